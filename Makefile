@@ -1,0 +1,69 @@
+# `make help` lists what there is. Nothing but Python 3.11 or newer and make is needed.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+
+# The first Python of 3.11 or newer that can make a virtual environment; or say PYTHON=/path/to/python.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then echo $$python; break; fi; done)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+		printf '  make %-13s %s\n' "$$target" "$$text"; done
+
+.PHONY: demo
+demo: $(VENV)/embedded.installed  ## Start embedded, take in the sample documents, search them, stop
+	$(BIN)/python -m demo
+
+.PHONY: run
+run: $(VENV)/embedded.installed  ## Run the whole service in one process on PORT (8084) until Ctrl-C
+	$(BIN)/python -m embedded
+
+.PHONY: test
+test: $(VENV)/dev.installed  ## All tests, on a real PostgreSQL and a real RabbitMQ; ARGS="tests/test_x.py -k name" for some
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/dev.installed  ## Format the code and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: up
+up:  ## docker compose: PostgreSQL, RabbitMQ, web, worker, clock, Prometheus, Grafana
+	docker compose up --build
+
+.PHONY: requirements
+requirements: $(VENV)/dev.installed  ## Compile requirements/*.in anew; UPGRADE=1 takes the newest versions
+	sh requirements/compile.sh $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean:  ## Remove what was built or cached; .data, where embedded mode keeps its documents, stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "No Python 3.11 or newer with the venv module was found. Install one (Debian: apt-get install" >&2; \
+		echo "python3 python3-venv), or name yours: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set: it is installed again only when its requirements change.
+$(VENV)/embedded.installed: requirements/embedded.txt | $(BIN)/python
+	$(INSTALL) -r $<
+	@touch $@
+
+$(VENV)/dev.installed: requirements/dev.txt | $(BIN)/python
+	$(INSTALL) -r $<
+	@touch $@ $(VENV)/embedded.installed
