@@ -1,0 +1,156 @@
+"""The worker's one ordered middleware list: presence, time limits, pipelines, and what becomes of a failed attempt."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import structlog
+from dramatiq import Worker
+from dramatiq.broker import Broker, MessageProxy
+from dramatiq.middleware import Middleware, Pipelines, TimeLimit
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from actors import holding
+from actors.ledger import LEDGER
+from errors import TaskError
+from models import database
+from settings import settings
+from tasks import failing, presence, work
+from tasks.failing import Failure
+from tasks.unit import unit_of_work
+from tasks.work import Claim
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks at whether the claims are still ours: a cancelled stage stops within 2 s.
+WATCH_SECONDS = 1.0
+#: The part of SHUTDOWN_TIMEOUT in which work that was begun may finish.
+GRACE = 0.6
+
+
+def worker_middleware() -> list[Middleware]:
+    """In the order in which they see a message; after it is processed they see it in reverse."""
+    return [Presence(), TimeLimit(), Pipelines(), Retries()]
+
+
+class Retries(Middleware):
+    """Classifies the error of an attempt, counts it, and writes what follows: a due time, or the task's end.
+
+    A message is rejected, and so dead-lettered, exactly when its task ends failed.
+    """
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {"throws"}
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        claim = holding.release()
+        try:
+            if claim is not None and exception is not None and self._ends(claim, exception):
+                message.fail()
+        finally:
+            structlog.contextvars.clear_contextvars()
+
+    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
+        structlog.contextvars.clear_contextvars()
+
+    def _ends(self, claim: Claim, exception: BaseException) -> bool:
+        """Write down a failed attempt. Returns whether the task has ended with it."""
+        if isinstance(exception, holding.Lost):
+            log.info("stage_stopped")
+            return False
+        if isinstance(exception, holding.HandBack) or _is_away(exception):
+            LEDGER.run(failing.hand_back, claim)
+            log.info("stage_handed_back", reason=type(exception).__name__)
+            return False
+        error = as_task_error(claim, exception)
+        ended = bool(LEDGER.run(failing.failed, Failure(claim, error)))
+        log.warning("stage_failed", code=error.code, reason=error.message, ended=ended)
+        return ended
+
+
+def as_task_error(claim: Claim, exception: BaseException) -> TaskError:
+    """The error as its submitter may see it; an unexpected one is only named, its text stays in the log."""
+    if isinstance(exception, TaskError):
+        return exception
+    if isinstance(exception, TimeLimitExceeded):
+        return TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was interrupted")
+    return TaskError("internal", f"{claim.stage} met an unexpected {type(exception).__name__}")
+
+
+def _is_away(exception: BaseException) -> bool:
+    """PostgreSQL did not answer: the document is not at fault."""
+    return isinstance(exception, (OperationalError, InterfaceError))
+
+
+class Presence(Middleware):
+    """Says that the worker lives and what it holds, and watches whether its claims are still its own."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        holding.resume()
+        self._stopped.clear()
+        self._thread = threading.Thread(target=self._run, args=(worker,), name="presence", daemon=True)
+        self._thread.start()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        holding.stop(settings().shutdown_timeout * GRACE)
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2)
+        try:
+            with unit_of_work() as unit:
+                presence.leave(unit)
+        except DBAPIError as error:
+            log.warning("left_without_word", reason=type(error.orig).__name__)
+
+    def _run(self, worker: Worker) -> None:
+        beats_every = max(1, round(presence.beat_seconds() / WATCH_SECONDS))
+        turn = 0
+        while True:
+            try:
+                if turn % beats_every == 0:
+                    self._beat(worker)
+                self._watch()
+            except DBAPIError as error:
+                log.warning("no_heartbeat", reason=type(error.orig).__name__)
+            turn += 1
+            if self._stopped.wait(WATCH_SECONDS):
+                return
+
+    def _beat(self, worker: Worker) -> None:
+        pulled = Counter(item.message.queue_name for item in list(worker.work_queue.queue))
+        with database.transaction() as session:
+            presence.beat(
+                session,
+                "worker",
+                queues=sorted(worker.consumers),
+                threads=worker.worker_threads,
+                current=[claim.task_id for claim in holding.held()],
+                prefetched=dict(pulled),
+            )
+
+    def _watch(self) -> None:
+        claims = holding.held()
+        if not claims:
+            return
+        with database.transaction() as session:
+            ours = work.still_held(session)
+        for claim in claims:
+            if (claim.task_id, claim.attempt) not in ours:
+                claim.lost.set()

@@ -1,0 +1,136 @@
+"""The one shape of every actor that works on a task: claim → work → advance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+import structlog
+from dramatiq.middleware import SkipMessage
+from sqlalchemy.orm import Session
+
+from actors import alone, holding
+from actors.ledger import LEDGER
+from errors import TaskError
+from tasks import work
+from tasks.types import all_stages
+from tasks.work import Advance, Claim, Wanted
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two writes of a stage's progress.
+REPORT_EVERY = 0.5
+
+
+class Work:
+    """A stage's view of its task: what to do, whether to go on, and what came of it."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self._reported = time.monotonic()
+        self._deadline = time.monotonic() + claim.timeout
+
+    @property
+    def task_id(self) -> UUID:
+        """Of the task, and so of the document version it makes."""
+        return self.claim.task_id
+
+    @property
+    def kb_id(self) -> str:
+        """The KB that the task works on; empty for a type that needs none."""
+        return self.claim.kb_id or ""
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """As submitted, with defaults filled in."""
+        return self.claim.payload
+
+    @property
+    def seconds_left(self) -> float:
+        """Until this attempt's timeout; never below 0."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def check(self) -> None:
+        """Between units of work: go on, or not.
+
+        Raises:
+          Lost: the task was cancelled, or given to another worker.
+          HandBack: this process is to stop.
+          TaskError: `timeout`.
+        """
+        if self.claim.lost.is_set():
+            raise holding.Lost
+        if holding.stopping():
+            raise holding.HandBack
+        if self.seconds_left == 0:
+            raise TaskError("timeout", f"{self.claim.stage} ran longer than {self.claim.timeout:g} s")
+
+    def interrupted(self) -> bool:
+        """Within a unit of work that can be killed: whether it must be."""
+        return self.claim.lost.is_set() or holding.out_of_grace()
+
+    def interruption(self) -> Exception:
+        """What to raise for work that was killed because of `interrupted`."""
+        return holding.Lost() if self.claim.lost.is_set() else holding.HandBack()
+
+    def report(self, done: int, units: int) -> None:
+        """Tell how many units are done; written twice a second at most, without waiting."""
+        now = time.monotonic()
+        if now - self._reported >= REPORT_EVERY:
+            self._reported = now
+            LEDGER.put(work.report, (self.claim, done, units))
+
+    def done(
+        self,
+        result: dict[str, Any] | None = None,
+        *,
+        units: int = 0,
+        within: Callable[[Session], None] | None = None,
+    ) -> Advance:
+        """The stage is done; see `tasks.work.Advance`."""
+        return Advance(self.claim, result, units, within)
+
+
+Function = Callable[[Work], Advance]
+
+#: What each stage does, by the stage's name.
+FUNCTIONS: dict[str, Function] = {}
+
+
+def stage(function: Function) -> dramatiq.Actor[Any, Any]:
+    """Make a function the actor of the stage that has its name."""
+    name = function.__name__
+    declared = all_stages()[name]
+    FUNCTIONS[name] = function
+
+    def run(task_id: str) -> None:
+        claim = LEDGER.run(work.claim, Wanted(UUID(task_id), name))
+        if claim is None:
+            raise SkipMessage(f"{name} of {task_id} is not to be done")
+        structlog.contextvars.bind_contextvars(task_id=task_id, stage=name, attempt=claim.attempt)
+        # An error leaves the claim held, for the middleware that writes down what becomes of it.
+        holding.hold(claim)
+        still_ours = perform(claim)
+        holding.release()
+        if not still_ours:
+            raise SkipMessage(f"{name} of {task_id} was cancelled or given to another")
+
+    run.__doc__ = function.__doc__
+    return dramatiq.actor(run, actor_name=name, queue_name=declared.queue, throws=(TaskError,))
+
+
+def perform(claim: Claim) -> bool:
+    """Do a stage's work and advance. Returns whether the row was still the claim's own."""
+    if claim.deaths:
+        # A worker died with it. Alone in a process it can harm no neighbour, and convicts nobody but itself.
+        return alone.run(claim)
+    return carry_out(claim)
+
+
+def carry_out(claim: Claim) -> bool:
+    """Do a stage's work in this process and advance. Returns whether the row was still the claim's own."""
+    advance = FUNCTIONS[claim.stage](Work(claim))
+    return bool(LEDGER.run(work.advance, advance))

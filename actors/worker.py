@@ -1,0 +1,80 @@
+"""The worker process: `dramatiq actors.worker:boot` assembles its broker, its middleware and every actor."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from concurrent.futures import Future
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq import Message
+from dramatiq.broker import Broker
+
+import actors
+import logs
+from actors.middleware import worker_middleware
+from broker.in_process import InProcessBroker
+from broker.publisher import Unpublished
+from broker.rabbitmq import RabbitBroker
+from models import database
+from settings import settings
+from tasks import unit
+from tasks.work import Claim
+
+log = structlog.get_logger(__name__)
+
+
+def boot() -> None:
+    """Set this process up as a worker of service mode: what the `dramatiq` command calls before anything else."""
+    logs.configure(settings())
+    connect()
+    if not settings().rabbitmq_urls:
+        raise SystemExit(
+            "task-manager: RABBITMQ_URL: is not set, and a worker of its own needs it. "
+            "Example: RABBITMQ_URL=amqp://user:password@host:5672/%2F"
+        )
+    assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware()))
+
+
+def connect() -> None:
+    """Make this worker's pool of database connections: every thread at once seldom needs one."""
+    database.connect(
+        settings().postgres_url,
+        pool_size=settings().worker_pool_size // 2 + 3,
+        application_name="task-manager worker",
+    )
+
+
+def assemble(broker: Broker) -> None:
+    """Give every actor this broker. A module of this package that declares a stage needs no other mention."""
+    dramatiq.set_broker(broker)
+    unit.use_broker(broker)  # type: ignore[arg-type]
+    for module in pkgutil.iter_modules(actors.__path__):
+        importlib.import_module(f"actors.{module.name}")
+
+
+def carry_out_alone(claim: Claim) -> bool:
+    """Do one stage in a process of its own; see `actors.alone`."""
+    logs.configure(settings())
+    connect()
+    urls = settings().rabbitmq_urls
+    middleware = worker_middleware()
+    assemble(RabbitBroker(urls, settings().queue_type, middleware) if urls else _Nobody(middleware))
+    from actors.ledger import LEDGER
+    from actors.stage import carry_out
+
+    own = carry_out(claim)
+    LEDGER.close()
+    dramatiq.get_broker().close()
+    return own
+
+
+class _Nobody(InProcessBroker):
+    """In embedded mode the queues live in the parent: what a lone child would publish is left to the clock."""
+
+    def publish(self, messages: list[Message[Any]]) -> Future[None]:
+        done: Future[None] = Future()
+        done.set_exception(Unpublished("the queues are in the parent process"))
+        return done

@@ -1,0 +1,1 @@
+"""What HTTP touches: one Falcon application, a file for each resource."""

@@ -1,0 +1,55 @@
+"""The application: every route on one screen, and what the resources share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import falcon
+import falcon.asgi
+
+from api import openapi, problems
+from api.batches import Batch, Batches
+from api.documents import Chunks, Document, Documents, Text
+from api.middleware import Keys, RequestIds
+from api.operations import Health, Live, Metrics, Queues, Ready, Workers
+from api.search import Search
+from api.tasks import Task, Tasks
+from settings import Settings
+from tasks.group_commit import GroupCommit
+
+VERSION = "0.1.0"
+PREFIX = "/api/v1"
+#: Seconds that a submission waits for PostgreSQL before its client is told to try again.
+PATIENCE = 5.0
+
+
+def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
+    """The ASGI application. The database and the broker must have been set up for this process."""
+    commits = GroupCommit("submissions", PATIENCE)
+    routes: list[tuple[str, Any]] = [
+        (f"{PREFIX}/tasks", Tasks(commits)),
+        (f"{PREFIX}/tasks/batch", Batches(commits)),
+        (f"{PREFIX}/tasks/{{task_id}}", Task()),
+        (f"{PREFIX}/batches/{{batch_id}}", Batch()),
+        (f"{PREFIX}/kbs/{{kb_id}}/documents", Documents(commits, settings)),
+        (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}", Document()),
+        (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),
+        (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/text", Text()),
+        (f"{PREFIX}/kbs/{{kb_id}}/search", Search(settings)),
+        (f"{PREFIX}/stats/workers", Workers()),
+        (f"{PREFIX}/stats/queues", Queues()),
+        (f"{PREFIX}/health", Health()),
+        ("/health", Health()),
+        ("/livez", Live()),
+        ("/readyz", Ready()),
+        ("/metrics", Metrics()),
+    ]
+    spec = openapi.document(routes, VERSION, PREFIX)
+    routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec))]
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[RequestIds(), Keys(settings.keys, PREFIX)])
+    app.req_options.auto_parse_qs_csv = False
+    app.resp_options.media_handlers[problems.PROBLEM] = falcon.media.JSONHandler()
+    problems.install(app)
+    for path, resource in routes:
+        app.add_route(path, resource)
+    return app

@@ -1,0 +1,64 @@
+"""What every request passes: its id, its key, its line in the log."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import time
+import uuid
+from typing import Any
+
+import falcon
+import structlog
+
+log = structlog.get_logger(__name__)
+
+#: Longer or stranger ids are replaced: they go into headers and logs.
+REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+
+
+class RequestIds:
+    """Accepts `X-Request-ID` or makes one, echoes it, and binds it to the log."""
+
+    async def process_request(self, req: Any, resp: Any) -> None:
+        given = req.get_header("X-Request-ID") or ""
+        req.context.request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        req.context.began = time.perf_counter()
+        resp.set_header("X-Request-ID", req.context.request_id)
+        structlog.contextvars.bind_contextvars(request_id=req.context.request_id)
+
+    async def process_response(self, req: Any, resp: Any, resource: Any, succeeded: bool) -> None:
+        milliseconds = round((time.perf_counter() - req.context.began) * 1000, 1)
+        log.debug("request", method=req.method, path=req.path, status=resp.status_code, milliseconds=milliseconds)
+        structlog.contextvars.clear_contextvars()
+
+
+class Keys:
+    """Asks for a bearer key below a path, where any are set.
+
+    Parameters:
+      keys: by the name of their holder; empty: every caller may come in.
+      prefix: what they protect.
+    """
+
+    def __init__(self, keys: dict[str, str], prefix: str) -> None:
+        self._keys = {name: key.encode() for name, key in keys.items()}
+        self._prefix = prefix
+
+    async def process_request(self, req: Any, resp: Any) -> None:
+        if not self._keys or not req.path.startswith(self._prefix):
+            return
+        scheme, _, given = (req.auth or "").partition(" ")
+        holder = self._holder(given.strip().encode()) if scheme.lower() == "bearer" else None
+        if holder is None:
+            raise falcon.HTTPUnauthorized(
+                title="Unauthorized",
+                description="send one of the API keys as `Authorization: Bearer KEY`",
+                challenges=["Bearer"],
+            )
+        req.context.caller = holder
+
+    def _holder(self, given: bytes) -> str | None:
+        """Who has this key. Every key is compared, so that the time tells nothing."""
+        found = [name for name, key in self._keys.items() if hmac.compare_digest(key, given)]
+        return found[0] if found else None

@@ -1,0 +1,100 @@
+"""What operators ask: health, metrics, queues and workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import falcon
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from api import requests
+from api.operation import operation
+from models import migration
+from tasks import statistics
+from tasks.unit import broker
+
+
+def _database(session: Session) -> str | None:
+    """What is missing in the database; None when nothing is."""
+    session.execute(text("SELECT 1"))
+    lacking = migration.missing(session)
+    return None if lacking is None else f"migration {lacking} is missing; run: alembic upgrade head"
+
+
+async def _checks() -> dict[str, dict[str, str]]:
+    try:
+        lacking = await requests.read(_database)
+        postgres = {"status": "down", "reason": lacking} if lacking else {"status": "up"}
+    except DBAPIError as error:
+        postgres = {"status": "down", "reason": type(error.orig).__name__}
+    state = broker().publishing
+    rabbitmq = {"status": state}
+    if state != "up":
+        rabbitmq["reason"] = "tasks are accepted and wait in PostgreSQL until RabbitMQ is back"
+    return {"postgresql": postgres, "rabbitmq": rabbitmq}
+
+
+class Health:
+    """`/health`"""
+
+    @operation("Each dependency's state; `degraded` while one is away.", {200: "The process answers."})
+    async def on_get(self, req: Any, resp: Any) -> None:
+        checks = await _checks()
+        healthy = all(each["status"] == "up" for each in checks.values())
+        resp.media = {"status": "ok" if healthy else "degraded", "checks": checks}
+
+
+class Live:
+    """`/livez`"""
+
+    @operation("Whether the process answers at all.", {200: "It does."})
+    async def on_get(self, req: Any, resp: Any) -> None:
+        resp.media = {"status": "ok"}
+
+
+class Ready:
+    """`/readyz`"""
+
+    @operation(
+        "Whether requests can be served.",
+        {200: "They can.", 503: "PostgreSQL is away, or a migration is missing."},
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        checks = await _checks()
+        ready = checks["postgresql"]["status"] == "up"
+        resp.status = falcon.HTTP_200 if ready else falcon.HTTP_503
+        resp.media = {"status": "ok" if ready else "unavailable", "checks": checks}
+
+
+class Metrics:
+    """`/metrics`"""
+
+    @operation(
+        "The deployment's metrics; every web process shows the same, so scrape one.",
+        {200: "Prometheus' text format."},
+        media="text/plain; version=0.0.4; charset=utf-8",
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
+        resp.data = await requests.read(statistics.exposition)
+
+
+class Workers:
+    """`/stats/workers`"""
+
+    @operation("The worker processes: heartbeats and current tasks.", {200: "All that are alive."})
+    async def on_get(self, req: Any, resp: Any) -> None:
+        resp.media = await requests.read(statistics.workers)
+
+
+class Queues:
+    """`/stats/queues`"""
+
+    @operation(
+        "The queues, as PostgreSQL and RabbitMQ see them.",
+        {200: "RabbitMQ's figures are null while it is away."},
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        resp.media = {"queues": await requests.read(statistics.queues)}

@@ -1,0 +1,113 @@
+"""Every error as `application/problem+json` (RFC 9457), with every bad field listed at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import falcon
+import falcon.asgi
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from errors import TaskError
+
+log = structlog.get_logger(__name__)
+
+PROBLEM = "application/problem+json"
+#: Seconds after which a client may try again when PostgreSQL is away.
+RETRY_AFTER = 5
+
+#: HTTP statuses of the error codes that a request can earn directly.
+STATUSES = {"too_large": 413, "not_found": 404}
+
+
+class Invalid(Exception):
+    """A request whose fields do not fit; each problem names its field.
+
+    Parameters:
+      problems: dicts with `field` (a dotted path) and `message`.
+    """
+
+    def __init__(self, problems: list[dict[str, str]]) -> None:
+        super().__init__("; ".join(f"{each['field']}: {each['message']}" for each in problems))
+        self.problems = problems
+
+
+def fields_of(error: ValidationError, *prefix: str) -> list[dict[str, str]]:
+    """The bad fields of a pydantic error."""
+    return [
+        {
+            "field": ".".join(map(str, (*prefix, *each["loc"]))) or "body",
+            "message": each["msg"].removeprefix("Value error, "),
+        }
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def install(app: falcon.asgi.App[Any, Any]) -> None:
+    """Make every error of the application a problem."""
+    app.set_error_serializer(_serialize)
+    app.add_error_handler(Invalid, _on_invalid)
+    app.add_error_handler(ValidationError, _on_validation)
+    app.add_error_handler(TaskError, _on_task_error)
+    app.add_error_handler((OperationalError, InterfaceError), _on_database_away)
+    app.add_error_handler(Exception, _on_unexpected)
+    # Falcon's own handler for its HTTP errors stays more specific than the one for Exception.
+
+
+def write(
+    resp: falcon.asgi.Response,
+    req: falcon.asgi.Request,
+    status: int,
+    detail: str,
+    *,
+    title: str | None = None,
+    errors: list[dict[str, str]] | None = None,
+    **more: Any,
+) -> None:
+    """Answer with a problem."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title or falcon.code_to_http_status(status)[4:],
+        "status": status,
+        "detail": detail,
+        "instance": req.path,
+        "request_id": getattr(req.context, "request_id", None),
+        **more,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    resp.status = status
+    resp.content_type = PROBLEM
+    resp.data = falcon.media.JSONHandler().serialize(body, PROBLEM)
+
+
+def _serialize(req: Any, resp: Any, exception: falcon.HTTPError) -> None:
+    detail = exception.description or exception.title or ""
+    write(resp, req, exception.status_code, detail, title=exception.title)
+
+
+async def _on_invalid(req: Any, resp: Any, error: Invalid, params: Any) -> None:
+    count = len(error.problems)
+    detail = "one field does not fit" if count == 1 else f"{count} fields do not fit"
+    write(resp, req, 422, f"{detail}; see `errors`", errors=error.problems)
+
+
+async def _on_validation(req: Any, resp: Any, error: ValidationError, params: Any) -> None:
+    await _on_invalid(req, resp, Invalid(fields_of(error)), params)
+
+
+async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:
+    write(resp, req, STATUSES.get(error.code, 422), error.message, code=error.code)
+
+
+async def _on_database_away(req: Any, resp: Any, error: DBAPIError, params: Any) -> None:
+    log.warning("database_away", reason=type(error.orig).__name__)
+    resp.set_header("Retry-After", str(RETRY_AFTER))
+    write(resp, req, 503, "PostgreSQL cannot be reached; nothing was accepted, try again in a moment")
+
+
+async def _on_unexpected(req: Any, resp: Any, error: Exception, params: Any) -> None:
+    log.error("request_failed", path=req.path, exc_info=error)
+    write(resp, req, 500, "an unexpected error; the log holds the details under the request id")

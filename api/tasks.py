@@ -1,0 +1,156 @@
+"""Tasks over HTTP: submit, show, list, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import falcon
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import requests
+from api.operation import operation
+from api.problems import Invalid
+from tasks import ending, reading
+from tasks.group_commit import GroupCommit
+from tasks.lifecycle import ENDED
+from tasks.submission import Accepted, Submission, submit
+from tasks.unit import unit_of_work
+
+#: Seconds between two looks at a task that a client waits for.
+LOOK_EVERY = 0.25
+LONGEST_WAIT = 25.0
+
+EXAMPLE = {"task_type": "test", "payload": {"message": "hello"}}
+
+
+class TaskQuery(BaseModel):
+    """How a task is to be shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wait: float = Field(0, ge=0, description="Answer when the task ends, after so many seconds at the latest (25).")
+
+
+class TasksQuery(BaseModel):
+    """Which tasks are to be listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kb_id: str | None = None
+    status: Literal["waiting", "queued", "processing", "completed", "failed", "cancelled"] | None = None
+    task_type: str | None = None
+    batch_id: UUID | None = None
+    created_after: datetime | None = None
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+
+
+def submission_of(given: Any) -> Submission:
+    """A task as a client may submit it.
+
+    Raises:
+      Invalid: naming every field that does not fit.
+    """
+    payload = given.get("payload") if isinstance(given, dict) else None
+    if isinstance(payload, dict) and "upload_id" in payload:
+        raise Invalid([{"field": "payload.upload_id", "message": "is set by an upload, not by a client"}])
+    return requests.fit(Submission, given)
+
+
+class Tasks:
+    """`/tasks`"""
+
+    def __init__(self, commits: GroupCommit) -> None:
+        self._commits = commits
+
+    @operation(
+        "Submit a task.",
+        {202: "Accepted and durable.", 422: "Fields do not fit; `errors` names each."},
+        request=Submission,
+        response=Accepted,
+        example=EXAMPLE,
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        submission = submission_of(await requests.body(req))
+        accepted = await asyncio.wrap_future(self._commits.put(submit, submission))
+        answer(resp, accepted)
+
+    @operation(
+        "List tasks, newest first.", {200: "A page; `next_cursor` is null on the last."}, query=TasksQuery
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        asked = requests.query(req, TasksQuery)
+        filters = asked.model_dump(exclude={"limit", "cursor"})
+        before = None
+        if asked.cursor is not None:
+            before = requests.identifier(requests.from_cursor(asked.cursor), "page")
+        items = await requests.read(reading.page, limit=asked.limit + 1, before=before, **filters)
+        more = len(items) > asked.limit
+        items = items[: asked.limit]
+        resp.media = {"items": items, "next_cursor": requests.cursor(items[-1]["task_id"]) if more else None}
+
+
+class Task:
+    """`/tasks/{task_id}`"""
+
+    @operation(
+        "Show a task.",
+        {200: "The task.", 304: "Unchanged since the `ETag` that was sent.", 404: "There is no such task."},
+        query=TaskQuery,
+    )
+    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+        wait = min(requests.query(req, TaskQuery).wait, LONGEST_WAIT)
+        deadline = asyncio.get_running_loop().time() + wait
+        identifier = requests.identifier(task_id, "task")
+        while True:
+            task = await requests.read(reading.show, identifier)
+            if task is None:
+                raise requests.missing("task", task_id)
+            left = deadline - asyncio.get_running_loop().time()
+            if task["status"] in ENDED or left <= 0:
+                break
+            await asyncio.sleep(min(LOOK_EVERY, left))
+        resp.media = task
+        resp.etag = hashlib.sha256(repr(sorted(task.items())).encode()).hexdigest()[:32]
+        if req.if_none_match and any(each in ("*", resp.etag.strip('"')) for each in req.if_none_match):
+            resp.media = None
+            resp.status = falcon.HTTP_304
+
+    @operation(
+        "Cancel a task.",
+        {
+            200: "Cancelled; it was not running.",
+            202: "Cancelled; its worker stops within 2 seconds.",
+            404: "There is no such task.",
+            409: "It has ended already.",
+        },
+    )
+    async def on_delete(self, req: Any, resp: Any, task_id: str) -> None:
+        identifier = requests.identifier(task_id, "task")
+        before = await requests.read(reading.show, identifier)
+        if before is None:
+            raise requests.missing("task", task_id)
+
+        def cancel() -> bool:
+            with unit_of_work() as unit:
+                return identifier in ending.cancel(unit, [identifier])
+
+        if not await requests.beside(cancel):
+            after = await requests.read(reading.show, identifier)
+            raise falcon.HTTPConflict(
+                title="Conflict", description=f"the task has ended already: it is {(after or before)['status']}"
+            )
+        running = any(each["status"] == "processing" for each in before["stages"])
+        resp.status = falcon.HTTP_202 if running else falcon.HTTP_200
+        resp.media = await requests.read(reading.show, identifier)
+
+
+def answer(resp: Any, accepted: Accepted) -> None:
+    """202 and where the task is."""
+    resp.status = falcon.HTTP_202
+    resp.location = f"/api/v1/tasks/{accepted.task_id}"
+    resp.media = accepted.model_dump(mode="json")

@@ -1,0 +1,1 @@
+"""What RabbitMQ touches: the queues, the messages, and the two brokers that carry them. Knows ids, not tasks."""

@@ -1,0 +1,97 @@
+"""Dramatiq's RabbitMQ broker with this service's topology, and with confirmed publishing in batches."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pika
+from dramatiq import Message
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.errors import ConnectionClosed
+from dramatiq.middleware import Middleware
+
+from broker import topology
+from broker.publisher import Publisher, Unpublished
+
+#: Seconds an actor's forward waits for its confirm; after that the dispatch repairs.
+CONFIRM_SECONDS = 10.0
+
+
+class RabbitBroker(RabbitmqBroker):
+    """The broker of service mode.
+
+    Parameters:
+      urls: the members of the cluster, tried in order.
+      queue_type: `classic` or `quorum`.
+      middleware: the worker's list; a process that only publishes needs none.
+    """
+
+    def __init__(self, urls: list[str], queue_type: str, middleware: list[Middleware] | None = None) -> None:
+        super().__init__(url=urls, middleware=middleware or [])
+        self.queue_type = queue_type
+        self.publisher = Publisher(urls, queue_type)
+
+    @property
+    def publishing(self) -> str:
+        """Whether messages can be published now: `up`, `blocked` or `down`."""
+        return self.publisher.state
+
+    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+        """Note a queue. No delay queue comes with it: delays are due times in PostgreSQL.
+
+        Raises:
+          ConnectionClosed: with `ensure`, when RabbitMQ cannot be reached.
+        """
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+        if ensure:
+            try:
+                topology.declare(self.channel, self.queue_type)
+            except (pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError) as error:
+                del self.connection
+                raise ConnectionClosed(error) from None
+
+    def publish(self, messages: list[Message[Any]]) -> Future[None]:
+        """Publish a batch; see `Publisher.publish`."""
+        return self.publisher.publish(messages)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Publish one message and wait for its confirm: what Dramatiq's pipelines call to forward.
+
+        Raises:
+          ConnectionClosed: when it was not confirmed.
+          ValueError: for a delay; a delay is a due time of the task's row.
+        """
+        if delay is not None:
+            raise ValueError("a message is never delayed; write a due time in the task's row instead")
+        self.emit_before("enqueue", message, delay)
+        try:
+            self.publish([message]).result(timeout=CONFIRM_SECONDS)
+        except (Unpublished, TimeoutError) as error:
+            raise ConnectionClosed(error) from None
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def counts(self) -> dict[str, topology.Counts] | None:
+        """What each queue holds; None while RabbitMQ is away. Makes missing queues anew."""
+        try:
+            connection = pika.BlockingConnection(self.parameters)
+        except pika.exceptions.AMQPError:
+            return None
+        try:
+            channel = connection.channel()
+            topology.declare(channel, self.queue_type)
+            return {queue: topology.counts(channel, queue) for queue in topology.QUEUES}
+        except pika.exceptions.AMQPError:
+            return None
+        finally:
+            if connection.is_open:
+                connection.close()
+
+    def close(self) -> None:
+        """Let what is being published be confirmed, then close every connection."""
+        self.publisher.close()
+        super().close()

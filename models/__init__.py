@@ -1,0 +1,24 @@
+"""What PostgreSQL holds: the tables, and the only engine and session."""
+
+from models.batch import Batch
+from models.callback import Callback
+from models.base import Base
+from models.document import Blob, Chunk, Document, Draft, DraftVector, Version
+from models.tally import Tally
+from models.task import Task
+from models.worker import Worker
+
+__all__ = [
+    "Base",
+    "Batch",
+    "Blob",
+    "Callback",
+    "Chunk",
+    "Document",
+    "Draft",
+    "DraftVector",
+    "Tally",
+    "Task",
+    "Version",
+    "Worker",
+]

@@ -1,0 +1,54 @@
+"""The declarative base, the column types PostgreSQL adds, and time-ordered ids."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from typing import Any
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import UserDefinedType
+
+
+class Base(DeclarativeBase):
+    """Every table; constraint names are fixed so that a migration can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class HalfVector(UserDefinedType[str]):
+    """pgvector's `halfvec`: half-precision floats, any dimension. Written by COPY, read as text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "halfvec"
+
+
+_lock = threading.Lock()
+_last = 0
+
+
+def new_id() -> uuid.UUID:
+    """A UUID of version 7 (RFC 9562): ids sort by the time they were made; those of one process strictly."""
+    global _last
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    with _lock:
+        # Two of the same millisecond, or a clock that was set back: count on from the last (RFC 9562, 6.2).
+        if value <= _last:
+            value = _last + 1
+        _last = value
+    return uuid.UUID(int=value)

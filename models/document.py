@@ -1,0 +1,126 @@
+"""What is known of documents: their versions, the drafts of a version being built, and the chunks that are searched."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, HalfVector
+
+
+class Document(Base):
+    """A document as it is searchable now: a name that points at one version. Swapping the pointer is the publication."""
+
+    __tablename__ = "documents"
+
+    kb_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    document_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"), unique=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Version(Base):
+    """One reading of a document: its text and what the reader learned. A task makes exactly one."""
+
+    __tablename__ = "versions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    """The id of the task that makes the version: a stage that runs twice writes the same version."""
+    kb_id: Mapped[str] = mapped_column(Text)
+    document_id: Mapped[str] = mapped_column(Text)
+    number: Mapped[int | None] = mapped_column(Integer)
+    """1 for the first version of a document that became searchable; set by the swap."""
+    filename: Mapped[str | None] = mapped_column(Text)
+    format: Mapped[str] = mapped_column(Text)
+    encoding: Mapped[str | None] = mapped_column(Text)
+    bytes: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    characters: Mapped[int] = mapped_column(Integer)
+    pages: Mapped[int | None] = mapped_column(Integer)
+    text: Mapped[str] = mapped_column(Text)
+    anchors: Mapped[list[Any]] = mapped_column(JSONB)
+    """Pages, headings and tables with their offsets in `text`; see `documents.text.Anchor`."""
+    properties: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    warnings: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
+    embedder: Mapped[str | None] = mapped_column(Text)
+    """Provider, model and dimension of the vectors, as in `local:hashed-ngrams:1024`."""
+    chunks: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (Index(None, "kb_id", "document_id"),)
+
+
+class Draft(Base):
+    """A chunk of a version that is being built; not searchable."""
+
+    __tablename__ = "drafts"
+
+    version_id: Mapped[UUID] = mapped_column(
+        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    start_offset: Mapped[int] = mapped_column(Integer)
+    end_offset: Mapped[int] = mapped_column(Integer)
+    page: Mapped[int | None] = mapped_column(Integer)
+    heading_path: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    text: Mapped[str] = mapped_column(Text)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    """SHA-256 of the text that is embedded."""
+    tokens: Mapped[str] = mapped_column(TSVECTOR)
+
+
+class DraftVector(Base):
+    """The vector of a draft, committed batch by batch: a stage that resumes embeds only what is missing."""
+
+    __tablename__ = "draft_vectors"
+
+    version_id: Mapped[UUID] = mapped_column(
+        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    embedding: Mapped[str] = mapped_column(HalfVector())
+
+
+class Chunk(Base):
+    """A searchable piece of a version. It counts only while a document points at its version."""
+
+    __tablename__ = "chunks"
+
+    version_id: Mapped[UUID] = mapped_column(
+        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kb_id: Mapped[str] = mapped_column(Text)
+    start_offset: Mapped[int] = mapped_column(Integer)
+    end_offset: Mapped[int] = mapped_column(Integer)
+    page: Mapped[int | None] = mapped_column(Integer)
+    heading_path: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    text: Mapped[str] = mapped_column(Text)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    embedder: Mapped[str] = mapped_column(Text)
+    tokens: Mapped[str] = mapped_column(TSVECTOR)
+    token_count: Mapped[int] = mapped_column(Integer)
+    """The length that BM25 normalises by, in tokens."""
+    embedding: Mapped[str] = mapped_column(HalfVector())
+
+    __table_args__ = (
+        Index(None, "kb_id"),
+        Index("ix_chunks_tokens", "tokens", postgresql_using="gin"),
+    )
+
+
+class Blob(Base):
+    """A page of an uploaded file, where no shared folder or bucket is configured."""
+
+    __tablename__ = "blobs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    page: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

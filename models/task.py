@@ -1,0 +1,94 @@
+"""The task's row: the truth about a task, of which every message is only a reminder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, Float, Index, Integer, SmallInteger, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+#: Ready for a worker, and held by none.
+READY = "worker_id IS NULL AND status IN ('queued', 'processing')"
+
+
+class Task(Base):
+    """One submission and how far it has come. Who may write what is in `tasks.lifecycle`."""
+
+    __tablename__ = "tasks"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    task_type: Mapped[str] = mapped_column(Text)
+    kb_id: Mapped[str | None] = mapped_column(Text)
+    batch_id: Mapped[UUID | None]
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
+    callback_url: Mapped[str | None] = mapped_column(Text)
+    retry_limit: Mapped[int] = mapped_column(SmallInteger)
+    timeout: Mapped[float] = mapped_column(Float)
+    """Running seconds of one attempt at one stage."""
+
+    status: Mapped[str] = mapped_column(Text, server_default="queued")
+    stage: Mapped[str] = mapped_column(Text)
+    queue: Mapped[str] = mapped_column(Text)
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    """When a waiting task becomes ready; since when a ready one is."""
+    published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When a message for the present stage was last sent; NULL: the dispatch has it still to send."""
+    publications: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+
+    attempt: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Claims so far, over all stages. Together with `worker_id` it fences off whoever was given up for dead."""
+    stage_attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    errors: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Errors of the present stage, counted against `retry_limit`."""
+    crashes: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Deaths of a process in the present stage that this task alone can have caused."""
+    deaths: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Deaths in the present stage of a worker that held it among others: the next attempt runs alone in a process."""
+    retries: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Retries over all stages, for whoever reads the result."""
+    worker_id: Mapped[UUID | None]
+    claimed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    progress: Mapped[float] = mapped_column(Float, server_default="0")
+    units: Mapped[int] = mapped_column(Integer, server_default="0")
+    units_done: Mapped[int] = mapped_column(Integer, server_default="0")
+    stages: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
+    """The stages that have ended, in order."""
+    stage_started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('waiting', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"
+        ),
+        Index(None, "kb_id", "id"),
+        Index(None, "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
+        Index(
+            "ix_tasks_unpublished",
+            "queue",
+            text("priority DESC"),
+            "id",
+            postgresql_where=text(f"published_at IS NULL AND {READY}"),
+        ),
+        Index(
+            "ix_tasks_published",
+            "queue",
+            "priority",
+            "published_at",
+            postgresql_where=text(f"published_at IS NOT NULL AND {READY}"),
+        ),
+        Index("ix_tasks_waiting", "due_at", postgresql_where=text("status = 'waiting'")),
+        Index("ix_tasks_claimed", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
+    )

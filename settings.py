@@ -1,0 +1,198 @@
+"""Every environment variable, typed, read once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import quote
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+
+Priority = Literal["low", "normal", "high", "urgent"]
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _base64_secret(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().startswith("whsec_"):
+        raise ValueError("does not start with whsec_")
+    return value
+
+
+CommaSeparated = Annotated[list[str], BeforeValidator(_comma_separated)]
+
+#: What a good value looks like; shown when a bad one stops the start.
+EXAMPLES = {
+    "PORT": "8084",
+    "LOG_LEVEL": "info",
+    "LOG_FORMAT": "json",
+    "ENVIRONMENT": "production",
+    "DATABASE_URL": "postgresql://user:password@host:5432/tasks",
+    "POSTGRES_PORT": "5432",
+    "RABBITMQ_URL": "amqp://user:password@host:5672/%2F",
+    "QUEUE_TYPE": "quorum",
+    "API_KEYS": "kb:s3cret,ops:an0ther",
+    "CALLBACK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "CALLBACK_ALLOWED_HOSTS": "kb.internal,10.0.0.5",
+    "UPLOAD_ROOTS": "/srv/uploads",
+    "STORAGE_URL": "s3://bucket/prefix",
+    "KB_CALLBACK_URL": "https://kb.example.com/callbacks",
+    "EMBEDDER": "cohere",
+    "COHERE_API_KEY": "the key from dashboard.cohere.com",
+}
+
+
+class Settings(BaseModel):
+    """The environment of one process. A field is the variable of the same name in capitals."""
+
+    model_config = {"frozen": True, "extra": "ignore"}
+
+    port: int = Field(8084, ge=0, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] | None = None
+    environment: Literal["development", "production"] = "development"
+
+    database_url: SecretStr | None = None
+    postgres_host: str | None = None
+    postgres_port: int = Field(5432, ge=1, le=65535)
+    postgres_db: str = "tasks"
+    postgres_user: str = "postgres"
+    postgres_password: SecretStr = SecretStr("")
+    rabbitmq_url: Annotated[list[SecretStr], BeforeValidator(_comma_separated)] = []
+    queue_type: Literal["classic", "quorum"] = "classic"
+
+    worker_pool_size: int = Field(10, ge=1, le=256)
+    task_timeout: float = Field(300, gt=0)
+    max_retry_attempts: int = Field(3, ge=0, le=20)
+    retry_backoff_factor: float = Field(2, ge=1, le=10)
+    lease_seconds: float = Field(30, ge=2)
+    shutdown_timeout: float = Field(25, ge=1)
+    web_concurrency: int = Field(1, ge=1)
+
+    data_dir: Path = Path(".data")
+    storage_url: str | None = None
+    upload_roots: CommaSeparated | None = None
+    max_document_bytes: int = Field(100 * 1024 * 1024, ge=1)
+
+    auth: Literal["keys", "none"] | None = None
+    api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated)] = []
+
+    embedder: Literal["local", "cohere"] = "local"
+    cohere_api_key: SecretStr | None = None
+    cohere_model: str = "embed-v4.0"
+    cohere_base_url: str | None = None
+
+    kb_callback_url: str | None = None
+    callback_secret: Annotated[SecretStr | None, AfterValidator(_base64_secret)] = None
+    callback_allowed_hosts: CommaSeparated = []
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.embedder == "cohere" and self.cohere_api_key is None:
+            raise ValueError("COHERE_API_KEY: is not set, and EMBEDDER=cohere needs it")
+        if self.environment == "production" and not self.api_keys and self.auth != "none":
+            raise ValueError("API_KEYS: is not set; in production say AUTH=none if every caller may come in")
+        if self.auth == "keys" and not self.api_keys:
+            raise ValueError("API_KEYS: is not set, and AUTH=keys needs it")
+        if any(":" not in key.get_secret_value() for key in self.api_keys):
+            raise ValueError("API_KEYS: an entry is not of the form name:key")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """No database is named: everything runs in one process on a PostgreSQL of its own."""
+        return self.database_url is None and self.postgres_host is None
+
+    @property
+    def postgres_url(self) -> str:
+        """Where the database is.
+
+        Raises:
+          RuntimeError: in embedded mode, which starts the database itself.
+        """
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        if self.postgres_host is None:
+            raise RuntimeError("embedded mode has no database URL of its own")
+        password = quote(self.postgres_password.get_secret_value(), safe="")
+        user = quote(self.postgres_user, safe="")
+        return f"postgresql://{user}:{password}@{self.postgres_host}:{self.postgres_port}/{self.postgres_db}"
+
+    @property
+    def rabbitmq_urls(self) -> list[str]:
+        """The members of the cluster, in the order they are tried; empty: the in-process broker."""
+        return [url.get_secret_value() for url in self.rabbitmq_url]
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """API keys by the name of their holder; empty: no key is asked for."""
+        if self.auth == "none":
+            return {}
+        return dict(key.get_secret_value().split(":", 1) for key in self.api_keys)
+
+    @property
+    def roots(self) -> list[Path]:
+        """The folders that `file_path` may name."""
+        if self.upload_roots is not None:
+            return [Path(root) for root in self.upload_roots]
+        return [Path("/tmp/uploads")] if self.environment == "development" else []  # noqa: S108
+
+    @property
+    def console(self) -> bool:
+        """Logs are for a person to read."""
+        return self.log_format == "console" if self.log_format else sys.stdout.isatty()
+
+
+#: Other names under which a PaaS or an SDK provides the same thing.
+ALIASES = {"CLOUDAMQP_URL": "RABBITMQ_URL", "CO_API_KEY": "COHERE_API_KEY"}
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings that an environment holds. An empty variable counts as unset.
+
+    Raises:
+      ValueError: one line that names the variable, what is wrong with it, and an example.
+    """
+    values = {name: value for name, value in environment.items() if value.strip()}
+    for alias, name in ALIASES.items():
+        if alias in values:
+            values.setdefault(name, values[alias])
+    known = {field: values[field.upper()] for field in Settings.model_fields if field.upper() in values}
+    if "log_level" in known:
+        known["log_level"] = known["log_level"].lower()
+    try:
+        return Settings.model_validate(known)
+    except ValidationError as error:
+        raise ValueError(_in_one_line(error)) from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """This process's settings; a bad value ends the process with one line on stderr."""
+    try:
+        return read(os.environ)
+    except ValueError as error:
+        raise SystemExit(f"task-manager: {error}") from None
+
+
+def _in_one_line(error: ValidationError) -> str:
+    """The first problem, without the value: it may be a secret."""
+    problem = error.errors(include_input=False, include_url=False)[0]
+    if not problem["loc"]:
+        name, _, reason = problem["msg"].removeprefix("Value error, ").partition(": ")
+    else:
+        name, reason = str(problem["loc"][0]).upper(), problem["msg"].removeprefix("Value error, ")
+        reason = reason[0].lower() + reason[1:]
+    example = EXAMPLES.get(name) or _default_of(name)
+    return f"{name}: {reason}. Example: {name}={example}"
+
+
+def _default_of(name: str) -> str:
+    field = Settings.model_fields.get(name.lower())
+    return str(field.default) if field is not None else ""

@@ -1,0 +1,1 @@
+"""What happens to a task: its states and transitions, and every transaction that changes one."""

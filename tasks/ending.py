@@ -1,0 +1,158 @@
+"""Everything that ends a task, in one transaction: its row, its batch's count, the callback that is owed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+import metrics
+from errors import CODES, TaskError
+from tasks import callbacks
+from tasks.lifecycle import Status, sources, target
+from tasks.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A task that is to end.
+
+    Parameters:
+      attempt: of the claim that ends it; None: whoever holds it is fenced off.
+      worker: the process that holds the claim; None where nobody needs to.
+      units: of the stage that ends with it.
+    """
+
+    task_id: UUID
+    attempt: int | None = None
+    worker: UUID | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    units: int = 0
+
+
+def error_fields(error: TaskError, stage: str) -> dict[str, Any]:
+    """An error as a task shows it."""
+    code = CODES[error.code]
+    return {
+        "code": error.code,
+        "message": error.message,
+        "stage": stage,
+        "retryable": error.retryable,
+        "hint": code.hint,
+        "hint_zh": code.hint_zh,
+    }
+
+
+def complete(unit: Unit, ends: Sequence[End]) -> set[UUID]:
+    """End tasks with a result. Returns the ids of those whose row was still the claim's own."""
+    return _end(unit, "complete", ends)
+
+
+def fail(unit: Unit, ends: Sequence[End]) -> set[UUID]:
+    """End tasks with an error. Returns the ids of those whose row was still the claim's own."""
+    return _end(unit, "fail", ends)
+
+
+def cancel(unit: Unit, task_ids: Sequence[UUID]) -> set[UUID]:
+    """Stop tasks on request, whoever works on them. Returns the ids of those that had not ended yet."""
+    return _end(unit, "cancel", [End(each) for each in task_ids])
+
+
+def _end(unit: Unit, transition: str, ends: Sequence[End]) -> set[UUID]:
+    if not ends:
+        return set()
+    rows = unit.session.execute(
+        _END,
+        {
+            "ids": [each.task_id for each in ends],
+            "attempts": [each.attempt for each in ends],
+            "workers": [each.worker for each in ends],
+            "results": [json_of(each.result) for each in ends],
+            "errors": [json_of(each.error) for each in ends],
+            "units": [each.units for each in ends],
+            "sources": list(sources(transition)),
+            "target": target(transition),
+        },
+    ).all()
+    for row in rows:
+        _count(unit, row)
+    _count_down_batches(unit, rows)
+    callbacks.owe_for_tasks(unit, rows)
+    return {row.id for row in rows}
+
+
+def _count(unit: Unit, row: Any) -> None:
+    unit.observe(metrics.END_TO_END, row.task_type, value=row.age)
+    if row.status == Status.COMPLETED:
+        unit.count(metrics.SUCCESS, row.stage)
+        unit.observe(metrics.PROCESSING, row.stage, value=row.seconds)
+        if row.task_type != row.stage:
+            unit.count(metrics.SUCCESS, row.task_type)
+    elif row.status == Status.FAILED:
+        for label in {row.stage, row.task_type}:
+            unit.count(metrics.FAILURE, label, row.error["code"])
+
+
+def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
+    """Batches whose last task ends here end too, whatever became of their tasks."""
+    ended = Counter(row.batch_id for row in rows if row.batch_id is not None)
+    # In the order of their ids, so that two transactions never wait for each other.
+    for batch_id, count in sorted(ended.items()):
+        batch = unit.session.execute(_COUNT_DOWN, {"id": batch_id, "count": count}).one()
+        if batch.pending == 0:
+            callbacks.owe_for_batch(unit, batch_id, batch.callback_url)
+
+
+def json_of(value: dict[str, Any] | None) -> str | None:
+    """A JSON column's value, as PostgreSQL is sent it."""
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+_END = text(
+    f"""
+    UPDATE tasks AS t SET
+        status = :target,
+        finished_at = now(),
+        progress = CASE WHEN :target = '{Status.COMPLETED}' THEN 100 ELSE t.progress END,
+        stages = CASE WHEN t.stage_started_at IS NULL THEN t.stages ELSE t.stages || jsonb_build_object(
+            'name', t.stage, 'status', CAST(:target AS text),
+            'started_at', t.stage_started_at, 'finished_at', now(),
+            'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
+            'attempts', t.stage_attempts) END,
+        result = held.result,
+        error = held.error,
+        worker_id = NULL, claimed_at = NULL, published_at = NULL
+    FROM (
+        SELECT own.id, own.claimed_at, given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
+        FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:workers AS uuid[]),
+            CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:units AS integer[])
+        ) AS given(id, attempt, worker, result, error, units)
+        JOIN tasks AS own ON own.id = given.id
+        WHERE own.status = ANY(CAST(:sources AS text[]))
+            AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
+        ORDER BY own.id FOR UPDATE OF own
+    ) AS held
+    WHERE t.id = held.id
+    RETURNING t.id, t.kb_id, t.task_type, t.stage, t.status, t.batch_id, t.callback_url, t.payload,
+        t.metadata, t.result, t.error, t.retries,
+        extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
+        extract(epoch FROM clock_timestamp() - held.claimed_at)::float AS seconds
+    """  # noqa: S608 - a constant of ours
+)
+
+_COUNT_DOWN = text(
+    """
+    UPDATE batches SET
+        pending = pending - :count,
+        finished_at = CASE WHEN pending = :count THEN now() END
+    WHERE id = :id
+    RETURNING pending, callback_url
+    """
+)

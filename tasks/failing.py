@@ -1,0 +1,187 @@
+"""What becomes of an attempt that did not end its stage: put off, failed, crashed, or handed back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+
+import metrics
+from errors import TaskError
+from settings import settings
+from tasks import ending
+from tasks.ending import End, error_fields
+from tasks.lifecycle import sources, target
+from tasks.process import process_id
+from tasks.unit import Unit
+from tasks.work import Claim
+
+#: Deaths of a process that a task alone can have caused, in one stage, before it is given up.
+CRASH_BUDGET = 3
+#: Workers that may die with a task in one stage. Higher: a worker's death has many causes besides this task.
+DEATH_BUDGET = 10
+#: Seconds before the first retry; each further one waits RETRY_BACKOFF_FACTOR times as long.
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A claim and the error that ended its attempt."""
+
+    claim: Claim
+    error: TaskError
+
+
+def backoff(errors: int, retry_after: float | None = None) -> float:
+    """Seconds until the next attempt after `errors` failed ones: exponential, spread by a half either way."""
+    delay: float = FIRST_DELAY * settings().retry_backoff_factor**errors
+    return max(retry_after or 0.0, min(delay, LONGEST_DELAY) * random.uniform(0.5, 1.5))  # noqa: S311
+
+
+def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
+    """Write down failed attempts: put off where a retry may help and one is left, else the end of the task.
+
+    Returns:
+      for each whether its task has ended with this error.
+    """
+    ended = [each for each in failures if not _has_another(each)]
+    gone = ending.fail(
+        unit,
+        [
+            End(
+                each.claim.task_id,
+                each.claim.attempt,
+                process_id(),
+                error=error_fields(each.error, each.claim.stage),
+            )
+            for each in ended
+        ],
+    )
+    for each in failures:
+        if each not in ended and _put_off(unit, each):
+            unit.count(metrics.RETRY, each.claim.stage)
+    return [each.claim.task_id in gone for each in failures]
+
+
+def _has_another(failure: Failure) -> bool:
+    if failure.error.code == "worker_crashed":
+        return failure.claim.crashes + 1 < CRASH_BUDGET
+    return failure.error.retryable and failure.claim.errors < failure.claim.retry_limit
+
+
+def _put_off(unit: Unit, failure: Failure) -> bool:
+    """Make the next attempt due later. A crash is counted apart from errors."""
+    crashed = failure.error.code == "worker_crashed"
+    held = failure.claim
+    row = unit.session.execute(
+        _PUT_OFF,
+        {
+            "id": held.task_id,
+            "attempt": held.attempt,
+            "worker": process_id(),
+            "delay": timedelta(
+                seconds=backoff(held.crashes if crashed else held.errors, failure.error.retry_after)
+            ),
+            "crashed": int(crashed),
+            "error": ending.json_of(error_fields(failure.error, held.stage)),
+            "sources": list(sources("put_off")),
+            "target": target("put_off"),
+        },
+    ).first()
+    return row is not None
+
+
+def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
+    """Give claims back unharmed, as a worker that is told to stop does: neither an error nor a crash is counted."""
+    rows = unit.session.execute(
+        _HAND_BACK,
+        {
+            "ids": [each.task_id for each in claims],
+            "attempts": [each.attempt for each in claims],
+            "worker": process_id(),
+            "target": target("requeue"),
+        },
+    )
+    back = {row.id for row in rows}
+    return [each.task_id in back for each in claims]
+
+
+def hand_back_all(unit: Unit) -> int:
+    """Give back whatever this process still holds. Returns how many."""
+    rows = unit.session.execute(
+        text(
+            """
+            UPDATE tasks SET status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL
+            WHERE worker_id = :worker RETURNING id
+            """
+        ),
+        {"worker": process_id(), "target": target("requeue")},
+    )
+    return len(rows.all())
+
+
+def died(unit: Unit, worker: UUID) -> int:
+    """Requeue what a dead process held.
+
+    Several threads share a process, so its death convicts nobody: the next attempt of each of its tasks runs
+    alone in a process, where a crash counts as the task's own. Only a task whose workers die one after the
+    other is given up.
+
+    Returns:
+      how many tasks were taken from it.
+    """
+    rows = unit.session.execute(_DIED, {"worker": worker, "target": target("requeue")}).all()
+    hopeless = [row for row in rows if row.deaths >= DEATH_BUDGET]
+    unit.session.execute(_CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
+    message = f"{DEATH_BUDGET} workers died one after the other while they ran this stage"
+    ending.fail(
+        unit,
+        [
+            End(row.id, row.attempt, worker, error=error_fields(TaskError("worker_crashed", message), row.stage))
+            for row in hopeless
+        ],
+    )
+    return len(rows)
+
+
+_PUT_OFF = text(
+    """
+    UPDATE tasks SET
+        status = :target, due_at = now() + :delay, worker_id = NULL, claimed_at = NULL, published_at = NULL,
+        publications = 0, retries = retries + 1, errors = errors + 1 - :crashed, crashes = crashes + :crashed,
+        error = CAST(:error AS jsonb)
+    WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
+    RETURNING id
+    """
+)
+
+_HAND_BACK = text(
+    """
+    UPDATE tasks AS t SET
+        status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL,
+        stage_attempts = t.stage_attempts - 1
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)
+    WHERE t.id = given.id AND t.attempt = given.attempt AND t.worker_id = :worker
+    RETURNING t.id
+    """
+)
+
+_DIED = text(
+    """
+    UPDATE tasks SET
+        status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
+        deaths = deaths + 1
+    WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
+    RETURNING id, attempt, stage, deaths
+    """
+)
+
+#: Gives the claim back to the dead, so that the end of the task passes the same fence as every other.
+_CONVICT = text(
+    "UPDATE tasks SET status = 'processing', worker_id = :worker WHERE id = ANY(CAST(:ids AS uuid[]))"
+)

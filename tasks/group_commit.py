@@ -1,0 +1,141 @@
+"""Many threads and requests share one transaction: whoever waits when the last commit ends goes with the next."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from tasks.unit import Unit, unit_of_work
+
+log = structlog.get_logger(__name__)
+
+#: An operation on many items at once: gives one result for each, in their order. An exception among the
+#: results is raised to the one that asked.
+Operation = Callable[[Unit, Sequence[Any]], Sequence[Any]]
+
+#: More would hold up the first for the sake of the last.
+MOST_AT_ONCE = 500
+#: Seconds between tries while PostgreSQL is away.
+PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(slots=True)
+class _Entry:
+    operation: Operation
+    item: Any
+    done: Future[Any] = field(default_factory=Future)
+    since: float = field(default_factory=time.monotonic)
+
+
+class GroupCommit:
+    """One thread that commits what others hand in. No timer: an idle system commits at once.
+
+    Parameters:
+      name: of the thread.
+      patience: seconds to go on trying while PostgreSQL is away; after that the error reaches whoever waits.
+        A worker waits as long as it lives, since what it did must be written down.
+    """
+
+    def __init__(self, name: str, patience: float) -> None:
+        self._name = name
+        self._patience = patience
+        self._waiting: list[_Entry] = []
+        self._wanted = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def put(self, operation: Operation, item: Any) -> Future[Any]:
+        """Hand in an item; the future ends with its result when the transaction is committed.
+
+        Raises (in the future): what the operation gave or raised for this item, or sqlalchemy.exc.DBAPIError.
+        """
+        entry = _Entry(operation, item)
+        with self._wanted:
+            if self._closed:
+                raise RuntimeError(f"{self._name} is closed")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            self._waiting.append(entry)
+            self._wanted.notify()
+        return entry.done
+
+    def run(self, operation: Operation, item: Any) -> Any:
+        """Hand in an item and wait for its result."""
+        return self.put(operation, item).result()
+
+    def close(self) -> None:
+        """Commit what waits, then end the thread."""
+        with self._wanted:
+            self._closed = True
+            self._wanted.notify()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while True:
+            with self._wanted:
+                while not self._waiting and not self._closed:
+                    self._wanted.wait()
+                if not self._waiting:
+                    return
+                entries, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            self._commit(entries)
+
+    def _commit(self, entries: list[_Entry]) -> None:
+        """One transaction for all; where one entry spoils it, one for each."""
+        try:
+            results = self._in_one_transaction(entries)
+        except Exception as error:
+            if len(entries) == 1:
+                entries[0].done.set_exception(error)
+                return
+            # One bad row fails the shared statement: alone, each gets what is its own.
+            for entry in entries:
+                self._commit([entry])
+            return
+        for entry, result in zip(entries, results, strict=True):
+            if isinstance(result, Exception):
+                entry.done.set_exception(result)
+            else:
+                entry.done.set_result(result)
+
+    def _in_one_transaction(self, entries: list[_Entry]) -> list[Any]:
+        tries = 0
+        while True:
+            try:
+                return _execute(entries)
+            except (OperationalError, InterfaceError) as error:
+                waited = time.monotonic() - entries[0].since
+                if not _is_away(error) or waited > self._patience:
+                    raise
+                log.warning("database_away", waited_seconds=round(waited, 1), reason=type(error.orig).__name__)
+                time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+                tries += 1
+
+
+def _execute(entries: list[_Entry]) -> list[Any]:
+    """Run each operation once, on all its items, in the order in which operations first occur."""
+    operations: dict[Operation, list[int]] = {}
+    for position, entry in enumerate(entries):
+        operations.setdefault(entry.operation, []).append(position)
+    results: list[Any] = [None] * len(entries)
+    with unit_of_work() as unit:
+        for operation, positions in operations.items():
+            given = operation(unit, [entries[position].item for position in positions])
+            for position, result in zip(positions, given, strict=True):
+                results[position] = result
+    return results
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the connection is at fault, or a deadlock that a second try resolves; not the statement."""
+    code = getattr(error.orig, "pgcode", None)
+    return code is None or code[:2] in ("08", "40", "53", "57")

@@ -1,0 +1,76 @@
+"""The states of a task and the transitions between them, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What a task's row says of it."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+MEANING = {
+    Status.WAITING: "Accepted, but not due yet: an attempt failed and the next one is put off.",
+    Status.QUEUED: "Ready; no worker has started its next attempt.",
+    Status.PROCESSING: "Started: a worker holds it, or its next stage awaits one.",
+    Status.COMPLETED: "Every stage is done, and the result can be read.",
+    Status.FAILED: "It ended without a result, and the error says why.",
+    Status.CANCELLED: "It was stopped on request; what it had written is not visible.",
+}
+
+#: A task in one of these has ended; nothing but a retry by hand moves it again.
+ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+OPEN = (Status.WAITING, Status.QUEUED, Status.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A step of the life cycle: from which states, to which, and when."""
+
+    name: str
+    sources: tuple[Status, ...]
+    target: Status
+    when: str
+
+
+TRANSITIONS = (
+    Transition("submit", (), Status.QUEUED, "A client's request is committed."),
+    Transition("wake", (Status.WAITING,), Status.QUEUED, "Its due time has come."),
+    Transition(
+        "claim", (Status.QUEUED, Status.PROCESSING), Status.PROCESSING, "A worker's thread starts the stage."
+    ),
+    Transition(
+        "advance", (Status.PROCESSING,), Status.PROCESSING, "The stage is done and the next one may be claimed."
+    ),
+    Transition("complete", (Status.PROCESSING,), Status.COMPLETED, "The last stage is done."),
+    Transition(
+        "put_off", (Status.PROCESSING,), Status.WAITING, "An attempt failed in a way that a later one may not."
+    ),
+    Transition(
+        "requeue", (Status.PROCESSING,), Status.QUEUED, "Its worker died or handed it back; no error is counted."
+    ),
+    Transition("fail", (Status.PROCESSING,), Status.FAILED, "An error that no retry mends, or the last retry."),
+    Transition("cancel", OPEN, Status.CANCELLED, "A client asked for it; whoever works on it is fenced off."),
+)
+
+
+def sources(name: str) -> tuple[str, ...]:
+    """The states from which a transition may start, for the WHERE of its UPDATE.
+
+    Raises:
+      StopIteration: for a name that is no transition's.
+    """
+    return tuple(str(status) for status in next(t for t in TRANSITIONS if t.name == name).sources)
+
+
+def target(name: str) -> str:
+    """The state in which a transition ends."""
+    return str(next(t for t in TRANSITIONS if t.name == name).target)

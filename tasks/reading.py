@@ -1,0 +1,146 @@
+"""Tasks and batches as they are shown, one at a time or by the page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from broker.topology import PRIORITIES
+from models import Batch, Task
+from tasks.lifecycle import ENDED, Status
+from tasks.types import all_types
+
+PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
+
+
+def show(session: Session, task_id: UUID) -> dict[str, Any] | None:
+    """A task as a client sees it, or None when there is none of that id."""
+    task = session.get(Task, task_id)
+    return None if task is None else view(task)
+
+
+def page(
+    session: Session,
+    *,
+    limit: int,
+    before: UUID | None = None,
+    kb_id: str | None = None,
+    status: str | None = None,
+    task_type: str | None = None,
+    batch_id: UUID | None = None,
+    created_after: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """Tasks from the newest to the oldest.
+
+    Parameters:
+      before: the id that the page before ended with; ids sort by time.
+    """
+    query: Select[tuple[Task]] = select(Task).order_by(Task.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(Task.id < before)
+    if kb_id is not None:
+        query = query.where(Task.kb_id == kb_id)
+    if status is not None:
+        query = query.where(Task.status == status)
+    if task_type is not None:
+        query = query.where(Task.task_type == task_type)
+    if batch_id is not None:
+        query = query.where(Task.batch_id == batch_id)
+    if created_after is not None:
+        query = query.where(Task.created_at > created_after)
+    return [view(task) for task in session.scalars(query)]
+
+
+def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
+    """A batch with its counts, or None when there is none of that id."""
+    batch = session.get(Batch, batch_id)
+    if batch is None:
+        return None
+    rows = session.execute(
+        select(Task.status, func.count(), func.sum(Task.progress))
+        .where(Task.batch_id == batch_id)
+        .group_by(Task.status)
+    ).all()
+    counts = dict.fromkeys(map(str, Status), 0) | {status: count for status, count, _ in rows}
+    done = sum(count * 100 if status in ENDED else progress for status, count, progress in rows)
+    return {
+        "batch_id": str(batch.id),
+        "status": "completed" if batch.finished_at else "processing",
+        "total": batch.total,
+        "counts": counts,
+        "progress": round(done / batch.total, 1) if batch.total else 100.0,
+        "created_at": _time(batch.created_at),
+        "finished_at": _time(batch.finished_at),
+    }
+
+
+def view(task: Task) -> dict[str, Any]:
+    """The fields of the contract; times in UTC."""
+    payload = {name: value for name, value in task.payload.items() if name != "content"}
+    if "content" in task.payload:
+        payload["content_characters"] = len(task.payload["content"])
+    return {
+        "task_id": str(task.id),
+        "task_type": task.task_type,
+        "kb_id": task.kb_id,
+        "batch_id": str(task.batch_id) if task.batch_id else None,
+        "status": task.status,
+        "stage": task.stage,
+        "progress": round(task.progress, 1),
+        "attempt": max(task.stage_attempts, 1) if task.started_at else 0,
+        "priority": PRIORITY_NAMES[task.priority],
+        "retry_limit": task.retry_limit,
+        "timeout": task.timeout,
+        "payload": payload,
+        "metadata": task.details,
+        "callback_url": task.callback_url,
+        "created_at": _time(task.created_at),
+        "started_at": _time(task.started_at),
+        "finished_at": _time(task.finished_at),
+        "due_at": _time(task.due_at) if task.status == Status.WAITING else None,
+        "stages": _stages(task),
+        "result": task.result,
+        "error": task.error,
+    }
+
+
+def _stages(task: Task) -> list[dict[str, Any]]:
+    """The stages that have ended, the present one, and those to come."""
+    shown = {each["name"]: _ended_stage(each) for each in task.stages}
+    kind = all_types().get(task.task_type)
+    names = [stage.name for stage in kind.stages] if kind else list(shown)
+    return [shown.get(name) or _open_stage(task, name) for name in names]
+
+
+def _ended_stage(stage: dict[str, Any]) -> dict[str, Any]:
+    times = {
+        name: _time(datetime.fromisoformat(stage[name])) if stage[name] else None
+        for name in ("started_at", "finished_at")
+    }
+    return stage | times
+
+
+def _open_stage(task: Task, name: str) -> dict[str, Any]:
+    present = name == task.stage and task.status not in ENDED
+    running = present and task.worker_id is not None
+    status = str(Status.PROCESSING) if running else str(task.status) if present else "pending"
+    if present and not running and task.status == Status.PROCESSING:
+        status = str(Status.QUEUED)
+    return {
+        "name": name,
+        "status": status,
+        "started_at": _time(task.stage_started_at) if present else None,
+        "finished_at": None,
+        "units": task.units if present else 0,
+        "units_done": task.units_done if present else 0,
+        "attempts": task.stage_attempts if present else 0,
+    }
+
+
+def _time(value: datetime | None) -> str | None:
+    """RFC 3339 in UTC, whatever the database's time zone is."""
+    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")

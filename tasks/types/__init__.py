@@ -1,0 +1,85 @@
+"""The task types. A module here that defines TYPE is known everywhere: to submissions, queues, metrics and workers."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of a task type: the name of its actor, its queue, and its share of the progress bar."""
+
+    name: str
+    queue: str = "default"
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType:
+    """What a task of this type is submitted with, and the stages it goes through."""
+
+    name: str
+    payload: type[BaseModel]
+    stages: tuple[Stage, ...]
+    needs_kb: bool = False
+    """Whether a submission must name the KB that it works on."""
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name.
+
+        Raises:
+          KeyError: when this type has no such stage.
+        """
+        return self.stages[self.position(name)]
+
+    def position(self, name: str) -> int:
+        """Where a stage stands, from 0.
+
+        Raises:
+          KeyError: when this type has no such stage.
+        """
+        for position, stage in enumerate(self.stages):
+            if stage.name == name:
+                return position
+        raise KeyError(f"{self.name} has no stage {name!r}")
+
+    def after(self, name: str) -> Stage | None:
+        """The stage that follows, or None after the last."""
+        position = self.position(name) + 1
+        return self.stages[position] if position < len(self.stages) else None
+
+    def progress(self, name: str, share: float) -> float:
+        """Percent done when `share` (0 to 1) of a stage is done; 100 is left to the end of the task."""
+        total = sum(stage.weight for stage in self.stages)
+        done = sum(stage.weight for stage in self.stages[: self.position(name)])
+        return min(99.0, 100 * (done + share * self.stage(name).weight) / total)
+
+
+@lru_cache(maxsize=1)
+def all_types() -> dict[str, TaskType]:
+    """Every task type by name, in the alphabet's order."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return {module.TYPE.name: module.TYPE for module in modules}
+
+
+def task_type(name: str) -> TaskType:
+    """The task type of that name.
+
+    Raises:
+      KeyError: naming those that exist.
+    """
+    types = all_types()
+    if name not in types:
+        raise KeyError(f"no task type {name!r}; there are {', '.join(types)}")
+    return types[name]
+
+
+def all_stages() -> dict[str, Stage]:
+    """Every stage of every type by name."""
+    return {stage.name: stage for each in all_types().values() for stage in each.stages}

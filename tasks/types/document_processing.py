@@ -1,0 +1,57 @@
+"""Turning a document into searchable chunks."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tasks.types import Stage, TaskType
+
+
+class DocumentProcessing(BaseModel):
+    """Where the document is, and how it is to be read and split. Exactly one source is named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file_path: str | None = Field(None, min_length=1, description="A file below one of UPLOAD_ROOTS.")
+    url: str | None = Field(None, min_length=1, max_length=8192, description="An http(s) address.")
+    content: str | None = Field(None, description="The text itself.")
+    upload_id: str | None = Field(None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None)
+    document_id: str | None = Field(
+        None, min_length=1, max_length=512, description="Default: derived from the source."
+    )
+    filename: str | None = Field(None, min_length=1, max_length=512)
+    content_type: str | None = Field(None, max_length=255)
+    encoding: str | None = Field(None, max_length=64, description="Of a text; found out when not given.")
+    chunk_size: int = Field(1000, ge=50, le=20_000, description="Characters.")
+    chunk_overlap: int = Field(200, ge=0, description="Characters that neighbours may share; for small chunks at most a fifth of them.")
+    embedder: Literal["local", "cohere"] | None = Field(None, description="Default: EMBEDDER.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        given = [
+            name for name in ("file_path", "url", "content", "upload_id") if getattr(self, name) is not None
+        ]
+        if len(given) != 1:
+            named = " and ".join(given) or "none"
+            raise ValueError(f"name exactly one of file_path, url and content; given: {named}")
+        if "chunk_overlap" not in self.model_fields_set:
+            self.chunk_overlap = min(self.chunk_overlap, self.chunk_size // 5)
+        if self.chunk_overlap >= self.chunk_size:
+            raise ValueError("chunk_overlap must be smaller than chunk_size")
+        return self
+
+
+TYPE = TaskType(
+    name="document_processing",
+    payload=DocumentProcessing,
+    stages=(
+        Stage("preprocessing", "preprocessing", 30),
+        Stage("chunking", "chunking", 10),
+        Stage("embedding", "embedding", 40),
+        Stage("storing", "storing", 15),
+        Stage("indexing", "indexing", 5),
+    ),
+    needs_kb=True,
+)

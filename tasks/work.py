@@ -1,0 +1,258 @@
+"""Claiming a task's stage, telling how far it is, and advancing to the next: the worker's side of the life cycle."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+import metrics
+from models.task import READY
+from tasks import dispatch, ending
+from tasks.ending import End
+from tasks.lifecycle import sources, target
+from tasks.process import process_id
+from tasks.types import task_type
+from tasks.unit import Unit
+
+
+@dataclass(eq=False)
+class Claim:
+    """A stage of a task in the hands of one thread. `attempt` fences: who lost the row can no longer write it."""
+
+    task_id: UUID
+    task_type: str
+    stage: str
+    attempt: int
+    kb_id: str | None
+    payload: dict[str, Any]
+    timeout: float
+    """Seconds this attempt may run."""
+    retry_limit: int
+    errors: int
+    crashes: int
+    deaths: int
+    """Workers that died with an earlier attempt at this stage; after one, the stage runs alone in a process."""
+    lost: threading.Event = field(default_factory=threading.Event)
+    """Set when the row is no longer ours: cancelled, or given to another worker."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "lost"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, lost=threading.Event())
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A wake-up's wish to start a stage."""
+
+    task_id: UUID
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """A stage that is done.
+
+    Parameters:
+      result: of the task; of a last stage only.
+      units: how many units of work the stage had, 0 when it does not count any.
+      within: writes that belong to the same transaction, such as the swap of a document's version.
+    """
+
+    claim: Claim
+    result: dict[str, Any] | None = None
+    units: int = 0
+    within: Callable[[Session], None] | None = None
+
+
+def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
+    """Take stages for this process, count the attempts, and refill the windows that got room.
+
+    Returns:
+      for each wish a claim, or None where the row says otherwise: ended, held by another, or at another stage.
+    """
+    rows = unit.session.execute(
+        _CLAIM,
+        {
+            "ids": [each.task_id for each in wanted],
+            "stages": [each.stage for each in wanted],
+            "worker": process_id(),
+            "sources": list(sources("claim")),
+            "target": target("claim"),
+        },
+    ).all()
+    if rows:
+        dispatch.refill(unit, {row.queue for row in rows})
+    claims = {
+        (row.id, row.stage): Claim(
+            row.id,
+            row.task_type,
+            row.stage,
+            row.attempt,
+            row.kb_id,
+            row.payload,
+            row.timeout,
+            row.retry_limit,
+            row.errors,
+            row.crashes,
+            row.deaths,
+        )
+        for row in rows
+    }
+    # A wake-up that came twice gets the claim once.
+    return [claims.pop((each.task_id, each.stage), None) for each in wanted]
+
+
+def advance(unit: Unit, done: Sequence[Advance]) -> list[bool]:
+    """Write down stages that are done: the next stage becomes ready, or the task completes.
+
+    The wake-up of the next stage is forwarded by Dramatiq's pipeline, so the row says that it is published.
+
+    Returns:
+      for each whether the row was still the claim's own; where not, nothing was written.
+    """
+    going_on = [each for each in done if task_type(each.claim.task_type).after(each.claim.stage)]
+    ended = [each for each in done if not task_type(each.claim.task_type).after(each.claim.stage)]
+    own = _next_stage(unit, going_on) | ending.complete(
+        unit,
+        [
+            End(each.claim.task_id, each.claim.attempt, process_id(), each.result or {}, units=each.units)
+            for each in ended
+        ],
+    )
+    for each in done:
+        if each.within is not None and each.claim.task_id in own:
+            each.within(unit.session)
+    return [each.claim.task_id in own for each in done]
+
+
+def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
+    if not done:
+        return set()
+    nexts = []
+    for each in done:
+        kind = task_type(each.claim.task_type)
+        following = kind.after(each.claim.stage)
+        assert following is not None
+        nexts.append((following.name, following.queue, kind.progress(following.name, 0)))
+    rows = unit.session.execute(
+        _ADVANCE,
+        {
+            "ids": [each.claim.task_id for each in done],
+            "attempts": [each.claim.attempt for each in done],
+            "units": [each.units for each in done],
+            "stages": [name for name, _, _ in nexts],
+            "queues": [queue for _, queue, _ in nexts],
+            "progress": [progress for _, _, progress in nexts],
+            "worker": process_id(),
+            "sources": list(sources("advance")),
+            "target": target("advance"),
+        },
+    ).all()
+    for row in rows:
+        unit.count(metrics.SUCCESS, row.done_stage)
+        unit.observe(metrics.PROCESSING, row.done_stage, value=row.seconds)
+    return {row.id for row in rows}
+
+
+def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
+    """Write how many of its units a running stage has done; progress never falls.
+
+    Returns:
+      for each whether the row was still the claim's own.
+    """
+    rows = unit.session.execute(
+        _REPORT,
+        {
+            "ids": [held.task_id for held, _, _ in reports],
+            "attempts": [held.attempt for held, _, _ in reports],
+            "done": [done for _, done, _ in reports],
+            "units": [units for _, _, units in reports],
+            "progress": [
+                task_type(held.task_type).progress(held.stage, done / max(units, 1))
+                for held, done, units in reports
+            ],
+            "worker": process_id(),
+        },
+    )
+    own = {row.id for row in rows}
+    return [held.task_id in own for held, _, _ in reports]
+
+
+def still_held(session: Session) -> set[tuple[UUID, int]]:
+    """The (task, attempt) pairs that this process holds by the rows."""
+    rows = session.execute(text("SELECT id, attempt FROM tasks WHERE worker_id = :worker"), {"worker": process_id()})
+    return {(row.id, row.attempt) for row in rows}
+
+
+_CLAIM = text(
+    f"""
+    WITH wanted AS (
+        SELECT DISTINCT * FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage)
+    ), free AS (
+        SELECT t.id FROM tasks AS t JOIN wanted USING (id, stage)
+        WHERE t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
+        ORDER BY t.id FOR UPDATE OF t
+    )
+    UPDATE tasks AS t SET
+        status = :target,
+        worker_id = :worker,
+        claimed_at = now(),
+        attempt = attempt + 1,
+        stage_attempts = stage_attempts + 1,
+        started_at = coalesce(started_at, now()),
+        stage_started_at = coalesce(stage_started_at, now())
+    FROM free WHERE t.id = free.id
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
+        t.retry_limit, t.errors, t.crashes, t.deaths
+    """  # noqa: S608 - READY is a constant of ours
+)
+
+_ADVANCE = text(
+    """
+    UPDATE tasks AS t SET
+        status = :target,
+        stage = done.stage,
+        queue = done.queue,
+        progress = greatest(t.progress, done.progress),
+        stages = t.stages || jsonb_build_object(
+            'name', t.stage, 'status', 'completed', 'started_at', t.stage_started_at, 'finished_at', now(),
+            'units', done.units, 'units_done', done.units, 'attempts', t.stage_attempts),
+        worker_id = NULL, claimed_at = NULL, due_at = now(), published_at = now(), publications = 1,
+        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0,
+        stage_started_at = NULL, units = 0, units_done = 0, error = NULL
+    FROM (
+        SELECT held.id, held.stage AS done_stage, held.claimed_at, given.*
+        FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:units AS integer[]),
+            CAST(:stages AS text[]), CAST(:queues AS text[]), CAST(:progress AS float[])
+        ) AS given(task_id, attempt, units, stage, queue, progress)
+        JOIN tasks AS held ON held.id = given.task_id
+        WHERE held.attempt = given.attempt AND held.worker_id = :worker
+            AND held.status = ANY(CAST(:sources AS text[]))
+        ORDER BY held.id FOR UPDATE OF held
+    ) AS done
+    WHERE t.id = done.id
+    RETURNING t.id, done.done_stage, extract(epoch FROM clock_timestamp() - done.claimed_at)::float AS seconds
+    """
+)
+
+_REPORT = text(
+    """
+    UPDATE tasks AS t SET
+        units = given.units, units_done = given.done, progress = greatest(t.progress, given.progress)
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:done AS integer[]),
+        CAST(:units AS integer[]), CAST(:progress AS float[])
+    ) AS given(id, attempt, done, units, progress)
+    WHERE t.id = given.id AND t.attempt = given.attempt AND t.worker_id = :worker
+    RETURNING t.id
+    """
+)
