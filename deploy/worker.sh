@@ -1,0 +1,13 @@
+#!/bin/sh
+# One worker process. Dramatiq takes its prefetch from the environment, and by default pulls twice as many messages
+# as it has threads: with the number of threads, an urgent message waits behind none that was merely pulled.
+set -eu
+
+threads=${WORKER_POOL_SIZE:-10}
+seconds=${SHUTDOWN_TIMEOUT:-25}
+export dramatiq_queue_prefetch="$threads"
+
+# Dramatiq writes to standard error, and would wait 10 minutes (its argument is in milliseconds) for its threads.
+# One process for each dyno or container: when one dies, Dramatiq takes its siblings down with it.
+exec dramatiq actors.worker --processes 1 --threads "$threads" \
+    --worker-shutdown-timeout "${seconds%%.*}000" --skip-logging 2>&1

@@ -1,0 +1,145 @@
+"""Fixtures that hand out real servers. They are started when first asked for, and named in the summary."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+import settings
+from models import database as models_database
+from tests import postgres as postgres_server
+from tests import rabbitmq as rabbitmq_server
+from tests.guard import Guard
+from tests.postgres import Postgres
+from tests.processes import Deployment
+from tests.rabbitmq import RabbitNode, RabbitServer
+from tests.servers import ServerMissing
+
+_servers: list[str] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_the_shell() -> None:
+    """What a developer has set for the service must not change what the tests see."""
+    for name in (*map(str.upper, settings.Settings.model_fields), *settings.ALIASES):
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _settings_are_read_anew() -> Iterator[None]:
+    yield
+    settings.settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def guard() -> Iterator[Guard]:
+    """Ends whatever is left when the run is over, even when the run was killed."""
+    guard = Guard()
+    yield guard
+    guard.close()
+
+
+@pytest.fixture(scope="session")
+def server_folder(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Path:
+    """Where the servers of this run keep their data and logs; removed with the run."""
+    folder = tmp_path_factory.mktemp("servers")
+    guard.remove_later(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path, guard: Guard) -> Iterator[Postgres]:
+    """The PostgreSQL of this run; `with postgres.database() as url:` makes a database of any lifetime."""
+    server = postgres_server.postgres(server_folder / "postgres", guard)
+    _servers.append(server.description())
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """An empty database with the newest schema, for one test."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres: Postgres) -> Iterator[str]:
+    """A database without any table, for tests of the migrations."""
+    with postgres.database(migrated=False) as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Engine]:
+    """`models.database` connected to a database of its own."""
+    yield models_database.connect(database_url, pool_size=5, application_name="tests")
+    models_database.disconnect()
+
+
+@pytest.fixture(scope="session")
+def _node(server_folder: Path, guard: Guard) -> Iterator[RabbitNode]:
+    try:
+        node = rabbitmq_server.private_node(server_folder / "rabbitmq", guard)
+    except ServerMissing as missing:
+        pytest.exit(str(missing), returncode=1)
+    _servers.append(node.description())
+    yield node
+    node.close()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server_of_the_run(request: pytest.FixtureRequest) -> RabbitServer:
+    """The broker of this run; `with server.fresh() as rabbitmq:` makes a virtual host of any lifetime."""
+    url = os.environ.get("RABBITMQ_TEST_URL")
+    if not url:
+        node: RabbitNode = request.getfixturevalue("_node")
+        return node
+    server = RabbitServer(url, os.environ.get("RABBITMQ_TEST_MANAGEMENT_URL"))
+    _servers.append(server.description())
+    return server
+
+
+@pytest.fixture
+def rabbitmq(rabbitmq_server_of_the_run: RabbitServer) -> Iterator[RabbitServer]:
+    """An empty virtual host for one test: `.url`, `.management(path)`, `.queues()`, `.messages(queue)`."""
+    with rabbitmq_server_of_the_run.fresh() as server:
+        yield server
+
+
+@pytest.fixture
+def rabbit_node(_node: RabbitNode) -> Iterator[RabbitNode]:
+    """A broker that a test may stop, kill, wipe, pause and block; it is brought back afterwards."""
+    _node.restore()
+    yield _node
+    _node.restore()
+
+
+@pytest.fixture
+def deployment(
+    database_url: str, rabbitmq: RabbitServer, tmp_path: Path, guard: Guard
+) -> Iterator[Deployment]:
+    """The processes of the Procfile on a database and a virtual host of their own; none runs yet."""
+    with Deployment(database_url, rabbitmq.url, tmp_path, guard) as processes:
+        yield processes
+
+
+@pytest.fixture
+def breakable_deployment(
+    database_url: str, rabbit_node: RabbitNode, tmp_path: Path, guard: Guard
+) -> Iterator[Deployment]:
+    """The same on `rabbit_node`, which the test may take away."""
+    with Deployment(database_url, rabbit_node.url, tmp_path, guard) as processes:
+        yield processes
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the servers that this run used."""
+    if _servers:
+        terminalreporter.section("servers")
+    for server in _servers:
+        terminalreporter.line(server)

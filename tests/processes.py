@@ -1,0 +1,288 @@
+"""The processes of the Procfile, started as a PaaS would: what is tested is what is deployed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx2
+import psutil
+import psycopg2
+
+import settings
+from tests.guard import Guard
+from tests.servers import eventually, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Seconds that a process gets to become ready. The promise is 2; a loaded machine is no reason to fail here.
+READY_SECONDS = 30.0
+
+
+def procfile() -> dict[str, str]:
+    """The command of each process by its name."""
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return {
+        name: command.strip() for name, _, command in (line.partition(":") for line in lines if ":" in line)
+    }
+
+
+class Process:
+    """One process of the Procfile with everything it spawns, in a process group of its own.
+
+    Parameters:
+      name: as in the Procfile.
+      log_path: receives standard output and error; a restarted process goes on in the same file.
+      restart: start it again whenever it ends by itself or is killed, as a PaaS does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        environment: Mapping[str, str],
+        log_path: Path,
+        guard: Guard,
+        *,
+        restart: bool = False,
+    ) -> None:
+        self.name = name
+        self.environment = dict(environment)
+        self.log_path = log_path
+        self.starts = 0
+        self._guard = guard
+        self._restart = restart
+        self._stopping = threading.Event()
+        self._popen = self._launch()
+        if restart:
+            threading.Thread(target=self._keep_alive, name=f"keep {name} alive", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The first process of the group, whose number is the group's too."""
+        return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the first process of the group is there."""
+        return self._popen.poll() is None
+
+    @property
+    def members(self) -> list[psutil.Process]:
+        """Every living process of the group, the first one included."""
+        with suppress(psutil.NoSuchProcess):
+            first = psutil.Process(self.pid)
+            return [first, *first.children(recursive=True)]
+        return []
+
+    def memory(self) -> dict[str, int]:
+        """Resident bytes of each process of the group, by `pid command`."""
+        return {f"{each.pid} {' '.join(each.cmdline()[:4])}": each.memory_info().rss for each in self.members}
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """`kill -9` of the whole group at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the first process, as a PaaS and Docker do."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def terminate(self, seconds: float = 40.0) -> float:
+        """SIGTERM, and wait for the end. Returns the seconds it took; what is left after `seconds` is killed.
+
+        Raises:
+          AssertionError: when it had to be killed.
+        """
+        self._stopping.set()
+        started = time.monotonic()
+        self.signal(signal.SIGTERM)
+        try:
+            self._popen.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"{self.name} did not end within {seconds} s of SIGTERM; log:\n{self.log}"
+            ) from None
+        finally:
+            self.end()
+        return time.monotonic() - started
+
+    def end(self) -> None:
+        """Make sure that nothing of it is left, and that it is not started again."""
+        self._stopping.set()
+        members = self.members
+        self.kill()
+        for member in members:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        self._guard.forget(self.pid)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        self.starts += 1
+        with self.log_path.open("ab") as log:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {procfile()[self.name]}"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._guard.watch(process.pid)
+        return process
+
+    def _keep_alive(self) -> None:
+        while not self._stopping.is_set():
+            with suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout=0.2)
+                ended = self.pid
+                # What the first process left behind would hold its port.
+                with suppress(ProcessLookupError):
+                    os.killpg(ended, signal.SIGKILL)
+                self._guard.forget(ended)
+                if not self._stopping.is_set():
+                    self._popen = self._launch()
+
+
+class Deployment:
+    """The service as it is deployed, on one database and one broker.
+
+    Parameters:
+      folder: where logs and data go.
+      settings: environment variables for every process, on top of those that name the servers.
+    """
+
+    def __init__(
+        self, database_url: str, rabbitmq_url: str, folder: Path, guard: Guard, **environment: str
+    ) -> None:
+        self.database_url = database_url
+        self.folder = folder
+        self.port = free_port()
+        self.environment = {
+            **_outside(),
+            "DATABASE_URL": database_url,
+            "RABBITMQ_URL": rabbitmq_url,
+            "PORT": str(self.port),
+            "LOG_FORMAT": "json",
+            **environment,
+        }
+        self.processes: list[Process] = []
+        self._guard = guard
+        self._http: httpx2.Client | None = None
+
+    @property
+    def url(self) -> str:
+        """Where its web process listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def http(self) -> httpx2.Client:
+        """A client of its web process; paths start with `/`."""
+        if self._http is None:
+            self._http = httpx2.Client(base_url=self.url, timeout=40)
+        return self._http
+
+    def start(
+        self,
+        name: str,
+        *,
+        restart: bool = False,
+        wait: bool = True,
+        ready: Callable[[Process], bool] | None = None,
+        **environment: str,
+    ) -> Process:
+        """Start a process of the Procfile; several of one name may run.
+
+        Parameters:
+          restart: start it again whenever it dies.
+          wait: until it is ready: web answers `/livez`, worker and clock have their row in `workers`.
+          ready: another way to tell.
+          environment: variables of this process alone.
+
+        Raises:
+          AssertionError: when it did not become ready; its log is part of the message.
+        """
+        number = len(self.processes)
+        process = Process(
+            name,
+            {**self.environment, **environment},
+            self.folder / f"{name}-{number}.log",
+            self._guard,
+            restart=restart,
+        )
+        self.processes.append(process)
+        if wait:
+            self.wait_until_ready(process, ready)
+        return process
+
+    def wait_until_ready(self, process: Process, ready: Callable[[Process], bool] | None = None) -> None:
+        """Wait until a process can do its work.
+
+        Raises:
+          AssertionError: when it ended or did not become ready; its log is part of the message.
+        """
+        ask = ready or (self._web_is_ready if process.name == "web" else self._has_a_row)
+        try:
+            eventually(
+                lambda: not process.running or ask(process),
+                seconds=READY_SECONDS,
+                every=0.02,
+                reason=f"{process.name} is ready",
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nlog of {process.name}:\n{process.log}") from None
+        if not process.running:
+            raise AssertionError(f"{process.name} ended while it started; log:\n{process.log}")
+
+    def logs(self) -> str:
+        """Every process's log, for the message of a failed test."""
+        return "\n".join(f"--- {each.log_path.name}\n{each.log}" for each in self.processes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            self._http.close()
+        for process in self.processes:
+            process.end()
+
+    def _web_is_ready(self, process: Process) -> bool:
+        # Not the pooled client: a connection that was made to a process that died would be tried again.
+        return httpx2.get(f"{self.url}/livez", timeout=2).status_code == 200
+
+    def _has_a_row(self, process: Process) -> bool:
+        """Whether `workers` names one of the group's processes: its `name` is host:pid."""
+        pids = {str(member.pid) for member in process.members}
+        connection = psycopg2.connect(self.database_url)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT name FROM workers WHERE kind = %s", (process.name,))
+                return any(name.rpartition(":")[2] in pids for (name,) in cursor.fetchall())
+        finally:
+            connection.close()
+
+
+def _outside() -> dict[str, str]:
+    """This environment without any setting of the service, and with the commands of this Python first."""
+    ours = {*map(str.upper, settings.Settings.model_fields), *settings.ALIASES}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"}
