@@ -43,6 +43,15 @@ def tidy(work: Unit) -> None:
     index.delete_versions(work.session, retention.ended(work.session, unpublished))
 
 
+def beat() -> None:
+    """Say that this clock lives; the others do the same beside it."""
+    try:
+        with database.transaction() as session:
+            presence.beat(session, "clock")
+    except DBAPIError as error:
+        log.warning("no_heartbeat", reason=type(error.orig).__name__)
+
+
 #: What is done how often, in seconds.
 TIMETABLE: tuple[tuple[Callable[[Unit], None], float], ...] = ((wake, 1), (repair, 5), (tidy, 30))
 
@@ -78,9 +87,13 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     scheduler = timetable()
     scheduler.start()
+    scheduler.add_job(beat, "interval", seconds=presence.beat_seconds(), id="beat")
+    beat()
     log.info("clock_ready", entries=[work.__name__ for work, _ in TIMETABLE])
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     scheduler.shutdown(wait=True)
+    with unit_of_work() as work:
+        presence.leave(work)
     broker.close()
     log.info("clock_stopped")
 

@@ -89,22 +89,40 @@ def sweep(unit: Unit) -> int:
         requeued += held
         log.warning("worker_died", worker_id=str(worker), tasks=held)
         bury(unit, worker)
+    # Web processes count too, without a heartbeat; theirs are folded as they come.
+    unit.session.execute(_FOLD_OTHERS, {"nil": NIL_ID})
     unknown = unit.session.execute(_UNKNOWN, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("requeue")}).all()
     if unknown:
         log.warning("claims_without_holder", tasks=[str(row.id) for row in unknown])
     return requeued + len(unknown)
 
 
-_FOLD = text(
-    """
-    WITH gone AS (DELETE FROM tallies WHERE worker_id = :worker RETURNING *)
+_ADD_TO_THE_DEAD = """
     INSERT INTO tallies (worker_id, metric, labels, count, sum, buckets)
-    SELECT :nil, metric, labels, count, sum, buckets FROM gone ORDER BY metric, labels
+    SELECT :nil, metric, labels, sum(count), sum(sum), (
+        SELECT coalesce(array_agg(total ORDER BY place), '{}') FROM (
+            SELECT place, sum(inside) AS total
+            FROM gone AS each CROSS JOIN LATERAL unnest(each.buckets) WITH ORDINALITY AS bucket(inside, place)
+            WHERE each.metric = gone.metric AND each.labels = gone.labels
+            GROUP BY place
+        ) AS totals)
+    FROM gone GROUP BY metric, labels ORDER BY metric, labels
     ON CONFLICT (worker_id, metric, labels) DO UPDATE SET
         count = tallies.count + excluded.count,
         sum = tallies.sum + excluded.sum,
         buckets = ARRAY(SELECT a + b FROM unnest(tallies.buckets, excluded.buckets) AS pair(a, b))
-    """
+"""
+
+_FOLD = text(
+    f"WITH gone AS (DELETE FROM tallies WHERE worker_id = :worker RETURNING *) {_ADD_TO_THE_DEAD}"  # noqa: S608
+)
+
+_FOLD_OTHERS = text(
+    f"""
+    WITH gone AS (
+        DELETE FROM tallies WHERE worker_id <> :nil AND worker_id NOT IN (SELECT id FROM workers) RETURNING *
+    ) {_ADD_TO_THE_DEAD}
+    """  # noqa: S608
 )
 
 _UNKNOWN = text(

@@ -1,0 +1,80 @@
+"""The actor that calls the KB service back: takes a callback that is due, signs it, posts it, records the answer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+import dramatiq
+import structlog
+from dramatiq.middleware import SkipMessage
+from standardwebhooks import Webhook
+
+import outbound
+from settings import settings
+from tasks import callbacks
+from tasks.callbacks import Delivery
+from tasks.unit import unit_of_work
+
+log = structlog.get_logger(__name__)
+
+#: HTTP statuses after which no further attempt is made: the receiver is gone for good.
+GONE = 410
+
+
+@dramatiq.actor(queue_name="callback")
+def callback(callback_id: str) -> None:
+    """Deliver one callback, if it is due."""
+    with unit_of_work() as unit:
+        delivery = callbacks.take(unit, [UUID(callback_id)])[0]
+    if delivery is None:
+        raise SkipMessage(f"callback {callback_id} is not due")
+    deliver(delivery)
+
+
+def deliver(delivery: Delivery) -> None:
+    """Post a callback and record what came of it. Only a 2xx is success, and no redirect is followed."""
+    body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":"))
+    try:
+        answer = outbound.post(
+            delivery.url,
+            body.encode(),
+            headers(delivery, body),
+            timeout=callbacks.DELIVERY_SECONDS,
+            allowed_hosts=settings().callback_allowed_hosts,
+        )
+    except outbound.ForbiddenAddress as error:
+        with unit_of_work() as unit:
+            callbacks.refused(unit, delivery, str(error))
+        log.warning("callback_refused", callback_id=str(delivery.id), reason=str(error))
+        return
+    except outbound.OutboundError as error:
+        with unit_of_work() as unit:
+            callbacks.put_off(unit, delivery, str(error), None)
+        log.warning("callback_put_off", callback_id=str(delivery.id), reason=str(error))
+        return
+    told = f"HTTP {answer.status}: {answer.text}"
+    with unit_of_work() as unit:
+        if 200 <= answer.status < 300:
+            callbacks.delivered(unit, delivery, told)
+        elif answer.status == GONE:
+            callbacks.refused(unit, delivery, told)
+        else:
+            callbacks.put_off(unit, delivery, told, answer.retry_after)
+    log.info("callback_answered", callback_id=str(delivery.id), status=answer.status, attempt=delivery.attempt)
+
+
+def headers(delivery: Delivery, body: str) -> dict[str, str]:
+    """The headers of Standard Webhooks 1.0.0; without CALLBACK_SECRET there is no signature."""
+    now = datetime.now(UTC)
+    given = {
+        "content-type": "application/json",
+        "user-agent": "task-manager",
+        "webhook-id": str(delivery.id),
+        "webhook-timestamp": str(int(now.timestamp())),
+    }
+    secret = settings().callback_secret
+    if secret is not None:
+        given["webhook-signature"] = Webhook(secret.get_secret_value()).sign(str(delivery.id), now, body)
+    return given
