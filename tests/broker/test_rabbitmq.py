@@ -1,0 +1,201 @@
+"""The queues and messages that RabbitMQ's management UI shows, and publishing that never blocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+import pytest
+from dramatiq import Message
+
+from broker import topology
+from broker.messages import Step, wake_up
+from broker.publisher import Unpublished
+from broker.rabbitmq import RabbitBroker
+from tests.rabbitmq import RabbitNode, RabbitServer
+from tests.servers import eventually
+
+
+@pytest.fixture
+def broker(rabbitmq: RabbitServer) -> Iterator[RabbitBroker]:
+    each = RabbitBroker([rabbitmq.url], "classic")
+    yield each
+    each.close()
+
+
+def message(broker: Any, subject: str = "task", priority: int = 4, attempt: int = 1) -> Message[Any]:
+    steps = [Step("storing", "storing"), Step("indexing", "indexing")]
+    return wake_up(subject, steps, priority=priority, attempt=attempt, time_limit=10, broker=broker)
+
+
+def publish(broker: RabbitBroker, *messages: Message[Any]) -> None:
+    broker.publish(list(messages)).result(timeout=10)
+
+
+def test_there_is_a_queue_for_each_stage_with_priorities_and_its_dead_letters(
+    broker: RabbitBroker, rabbitmq: RabbitServer
+) -> None:
+    publish(broker, message(broker))
+    queues = rabbitmq.queues()
+    assert set(queues) == set(topology.QUEUES) | {f"{queue}.XQ" for queue in topology.QUEUES}
+    assert set(topology.QUEUES) == {
+        "preprocessing",
+        "chunking",
+        "embedding",
+        "storing",
+        "indexing",
+        "callback",
+        "default",
+    }
+    for name in topology.QUEUES:
+        assert queues[name]["durable"] is True
+        assert queues[name]["arguments"] == {
+            "x-max-priority": 10,
+            "x-dead-letter-exchange": "dead-letter",
+            "x-dead-letter-routing-key": name,
+        }
+        assert queues[f"{name}.XQ"]["durable"] is True
+        assert queues[f"{name}.XQ"]["arguments"]["x-max-length"] == topology.DEAD_LETTER_LENGTH
+    exchange = rabbitmq.management("/exchanges/{vhost}/dead-letter")
+    assert (exchange["type"], exchange["durable"]) == ("direct", True)
+    bindings = rabbitmq.management("/exchanges/{vhost}/dead-letter/bindings/source")
+    assert {(each["routing_key"], each["destination"]) for each in bindings} == {
+        (name, f"{name}.XQ") for name in topology.QUEUES
+    }
+
+
+def test_quorum_queues_are_declared_where_asked_for(rabbitmq: RabbitServer) -> None:
+    broker = RabbitBroker([rabbitmq.url], "quorum")
+    publish(broker, message(broker))
+    broker.close()
+    arguments = rabbitmq.queues()["storing"]["arguments"]
+    assert arguments["x-queue-type"] == "quorum"
+    assert "x-max-priority" not in arguments, "quorum queues refuse it"
+
+
+def test_a_message_is_persistent_and_shows_its_ids(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:
+    publish(broker, message(broker, "01a2", priority=6, attempt=3))
+    (shown,) = rabbitmq.messages("storing")
+    properties = shown["properties"]
+    assert properties["delivery_mode"] == 2
+    assert properties["priority"] == 6
+    assert properties["headers"] == {"task_id": "01a2", "stage": "storing", "attempt": 3}
+
+
+def test_a_higher_priority_overtakes(broker: RabbitBroker) -> None:
+    publish(broker, *(message(broker, f"normal {number}") for number in range(20)))
+    publish(broker, message(broker, "high", priority=topology.PRIORITIES["high"]))
+    publish(broker, message(broker, "urgent", priority=topology.PRIORITIES["urgent"]))
+    publish(broker, message(broker, "low", priority=topology.PRIORITIES["low"]))
+    consumer = broker.consume("storing", prefetch=1, timeout=1000)
+    order = []
+    for _ in range(23):
+        delivered = next(consumer)
+        assert delivered is not None
+        order.append(delivered.args[0])
+        consumer.ack(delivered)
+    consumer.close()
+    assert order[:2] == ["urgent", "high"]
+    assert order[-1] == "low"
+
+
+def test_what_is_rejected_goes_to_its_dead_letter_queue(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:
+    publish(broker, message(broker, "poison"))
+    consumer = broker.consume("storing", prefetch=1, timeout=1000)
+    delivered = next(consumer)
+    assert delivered is not None
+    consumer.nack(delivered)
+    consumer.close()
+    counts = eventually(lambda: (each := broker.counts()) and each["storing"].dead_lettered and each, seconds=5)
+    assert counts["storing"] == topology.Counts(ready=0, dead_lettered=1, consumers=0)
+    (shown,) = rabbitmq.messages("storing.XQ")
+    assert shown["properties"]["headers"]["task_id"] == "poison"
+
+
+def test_no_delay_queue_is_made(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:
+    broker.declare_queue("storing", ensure=True)
+    assert broker.get_declared_delay_queues() == set()
+    assert not [name for name in rabbitmq.queues() if name.endswith(".DQ")]
+    with pytest.raises(ValueError, match="due time"):
+        broker.enqueue(message(broker), delay=1000)
+
+
+def test_a_batch_shares_its_round_trips(broker: RabbitBroker) -> None:
+    """2,000 confirmed messages; one at a time would take more than a second here."""
+    publish(broker, message(broker))
+    batch = [message(broker, str(number)) for number in range(2000)]
+    publish(broker, *batch)
+    counts = broker.counts()
+    assert counts is not None
+    assert counts["storing"].ready == 2001
+
+
+def test_publishing_is_refused_at_once_while_rabbitmq_is_away_and_works_again_after(
+    rabbit_node: RabbitNode,
+) -> None:
+    broker = RabbitBroker([rabbit_node.url], "classic")
+    publish(broker, message(broker))
+    rabbit_node.stop()
+    eventually(lambda: broker.publishing == "down", seconds=10)
+    began = time.monotonic()
+    with pytest.raises(Unpublished, match="down"):
+        publish(broker, message(broker))
+    assert time.monotonic() - began < 0.2
+    assert broker.counts() is None
+    rabbit_node.start()
+    eventually(lambda: broker.publishing == "up", seconds=15)
+    publish(broker, message(broker))
+    counts = broker.counts()
+    assert counts is not None and counts["storing"].ready == 2, "the first one was persistent"
+    broker.close()
+
+
+def test_publishing_is_refused_at_once_while_rabbitmq_is_blocked(rabbit_node: RabbitNode) -> None:
+    broker = RabbitBroker([rabbit_node.url], "classic")
+    publish(broker, message(broker))
+    rabbit_node.block()
+    # RabbitMQ tells a connection that it is blocked when it next publishes.
+    pending = broker.publish([message(broker)])
+    with pytest.raises(Unpublished, match="blocked"):
+        pending.result(timeout=10)
+    assert broker.publishing == "blocked"
+    began = time.monotonic()
+    with pytest.raises(Unpublished, match="blocked"):
+        publish(broker, message(broker))
+    assert time.monotonic() - began < 0.2
+    rabbit_node.unblock()
+    eventually(lambda: broker.publishing == "up", seconds=15)
+    publish(broker, message(broker))
+    broker.close()
+
+
+def test_queues_that_were_deleted_are_made_anew(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:
+    publish(broker, message(broker))
+    rabbitmq.management("/queues/{vhost}/storing", "DELETE")
+
+    def published() -> bool:
+        publish(broker, message(broker))
+        return "storing" in rabbitmq.queues()
+
+    eventually(published, seconds=15, every=0.5)
+
+
+def test_a_second_member_of_the_cluster_is_tried(rabbitmq: RabbitServer) -> None:
+    broker = RabbitBroker(["amqp://guest:guest@127.0.0.1:1/%2F", rabbitmq.url], "classic")
+    broker.publisher.start()
+    eventually(lambda: broker.publishing == "up", seconds=10)
+    publish(broker, message(broker))
+    counts = broker.counts()
+    assert counts is not None and counts["storing"].ready == 1
+    broker.close()
+
+
+def test_other_arguments_of_an_existing_queue_are_named(rabbitmq: RabbitServer) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq.url))
+    channel = connection.channel()
+    channel.queue_declare("storing", durable=True)
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="storing"):
+        topology.declare(channel, "classic")
+    connection.close()

@@ -1,0 +1,79 @@
+"""A database with tasks in it, and a broker whose queues can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+
+from broker.in_process import InProcessBroker
+from models import database as models_database
+from tasks import unit, work
+from tasks.submission import Submission, submit
+from tasks.unit import Unit, unit_of_work
+from tasks.work import Claim, Wanted
+
+
+class Desk:
+    """What the tests of this folder do again and again."""
+
+    def __init__(self, broker: InProcessBroker) -> None:
+        self.broker = broker
+
+    def submit(self, count: int = 1, **fields: Any) -> list[UUID]:
+        """Submit tasks in one transaction; `test` tasks unless told otherwise."""
+        submissions = [Submission(**{"task_type": "test", **fields}) for _ in range(count)]
+        with unit_of_work() as each:
+            return [accepted.task_id for accepted in submit(each, submissions)]
+
+    def document(self, **fields: Any) -> UUID:
+        """Submit a document."""
+        payload = {"content": "text", "document_id": "d"}
+        return self.submit(task_type="document_processing", kb_id="kb", payload=payload, **fields)[0]
+
+    def claim(self, task_id: UUID, stage: str = "test") -> Claim | None:
+        """Claim a stage as a worker's thread does."""
+        with unit_of_work() as each:
+            return work.claim(each, [Wanted(task_id, stage)])[0]
+
+    def held(self, task_id: UUID, stage: str = "test") -> Claim:
+        """Claim a stage that can be claimed."""
+        claim = self.claim(task_id, stage)
+        assert claim is not None
+        return claim
+
+    def within(self, operation: Any, *items: Any) -> Any:
+        """Run an operation of a group commit on these items."""
+        with unit_of_work() as each:
+            return operation(each, items)
+
+    def row(self, task_id: UUID) -> Any:
+        """A task's row."""
+        with models_database.transaction() as session:
+            return session.execute(text("SELECT * FROM tasks WHERE id = :id"), {"id": task_id}).one()
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        """What a statement returns."""
+        with models_database.transaction() as session:
+            result = session.execute(text(statement), values)
+            return list(result.all()) if result.returns_rows else []
+
+    def queued(self, queue: str = "default") -> int:
+        """Messages in a queue of the broker."""
+        counts = self.broker.counts()
+        assert counts is not None
+        return counts[queue].ready
+
+
+@pytest.fixture
+def desk(database: Engine) -> Iterator[Desk]:
+    """A broker that nobody consumes, and tasks to be handled by hand."""
+    broker = InProcessBroker()
+    unit.use_broker(broker)
+    yield Desk(broker)
+
+
+__all__ = ["Desk", "Unit"]

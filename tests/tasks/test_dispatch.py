@@ -1,0 +1,199 @@
+"""The window of published wake-ups: kept short, refilled, and repaired when a broker loses it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from dramatiq import Message
+
+from broker.publisher import Unpublished
+from models import database
+from tasks import dispatch, failing, presence, unit, work
+from tasks.dispatch import WINDOW
+from tasks.failing import Failure
+from errors import TaskError
+from tasks.process import process_id
+from tasks.unit import unit_of_work
+from tasks.work import Advance
+from tests.tasks.conftest import Desk
+
+
+def published(desk: Desk) -> int:
+    return int(desk.sql("SELECT count(*) FROM tasks WHERE published_at IS NOT NULL")[0][0])
+
+
+def test_a_submission_is_published_as_far_as_its_window_has_room(desk: Desk) -> None:
+    desk.submit(WINDOW - 1)
+    desk.submit(10)
+    assert desk.queued() == published(desk) == WINDOW
+
+
+def test_a_higher_priority_has_a_window_of_its_own(desk: Desk) -> None:
+    desk.submit(WINDOW + 50)
+    desk.submit(1, priority="high")
+    first = next(iter(desk.broker.consume("default", prefetch=1, timeout=10)))
+    assert first is not None and first.options["broker_priority"] == 6
+
+
+def test_each_claim_makes_room_for_the_oldest_that_waits(desk: Desk) -> None:
+    ids = desk.submit(WINDOW + 2)
+    assert desk.row(ids[WINDOW]).published_at is None
+    desk.held(ids[0])
+    assert desk.row(ids[WINDOW]).published_at is not None
+    assert desk.row(ids[WINDOW + 1]).published_at is None
+    assert desk.queued() == WINDOW + 1
+
+
+def test_a_backlog_is_served_in_the_order_of_submission(desk: Desk) -> None:
+    desk.submit(WINDOW)
+    (waiting,) = desk.submit(1)
+    desk.sql("UPDATE tasks SET published_at = NULL WHERE id IN (SELECT id FROM tasks ORDER BY id LIMIT 5)")
+    (newest,) = desk.submit(1)
+    assert desk.row(newest).published_at is None, "the older ones come first, though there is room"
+    with unit_of_work() as each:
+        assert dispatch.refill(each, ["default"]) == 5
+    assert desk.row(waiting).published_at is None
+
+
+class AwayBroker:
+    """RabbitMQ that takes nothing."""
+
+    publishing = "down"
+
+    def publish(self, messages: list[Message[Any]]) -> Future[None]:
+        done: Future[None] = Future()
+        done.set_exception(Unpublished("RabbitMQ is down"))
+        return done
+
+
+def test_what_rabbitmq_does_not_take_goes_back_to_the_dispatch(desk: Desk) -> None:
+    unit.use_broker(AwayBroker())
+    ids = desk.submit(3)
+    assert published(desk) == 0
+    unit.use_broker(desk.broker)
+    with unit_of_work() as each:
+        assert dispatch.refill(each, dispatch.queues()) == 3
+    assert desk.queued() == 3
+    assert desk.claim(ids[0]) is not None
+
+
+def test_what_is_put_off_is_published_when_it_is_due(desk: Desk) -> None:
+    (task_id,) = desk.submit()
+    desk.within(failing.failed, Failure(desk.held(task_id), TaskError("internal", "x")))
+    with unit_of_work() as each:
+        assert (dispatch.wake(each), dispatch.refill(each, ["default"])) == (0, 0)
+    desk.sql("UPDATE tasks SET due_at = now()")
+    with unit_of_work() as each:
+        assert (dispatch.wake(each), dispatch.refill(each, ["default"])) == (1, 1)
+    assert desk.claim(task_id) is not None
+
+
+def age(desk: Desk, seconds: float) -> None:
+    desk.sql("UPDATE tasks SET published_at = published_at - make_interval(secs => :s)", s=seconds)
+
+
+def find_lost(ready: int) -> int:
+    with unit_of_work() as each:
+        return dispatch.find_lost(each, {"default": ready})
+
+
+def test_a_long_queue_is_no_loss(desk: Desk) -> None:
+    desk.submit(50)
+    age(desk, 3600)
+    assert find_lost(ready=50) == 0
+
+
+def test_a_wiped_queue_is_published_again_once(desk: Desk) -> None:
+    desk.submit(50)
+    age(desk, 30)
+    assert find_lost(ready=0) == 50
+    with unit_of_work() as each:
+        assert dispatch.refill(each, ["default"]) == 50
+    assert find_lost(ready=50) == 0
+    assert desk.sql("SELECT DISTINCT publications FROM tasks") == [(2,)]
+
+
+def test_only_as_many_are_lost_as_are_nowhere(desk: Desk) -> None:
+    ids = desk.submit(50)
+    age(desk, 30)
+    with database.transaction() as session:
+        presence.beat(session, "worker", threads=10, prefetched={"default": 10})
+    assert find_lost(ready=37) == 3
+    lost = [row.id for row in desk.sql("SELECT id FROM tasks WHERE published_at IS NULL ORDER BY id")]
+    assert lost == ids[:3], "the oldest"
+
+
+def test_a_wake_up_that_was_only_just_sent_is_given_time(desk: Desk) -> None:
+    desk.submit(5)
+    assert find_lost(ready=0) == 0
+
+
+def test_each_time_it_is_given_more_time(desk: Desk) -> None:
+    desk.submit(1)
+    for seconds in (10, 20, 40):
+        age(desk, seconds - 1)
+        assert find_lost(ready=0) == 0
+        age(desk, 2)
+        assert find_lost(ready=0) == 1
+        with unit_of_work() as each:
+            dispatch.refill(each, ["default"])
+
+
+def test_a_forward_that_was_lost_is_repaired(desk: Desk) -> None:
+    task_id = desk.document()
+    desk.within(work.advance, Advance(desk.held(task_id, "preprocessing")))
+    assert desk.row(task_id).published_at is not None, "Dramatiq's pipeline is expected to forward"
+    age(desk, 30)
+    with unit_of_work() as each:
+        assert dispatch.find_lost(each, {"chunking": 0}) == 1
+        assert dispatch.refill(each, ["chunking"]) == 1
+    assert desk.queued("chunking") == 1
+
+
+def test_a_message_carries_ids_and_the_stages_that_follow(desk: Desk) -> None:
+    task_id = desk.document(priority="urgent", timeout=20)
+    message = next(iter(desk.broker.consume("preprocessing", prefetch=1, timeout=10)))
+    assert message is not None
+    assert message.args == (str(task_id),)
+    assert message.options["attempt"] == 1
+    assert message.options["broker_priority"] == 9
+    assert message.options["time_limit"] == 30_000
+    names = []
+    while message is not None:
+        names.append((message.queue_name, message.actor_name))
+        target = message.options.get("pipe_target")
+        message = Message(**target) if target else None  # type: ignore[assignment]
+        assert message is None or message.options["pipe_ignore"] is True
+    assert [queue for queue, _ in names] == [actor for _, actor in names]
+    assert [actor for _, actor in names] == ["preprocessing", "chunking", "embedding", "storing", "indexing"]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_claim_that_its_worker_does_not_know_of_is_requeued(desk: Desk, known: bool) -> None:
+    (task_id,) = desk.submit()
+    desk.held(task_id)
+    desk.sql("UPDATE tasks SET claimed_at = now() - interval '1 minute'")
+    with database.transaction() as session:
+        presence.beat(session, "worker", threads=1, current=[task_id] if known else [])
+    with unit_of_work() as each:
+        assert presence.sweep(each) == (0 if known else 1)
+    row = desk.row(task_id)
+    assert row.deaths == 0
+    assert row.status == ("processing" if known else "queued")
+
+
+def test_the_work_of_a_silent_worker_is_requeued_and_its_counts_are_kept(desk: Desk) -> None:
+    first, second = desk.submit(2)
+    desk.within(work.advance, Advance(desk.held(first), {}))
+    desk.held(second)
+    with database.transaction() as session:
+        presence.beat(session, "worker", threads=1, current=[second])
+    desk.sql("UPDATE workers SET heartbeat_at = now() - interval '1 minute'")
+    with unit_of_work() as each:
+        assert presence.sweep(each) == 1
+    assert desk.sql("SELECT count(*) FROM workers WHERE id = :id", id=process_id()) == [(0,)]
+    assert desk.row(second).deaths == 1
+    tally = "SELECT worker_id, count FROM tallies WHERE metric = 'task_success_total' AND labels = 'test'"
+    assert desk.sql(tally) == [(presence.NIL_ID, 1)]
