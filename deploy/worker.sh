@@ -9,5 +9,5 @@ export dramatiq_queue_prefetch="$threads"
 
 # Dramatiq writes to standard error, and would wait 10 minutes (its argument is in milliseconds) for its threads.
 # One process for each dyno or container: when one dies, Dramatiq takes its siblings down with it.
-exec dramatiq actors.worker --processes 1 --threads "$threads" \
+exec dramatiq actors.worker:boot --processes 1 --threads "$threads" \
     --worker-shutdown-timeout "${seconds%%.*}000" --skip-logging 2>&1

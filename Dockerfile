@@ -1,0 +1,41 @@
+# One image for every process; the targets differ in their command alone: web (the default), worker, clock.
+#   docker build -t task-manager .        docker build -t task-manager-worker --target worker .
+
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /build
+COPY requirements/ requirements/
+# The environment is made without pip, so that none is in the final image. Wheels only: there is no compiler here.
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check \
+        --require-hashes --only-binary :all: \
+        -r requirements/web.txt -r requirements/worker.txt -r requirements/clock.txt
+
+FROM python:3.11-slim-bookworm AS service
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin service
+COPY --from=build /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /service
+COPY alembic.ini gunicorn.conf.py clock.py errors.py logs.py metrics.py outbound.py settings.py ./
+COPY deploy/worker.sh deploy/
+COPY alembic/ alembic/
+COPY models/ models/
+COPY broker/ broker/
+COPY tasks/ tasks/
+COPY documents/ documents/
+COPY actors/ actors/
+COPY api/ api/
+RUN python -m compileall -q .
+USER 10001
+STOPSIGNAL SIGTERM
+
+FROM service AS worker
+CMD ["sh", "deploy/worker.sh"]
+
+FROM service AS clock
+CMD ["python", "-m", "clock"]
+
+FROM service AS web
+EXPOSE 8084
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + (os.environ.get('PORT') or '8084') + '/livez', timeout=2)"]
+CMD ["gunicorn", "api.asgi:app", "-k", "asgi", "-c", "gunicorn.conf.py"]

@@ -1,0 +1,175 @@
+"""What is deployed: the Procfile, the image, the compose file and the dashboards say the same thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import metrics
+from tests.processes import ROOT, procfile
+from tests.test_architecture import MAY_IMPORT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
+
+
+def shell(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a command answers, with these variables and no others but PATH."""
+    path = environment.pop("PATH", os.environ["PATH"])
+    return subprocess.run(
+        command, cwd=ROOT, env={"PATH": path, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("process", procfile())
+def test_compose_runs_each_process_with_the_command_of_the_procfile(process: str) -> None:
+    assert SERVICES[process]["command"] == procfile()[process]
+
+
+@pytest.mark.parametrize("process", ["web", "worker", "clock"])
+def test_the_image_has_a_target_for_each_process_with_the_same_command(process: str) -> None:
+    stage = DOCKERFILE.partition(f" AS {process}\n")[2].partition("\nFROM ")[0]
+    command = re.search(r"^CMD (\[.*\])$", stage, re.MULTILINE)
+    assert command and json.loads(command[1]) == shlex.split(procfile()[process])
+    assert SERVICES[process]["build"]["target"] == process
+
+
+def test_the_image_holds_what_exists_and_all_that_its_processes_import() -> None:
+    copied = set()
+    for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
+        *sources, _ = line.split()
+        for source in sources:
+            assert (ROOT / source).exists(), f"COPY {source}: there is no such file"
+        copied.update(source.rstrip("/").removesuffix(".py") for source in sources)
+    assert MAY_IMPORT.keys() - {"embedded", "client", "demo"} <= copied
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert copied.isdisjoint(line.strip("/") for line in ignored)
+
+
+def test_the_image_is_small_and_not_run_by_root() -> None:
+    last = DOCKERFILE.rpartition("\nFROM ")[0]
+    assert re.search(r"^USER [1-9]\d*$", last, re.MULTILINE)
+    assert len(re.findall(r"^FROM python:3\.11-slim\S* AS ", DOCKERFILE, re.MULTILINE)) == 2
+    assert "--without-pip" in DOCKERFILE and "HEALTHCHECK" in DOCKERFILE and "ADD " not in DOCKERFILE
+
+
+def test_compose_has_the_whole_deployment_and_knows_when_it_is_healthy() -> None:
+    parts = {"postgres", "rabbitmq", "release", "web", "worker", "clock", "prometheus", "grafana"}
+    assert parts == SERVICES.keys()
+    for name in ("postgres", "rabbitmq", "prometheus", "grafana"):
+        assert "healthcheck" in SERVICES[name] and "restart" in SERVICES[name], name
+        assert not SERVICES[name]["image"].endswith(":latest") and ":" in SERVICES[name]["image"], name
+    named = [volume.partition(":")[0] for each in SERVICES.values() for volume in each.get("volumes", [])]
+    for volume in named:
+        assert volume in COMPOSE["volumes"] or volume.startswith("$") or (ROOT / volume).exists(), volume
+    assert COMPOSE["volumes"].keys() <= set(named)
+
+
+@pytest.mark.parametrize("process", ["web", "worker", "clock"])
+def test_a_process_waits_for_the_schema_and_is_given_time_to_hand_back_its_work(process: str) -> None:
+    service = SERVICES[process]
+    assert service["depends_on"]["release"]["condition"] == "service_completed_successfully"
+    assert int(service["stop_grace_period"].removesuffix("s")) > 25
+    assert service["environment"]["DATABASE_URL"].endswith("@postgres:5432/tasks")
+
+
+def test_no_secret_is_written_down_that_cannot_be_replaced() -> None:
+    for line in (ROOT / "docker-compose.yml").read_text().splitlines():
+        if re.search(r"PASS\w*:", line):
+            assert re.search(r"\$\{\w+:-\w+\}", line), line
+
+
+def test_one_web_is_scraped_and_no_more() -> None:
+    scrape = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in scrape}
+    assert jobs["task-manager"] == ["web:8084"]
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+def test_a_dashboard_asks_only_for_metrics_and_labels_that_exist(path: Path) -> None:
+    known = {}
+    for metric in (*metrics.COUNTED, *metrics.GAUGES):
+        suffixes = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
+        known.update({metric.name + suffix: {*metric.labels, "le"} for suffix in suffixes})
+    panels = json.loads(path.read_text())["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    asked = {name for query in queries for name in re.findall(r"\b(?:[a-z]+_){2,}[a-z]+\b(?!\s*\()", query)}
+    asked -= {"task_type"}
+    assert asked <= known.keys()
+    everything = {metric.name for metric in (*metrics.COUNTED, *metrics.GAUGES)}
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in asked} | asked >= everything
+    for query in queries:
+        labels = {
+            word
+            for group in re.findall(r"by \(([^)]*)\)|\{(\w+)", query)
+            for word in re.findall(r"\w+", " ".join(group))
+        }
+        possible = set().union(*(known[name] for name in known if name in query))
+        assert labels <= possible, query
+
+
+def test_panels_have_places_of_their_own() -> None:
+    for path in DASHBOARDS:
+        places = [panel["gridPos"] for panel in json.loads(path.read_text())["panels"]]
+        cells = [
+            (x, y)
+            for place in places
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        ]
+        assert len(cells) == len(set(cells)) and all(x < 24 for x, _ in cells)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, ["10", "--processes 1 --threads 10 --worker-shutdown-timeout 25000"]),
+        (
+            {"WORKER_POOL_SIZE": "3", "SHUTDOWN_TIMEOUT": "7.5"},
+            ["3", "--processes 1 --threads 3 --worker-shutdown-timeout 7000"],
+        ),
+    ],
+)
+def test_a_worker_pulls_no_more_than_it_has_threads(
+    tmp_path: Path, environment: dict[str, str], expected: list[str]
+) -> None:
+    stand_in = tmp_path / "dramatiq"
+    stand_in.write_text('#!/bin/sh\necho "$dramatiq_queue_prefetch"\necho "$*"\n')
+    stand_in.chmod(0o755)
+    command = procfile()["worker"]
+    answer = shell("/bin/sh", "-c", command, PATH=f"{tmp_path}:{os.environ['PATH']}", **environment)
+    prefetch, arguments = answer.stdout.splitlines()
+    assert prefetch == expected[0]
+    assert expected[1] in arguments and arguments.startswith("actors.worker:boot ")
+
+
+def test_make_help_names_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE)
+    told = shell("make", "--no-print-directory", "help").stdout
+    assert [line.split()[1] for line in told.splitlines()] == phony
+
+
+def test_make_says_what_to_install_where_there_is_no_python(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    done = shell("make", "-C", str(tmp_path), "demo", "PYTHON=")
+    assert done.returncode != 0
+    assert "No Python 3.11 or newer" in done.stderr and "apt-get install" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["deploy/worker.sh", "requirements/compile.sh", ".ci/run"])
+def test_a_script_is_well_formed(script: str) -> None:
+    interpreter = "bash" if (ROOT / script).read_text().startswith("#!/usr/bin/env bash") else "sh"
+    assert shell(interpreter, "-n", script).returncode == 0
