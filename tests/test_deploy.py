@@ -46,7 +46,7 @@ def test_the_image_has_a_target_for_each_process_with_the_same_command(process: 
 
 
 def test_the_image_holds_what_exists_and_all_that_its_processes_import() -> None:
-    copied = set()
+    copied: set[str] = set()
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
         *sources, _ = line.split()
         for source in sources:
