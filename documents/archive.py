@@ -1,0 +1,108 @@
+"""Zip archives, opened without trusting what they say about their sizes."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from pathlib import Path
+
+from errors import TaskError
+
+#: No office document of honest make inflates to more.
+MAX_INFLATED = 512 * 1024 * 1024
+#: Deflate reaches 1,032; dense office XML stays far under 100. Small archives may be as dense as they like.
+MAX_RATIO = 200
+RATIO_MATTERS_FROM = 32 * 1024 * 1024
+MAX_MEMBERS = 20_000
+_STEP = 1024 * 1024
+_SMALLEST_ENTRY = 46  # bytes that a member takes in the directory at least
+
+
+class Archive:
+    """A zip file whose members are read within one budget of inflated bytes.
+
+    Raises:
+      TaskError: corrupt, encrypted, or archive_bomb, from the constructor as from `read`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._name = "the archive"
+        _count_members(path)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+            raise TaskError("corrupt", f"the archive cannot be opened: {error}") from error
+        self.members = {info.filename: info for info in self._zip.infolist()}
+        self._left = MAX_INFLATED
+        self._refuse_bomb(path.stat().st_size)
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.members
+
+    def read(self, name: str) -> bytes:
+        """A member's bytes, or b"" when there is no such member."""
+        info = self.members.get(name)
+        if info is None:
+            return b""
+        if info.flag_bits & 1:
+            raise TaskError("encrypted", f"the part {name} of the archive is protected by a password")
+        parts = []
+        try:
+            with self._zip.open(info) as member:
+                while part := member.read(_STEP):
+                    self._left -= len(part)
+                    if self._left < 0:
+                        raise _bomb(f"its parts inflate to more than {MAX_INFLATED:,} bytes")
+                    parts.append(part)
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+            raise TaskError("corrupt", f"the part {name} of the archive is damaged: {error}") from error
+        return b"".join(parts)
+
+    def _refuse_bomb(self, size: int) -> None:
+        """Judge by the declared sizes, before a byte is inflated."""
+        declared = sum(info.file_size for info in self.members.values())
+        if declared > MAX_INFLATED:
+            raise _bomb(f"{size:,} bytes claim to inflate to {declared:,}")
+        if declared > RATIO_MATTERS_FROM and declared > size * MAX_RATIO:
+            raise _bomb(f"{size:,} bytes claim to inflate to {declared:,}, {declared // max(size, 1)} times as many")
+
+
+def _count_members(path: Path) -> None:
+    """Refuse a directory of millions before `zipfile` builds an object for each of them."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65_557))
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at >= 0 and int.from_bytes(tail[at + 12 : at + 16], "little") > MAX_MEMBERS * _SMALLEST_ENTRY * 4:
+        raise _bomb(f"its directory lists more than {MAX_MEMBERS:,} parts")
+
+
+def _bomb(why: str) -> TaskError:
+    return TaskError("archive_bomb", f"the archive was not opened: {why}")
+
+
+def office_format(path: Path) -> str:
+    """The format of a zip file by the parts it holds: `docx`, `xlsx`, `pptx`, `epub`, `odt`, or `zip`."""
+    with Archive(path) as archive:
+        names = archive.members.keys()
+        types = archive.read("[Content_Types].xml")[:1_000_000]
+        for format, mark in _MARKS.items():
+            if re.search(mark, types):
+                return format
+        if "mimetype" in names:
+            return {b"application/epub+zip": "epub"}.get(archive.read("mimetype").strip(), "odt")
+        return "docx" if "word/document.xml" in names else "zip"
+
+
+_MARKS = {
+    "docx": rb"wordprocessingml\.(document|template)\.main|ms-word\.(document|template)\.macroEnabled\.main",
+    "xlsx": rb"spreadsheetml\.(sheet|template)\.main|ms-excel\.",
+    "pptx": rb"presentationml\.(presentation|slideshow|template)\.main|ms-powerpoint\.",
+}

@@ -1,0 +1,97 @@
+"""A file to its text: finds its format, lets the reader read, turns whatever goes wrong into one clear error."""
+
+from __future__ import annotations
+
+import importlib
+import mmap
+import re
+from email.message import Message
+from pathlib import Path, PurePath
+
+from documents.archive import office_format
+from documents.sniffing import OFFICE, READABLE, format_of, named_format
+from documents.text import Extracted
+from errors import TaskError
+
+_HEAD = 64 * 1024
+#: The module of each format's reader; loaded when the first such file comes.
+_READERS = {
+    "pdf": "documents.readers.pdf",
+    "docx": "documents.readers.docx",
+    "html": "documents.readers.html",
+    "markdown": "documents.readers.markdown",
+    "csv": "documents.readers.csv",
+    "text": "documents.readers.plain",
+}
+_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+_NAMES = {"xlsx": "an Excel workbook", "pptx": "a PowerPoint presentation", "epub": "an e-book"}
+
+
+def extract(
+    path: Path, *, filename: str | None = None, content_type: str | None = None, encoding: str | None = None
+) -> Extracted:
+    """The text of a file, with its anchors.
+
+    filename and content_type are what the submitter calls the file, encoding what they say it is in. To be
+    called in a child of the sandbox: a reader may crash, or take more memory than there is.
+
+    Raises:
+      TaskError: empty, unsupported_format, corrupt, encrypted, archive_bomb, undecodable, needs_ocr,
+        too_large.
+      MemoryError: the file wants more memory than this process may have.
+    """
+    if path.stat().st_size == 0:
+        raise TaskError("empty", f"{_name(filename)} has no content: its size is 0 bytes")
+    try:
+        found = _format(path, filename, content_type)
+        reader = importlib.import_module(_READERS[found])
+        extracted: Extracted = reader.read(path, encoding or _charset(content_type))
+    except (TaskError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        if isinstance(error.__cause__, MemoryError) or isinstance(error.__context__, MemoryError):
+            raise MemoryError from error
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise TaskError("corrupt", f"{_name(filename)} cannot be read ({said})") from error
+    if not extracted.text.strip():
+        raise TaskError("empty", f"{_name(filename)} holds no text")
+    if (warning := _lie(found, filename, content_type)) is not None:
+        extracted.warnings.insert(0, warning)
+    return extracted
+
+
+def _format(path: Path, filename: str | None, content_type: str | None) -> str:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        if head.startswith(OFFICE):
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                if data.find(_ENCRYPTED_PACKAGE) >= 0:
+                    raise TaskError("encrypted", f"{_name(filename)} is protected by a password")
+    found = format_of(head, filename, content_type)
+    if found == "zip":
+        found = office_format(path)
+    if found not in READABLE:
+        what = _NAMES.get(found, "an archive")
+        raise TaskError("unsupported_format", f"{_name(filename)} is {what}, which has no reader")
+    return found
+
+
+def _lie(found: str, filename: str | None, content_type: str | None) -> str | None:
+    """What the submitter is told when the content is not what the name says."""
+    named = named_format(filename, content_type)
+    if found in ("pdf", "docx", "html") and named not in (None, found):
+        return f"{_name(filename)} is named as {named} but was read as {found}, which it is"
+    return None
+
+
+def _charset(content_type: str | None) -> str | None:
+    if not content_type or not re.search(r"charset", content_type, re.IGNORECASE):
+        return None
+    message = Message()
+    message["content-type"] = content_type
+    charset = message.get_param("charset")
+    return charset if isinstance(charset, str) and charset else None
+
+
+def _name(filename: str | None) -> str:
+    return PurePath(filename).name if filename else "the file"

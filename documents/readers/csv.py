@@ -1,0 +1,108 @@
+"""Tables of separated values: each row becomes a line that names its columns and can be understood alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from documents.decoding import decode
+from documents.text import Anchor, Extracted, clean, clean_warning, require_length
+from errors import TaskError
+
+_DELIMITERS = ",;\t|"
+_SAMPLE = 64 * 1024
+_SAMPLE_ROWS = 200
+_LONGEST_FIELD = 10_000_000
+_NUMBER = re.compile(r"[-+(]?[$€£¥]?\s?\d[\d.,:/ -]*%?\)?$")
+
+
+def read(path: Path, encoding: str | None = None) -> Extracted:
+    """Read a CSV or TSV file. With a header: `Name: Ada | Born: 1815` for each row; without: `Ada | 1815`.
+
+    Raises:
+      TaskError: undecodable, corrupt, too_large.
+    """
+    decoded = decode(path.read_bytes(), encoding)
+    text, removed = clean(decoded.text)
+    delimiter = delimiter_of(text[:_SAMPLE])
+    sample = _sample_rows(text[:_SAMPLE], delimiter)
+    header = sample[0] if has_header(sample) else None
+    csv.field_size_limit(_LONGEST_FIELD)
+    lines: list[str] = []
+    length = 0
+    try:
+        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
+            if header is not None and number == 0:
+                continue
+            if line := _line(row, header):
+                lines.append(line)
+                length += len(line) + 1
+                require_length(length)
+    except csv.Error as error:
+        raise TaskError("corrupt", f"row {len(lines) + 1} of the table cannot be read: {error}") from error
+    if header is not None and not lines:
+        lines = [" | ".join(_flat(name) for name in header)]
+    result = "\n".join(lines)
+    return Extracted(
+        result,
+        [Anchor(0, "table", len(result))] if result else [],
+        "csv",
+        encoding=decoded.encoding,
+        warnings=[*decoded.warnings, *clean_warning(removed)],
+        properties={"rows": len(lines), **({"columns": [_flat(name) for name in header]} if header else {})},
+    )
+
+
+def delimiter_of(sample: str) -> str:
+    """The delimiter that cuts the sample into rows of one width, and of the greatest."""
+    return max(_DELIMITERS, key=lambda delimiter: _evenness(_sample_rows(sample, delimiter)))
+
+
+def _evenness(rows: list[list[str]]) -> float:
+    widths = Counter(map(len, rows))
+    if not widths:
+        return 0.0
+    width, count = widths.most_common(1)[0]
+    return (count / len(rows)) * min(width - 1, 20) ** 0.5 if width > 1 else 0.0
+
+
+def _sample_rows(sample: str, delimiter: str) -> list[list[str]]:
+    return [row for row in _rows(sample, delimiter) if any(cell.strip() for cell in row)]
+
+
+def _rows(sample: str, delimiter: str) -> Iterator[list[str]]:
+    """The first rows of a sample; a sample that ends inside a quotation is no error here."""
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    try:
+        for _, row in zip(range(_SAMPLE_ROWS), reader, strict=False):
+            yield row
+    except csv.Error:
+        return
+
+
+def has_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: words that differ, none of them a number."""
+    if len(rows) < 2:
+        return False
+    first = [cell.strip() for cell in rows[0]]
+    names = [name for name in first if name]
+    if len(names) < max(1, len(first) // 2) or len(set(names)) < len(names):
+        return False
+    return not any(_NUMBER.match(name) or len(name) > 100 for name in names)
+
+
+def _line(row: list[str], header: list[str] | None) -> str:
+    cells = [_flat(cell) for cell in row]
+    if header is None:
+        return " | ".join(cells) if any(cells) else ""
+    names = [_flat(name) for name in header] + [""] * (len(cells) - len(header))
+    pairs = zip(names, cells, strict=False)
+    return " | ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
+
+
+def _flat(cell: str) -> str:
+    return " ".join(cell.split())

@@ -1,0 +1,242 @@
+"""DOCX: paragraphs, headings, lists, tables, text boxes, controls and notes, read from the XML itself."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+
+from lxml import etree
+
+from documents.archive import Archive
+from documents.readers.docx_styles import Numbering, Styles
+from documents.readers.docx_xml import broken, child_of, name_of, parse, refuse_doctype, value_of
+from documents.text import Extracted, Writer, table_lines
+from errors import TaskError
+
+#: Parts of a paragraph that are no text of the document as it is read: deleted text, field codes, doubles.
+_SKIPPED = frozenset(
+    ("del", "moveFrom", "instrText", "delText", "Fallback", "rPr", "pPr", "rt", "sdtPr", "tblPr", "trPr")
+)
+#: Elements that hold blocks.
+_HOLDERS = frozenset(("sdt", "sdtContent", "customXml", "ins", "moveTo", "AlternateContent", "Choice", "txbxContent"))
+_BREAKS = {"tab": "\t", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t"}
+_NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
+_DEEPEST = 200
+
+
+def read(path: Path, encoding: str | None = None) -> Extracted:
+    """Read a Word document; `encoding` has no meaning here, since XML names its own.
+
+    Raises:
+      TaskError: corrupt, encrypted, archive_bomb, too_large.
+    """
+    with Archive(path) as archive:
+        main = _main_part(archive)
+        folder = posixpath.dirname(main)
+        reader = _Reader(archive, folder)
+        data = archive.read(main)
+        if not data:
+            raise TaskError("corrupt", f"the document lacks its main part {main}")
+        for block in _stream(data, main):
+            reader.block(block)
+        reader.notes()
+        return reader.writer.finish("docx", properties=_properties(archive))
+
+
+def _stream(data: bytes, part: str) -> Iterator[etree._Element]:
+    """The blocks of the body one after another, each forgotten after use: a tree is ten times the file."""
+    refuse_doctype(data, part)
+    events = etree.iterparse(
+        io.BytesIO(data),
+        events=("start", "end"),
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    body: etree._Element | None = None
+    try:
+        for event, element in events:
+            if event == "start":
+                if body is None and name_of(element) == "body":
+                    body = element
+            elif body is not None and element.getparent() is body:
+                yield element
+                element.clear(keep_tail=False)
+                while element.getprevious() is not None:
+                    del body[0]
+    except etree.XMLSyntaxError as error:
+        raise broken(part, error) from error
+    if body is None:
+        raise TaskError("corrupt", f"the part {part} of the document has no body")
+
+
+def _main_part(archive: Archive) -> str:
+    if relations := archive.read("_rels/.rels"):
+        for relation in parse(relations, "_rels/.rels"):
+            if (relation.get("Type") or "").endswith("/officeDocument"):
+                return (relation.get("Target") or "").lstrip("/")
+    return "word/document.xml"
+
+
+def _properties(archive: Archive) -> dict[str, str]:
+    data = archive.read("docProps/core.xml")
+    if not data:
+        return {}
+    wanted = {"title", "creator", "subject", "created", "modified", "keywords"}
+    found = {name_of(item): (item.text or "").strip() for item in parse(data, "docProps/core.xml")}
+    return {name: text for name, text in found.items() if name in wanted and text}
+
+
+class _Reader:
+    """Turns blocks of XML into blocks of text."""
+
+    def __init__(self, archive: Archive, folder: str) -> None:
+        self.writer = Writer()
+        self._archive = archive
+        self._folder = folder
+        self._styles = Styles(self._part("styles"))
+        self._numbering = Numbering(self._part("numbering"))
+        self._noted: list[tuple[str, str]] = []  # kind and id of the notes that were referred to, in order
+        self._in_list = False
+
+    def _part(self, name: str) -> etree._Element | None:
+        part = posixpath.join(self._folder, f"{name}.xml")
+        data = self._archive.read(part)
+        return parse(data, part) if data else None
+
+    def block(self, element: etree._Element) -> None:
+        """Write a paragraph, a table, or whatever a content control holds."""
+        match name_of(element):
+            case "p":
+                self._paragraph(element)
+            case "tbl":
+                self._table(element)
+            case name if name in _HOLDERS:
+                for child in element:
+                    self.block(child)
+
+    def notes(self) -> None:
+        """Write the foot- and endnotes that the text refers to, after it."""
+        trees = {kind: self._part(kind) for kind in {kind for kind, _ in self._noted}}
+        for number, (kind, wanted) in enumerate(self._noted, 1):
+            tree = trees[kind]
+            for note in tree if tree is not None else ():
+                if value_of(note, "id") == wanted:
+                    boxes: list[etree._Element] = []
+                    self.writer.block(f"[^{number}]: {self._joined(note, boxes)}", tight=number > 1)
+
+    def _paragraph(self, paragraph: etree._Element) -> None:
+        boxes: list[etree._Element] = []
+        text = self._inline(paragraph, boxes).strip()
+        properties = child_of(paragraph, "pPr")
+        style = self._styles.of(properties)
+        if text:
+            label, indent = self._numbering.label(properties, style)
+            level = style.level(properties)
+            if level is not None and len(text) < 400:
+                self.writer.heading(f"{label} {text}".strip(), level, "#" * min(max(level, 1), 6) + " ")
+                self._in_list = False
+            elif label:
+                self.writer.block("  " * indent + f"{label} {text}", tight=self._in_list)
+                self._in_list = True
+            else:
+                self.writer.block(text)
+                self._in_list = False
+        for box in boxes:
+            for child in box:
+                self.block(child)
+
+    def _inline(self, element: etree._Element, boxes: list[etree._Element], depth: int = 0) -> str:
+        """The text of a paragraph's runs; text boxes met on the way are put by, to be written after it."""
+        parts: list[str] = []
+        for child in element:
+            name = name_of(child)
+            if name == "t":
+                parts.append(child.text or "")
+            elif name == "txbxContent":
+                boxes.append(child)
+            elif name in _BREAKS:
+                parts.append(_BREAKS[name])
+            elif name == "br":
+                parts.append("" if value_of(child, "type") in ("page", "column") else "\n")
+            elif name in _NOTES:
+                self._noted.append((_NOTES[name], value_of(child, "id") or ""))
+                parts.append(f"[^{len(self._noted)}]")
+            elif name and name not in _SKIPPED:
+                if depth > _DEEPEST:
+                    raise TaskError("corrupt", "a paragraph of the document is nested too deeply")
+                parts.append(self._inline(child, boxes, depth + 1))
+        return "".join(parts)
+
+    def _joined(self, element: etree._Element, boxes: list[etree._Element]) -> str:
+        """All paragraphs below an element in one line, those of nested tables and of text boxes too."""
+        texts = []
+        for paragraph in element.iter("{*}p"):
+            if not any(name_of(above) in ("Fallback", "del", "p") for above in _between(paragraph, element)):
+                found: list[etree._Element] = []
+                label, _ = self._numbering.label(
+                    child_of(paragraph, "pPr"), self._styles.of(child_of(paragraph, "pPr"))
+                )
+                text = self._inline(paragraph, found).strip()
+                texts.append(f"{label} {text}".strip() if text else "")
+                texts.extend(self._joined(box, boxes) for box in found)
+        return " ".join(text for text in texts if text)
+
+    def _table(self, table: etree._Element) -> None:
+        rows = [list(_cells(row)) for row in _rows(table)]
+        rows = [row for row in rows if row]
+        if not rows:
+            return
+        self._in_list = False
+        if max(map(len, rows)) == 1:  # a frame around text rather than a table
+            for row in rows:
+                for child in row[0]:
+                    self.block(child)
+            return
+        texts: list[list[str]] = []
+        for row in rows:
+            cells: list[str] = []
+            for cell in row:
+                properties = child_of(cell, "tcPr")
+                merge = child_of(properties, "vMerge")
+                hidden = merge is not None and value_of(merge) in (None, "continue")
+                cells.append("" if hidden else self._joined(cell, []))
+                span = value_of(child_of(properties, "gridSpan")) or "1"
+                cells.extend([""] * (min(int(span), 64) - 1 if span.isdigit() else 0))
+            if any(cells):
+                texts.append(cells)
+        if texts:
+            self.writer.block(table_lines(texts), "table")
+
+
+def _between(element: etree._Element, top: etree._Element) -> Iterator[etree._Element]:
+    """The elements above one, up to another."""
+    above = element.getparent()
+    while above is not None and above is not top:
+        yield above
+        above = above.getparent()
+
+
+_WRAPPERS = ("sdt", "sdtContent", "customXml", "ins", "moveTo")
+
+
+def _rows(table: etree._Element) -> Iterator[etree._Element]:
+    for child in table:
+        if name_of(child) == "tr":
+            if child_of(child, "trPr", "del") is None:
+                yield child
+        elif name_of(child) in _WRAPPERS:
+            yield from _rows(child)
+
+
+def _cells(row: etree._Element) -> Iterator[etree._Element]:
+    for child in row:
+        if name_of(child) == "tc":
+            yield child
+        elif name_of(child) in _WRAPPERS:
+            yield from _cells(child)

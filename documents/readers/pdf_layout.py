@@ -1,0 +1,170 @@
+"""Lines as a PDF places them, put together into paragraphs as a reader sees them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+#: What pdfium puts where a word is divided at a line's end.
+_DIVIDED = re.compile("([^\\W\\d_]*)[\x02\ufffe]+\n?([^\\W\\d_]*)")
+_MARKS = "\x02\ufffe"
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+_BETWEEN_CJK = re.compile(f"(?<=[{_CJK}])[ \u00a0]+(?=[{_CJK}])")
+_ENDS_CJK = re.compile(f"[{_CJK}“”‘’…—]$")
+_STARTS_CJK = re.compile(f"[{_CJK}“”‘’…—]")
+_BULLET = re.compile(
+    r"[•◦▪▫●○■□‣⁃∙·*–—-]\s+\S|[(（](?:\d{1,3}|[a-zA-Z]|[ivx]{2,4}|[一二三四五六七八九十]{1,3})[)）]"
+    r"|(?:\d{1,3}|[a-zA-Z]|[ivx]{2,4})[.)]\s+\S|(?:\d{1,3}|[一二三四五六七八九十]{1,3})、"
+)
+#: The dots of a table of contents.
+_LEADERS = re.compile(r"(?:[ \u00a0]?[.．·…]){6,}")
+_SENTENCE_END = tuple(".!?:;。！？：；…”」』")
+#: A line pitch this many times the usual one separates paragraphs.
+_GAP = 1.35
+
+
+@dataclass(slots=True)
+class Line:
+    """A line of a page: its text, its edges, its lower edges at both ends and its font's size, in points."""
+
+    text: str
+    left: float
+    right: float
+    bottom: float
+    last_bottom: float  # of the last character; a word that was divided pulls the next line into this one
+    size: float
+
+
+@dataclass(slots=True)
+class Block:
+    """A paragraph, or a heading when it has a level."""
+
+    text: str
+    level: int | None = None
+
+
+class Hyphens:
+    """Decides whether a hyphen at a line's end divides a word or belongs to it: by the other words."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._words: set[str] = set()
+        kept = list(texts)
+        if any(mark in text for text in kept for mark in _MARKS):
+            for text in kept:
+                self._words.update(word.lower() for word in _WORD.findall(text))
+
+    def join(self, text: str) -> str:
+        """The text with its divided words put together."""
+        if "\x02" not in text and "\ufffe" not in text:
+            return text
+        return _DIVIDED.sub(self._joined, text)
+
+    def _joined(self, match: re.Match[str]) -> str:
+        left, right = match.groups()
+        if left and right and (left + right).lower() not in self._words:
+            hyphenated = f"{left}-{right}"
+            if hyphenated.lower() in self._words or right[0].isupper():
+                return hyphenated
+        return left + right
+
+
+def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens) -> list[Block]:
+    """The paragraphs of a page. `levels` names the lines, by index, that are headings."""
+    if not lines:
+        return []
+    usual = _pitch(lines)
+    right = _right_edges(lines)
+    blocks: list[Block] = []
+    parts = [lines[0].text]
+    for index in range(1, len(lines)):
+        before, line = lines[index - 1], lines[index]
+        if levels.get(index - 1) != levels.get(index) or _separate(before, line, usual, right[index - 1]):
+            blocks.append(_block(parts, levels.get(index - 1), hyphens))
+            parts = []
+        elif _same_row(before, line):
+            parts.append(" ")
+        elif levels.get(index) is None and _short(before, right[index - 1]) and not _flows(before, line):
+            parts.append("\n")
+        else:
+            parts.append(_glue(before.text, line.text))
+        parts.append(line.text)
+    blocks.append(_block(parts, levels.get(len(lines) - 1), hyphens))
+    return blocks
+
+
+def _block(parts: list[str], level: int | None, hyphens: Hyphens) -> Block:
+    text = hyphens.join("".join(parts)).replace("\r", "")
+    return Block(_LEADERS.sub(" …", _BETWEEN_CJK.sub("", text)), level)
+
+
+def _glue(before: str, after: str) -> str:
+    """What stands between two lines of a paragraph: nothing in Chinese, or where a word is divided."""
+    if before[-1] in _MARKS:
+        return ""
+    return "" if _ENDS_CJK.search(before) and _STARTS_CJK.match(after) else " "
+
+
+def _separate(before: Line, line: Line, usual: float, right: float) -> bool:
+    """Whether a new paragraph begins with a line."""
+    if abs(before.size - line.size) > 0.12 * max(before.size, line.size):
+        return not (_same_row(before, line))
+    if _same_row(before, line):
+        return False
+    if _BULLET.match(line.text):
+        return True
+    pitch = before.last_bottom - line.bottom
+    if pitch < 0:  # the next column
+        return before.text.endswith(_SENTENCE_END)
+    if usual and pitch > usual * _GAP and pitch > line.size * 1.1:
+        return True
+    indent = line.left - before.left
+    if indent > 0.8 * line.size and not _BULLET.match(before.text) and before.text.endswith(_SENTENCE_END):
+        return True
+    return _short(before, right) and before.text.endswith(_SENTENCE_END[:3] + _SENTENCE_END[5:8])
+
+
+def _same_row(before: Line, line: Line) -> bool:
+    return abs(before.last_bottom - line.bottom) < 0.5 * max(min(before.size, line.size), 1)
+
+
+def _short(line: Line, right: float) -> bool:
+    """Whether a line ends so early that another word would have fitted."""
+    return right - line.right > max(4 * line.size, 0.12 * (right - line.left))
+
+
+def _flows(before: Line, line: Line) -> bool:
+    """Whether a short line goes on in the next one all the same: mid-sentence, in running text."""
+    return line.text[0].islower() and before.text[-1] not in ".!?:;" and len(before.text) > 30
+
+
+def _pitch(lines: list[Line]) -> float:
+    """The usual distance between two lines of a paragraph on a page, in points."""
+    steps = Counter(
+        round(before.last_bottom - line.bottom)
+        for before, line in pairwise(lines)
+        if 0.8 * line.size < before.last_bottom - line.bottom < 3 * line.size
+    )
+    if not steps:
+        return 0.0
+    enough = max(2, sum(steps.values()) // 5)
+    frequent = [step for step, count in steps.items() if count >= enough]
+    return float(min(frequent) if frequent else steps.most_common(1)[0][0])
+
+
+def _right_edges(lines: list[Line]) -> list[float]:
+    """For each line, how far to the right the lines of its column reach."""
+    widest: dict[int, float] = {}
+    for line in lines:
+        column = int(line.left // 60)
+        widest[column] = max(widest.get(column, 0.0), line.right)
+    return [
+        max(
+            widest.get(column, 0.0)
+            for column in (int(line.left // 60) - 1, int(line.left // 60), int(line.left // 60) + 1)
+        )
+        for line in lines
+    ]

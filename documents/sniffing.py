@@ -1,0 +1,160 @@
+"""Which format a file has: by its content first, then by its name and its declared type."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import PurePath
+
+from errors import TaskError
+
+#: The formats that have a reader.
+READABLE = ("pdf", "docx", "html", "markdown", "csv", "text")
+
+_BY_SUFFIX = {
+    "pdf": "pdf",
+    "docx": "docx",
+    "docm": "docx",
+    "dotx": "docx",
+    "htm": "html",
+    "html": "html",
+    "xhtml": "html",
+    "md": "markdown",
+    "markdown": "markdown",
+    "mdown": "markdown",
+    "mkd": "markdown",
+    "csv": "csv",
+    "tsv": "csv",
+    "tab": "csv",
+}
+_BY_TYPE = {
+    "application/pdf": "pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "text/markdown": "markdown",
+    "text/x-markdown": "markdown",
+    "text/csv": "csv",
+    "text/tab-separated-values": "csv",
+}
+#: How files that have no reader begin.
+_MAGIC = {
+    b"\x89PNG\r\n": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"II*\x00": "a TIFF image",
+    b"MM\x00*": "a TIFF image",
+    b"RIFF": "a RIFF media file",
+    b"ID3": "an MP3 recording",
+    b"OggS": "an Ogg recording",
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"\x7fELF": "a program",
+    b"MZ\x90\x00": "a Windows program",
+    b"\xca\xfe\xba\xbe": "a program",
+    b"{\\rtf": "an RTF document",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"\x00\x00\x01\x00": "an icon",
+    b"%!PS": "a PostScript document",
+    b"wOFF": "a font",
+    b"\x00asm": "a WebAssembly program",
+}
+OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+#: What most text in UTF-16 consists of: Latin, Greek, Cyrillic, punctuation, Chinese, Japanese, Korean.
+_ORDINARY = re.compile("[\t\n\r -~\u00a0-\u052f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]+")
+_CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b") + b"\x7f"
+#: More control characters than this share of the bytes is no text of any kind.
+_BINARY_SHARE = 0.02
+
+
+def format_of(head: bytes, filename: str | None = None, content_type: str | None = None) -> str:
+    """The format of a file: one of `READABLE`, or `zip` when only the archive's parts can tell.
+
+    head is the file's beginning, best 64 KB of it.
+
+    Raises:
+      TaskError: unsupported_format for what has no reader, corrupt for a file that is not what its name says,
+        encrypted for an office document behind a password.
+    """
+    named = named_format(filename, content_type)
+    if head.startswith(_ZIP):
+        return "zip"
+    if head.lstrip().startswith(b"%PDF-") or (named == "pdf" and b"%PDF-" in head[:1024]):
+        return "pdf"
+    if head.startswith(OFFICE):
+        raise _office(head)
+    _refuse_magic(head, filename)
+    if named in ("pdf", "docx") and not _HTML.match(head):
+        raise TaskError("corrupt", f"{_name(filename)} does not begin as a {named.upper()} file does")
+    if _is_binary(head):
+        raise TaskError("unsupported_format", f"{_name(filename)} holds binary data of a kind that has no reader")
+    if _HTML.match(head.removeprefix(codecs.BOM_UTF8)):
+        return "html"
+    return named if named not in (None, "pdf", "docx") else "text"
+
+
+def named_format(filename: str | None, content_type: str | None) -> str | None:
+    """The format that the name says, else the one that the declared type says, else None."""
+    suffix = PurePath(filename or "").suffix.lower().removeprefix(".")
+    media = (content_type or "").partition(";")[0].strip().lower()
+    return _BY_SUFFIX.get(suffix) or _BY_TYPE.get(media)
+
+
+def _refuse_magic(head: bytes, filename: str | None) -> None:
+    for magic, what in _MAGIC.items():
+        if head.startswith(magic):
+            raise TaskError("unsupported_format", f"{_name(filename)} is {what}, which has no reader")
+    if head[4:8] == b"ftyp":
+        raise TaskError("unsupported_format", f"{_name(filename)} is an MP4 recording, which has no reader")
+
+
+def _office(head: bytes) -> TaskError:
+    """The old binary container: an old office document, or a new one behind a password."""
+    if "EncryptedPackage".encode("utf-16-le") in head:
+        return TaskError("encrypted", "the office document is protected by a password")
+    return TaskError(
+        "unsupported_format", "the file is an office document of the time before 2007, which has no reader"
+    )
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether bytes are no text; UTF-16 and UTF-32 are text although they hold NULs."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        return False
+    sample = head[:65536]
+    if b"\x00" in sample and not looks_utf16(sample):
+        return sample.count(0) > len(sample) * _BINARY_SHARE or _controls(sample) > len(sample) * _BINARY_SHARE
+    return b"\x00" not in sample and _controls(sample) > len(sample) * _BINARY_SHARE
+
+
+def looks_utf16(sample: bytes) -> str | None:
+    """The byte order of UTF-16 without a mark, for bytes that hold NULs; None when they are no such text.
+
+    Latin text has its NULs on one side of the pairs; otherwise that order counts that yields ordinary text.
+    """
+    pairs = sample[: len(sample) & ~1]
+    even, odd = pairs[::2].count(0), pairs[1::2].count(0)
+    if max(even, odd) * 10 > len(pairs) and min(even, odd) * 10 < max(even, odd):
+        orders = ["utf-16-le" if odd > even else "utf-16-be"]
+    else:
+        orders = ["utf-16-le", "utf-16-be"]
+    shares = {order: _ordinary(pairs.decode(order, "replace")) for order in orders}
+    best = max(shares, key=lambda order: shares[order])
+    return best if shares[best] > 0.8 else None
+
+
+def _ordinary(text: str) -> float:
+    return sum(map(len, _ORDINARY.findall(text))) / max(len(text), 1)
+
+
+def _controls(sample: bytes) -> int:
+    return len(sample) - len(sample.translate(None, _CONTROL))
+
+
+def _name(filename: str | None) -> str:
+    return PurePath(filename).name if filename else "the file"

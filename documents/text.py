@@ -1,0 +1,139 @@
+"""What a reader makes of a document: its text, and anchors that say where pages, headings and tables lie."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from errors import TaskError
+
+#: A document that expands to more than this is refused; PostgreSQL's own limit for a value is 1 GB.
+MAX_CHARACTERS = 100_000_000
+
+#: Characters that PostgreSQL, JSON or UTF-8 cannot carry, or that no reader of a text can see.
+_UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(slots=True)
+class Anchor:
+    """A place in a text. Offsets count characters; `end` is exclusive and None where only the start is known.
+
+    kind is `page`, `heading`, `table` or `code`. A heading of level 0 is the document's own title.
+    """
+
+    start: int
+    kind: str
+    end: int | None = None
+    page: int | None = None
+    level: int | None = None
+    title: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """The anchor as JSON, without what it lacks; `Anchor(**record)` is the way back."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(slots=True)
+class Extracted:
+    """A document's text and what was learned on the way. `warnings` are sentences for the submitter."""
+
+    text: str
+    anchors: list[Anchor]
+    format: str
+    pages: int | None = None
+    encoding: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+def clean(text: str) -> tuple[str, int]:
+    """The text without control characters and lone surrogates, and how many there were.
+
+    A control character is removed, a lone surrogate becomes U+FFFD. White space stays as it is.
+    """
+    removed = replaced = 0
+    if _UNWANTED.search(text):
+        text, removed = _UNWANTED.subn("", text)
+    if not text.isascii() and _SURROGATES.search(text):
+        text, replaced = _SURROGATES.subn("\ufffd", text)
+    return text, removed + replaced
+
+
+def clean_warning(count: int) -> list[str]:
+    """What the submitter is told when `clean` found something."""
+    if not count:
+        return []
+    return [f"{count} control characters that a database cannot hold were removed"]
+
+
+def require_length(characters: int) -> None:
+    """Refuse a text that has grown beyond `MAX_CHARACTERS`.
+
+    Raises:
+      TaskError: too_large.
+    """
+    if characters > MAX_CHARACTERS:
+        raise TaskError("too_large", f"the document holds more than {MAX_CHARACTERS:,} characters of text")
+
+
+class Writer:
+    """Builds a text out of blocks and notes the anchors on the way."""
+
+    def __init__(self) -> None:
+        self.anchors: list[Anchor] = []
+        self.length = 0
+        self.removed = 0
+        self._parts: list[str] = []
+
+    def block(self, text: str, kind: str | None = None, *, tight: bool = False, **facts: Any) -> None:
+        """Add a block after an empty line, or after a mere line end where it is `tight`.
+
+        With a kind the block gets an anchor, to which `facts` belong. A block without text is dropped.
+        """
+        text, removed = clean(text)
+        self.removed += removed
+        text = text.strip("\n")
+        if not text.strip():
+            return
+        if self._parts:
+            self._append("\n" if tight else "\n\n")
+        if kind:
+            self.anchors.append(Anchor(self.length, kind, self.length + len(text), **facts))
+        self._append(text)
+
+    def heading(self, title: str, level: int, mark: str = "") -> None:
+        """Add a heading; `mark` is written before it, as in Markdown."""
+        title = " ".join(clean(title)[0].split())
+        if title:
+            self.block(mark + title, "heading", level=level, title=title)
+
+    def page(self, number: int) -> None:
+        """The next block opens page `number`, counted from 1."""
+        start = self.length + 2 if self._parts else 0
+        self.anchors.append(Anchor(start, "page", page=number))
+
+    def finish(self, format: str, **facts: Any) -> Extracted:
+        """What was written, as a reader returns it."""
+        text = "".join(self._parts)
+        warnings = [*facts.pop("warnings", []), *clean_warning(self.removed)]
+        anchors = [anchor for anchor in self.anchors if anchor.start <= len(text)]
+        return Extracted(text, anchors, format, warnings=warnings, **facts)
+
+    def _append(self, part: str) -> None:
+        self._parts.append(part)
+        self.length += len(part)
+        require_length(self.length)
+
+
+def table_lines(rows: list[list[str]]) -> str:
+    """Rows as a Markdown table whose first row is the header; shorter rows are filled up."""
+    width = max(map(len, rows))
+    lines = [_row(row + [""] * (width - len(row))) for row in rows]
+    lines.insert(1, "|" + " --- |" * width)
+    return "\n".join(lines)
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,68 @@
+"""The words of a text, for its index, and of a query, which is understood without the index's dictionary."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+#: A word longer than this is cut; PostgreSQL refuses lexemes above 2 kB, and nobody types so much.
+LONGEST_TOKEN = 64
+#: The longest piece of Chinese that a query is cut into; longer words are indexed with their parts.
+LONGEST_GRAM = 4
+
+_HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+#: Scripts without spaces that the dictionary does not know: kana, Thai, Lao, Burmese, Khmer.
+_UNSPACED = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_RUNS = re.compile(f"(?P<han>[{_HAN}]+)|(?P<unspaced>[{_UNSPACED}]+)|(?P<word>(?:(?![{_HAN}{_UNSPACED}])[^\\W_])+)")
+
+
+def index_tokens(text: str) -> list[str]:
+    """The words of a text in no particular order, each as often as it occurs; Chinese is cut by rjieba.
+
+    The dictionary takes 33 MB, so this is called in a child of the sandbox only.
+    """
+    words: list[str] = []
+    chinese: list[str] = []
+    for match in _RUNS.finditer(normalised(text)):
+        run = match.group()
+        match match.lastgroup:
+            case "word":
+                words.append(run[:LONGEST_TOKEN])
+            case "han":
+                chinese.append(run)
+            case _:
+                words.extend(_grams(run, 2) if len(run) > 1 else [run])
+    if chinese:
+        import rjieba  # loads its dictionary
+
+        # One call for all: a line end is no part of any word.
+        found = rjieba.cut_for_search("\n".join(chinese))
+        words.extend(word[:LONGEST_TOKEN] for word in found if not word.isspace())
+    return words
+
+
+def query_tokens(text: str) -> list[str]:
+    """All that an index may hold of a query, each once: its words, every piece of 1 to 4 Chinese characters.
+
+    Whoever searches keeps those that the index knows: its vocabulary stands in for the dictionary.
+    """
+    words: list[str] = []
+    for match in _RUNS.finditer(normalised(text)):
+        run = match.group()
+        if match.lastgroup == "word":
+            words.append(run[:LONGEST_TOKEN])
+        else:
+            for length in range(1, LONGEST_GRAM + 1):
+                words.extend(_grams(run, length))
+    return list(dict.fromkeys(words))
+
+
+def normalised(text: str) -> str:
+    """A text as its tokens are compared: NFKC, without case."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def _grams(run: str, length: int) -> Iterable[str]:
+    return (run[at : at + length] for at in range(len(run) - length + 1))
