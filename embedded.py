@@ -66,7 +66,11 @@ def serve() -> None:
     """Serve HTTP until a signal."""
     host = os.environ.get("HOST", "127.0.0.1")
     config = uvicorn.Config(
-        create_app(settings()), host=host, port=settings().port, log_config=None, access_log=False,
+        create_app(settings()),
+        host=host,
+        port=settings().port,
+        log_config=None,
+        access_log=False,
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)

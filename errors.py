@@ -174,8 +174,6 @@ class TaskError(Exception):
         return f"{self.code}: {self.message}"
 
 
-def _rebuild(
-    kind: type[TaskError], code: str, message: str, retry_after: float | None, retryable: bool
-) -> TaskError:
+def _rebuild(kind: type[TaskError], code: str, message: str, retry_after: float | None, retryable: bool) -> TaskError:
     """A `TaskError` that crossed a process boundary."""
     return kind(code, message, retry_after=retry_after, retryable=retryable)

@@ -24,14 +24,12 @@ PROCESSING = Metric(
     "histogram",
     ("task_type",),
 )
-END_TO_END = Metric(
-    "task_end_to_end_seconds", "From submission to the end of a task.", "histogram", ("task_type",)
-)
+END_TO_END = Metric("task_end_to_end_seconds", "From submission to the end of a task.", "histogram", ("task_type",))
 SUCCESS = Metric("task_success_total", "Stages, and tasks, that completed.", "counter", ("task_type",))
-FAILURE = Metric(
-    "task_failure_total", "Stages, and tasks, that failed for good.", "counter", ("task_type", "code")
+FAILURE = Metric("task_failure_total", "Stages, and tasks, that failed for good.", "counter", ("task_type", "code"))
+RETRY = Metric(
+    "task_retry_total", "Attempts that failed and were put off to be tried again.", "counter", ("task_type",)
 )
-RETRY = Metric("task_retry_total", "Attempts that failed and were put off to be tried again.", "counter", ("task_type",))
 CALLBACK = Metric("callback_delivery_total", "Attempts to call the KB service back.", "counter", ("outcome",))
 EMBEDDING_TOKENS = Metric(
     "embedding_tokens_total", "Tokens sent to the embedder, as it counts them.", "counter", ("embedder",)
@@ -39,7 +37,10 @@ EMBEDDING_TOKENS = Metric(
 
 QUEUE_SIZE = Metric("task_queue_size", "Tasks that wait for a worker.", "gauge", ("queue",))
 OLDEST = Metric(
-    "task_queue_oldest_age_seconds", "How long the oldest due task of a queue has waited.", "gauge", ("queue",)
+    "task_queue_oldest_age_seconds",
+    "How long the oldest due task of a queue has waited.",
+    "gauge",
+    ("queue",),
 )
 ACTIVE = Metric("worker_pool_active_count", "Worker threads at work.", "gauge")
 IDLE = Metric("worker_pool_idle_count", "Worker threads without work.", "gauge")

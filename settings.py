@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 Priority = Literal["low", "normal", "high", "urgent"]
 
@@ -141,7 +149,7 @@ class Settings(BaseModel):
         """The folders that `file_path` may name."""
         if self.upload_roots is not None:
             return [Path(root) for root in self.upload_roots]
-        return [Path("/tmp/uploads")] if self.environment == "development" else []  # noqa: S108
+        return [Path("/tmp/uploads")] if self.environment == "development" else []
 
     @property
     def console(self) -> bool:

@@ -55,7 +55,7 @@ def run(claim: Claim) -> bool:
             answer = answers.read()
     if not answer:
         raise TaskError("worker_crashed", f"the process that ran {claim.stage} alone {_manner(child.returncode)}")
-    outcome = pickle.loads(answer)  # noqa: S301 - written by our own child
+    outcome = pickle.loads(answer)
     if isinstance(outcome, Exception):
         raise outcome
     return bool(outcome)
@@ -83,7 +83,7 @@ def main() -> None:
     """The child: takes a claim from stdin, works under its parent's name, and writes what came of it to the pipe."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    identity, claim = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by our own parent
+    identity, claim = pickle.load(sys.stdin.buffer)
     if os.getppid() != parent:
         return
     from actors import worker
@@ -101,7 +101,7 @@ def main() -> None:
 
 def _crosses(error: Exception) -> bool:
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301
+        pickle.loads(pickle.dumps(error))
     except Exception:
         return False
     return True

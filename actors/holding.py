@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+
 from tasks.work import Claim
 
 _claims: dict[int, Claim] = {}

@@ -119,7 +119,8 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
             raise SkipMessage(f"{name} of {task_id} was cancelled or given to another")
 
     run.__doc__ = function.__doc__
-    return dramatiq.actor(run, actor_name=name, queue_name=declared.queue, throws=(TaskError,))
+    declare = dramatiq.actor(actor_name=name, queue_name=declared.queue, throws=(TaskError,))
+    return declare(run)
 
 
 def perform(claim: Claim) -> bool:

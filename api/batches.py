@@ -25,7 +25,9 @@ class BatchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tasks: list[dict[str, Any]] = Field(min_length=1, max_length=LARGEST)
-    callback_url: str | None = Field(None, max_length=2048, pattern=r"^https?://", description="Default: KB_CALLBACK_URL.")
+    callback_url: str | None = Field(
+        None, max_length=2048, pattern=r"^https?://", description="Default: KB_CALLBACK_URL."
+    )
     atomic: bool = Field(False, description="All or none: one task that does not fit rejects the rest.")
 
 

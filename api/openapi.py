@@ -23,10 +23,10 @@ def document(routes: list[tuple[str, Any]], version: str, secured: str) -> dict[
       secured: the prefix below which a bearer key may be asked for.
     """
     described = [
-        (path, method, responder.operation, type(resource).__name__)
+        (path, method, described_by, type(resource).__name__)
         for path, resource in routes
         for method in METHODS
-        if hasattr(responder := getattr(resource, f"on_{method}", None), "operation")
+        if (described_by := getattr(getattr(resource, f"on_{method}", None), "operation", None)) is not None
     ]
     models: set[type[BaseModel]] = {
         model for _, _, each, _ in described for model in (each.request, each.query, each.response) if model
@@ -215,7 +215,12 @@ def _type_of(schema: dict[str, Any]) -> str:
     kind = str(schema.get("type", "any"))
     bounds = [
         f"{sign} {schema[name]}"
-        for name, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("maxLength", "length ≤"))
+        for name, sign in (
+            ("minimum", "≥"),
+            ("exclusiveMinimum", ">"),
+            ("maximum", "≤"),
+            ("maxLength", "length ≤"),
+        )
         if name in schema
     ]
     default = f", default {schema['default']}" if schema.get("default") not in (None, {}, []) else ""
@@ -227,6 +232,7 @@ STYLE = """
 h1 small{font-weight:400;opacity:.6}nav a{margin-right:1rem}h2{margin-top:2rem;text-transform:capitalize}
 details{border:1px solid #8884;border-radius:6px;margin:.4rem 0;padding:.4rem .8rem}summary{cursor:pointer}
 summary span{opacity:.75}b{display:inline-block;min-width:4.5em}.get{color:#2a7}.post{color:#27c}.delete{color:#c33}
-table{border-collapse:collapse;width:100%}td{border-top:1px solid #8883;padding:.25rem .6rem .25rem 0;vertical-align:top}
+table{border-collapse:collapse;width:100%}
+td{border-top:1px solid #8883;padding:.25rem .6rem .25rem 0;vertical-align:top}
 pre{background:#8882;padding:.6rem;border-radius:6px;overflow:auto}h4{margin:.8rem 0 .2rem}
 """

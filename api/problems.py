@@ -8,7 +8,7 @@ import falcon
 import falcon.asgi
 import structlog
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from errors import TaskError
 
@@ -102,7 +102,7 @@ async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> 
     write(resp, req, STATUSES.get(error.code, 422), error.message, code=error.code)
 
 
-async def _on_database_away(req: Any, resp: Any, error: DBAPIError, params: Any) -> None:
+async def _on_database_away(req: Any, resp: Any, error: Any, params: Any) -> None:
     log.warning("database_away", reason=type(error.orig).__name__)
     resp.set_header("Retry-After", str(RETRY_AFTER))
     write(resp, req, 503, "PostgreSQL cannot be reached; nothing was accepted, try again in a moment")

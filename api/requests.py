@@ -12,7 +12,6 @@ from uuid import UUID
 
 import falcon
 from pydantic import BaseModel, ValidationError
-from sqlalchemy.orm import Session
 
 from api.problems import Invalid, fields_of
 from models import database

@@ -79,9 +79,7 @@ class Tasks:
         accepted = await asyncio.wrap_future(self._commits.put(submit, submission))
         answer(resp, accepted)
 
-    @operation(
-        "List tasks, newest first.", {200: "A page; `next_cursor` is null on the last."}, query=TasksQuery
-    )
+    @operation("List tasks, newest first.", {200: "A page; `next_cursor` is null on the last."}, query=TasksQuery)
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, TasksQuery)
         filters = asked.model_dump(exclude={"limit", "cursor"})
@@ -142,7 +140,8 @@ class Task:
         if not await requests.beside(cancel):
             after = await requests.read(reading.show, identifier)
             raise falcon.HTTPConflict(
-                title="Conflict", description=f"the task has ended already: it is {(after or before)['status']}"
+                title="Conflict",
+                description=f"the task has ended already: it is {(after or before)['status']}",
             )
         running = any(each["status"] == "processing" for each in before["stages"])
         resp.status = falcon.HTTP_202 if running else falcon.HTTP_200

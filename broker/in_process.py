@@ -1,4 +1,4 @@
-"""The broker of embedded mode: queues in memory, with priorities and dead letters. Everything durable is in PostgreSQL."""
+"""The broker of embedded mode: queues in memory, with priorities and dead letters. PostgreSQL keeps what matters."""
 
 from __future__ import annotations
 

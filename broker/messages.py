@@ -29,7 +29,7 @@ def wake_up(
       attempt: the number the next claim is expected to get.
       time_limit: seconds after which Dramatiq's `TimeLimit` steps in.
     """
-    messages = [
+    messages: list[Message[Any]] = [
         Message(
             queue_name=step.queue,
             actor_name=step.actor,

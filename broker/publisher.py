@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 #: Seconds before the next try to connect; a broker that is away is asked this often.
 RECONNECT_SECONDS = 1.0
+#: Seconds that the first publishes of a process wait for its first connection.
+FIRST_ATTEMPT_SECONDS = 0.5
 
 
 class Unpublished(Exception):
@@ -53,7 +55,7 @@ class Publisher:
         self._connection: SelectConnection | None = None
         self._blocked = False
         self._stopping = threading.Event()
-        self._ready = threading.Event()
+        self._tried = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -74,7 +76,7 @@ class Publisher:
         batch = _Batch(messages, Future())
         if self.state == "down":
             # A process that has just started gives its first connection a moment.
-            self._ready.wait(0.5 if self._tag == 0 else 0)
+            self._tried.wait(FIRST_ATTEMPT_SECONDS)
         if self.state != "up":
             batch.done.set_exception(Unpublished(f"RabbitMQ is {self.state}"))
             return batch.done
@@ -142,7 +144,7 @@ class Publisher:
 
     def _confirming(self, channel: Channel) -> None:
         self._tag, self._blocked, self._channel = 0, False, channel
-        self._ready.set()
+        self._tried.set()
         log.info("rabbitmq_connected")
         self._drain()
 
@@ -203,7 +205,7 @@ class Publisher:
 
     def _lost(self) -> None:
         self._channel, self._connection, self._blocked = None, None, False
-        self._ready.clear()
+        self._tried.set()
         self._fail_all("the connection to RabbitMQ was lost")
 
     def _fail_all(self, reason: str) -> None:

@@ -1,8 +1,8 @@
 """What PostgreSQL holds: the tables, and the only engine and session."""
 
+from models.base import Base
 from models.batch import Batch
 from models.callback import Callback
-from models.base import Base
 from models.document import Blob, Chunk, Document, Draft, DraftVector, Version
 from models.tally import Tally
 from models.task import Task

@@ -14,13 +14,18 @@ from models.base import Base, HalfVector
 
 
 class Document(Base):
-    """A document as it is searchable now: a name that points at one version. Swapping the pointer is the publication."""
+    """A document as it is searchable now: a name that points at one version. Swapping the pointer publishes."""
 
     __tablename__ = "documents"
 
     kb_id: Mapped[str] = mapped_column(Text, primary_key=True)
     document_id: Mapped[str] = mapped_column(Text, primary_key=True)
     version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"), unique=True)
+    embedder: Mapped[str] = mapped_column(Text)
+    """Of all documents of a KB the same; as in `Version.embedder`."""
+    chunks: Mapped[int] = mapped_column(Integer)
+    tokens: Mapped[int] = mapped_column(Integer)
+    """The sum of its chunks' `token_count`: with `chunks`, what BM25 needs to know of a KB's average chunk."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
@@ -39,8 +44,9 @@ class Version(Base):
     filename: Mapped[str | None] = mapped_column(Text)
     format: Mapped[str] = mapped_column(Text)
     encoding: Mapped[str | None] = mapped_column(Text)
-    bytes: Mapped[int] = mapped_column(Integer)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    size: Mapped[int] = mapped_column("bytes", Integer)
+    """Bytes of the source."""
     characters: Mapped[int] = mapped_column(Integer)
     pages: Mapped[int | None] = mapped_column(Integer)
     text: Mapped[str] = mapped_column(Text)
@@ -61,9 +67,7 @@ class Draft(Base):
 
     __tablename__ = "drafts"
 
-    version_id: Mapped[UUID] = mapped_column(
-        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
-    )
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True)
     index: Mapped[int] = mapped_column(Integer, primary_key=True)
     start_offset: Mapped[int] = mapped_column(Integer)
     end_offset: Mapped[int] = mapped_column(Integer)
@@ -73,6 +77,7 @@ class Draft(Base):
     hash: Mapped[bytes] = mapped_column(LargeBinary)
     """SHA-256 of the text that is embedded."""
     tokens: Mapped[str] = mapped_column(TSVECTOR)
+    token_count: Mapped[int] = mapped_column(Integer)
 
 
 class DraftVector(Base):
@@ -80,9 +85,7 @@ class DraftVector(Base):
 
     __tablename__ = "draft_vectors"
 
-    version_id: Mapped[UUID] = mapped_column(
-        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
-    )
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True)
     index: Mapped[int] = mapped_column(Integer, primary_key=True)
     embedding: Mapped[str] = mapped_column(HalfVector())
 
@@ -92,9 +95,7 @@ class Chunk(Base):
 
     __tablename__ = "chunks"
 
-    version_id: Mapped[UUID] = mapped_column(
-        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
-    )
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True)
     index: Mapped[int] = mapped_column(Integer, primary_key=True)
     kb_id: Mapped[str] = mapped_column(Text)
     start_offset: Mapped[int] = mapped_column(Integer)

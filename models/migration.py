@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def upgrade(url: str) -> None:
     """Bring a database to the newest migration."""
     # Alembic is needed only here, and weighs 6 MB.
-    from alembic import command
     from alembic.config import Config
+
+    from alembic import command
 
     config = Config(ROOT / "alembic.ini")
     config.set_main_option("script_location", str(ROOT / "alembic"))

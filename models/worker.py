@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Text, func, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID as PgUUID
+from sqlalchemy import DateTime, Integer, Text, Uuid, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -24,7 +24,7 @@ class Worker(Base):
     name: Mapped[str] = mapped_column(Text)
     queues: Mapped[list[str]] = mapped_column(ARRAY(Text))
     threads: Mapped[int] = mapped_column(Integer)
-    current: Mapped[list[UUID]] = mapped_column(ARRAY(PgUUID), server_default=text("'{}'"))
+    current: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
     """The tasks that its threads hold at the heartbeat."""
     prefetched: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     """Messages pulled and not yet started, by queue."""

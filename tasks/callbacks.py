@@ -58,7 +58,7 @@ def owe_for_batch(unit: Unit, batch_id: UUID, url: str | None) -> None:
     counts = unit.session.execute(
         select(Task.status, func.count()).where(Task.batch_id == batch_id).group_by(Task.status)
     ).all()
-    by_status = {status: count for status, count in counts}
+    by_status = {status: int(count) for status, count in counts}
     data = {
         "batch_id": str(batch_id),
         "total": sum(by_status.values()),

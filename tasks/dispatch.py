@@ -39,7 +39,11 @@ def room(unit: Unit, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int],
     pairs = sorted(set(wanted))
     rows = unit.session.execute(
         _ROOM,
-        {"queues": [queue for queue, _ in pairs], "priorities": [each for _, each in pairs], "window": WINDOW},
+        {
+            "queues": [queue for queue, _ in pairs],
+            "priorities": [each for _, each in pairs],
+            "window": WINDOW,
+        },
     )
     return {(row.queue, row.priority): max(0, row.room) for row in rows}
 
@@ -87,14 +91,16 @@ def find_lost(unit: Unit, ready: dict[str, int]) -> int:
 
 
 def publish(unit: Unit, rows: Iterable[Any]) -> None:
-    """Publish the wake-ups of task rows (with their id, type, stage, priority, attempt and timeout) after the commit; what RabbitMQ does not take goes back to the dispatch."""
+    """Publish wake-ups after the commit; what RabbitMQ does not take goes back to the dispatch.
+
+    Parameters:
+      rows: tasks with their id, task_type, stage, priority, attempt and timeout.
+    """
     tasks = list(rows)
     if not tasks:
         return
     messages: list[Message[Any]] = [
-        message_for(
-            row.id, row.task_type, row.stage, priority=row.priority, attempt=row.attempt, timeout=row.timeout
-        )
+        message_for(row.id, row.task_type, row.stage, priority=row.priority, attempt=row.attempt, timeout=row.timeout)
         for row in tasks
     ]
     expected = [(row.id, row.attempt) for row in tasks]
@@ -131,7 +137,7 @@ _ROOM = text(
             ) AS published
         ) END AS room
     FROM unnest(CAST(:queues AS text[]), CAST(:priorities AS smallint[])) AS wanted(queue, priority)
-    """  # noqa: S608 - READY is a constant of ours
+    """
 )
 
 _REFILL = text(
@@ -158,7 +164,7 @@ _REFILL = text(
     UPDATE tasks AS t SET published_at = now(), publications = publications + 1
     FROM picked WHERE t.id = picked.id
     RETURNING {_COLUMNS}
-    """  # noqa: S608
+    """
 )
 
 _WAKE = text(
@@ -197,7 +203,7 @@ _LOST = text(
         ) AS oldest
     )
     UPDATE tasks AS t SET published_at = NULL FROM lost WHERE t.id = lost.id RETURNING t.id
-    """  # noqa: S608
+    """
 )
 
 _GIVE_BACK = text(
@@ -205,5 +211,5 @@ _GIVE_BACK = text(
     UPDATE tasks AS t SET published_at = NULL
     FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS expected(id, attempt)
     WHERE t.id = expected.id AND t.attempt = expected.attempt AND {READY.replace("worker_id", "t.worker_id")}
-    """  # noqa: S608
+    """
 )

@@ -144,7 +144,7 @@ _END = text(
         t.metadata, t.result, t.error, t.retries,
         extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
         extract(epoch FROM clock_timestamp() - held.claimed_at)::float AS seconds
-    """  # noqa: S608 - a constant of ours
+    """
 )
 
 _COUNT_DOWN = text(

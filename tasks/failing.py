@@ -39,8 +39,8 @@ class Failure:
 
 def backoff(errors: int, retry_after: float | None = None) -> float:
     """Seconds until the next attempt after `errors` failed ones: exponential, spread by a half either way."""
-    delay: float = FIRST_DELAY * settings().retry_backoff_factor**errors
-    return max(retry_after or 0.0, min(delay, LONGEST_DELAY) * random.uniform(0.5, 1.5))  # noqa: S311
+    delay: float = FIRST_DELAY * settings().retry_backoff_factor ** errors
+    return max(retry_after or 0.0, min(delay, LONGEST_DELAY) * random.uniform(0.5, 1.5))
 
 
 def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
@@ -84,9 +84,7 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
             "id": held.task_id,
             "attempt": held.attempt,
             "worker": process_id(),
-            "delay": timedelta(
-                seconds=backoff(held.crashes if crashed else held.errors, failure.error.retry_after)
-            ),
+            "delay": timedelta(seconds=backoff(held.crashes if crashed else held.errors, failure.error.retry_after)),
             "crashed": int(crashed),
             "error": ending.json_of(error_fields(failure.error, held.stage)),
             "sources": list(sources("put_off")),
@@ -142,7 +140,12 @@ def died(unit: Unit, worker: UUID) -> int:
     ending.fail(
         unit,
         [
-            End(row.id, row.attempt, worker, error=error_fields(TaskError("worker_crashed", message), row.stage))
+            End(
+                row.id,
+                row.attempt,
+                worker,
+                error=error_fields(TaskError("worker_crashed", message), row.stage),
+            )
             for row in hopeless
         ],
     )
@@ -182,6 +185,4 @@ _DIED = text(
 )
 
 #: Gives the claim back to the dead, so that the end of the task passes the same fence as every other.
-_CONVICT = text(
-    "UPDATE tasks SET status = 'processing', worker_id = :worker WHERE id = ANY(CAST(:ids AS uuid[]))"
-)
+_CONVICT = text("UPDATE tasks SET status = 'processing', worker_id = :worker WHERE id = ANY(CAST(:ids AS uuid[]))")

@@ -44,18 +44,25 @@ class Transition:
 TRANSITIONS = (
     Transition("submit", (), Status.QUEUED, "A client's request is committed."),
     Transition("wake", (Status.WAITING,), Status.QUEUED, "Its due time has come."),
+    Transition("claim", (Status.QUEUED, Status.PROCESSING), Status.PROCESSING, "A worker's thread starts the stage."),
     Transition(
-        "claim", (Status.QUEUED, Status.PROCESSING), Status.PROCESSING, "A worker's thread starts the stage."
-    ),
-    Transition(
-        "advance", (Status.PROCESSING,), Status.PROCESSING, "The stage is done and the next one may be claimed."
+        "advance",
+        (Status.PROCESSING,),
+        Status.PROCESSING,
+        "The stage is done and the next one may be claimed.",
     ),
     Transition("complete", (Status.PROCESSING,), Status.COMPLETED, "The last stage is done."),
     Transition(
-        "put_off", (Status.PROCESSING,), Status.WAITING, "An attempt failed in a way that a later one may not."
+        "put_off",
+        (Status.PROCESSING,),
+        Status.WAITING,
+        "An attempt failed in a way that a later one may not.",
     ),
     Transition(
-        "requeue", (Status.PROCESSING,), Status.QUEUED, "Its worker died or handed it back; no error is counted."
+        "requeue",
+        (Status.PROCESSING,),
+        Status.QUEUED,
+        "Its worker died or handed it back; no error is counted.",
     ),
     Transition("fail", (Status.PROCESSING,), Status.FAILED, "An error that no retry mends, or the last retry."),
     Transition("cancel", OPEN, Status.CANCELLED, "A client asked for it; whoever works on it is fenced off."),

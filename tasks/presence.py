@@ -91,7 +91,9 @@ def sweep(unit: Unit) -> int:
         bury(unit, worker)
     # Web processes count too, without a heartbeat; theirs are folded as they come.
     unit.session.execute(_FOLD_OTHERS, {"nil": NIL_ID})
-    unknown = unit.session.execute(_UNKNOWN, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("requeue")}).all()
+    unknown = unit.session.execute(
+        _UNKNOWN, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("requeue")}
+    ).all()
     if unknown:
         log.warning("claims_without_holder", tasks=[str(row.id) for row in unknown])
     return requeued + len(unknown)
@@ -113,16 +115,14 @@ _ADD_TO_THE_DEAD = """
         buckets = ARRAY(SELECT a + b FROM unnest(tallies.buckets, excluded.buckets) AS pair(a, b))
 """
 
-_FOLD = text(
-    f"WITH gone AS (DELETE FROM tallies WHERE worker_id = :worker RETURNING *) {_ADD_TO_THE_DEAD}"  # noqa: S608
-)
+_FOLD = text(f"WITH gone AS (DELETE FROM tallies WHERE worker_id = :worker RETURNING *) {_ADD_TO_THE_DEAD}")
 
 _FOLD_OTHERS = text(
     f"""
     WITH gone AS (
         DELETE FROM tallies WHERE worker_id <> :nil AND worker_id NOT IN (SELECT id FROM workers) RETURNING *
     ) {_ADD_TO_THE_DEAD}
-    """  # noqa: S608
+    """
 )
 
 _UNKNOWN = text(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES
@@ -39,7 +39,7 @@ def page(
     Parameters:
       before: the id that the page before ended with; ids sort by time.
     """
-    query: Select[tuple[Task]] = select(Task).order_by(Task.id.desc()).limit(limit)
+    query = select(Task).order_by(Task.id.desc()).limit(limit)
     if before is not None:
         query = query.where(Task.id < before)
     if kb_id is not None:

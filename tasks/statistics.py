@@ -97,19 +97,27 @@ def _counted(session: Session) -> list[Metric]:
         totals[key] = (count + tally.count, total + tally.sum, added)
     families: list[Metric] = []
     for metric in metrics.COUNTED:
-        kind = CounterMetricFamily if metric.kind == "counter" else HistogramMetricFamily
-        family = kind(metric.name, metric.help, labels=metric.labels)
-        for (name, labels), (count, total, buckets) in sorted(totals.items()):
-            if name != metric.name:
-                continue
-            if metric.kind == "counter":
-                family.add_metric(labels.split("|"), count)
-            else:
-                bounds = [*map(str, metrics.BUCKETS), "+Inf"]
-                below = list(zip(bounds, accumulate(buckets), strict=True))
-                family.add_metric(labels.split("|"), below, total)
-        families.append(family)
+        own = sorted((labels.split("|"), tally) for (name, labels), tally in totals.items() if name == metric.name)
+        families.append(_counter(metric, own) if metric.kind == "counter" else _histogram(metric, own))
     return families
+
+
+Samples = list[tuple[list[str], tuple[int, float, list[int]]]]
+
+
+def _counter(metric: metrics.Metric, samples: Samples) -> Metric:
+    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, (count, _, _) in samples:
+        family.add_metric(labels, count)
+    return family
+
+
+def _histogram(metric: metrics.Metric, samples: Samples) -> Metric:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    bounds = [*map(str, metrics.BUCKETS), "+Inf"]
+    for labels, (_, total, buckets) in samples:
+        family.add_metric(labels, list(zip(bounds, accumulate(buckets), strict=True)), total)
+    return family
 
 
 def _gauges(session: Session) -> list[Metric]:
@@ -138,5 +146,5 @@ _QUEUES = text(
         extract(epoch FROM now() - min(due_at) FILTER (WHERE {READY}))::float AS oldest
     FROM tasks WHERE status IN ('waiting', 'queued', 'processing')
     GROUP BY queue
-    """  # noqa: S608 - READY is a constant of ours
+    """
 )

@@ -35,7 +35,9 @@ class Submission(BaseModel):
     timeout: float | None = Field(
         None, gt=0, le=86_400, description="Running seconds of one stage's attempt. Default: TASK_TIMEOUT."
     )
-    callback_url: str | None = Field(None, max_length=2048, pattern=r"^https?://", description="Default: KB_CALLBACK_URL.")
+    callback_url: str | None = Field(
+        None, max_length=2048, pattern=r"^https?://", description="Default: KB_CALLBACK_URL."
+    )
     metadata: dict[str, Any] = Field({}, description="Yours; comes back unchanged.")
 
     @model_validator(mode="after")
@@ -112,7 +114,12 @@ def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None
         place = (row["queue"], row["priority"])
         fits = room[place] > 0
         room[place] -= fits
-        row |= {"created_at": now, "due_at": now, "published_at": now if fits else None, "publications": int(fits)}
+        row |= {
+            "created_at": now,
+            "due_at": now,
+            "published_at": now if fits else None,
+            "publications": int(fits),
+        }
     unit.session.execute(insert(Task), rows)
     dispatch.publish(unit, [SimpleNamespace(**row, attempt=0) for row in rows if row["published_at"]])
     return [

@@ -78,7 +78,14 @@ class Unit:
         if not self._tallies:
             return
         rows = [
-            {"worker": process_id(), "metric": metric, "labels": labels, "n": n, "total": total, "buckets": buckets}
+            {
+                "worker": process_id(),
+                "metric": metric,
+                "labels": labels,
+                "n": n,
+                "total": total,
+                "buckets": buckets,
+            }
             for (metric, labels), (n, total, buckets) in sorted(self._tallies.items())
         ]
         self.session.execute(_ADD_TALLY, rows)

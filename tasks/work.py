@@ -176,8 +176,7 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
             "done": [done for _, done, _ in reports],
             "units": [units for _, _, units in reports],
             "progress": [
-                task_type(held.task_type).progress(held.stage, done / max(units, 1))
-                for held, done, units in reports
+                task_type(held.task_type).progress(held.stage, done / max(units, 1)) for held, done, units in reports
             ],
             "worker": process_id(),
         },
@@ -212,7 +211,7 @@ _CLAIM = text(
     FROM free WHERE t.id = free.id
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
         t.retry_limit, t.errors, t.crashes, t.deaths
-    """  # noqa: S608 - READY is a constant of ours
+    """
 )
 
 _ADVANCE = text(

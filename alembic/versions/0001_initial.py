@@ -52,11 +52,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("task_id", name=op.f("uq_callbacks_task_id")),
     )
     op.create_index(
-        "ix_callbacks_due",
-        "callbacks",
-        ["due_at"],
-        unique=False,
-        postgresql_where=sa.text("status = 'pending'"),
+        "ix_callbacks_due", "callbacks", ["due_at"], unique=False, postgresql_where=sa.text("status = 'pending'")
     )
     op.create_table(
         "tallies",
@@ -118,11 +114,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("batch_id IS NOT NULL"),
     )
     op.create_index(
-        "ix_tasks_claimed",
-        "tasks",
-        ["worker_id"],
-        unique=False,
-        postgresql_where=sa.text("worker_id IS NOT NULL"),
+        "ix_tasks_claimed", "tasks", ["worker_id"], unique=False, postgresql_where=sa.text("worker_id IS NOT NULL")
     )
     op.create_index(op.f("ix_tasks_kb_id_id"), "tasks", ["kb_id", "id"], unique=False)
     op.create_index(
@@ -139,9 +131,7 @@ def upgrade() -> None:
         "tasks",
         ["queue", sa.literal_column("priority DESC"), "id"],
         unique=False,
-        postgresql_where=sa.text(
-            "published_at IS NULL AND worker_id IS NULL AND status IN ('queued', 'processing')"
-        ),
+        postgresql_where=sa.text("published_at IS NULL AND worker_id IS NULL AND status IN ('queued', 'processing')"),
     )
     op.create_index(
         "ix_tasks_waiting", "tasks", ["due_at"], unique=False, postgresql_where=sa.text("status = 'waiting'")
@@ -155,8 +145,8 @@ def upgrade() -> None:
         sa.Column("filename", sa.Text(), nullable=True),
         sa.Column("format", sa.Text(), nullable=False),
         sa.Column("encoding", sa.Text(), nullable=True),
-        sa.Column("bytes", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("bytes", sa.Integer(), nullable=False),
         sa.Column("characters", sa.Integer(), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=True),
         sa.Column("text", sa.Text(), nullable=False),
@@ -176,12 +166,10 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("queues", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("threads", sa.Integer(), nullable=False),
-        sa.Column("current", postgresql.ARRAY(sa.UUID()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("current", postgresql.ARRAY(sa.Uuid()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("prefetched", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column(
-            "heartbeat_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("heartbeat_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
     )
     op.create_table(
@@ -199,9 +187,7 @@ def upgrade() -> None:
         sa.Column("tokens", postgresql.TSVECTOR(), nullable=False),
         sa.Column("token_count", sa.Integer(), nullable=False),
         sa.Column("embedding", HalfVector(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["versions.id"], name=op.f("fk_chunks_version_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["version_id"], ["versions.id"], name=op.f("fk_chunks_version_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("version_id", "index", name=op.f("pk_chunks")),
     )
     op.create_index(op.f("ix_chunks_kb_id"), "chunks", ["kb_id"], unique=False)
@@ -211,6 +197,9 @@ def upgrade() -> None:
         sa.Column("kb_id", sa.Text(), nullable=False),
         sa.Column("document_id", sa.Text(), nullable=False),
         sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("embedder", sa.Text(), nullable=False),
+        sa.Column("chunks", sa.Integer(), nullable=False),
+        sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["versions.id"], name=op.f("fk_documents_version_id")),
@@ -238,9 +227,8 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("tokens", postgresql.TSVECTOR(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["versions.id"], name=op.f("fk_drafts_version_id"), ondelete="CASCADE"
-        ),
+        sa.Column("token_count", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["version_id"], ["versions.id"], name=op.f("fk_drafts_version_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("version_id", "index", name=op.f("pk_drafts")),
     )
 
@@ -259,9 +247,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_tasks_unpublished",
         table_name="tasks",
-        postgresql_where=sa.text(
-            "published_at IS NULL AND worker_id IS NULL AND status IN ('queued', 'processing')"
-        ),
+        postgresql_where=sa.text("published_at IS NULL AND worker_id IS NULL AND status IN ('queued', 'processing')"),
     )
     op.drop_index(
         "ix_tasks_published",
@@ -272,9 +258,7 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("ix_tasks_kb_id_id"), table_name="tasks")
     op.drop_index("ix_tasks_claimed", table_name="tasks", postgresql_where=sa.text("worker_id IS NOT NULL"))
-    op.drop_index(
-        op.f("ix_tasks_batch_id_id"), table_name="tasks", postgresql_where=sa.text("batch_id IS NOT NULL")
-    )
+    op.drop_index(op.f("ix_tasks_batch_id_id"), table_name="tasks", postgresql_where=sa.text("batch_id IS NOT NULL"))
     op.drop_table("tasks")
     op.drop_table("tallies")
     op.drop_index("ix_callbacks_due", table_name="callbacks", postgresql_where=sa.text("status = 'pending'"))

@@ -17,22 +17,24 @@ class DocumentProcessing(BaseModel):
     file_path: str | None = Field(None, min_length=1, description="A file below one of UPLOAD_ROOTS.")
     url: str | None = Field(None, min_length=1, max_length=8192, description="An http(s) address.")
     content: str | None = Field(None, description="The text itself.")
-    upload_id: str | None = Field(None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None)
-    document_id: str | None = Field(
-        None, min_length=1, max_length=512, description="Default: derived from the source."
+    upload_id: str | None = Field(
+        None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None
     )
+    document_id: str | None = Field(None, min_length=1, max_length=512, description="Default: derived from the source.")
     filename: str | None = Field(None, min_length=1, max_length=512)
     content_type: str | None = Field(None, max_length=255)
     encoding: str | None = Field(None, max_length=64, description="Of a text; found out when not given.")
     chunk_size: int = Field(1000, ge=50, le=20_000, description="Characters.")
-    chunk_overlap: int = Field(200, ge=0, description="Characters that neighbours may share; for small chunks at most a fifth of them.")
+    chunk_overlap: int = Field(
+        200,
+        ge=0,
+        description="Characters that neighbours may share; for small chunks at most a fifth of them.",
+    )
     embedder: Literal["local", "cohere"] | None = Field(None, description="Default: EMBEDDER.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        given = [
-            name for name in ("file_path", "url", "content", "upload_id") if getattr(self, name) is not None
-        ]
+        given = [name for name in ("file_path", "url", "content", "upload_id") if getattr(self, name) is not None]
         if len(given) != 1:
             named = " and ".join(given) or "none"
             raise ValueError(f"name exactly one of file_path, url and content; given: {named}")

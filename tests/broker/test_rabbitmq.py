@@ -108,7 +108,7 @@ def test_what_is_rejected_goes_to_its_dead_letter_queue(broker: RabbitBroker, ra
     assert delivered is not None
     consumer.nack(delivered)
     consumer.close()
-    counts = eventually(lambda: (each := broker.counts()) and each["storing"].dead_lettered and each, seconds=5)
+    counts: Any = eventually(lambda: (each := broker.counts()) and each["storing"].dead_lettered and each, seconds=5)
     assert counts["storing"] == topology.Counts(ready=0, dead_lettered=1, consumers=0)
     (shown,) = rabbitmq.messages("storing.XQ")
     assert shown["properties"]["headers"]["task_id"] == "poison"

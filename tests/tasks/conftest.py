@@ -58,7 +58,7 @@ class Desk:
     def sql(self, statement: str, **values: Any) -> list[Any]:
         """What a statement returns."""
         with models_database.transaction() as session:
-            result = session.execute(text(statement), values)
+            result: Any = session.execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
 
     def queued(self, queue: str = "default") -> int:

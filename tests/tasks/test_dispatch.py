@@ -9,11 +9,11 @@ import pytest
 from dramatiq import Message
 
 from broker.publisher import Unpublished
+from errors import TaskError
 from models import database
 from tasks import dispatch, failing, presence, unit, work
 from tasks.dispatch import WINDOW
 from tasks.failing import Failure
-from errors import TaskError
 from tasks.process import process_id
 from tasks.unit import unit_of_work
 from tasks.work import Advance

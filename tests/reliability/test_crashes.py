@@ -1,0 +1,100 @@
+"""`kill -9` wherever it hurts: nothing is lost, nothing is done twice, one callback for each ended task."""
+
+from __future__ import annotations
+
+from tests.reliability.conftest import House
+from tests.servers import eventually
+
+#: The table that each stage writes before it advances.
+TABLES = {
+    "preprocessing": "versions",
+    "chunking": "drafts",
+    "embedding": "draft_vectors",
+    "storing": "chunks",
+    "indexing": "documents",
+}
+TEXT = "# A heading\n\n" + "The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸跳过了懒狗。\n\n" * 80
+
+
+def test_a_worker_killed_in_any_stage_loses_nothing_and_doubles_nothing(house: House) -> None:
+    house.open("web", "clock")
+    worker = house.deployment.start("worker", restart=True)
+    ids = []
+    for stage, table in TABLES.items():
+        with house.locked(table):
+            task_id = house.document(TEXT, stage)
+            ids.append(task_id)
+            eventually(
+                lambda stage=stage, task_id=task_id: (
+                    house.sql("SELECT stage FROM tasks WHERE id = %s AND worker_id IS NOT NULL", task_id) == [(stage,)]
+                ),
+                seconds=20,
+                reason=f"{stage} is at work",
+            )
+            worker.kill()
+        shown = house.ended(task_id)
+        assert shown["status"] == "completed", (stage, shown["error"])
+        assert [each["name"] for each in shown["stages"] if each["attempts"] > 1] == [stage]
+    chunks = {
+        document_id: (count, distinct)
+        for document_id, count, distinct in house.sql(
+            """
+            SELECT v.document_id, count(*), count(DISTINCT c.index)
+            FROM chunks AS c JOIN versions AS v ON v.id = c.version_id GROUP BY v.document_id
+            """
+        )
+    }
+    assert set(chunks) == set(TABLES)
+    assert len(set(chunks.values())) == 1, chunks
+    count, distinct = next(iter(chunks.values()))
+    assert count == distinct > 1
+    house.called_back_once(*ids)
+    assert worker.starts == len(TABLES) + 1
+
+
+def test_web_killed_right_after_a_202_loses_nothing(house: House) -> None:
+    house.open("worker", "clock")
+    web = house.deployment.start("web", restart=True)
+    ids = []
+    for number in range(5):
+        ids.append(house.document(TEXT, f"d{number}"))
+        web.kill()
+        house.deployment.wait_until_ready(web)
+    for task_id in ids:
+        assert house.ended(task_id)["status"] == "completed"
+    house.called_back_once(*ids)
+    assert house.sql("SELECT count(*) FROM documents") == [(5,)]
+
+
+def test_a_deploy_hands_work_back_without_spending_an_attempt(house: House) -> None:
+    house.open("web", "clock")
+    worker = house.deployment.start("worker")
+    task_id = house.submit(task_type="benchmark", payload={"seconds": 20})
+    eventually(lambda: house.show(task_id)["status"] == "processing", seconds=10)
+    took = worker.terminate()
+    assert took < 25
+    (row,) = house.sql("SELECT status, errors, crashes, deaths FROM tasks WHERE id = %s", task_id)
+    assert row == ("queued", 0, 0, 0)
+    assert house.sql("SELECT count(*) FROM workers WHERE kind = 'worker'") == [(0,)]
+    house.deployment.start("worker")
+    eventually(lambda: house.show(task_id)["status"] == "processing", seconds=15)
+
+
+def test_a_cancelled_task_stops_within_two_seconds_and_frees_its_worker(house: House) -> None:
+    house.open("web", "clock")
+    house.deployment.start("worker", WORKER_POOL_SIZE="1")
+    running = house.submit(task_type="benchmark", payload={"seconds": 60})
+    eventually(lambda: house.show(running)["stages"][0]["status"] == "processing", seconds=10)
+    queued = house.submit(task_type="benchmark", payload={"seconds": 60})
+    assert house.deployment.http.delete(f"/api/v1/tasks/{queued}").status_code == 200
+    assert house.deployment.http.delete(f"/api/v1/tasks/{running}").status_code == 202
+    following = house.submit(task_type="test")
+    assert house.ended(following, seconds=4)["status"] == "completed"
+    assert house.deployment.http.delete(f"/api/v1/tasks/{running}").status_code == 409
+    house.called_back_once(running, queued, following)
+
+
+def test_every_process_ends_in_good_time(house: House) -> None:
+    for name in ("web", "worker", "clock"):
+        process = house.deployment.start(name)
+        assert process.terminate(seconds=25) < 10, name
