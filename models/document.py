@@ -45,7 +45,7 @@ class Version(Base):
     format: Mapped[str] = mapped_column(Text)
     encoding: Mapped[str | None] = mapped_column(Text)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    size: Mapped[int] = mapped_column("bytes", Integer)
+    size: Mapped[int] = mapped_column(Integer)
     """Bytes of the source."""
     characters: Mapped[int] = mapped_column(Integer)
     pages: Mapped[int | None] = mapped_column(Integer)

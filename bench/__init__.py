@@ -1,0 +1,1 @@
+"""The benchmarks: how fast and how good, side by side with peers."""

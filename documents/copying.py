@@ -1,0 +1,119 @@
+"""Rows in the format of PostgreSQL's `COPY … FROM STDIN (FORMAT binary)`: ten times as fast as INSERT."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+#: pg_type.oid of text.
+_TEXT = 25
+
+#: Limits of a tsvector (PostgreSQL manual, "Text Search Limitations"): bytes of one lexeme, positions of one lexeme,
+#: the largest position, and bytes of all lexemes with their positions.
+_LEXEME = 2046
+_POSITIONS = 255
+_LAST_POSITION = 16383
+_ALL_LEXEMES = 1_000_000
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
+
+
+def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[bytes | None]]) -> None:
+    """Append rows to a table, in the session's transaction.
+
+    Parameters:
+      rows: one encoded value, or None for NULL, for each of `columns`; taken one by one as they are sent.
+    """
+    names = ", ".join(f'"{column}"' for column in columns)
+    # SQLAlchemy knows no COPY; the driver's cursor shares the session's transaction.
+    with closing(session.connection().connection.cursor()) as cursor:
+        cursor.copy_expert(f'COPY "{table}" ({names}) FROM STDIN (FORMAT binary)', _Stream(_packed(rows)))
+
+
+def integer(value: int) -> bytes:
+    """An `integer`."""
+    return value.to_bytes(4, "big", signed=True)
+
+
+def uuid(value: UUID) -> bytes:
+    """A `uuid`."""
+    return value.bytes
+
+
+def text(value: str) -> bytes:
+    """A `text`; it must hold no NUL character and no lone surrogate."""
+    return value.encode()
+
+
+def texts(values: Sequence[str]) -> bytes:
+    """A `text[]` of one dimension."""
+    if not values:
+        return struct.pack("!iii", 0, 0, _TEXT)
+    parts = [struct.pack("!iiiii", 1, 0, _TEXT, len(values), 1)]
+    for value in map(str.encode, values):
+        parts += [len(value).to_bytes(4, "big"), value]
+    return b"".join(parts)
+
+
+def half_vector(values: array[float]) -> bytes:
+    """A pgvector `halfvec`; every value must lie within the range of half precision."""
+    return struct.pack(f"!HH{len(values)}e", len(values), 0, *values)
+
+
+def ts_vector(tokens: Sequence[str]) -> bytes:
+    """A `tsvector` of tokens in the order of the text, which are its lexemes as they stand.
+
+    What is beyond PostgreSQL's limits is cut off: a lexeme's end, positions past the last, whole lexemes at the end.
+    """
+    positions: dict[bytes, list[int]] = {}
+    for position, token in enumerate(tokens, 1):
+        found = positions.setdefault(_lexeme(token), [])
+        if len(found) < _POSITIONS and (not found or found[-1] < _LAST_POSITION):
+            found.append(min(position, _LAST_POSITION))
+    positions.pop(b"", None)
+    parts = [b""]
+    size = 0
+    for lexeme, found in positions.items():
+        size += len(lexeme) + 2 * len(found) + 4
+        if size > _ALL_LEXEMES:
+            break
+        parts.append(lexeme + struct.pack(f"!xH{len(found)}H", len(found), *found))
+    parts[0] = (len(parts) - 1).to_bytes(4, "big")
+    return b"".join(parts)
+
+
+def _lexeme(token: str) -> bytes:
+    encoded = token.encode()
+    return encoded if len(encoded) <= _LEXEME else encoded[:_LEXEME].decode(errors="ignore").encode()
+
+
+def _packed(rows: Iterable[Sequence[bytes | None]]) -> Iterator[bytes]:
+    yield _HEADER
+    for row in rows:
+        parts = [len(row).to_bytes(2, "big")]
+        for value in row:
+            parts.append(_NULL if value is None else len(value).to_bytes(4, "big") + value)
+        yield b"".join(parts)
+    yield _TRAILER
+
+
+class _Stream:
+    """Parts as a file that can be read, since that is what the driver takes."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; fewer than there are would be, but never none before the end."""
+        if not self._rest:
+            self._rest = next(self._parts, b"")
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken

@@ -1,0 +1,44 @@
+"""Texts to vectors, by one of several providers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from documents.embedding.interface import Embedded, Embedder, Kind
+from documents.embedding.local import LocalEmbedder
+from errors import TaskError
+from settings import Settings
+
+__all__ = ["Embedded", "Embedder", "Kind", "embedder"]
+
+
+def embedder(name: str, settings: Settings) -> Embedder:
+    """The embedder of a name: a provider (`local`, `cohere`), or all of an embedder's own `name`.
+
+    The second form finds the embedder that an index was built with, whatever the settings say now.
+
+    Raises:
+      TaskError: embedder_rejected, when there is no such embedder here, or no key for it.
+    """
+    provider, _, rest = name.partition(":")
+    if provider == "local" and name in (provider, LocalEmbedder.name):
+        return LocalEmbedder()
+    if provider == "cohere":
+        if settings.cohere_api_key is None:
+            raise TaskError("embedder_rejected", f"COHERE_API_KEY is not set, and the embedder {name} needs it")
+        model, _, dimension = rest.rpartition(":")
+        return _cohere(
+            settings.cohere_api_key.get_secret_value(),
+            model or settings.cohere_model,
+            int(dimension) if dimension.isdigit() else None,
+            settings.cohere_base_url,
+        )
+    raise TaskError("embedder_rejected", f"there is no embedder {name!r} here")
+
+
+# Cached, so that all calls of a process share one client and its connections.
+@lru_cache(maxsize=8)
+def _cohere(key: str, model: str, dimension: int | None, base_url: str | None) -> Embedder:
+    from documents.embedding.cohere import CohereEmbedder
+
+    return CohereEmbedder(key, model, dimension, base_url)

@@ -1,0 +1,323 @@
+"""Writing documents to PostgreSQL, so that each becomes searchable whole and at one moment, or not at all.
+
+A version is built beside the one that is searched: `write_version` (text) → `write_drafts` (chunks and their tokens)
+→ `write_vectors` (batch by batch) → `store` (searchable rows that nothing points at) → `swap` (the pointer moves).
+Every step may run twice. Each function is handed a session and leaves the commit to whoever opened it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Uuid
+
+from documents import copying
+from documents.child import Piece
+from documents.text import Extracted
+from errors import TaskError
+from models import Base, Chunk, Document, Draft, DraftVector, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A draft without a vector; `text` is what is to be embedded."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """What a swap did.
+
+    published: False when the document already shows what a later task made of it; the version is then dead.
+    superseded: versions that nothing points at any more.
+    """
+
+    published: bool
+    number: int | None
+    superseded: list[UUID]
+
+
+def embedded_text(heading_path: Sequence[str], text: str) -> str:
+    """What is embedded of a chunk: its headings say what a passage is about that does not name it."""
+    return "\n".join([" > ".join(heading_path), text]) if heading_path else text
+
+
+def write_version(
+    session: Session,
+    version_id: UUID,
+    *,
+    kb_id: str,
+    document_id: str,
+    extracted: Extracted,
+    filename: str | None,
+    size: int,
+    digest: bytes,
+) -> None:
+    """Keep what a reader made of a document, in place of what an earlier attempt kept.
+
+    Parameters:
+      version_id: the id of the task.
+      size: bytes of the file; digest: their SHA-256.
+    """
+    values = {
+        "kb_id": kb_id,
+        "document_id": document_id,
+        "filename": filename,
+        "format": extracted.format,
+        "encoding": extracted.encoding,
+        "size": size,
+        "sha256": digest,
+        "characters": len(extracted.text),
+        "pages": extracted.pages,
+        "text": extracted.text,
+        "anchors": [anchor.record() for anchor in extracted.anchors],
+        "properties": extracted.properties,
+        "warnings": extracted.warnings,
+    }
+    session.execute(
+        insert(Version).values(id=version_id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+def write_drafts(session: Session, version_id: UUID, text: str, pieces: Iterable[Piece]) -> int:
+    """Keep the chunks of a version, in place of what an earlier attempt kept; returns how many."""
+    _lock(session, version_id)
+    session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
+    session.execute(delete(Draft).where(Draft.version_id == version_id))
+    count = 0
+
+    def rows() -> Iterable[Sequence[bytes | None]]:
+        nonlocal count
+        for piece in pieces:
+            count += 1
+            body = text[piece.start : piece.end]
+            tokens = _searched(piece)
+            yield (
+                copying.uuid(version_id),
+                copying.integer(piece.index),
+                copying.integer(piece.start),
+                copying.integer(piece.end),
+                None if piece.page is None else copying.integer(piece.page),
+                copying.texts(piece.heading_path),
+                copying.text(body),
+                sha256(embedded_text(piece.heading_path, body).encode()).digest(),
+                copying.ts_vector(tokens),
+                copying.integer(len(tokens)),
+            )
+
+    columns = "version_id index start_offset end_offset page heading_path text hash tokens token_count"
+    copying.copy(session, Draft.__tablename__, columns.split(), rows())
+    return count
+
+
+def _searched(piece: Piece) -> list[str]:
+    """A chunk's tokens, and those of its headings that it lacks, once."""
+    present = set(piece.tokens)
+    return piece.tokens + [token for token in dict.fromkeys(piece.heading_tokens) if token not in present]
+
+
+def count_drafts(session: Session, version_id: UUID) -> tuple[int, int]:
+    """How many chunks a version in the making has, and how many of these have their vector."""
+    drafts = select(func.count()).where(Draft.version_id == version_id).scalar_subquery()
+    vectors = select(func.count()).where(DraftVector.version_id == version_id).scalar_subquery()
+    total, done = session.execute(select(drafts, vectors)).one()
+    return total, done
+
+
+def undone_drafts(session: Session, version_id: UUID, limit: int) -> list[Undone]:
+    """The first `limit` chunks of a version that have no vector yet, by index."""
+    found = session.execute(
+        select(Draft.index, Draft.heading_path, Draft.text)
+        .outerjoin(DraftVector, (DraftVector.version_id == Draft.version_id) & (DraftVector.index == Draft.index))
+        .where(Draft.version_id == version_id, DraftVector.version_id.is_(None))
+        .order_by(Draft.index)
+        .limit(limit)
+    )
+    return [Undone(index, embedded_text(path, body)) for index, path, body in found]
+
+
+def write_vectors(session: Session, version_id: UUID, indexes: Sequence[int], vectors: Sequence[array[float]]) -> None:
+    """Keep the vectors of some drafts. A draft that has one already keeps it, so two attempts do not collide.
+
+    Raises:
+      ValueError: not as many vectors as indexes.
+    """
+    _lock(session, version_id)
+    present = set(
+        session.scalars(
+            select(DraftVector.index).where(DraftVector.version_id == version_id, DraftVector.index.in_(list(indexes)))
+        )
+    )
+    rows = (
+        (copying.uuid(version_id), copying.integer(index), copying.half_vector(vector))
+        for index, vector in zip(indexes, vectors, strict=True)
+        if index not in present
+    )
+    copying.copy(session, DraftVector.__tablename__, ["version_id", "index", "embedding"], rows)
+
+
+def require_embedder(session: Session, kb_id: str, document_id: str, embedder: str) -> None:
+    """Make sure that a document may join a KB with vectors of this embedder.
+
+    Raises:
+      TaskError: embedder_rejected, when other documents of the KB have vectors of another.
+    """
+    other = session.scalar(
+        select(Document.embedder)
+        .where(Document.kb_id == kb_id, Document.document_id != document_id, Document.embedder != embedder)
+        .limit(1)
+    )
+    if other is not None:
+        raise TaskError(
+            "embedder_rejected",
+            f"the KB is indexed with {other}, so {embedder} cannot be mixed in: vectors of two embedders are not"
+            " comparable. Name the KB's embedder in the payload, or use a new KB",
+        )
+
+
+_STORE = text("""
+    INSERT INTO chunks (version_id, index, kb_id, start_offset, end_offset, page, heading_path, text, hash, embedder,
+                        tokens, token_count, embedding)
+    SELECT d.version_id, d.index, :kb_id, d.start_offset, d.end_offset, d.page, d.heading_path, d.text, d.hash,
+           :embedder, d.tokens, d.token_count, v.embedding
+      FROM drafts d JOIN draft_vectors v ON v.version_id = d.version_id AND v.index = d.index
+     WHERE d.version_id = :version_id
+     ORDER BY d.index
+        ON CONFLICT (version_id, index) DO NOTHING
+""")
+
+
+def store(session: Session, version_id: UUID, embedder: str) -> int:
+    """Turn drafts and vectors into chunks; nothing points at them yet. Returns how many the version has.
+
+    Raises:
+      TaskError: embedder_rejected, see `require_embedder`; internal, when a draft has no vector; empty, when the
+        version has no chunk at all.
+    """
+    version = _lock(session, version_id)
+    require_embedder(session, version.kb_id, version.document_id, embedder)
+    total, done = count_drafts(session, version_id)
+    if total != done:
+        raise TaskError("internal", f"{total - done} of {total} chunks have no vector")
+    session.execute(_STORE, {"version_id": version_id, "kb_id": version.kb_id, "embedder": embedder})
+    # Counted, not taken from the drafts: they are gone when this runs again after the swap.
+    count = session.scalar(select(func.count()).where(Chunk.version_id == version_id)) or 0
+    if not count:
+        raise TaskError("empty", "the document has no chunks")
+    session.execute(update(Version).where(Version.id == version_id).values(embedder=embedder, chunks=count))
+    return count
+
+
+def swap(session: Session, version_id: UUID) -> Swapped:
+    """Let a document show this version: the one moment at which it becomes searchable.
+
+    The later submitted task wins, in whatever order tasks end: ids of versions are those of tasks, and sort by time.
+
+    Raises:
+      TaskError: internal, when chunks are missing; embedder_rejected, see `require_embedder`.
+    """
+    version = _lock(session, version_id)
+    count, tokens = session.execute(
+        select(func.count(), func.coalesce(func.sum(Chunk.token_count), 0)).where(Chunk.version_id == version_id)
+    ).one()
+    if not count or count != version.chunks or version.embedder is None:
+        raise TaskError("internal", f"{count} of {version.chunks} chunks of the version are stored")
+    session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
+    session.execute(delete(Draft).where(Draft.version_id == version_id))
+    # Two embedders that come into an empty KB at once: the second must see the first. Held until the commit only.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(version.kb_id, 0))))
+    shown = session.execute(
+        select(Document.version_id, Version.number)
+        .join(Version, Version.id == Document.version_id)
+        .where(Document.kb_id == version.kb_id, Document.document_id == version.document_id)
+    ).one_or_none()
+    if shown is not None and shown.version_id >= version_id:
+        return Swapped(shown.version_id == version_id, version.number, [])
+    require_embedder(session, version.kb_id, version.document_id, version.embedder)
+    number = (shown.number or 0) + 1 if shown is not None else 1
+    session.execute(update(Version).where(Version.id == version_id).values(number=number))
+    facts = {"version_id": version_id, "embedder": version.embedder, "chunks": count, "tokens": tokens}
+    session.execute(
+        insert(Document)
+        .values(kb_id=version.kb_id, document_id=version.document_id, **facts)
+        .on_conflict_do_update(index_elements=["kb_id", "document_id"], set_={**facts, "updated_at": func.now()})
+    )
+    return Swapped(True, number, [shown.version_id] if shown is not None else [])
+
+
+def remove(session: Session, kb_id: str, document_id: str, before: UUID | None = None) -> UUID | None:
+    """Take a document out of the index at once; returns the version that nothing points at any more.
+
+    Parameters:
+      before: leave what a later submitted task than this one has made.
+    """
+    removal = delete(Document).where(Document.kb_id == kb_id, Document.document_id == document_id)
+    if before is not None:
+        removal = removal.where(Document.version_id < before)
+    return session.scalar(removal.returning(Document.version_id))
+
+
+def unpublished_versions(session: Session, limit: int, after: UUID | None = None) -> list[UUID]:
+    """Versions that no document points at, oldest first: superseded, given up, or still in the making."""
+    query = select(Version.id).where(~select(Document).where(Document.version_id == Version.id).exists())
+    if after is not None:
+        query = query.where(Version.id > after)
+    return list(session.scalars(query.order_by(Version.id).limit(limit)))
+
+
+def sweep_versions(session: Session, dead: Sequence[UUID], limit: int = 1000) -> int:
+    """Delete some rows of versions that no task works at any more; returns how many, 0 when nothing is left.
+
+    Parameters:
+      dead: versions without an unfinished task. One that a document points at is left alone nevertheless.
+      limit: the most rows of each table, so that no transaction is long; call again until it returns 0.
+    """
+    doomed = list(
+        session.scalars(
+            select(Version.id)
+            .where(Version.id.in_(list(dead)))
+            .where(~select(Document).where(Document.version_id == Version.id).exists())
+            .with_for_update(skip_locked=True)
+        )
+    )
+    deleted = sum(_delete_some(session, table, doomed, limit) for table in (DraftVector, Draft, Chunk))
+    if deleted < limit and doomed:
+        # What is left of a version that is not yet empty goes with it.
+        deleted += len(session.scalars(delete(Version).where(Version.id.in_(doomed)).returning(Version.id)).all())
+    return deleted
+
+
+def _delete_some(session: Session, model: type[Base], versions: Sequence[UUID], limit: int) -> int:
+    """Delete at most `limit` rows of these versions."""
+    name = model.__tablename__
+    statement = text(
+        f"WITH gone AS (DELETE FROM {name} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {name}"
+        "  WHERE version_id = ANY(:versions) LIMIT :limit)) RETURNING 1) SELECT count(*) FROM gone"
+    ).bindparams(bindparam("versions", type_=ARRAY(Uuid())))
+    deleted: int = session.execute(statement, {"versions": list(versions), "limit": limit}).scalar_one()
+    return deleted
+
+
+def _lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | None, int | None]:
+    """Keep other attempts at the same version away until this transaction ends.
+
+    Raises:
+      TaskError: internal, when there is no such version.
+    """
+    found = session.execute(
+        select(Version.kb_id, Version.document_id, Version.embedder, Version.chunks, Version.number)
+        .where(Version.id == version_id)
+        .with_for_update(key_share=True)
+    ).one_or_none()
+    if found is None:
+        raise TaskError("internal", f"the version {version_id} is gone")
+    return found
