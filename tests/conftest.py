@@ -15,7 +15,7 @@ from tests import postgres as postgres_server
 from tests import rabbitmq as rabbitmq_server
 from tests.guard import Guard
 from tests.postgres import Postgres
-from tests.processes import Deployment
+from tests.processes import Deployment, EmbeddedDeployment
 from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.servers import ServerMissing
 
@@ -120,9 +120,7 @@ def rabbit_node(_node: RabbitNode) -> Iterator[RabbitNode]:
 
 
 @pytest.fixture
-def deployment(
-    database_url: str, rabbitmq: RabbitServer, tmp_path: Path, guard: Guard
-) -> Iterator[Deployment]:
+def deployment(database_url: str, rabbitmq: RabbitServer, tmp_path: Path, guard: Guard) -> Iterator[Deployment]:
     """The processes of the Procfile on a database and a virtual host of their own; none runs yet."""
     with Deployment(database_url, rabbitmq.url, tmp_path, guard) as processes:
         yield processes
@@ -135,6 +133,13 @@ def breakable_deployment(
     """The same on `rabbit_node`, which the test may take away."""
     with Deployment(database_url, rabbit_node.url, tmp_path, guard) as processes:
         yield processes
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
+    """Embedded mode in a folder of its own; `.start_embedded()` starts it."""
+    with EmbeddedDeployment(tmp_path, guard) as process:
+        yield process
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -31,13 +31,15 @@ READY_SECONDS = 30.0
 def procfile() -> dict[str, str]:
     """The command of each process by its name."""
     lines = (ROOT / "Procfile").read_text().splitlines()
-    return {
-        name: command.strip() for name, _, command in (line.partition(":") for line in lines if ":" in line)
-    }
+    return {name: command.strip() for name, _, command in (line.partition(":") for line in lines if ":" in line)}
+
+
+#: What a process is started with: as it is deployed, or as `make run` does.
+COMMANDS = {**procfile(), "embedded": "python -m embedded"}
 
 
 class Process:
-    """One process of the Procfile with everything it spawns, in a process group of its own.
+    """One process of the Procfile, or the embedded one, with everything it spawns, in a process group of its own.
 
     Parameters:
       name: as in the Procfile.
@@ -57,9 +59,9 @@ class Process:
         self.name = name
         self.environment = dict(environment)
         self.log_path = log_path
+        self.restart = restart
         self.starts = 0
         self._guard = guard
-        self._restart = restart
         self._stopping = threading.Event()
         self._popen = self._launch()
         if restart:
@@ -115,9 +117,7 @@ class Process:
         try:
             self._popen.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(
-                f"{self.name} did not end within {seconds} s of SIGTERM; log:\n{self.log}"
-            ) from None
+            raise AssertionError(f"{self.name} did not end within {seconds} s of SIGTERM; log:\n{self.log}") from None
         finally:
             self.end()
         return time.monotonic() - started
@@ -136,7 +136,7 @@ class Process:
         self.starts += 1
         with self.log_path.open("ab") as log:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {procfile()[self.name]}"],
+                ["/bin/sh", "-c", f"exec {COMMANDS[self.name]}"],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -168,14 +168,13 @@ class Deployment:
       settings: environment variables for every process, on top of those that name the servers.
     """
 
-    def __init__(
-        self, database_url: str, rabbitmq_url: str, folder: Path, guard: Guard, **environment: str
-    ) -> None:
+    def __init__(self, database_url: str, rabbitmq_url: str, folder: Path, guard: Guard, **environment: str) -> None:
         self.database_url = database_url
         self.folder = folder
         self.port = free_port()
         self.environment = {
             **_outside(),
+            # Empty variables count as unset.
             "DATABASE_URL": database_url,
             "RABBITMQ_URL": rabbitmq_url,
             "PORT": str(self.port),
@@ -237,17 +236,17 @@ class Deployment:
         Raises:
           AssertionError: when it ended or did not become ready; its log is part of the message.
         """
-        ask = ready or (self._web_is_ready if process.name == "web" else self._has_a_row)
+        ask = ready or (self._has_a_row if process.name in ("worker", "clock") else self._web_is_ready)
         try:
             eventually(
-                lambda: not process.running or ask(process),
+                lambda: ask(process) or not (process.running or process.restart),
                 seconds=READY_SECONDS,
                 every=0.02,
                 reason=f"{process.name} is ready",
             )
         except AssertionError as error:
             raise AssertionError(f"{error}\nlog of {process.name}:\n{process.log}") from None
-        if not process.running:
+        if not (process.running or process.restart):
             raise AssertionError(f"{process.name} ended while it started; log:\n{process.log}")
 
     def logs(self) -> str:
@@ -279,6 +278,34 @@ class Deployment:
                 return any(name.rpartition(":")[2] in pids for (name,) in cursor.fetchall())
         finally:
             connection.close()
+
+
+class EmbeddedDeployment(Deployment):
+    """The service in one process, with the PostgreSQL that it keeps in its data folder."""
+
+    def __init__(self, folder: Path, guard: Guard, **environment: str) -> None:
+        super().__init__("", "", folder, guard, DATA_DIR=str(folder / "data"), **environment)
+
+    def start_embedded(self, *, restart: bool = False, **environment: str) -> Process:
+        """Start the one process and wait until it answers; a second start finds the data of the first."""
+        self.environment.update(environment)
+        process = self.start("embedded", restart=restart)
+        self._guard.watch(os.getpgid(self._postmaster()))
+        return process
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        # It outlives a killed service on purpose: the next start finds it running.
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            postmaster = psutil.Process(self._postmaster())
+            postmaster.send_signal(signal.SIGQUIT)
+            postmaster.wait(timeout=20)
+
+    def _postmaster(self) -> int:
+        lines = (self.folder / "data" / "postgres" / "postmaster.pid").read_text().splitlines()
+        return int(lines[0])
 
 
 def _outside() -> dict[str, str]:

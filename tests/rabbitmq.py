@@ -45,9 +45,7 @@ class RabbitServer:
       management_url: where its management API is; None means port 15672 of the same host.
     """
 
-    def __init__(
-        self, url: str, management_url: str | None = None, origin: str = "RABBITMQ_TEST_URL"
-    ) -> None:
+    def __init__(self, url: str, management_url: str | None = None, origin: str = "RABBITMQ_TEST_URL") -> None:
         self.url = url
         self.origin = origin
         self._management_url = management_url or f"http://{urlsplit(url).hostname}:15672"
@@ -61,7 +59,7 @@ class RabbitServer:
     def management(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """What the management API answers, decoded.
 
-        `{vhost}` in the path stands for this server's virtual host. For example `management("/queues/{vhost}/storing")["arguments"]`.
+        `{vhost}` in the path stands for this server's virtual host, as in `management("/queues/{vhost}/storing")`.
 
         Raises:
           urllib.error.HTTPError: when it answers with an error, 404 for a queue that does not exist.
@@ -100,9 +98,7 @@ class RabbitServer:
         name = f"test-{os.getpid()}-{next(self._numbers)}"
         user = unquote(urlsplit(self.url).username or "guest")
         self.management(f"/vhosts/{name}", "PUT", {})
-        self.management(
-            f"/permissions/{name}/{user}", "PUT", {"configure": ".*", "write": ".*", "read": ".*"}
-        )
+        self.management(f"/permissions/{name}/{user}", "PUT", {"configure": ".*", "write": ".*", "read": ".*"})
         try:
             url = urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
             yield RabbitServer(url, self._management_url, self.origin)
@@ -149,9 +145,7 @@ class RabbitNode(RabbitServer):
           AssertionError: when it did not come up in time; its log is in the folder.
         """
         self._launch()
-        eventually(
-            self._serving, seconds=START_SECONDS, every=0.2, reason=f"RabbitMQ in {self.folder} serves"
-        )
+        eventually(self._serving, seconds=START_SECONDS, every=0.2, reason=f"RabbitMQ in {self.folder} serves")
 
     def stop(self) -> None:
         """Shut down in good order: connections are closed, data stays."""
@@ -183,9 +177,7 @@ class RabbitNode(RabbitServer):
     def unblock(self) -> None:
         """Clear the memory alarm."""
         self.control("set_vm_memory_high_watermark", "0.6")
-        eventually(
-            lambda: not self._memory_alarm(), seconds=20, every=0.1, reason="the memory alarm is cleared"
-        )
+        eventually(lambda: not self._memory_alarm(), seconds=20, every=0.1, reason="the memory alarm is cleared")
 
     def restore(self) -> None:
         """Bring it back to a running, unblocked node without queues, whatever a test did to it."""
@@ -360,10 +352,7 @@ class ContainerNode(RabbitNode):
         return self._docker("exec", self._name, "rabbitmqctl", "--quiet", *arguments)
 
     def _launch(self) -> None:
-        known = (
-            subprocess.run(["docker", "inspect", self._name], capture_output=True, check=False).returncode
-            == 0
-        )
+        known = subprocess.run(["docker", "inspect", self._name], capture_output=True, check=False).returncode == 0
         if known:
             self._docker("start", self._name)
             return
@@ -379,9 +368,7 @@ class ContainerNode(RabbitNode):
 
     @staticmethod
     def _docker(*arguments: str) -> str:
-        return subprocess.run(
-            ["docker", *arguments], check=True, capture_output=True, text=True, timeout=600
-        ).stdout
+        return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True, timeout=600).stdout
 
 
 def private_node(folder: Path, guard: Guard) -> RabbitNode:
@@ -394,10 +381,7 @@ def private_node(folder: Path, guard: Guard) -> RabbitNode:
         _install()
     if _installed():
         node = RabbitNode(folder, guard)
-    elif (
-        shutil.which("docker")
-        and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
-    ):
+    elif shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         node = ContainerNode(folder, guard)
     else:
         raise ServerMissing(
