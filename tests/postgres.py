@@ -60,11 +60,7 @@ class Postgres:
             )
             version, vector = cursor.fetchone() or ("?", "?")
         parts = urlsplit(self.url)
-        address = (
-            parts.query.removeprefix("host=")
-            if not parts.hostname
-            else f"{parts.hostname}:{parts.port or 5432}"
-        )
+        address = parts.query.removeprefix("host=") if not parts.hostname else f"{parts.hostname}:{parts.port or 5432}"
         return f"PostgreSQL {version}, pgvector {vector} ({self.origin}, {address})"
 
     def _migrated(self) -> str:

@@ -22,9 +22,7 @@ def free_port() -> int:
         return port
 
 
-def eventually(
-    ask: Callable[[], Answer], *, seconds: float = 10.0, every: float = 0.05, reason: str = ""
-) -> Answer:
+def eventually(ask: Callable[[], Answer], *, seconds: float = 10.0, every: float = 0.05, reason: str = "") -> Answer:
     """The first true answer of `ask`, asked again and again; an error counts as no answer yet.
 
     Raises:

@@ -71,9 +71,7 @@ def turned_round(root: Path) -> list[str]:
     """Each import below `root` that does not point down."""
     wrong = []
     for room, allowed in MAY_IMPORT.items():
-        files = (
-            [root / f"{room}.py"] if (root / f"{room}.py").exists() else sorted((root / room).rglob("*.py"))
-        )
+        files = [root / f"{room}.py"] if (root / f"{room}.py").exists() else sorted((root / room).rglob("*.py"))
         for path in files:
             for name in sorted((imports(path) & MAY_IMPORT.keys()) - allowed - {room}):
                 wrong.append(f"{path.relative_to(root)} imports {name}, which {room} may not")
