@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text, func
+from sqlalchemy import DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text, func, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -57,6 +57,8 @@ class Version(Base):
     embedder: Mapped[str | None] = mapped_column(Text)
     """Provider, model and dimension of the vectors, as in `local:hashed-ngrams:1024`."""
     chunks: Mapped[int | None] = mapped_column(Integer)
+    tokens_embedded: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Tokens that the embedder billed for this version so far."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
     __table_args__ = (Index(None, "kb_id", "document_id"),)
@@ -112,7 +114,9 @@ class Chunk(Base):
 
     __table_args__ = (
         Index(None, "kb_id"),
-        Index("ix_chunks_tokens", "tokens", postgresql_using="gin"),
+        # The KB is part of the index, as an array since GIN has no operators for a text: the frequent words of one KB
+        # cost another nothing.
+        Index("ix_chunks_tokens", literal_column("(ARRAY[kb_id])"), "tokens", postgresql_using="gin"),
     )
 
 

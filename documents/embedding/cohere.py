@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
+from time import sleep, time
 from typing import TYPE_CHECKING, Any
 
 from documents.embedding.interface import Embedded, Kind
@@ -123,7 +123,7 @@ class CohereEmbedder:
                     wait = error.retry_after
                 if not error.retryable or attempt == TRIES or wait > longest:
                     raise
-                time.sleep(wait)
+                sleep(wait)
         raise AssertionError("the last try returns or raises")
 
     def _translated(self, status: int, headers: Mapping[str, str], body: Any) -> TaskError:
@@ -179,7 +179,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+            seconds = parsedate_to_datetime(value).timestamp() - time()
         except ValueError:
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
