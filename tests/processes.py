@@ -19,7 +19,7 @@ import psutil
 import psycopg2
 
 import settings
-from tests.guard import Guard
+from tests.guard import Guard, kill_group, start_time
 from tests.servers import eventually, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +63,8 @@ class Process:
         self.starts = 0
         self._guard = guard
         self._stopping = threading.Event()
-        self._popen = self._launch()
+        self._starting = threading.Lock()
+        self._launch()
         if restart:
             threading.Thread(target=self._keep_alive, name=f"keep {name} alive", daemon=True).start()
 
@@ -82,7 +83,8 @@ class Process:
         """Every living process of the group, the first one included."""
         with suppress(psutil.NoSuchProcess):
             first = psutil.Process(self.pid)
-            return [first, *first.children(recursive=True)]
+            if self.running:
+                return [first, *first.children(recursive=True)]
         return []
 
     def memory(self) -> dict[str, int]:
@@ -96,14 +98,13 @@ class Process:
 
     def kill(self) -> None:
         """`kill -9` of the whole group at once."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._popen.wait()
+        with self._starting:
+            kill_group(self.pid, self._started)
+            self._popen.wait()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the first process, as a PaaS and Docker do."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        self._popen.send_signal(number)
 
     def terminate(self, seconds: float = 40.0) -> float:
         """SIGTERM, and wait for the end. Returns the seconds it took; what is left after `seconds` is killed.
@@ -132,10 +133,10 @@ class Process:
                 member.kill()
         self._guard.forget(self.pid)
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _launch(self) -> None:
         self.starts += 1
         with self.log_path.open("ab") as log:
-            process = subprocess.Popen(
+            self._popen = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {COMMANDS[self.name]}"],
                 cwd=ROOT,
                 env=self.environment,
@@ -144,20 +145,17 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._guard.watch(process.pid)
-        return process
+        self._started = start_time(self.pid)
+        self._guard.watch(self.pid)
 
     def _keep_alive(self) -> None:
-        while not self._stopping.is_set():
-            with suppress(subprocess.TimeoutExpired):
-                self._popen.wait(timeout=0.2)
-                ended = self.pid
-                # What the first process left behind would hold its port.
-                with suppress(ProcessLookupError):
-                    os.killpg(ended, signal.SIGKILL)
-                self._guard.forget(ended)
-                if not self._stopping.is_set():
-                    self._popen = self._launch()
+        while not self._stopping.wait(0.05):
+            with self._starting:
+                if self._popen.poll() is not None and not self._stopping.is_set():
+                    # What the first process left behind would hold its port.
+                    kill_group(self.pid, self._started)
+                    self._guard.forget(self.pid)
+                    self._launch()
 
 
 class Deployment:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from tests.guard import Guard
+from tests.guard import Guard, kill_group, start_time
 from tests.servers import ServerMissing, eventually, free_port
 
 IMAGE = "rabbitmq:4-management"
@@ -231,6 +231,7 @@ class RabbitNode(RabbitServer):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._started = start_time(self._process.pid)
         self._guard.watch(self._process.pid)
 
     def _start_mapper(self) -> None:
@@ -292,14 +293,14 @@ class RabbitNode(RabbitServer):
         process, self._process = self._process, None
         if process is None:
             return
-        with suppress(ProcessLookupError):
-            # A graceful end is the start script's business; it passes the signal on to the node.
-            os.kill(process.pid, number) if number == signal.SIGTERM else os.killpg(process.pid, number)
         try:
-            process.wait(timeout=60)
+            if number == signal.SIGTERM:
+                # The start script passes it on to the node.
+                process.terminate()
+                process.wait(timeout=60)
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process.pid, self._started)
+            process.wait()
             self._guard.forget(process.pid)
 
 
