@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -13,10 +14,14 @@ from sqlalchemy.exc import DBAPIError
 import logs
 from broker.rabbitmq import RabbitBroker
 from documents import index
+from documents.storage import storage
 from models import database
 from settings import settings
 from tasks import callbacks, dispatch, presence, retention, unit
 from tasks.unit import Unit, unit_of_work
+
+#: An upload outlives the end of its task by so much at least, and one that no task came of is given up.
+UPLOADS_KEPT = timedelta(hours=1)
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +45,10 @@ def repair(work: Unit) -> None:
 def tidy(work: Unit) -> None:
     """Delete, a few at a time, what no document points at any more."""
     unpublished = index.unpublished_versions(work.session, limit=200)
-    index.delete_versions(work.session, retention.ended(work.session, unpublished))
+    index.sweep_versions(work.session, retention.ended(work.session, unpublished))
+    uploads = storage(settings())
+    for upload_id in retention.ended(work.session, uploads.older_than(UPLOADS_KEPT, limit=200)):
+        uploads.delete(upload_id)
 
 
 def beat() -> None:

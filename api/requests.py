@@ -90,6 +90,29 @@ def missing(what: str, value: object) -> falcon.HTTPNotFound:
     return falcon.HTTPNotFound(title="Not Found", description=f"there is no {what} {str(value)[:200]!r}")
 
 
+def page_of(items: list[dict[str, Any]], limit: int, key: str) -> dict[str, Any]:
+    """A page of at most `limit` items, and an opaque mark for the next one where there are more.
+
+    Parameters:
+      items: one more than the page holds, where there are so many.
+      key: the field by which the items are ordered.
+    """
+    page = items[:limit]
+    return {"items": page, "next_cursor": cursor(page[-1][key]) if len(items) > limit else None}
+
+
+def number(mark: str) -> int:
+    """A cursor's content as a number.
+
+    Raises:
+      Invalid: when it is none.
+    """
+    try:
+        return int(mark)
+    except ValueError:
+        raise Invalid([{"field": "cursor", "message": "is not a cursor of this service"}]) from None
+
+
 def cursor(after: object) -> str:
     """An opaque mark for the next page."""
     return base64.urlsafe_b64encode(str(after).encode()).decode().rstrip("=")

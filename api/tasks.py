@@ -87,9 +87,7 @@ class Tasks:
         if asked.cursor is not None:
             before = requests.identifier(requests.from_cursor(asked.cursor), "page")
         items = await requests.read(reading.page, limit=asked.limit + 1, before=before, **filters)
-        more = len(items) > asked.limit
-        items = items[: asked.limit]
-        resp.media = {"items": items, "next_cursor": requests.cursor(items[-1]["task_id"]) if more else None}
+        resp.media = requests.page_of(items, asked.limit, "task_id")
 
 
 class Task:

@@ -15,12 +15,12 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 from sqlalchemy.types import Uuid
 
 from documents import copying
 from documents.child import Piece
-from documents.text import Extracted
+from documents.text import Anchor, Extracted
 from errors import TaskError
 from models import Base, Chunk, Document, Draft, DraftVector, Version
 
@@ -85,6 +85,36 @@ def write_version(
     }
     session.execute(
         insert(Version).values(id=version_id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+def facts(session: Session, version_id: UUID) -> Version:
+    """A version without its text, as a row that is not loaded further.
+
+    Raises:
+      TaskError: internal, when there is no such version.
+    """
+    found = session.scalar(
+        select(Version).where(Version.id == version_id).options(defer(Version.text), defer(Version.anchors))
+    )
+    if found is None:
+        raise TaskError("internal", f"the version {version_id} is gone")
+    return found
+
+
+def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
+    """The text of a version and its anchors."""
+    body, anchors = session.execute(select(Version.text, Version.anchors).where(Version.id == version_id)).one()
+    return body, [Anchor(**record) for record in anchors]
+
+
+def add_tokens(session: Session, version_id: UUID, tokens: int) -> None:
+    """Note what was billed for a batch of a version's chunks, in the batch's own transaction."""
+    session.execute(
+        update(Version)
+        .where(Version.id == version_id)
+        .values(tokens_embedded=Version.tokens_embedded + tokens)
+        .execution_options(synchronize_session=False)
     )
 
 

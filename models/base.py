@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import MetaData
@@ -38,6 +39,11 @@ class HalfVector(UserDefinedType[str]):
 
 _lock = threading.Lock()
 _last = 0
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as every answer shows it: in UTC, whatever the time zone of the database is."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def new_id() -> uuid.UUID:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES
 from models import Batch, Task
+from models.base import rfc3339
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
 
@@ -142,5 +143,4 @@ def _open_stage(task: Task, name: str) -> dict[str, Any]:
 
 
 def _time(value: datetime | None) -> str | None:
-    """RFC 3339 in UTC, whatever the database's time zone is."""
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if value is None else rfc3339(value)

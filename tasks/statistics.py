@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 import metrics
 from broker.topology import QUEUES, Counts
 from models import Tally, Worker
+from models.base import rfc3339
 from models.task import READY
 from tasks.unit import broker
 
@@ -63,8 +64,8 @@ def workers(session: Session) -> dict[str, Any]:
                 "active": len(row.current),
                 "current_tasks": [str(each) for each in row.current],
                 "prefetched": row.prefetched,
-                "started_at": row.started_at.isoformat().replace("+00:00", "Z"),
-                "heartbeat_at": row.heartbeat_at.isoformat().replace("+00:00", "Z"),
+                "started_at": rfc3339(row.started_at),
+                "heartbeat_at": rfc3339(row.heartbeat_at),
             }
             for row in rows
         ],

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from sqlalchemy import func, insert, select
 
@@ -39,6 +39,13 @@ class Submission(BaseModel):
         None, max_length=2048, pattern=r"^https?://", description="Default: KB_CALLBACK_URL."
     )
     metadata: dict[str, Any] = Field({}, description="Yours; comes back unchanged.")
+
+    _id: UUID | None = PrivateAttr(None)
+
+    def named(self, task_id: UUID) -> Submission:
+        """The same with an id that was made before, such as an upload's."""
+        self._id = task_id
+        return self
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Submission:
@@ -138,7 +145,7 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
     stage = task_type(submission.task_type).stages[0]
     limit = submission.retry_limit
     return {
-        "id": new_id(),
+        "id": submission._id or new_id(),
         "task_type": submission.task_type,
         "kb_id": submission.kb_id,
         "batch_id": batch_id,

@@ -63,13 +63,14 @@ class Advance:
     Parameters:
       result: of the task; of a last stage only.
       units: how many units of work the stage had, 0 when it does not count any.
-      within: writes that belong to the same transaction, such as the swap of a document's version.
+      within: writes that belong to the same transaction, such as the swap of a document's version; called only
+        while the claim is held. Gives more of the result.
     """
 
     claim: Claim
-    result: dict[str, Any] | None = None
+    result: dict[str, Any] = field(default_factory=dict)
     units: int = 0
-    within: Callable[[Session], None] | None = None
+    within: Callable[[Session], dict[str, Any]] | None = None
 
 
 def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
@@ -118,19 +119,29 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool]:
     Returns:
       for each whether the row was still the claim's own; where not, nothing was written.
     """
+    for each in done:
+        if each.within is not None and _is_held(unit, each.claim):
+            each.result.update(each.within(unit.session))
     going_on = [each for each in done if task_type(each.claim.task_type).after(each.claim.stage)]
     ended = [each for each in done if not task_type(each.claim.task_type).after(each.claim.stage)]
     own = _next_stage(unit, going_on) | ending.complete(
         unit,
-        [
-            End(each.claim.task_id, each.claim.attempt, process_id(), each.result or {}, units=each.units)
-            for each in ended
-        ],
+        [End(each.claim.task_id, each.claim.attempt, process_id(), each.result, units=each.units) for each in ended],
     )
-    for each in done:
-        if each.within is not None and each.claim.task_id in own:
-            each.within(unit.session)
     return [each.claim.task_id in own for each in done]
+
+
+def _is_held(unit: Unit, claim: Claim) -> bool:
+    """Whether the row is still the claim's own; it stays so until this transaction ends."""
+    held = "SELECT FROM tasks WHERE id = :id AND attempt = :attempt AND worker_id = :worker FOR UPDATE"
+    values = {"id": claim.task_id, "attempt": claim.attempt, "worker": process_id()}
+    return unit.session.execute(text(held), values).first() is not None
+
+
+def timings(session: Session, claim: Claim) -> dict[str, float]:
+    """Seconds that each stage of a task took from its first start, the present one until now."""
+    rows = session.execute(_TIMINGS, {"id": claim.task_id})
+    return {row.name: round(row.seconds, 3) for row in rows}
 
 
 def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
@@ -211,6 +222,16 @@ _CLAIM = text(
     FROM free WHERE t.id = free.id
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
         t.retry_limit, t.errors, t.crashes, t.deaths
+    """
+)
+
+_TIMINGS = text(
+    """
+    SELECT each->>'name' AS name,
+        extract(epoch FROM (each->>'finished_at')::timestamptz - (each->>'started_at')::timestamptz)::float AS seconds
+    FROM tasks CROSS JOIN LATERAL jsonb_array_elements(stages) AS each WHERE id = :id
+    UNION ALL
+    SELECT stage, extract(epoch FROM clock_timestamp() - stage_started_at)::float FROM tasks WHERE id = :id
     """
 )
 

@@ -146,7 +146,7 @@ def upgrade() -> None:
         sa.Column("format", sa.Text(), nullable=False),
         sa.Column("encoding", sa.Text(), nullable=True),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
-        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("characters", sa.Integer(), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=True),
         sa.Column("text", sa.Text(), nullable=False),
@@ -155,6 +155,7 @@ def upgrade() -> None:
         sa.Column("warnings", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.Column("embedder", sa.Text(), nullable=True),
         sa.Column("chunks", sa.Integer(), nullable=True),
+        sa.Column("tokens_embedded", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_versions")),
     )
@@ -191,7 +192,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("version_id", "index", name=op.f("pk_chunks")),
     )
     op.create_index(op.f("ix_chunks_kb_id"), "chunks", ["kb_id"], unique=False)
-    op.create_index("ix_chunks_tokens", "chunks", ["tokens"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_chunks_tokens",
+        "chunks",
+        [sa.literal_column("(ARRAY[kb_id])"), "tokens"],
+        unique=False,
+        postgresql_using="gin",
+    )
     op.create_table(
         "documents",
         sa.Column("kb_id", sa.Text(), nullable=False),

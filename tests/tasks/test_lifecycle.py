@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from sqlalchemy.orm import Session
 
 from errors import CODES, TaskError
 from tasks import ending, failing, reading, work
@@ -40,7 +43,7 @@ def test_a_document_goes_through_its_stages_in_order(desk: Desk) -> None:
     for stage in STAGES:
         claim = desk.held(task_id, stage)
         last = stage == STAGES[-1]
-        assert desk.within(work.advance, Advance(claim, {"chunks": 3} if last else None, units=2)) == [True]
+        assert desk.within(work.advance, Advance(claim, {"chunks": 3} if last else {}, units=2)) == [True]
         progress.append(desk.row(task_id).progress)
     row = desk.row(task_id)
     assert (row.status, row.progress, row.result) == ("completed", 100, {"chunks": 3})
@@ -88,8 +91,16 @@ def test_what_belongs_to_an_advance_is_not_written_by_a_fenced_one(desk: Desk) -
     claim = desk.held(task_id)
     desk.within(ending.cancel, task_id)
     written: list[int] = []
-    assert desk.within(work.advance, Advance(claim, {}, within=lambda _: written.append(1))) == [False]
+
+    def write(_: Session) -> dict[str, Any]:
+        written.append(1)
+        return {"written": True}
+
+    assert desk.within(work.advance, Advance(claim, {}, within=write)) == [False]
     assert written == []
+    (task_id,) = desk.submit()
+    assert desk.within(work.advance, Advance(desk.held(task_id), {}, within=write)) == [True]
+    assert desk.row(task_id).result == {"written": True}
 
 
 def test_an_error_that_a_retry_may_mend_is_put_off_with_growing_delay(desk: Desk) -> None:

@@ -1,0 +1,37 @@
+"""Stage 5: the document points at its new version, in the transaction that completes the task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from actors.stage import Work, stage
+from documents import index
+from tasks.work import Advance, timings
+
+
+@stage
+def indexing(work: Work) -> Advance:
+    """Rows to search results: the one moment at which the document changes."""
+
+    def publish(session: Session) -> dict[str, Any]:
+        swapped = index.swap(session, work.task_id)
+        version = index.facts(session, work.task_id)
+        warnings = list(version.warnings)
+        if not swapped.published:
+            warnings.append("a later submission of this document is searchable already; this version was dropped")
+        return {
+            "document_id": version.document_id,
+            "version": swapped.number,
+            "chunks": version.chunks,
+            "chunks_reused": 0,
+            "characters": version.characters,
+            "pages": version.pages,
+            "encoding": version.encoding,
+            "warnings": warnings,
+            "tokens_embedded": version.tokens_embedded,
+            "timings": timings(session, work.claim),
+        }
+
+    return work.done(within=publish)

@@ -1,0 +1,193 @@
+"""Documents over HTTP: upload one, and read what is searchable now."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID
+
+import falcon
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import requests
+from api.operation import operation
+from api.problems import Invalid
+from api.tasks import answer
+from documents import catalogue, index
+from documents.storage import PAGE, Upload, storage
+from models.base import new_id
+from settings import Settings
+from tasks.group_commit import GroupCommit
+from tasks.submission import Accepted, Submission, submit
+
+#: Form fields that belong to the task; all others belong to its payload.
+TASK_FIELDS = ("priority", "retry_limit", "timeout", "callback_url", "metadata")
+#: Characters of one form field.
+LONGEST_FIELD = 64 * 1024
+
+
+class UploadForm(BaseModel):
+    """The file, and what else a submission may say, as form fields."""
+
+    file: bytes = Field(description="The document.")
+    document_id: str | None = Field(None, description="Default: the file's name.")
+    filename: str | None = Field(None, description="Default: as the form says.")
+    content_type: str | None = None
+    encoding: str | None = None
+    chunk_size: int = 1000
+    chunk_overlap: int = 200
+    embedder: str | None = None
+    priority: str = "normal"
+    retry_limit: int | None = None
+    timeout: float | None = None
+    callback_url: str | None = None
+    metadata: str | None = Field(None, description="A JSON object.")
+
+
+class PageQuery(BaseModel):
+    """Which page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+
+
+class Documents:
+    """`/kbs/{kb_id}/documents`"""
+
+    def __init__(self, commits: GroupCommit, settings: Settings) -> None:
+        self._commits = commits
+        self._storage = storage(settings)
+        self._max_bytes = settings.max_document_bytes
+
+    @operation(
+        "Upload a document and submit its task.",
+        {
+            202: "Stored and accepted.",
+            413: "Larger than MAX_DOCUMENT_BYTES.",
+            422: "Fields do not fit; `errors` names each.",
+        },
+        request=UploadForm,
+        response=Accepted,
+        form=True,
+    )
+    async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
+        if not (req.content_type or "").lower().startswith("multipart/form-data"):
+            raise falcon.HTTPUnsupportedMediaType(description="send a multipart form with the document as `file`")
+        upload_id = new_id()
+        upload: Upload | None = None
+        fields: dict[str, str] = {}
+        try:
+            async for part in await req.get_media():
+                if part.name != "file":
+                    fields[part.name] = await _text(part)
+                    continue
+                if upload is not None:
+                    raise Invalid([{"field": "file", "message": "is there twice; upload one document at a time"}])
+                upload = await requests.beside(self._storage.writer, upload_id, self._max_bytes)
+                # The form's own name and type count where no field names them.
+                fields.setdefault("filename", part.filename or "")
+                fields.setdefault("content_type", part.content_type or "")
+                while data := await part.stream.read(PAGE):
+                    await requests.beside(upload.write, data)
+            if upload is None:
+                raise Invalid([{"field": "file", "message": "is missing; send the document under this name"}])
+            submission = _submission(kb_id, upload_id, fields)
+            await requests.beside(upload.finish)
+            accepted = await asyncio.wrap_future(self._commits.put(submit, submission))
+        except BaseException:
+            # The client's fault, ours, or a connection that broke: what was stored of it goes again.
+            if upload is not None:
+                await requests.beside(upload.abort)
+            raise
+        answer(resp, accepted)
+
+    @operation("List the documents of a KB.", {200: "A page; `next_cursor` is null on the last."}, query=PageQuery)
+    async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
+        asked = requests.query(req, PageQuery)
+        after = requests.from_cursor(asked.cursor) if asked.cursor is not None else None
+        items = await requests.read(catalogue.page, kb_id, limit=asked.limit + 1, after=after)
+        resp.media = requests.page_of(items, asked.limit, "document_id")
+
+
+class Document:
+    """`/kbs/{kb_id}/documents/{document_id}`"""
+
+    @operation("Show a document.", {200: "What is searchable of it now.", 404: "It is not searchable."})
+    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+        found = await requests.read(catalogue.show, kb_id, document_id)
+        if found is None:
+            raise requests.missing("document", document_id)
+        resp.media = found
+
+    @operation(
+        "Delete a document; search forgets it at once.", {204: "It is gone.", 404: "It is not searchable."}
+    )
+    async def on_delete(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+        if await requests.read(index.remove, kb_id, document_id) is None:
+            raise requests.missing("document", document_id)
+        resp.status = falcon.HTTP_204
+
+
+class Chunks:
+    """`/kbs/{kb_id}/documents/{document_id}/chunks`"""
+
+    @operation("List a document's chunks.", {200: "A page.", 404: "It is not searchable."}, query=PageQuery)
+    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+        asked = requests.query(req, PageQuery)
+        after = None
+        if asked.cursor is not None:
+            after = requests.number(requests.from_cursor(asked.cursor))
+        items = await requests.read(catalogue.chunks, kb_id, document_id, limit=asked.limit + 1, after=after)
+        if items is None:
+            raise requests.missing("document", document_id)
+        resp.media = requests.page_of(items, asked.limit, "index")
+
+
+class Text:
+    """`/kbs/{kb_id}/documents/{document_id}/text`"""
+
+    @operation(
+        "The text that chunks' `start` and `end` point into, counted in characters.",
+        {200: "UTF-8.", 404: "It is not searchable."},
+        media="text/plain; charset=utf-8",
+    )
+    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+        text = await requests.read(catalogue.text, kb_id, document_id)
+        if text is None:
+            raise requests.missing("document", document_id)
+        resp.content_type = "text/plain; charset=utf-8"
+        resp.text = text
+
+
+async def _text(part: Any) -> str:
+    data = await part.stream.read(LONGEST_FIELD + 1)
+    if len(data) > LONGEST_FIELD:
+        raise Invalid([{"field": part.name, "message": f"is longer than {LONGEST_FIELD:,} bytes"}])
+    try:
+        return str(data.decode())
+    except UnicodeDecodeError:
+        raise Invalid([{"field": part.name, "message": "is not UTF-8"}]) from None
+
+
+def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submission:
+    """The task of an upload. The numbers of a form are text; pydantic reads them."""
+    given = {name: value for name, value in fields.items() if value != ""}
+    task: dict[str, Any] = {name: given.pop(name) for name in TASK_FIELDS if name in given}
+    if "upload_id" in given:
+        raise Invalid([{"field": "upload_id", "message": "is set by the upload itself"}])
+    if "metadata" in task:
+        try:
+            task["metadata"] = json.loads(task["metadata"])
+        except json.JSONDecodeError as error:
+            raise Invalid([{"field": "metadata", "message": f"is not JSON: {error}"}]) from None
+    payload: dict[str, Any] = {**given, "upload_id": str(upload_id)}
+    payload.setdefault("document_id", given.get("filename"))
+    if payload["document_id"] is None:
+        del payload["document_id"]
+    submission = requests.fit(
+        Submission, {**task, "task_type": "document_processing", "kb_id": kb_id, "payload": payload}
+    )
+    return submission.named(upload_id)

@@ -1,0 +1,118 @@
+"""What is searchable now: the documents of a KB, and of a document its chunks and its text."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from models import Chunk, Document, Version
+from models.base import rfc3339
+
+_FACTS = (
+    Document.document_id,
+    Document.version_id,
+    Document.chunks,
+    Document.embedder,
+    Document.created_at,
+    Document.updated_at,
+    Version.number,
+    Version.filename,
+    Version.format,
+    Version.size,
+    Version.encoding,
+    Version.characters,
+    Version.pages,
+    Version.properties,
+    Version.warnings,
+    Version.sha256,
+)
+
+
+def page(session: Session, kb_id: str, *, limit: int, after: str | None = None) -> list[dict[str, Any]]:
+    """Documents of a KB in the order of their ids.
+
+    Parameters:
+      after: the id that the page before ended with.
+    """
+    query = select(*_FACTS).join(Version, Version.id == Document.version_id).where(Document.kb_id == kb_id)
+    if after is not None:
+        query = query.where(Document.document_id > after)
+    return [_shown(row) for row in session.execute(query.order_by(Document.document_id).limit(limit))]
+
+
+def show(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | None:
+    """A document, or None when it is not searchable."""
+    row = session.execute(
+        select(*_FACTS)
+        .join(Version, Version.id == Document.version_id)
+        .where(Document.kb_id == kb_id, Document.document_id == document_id)
+    ).one_or_none()
+    return None if row is None else _shown(row)
+
+
+def chunks(
+    session: Session, kb_id: str, document_id: str, *, limit: int, after: int | None = None
+) -> list[dict[str, Any]] | None:
+    """Chunks of a document in the order of its text, or None when the document is not searchable.
+
+    Parameters:
+      after: the index that the page before ended with.
+    """
+    version_id = version_of(session, kb_id, document_id)
+    if version_id is None:
+        return None
+    query = select(Chunk).where(Chunk.version_id == version_id).order_by(Chunk.index).limit(limit)
+    if after is not None:
+        query = query.where(Chunk.index > after)
+    return [
+        {
+            "chunk_id": f"{chunk.version_id}:{chunk.index}",
+            "index": chunk.index,
+            "text": chunk.text,
+            "start": chunk.start_offset,
+            "end": chunk.end_offset,
+            "page": chunk.page,
+            "heading_path": chunk.heading_path,
+        }
+        for chunk in session.scalars(query)
+    ]
+
+
+def text(session: Session, kb_id: str, document_id: str) -> str | None:
+    """The text that offsets of chunks point into, or None when the document is not searchable."""
+    return session.scalar(
+        select(Version.text)
+        .join(Document, Document.version_id == Version.id)
+        .where(Document.kb_id == kb_id, Document.document_id == document_id)
+    )
+
+
+def version_of(session: Session, kb_id: str, document_id: str) -> UUID | None:
+    """The version that a document shows now."""
+    return session.scalar(
+        select(Document.version_id).where(Document.kb_id == kb_id, Document.document_id == document_id)
+    )
+
+
+def _shown(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "document_id": row.document_id,
+        "version": row.number,
+        "task_id": str(row.version_id),
+        "chunks": row.chunks,
+        "characters": row.characters,
+        "bytes": row.size,
+        "pages": row.pages,
+        "filename": row.filename,
+        "format": row.format,
+        "encoding": row.encoding,
+        "embedder": row.embedder,
+        "properties": row.properties,
+        "warnings": row.warnings,
+        "sha256": row.sha256.hex(),
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
+    }

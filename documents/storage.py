@@ -1,0 +1,205 @@
+"""Where uploads are kept until they have been read: pages of a table, or files of a folder or bucket."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select
+
+from errors import TaskError
+from models import Blob, database
+from settings import Settings
+
+#: Bytes of a page in the table.
+PAGE = 1024 * 1024
+#: Names of files that are still being written end so.
+PART = ".part"
+
+
+class Storage(ABC):
+    """Keeps uploads by their id. What was not written to its end is not kept."""
+
+    @abstractmethod
+    def writer(self, upload_id: UUID, max_bytes: int) -> Upload:
+        """Begin an upload."""
+
+    @abstractmethod
+    def copy_to(self, upload_id: UUID, path: Path) -> None:
+        """Write an upload to a file.
+
+        Raises:
+          TaskError: not_found, when there is no such upload.
+        """
+
+    @abstractmethod
+    def delete(self, upload_id: UUID) -> None:
+        """Forget an upload; nothing happens when there is none."""
+
+    @abstractmethod
+    def older_than(self, age: timedelta, limit: int) -> list[UUID]:
+        """Uploads that have been there for longer, oldest first where the storage can tell."""
+
+
+class Upload(ABC):
+    """An upload in progress. `write` takes bytes of any length; one of `finish` and `abort` ends it."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.size = 0
+        self._max_bytes = max_bytes
+
+    def write(self, data: bytes) -> None:
+        """Take more bytes.
+
+        Raises:
+          TaskError: too_large.
+        """
+        self.size += len(data)
+        if self.size > self._max_bytes:
+            raise TaskError("too_large", f"the upload is larger than {self._max_bytes:,} bytes (MAX_DOCUMENT_BYTES)")
+        self._write(data)
+
+    @abstractmethod
+    def _write(self, data: bytes) -> None: ...
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Keep it."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Leave nothing behind."""
+
+
+def storage(settings: Settings) -> Storage:
+    """The storage that STORAGE_URL names; without it the table, since PaaS processes share no disk."""
+    return Files(settings.storage_url) if settings.storage_url else Table()
+
+
+class Table(Storage):
+    """Pages of 1 MiB, each written in a transaction of its own, so that no upload is ever whole in memory."""
+
+    def writer(self, upload_id: UUID, max_bytes: int) -> Upload:
+        return _Pages(upload_id, max_bytes)
+
+    def copy_to(self, upload_id: UUID, path: Path) -> None:
+        with path.open("wb") as file:
+            for page in self._pages(upload_id):
+                file.write(page)
+
+    def _pages(self, upload_id: UUID) -> Iterator[bytes]:
+        number = 0
+        while True:
+            with database.transaction() as session:
+                page = session.scalar(select(Blob.data).where(Blob.id == upload_id, Blob.page == number))
+            if page is None:
+                break
+            yield page
+            number += 1
+        if number == 0:
+            raise _gone(upload_id)
+
+    def delete(self, upload_id: UUID) -> None:
+        with database.transaction() as session:
+            session.execute(delete(Blob).where(Blob.id == upload_id))
+
+    def older_than(self, age: timedelta, limit: int) -> list[UUID]:
+        old = select(Blob.id).where(Blob.page == 0, Blob.created_at < func.now() - age)
+        with database.transaction() as session:
+            return list(session.scalars(old.order_by(Blob.created_at).limit(limit)))
+
+
+class _Pages(Upload):
+    def __init__(self, upload_id: UUID, max_bytes: int) -> None:
+        super().__init__(max_bytes)
+        self._id = upload_id
+        self._page = 0
+        self._rest = bytearray()
+
+    def _write(self, data: bytes) -> None:
+        self._rest += data
+        while len(self._rest) >= PAGE:
+            self._store(bytes(self._rest[:PAGE]))
+            del self._rest[:PAGE]
+
+    def _store(self, data: bytes) -> None:
+        with database.transaction() as session:
+            session.execute(insert(Blob).values(id=self._id, page=self._page, data=data))
+        self._page += 1
+
+    def finish(self) -> None:
+        # An empty upload is a page without bytes: its task says that the document is empty.
+        if self._rest or self._page == 0:
+            self._store(bytes(self._rest))
+
+    def abort(self) -> None:
+        Table().delete(self._id)
+
+
+def _gone(upload_id: UUID) -> TaskError:
+    return TaskError("not_found", f"the upload {upload_id} is not there any more; upload the file again")
+
+
+class Files(Storage):
+    """Files below a folder or bucket, through fsspec."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self._files, self._root = fsspec.core.url_to_fs(url)
+        self._files.makedirs(self._root, exist_ok=True)
+
+    def _path(self, upload_id: UUID) -> str:
+        return f"{self._root}/{upload_id}"
+
+    def writer(self, upload_id: UUID, max_bytes: int) -> Upload:
+        return _File(self._files, self._path(upload_id), max_bytes)
+
+    def copy_to(self, upload_id: UUID, path: Path) -> None:
+        try:
+            self._files.get_file(self._path(upload_id), str(path))
+        except FileNotFoundError:
+            raise _gone(upload_id) from None
+
+    def delete(self, upload_id: UUID) -> None:
+        for path in (self._path(upload_id), self._path(upload_id) + PART):
+            if self._files.exists(path):
+                self._files.rm_file(path)
+
+    def older_than(self, age: timedelta, limit: int) -> list[UUID]:
+        found = []
+        for path in sorted(self._files.ls(self._root, detail=False)):
+            name = path.rpartition("/")[2].removesuffix(PART)
+            try:
+                upload_id = UUID(name)
+            except ValueError:
+                continue
+            # Ids are of version 7: their first 48 bits are the millisecond they were made in.
+            if (upload_id.int >> 80) / 1000 < time.time() - age.total_seconds():
+                found.append(upload_id)
+        return found[:limit]
+
+
+class _File(Upload):
+    def __init__(self, files: Any, path: str, max_bytes: int) -> None:
+        super().__init__(max_bytes)
+        self._files = files
+        self._path = path
+        self._file = files.open(path + PART, "wb")
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+
+    def finish(self) -> None:
+        self._file.close()
+        self._files.mv(self._path + PART, self._path)
+
+    def abort(self) -> None:
+        self._file.close()
+        if self._files.exists(self._path + PART):
+            self._files.rm_file(self._path + PART)

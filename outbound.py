@@ -1,0 +1,221 @@
+"""HTTP to the outside: never to a private address, never further than was checked, never without a bound."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+CONNECT_SECONDS = 5.0
+#: Redirects that a download follows; each is checked like the first address.
+MOST_REDIRECTS = 5
+#: Characters of an answer that are kept for people.
+KEPT = 1000
+#: RFC 6052: an IPv4 address translated to IPv6, in its last 32 bits.
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class ForbiddenAddress(ValueError):
+    """The URL is not one that may be reached from here; no other attempt would change that."""
+
+
+class OutboundError(Exception):
+    """The exchange failed: no connection, no answer in time, or too much of one."""
+
+
+class TooLarge(OutboundError):
+    """The answer is larger than the caller takes."""
+
+
+class Interrupted(OutboundError):
+    """The caller no longer wants the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL whose host was resolved and may be reached: the connection goes to `address`, whatever DNS says later."""
+
+    url: httpx2.URL
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, the seconds that were asked to be waited, and the beginning of the body."""
+
+    status: int
+    retry_after: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A file that was fetched, with what the server said of it."""
+
+    status: int
+    retry_after: float | None
+    content_type: str | None
+    filename: str | None
+    size: int
+
+
+def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
+    """Resolve a URL's host once, and refuse what does not lie outside.
+
+    Parameters:
+      allowed_hosts: hosts, or `host:port`, that may be private.
+
+    Raises:
+      ForbiddenAddress: not http(s), with credentials, or with any address that is not global.
+      OutboundError: the name does not resolve.
+    """
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, TypeError) as error:
+        raise ForbiddenAddress(f"{url[:200]!r} is not a URL: {error}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ForbiddenAddress(f"{url[:200]!r} is not an http(s) URL")
+    if parsed.userinfo:
+        raise ForbiddenAddress("the URL holds a user name or password; send none in a URL")
+    port = parsed.port or (443 if parsed.scheme == "https" else 80)
+    allowed = parsed.host in allowed_hosts or f"{parsed.host}:{port}" in allowed_hosts
+    try:
+        found = socket.getaddrinfo(parsed.host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise OutboundError(f"{parsed.host} cannot be resolved: {error}") from None
+    addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+    for address in addresses:
+        if not allowed and not is_outside(ipaddress.ip_address(address)):
+            raise ForbiddenAddress(f"{parsed.host} leads to {address}, which is not a public address")
+    return Target(parsed, addresses[0])
+
+
+def is_outside(address: Address) -> bool:
+    """Whether an address is global; one that carries an IPv4 address within is as global as that."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if address.teredo is not None:
+            inner = address.teredo[1]
+        if inner is not None:
+            return is_outside(inner)
+    return address.is_global and not address.is_multicast
+
+
+def post(
+    url: str, body: bytes, headers: dict[str, str], *, timeout: float, allowed_hosts: Sequence[str] = ()
+) -> Answer:
+    """Post a body. No redirect is followed.
+
+    Parameters:
+      timeout: seconds for the whole exchange.
+
+    Raises:
+      ForbiddenAddress, OutboundError.
+    """
+    deadline = time.monotonic() + timeout
+    with _exchange("POST", check(url, allowed_hosts), deadline, content=body, headers=headers) as response:
+        text = b""
+        for part in _parts(response, deadline):
+            text += part
+            if len(text) > KEPT * 4:
+                break
+        return Answer(response.status_code, retry_after(response), text.decode("utf-8", "replace")[:KEPT])
+
+
+def download(
+    url: str,
+    path: Path,
+    *,
+    max_bytes: int,
+    timeout: float,
+    allowed_hosts: Sequence[str] = (),
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Downloaded:
+    """Fetch a URL into a file. A redirect is followed after its address has been checked as well.
+
+    Parameters:
+      max_bytes: more is refused, as soon as it is announced or has come.
+      timeout: seconds for everything.
+
+    Raises:
+      ForbiddenAddress, OutboundError; TooLarge; Interrupted when `cancelled` said so.
+    """
+    deadline = time.monotonic() + timeout
+    target = check(url, allowed_hosts)
+    for _ in range(MOST_REDIRECTS + 1):
+        with _exchange("GET", target, deadline, headers={"accept": "*/*"}) as response:
+            if response.is_redirect:
+                target = check(str(target.url.join(response.headers["location"])), allowed_hosts)
+                continue
+            size = 0
+            if int(response.headers.get("content-length") or 0) > max_bytes:
+                raise TooLarge(f"the answer of {target.url.host} is larger than {max_bytes:,} bytes")
+            with path.open("wb") as file:
+                for part in _parts(response, deadline):
+                    size += len(part)
+                    if size > max_bytes:
+                        raise TooLarge(f"the answer of {target.url.host} is larger than {max_bytes:,} bytes")
+                    if cancelled():
+                        raise Interrupted(f"the download from {target.url.host} was stopped")
+                    file.write(part)
+            name = Path(target.url.path).name or None
+            kind = response.headers.get("content-type")
+            return Downloaded(response.status_code, retry_after(response), kind, name, size)
+    raise OutboundError(f"{target.url.host} redirects more than {MOST_REDIRECTS} times")
+
+
+def retry_after(response: httpx2.Response) -> float | None:
+    """Seconds of a `Retry-After` header, which holds seconds or a date; None without a good one."""
+    value = response.headers.get("retry-after", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+@contextmanager
+def _exchange(method: str, target: Target, deadline: float, **request: Any) -> Iterator[httpx2.Response]:
+    """One request to the address that was checked; the name is still what TLS verifies and what Host says."""
+    host = target.url.netloc.decode("ascii")
+    headers = {"host": host, "user-agent": "task-manager", **request.pop("headers", {})}
+    seconds = max(0.1, deadline - time.monotonic())
+    limits = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
+    try:
+        # Proxies of the environment are ignored: the check would be theirs to undo.
+        with (
+            httpx2.Client(trust_env=False, timeout=limits, follow_redirects=False) as client,
+            client.stream(
+                method,
+                target.url.copy_with(host=target.address),
+                headers=headers,
+                extensions={"sni_hostname": target.url.host},
+                **request,
+            ) as response,
+        ):
+            yield response
+    except httpx2.TimeoutException:
+        raise OutboundError(f"{target.url.host} did not answer in time") from None
+    except httpx2.HTTPError as error:
+        raise OutboundError(f"{target.url.host}: {type(error).__name__}: {error}") from None
+
+
+def _parts(response: httpx2.Response, deadline: float) -> Iterator[bytes]:
+    """The body as it comes, as long as there is time: a server that trickles does not hold a worker for ever."""
+    for part in response.iter_bytes():
+        if time.monotonic() > deadline:
+            raise OutboundError(f"{response.headers.get('host') or 'the server'} did not finish in time")
+        yield part
