@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 import zlib
@@ -14,8 +15,11 @@ MAX_INFLATED = 512 * 1024 * 1024
 #: Deflate reaches 1,032; dense office XML stays far under 100. Small archives may be as dense as they like.
 MAX_RATIO = 200
 RATIO_MATTERS_FROM = 32 * 1024 * 1024
+#: Larger members are inflated once without being kept, to see that they are as large as they claim.
+_VERIFIED_FROM = 16 * 1024 * 1024
 MAX_MEMBERS = 20_000
 _STEP = 1024 * 1024
+_LOCAL_HEADER = 30  # bytes before a member's name
 _SMALLEST_ENTRY = 46  # bytes that a member takes in the directory at least
 
 
@@ -27,7 +31,7 @@ class Archive:
     """
 
     def __init__(self, path: Path) -> None:
-        self._name = "the archive"
+        self._path = path
         _count_members(path)
         try:
             self._zip = zipfile.ZipFile(path)
@@ -53,6 +57,8 @@ class Archive:
             return b""
         if info.flag_bits & 1:
             raise TaskError("encrypted", f"the part {name} of the archive is protected by a password")
+        if info.file_size > _VERIFIED_FROM and self._holds_more(info):
+            raise self._lie(info)
         parts = []
         try:
             with self._zip.open(info) as member:
@@ -62,8 +68,30 @@ class Archive:
                         raise _bomb(f"its parts inflate to more than {MAX_INFLATED:,} bytes")
                     parts.append(part)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+            if self._holds_more(info):
+                raise self._lie(info) from error
             raise TaskError("corrupt", f"the part {name} of the archive is damaged: {error}") from error
         return b"".join(parts)
+
+    def _holds_more(self, info: zipfile.ZipInfo) -> bool:
+        """Whether a member goes on after the size that it declares; looked at without keeping anything."""
+        with self._path.open("rb") as file:
+            file.seek(info.header_offset)
+            header = file.read(_LOCAL_HEADER)
+            file.seek(sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28)), os.SEEK_CUR)
+            inflator, left = zlib.decompressobj(-15), info.file_size
+            try:
+                while left >= 0 and not inflator.eof:
+                    packed = inflator.unconsumed_tail or file.read(_STEP)
+                    if not packed:
+                        break
+                    left -= len(inflator.decompress(packed, _STEP))
+            except zlib.error:
+                return False
+        return left < 0
+
+    def _lie(self, info: zipfile.ZipInfo) -> TaskError:
+        return _bomb(f"its part {info.filename} inflates to more than the {info.file_size:,} bytes it claims")
 
     def _refuse_bomb(self, size: int) -> None:
         """Judge by the declared sizes, before a byte is inflated."""

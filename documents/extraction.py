@@ -54,7 +54,9 @@ def extract(
         said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise TaskError("corrupt", f"{_name(filename)} cannot be read ({said})") from error
     if not extracted.text.strip():
-        raise TaskError("empty", f"{_name(filename)} holds no text")
+        raise TaskError(
+            "empty", f"{_name(filename)} holds nothing to read once its markup and white space are left out"
+        )
     if (warning := _lie(found, filename, content_type)) is not None:
         extracted.warnings.insert(0, warning)
     return extracted

@@ -67,8 +67,19 @@ class Sandbox:
     def __init__(self, size: int | None = None, memory_bytes: int = MEMORY_BYTES) -> None:
         self._size = size or os.cpu_count() or 1
         self._memory = memory_bytes
+        self._owner = 0
+        self._closed = False
+        self._starting = 0
         self._reset()
         atexit.register(self.close)
+
+    def _reset(self) -> None:
+        self._owner = os.getpid()
+        self._changed = threading.Condition()
+        self._idle: list[_Child] = []
+        self._busy: set[_Child] = set()
+        # A child dies with the thread that started it, not only with the process; this thread lives as long.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
 
     def extract(
         self,
@@ -145,19 +156,10 @@ class Sandbox:
         with self._changed:
             return [child.pid for child in (*self._idle, *self._busy)]
 
-    def _reset(self) -> None:
-        self._owner = os.getpid()
-        self._closed = False
-        self._changed = threading.Condition()
-        self._idle: list[_Child] = []
-        self._busy: set[_Child] = set()
-        self._starting = 0
-        # A child dies with the thread that started it, not only with the process; this thread lives as long.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
-
     @contextmanager
     def _free_child(self, cancelled: Callable[[], bool]) -> Iterator[_Child]:
         if self._owner != os.getpid():  # forked after it was made: the children are another's
+            self._closed, self._starting = False, 0
             self._reset()
         child = self._take(cancelled)
         try:

@@ -67,6 +67,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 #: What most text in UTF-16 consists of: Latin, Greek, Cyrillic, punctuation, Chinese, Japanese, Korean.
 _ORDINARY = re.compile("[\t\n\r -~\u00a0-\u052f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]+")
+_HIGH = bytes(range(128, 256))
 _CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b") + b"\x7f"
 #: More control characters than this share of the bytes is no text of any kind.
 _BINARY_SHARE = 0.02
@@ -142,6 +143,8 @@ def looks_utf16(sample: bytes) -> str | None:
     if max(even, odd) * 10 > len(pairs) and min(even, odd) * 10 < max(even, odd):
         orders = ["utf-16-le" if odd > even else "utf-16-be"]
     else:
+        if len(pairs.translate(None, _HIGH)) > 0.8 * len(pairs):
+            return None  # too much ASCII for Chinese
         orders = ["utf-16-le", "utf-16-be"]
     shares = {order: _ordinary(pairs.decode(order, "replace")) for order in orders}
     best = max(shares, key=lambda order: shares[order])

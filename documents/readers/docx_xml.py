@@ -32,7 +32,7 @@ def value_of(element: etree._Element | None, attribute: str = "val") -> str | No
         return None
     for name, value in element.attrib.items():
         if name.rpartition("}")[2] == attribute:
-            return value
+            return str(value)
     return None
 
 

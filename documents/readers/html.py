@@ -11,13 +11,76 @@ from documents.decoding import decode
 from documents.text import Extracted, Writer, table_lines
 
 _SKIPPED = frozenset(
-    "head script style noscript template nav svg math iframe object embed canvas audio video select button"
-    " datalist dialog map".split()
+    [
+        "head",
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "nav",
+        "svg",
+        "math",
+        "iframe",
+        "object",
+        "embed",
+        "canvas",
+        "audio",
+        "video",
+        "select",
+        "button",
+        "datalist",
+        "dialog",
+        "map",
+    ]
 )
 _BLOCKS = frozenset(
-    "html body address article aside blockquote center dd details dialog div dl dt fieldset figcaption figure"
-    " footer form header hgroup hr legend main p section summary table tbody thead tfoot tr td th caption"
-    " ul ol menu li h1 h2 h3 h4 h5 h6 pre".split()
+    [
+        "html",
+        "body",
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "hgroup",
+        "hr",
+        "legend",
+        "main",
+        "p",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "thead",
+        "tfoot",
+        "tr",
+        "td",
+        "th",
+        "caption",
+        "ul",
+        "ol",
+        "menu",
+        "li",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "pre",
+    ]
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset(("ul", "ol", "menu"))

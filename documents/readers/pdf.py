@@ -98,7 +98,7 @@ def _lines(page: pypdfium2.PdfPage) -> list[Line]:
 def _char_index(text_page: pypdfium2.PdfTextPage, text: str, at: int) -> int:
     """pdfium's own number of a character: it counts what it shows in UTF-16 and what it leaves out."""
     units = len(text[:at].encode("utf-16-le", "surrogatepass")) // 2
-    return max(pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, units), 0)
+    return max(int(pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, units)), 0)
 
 
 def _line(

@@ -1,0 +1,114 @@
+"""Bytes of any encoding become the text that they were, wherever in the file the first foreign character stands."""
+
+from __future__ import annotations
+
+import codecs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from documents.decoding import decode, encoding_named
+
+SIMPLIFIED = "员工每年享有十五天带薪年假，未休完的部分可以在次年三月底以前使用。请假须提前三天提出申请。"
+TRADITIONAL = "員工每年享有十五天帶薪年假，未休完的部分可以在次年三月底以前使用。請假須提前三天提出申請。"
+JAPANESE = "従業員は毎年十五日間の有給休暇を取得することができます。残りは翌年の三月末まで使えます。"
+KOREAN = "직원은 매년 십오일의 유급 휴가를 사용할 수 있습니다. 남은 휴가는 다음 해 삼월까지 사용할 수 있다."
+GERMAN = "Über die Größe des Büros entscheidet, wer für die Räume zuständig ist – natürlich nicht der Gärtner."
+FRENCH = "Voilà l’été où nous déjeunâmes à Nîmes : ça coûtait 5 €."
+
+ENCODED = [
+    (SIMPLIFIED, "gb18030"),
+    (SIMPLIFIED, "gbk"),
+    (TRADITIONAL, "gbk"),
+    (TRADITIONAL, "big5"),
+    (SIMPLIFIED, "utf-8"),
+    (SIMPLIFIED, "utf-8-sig"),
+    (SIMPLIFIED, "utf-16"),
+    (SIMPLIFIED, "utf-16-le"),
+    (TRADITIONAL, "utf-16-be"),
+    (SIMPLIFIED, "utf-32"),
+    (GERMAN, "utf-16-le"),
+    (GERMAN, "utf-16-be"),
+    (JAPANESE, "shift_jis"),
+    (JAPANESE, "euc_jp"),
+    (KOREAN, "euc_kr"),
+    (GERMAN, "cp1252"),
+    (FRENCH, "cp1252"),
+]
+
+
+@pytest.mark.parametrize(("text", "encoding"), ENCODED)
+@pytest.mark.parametrize("ascii_before", [0, 1, 1000, 70_000])
+def test_it_finds_the_encoding_behind_any_length_of_ascii(text: str, encoding: str, ascii_before: int) -> None:
+    whole = "a line of plain words\n" * (ascii_before // 22) + text
+
+    decoded = decode(whole.encode(encoding))
+
+    assert decoded.text == whole
+    assert not any("U+FFFD" in warning for warning in decoded.warnings)
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(SIMPLIFIED, "gb18030"), (TRADITIONAL, "big5")])
+def test_it_finds_three_chinese_words_in_english(text: str, encoding: str) -> None:
+    whole = f"The rule ({text[:4]}) says that {text[4:8]} is the same as {text[14:18]} for everybody."
+    assert decode(whole.encode(encoding)).text == whole
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_utf8_always_comes_back(text: str) -> None:
+    assert decode(b"\xef\xbb\xbf" + text.encode()).text == text
+    if not text.startswith("\ufeff") and "\x00" not in text:
+        assert decode(text.encode()).text == text
+
+
+@given(st.binary(max_size=300))
+def test_it_never_raises_anything_but_its_own_error_and_never_yields_surrogates(data: bytes) -> None:
+    from errors import TaskError
+
+    try:
+        decoded = decode(data)
+    except TaskError as error:
+        assert error.code == "undecodable"
+    else:
+        decoded.text.encode()  # fails on a lone surrogate
+
+
+@given(st.text(alphabet="员工每年享有十五天带薪假未休完的部分可以在次使用请须提前三出申abc ,.\n", min_size=1))
+def test_a_declared_encoding_is_kept_to(text: str) -> None:
+    assert decode(text.encode("gb18030"), "gb2312").text == text
+
+
+def test_a_declaration_that_does_not_fit_is_told() -> None:
+    decoded = decode(SIMPLIFIED.encode("gb18030"), "utf-8")
+    assert decoded.text == SIMPLIFIED
+    assert "does not fit" in decoded.warnings[0]
+
+
+def test_utf8_declared_as_latin1_is_read_as_utf8() -> None:
+    decoded = decode(GERMAN.encode(), "iso-8859-1")
+    assert (decoded.text, decoded.encoding) == (GERMAN, "utf-8")
+    assert decoded.warnings
+
+
+@pytest.mark.parametrize("name", ["rot13", "zip", "base64", "unicode_escape", "idna", "no-such", "\x00", ""])
+def test_a_codec_that_is_no_encoding_is_refused(name: str) -> None:
+    assert encoding_named(name) is None
+    assert decode(b"plain", name or None).text == "plain"
+
+
+def test_damage_is_shown_and_counted_not_hidden() -> None:
+    data = (SIMPLIFIED * 20).encode() + "年".encode()[:2]
+    decoded = decode(data)
+    assert decoded.text == SIMPLIFIED * 20 + "\ufffd"
+    assert "1 characters" in decoded.warnings[0]
+
+
+def test_a_gb18030_file_cut_in_the_middle_of_a_character_loses_only_that() -> None:
+    decoded = decode((SIMPLIFIED * 20).encode("gb18030")[:-1])
+    assert decoded.text.startswith(SIMPLIFIED * 19)
+    assert decoded.warnings
+
+
+def test_a_mark_decides() -> None:
+    assert decode(codecs.BOM_UTF16_BE + "年".encode("utf-16-be")).text == "年"

@@ -1,0 +1,185 @@
+"""What each reader makes of the structure of a document: headings, lists, tables, code, pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from documents.extraction import extract
+from documents.text import Anchor, Extracted
+from tests.documents import samples
+from tests.documents.samples import Line, paragraph, table
+
+
+@pytest.fixture
+def read(tmp_path: Path):  # type: ignore[no-untyped-def]
+    def _read(name: str, data: bytes | str) -> Extracted:
+        path = tmp_path / "payload"
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return extract(path, filename=name)
+
+    return _read
+
+
+def headings(extracted: Extracted) -> list[tuple[int | None, str | None]]:
+    return [(anchor.level, anchor.title) for anchor in extracted.anchors if anchor.kind == "heading"]
+
+
+def spans(extracted: Extracted, kind: str) -> list[str]:
+    return [extracted.text[anchor.start : anchor.end] for anchor in extracted.anchors if anchor.kind == kind]
+
+
+class TestPdf:
+    def test_lines_become_paragraphs_and_pages_are_known(self, read) -> None:  # type: ignore[no-untyped-def]
+        first = ["A line of text that fills the whole width of the page as lines in books do until", "it ends. Again."]
+        second = [Line("Second paragraph.", drop=30)]
+
+        extracted = read("a.pdf", samples.pdf([[*first, *second], ["Page two."]]))
+
+        assert extracted.text == f"{first[0]} {first[1]}\n\nSecond paragraph.\n\nPage two."
+        pages = {anchor.page: anchor.start for anchor in extracted.anchors if anchor.kind == "page"}
+        assert extracted.text[pages[2] :] == "Page two."
+        assert extracted.pages == 2
+
+    def test_a_divided_word_is_joined(self, read) -> None:  # type: ignore[no-untyped-def]
+        lines = ["This long line goes on until the end and then it has to divide the word contri-", "butions here."]
+        assert "contributions here." in read("a.pdf", samples.pdf([lines])).text
+
+    def test_headings_by_the_outline(self, read) -> None:  # type: ignore[no-untyped-def]
+        page = [Line("2.1 Leave", 10), Line("Everybody has fifteen days of leave.", 10, drop=24)]
+        extracted = read("a.pdf", samples.pdf([page], [("Leave", 0)]))
+        assert headings(extracted) == [(1, "2.1 Leave")]
+        assert spans(extracted, "heading") == ["2.1 Leave"]
+
+    def test_headings_by_size(self, read) -> None:  # type: ignore[no-untyped-def]
+        body = ["Many words are in the body of this page so that its size is the usual one."] * 8
+        extracted = read("a.pdf", samples.pdf([[Line("Handbook", 24), Line("Leave", 16, drop=30), *body]]))
+        assert headings(extracted) == [(1, "Handbook"), (2, "Leave")]
+
+
+class TestDocx:
+    def test_headings_by_style_inherited_style_and_outline_level(self, read) -> None:  # type: ignore[no-untyped-def]
+        body = (
+            paragraph("Handbook", "t")
+            + paragraph("Leave", "1")
+            + paragraph("Details", "own")
+            + paragraph("Deep", None, '<w:outlineLvl w:val="2"/>')
+            + paragraph("Text.")
+        )
+        extracted = read("a.docx", samples.docx(body))
+        assert headings(extracted) == [(0, "Handbook"), (1, "Leave"), (2, "Details"), (3, "Deep")]
+        assert extracted.text == "# Handbook\n\n# Leave\n\n## Details\n\n### Deep\n\nText."
+
+    def test_lists_are_numbered_as_word_shows_them(self, read) -> None:  # type: ignore[no-untyped-def]
+        def item(text: str, number: int, depth: int = 0) -> str:
+            properties = f'<w:numPr><w:ilvl w:val="{depth}"/><w:numId w:val="{number}"/></w:numPr>'
+            return paragraph(text, None, properties)
+
+        body = item("one", 1) + item("sub", 1, 1) + item("two", 1) + item("dot", 2) + item("甲", 3) + item("乙", 3)
+        text = read("a.docx", samples.docx(body)).text
+        assert text == "1. one\n  1.a) sub\n2. two\n- dot\n第一条 甲\n第二条 乙"
+
+    def test_tables_are_markdown(self, read) -> None:  # type: ignore[no-untyped-def]
+        extracted = read("a.docx", samples.docx(table([["Name", "Days"], ["Ada|Bob", "15"]])))
+        assert spans(extracted, "table") == ["| Name | Days |\n| --- | --- |\n| Ada\\|Bob | 15 |"]
+
+    def test_boxes_controls_and_notes_are_read_once_and_deleted_text_is_not(self, read) -> None:  # type: ignore[no-untyped-def]
+        box = (
+            "<w:p><w:r><w:t>Anchor</w:t></w:r><w:r><mc:AlternateContent><mc:Choice><wps:txbxContent>"
+            f"{paragraph('Boxed')}</wps:txbxContent></mc:Choice><mc:Fallback><w:pict><v:textbox><w:txbxContent>"
+            f"{paragraph('Boxed')}</w:txbxContent></v:textbox></w:pict></mc:Fallback></mc:AlternateContent></w:r></w:p>"
+        )
+        control = f"<w:sdt><w:sdtContent>{paragraph('Controlled')}</w:sdtContent></w:sdt>"
+        deleted = (
+            "<w:p><w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:ins><w:r><w:t>new</w:t></w:r></w:ins></w:p>"
+        )
+        noted = '<w:p><w:r><w:t>Noted</w:t><w:footnoteReference w:id="2"/></w:r></w:p>'
+        note = f'<w:footnote w:id="2">{paragraph("The note.")}</w:footnote>'
+        notes = f'<w:footnotes xmlns:w="{samples.WORD}">{note}</w:footnotes>'
+        data = samples.docx(box + control + deleted + noted, {"word/footnotes.xml": notes})
+        assert read("a.docx", data).text == "Anchor\n\nBoxed\n\nControlled\n\nnew\n\nNoted[^1]\n\n[^1]: The note."
+
+    def test_a_million_nested_elements_are_refused(self, read) -> None:  # type: ignore[no-untyped-def]
+        from errors import TaskError
+
+        body = "<w:p>" + "<w:r>" * 100_000 + "</w:r>" * 100_000 + "</w:p>"
+        with pytest.raises(TaskError, match="corrupt"):
+            read("a.docx", samples.docx(body))
+
+
+class TestHtml:
+    PAGE = """<!doctype html><html><head><title>The  title</title><style>p{}</style></head><body><nav>Menu</nav>
+    <h1>Leave<a class="headerlink">¶</a></h1><p>Fifteen <b>days</b>
+    a year.<br>Really.</p><ul><li>one<ul><li>inner</li></ul></li><li>two</li></ul><ol start="3"><li>three</ol>
+    <table><tr><th>A<th>B|C</tr><tr><td>1<td>2</tr></table><pre>x = 1
+      y = 2</pre><script>evil()</script><p hidden>unseen</p></body></html>"""
+
+    def test_structure_survives_and_furniture_does_not(self, read) -> None:  # type: ignore[no-untyped-def]
+        extracted = read("a.html", self.PAGE)
+        assert extracted.text == (
+            "# Leave\n\nFifteen days a year.\nReally.\n\n- one\n  - inner\n- two\n\n3. three\n\n"
+            "| A | B\\|C |\n| --- | --- |\n| 1 | 2 |\n\n```\nx = 1\n      y = 2\n```"
+        )
+        assert headings(extracted) == [(1, "Leave")]
+        assert extracted.properties["title"] == "The title"
+
+    def test_the_charset_that_the_page_names_is_used(self, read) -> None:  # type: ignore[no-untyped-def]
+        page = '<html><head><meta charset="gb2312"></head><body><p>龙</p></body></html>'.encode("gb18030")
+        extracted = read("a.html", page)
+        assert (extracted.text, extracted.encoding) == ("龙", "gb18030")
+
+    def test_a_page_nested_deeper_than_any_stack_is_read(self, read) -> None:  # type: ignore[no-untyped-def]
+        assert read("a.html", "<div>" * 50_000 + "deep" + "</div>" * 50_000).text == "deep"
+
+
+class TestMarkdown:
+    TEXT = (
+        "---\ntitle: Guide\n---\n\n# One #\n\nText\n\nTwo\n---\n\n"
+        "```sh\n# no heading\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+
+    def test_the_text_stays_and_the_structure_is_known(self, read) -> None:  # type: ignore[no-untyped-def]
+        extracted = read("a.md", self.TEXT)
+        assert extracted.text == self.TEXT
+        assert headings(extracted) == [(1, "One"), (2, "Two")]
+        assert spans(extracted, "code") == ["```sh\n# no heading\n```"]
+        assert spans(extracted, "table") == ["| a | b |\n|---|---|\n| 1 | 2 |"]
+        assert extracted.properties == {"title": "Guide"}
+
+    def test_line_ends_of_windows_change_nothing(self, read) -> None:  # type: ignore[no-untyped-def]
+        extracted = read("a.md", self.TEXT.replace("\n", "\r\n"))
+        assert extracted.text == self.TEXT.replace("\n", "\r\n")
+        assert headings(extracted) == [(1, "One"), (2, "Two")]
+
+
+class TestCsv:
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+    def test_each_row_names_its_columns(self, read, delimiter: str) -> None:  # type: ignore[no-untyped-def]
+        rows = [["Name", "Born", "City"], ["Ada", "1815", ""], ["Grace Hopper", "1906", "New York"]]
+        extracted = read("a.csv", "\n".join(delimiter.join(row) for row in rows))
+        assert extracted.text == "Name: Ada | Born: 1815\nName: Grace Hopper | Born: 1906 | City: New York"
+        assert extracted.properties["columns"] == rows[0]
+
+    def test_a_table_without_a_header_keeps_its_first_row(self, read) -> None:  # type: ignore[no-untyped-def]
+        assert read("a.csv", "1,2\n3,4\n").text == "1 | 2\n3 | 4"
+
+    def test_quoted_delimiters_and_line_ends_stay_in_their_cell(self, read) -> None:  # type: ignore[no-untyped-def]
+        text = read("a.csv", 'Name,Note\n"Lovelace, Ada","first\nsecond"\nBob,x,extra\n').text
+        assert text == "Name: Lovelace, Ada | Note: first second\nName: Bob | Note: x | extra"
+
+
+class TestPlain:
+    def test_headings_of_chinese_and_english_books_are_known(self, read) -> None:  # type: ignore[no-untyped-def]
+        text = (
+            "员工手册\n\n第一章 总则\n本手册适用于全体员工。\n第二章 休假\n第三章的内容见下。\n\n"
+            "Chapter 3 Pay\nMoney.\n\nTitle\n=====\n"
+        )
+        extracted = read("a.txt", text)
+        assert extracted.text == text
+        assert headings(extracted) == [(2, "第一章 总则"), (2, "第二章 休假"), (2, "Chapter 3 Pay"), (1, "Title")]
+
+    def test_form_feeds_are_page_ends(self, read) -> None:  # type: ignore[no-untyped-def]
+        extracted = read("a.txt", "one\n\ftwo\n\f")
+        assert extracted.pages == 2
+        assert extracted.anchors == [Anchor(0, "page", page=1), Anchor(5, "page", page=2)]
