@@ -1,9 +1,15 @@
 """How gunicorn serves the web process."""
 
+from __future__ import annotations
+
+import asyncio
 import os
 from pathlib import Path
+from weakref import WeakSet
 
+from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.glogging import Logger
+from gunicorn.workers import gasgi
 
 import logs
 from settings import settings
@@ -20,6 +26,33 @@ class _Logger(Logger):
         self.error_log.propagate = True
         logs.configure(_settings)
 
+
+class _Connection(ASGIProtocol):
+    """Known while it is open, so that it can be closed when it is idle and the worker is to stop."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        _connections.add(self)
+
+
+async def _close_idle_connections(worker: gasgi.ASGIWorker) -> None:
+    """gunicorn 27 waits for a kept connection without a request as if it had one, for all of its grace."""
+    while worker.alive:
+        await asyncio.sleep(0.25)
+    while True:
+        for connection in list(_connections):
+            if connection._awaiting_request:
+                connection._keepalive_timeout()
+        await asyncio.sleep(0.1)
+
+
+def post_worker_init(worker: gasgi.ASGIWorker) -> None:
+    """Called by gunicorn in the worker process, before it serves."""
+    worker.closing_idle = worker.loop.create_task(_close_idle_connections(worker))
+
+
+_connections: WeakSet[_Connection] = WeakSet()
+gasgi.ASGIProtocol = _Connection
 
 bind = f"0.0.0.0:{_settings.port}"
 worker_class = "asgi"
