@@ -122,9 +122,7 @@ class Document:
             raise requests.missing("document", document_id)
         resp.media = found
 
-    @operation(
-        "Delete a document; search forgets it at once.", {204: "It is gone.", 404: "It is not searchable."}
-    )
+    @operation("Delete a document; search forgets it at once.", {204: "It is gone.", 404: "It is not searchable."})
     async def on_delete(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
         if await requests.read(index.remove, kb_id, document_id) is None:
             raise requests.missing("document", document_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -12,7 +11,7 @@ import pytest
 
 from broker import topology
 from tasks.types import all_stages, all_types
-from tests.test_requirements import ROOT, normal, pins
+from tests.test_requirements import ROOT, imports, normal, pins
 
 LEAVES = {"errors", "metrics", "settings"}
 SHELF = LEAVES | {"logs", "outbound"}
@@ -53,18 +52,6 @@ class Absent(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 {statement}
 """
-
-
-def imports(path: Path) -> set[str]:
-    """The top-level names that a file imports, anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.module and not node.level, f"{path}: say where from: no relative imports here"
-            names.add(node.module.partition(".")[0])
-    return names
 
 
 def turned_round(root: Path) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, distribution, packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ EXCEPTIONS = {
 }
 
 
+#: What is run, not imported.
+COMMANDS = {"mypy", "pip-tools", "pytest-timeout", "ruff", "types-pyyaml"}
+
+
 def normal(name: str) -> str:
     """A distribution's name as PyPI compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -53,6 +58,18 @@ def asked_for(name: str) -> list[Requirement]:
         elif wish:
             found.append(Requirement(wish))
     return found
+
+
+def imports(path: Path) -> set[str]:
+    """The top-level names that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{path}: say where from: no relative imports here"
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def licences(found: Distribution) -> set[str]:
@@ -89,6 +106,12 @@ def test_all_sets_agree_on_every_version() -> None:
     everything = pins("dev")
     for name in SETS:
         assert pins(name).items() <= everything.items(), f"{name}.txt differs from dev.txt"
+
+
+def test_nothing_is_asked_for_that_nobody_imports() -> None:
+    imported = set().union(*(imports(path) for path in ROOT.rglob("*.py") if ".venv" not in path.parts))
+    used = {normal(name) for module in imported for name in packages_distributions().get(module, [])}
+    assert {normal(wish.name) for wish in asked_for("dev")} - used == COMMANDS
 
 
 def test_processes_that_serve_http_or_time_carry_no_reader_of_documents() -> None:

@@ -9,7 +9,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from documents.readers.pdf_headings import Outline, Sizes
-from documents.readers.pdf_layout import Hyphens, Line, blocks_of
+from documents.readers.pdf_layout import BULLETS, Hyphens, Line, blocks_of
 from documents.text import Extracted, Writer
 from errors import TaskError
 
@@ -111,8 +111,9 @@ def _line(
 ) -> Line:
     pdfium.FPDFText_GetLooseCharBox(text_page, first, box)
     left, bottom = box.left, box.bottom
-    size = pdfium.FPDFText_GetFontSize(text_page, first)
-    if pdfium.FPDFText_GetMatrix(text_page, first, ctypes.byref(matrix)):
+    typical = last if text[0] in BULLETS else first  # a bullet may have a size of its own
+    size = pdfium.FPDFText_GetFontSize(text_page, typical)
+    if pdfium.FPDFText_GetMatrix(text_page, typical, ctypes.byref(matrix)):
         size *= max(abs(matrix.d), abs(matrix.b))
     pdfium.FPDFText_GetLooseCharBox(text_page, last, box)
     return Line(text, left, box.right, bottom, box.bottom, round(size * 2) / 2)

@@ -22,6 +22,7 @@ _BULLET = re.compile(
 )
 #: The dots of a table of contents.
 _LEADERS = re.compile(r"(?:[ \u00a0]?[.．·…]){6,}")
+BULLETS = frozenset("•◦▪▫●○■□‣⁃∙·*–—-\uf0b7\uf0a7")
 _SENTENCE_END = tuple(".!?:;。！？：；…”」』")
 #: A line pitch this many times the usual one separates paragraphs.
 _GAP = 1.35
@@ -114,7 +115,9 @@ def _separate(before: Line, line: Line, usual: float, right: float) -> bool:
         return not (_same_row(before, line))
     if _same_row(before, line):
         return False
-    if _BULLET.match(line.text):
+    if _BULLET.match(line.text) and (
+        not line.text[0].isalnum() or before.text.endswith(_SENTENCE_END) or _short(before, right)
+    ):
         return True
     pitch = before.last_bottom - line.bottom
     if pitch < 0:  # the next column

@@ -118,7 +118,7 @@ SENTENCES_ZH = [
 @settings(deadline=None)
 def test_chinese_sentences_stay_whole(sentences: list[str], size: int, overlap: int) -> None:
     text = "".join(sentences)
-    ends = set()
+    ends: set[int] = set()
     for sentence in sentences:
         ends.add(max(ends, default=0) + len(sentence))
     for chunk in split(text, [], size, overlap):

@@ -17,6 +17,14 @@ from tests.servers import eventually
 LEASE = "3"
 
 
+#: Whoever inserts waits for a lock that the test holds.
+HOLD = """
+    CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_advisory_xact_lock(hashtext(TG_TABLE_NAME)); RETURN NULL; END';
+    CREATE TRIGGER hold BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION hold()
+"""
+
+
 class House:
     """A deployment whose callbacks go to a receiver."""
 
@@ -75,14 +83,16 @@ class House:
 
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:
-        """Hold back whoever writes to a table: a way to meet a stage at its work."""
+        """Hold back whoever inserts into a table: a way to meet a stage at its work."""
+        self.sql(HOLD.format(table=table))
         connection = psycopg2.connect(self.deployment.database_url)
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+                cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [table])
                 yield
         finally:
             connection.close()
+            self.sql(f"DROP TRIGGER hold ON {table}")
 
     def called_back_once(self, *task_ids: str) -> None:
         """Every one of these tasks has told the receiver of its end, under one id, with a right signature."""
