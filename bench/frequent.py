@@ -80,11 +80,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where symspellpy's wheel and jieba's archive lie")
     folder = parser.parse_args().folder
     lines = [HEADER]
-    for counts, *parameters in (
+    for counts, per_chunk, ceiling, rare in (
         (english(folder), WORDS_PER_CHUNK, WORD_CEILING, RARE_WORD),
         (chinese(folder), CHARACTERS_PER_CHUNK, CHARACTER_CEILING, RARE_CHARACTER),
     ):
-        lines += [f"{level} {' '.join(units)}\n" for level, units in sorted(levels(counts, *parameters).items())]
+        lines += [f"{level} {' '.join(units)}\n" for level, units in sorted(levels(counts, per_chunk, ceiling, rare).items())]
     TARGET.write_text("".join(lines), encoding="utf-8")
 
 
