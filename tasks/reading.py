@@ -118,11 +118,18 @@ def _stages(task: Task) -> list[dict[str, Any]]:
 
 
 def _ended_stage(stage: dict[str, Any]) -> dict[str, Any]:
-    times = {
-        name: _time(datetime.fromisoformat(stage[name])) if stage[name] else None
-        for name in ("started_at", "finished_at")
+    def time(name: str) -> str | None:
+        return _time(datetime.fromisoformat(stage[name])) if stage[name] else None
+
+    return {
+        "name": stage["name"],
+        "status": stage["status"],
+        "started_at": time("started_at"),
+        "finished_at": time("finished_at"),
+        "units": stage["units"],
+        "units_done": stage["units_done"],
+        "attempts": stage["attempts"],
     }
-    return stage | times
 
 
 def _open_stage(task: Task, name: str) -> dict[str, Any]:
