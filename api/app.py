@@ -16,6 +16,7 @@ from api.search import Search
 from api.tasks import Task, Tasks
 from settings import Settings
 from tasks.group_commit import GroupCommit
+from tasks.types import all_types
 
 VERSION = "0.1.0"
 PREFIX = "/api/v1"
@@ -44,7 +45,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
         ("/readyz", Ready()),
         ("/metrics", Metrics()),
     ]
-    spec = openapi.document(routes, VERSION, PREFIX)
+    payloads = {name: each.payload for name, each in all_types().items()}
+    spec = openapi.document(routes, VERSION, PREFIX, payloads)
     routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec))]
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[RequestIds(), Keys(settings.keys, PREFIX)])
     app.req_options.auto_parse_qs_csv = False

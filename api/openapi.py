@@ -15,12 +15,15 @@ from api.operation import Operation, operation
 METHODS = ("get", "post", "delete")
 
 
-def document(routes: list[tuple[str, Any]], version: str, secured: str) -> dict[str, Any]:
+def document(
+    routes: list[tuple[str, Any]], version: str, secured: str, payloads: dict[str, type[BaseModel]]
+) -> dict[str, Any]:
     """The OpenAPI document of a table of routes.
 
     Parameters:
       routes: path templates with their resources.
       secured: the prefix below which a bearer key may be asked for.
+      payloads: what each task type is submitted with, by the type's name.
     """
     described = [
         (path, method, described_by, type(resource).__name__)
@@ -31,6 +34,7 @@ def document(routes: list[tuple[str, Any]], version: str, secured: str) -> dict[
     models: set[type[BaseModel]] = {
         model for _, _, each, _ in described for model in (each.request, each.query, each.response) if model
     }
+    models.update(payloads.values())
     ordered = sorted(models, key=lambda model: model.__name__)
     references, schemas = models_json_schema(
         [(model, "validation") for model in ordered], ref_template="#/components/schemas/{model}"
@@ -53,6 +57,7 @@ def document(routes: list[tuple[str, Any]], version: str, secured: str) -> dict[
             "description": "Turns documents into searchable knowledge.",
         },
         "paths": paths,
+        "x-payloads": {name: schema_of[model] for name, model in payloads.items()},
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -95,7 +100,11 @@ def _body(status: int, each: Operation, schema_of: dict[Any, dict[str, Any]]) ->
 
 def _tag(path: str) -> str:
     parts = [part for part in path.removeprefix("/api/v1").split("/") if part and not part.startswith("{")]
-    return parts[0] if path.startswith("/api/v1") else "operations"
+    return TAGS.get(parts[0], "operations")
+
+
+#: The heading of a path on the page, by the path's first part.
+TAGS = {"tasks": "tasks", "batches": "batches", "kbs": "documents and search"}
 
 
 PROBLEM_SCHEMA = {
@@ -152,15 +161,31 @@ def page(spec: dict[str, Any]) -> str:
     for path, methods in spec["paths"].items():
         for method, entry in methods.items():
             by_tag.setdefault(entry["tags"][0], []).append(_section(path, method, entry, spec))
-    contents = "".join(f'<a href="#{tag}">{tag}</a>' for tag in by_tag)
-    sections = "".join(f'<h2 id="{tag}">{tag}</h2>{"".join(parts)}' for tag, parts in by_tag.items())
+    contents = "".join(f'<a href="#{_anchor(tag)}">{tag}</a>' for tag in by_tag)
+    sections = "".join(f'<h2 id="{_anchor(tag)}">{tag}</h2>{"".join(parts)}' for tag, parts in by_tag.items())
+    payloads = "".join(
+        f"<details><summary><code>{name}</code> <span>{_prose(_resolve(schema, spec).get('description', ''))}</span>"
+        f"</summary>{_body_table('Payload', _resolve(schema, spec), spec)}</details>"
+        for name, schema in spec["x-payloads"].items()
+    )
+    sections += f'<h2 id="payloads">payloads by task type</h2>{payloads}'
     info = spec["info"]
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{info['title']}</title>"
         f"<meta name=viewport content='width=device-width'><style>{STYLE}</style>"
         f"<header><h1>{info['title']} <small>{info['version']}</small></h1><p>{info['description']}</p>"
-        f"<nav>{contents}</nav></header><main>{sections}</main></html>"
+        f'<nav>{contents}<a href="#payloads">payloads</a></nav>'
+        f"</header><main>{sections}</main></html>"
     )
+
+
+def _anchor(tag: str) -> str:
+    return tag.replace(" ", "-")
+
+
+def _prose(text: str) -> str:
+    """Text as HTML, what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _section(path: str, method: str, entry: dict[str, Any], spec: dict[str, Any]) -> str:
@@ -170,30 +195,33 @@ def _section(path: str, method: str, entry: dict[str, Any], spec: dict[str, Any]
         parts.append(_table("Parameters", rows))
     for kind, content in entry.get("requestBody", {}).get("content", {}).items():
         schema = _resolve(content["schema"], spec)
-        required = schema.get("required", ())
-        rows = [
-            (name, "required" if name in required else "optional", _resolve(each, spec))
-            for name, each in schema.get("properties", {}).items()
-        ]
-        parts.append(_table(f"Body ({kind})", rows))
+        parts.append(_body_table(f"Body ({kind})", schema, spec))
         if "example" in content:
             example = html.escape(json.dumps(content["example"], indent=2, ensure_ascii=False))
             parts.append(f"<h4>Example</h4><pre>{example}</pre>")
     answers = "".join(
-        f"<tr><td><code>{status}</code><td>{html.escape(each['description'])}"
-        for status, each in entry["responses"].items()
+        f"<tr><td><code>{status}</code><td>{_prose(each['description'])}" for status, each in entry["responses"].items()
     )
     return (
         f"<details><summary><b class={method}>{method.upper()}</b> <code>{html.escape(path)}</code> "
-        f"<span>{html.escape(entry['summary'])}</span></summary>{''.join(parts)}"
+        f"<span>{_prose(entry['summary'])}</span></summary>{''.join(parts)}"
         f"<h4>Answers</h4><table>{answers}</table></details>"
     )
+
+
+def _body_table(title: str, schema: dict[str, Any], spec: dict[str, Any]) -> str:
+    required = schema.get("required", ())
+    rows = [
+        (name, "required" if name in required else "optional", _resolve(each, spec))
+        for name, each in schema.get("properties", {}).items()
+    ]
+    return _table(title, rows)
 
 
 def _table(title: str, rows: list[tuple[str, str, dict[str, Any]]]) -> str:
     lines = "".join(
         f"<tr><td><code>{html.escape(name)}</code><td>{how}<td>{html.escape(_type_of(schema))}"
-        f"<td>{html.escape(schema.get('description', ''))}"
+        f"<td>{_prose(schema.get('description', ''))}"
         for name, how, schema in rows
     )
     return f"<h4>{title}</h4><table>{lines}</table>"
@@ -229,7 +257,8 @@ def _type_of(schema: dict[str, Any]) -> str:
 
 STYLE = """
 :root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1 small{font-weight:400;opacity:.6}nav a{margin-right:1rem}h2{margin-top:2rem;text-transform:capitalize}
+h1 small{font-weight:400;opacity:.6}nav a{margin-right:1rem}
+h2{margin-top:2rem}h2::first-letter{text-transform:uppercase}
 details{border:1px solid #8884;border-radius:6px;margin:.4rem 0;padding:.4rem .8rem}summary{cursor:pointer}
 summary span{opacity:.75}b{display:inline-block;min-width:4.5em}.get{color:#2a7}.post{color:#27c}.delete{color:#c33}
 table{border-collapse:collapse;width:100%}
