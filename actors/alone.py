@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import signal
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
 
 from actors import holding
 from errors import TaskError
@@ -21,7 +19,6 @@ from tasks.work import Claim
 #: Suspects take turns: each is a whole interpreter.
 _turn = threading.Lock()
 POLL_SECONDS = 0.1
-PR_SET_PDEATHSIG = 1
 
 
 def run(claim: Claim) -> bool:
@@ -37,7 +34,9 @@ def run(claim: Claim) -> bool:
     with _turn:
         reading, writing = os.pipe()
         child = subprocess.Popen(
-            [sys.executable, "-m", "actors.alone", str(writing)], stdin=subprocess.PIPE, pass_fds=[writing]
+            [sys.executable, "-m", "actors.suspect", str(writing), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            pass_fds=[writing],
         )
         os.close(writing)
         with os.fdopen(reading, "rb") as answers:
@@ -77,35 +76,3 @@ def _manner(returncode: int) -> str:
     if returncode < 0:
         return f"was killed by {signal.Signals(-returncode).name}"
     return f"ended with exit status {returncode}"
-
-
-def main() -> None:
-    """The child: takes a claim from stdin, works under its parent's name, and writes what came of it to the pipe."""
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    identity, claim = pickle.load(sys.stdin.buffer)
-    if os.getppid() != parent:
-        return
-    from actors import worker
-    from tasks.process import adopt
-
-    adopt(identity)
-    outcome: Any
-    try:
-        outcome = worker.carry_out_alone(claim)
-    except Exception as error:
-        outcome = error if _crosses(error) else TaskError("internal", f"{claim.stage} met a {type(error).__name__}")
-    with os.fdopen(int(sys.argv[1]), "wb") as answers:
-        answers.write(pickle.dumps(outcome))
-
-
-def _crosses(error: Exception) -> bool:
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return False
-    return True
-
-
-if __name__ == "__main__":
-    main()

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from concurrent.futures import Future
-from typing import Any
 
 import dramatiq
 import structlog
-from dramatiq import Message
 from dramatiq.broker import Broker
 
 import actors
 import logs
 from actors.middleware import worker_middleware
-from broker.in_process import InProcessBroker
-from broker.publisher import Unpublished
 from broker.rabbitmq import RabbitBroker
 from models import database
 from settings import settings
 from tasks import unit
-from tasks.work import Claim
 
 log = structlog.get_logger(__name__)
 
@@ -53,28 +47,3 @@ def assemble(broker: Broker) -> None:
     unit.use_broker(broker)  # type: ignore[arg-type]
     for module in pkgutil.iter_modules(actors.__path__):
         importlib.import_module(f"actors.{module.name}")
-
-
-def carry_out_alone(claim: Claim) -> bool:
-    """Do one stage in a process of its own; see `actors.alone`."""
-    logs.configure(settings())
-    connect()
-    urls = settings().rabbitmq_urls
-    middleware = worker_middleware()
-    assemble(RabbitBroker(urls, settings().queue_type, middleware) if urls else _Nobody(middleware))
-    from actors.ledger import LEDGER
-    from actors.stage import carry_out
-
-    own = carry_out(claim)
-    LEDGER.close()
-    dramatiq.get_broker().close()
-    return own
-
-
-class _Nobody(InProcessBroker):
-    """In embedded mode the queues live in the parent: what a lone child would publish is left to the clock."""
-
-    def publish(self, messages: list[Message[Any]]) -> Future[None]:
-        done: Future[None] = Future()
-        done.set_exception(Unpublished("the queues are in the parent process"))
-        return done
