@@ -84,7 +84,9 @@ def main() -> None:
         (english(folder), WORDS_PER_CHUNK, WORD_CEILING, RARE_WORD),
         (chinese(folder), CHARACTERS_PER_CHUNK, CHARACTER_CEILING, RARE_CHARACTER),
     ):
-        lines += [f"{level} {' '.join(units)}\n" for level, units in sorted(levels(counts, per_chunk, ceiling, rare).items())]
+        lines += [
+            f"{level} {' '.join(units)}\n" for level, units in sorted(levels(counts, per_chunk, ceiling, rare).items())
+        ]
     TARGET.write_text("".join(lines), encoding="utf-8")
 
 

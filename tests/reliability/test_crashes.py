@@ -24,13 +24,7 @@ def test_a_worker_killed_in_any_stage_loses_nothing_and_doubles_nothing(house: H
         with house.locked(table):
             task_id = house.document(TEXT, stage)
             ids.append(task_id)
-            eventually(
-                lambda stage=stage, task_id=task_id: (
-                    house.sql("SELECT stage FROM tasks WHERE id = %s AND worker_id IS NOT NULL", task_id) == [(stage,)]
-                ),
-                seconds=20,
-                reason=f"{stage} is at work",
-            )
+            house.at_work(task_id, stage)
             worker.kill()
         shown = house.ended(task_id)
         assert shown["status"] == "completed", (stage, shown["error"])
