@@ -21,6 +21,8 @@ _READERS = {
     "html": "documents.readers.html",
     "markdown": "documents.readers.markdown",
     "csv": "documents.readers.csv",
+    "tsv": "documents.readers.tsv",
+    "json": "documents.readers.json",
     "text": "documents.readers.plain",
 }
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")

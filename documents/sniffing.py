@@ -9,7 +9,7 @@ from pathlib import PurePath
 from errors import TaskError
 
 #: The formats that have a reader.
-READABLE = ("pdf", "docx", "html", "markdown", "csv", "text")
+READABLE = ("pdf", "docx", "html", "markdown", "csv", "tsv", "json", "text")
 
 _BY_SUFFIX = {
     "pdf": "pdf",
@@ -24,8 +24,12 @@ _BY_SUFFIX = {
     "mdown": "markdown",
     "mkd": "markdown",
     "csv": "csv",
-    "tsv": "csv",
-    "tab": "csv",
+    "tsv": "tsv",
+    "tab": "tsv",
+    "json": "json",
+    "geojson": "json",
+    "jsonl": "json",
+    "ndjson": "json",
 }
 _BY_TYPE = {
     "application/pdf": "pdf",
@@ -35,7 +39,11 @@ _BY_TYPE = {
     "text/markdown": "markdown",
     "text/x-markdown": "markdown",
     "text/csv": "csv",
-    "text/tab-separated-values": "csv",
+    "text/tab-separated-values": "tsv",
+    "application/json": "json",
+    "application/geo+json": "json",
+    "application/jsonl": "json",
+    "application/x-ndjson": "json",
 }
 #: How files that have no reader begin.
 _MAGIC = {
@@ -65,6 +73,7 @@ _MAGIC = {
 OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\\n]|\\.){1,200}"\s*:')
 #: What most text in UTF-16 consists of: Latin, Greek, Cyrillic, punctuation, Chinese, Japanese, Korean.
 _ORDINARY = re.compile("[\t\n\r -~\u00a0-\u052f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]+")
 _HIGH = bytes(range(128, 256))
@@ -96,6 +105,8 @@ def format_of(head: bytes, filename: str | None = None, content_type: str | None
         raise TaskError("unsupported_format", f"{_name(filename)} holds binary data of a kind that has no reader")
     if _HTML.match(head.removeprefix(codecs.BOM_UTF8)):
         return "html"
+    if named is None and _JSON.match(head.removeprefix(codecs.BOM_UTF8)) and not PurePath(filename or "").suffix:
+        return "json"
     return named if named not in (None, "pdf", "docx") else "text"
 
 

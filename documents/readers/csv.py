@@ -8,8 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from documents.decoding import decode
+from documents.decoding import Decoded, decode
 from documents.text import Anchor, Extracted, clean, clean_warning, require_length
 from errors import TaskError
 
@@ -21,21 +22,29 @@ _NUMBER = re.compile(r"[-+(]?[$€£¥]?\s?\d[\d.,:/ -]*%?\)?$")
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
-    """Read a CSV or TSV file. With a header: `Name: Ada | Born: 1815` for each row; without: `Ada | 1815`.
+    """Read a CSV file. With a header: `Name: Ada | Born: 1815` for each row; without: `Ada | 1815`.
 
     Raises:
       TaskError: undecodable, corrupt, too_large.
     """
     decoded = decode(path.read_bytes(), encoding)
+    return read_rows(decoded, "csv", delimiter_of(clean(decoded.text[:_SAMPLE])[0]))
+
+
+def read_rows(decoded: Decoded, format: str, delimiter: str, quoted: bool = True) -> Extracted:
+    """The rows of a table as lines. quoted: whether quotation marks enclose values, or are characters like others.
+
+    Raises:
+      TaskError: corrupt, too_large.
+    """
     text, removed = clean(decoded.text)
-    delimiter = delimiter_of(text[:_SAMPLE])
-    sample = _sample_rows(text[:_SAMPLE], delimiter)
+    sample = _sample_rows(text[:_SAMPLE], delimiter, quoted)
     header = sample[0] if has_header(sample) else None
     csv.field_size_limit(_LONGEST_FIELD)
     lines: list[str] = []
     length = 0
     try:
-        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
+        for number, row in enumerate(_reader(text, delimiter, quoted)):
             if header is not None and number == 0:
                 continue
             if line := _line(row, header):
@@ -50,7 +59,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     return Extracted(
         result,
         [Anchor(0, "table", len(result))] if result else [],
-        "csv",
+        format,
         encoding=decoded.encoding,
         warnings=[*decoded.warnings, *clean_warning(removed)],
         properties={"rows": len(lines), **({"columns": [_flat(name) for name in header]} if header else {})},
@@ -59,10 +68,12 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 def delimiter_of(sample: str) -> str:
     """The delimiter that cuts the sample into rows of one width, and of the greatest."""
-    return max(_DELIMITERS, key=lambda delimiter: _evenness(_sample_rows(sample, delimiter)))
+    return max(_DELIMITERS, key=lambda delimiter: evenness(sample, delimiter))
 
 
-def _evenness(rows: list[list[str]]) -> float:
+def evenness(sample: str, delimiter: str) -> float:
+    """How well a delimiter cuts a sample into rows of one width, and of a great one; 0 when it cuts nothing."""
+    rows = _sample_rows(sample, delimiter)
     widths = Counter(map(len, rows))
     if not widths:
         return 0.0
@@ -70,15 +81,19 @@ def _evenness(rows: list[list[str]]) -> float:
     return (count / len(rows)) * min(width - 1, 20) ** 0.5 if width > 1 else 0.0
 
 
-def _sample_rows(sample: str, delimiter: str) -> list[list[str]]:
-    return [row for row in _rows(sample, delimiter) if any(cell.strip() for cell in row)]
+def _reader(text: str, delimiter: str, quoted: bool) -> Iterator[list[str]]:
+    quoting: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
 
 
-def _rows(sample: str, delimiter: str) -> Iterator[list[str]]:
+def _sample_rows(sample: str, delimiter: str, quoted: bool = True) -> list[list[str]]:
+    return [row for row in _rows(sample, delimiter, quoted) if any(cell.strip() for cell in row)]
+
+
+def _rows(sample: str, delimiter: str, quoted: bool) -> Iterator[list[str]]:
     """The first rows of a sample; a sample that ends inside a quotation is no error here."""
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
     try:
-        for _, row in zip(range(_SAMPLE_ROWS), reader, strict=False):
+        for _, row in zip(range(_SAMPLE_ROWS), _reader(sample, delimiter, quoted), strict=False):
             yield row
     except csv.Error:
         return

@@ -119,6 +119,8 @@ SEEDS = {
     "a.docx": samples.docx(samples.paragraph("Title", "t") + samples.table([["a", "b"], ["c", "d"]])),
     "a.html": b"<html><body><h1>T</h1><ul><li>a<li>b</ul><table><tr><td>1<td>2</table><pre>x</pre></body></html>",
     "a.md": b"---\na: b\n---\n# T\n\n```\ncode\n```\n\n| a | b |\n|---|---|\n| c | d |\n",
+    "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
+    "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',
 }
 

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from documents.extraction import extract
-from documents.text import Anchor, Extracted
+from documents.text import Anchor
 from tests.documents import samples
+from tests.documents.reading import headings, spans
 from tests.documents.samples import Line, paragraph, table
-
-
-@pytest.fixture
-def read(tmp_path: Path):  # type: ignore[no-untyped-def]
-    def _read(name: str, data: bytes | str) -> Extracted:
-        path = tmp_path / "payload"
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return extract(path, filename=name)
-
-    return _read
-
-
-def headings(extracted: Extracted) -> list[tuple[int | None, str | None]]:
-    return [(anchor.level, anchor.title) for anchor in extracted.anchors if anchor.kind == "heading"]
-
-
-def spans(extracted: Extracted, kind: str) -> list[str]:
-    return [extracted.text[anchor.start : anchor.end] for anchor in extracted.anchors if anchor.kind == kind]
 
 
 class TestPdf:
@@ -167,6 +147,28 @@ class TestCsv:
     def test_quoted_delimiters_and_line_ends_stay_in_their_cell(self, read) -> None:  # type: ignore[no-untyped-def]
         text = read("a.csv", 'Name,Note\n"Lovelace, Ada","first\nsecond"\nBob,x,extra\n').text
         assert text == "Name: Lovelace, Ada | Note: first second\nName: Bob | Note: x | extra"
+
+
+class TestTsv:
+    ROWS = (("Name", "Note"), ("Ada", '5" pipe, "quoted" words'), ('"Grace" Hopper', "中文，逗号"))
+
+    def test_quotation_marks_inside_values_are_kept(self, read) -> None:  # type: ignore[no-untyped-def]
+        extracted = read("a.tsv", "\r\n".join("\t".join(row) for row in self.ROWS))
+        assert extracted.format == "tsv"
+        assert extracted.text == ('Name: Ada | Note: 5" pipe, "quoted" words\nName: "Grace" Hopper | Note: 中文，逗号')
+
+    def test_values_that_a_spreadsheet_quoted_lose_their_quotation_marks(self, read) -> None:  # type: ignore[no-untyped-def]
+        text = read("a.tsv", 'Name\tNote\n"Ada ""L"""\t"one\ttwo"\n').text
+        assert text == 'Name: Ada "L" | Note: one two'
+
+    def test_commas_under_the_name_of_tabs_are_found_out(self, read) -> None:  # type: ignore[no-untyped-def]
+        extracted = read("a.tsv", "名称,天数\n年假,15\n病假,10\n")
+        assert extracted.format == "csv"
+        assert extracted.text == "名称: 年假 | 天数: 15\n名称: 病假 | 天数: 10"
+        assert "separated by ','" in extracted.warnings[0]
+
+    def test_a_single_column_stays_one(self, read) -> None:  # type: ignore[no-untyped-def]
+        assert read("a.tsv", "Remark\nFirst, second\nOnly\n").text == "Remark: First, second\nRemark: Only"
 
 
 class TestPlain:
