@@ -1,0 +1,156 @@
+"""The verbs of `tm`, their options, and the exit codes they end with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from client import hits, progress, submission
+from client.service import Refused, Service, Unusable
+from client.submission import Document
+
+#: What a command ends with. The shell's own codes are those of timeout(1) and of Ctrl-C.
+ALL_COMPLETED, TASK_FAILED, UNUSABLE, TIMED_OUT, INTERRUPTED = 0, 1, 2, 124, 130
+
+Priority = StrEnum("Priority", ["low", "normal", "high", "urgent"])
+Mode = StrEnum("Mode", ["hybrid", "vector", "text"])
+
+console = Console(highlight=False)
+complaints = Console(stderr=True, highlight=False)
+tm = typer.Typer(
+    help="Submit documents to a knowledge base, and search it. TM_API_URL says where the service is "
+    "(http://localhost:8084), TM_API_KEY holds one of its keys if it asks for one.",
+    epilog="Exit codes: 0 all completed; 1 a task failed; 2 wrong usage, refused or unreachable; 124 timed out.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Kb = Annotated[str, typer.Option("--kb", help="The knowledge base.")]
+
+
+@tm.command()
+def submit(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)],
+    kb: Kb,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the tasks until they end.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Wait so long at most; implies --wait.")
+    ] = None,
+    document_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="For a single file, instead of its name.")
+    ] = None,
+    priority: Annotated[Priority, typer.Option(help="Whose turn comes first.")] = Priority.normal,
+    encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Of texts; found out when not given.")] = None,
+) -> None:
+    """Upload files as documents of a knowledge base. A document of the same id is replaced."""
+    _require_names_of_their_own(files, document_id)
+    given = {"document_id": document_id, "priority": str(priority), "encoding": encoding}
+    fields = {name: value for name, value in given.items() if value}
+    documents = [Document(path) for path in files]
+    following = wait or timeout is not None
+
+    async def run() -> None:
+        async with _service() as service, asyncio.timeout(timeout):
+            await submission.submit(service, kb, documents, display, fields=fields, wait=following)
+
+    code = ALL_COMPLETED
+    display = progress.display(console, len(documents)) if following else progress.Lines(console)
+    try:
+        with display:
+            asyncio.run(run())
+    except Unusable as error:
+        _complain(f"tm: {error}")
+        code = UNUSABLE
+    except TimeoutError:
+        code = TIMED_OUT
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    report(documents, followed=following)
+    raise typer.Exit(code or _verdict(documents, followed=following))
+
+
+@tm.command()
+def search(
+    query: Annotated[str, typer.Argument(show_default=False, help="Words or a question, in any language.")],
+    kb: Kb,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many hits.")] = 5,
+    mode: Annotated[Mode, typer.Option(help="By words and vectors, or by one of them.")] = Mode.hybrid,
+) -> None:
+    """Show the passages of a knowledge base that fit a query best."""
+
+    async def run() -> None:
+        async with _service() as service:
+            found = await service.search(kb, query, limit, str(mode))
+        hits.show(console, found)
+        if not found:
+            _complain(f"tm: nothing in {kb} fits; is the KB's name right, and are its documents completed?")
+
+    try:
+        asyncio.run(run())
+    except (Unusable, Refused) as error:
+        _complain(f"tm: {error}")
+        raise typer.Exit(UNUSABLE) from None
+
+
+def report(documents: Sequence[Document], *, followed: bool) -> None:
+    """Say on standard error what bars and lines have no room for: why and what to do, doubts, what is left behind."""
+    for document in documents:
+        name = document.path.name
+        error = document.task.get("error")
+        if document.refusal is not None:
+            _complain(f"{name}: {document.refusal}")
+        elif error is not None:
+            chinese = (os.environ.get("LC_ALL") or os.environ.get("LANG") or "").startswith("zh")
+            hint = error["hint_zh"] if chinese else error["hint"]
+            _complain(f"{name}: {error['code']} in {error['stage']}: {error['message']}\n  {hint}")
+        elif followed and document.task_id is None:
+            _complain(f"{name}: was not uploaded")
+        elif followed and not document.ended:
+            where = f"{document.state}, {int(document.percent)} %"
+            _complain(f"{name}: not finished yet ({where}); the service goes on with task {document.task_id}")
+        for warning in (document.task.get("result") or {}).get("warnings", ()):
+            _complain(f"{name}: {warning}")
+
+
+def _verdict(documents: Sequence[Document], *, followed: bool) -> int:
+    if any(document.refusal is not None for document in documents):
+        return UNUSABLE
+    return TASK_FAILED if followed and not all(document.completed for document in documents) else ALL_COMPLETED
+
+
+def _require_names_of_their_own(files: Sequence[Path], document_id: str | None) -> None:
+    """Two files of one document id would replace each other."""
+    if document_id is not None and len(files) > 1:
+        raise typer.BadParameter("is for a single file", param_hint="--document-id")
+    names = [path.name for path in files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise typer.BadParameter(
+            f"{', '.join(twice)} is there twice, and would be one document: submit each with its own --document-id",
+            param_hint="FILE",
+        )
+
+
+def _service() -> Service:
+    return Service(os.environ.get("TM_API_URL") or "http://localhost:8084", os.environ.get("TM_API_KEY"))
+
+
+def _complain(line: str) -> None:
+    complaints.print(Text(hits.printable(line)), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character shows a question mark, and the command goes on.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    tm()
