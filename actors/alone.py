@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from actors import holding
 from errors import TaskError
@@ -17,8 +19,11 @@ from tasks.wake_up import BACKSTOP_SECONDS
 from tasks.work import Claim
 
 #: Suspects take turns: each is a whole interpreter.
-_turn = threading.Lock()
+_one = threading.Lock()
 POLL_SECONDS = 0.1
+#: Seconds that a suspect waits for its turn before it is handed back: Dramatiq's time limit counts them as well, and
+#: a neighbour of the guilty must not run out of time because others had their turn first.
+PATIENCE = BACKSTOP_SECONDS / 2
 
 
 def run(claim: Claim) -> bool:
@@ -29,9 +34,10 @@ def run(claim: Claim) -> bool:
 
     Raises:
       TaskError: what the stage raised; `worker_crashed` when its process died, `timeout` when it had to be killed.
-      holding.Lost, holding.HandBack: when it was killed for the claim's or this process's end.
+      holding.Lost, holding.HandBack: when it was killed for the claim's or this process's end; handed back also
+        when others have their turn.
     """
-    with _turn:
+    with _turn(claim):
         reading, writing = os.pipe()
         child = subprocess.Popen(
             [sys.executable, "-m", "actors.suspect", str(writing), str(os.getpid())],
@@ -60,13 +66,31 @@ def run(claim: Claim) -> bool:
     return bool(outcome)
 
 
-def _wait(child: subprocess.Popen[bytes], claim: Claim) -> None:
-    deadline = time.monotonic() + claim.timeout + BACKSTOP_SECONDS
-    while child.poll() is None:
-        if claim.lost.is_set():
-            raise holding.Lost
-        if holding.out_of_grace():
+@contextmanager
+def _turn(claim: Claim) -> Iterator[None]:
+    """Wait until no other suspect runs, and keep the others waiting."""
+    deadline = time.monotonic() + PATIENCE
+    while not _one.acquire(timeout=POLL_SECONDS):
+        _go_on(claim)
+        if time.monotonic() > deadline:
             raise holding.HandBack
+    try:
+        yield
+    finally:
+        _one.release()
+
+
+def _go_on(claim: Claim) -> None:
+    if claim.lost.is_set():
+        raise holding.Lost
+    if holding.out_of_grace():
+        raise holding.HandBack
+
+
+def _wait(child: subprocess.Popen[bytes], claim: Claim) -> None:
+    deadline = time.monotonic() + claim.timeout + PATIENCE
+    while child.poll() is None:
+        _go_on(claim)
         if time.monotonic() > deadline:
             raise TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was killed")
         time.sleep(POLL_SECONDS)

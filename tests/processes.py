@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,6 +46,7 @@ class Process:
       name: as in the Procfile.
       log_path: receives standard output and error; a restarted process goes on in the same file.
       restart: start it again whenever it ends by itself or is killed, as a PaaS does.
+      root: the folder of the service's code.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class Process:
         guard: Guard,
         *,
         restart: bool = False,
+        root: Path = ROOT,
     ) -> None:
         self.name = name
         self.environment = dict(environment)
         self.log_path = log_path
         self.restart = restart
+        self.root = root
         self.starts = 0
         self._guard = guard
         self._stopping = threading.Event()
@@ -138,7 +142,7 @@ class Process:
         with self.log_path.open("ab") as log:
             self._popen = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {COMMANDS[self.name]}"],
-                cwd=ROOT,
+                cwd=self.root,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -169,6 +173,7 @@ class Deployment:
     def __init__(self, database_url: str, rabbitmq_url: str, folder: Path, guard: Guard, **environment: str) -> None:
         self.database_url = database_url
         self.folder = folder
+        self.root = ROOT
         self.port = free_port()
         self.environment = {
             **_outside(),
@@ -182,6 +187,12 @@ class Deployment:
         self.processes: list[Process] = []
         self._guard = guard
         self._http: httpx2.Client | None = None
+
+    def add(self, files: Path) -> None:
+        """Run a copy of the service that has these files besides, as one to which a user has added a task type."""
+        self.root = self.folder / "service"
+        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "bench", "docs"))
+        shutil.copytree(files, self.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
 
     @property
     def url(self) -> str:
@@ -222,6 +233,7 @@ class Deployment:
             self.folder / f"{name}-{number}.log",
             self._guard,
             restart=restart,
+            root=self.root,
         )
         self.processes.append(process)
         if wait:

@@ -1,0 +1,45 @@
+"""A task that kills the process it runs in is found out, and those that ran beside it complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.reliability.conftest import House
+from tests.servers import eventually
+
+ADDITIONS = Path(__file__).parent / "additions"
+#: Threads of the killer's worker, all but one of which do honest work.
+THREADS = 10
+
+
+def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_complete(
+    house: House, tmp_path: Path
+) -> None:
+    house.deployment.add(ADDITIONS)
+    house.open("web", "clock")
+    worker = house.deployment.start("worker", restart=True, WORKER_POOL_SIZE=str(THREADS))
+    sign = tmp_path / "sign"
+    killer = house.submit(task_type="killer", payload={"sign": str(sign)}, retry_limit=0)
+    # Run one after the other, as those are whose worker died, they take longer than any of them may.
+    neighbours = [
+        house.submit(task_type="benchmark", payload={"seconds": 2}, timeout=3, retry_limit=0)
+        for _ in range(THREADS - 1)
+    ]
+    together = "SELECT count(*) FROM tasks WHERE status = 'processing' GROUP BY worker_id"
+    eventually(lambda: house.sql(together) == [(THREADS,)], seconds=20, every=0.02, reason="all run in one process")
+    sign.touch()
+    eventually(lambda: worker.starts == 2, seconds=20, reason="the worker has died and was started again")
+
+    shown = house.ended(killer, seconds=120)
+    assert shown["status"] == "failed"
+    assert shown["error"]["code"] == "worker_crashed"
+    assert "SIGKILL" in shown["error"]["message"]
+    assert shown["error"]["hint"] and shown["error"]["hint_zh"]
+    # Once in company, which convicts nobody, and three times alone.
+    assert shown["stages"][0]["attempts"] == 4
+    for neighbour in neighbours:
+        shown = house.ended(neighbour, seconds=120)
+        assert shown["status"] == "completed", shown["error"]
+        assert shown["stages"][0]["attempts"] == 2
+    assert worker.starts == 2
+    house.called_back_once(killer, *neighbours)
