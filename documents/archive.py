@@ -116,21 +116,33 @@ def _bomb(why: str) -> TaskError:
     return TaskError("archive_bomb", f"the archive was not opened: {why}")
 
 
-def office_format(path: Path) -> str:
-    """The format of a zip file by the parts it holds: `docx`, `xlsx`, `pptx`, `epub`, `odt`, or `zip`."""
+#: What an office document's list of types says of its main part.
+_MARKS = {
+    "docx": rb"wordprocessingml\.(document|template)\.main|ms-word\.(document|template)\.macroEnabled\.main",
+    "xlsx": rb"spreadsheetml\.(sheet|template)\.main|ms-excel\.(sheet|template)\.macroEnabled\.main",
+    "xlsb": rb"ms-excel\.sheet\.binary\.macroEnabled\.main",
+    "pptx": rb"(?:presentationml\.(presentation|slideshow|template)\.main"
+    rb"|ms-powerpoint\.(presentation|slideshow|template)\.macroEnabled\.main)",
+}
+#: What the member `mimetype` of an archive says, which e-books and OpenDocument begin with.
+_MIMETYPES = {
+    b"application/epub+zip": "epub",
+    b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.text-template": "odt",
+    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
+    b"application/vnd.oasis.opendocument.presentation": "odp",
+}
+#: The main parts by which office documents are known whose list of types says nothing.
+_MAIN_PARTS = {"word/document.xml": "docx", "ppt/presentation.xml": "pptx", "xl/workbook.xml": "xlsx"}
+
+
+def zip_format(path: Path) -> str:
+    """The format of a zip file by the parts it holds: a key of the tables above, or `zip`."""
     with Archive(path) as archive:
-        names = archive.members.keys()
         types = archive.read("[Content_Types].xml")[:1_000_000]
         for format, mark in _MARKS.items():
             if re.search(mark, types):
                 return format
-        if "mimetype" in names:
-            return {b"application/epub+zip": "epub"}.get(archive.read("mimetype").strip(), "odt")
-        return "docx" if "word/document.xml" in names else "zip"
-
-
-_MARKS = {
-    "docx": rb"wordprocessingml\.(document|template)\.main|ms-word\.(document|template)\.macroEnabled\.main",
-    "xlsx": rb"spreadsheetml\.(sheet|template)\.main|ms-excel\.",
-    "pptx": rb"presentationml\.(presentation|slideshow|template)\.main|ms-powerpoint\.",
-}
+        if "mimetype" in archive:
+            return _MIMETYPES.get(archive.read("mimetype").strip(), "zip")
+        return next((format for part, format in _MAIN_PARTS.items() if part in archive), "zip")

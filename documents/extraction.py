@@ -8,8 +8,8 @@ import re
 from email.message import Message
 from pathlib import Path, PurePath
 
-from documents.archive import office_format
-from documents.sniffing import OFFICE, READABLE, format_of, named_format
+from documents.archive import zip_format
+from documents.sniffing import OFFICE, READABLE, TOLD_BY_BYTES, format_of, named_format
 from documents.text import Extracted
 from errors import TaskError
 
@@ -18,6 +18,7 @@ _HEAD = 64 * 1024
 _READERS = {
     "pdf": "documents.readers.pdf",
     "docx": "documents.readers.docx",
+    "pptx": "documents.readers.pptx",
     "html": "documents.readers.html",
     "markdown": "documents.readers.markdown",
     "csv": "documents.readers.csv",
@@ -26,7 +27,15 @@ _READERS = {
     "text": "documents.readers.plain",
 }
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
-_NAMES = {"xlsx": "an Excel workbook", "pptx": "a PowerPoint presentation", "epub": "an e-book"}
+#: What is known of the insides of archives that have no reader.
+_NAMES = {
+    "xlsx": "an Excel workbook",
+    "xlsb": "an Excel workbook in binary form (save it as .xlsx)",
+    "epub": "an e-book",
+    "odt": "an OpenDocument text",
+    "ods": "an OpenDocument spreadsheet (save it as .xlsx)",
+    "odp": "an OpenDocument presentation (save it as .pptx)",
+}
 
 
 def extract(
@@ -73,7 +82,7 @@ def _format(path: Path, filename: str | None, content_type: str | None) -> str:
                     raise TaskError("encrypted", f"{_name(filename)} is protected by a password")
     found = format_of(head, filename, content_type)
     if found == "zip":
-        found = office_format(path)
+        found = zip_format(path)
     if found not in READABLE:
         what = _NAMES.get(found, "an archive")
         raise TaskError("unsupported_format", f"{_name(filename)} is {what}, which has no reader")
@@ -83,7 +92,7 @@ def _format(path: Path, filename: str | None, content_type: str | None) -> str:
 def _lie(found: str, filename: str | None, content_type: str | None) -> str | None:
     """What the submitter is told when the content is not what the name says."""
     named = named_format(filename, content_type)
-    if found in ("pdf", "docx", "html") and named not in (None, found):
+    if (found in TOLD_BY_BYTES or found == "html") and named not in (None, found):
         return f"{_name(filename)} is named as {named} but was read as {found}, which it is"
     return None
 

@@ -9,13 +9,19 @@ from pathlib import PurePath
 from errors import TaskError
 
 #: The formats that have a reader.
-READABLE = ("pdf", "docx", "html", "markdown", "csv", "tsv", "json", "text")
+READABLE = ("pdf", "docx", "pptx", "html", "markdown", "csv", "tsv", "json", "text")
+#: Those that are told by their bytes: a file that is merely named so is damaged, or something else.
+TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx"))
 
 _BY_SUFFIX = {
     "pdf": "pdf",
     "docx": "docx",
     "docm": "docx",
     "dotx": "docx",
+    "pptx": "pptx",
+    "pptm": "pptx",
+    "ppsx": "pptx",
+    "potx": "pptx",
     "htm": "html",
     "html": "html",
     "xhtml": "html",
@@ -34,6 +40,7 @@ _BY_SUFFIX = {
 _BY_TYPE = {
     "application/pdf": "pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/markdown": "markdown",
@@ -99,15 +106,15 @@ def format_of(head: bytes, filename: str | None = None, content_type: str | None
     if head.startswith(OFFICE):
         raise _office(head)
     _refuse_magic(head, filename)
-    if named in ("pdf", "docx") and not _HTML.match(head):
-        raise TaskError("corrupt", f"{_name(filename)} does not begin as a {named.upper()} file does")
+    if named in TOLD_BY_BYTES and not _HTML.match(head):
+        raise TaskError("corrupt", f"{_name(filename)} does not begin as a file of the format {named} does")
     if _is_binary(head):
         raise TaskError("unsupported_format", f"{_name(filename)} holds binary data of a kind that has no reader")
     if _HTML.match(head.removeprefix(codecs.BOM_UTF8)):
         return "html"
     if named is None and _JSON.match(head.removeprefix(codecs.BOM_UTF8)) and not PurePath(filename or "").suffix:
         return "json"
-    return named if named not in (None, "pdf", "docx") else "text"
+    return "text" if named is None else named
 
 
 def named_format(filename: str | None, content_type: str | None) -> str | None:

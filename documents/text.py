@@ -11,6 +11,7 @@ from errors import TaskError
 #: A document that expands to more than this is refused; PostgreSQL's own limit for a value is 1 GB.
 MAX_CHARACTERS = 100_000_000
 
+_LISTED_PAGES = 20
 #: Characters that PostgreSQL, JSON or UTF-8 cannot carry, or that no reader of a text can see.
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -137,3 +138,16 @@ def table_lines(rows: list[list[str]]) -> str:
 
 def _row(cells: list[str]) -> str:
     return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+
+def listed(numbers: list[int], noun: str = "page") -> str:
+    """Page numbers for a sentence, runs of them as in 3-7."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:_LISTED_PAGES]]
+    more = f" and {len(runs) - _LISTED_PAGES} more" if len(runs) > _LISTED_PAGES else ""
+    return f"{noun}{'s' if len(numbers) > 1 else ''} {', '.join(shown)}{more}"

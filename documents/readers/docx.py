@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from lxml import etree
 
 from documents.archive import Archive
 from documents.readers.docx_styles import Numbering, Styles
-from documents.readers.docx_xml import broken, child_of, name_of, parse, refuse_doctype, value_of
+from documents.readers.office_xml import child_of, main_part, name_of, parse, properties_of, stream, value_of
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 
@@ -33,63 +32,16 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
       TaskError: corrupt, encrypted, archive_bomb, too_large.
     """
     with Archive(path) as archive:
-        main = _main_part(archive)
+        main = main_part(archive, "word/document.xml")
         folder = posixpath.dirname(main)
         reader = _Reader(archive, folder)
         data = archive.read(main)
         if not data:
             raise TaskError("corrupt", f"the document lacks its main part {main}")
-        for block in _stream(data, main):
+        for block in stream(data, main, "body"):
             reader.block(block)
         reader.notes()
-        return reader.writer.finish("docx", properties=_properties(archive))
-
-
-def _stream(data: bytes, part: str) -> Iterator[etree._Element]:
-    """The blocks of the body one after another, each forgotten after use: a tree is ten times the file."""
-    refuse_doctype(data, part)
-    events = etree.iterparse(
-        io.BytesIO(data),
-        events=("start", "end"),
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    body: etree._Element | None = None
-    try:
-        for event, element in events:
-            if event == "start":
-                if body is None and name_of(element) == "body":
-                    body = element
-            elif body is not None and element.getparent() is body:
-                yield element
-                element.clear(keep_tail=False)
-                while element.getprevious() is not None:
-                    del body[0]
-    except etree.XMLSyntaxError as error:
-        raise broken(part, error) from error
-    if body is None:
-        raise TaskError("corrupt", f"the part {part} of the document has no body")
-
-
-def _main_part(archive: Archive) -> str:
-    if relations := archive.read("_rels/.rels"):
-        for relation in parse(relations, "_rels/.rels"):
-            if (relation.get("Type") or "").endswith("/officeDocument"):
-                return (relation.get("Target") or "").lstrip("/")
-    return "word/document.xml"
-
-
-def _properties(archive: Archive) -> dict[str, str]:
-    data = archive.read("docProps/core.xml")
-    if not data:
-        return {}
-    wanted = {"title", "creator", "subject", "created", "modified", "keywords"}
-    found = {name_of(item): (item.text or "").strip() for item in parse(data, "docProps/core.xml")}
-    return {name: text for name, text in found.items() if name in wanted and text}
+        return reader.writer.finish("docx", properties=properties_of(archive))
 
 
 class _Reader:

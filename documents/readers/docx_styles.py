@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from documents.readers.docx_xml import child_of, name_of, value_of
+from documents.readers.office_xml import child_of, name_of, value_of
 
 _HEADING = re.compile(r"heading (\d)$", re.IGNORECASE)
 _CHAIN = 20  # styles may be based on each other in a circle

@@ -10,11 +10,10 @@ import pypdfium2.raw as pdfium
 
 from documents.readers.pdf_headings import Outline, Sizes
 from documents.readers.pdf_layout import BULLETS, Hyphens, Line, blocks_of
-from documents.text import Extracted, Writer
+from documents.text import Extracted, Writer, listed
 from errors import TaskError
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
-_LISTED_PAGES = 20
 _PROPERTIES = {"Title": "title", "Author": "creator", "Subject": "subject", "CreationDate": "created"}
 
 
@@ -149,23 +148,10 @@ def _write(pages: list[list[Line]], outline: Outline) -> Writer:
 def _textless(pages: int, pictures: list[int]) -> TaskError:
     if not pictures:
         return TaskError("empty", f"the PDF's {pages} pages are blank")
-    return TaskError("needs_ocr", f"no page of the PDF holds text, only pictures: {_listed(pictures)}")
+    return TaskError("needs_ocr", f"no page of the PDF holds text, only pictures: {listed(pictures)}")
 
 
 def _warnings(pages: list[list[Line]], pictures: list[int]) -> list[str]:
     if not pictures:
         return []
-    return [f"{len(pictures)} of {len(pages)} pages hold no text and would need OCR: {_listed(pictures)}"]
-
-
-def _listed(numbers: list[int]) -> str:
-    """Page numbers for a sentence, runs of them as in 3-7."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:_LISTED_PAGES]]
-    more = f" and {len(runs) - _LISTED_PAGES} more" if len(runs) > _LISTED_PAGES else ""
-    return f"page{'s' if len(numbers) > 1 else ''} {', '.join(shown)}{more}"
+    return [f"{len(pictures)} of {len(pages)} pages hold no text and would need OCR: {listed(pictures)}"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from documents.extraction import extract
 from documents.text import clean
 from errors import TaskError
-from tests.documents import samples
+from tests.documents import office, samples
 
 
 def read(folder: Path, name: str, data: bytes, **facts: str) -> tuple[str, list[str]]:
@@ -119,6 +119,7 @@ SEEDS = {
     "a.docx": samples.docx(samples.paragraph("Title", "t") + samples.table([["a", "b"], ["c", "d"]])),
     "a.html": b"<html><body><h1>T</h1><ul><li>a<li>b</ul><table><tr><td>1<td>2</table><pre>x</pre></body></html>",
     "a.md": b"---\na: b\n---\n# T\n\n```\ncode\n```\n\n| a | b |\n|---|---|\n| c | d |\n",
+    "a.pptx": office.pptx([office.title("Title") + office.content(["one", "two"])], {1: "Notes"}),
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',

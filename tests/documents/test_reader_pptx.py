@@ -1,0 +1,97 @@
+"""Presentations: slides are pages, titles headings, tables Markdown, and the speaker's notes are read."""
+
+from __future__ import annotations
+
+import pytest
+
+from errors import TaskError
+from tests.documents import office, samples
+from tests.documents.office import content, grid, pptx, run, shape, title
+from tests.documents.reading import CHINESE, ENGLISH, Read, headings, pages, spans
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE])
+def test_a_text_comes_back_from_every_place(read: Read, text: str) -> None:
+    extracted = read("a.pptx", pptx([title(text), shape(run(text)), content([text]) + grid([[text, "b"]])], {2: text}))
+    assert pages(extracted) == [
+        f"# {text}",
+        f"{text}\n\nNotes: {text}",
+        f"- {text}\n\n| {text} | b |\n| --- | --- |",
+    ]
+    assert extracted.format == "pptx"
+
+
+def test_slides_come_in_the_order_of_the_presentation(read: Read) -> None:
+    slides = [content(["before the title"]) + title(f"Slide {number}") for number in range(1, 13)]
+    extracted = read("a.pptx", pptx(slides))
+    assert extracted.pages == 12
+    assert headings(extracted) == [(1, f"Slide {number}") for number in range(1, 13)]
+    assert pages(extracted)[11] == "# Slide 12\n\n- before the title"
+
+
+def test_lists_tables_groups_and_line_ends(read: Read) -> None:
+    listed = shape(
+        run("one")
+        + run("inner", '<a:pPr lvl="1"/>')
+        + run("no bullet", "<a:pPr><a:buNone/></a:pPr>")
+        + run("first", '<a:pPr><a:buAutoNum type="arabicPeriod"/></a:pPr>')
+        + run("second", '<a:pPr><a:buAutoNum type="arabicPeriod"/></a:pPr>'),
+        'type="body" idx="1"',
+    )
+    broken = shape("<a:p><a:r><a:t>up</a:t></a:r><a:br/><a:fld><a:t>down</a:t></a:fld></a:p>")
+    choice = (
+        f"<mc:AlternateContent><mc:Choice>{broken}</mc:Choice><mc:Fallback>{broken}</mc:Fallback></mc:AlternateContent>"
+    )
+    furniture = shape(run("page 7"), 'type="sldNum"') + shape(run("© Company"), 'type="ftr"')
+    extracted = read(
+        "a.pptx", pptx([listed + f"<p:grpSp>{choice}</p:grpSp>" + grid([["A", "B|C"], ["1", ""]]) + furniture])
+    )
+    assert extracted.text == (
+        "- one\n  - inner\nno bullet\n1. first\n2. second\n\nup\ndown\n\n| A | B\\|C |\n| --- | --- |\n| 1 |  |"
+    )
+    assert spans(extracted, "table") == ["| A | B\\|C |\n| --- | --- |\n| 1 |  |"]
+
+
+def test_diagrams_are_read(read: Read) -> None:
+    frame = '<p:graphicFrame><d:relIds xmlns:d="urn:d" r:dm="d1"/></p:graphicFrame>'
+    points = "".join(f"<d:pt><d:t>{run(text)}</d:t></d:pt>" for text in ("Plan", "Do"))
+    data = f'<d:dataModel xmlns:d="urn:d" xmlns:a="urn:a">{points}</d:dataModel>'
+    more = {
+        "ppt/slides/_rels/slide1.xml.rels": office.relations({"d1": ("diagramData", "../diagrams/data1.xml")}),
+        "ppt/diagrams/data1.xml": data,
+    }
+    assert read("a.pptx", pptx([frame], more=more)).text == "- Plan\n- Do"
+
+
+def test_slides_that_are_pictures_are_named(read: Read) -> None:
+    extracted = read("a.pptx", pptx(["<p:pic/>", title("Words"), "<p:pic/>"]))
+    assert "slides 1, 3" in extracted.warnings[0]
+    with pytest.raises(TaskError, match="slides 1-2") as caught:
+        read("a.pptx", pptx(["<p:pic/>", "<p:pic/>"]))
+    assert caught.value.code == "needs_ocr"
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        ("empty", pptx([""])),
+        ("corrupt", pptx([title("T")])[:-300]),
+        ("corrupt", pptx(["<p:sp>"])),
+        ("corrupt", pptx([title("T")], more={"ppt/_rels/presentation.xml.rels": office.relations({})})),
+        ("corrupt", pptx([], more={"ppt/presentation.xml": '<!DOCTYPE p [<!ENTITY e "e">]><p>&e;</p>'})),
+        ("corrupt", b"no presentation at all"),
+    ],
+)
+def test_it_refuses_with_the_right_code(read: Read, code: str, data: bytes) -> None:
+    with pytest.raises(TaskError) as caught:
+        read("a.pptx", data)
+    assert caught.value.code == code
+
+
+def test_a_presentation_is_known_by_its_bytes(read: Read) -> None:
+    extracted = read("a.docx", pptx([title("T")]))
+    assert extracted.format == "pptx"
+    assert "was read as pptx" in extracted.warnings[0]
+    other = read("a.pptx", samples.docx(samples.paragraph("T")))
+    assert other.format == "docx"
+    assert "was read as docx" in other.warnings[0]
