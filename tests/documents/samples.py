@@ -73,6 +73,23 @@ def pdf(
     return _file(objects, catalogue, encrypt)
 
 
+def swelling_pdf(size: int) -> bytes:
+    """A PDF whose one page takes `size` bytes to draw: pdfium, which wants it whole, aborts when it cannot have it."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = compressor.compress(b"BT (x) Tj ET\n" * 80_660) + compressor.flush(zlib.Z_FULL_FLUSH)  # stands for itself
+    stream = b"\x78\xda" + block * (size >> 20) + compressor.flush()
+    return _file(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R >>",
+            b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(stream), stream),
+        ],
+        root=1,
+        encrypt=0,
+    )
+
+
 def _file(objects: list[bytes], root: int, encrypt: int) -> bytes:
     out = bytearray(b"%PDF-1.4\n")
     offsets = []
