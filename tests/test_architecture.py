@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "embedded": BELOW_ACTORS | {"api", "actors", "clock"},
     "client": set(),
     "demo": {"client"},
+    "samples": set(),
 }
 
 #: What each process imports, and the requirements it is deployed with.
@@ -40,7 +41,7 @@ PROCESSES = {
     "web": ("web", "import api.app; from settings import settings; api.app.create_app(settings())"),
     "worker": ("worker", "import actors.worker, documents.extraction, documents.chunking"),
     "clock": ("clock", "import clock; clock.timetable()"),
-    "client": ("client", "import client"),
+    "client": ("client", "import client.__main__"),
 }
 
 WITHOUT = """
