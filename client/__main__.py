@@ -12,9 +12,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from client import hits, progress, submission
+from client import complaints, hits, progress, submission
 from client.service import Refused, Service, Unusable
 from client.submission import Document
 
@@ -25,7 +24,6 @@ Priority = StrEnum("Priority", ["low", "normal", "high", "urgent"])
 Mode = StrEnum("Mode", ["hybrid", "vector", "text"])
 
 console = Console(highlight=False)
-complaints = Console(stderr=True, highlight=False)
 tm = typer.Typer(
     help="Submit documents to a knowledge base, and search it. TM_API_URL says where the service is "
     "(http://localhost:8084), TM_API_KEY holds one of its keys if it asks for one.",
@@ -69,13 +67,13 @@ def submit(
         with display:
             asyncio.run(run())
     except Unusable as error:
-        _complain(f"tm: {error}")
+        complaints.complain(f"tm: {error}")
         code = UNUSABLE
     except TimeoutError:
         code = TIMED_OUT
     except KeyboardInterrupt:
         code = INTERRUPTED
-    report(documents, followed=following)
+    complaints.report(documents, followed=following)
     raise typer.Exit(code or _verdict(documents, followed=following))
 
 
@@ -93,33 +91,13 @@ def search(
             found = await service.search(kb, query, limit, str(mode))
         hits.show(console, found)
         if not found:
-            _complain(f"tm: nothing in {kb} fits; is the KB's name right, and are its documents completed?")
+            complaints.complain(f"tm: nothing in {kb} fits; is the KB's name right, and are its documents completed?")
 
     try:
         asyncio.run(run())
     except (Unusable, Refused) as error:
-        _complain(f"tm: {error}")
+        complaints.complain(f"tm: {error}")
         raise typer.Exit(UNUSABLE) from None
-
-
-def report(documents: Sequence[Document], *, followed: bool) -> None:
-    """Say on standard error what bars and lines have no room for: why and what to do, doubts, what is left behind."""
-    for document in documents:
-        name = document.path.name
-        error = document.task.get("error")
-        if document.refusal is not None:
-            _complain(f"{name}: {document.refusal}")
-        elif error is not None:
-            chinese = (os.environ.get("LC_ALL") or os.environ.get("LANG") or "").startswith("zh")
-            hint = error["hint_zh"] if chinese else error["hint"]
-            _complain(f"{name}: {error['code']} in {error['stage']}: {error['message']}\n  {hint}")
-        elif followed and document.task_id is None:
-            _complain(f"{name}: was not uploaded")
-        elif followed and not document.ended:
-            where = f"{document.state}, {int(document.percent)} %"
-            _complain(f"{name}: not finished yet ({where}); the service goes on with task {document.task_id}")
-        for warning in (document.task.get("result") or {}).get("warnings", ()):
-            _complain(f"{name}: {warning}")
 
 
 def _verdict(documents: Sequence[Document], *, followed: bool) -> int:
@@ -143,10 +121,6 @@ def _require_names_of_their_own(files: Sequence[Path], document_id: str | None) 
 
 def _service() -> Service:
     return Service(os.environ.get("TM_API_URL") or "http://localhost:8084", os.environ.get("TM_API_KEY"))
-
-
-def _complain(line: str) -> None:
-    complaints.print(Text(hits.printable(line)), soft_wrap=True)
 
 
 if __name__ == "__main__":
