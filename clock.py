@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from uuid import UUID
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -17,11 +19,13 @@ from documents import index
 from documents.storage import storage
 from models import database
 from settings import settings
-from tasks import callbacks, dispatch, presence, retention, unit
+from tasks import callbacks, dispatch, ending, idempotency, presence, retention, unit
 from tasks.unit import Unit, unit_of_work
 
 #: An upload outlives the end of its task by so much at least, and one that no task came of is given up.
 UPLOADS_KEPT = timedelta(hours=1)
+#: Ids that are looked at together.
+PAGE = 200
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +33,7 @@ log = structlog.get_logger(__name__)
 def wake(work: Unit) -> None:
     """Publish what has become due, and what waits for room in its window."""
     dispatch.wake(work)
+    ending.expire(work)
     dispatch.refill(work, dispatch.queues())
     callbacks.publish_due(work)
 
@@ -44,11 +49,22 @@ def repair(work: Unit) -> None:
 
 def tidy(work: Unit) -> None:
     """Delete, a few at a time, what no document points at any more."""
-    unpublished = index.unpublished_versions(work.session, limit=200)
-    index.sweep_versions(work.session, retention.ended(work.session, unpublished))
+    index.sweep_versions(work.session, _first_over(work, partial(index.unpublished_versions, work.session)))
     uploads = storage(settings())
-    for upload_id in retention.ended(work.session, uploads.older_than(UPLOADS_KEPT, limit=200)):
+    for upload_id in _first_over(work, partial(uploads.older_than, UPLOADS_KEPT)):
         uploads.delete(upload_id)
+    idempotency.forget(work)
+
+
+def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:
+    """Of things that are kept for tasks those of the first page on which some are not needed any more."""
+    ids = page(limit=PAGE)
+    while ids:
+        over = retention.over(work.session, ids)
+        if over:
+            return over
+        ids = page(limit=PAGE, after=ids[-1])
+    return []
 
 
 def beat() -> None:

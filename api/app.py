@@ -10,10 +10,10 @@ import falcon.asgi
 from api import openapi, problems
 from api.batches import Batch, Batches
 from api.documents import Chunks, Document, Documents, Text
-from api.middleware import Keys, RequestIds
-from api.operations import Health, Live, Metrics, Queues, Ready, Workers
+from api.middleware import Addresses, Keys, RequestIds
+from api.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.search import Search
-from api.tasks import Task, Tasks
+from api.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from settings import Settings
 from tasks.group_commit import GroupCommit
 from tasks.types import all_types
@@ -30,13 +30,19 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     routes: list[tuple[str, Any]] = [
         (f"{PREFIX}/tasks", Tasks(commits)),
         (f"{PREFIX}/tasks/batch", Batches(commits)),
+        (f"{PREFIX}/tasks/retry", TasksRetry()),
         (f"{PREFIX}/tasks/{{task_id}}", Task()),
+        (f"{PREFIX}/tasks/{{task_id}}/retry", TaskRetry()),
+        (f"{PREFIX}/tasks/{{task_id}}/callbacks", Callbacks()),
+        (f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver", Redelivery()),
         (f"{PREFIX}/batches/{{batch_id}}", Batch()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents", Documents(commits, settings)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}", Document()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/text", Text()),
         (f"{PREFIX}/kbs/{{kb_id}}/search", Search(settings)),
+        (f"{PREFIX}/queues/{{name}}/pause", Pause()),
+        (f"{PREFIX}/queues/{{name}}/resume", Resume()),
         (f"{PREFIX}/stats/workers", Workers()),
         (f"{PREFIX}/stats/queues", Queues()),
         (f"{PREFIX}/health", Health()),
@@ -48,7 +54,9 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     payloads = {name: each.payload for name, each in all_types().items()}
     spec = openapi.document(routes, VERSION, PREFIX, payloads)
     routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec))]
-    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[RequestIds(), Keys(settings.keys, PREFIX)])
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
+        middleware=[RequestIds(), Addresses(), Keys(settings.keys, PREFIX)]
+    )
     app.req_options.auto_parse_qs_csv = False
     app.resp_options.media_handlers[problems.PROBLEM] = falcon.media.JSONHandler()
     problems.install(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import falcon
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,9 +13,9 @@ from api import requests
 from api.operation import operation
 from api.problems import Invalid
 from api.tasks import EXAMPLE, submission_of
-from tasks import reading
+from tasks import dependencies, reading
 from tasks.group_commit import GroupCommit
-from tasks.submission import NewBatch, Submission, submit_batch
+from tasks.submission import ADDRESS, Accepted, NewBatch, Submission, submit_batch
 
 LARGEST = 1000
 
@@ -24,10 +25,12 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tasks: list[dict[str, Any]] = Field(min_length=1, max_length=LARGEST)
-    callback_url: str | None = Field(
-        None, max_length=2048, pattern=r"^https?://", description="Default: KB_CALLBACK_URL."
+    tasks: list[dict[str, Any]] = Field(
+        min_length=1,
+        max_length=LARGEST,
+        description="As for `POST /tasks`; one with a `name` can be depended on by the others.",
     )
+    callback_url: str | None = Field(None, max_length=2048, pattern=ADDRESS, description="Default: KB_CALLBACK_URL.")
     atomic: bool = Field(False, description="All or none: one task that does not fit rejects the rest.")
 
 
@@ -45,36 +48,66 @@ class Batches:
     )
     async def on_post(self, req: Any, resp: Any) -> None:
         asked = requests.fit(BatchRequest, await requests.body(req))
-        good: dict[int, Submission] = {}
-        bad: dict[int, list[dict[str, str]]] = {}
-        for position, each in enumerate(asked.tasks):
-            try:
-                good[position] = submission_of(each)
-            except Invalid as error:
-                bad[position] = error.problems
-        if bad and (asked.atomic or not good):
-            raise Invalid(
-                [
-                    {"field": f"tasks.{position}.{each['field']}", "message": each["message"]}
-                    for position, problems in bad.items()
-                    for each in problems
-                ]
-            )
-        batch = NewBatch(submissions=list(good.values()), callback_url=asked.callback_url)
-        batch_id, accepted = await asyncio.wrap_future(self._commits.put(submit_batch, batch))
-        items: list[dict[str, Any]] = [
-            {"index": position, "task_id": str(each.task_id), "status": each.status}
-            for position, each in zip(good, accepted, strict=True)
-        ]
-        items += [{"index": position, "error": {"errors": problems}} for position, problems in bad.items()]
+        try:
+            items, names = dependencies.by_name(asked.tasks)
+        except dependencies.Misnamed as error:
+            raise Invalid([{"field": error.field, "message": error.message}]) from None
+        good, bad = _sorted_out(asked.tasks, items, {name: task_id for task_id, name in names.items()})
+        if not good or (bad and asked.atomic):
+            raise _all_refused(bad)
+        batch = NewBatch(submissions=list(good.values()), callback_url=asked.callback_url, atomic=asked.atomic)
+        key = requests.idempotency_key(req, asked.model_dump_json().encode())
+        answer = await asyncio.wrap_future(self._commits.put(submit_batch, batch.under(key)))
+        accepted: dict[int, dict[str, Any]] = {}
+        for position, each in zip(good, answer.tasks, strict=True):
+            if isinstance(each, Accepted):
+                accepted[position] = {"index": position, "task_id": str(each.task_id), "status": each.status}
+            else:
+                bad[position] = [_unknown(task_id, names) for task_id in each.unknown]
+        if answer.batch_id is None:
+            raise _all_refused(bad)
+        refused = {position: {"index": position, "error": {"errors": problems}} for position, problems in bad.items()}
         resp.status = falcon.HTTP_202
-        resp.location = f"/api/v1/batches/{batch_id}"
+        resp.location = f"/api/v1/batches/{answer.batch_id}"
         resp.media = {
-            "batch_id": str(batch_id),
-            "tasks": sorted(items, key=lambda each: each["index"]),
-            "accepted": len(good),
-            "rejected": len(bad),
+            "batch_id": str(answer.batch_id),
+            "tasks": [item for _, item in sorted((accepted | refused).items())],
+            "accepted": len(accepted),
+            "rejected": len(refused),
         }
+
+
+def _sorted_out(
+    given: list[Any], items: list[Any], ids: dict[str, UUID]
+) -> tuple[dict[int, Submission], dict[int, list[dict[str, str]]]]:
+    """The items that fit, and what is wrong with the others, by their position."""
+    good: dict[int, Submission] = {}
+    bad: dict[int, list[dict[str, str]]] = {}
+    for position, (named, item) in enumerate(zip(given, items, strict=True)):
+        try:
+            submission = submission_of(item)
+        except Invalid as error:
+            bad[position] = error.problems
+            continue
+        name = named.get("name")
+        good[position] = submission if name is None else submission.named(ids[name])
+    return good, bad
+
+
+def _unknown(task_id: UUID, names: dict[UUID, str]) -> dict[str, str]:
+    if task_id in names:
+        return {"field": "depends_on", "message": f"the item {names[task_id]!r} was rejected"}
+    return {"field": "depends_on", "message": f"there is no task {task_id}"}
+
+
+def _all_refused(bad: dict[int, list[dict[str, str]]]) -> Invalid:
+    return Invalid(
+        [
+            {"field": f"tasks.{position}.{each['field']}", "message": each["message"]}
+            for position, problems in sorted(bad.items())
+            for each in problems
+        ]
+    )
 
 
 class Batch:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +24,17 @@ from tasks.group_commit import GroupCommit
 from tasks.submission import Accepted, Submission, submit
 
 #: Form fields that belong to the task; all others belong to its payload.
-TASK_FIELDS = ("priority", "retry_limit", "timeout", "callback_url", "metadata")
+TASK_FIELDS = (
+    "priority",
+    "retry_limit",
+    "timeout",
+    "depends_on",
+    "on_dependency_failure",
+    "run_at",
+    "expires_at",
+    "callback_url",
+    "metadata",
+)
 #: Characters of one form field.
 LONGEST_FIELD = 64 * 1024
 
@@ -41,6 +53,10 @@ class UploadForm(BaseModel):
     priority: str = "normal"
     retry_limit: int | None = None
     timeout: float | None = None
+    depends_on: str | None = Field(None, description="Ids of tasks, comma-separated.")
+    on_dependency_failure: str = "fail"
+    run_at: str | None = None
+    expires_at: str | None = None
     callback_url: str | None = None
     metadata: str | None = Field(None, description="A JSON object.")
 
@@ -79,24 +95,33 @@ class Documents:
         upload_id = new_id()
         upload: Upload | None = None
         fields: dict[str, str] = {}
+        digest = hashlib.sha256()
         try:
             async for part in await req.get_media():
-                if part.name != "file":
-                    fields[part.name] = await _text(part)
+                name, filename, content_type = _said_of(part)
+                if name != "file":
+                    fields[name] = await _text(part)
                     continue
                 if upload is not None:
                     raise Invalid([{"field": "file", "message": "is there twice; upload one document at a time"}])
                 upload = await requests.beside(self._storage.writer, upload_id, self._max_bytes)
                 # The form's own name and type count where no field names them.
-                fields.setdefault("filename", part.filename or "")
-                fields.setdefault("content_type", part.content_type or "")
+                fields.setdefault("filename", filename or "")
+                fields.setdefault("content_type", content_type or "")
                 while data := await part.stream.read(PAGE):
                     await requests.beside(upload.write, data)
+                    digest.update(data)
             if upload is None:
                 raise Invalid([{"field": "file", "message": "is missing; send the document under this name"}])
             submission = _submission(kb_id, upload_id, fields)
+            submission.under(requests.idempotency_key(req, repr(sorted(fields.items())).encode(), digest.digest()))
             await requests.beside(upload.finish)
+            # From here on a task may own it, whatever becomes of this request; the clock deletes it if none does.
+            upload = None
             accepted = await asyncio.wrap_future(self._commits.put(submit, submission))
+            if accepted.task_id != upload_id:
+                # The same request came before, with the same bytes: this copy is not needed.
+                await requests.beside(self._storage.delete, upload_id)
         except BaseException:
             # The client's fault, ours, or a connection that broke: what was stored of it goes again.
             if upload is not None:
@@ -107,7 +132,7 @@ class Documents:
     @operation("List the documents of a KB.", {200: "A page; `next_cursor` is null on the last."}, query=PageQuery)
     async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
         asked = requests.query(req, PageQuery)
-        after = requests.from_cursor(asked.cursor) if asked.cursor is not None else None
+        after = requests.from_cursor(asked.cursor, str)
         items = await requests.read(catalogue.page, kb_id, limit=asked.limit + 1, after=after)
         resp.media = requests.page_of(items, asked.limit, "document_id")
 
@@ -135,9 +160,7 @@ class Chunks:
     @operation("List a document's chunks.", {200: "A page.", 404: "It is not searchable."}, query=PageQuery)
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
         asked = requests.query(req, PageQuery)
-        after = None
-        if asked.cursor is not None:
-            after = requests.number(requests.from_cursor(asked.cursor))
+        after = requests.from_cursor(asked.cursor, int)
         items = await requests.read(catalogue.chunks, kb_id, document_id, limit=asked.limit + 1, after=after)
         if items is None:
             raise requests.missing("document", document_id)
@@ -160,6 +183,14 @@ class Text:
         resp.text = text
 
 
+def _said_of(part: Any) -> tuple[str, str | None, str | None]:
+    """A part's name, file name and type."""
+    try:
+        return part.name or "", part.filename, part.content_type
+    except UnicodeDecodeError:
+        raise falcon.HTTPBadRequest(description="the headers of a part of the form are not UTF-8") from None
+
+
 async def _text(part: Any) -> str:
     data = await part.stream.read(LONGEST_FIELD + 1)
     if len(data) > LONGEST_FIELD:
@@ -177,10 +208,11 @@ def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submissi
     if "upload_id" in given:
         raise Invalid([{"field": "upload_id", "message": "is set by the upload itself"}])
     if "metadata" in task:
-        try:
+        # What is no JSON stays a text, and is listed with whatever else does not fit.
+        with suppress(ValueError, RecursionError):
             task["metadata"] = json.loads(task["metadata"])
-        except json.JSONDecodeError as error:
-            raise Invalid([{"field": "metadata", "message": f"is not JSON: {error}"}]) from None
+    if "depends_on" in task:
+        task["depends_on"] = task["depends_on"].replace(",", " ").split()
     payload: dict[str, Any] = {**given, "upload_id": str(upload_id)}
     payload.setdefault("document_id", given.get("filename"))
     if payload["document_id"] is None:

@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from typing import Any
+from urllib.parse import unquote
 
 import falcon
 import structlog
@@ -31,6 +32,25 @@ class RequestIds:
         milliseconds = round((time.perf_counter() - req.context.began) * 1000, 1)
         log.debug("request", method=req.method, path=req.path, status=resp.status_code, milliseconds=milliseconds)
         structlog.contextvars.clear_contextvars()
+
+
+class Addresses:
+    """Lets a name in an address hold a slash, written as %2F: the id of a document is often its path or its URL.
+
+    A NUL character is refused: nothing is named so, since PostgreSQL's text cannot hold one. That leaves it free to
+    stand for a slash until the address is taken apart.
+    """
+
+    async def process_request(self, req: Any, resp: Any) -> None:
+        if "\0" in req.path or "%00" in req.query_string:
+            raise falcon.HTTPBadRequest(description="the address holds a NUL character; remove it")
+        raw = req.scope.get("raw_path", b"").partition(b"?")[0]
+        if b"%2f" in raw.lower():
+            req.path = "/".join(unquote(part.decode("ascii")).replace("/", "\0") for part in raw.split(b"/"))
+
+    async def process_resource(self, req: Any, resp: Any, resource: Any, params: dict[str, str]) -> None:
+        for name, value in params.items():
+            params[name] = value.replace("\0", "/")
 
 
 class Keys:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,9 +43,13 @@ def document(
     schema_of = {model: references[model, "validation"] for model in ordered}
     schemas.setdefault("$defs", {})["Problem"] = PROBLEM_SCHEMA
     paths: dict[str, dict[str, Any]] = {}
+    names: Counter[str] = Counter()
     for path, method, each, name in described:
         entry = _entry(path, each, schema_of, schemas["$defs"])
-        entry["operationId"] = f"{method}_{name}".lower()
+        operation_id = f"{method}_{name}".lower()
+        names[operation_id] += 1
+        # One resource may be at several addresses.
+        entry["operationId"] = operation_id if names[operation_id] == 1 else f"{operation_id}_{names[operation_id]}"
         entry["tags"] = [_tag(path)]
         if path.startswith(secured):
             entry["security"] = [{"key": []}]

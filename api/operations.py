@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from api import requests
 from api.operation import operation
+from broker.topology import QUEUES
 from models import migration
-from tasks import statistics
-from tasks.unit import broker
+from tasks import pausing, statistics
+from tasks.unit import broker, unit_of_work
 
 
 def _database(session: Session) -> str | None:
@@ -98,3 +99,34 @@ class Queues:
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         resp.media = {"queues": await requests.read(statistics.queues)}
+
+
+class Pause:
+    """`/queues/{name}/pause`"""
+
+    @operation(
+        "Hold a queue back in the whole deployment.",
+        {200: "From now on no worker starts work from it; what runs goes on.", 404: "There is no such queue."},
+    )
+    async def on_post(self, req: Any, resp: Any, name: str) -> None:
+        resp.media = await _set_paused(name, True)
+
+
+class Resume:
+    """`/queues/{name}/resume`"""
+
+    @operation("Let a queue go on.", {200: "Work starts again.", 404: "There is no such queue."})
+    async def on_post(self, req: Any, resp: Any, name: str) -> None:
+        resp.media = await _set_paused(name, False)
+
+
+async def _set_paused(queue: str, paused: bool) -> dict[str, Any]:
+    if queue not in QUEUES:
+        raise requests.missing("queue", queue)
+
+    def change() -> None:
+        with unit_of_work() as unit:
+            (pausing.pause if paused else pausing.resume)(unit, queue)
+
+    await requests.beside(change)
+    return {"queue": queue, "paused": paused}

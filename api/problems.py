@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from errors import TaskError
+from tasks.dependencies import Unknown
+from tasks.idempotency import Reused
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +22,12 @@ RETRY_AFTER = 5
 
 #: HTTP statuses of the error codes that a request can earn directly.
 STATUSES = {"too_large": 413, "not_found": 404}
+
+#: What is said where Falcon says the status alone.
+DETAILS = {
+    404: "there is nothing at this address; /docs shows what there is",
+    405: "{method} is not understood here; `Allow` names what is",
+}
 
 
 class Invalid(Exception):
@@ -50,6 +58,8 @@ def install(app: falcon.asgi.App[Any, Any]) -> None:
     app.set_error_serializer(_serialize)
     app.add_error_handler(Invalid, _on_invalid)
     app.add_error_handler(ValidationError, _on_validation)
+    app.add_error_handler(Unknown, _on_unknown)
+    app.add_error_handler(Reused, _on_reused)
     app.add_error_handler(TaskError, _on_task_error)
     app.add_error_handler(OperationalError, _on_database_away)
     app.add_error_handler(InterfaceError, _on_database_away)
@@ -63,17 +73,17 @@ def write(
     status: int,
     detail: str,
     *,
-    title: str | None = None,
     errors: list[dict[str, str]] | None = None,
     **more: Any,
 ) -> None:
     """Answer with a problem."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": title or falcon.code_to_http_status(status)[4:],
+        # With `about:blank` it is the status's own phrase (RFC 9457, 4.2.1).
+        "title": falcon.code_to_http_status(status)[4:],
         "status": status,
         "detail": detail,
-        "instance": req.path,
+        "instance": req.scope["path"],
         "request_id": getattr(req.context, "request_id", None),
         **more,
     }
@@ -85,8 +95,12 @@ def write(
 
 
 def _serialize(req: Any, resp: Any, exception: falcon.HTTPError) -> None:
-    detail = exception.description or exception.title or ""
-    write(resp, req, exception.status_code, detail, title=exception.title)
+    status, title = exception.status_code, exception.title or ""
+    detail = exception.description or DETAILS.get(status, title).format(method=req.method)
+    if falcon.code_to_http_status(status)[4:].lower() not in title.lower():
+        # Falcon's title says more than the status, such as that a form is malformed.
+        detail = f"{title}: {detail}"
+    write(resp, req, status, detail)
 
 
 async def _on_invalid(req: Any, resp: Any, error: Invalid, params: Any) -> None:
@@ -97,6 +111,15 @@ async def _on_invalid(req: Any, resp: Any, error: Invalid, params: Any) -> None:
 
 async def _on_validation(req: Any, resp: Any, error: ValidationError, params: Any) -> None:
     await _on_invalid(req, resp, Invalid(fields_of(error)), params)
+
+
+async def _on_unknown(req: Any, resp: Any, error: Unknown, params: Any) -> None:
+    await _on_invalid(req, resp, Invalid([{"field": "depends_on", "message": str(error)}]), params)
+
+
+async def _on_reused(req: Any, resp: Any, error: Reused, params: Any) -> None:
+    message = "was used with another request; make a new key for each new request"
+    await _on_invalid(req, resp, Invalid([{"field": "Idempotency-Key", "message": message}]), params)
 
 
 async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
+import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -14,13 +15,18 @@ import falcon
 from pydantic import BaseModel, ValidationError
 
 from api.problems import Invalid, fields_of
+from errors import TaskError
 from models import database
+from tasks.idempotency import Key
 
 Result = TypeVar("Result")
 Model = TypeVar("Model", bound=BaseModel)
 
 #: Threads for calls that block: short reads, pages of an upload. Never the loop itself.
 THREADS = 8
+#: Bytes of a JSON body, which is read whole into memory: a batch of 1,000 tasks of 32 KB each.
+LARGEST_BODY = 32 * 1024 * 1024
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
 
 
@@ -44,16 +50,43 @@ async def body(req: Any) -> Any:
 
     Raises:
       falcon.HTTPBadRequest: when there is none, or it is not JSON.
+      falcon.HTTPUnsupportedMediaType: when it is said to be something else, or compressed.
+      TaskError: too_large.
     """
-    if not (req.content_type or "").lower().startswith(("application/json", "application/problem+json")):
+    if (req.content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise falcon.HTTPUnsupportedMediaType(description="send JSON, with `Content-Type: application/json`")
+    if (req.get_header("Content-Encoding") or "identity").lower() != "identity":
+        raise falcon.HTTPUnsupportedMediaType(description="send the body as it is, without `Content-Encoding`")
+    # What is announced is refused unread; what is not, as soon as it has come.
+    if (req.content_length or 0) > LARGEST_BODY or len(data := await req.stream.read(LARGEST_BODY + 1)) > LARGEST_BODY:
+        raise TaskError("too_large", f"the body is larger than {LARGEST_BODY:,} bytes; upload a large document instead")
+    if not data:
+        raise falcon.HTTPBadRequest(description="the body is empty; send a JSON object")
     try:
-        return await req.get_media()
-    except falcon.MediaNotFoundError:
-        raise falcon.HTTPBadRequest(title="Bad Request", description="the body is empty; send a JSON object") from None
-    except falcon.MediaMalformedError as error:
-        reason = str(error.__cause__ or error)
-        raise falcon.HTTPBadRequest(title="Bad Request", description=f"the body is not JSON: {reason}") from None
+        return json.loads(data.decode("utf-8-sig"), parse_constant=_no_number)
+    except ValueError as error:
+        raise falcon.HTTPBadRequest(description=f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise falcon.HTTPBadRequest(description="the body is nested too deeply") from None
+
+
+def _no_number(name: str) -> None:
+    """Python's JSON knows NaN and Infinity; JSON itself and PostgreSQL do not."""
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def idempotency_key(req: Any, *parts: bytes) -> Key | None:
+    """The request's `Idempotency-Key`, with what it must say again when the key comes again.
+
+    Raises:
+      Invalid: when it is too long or holds what no key holds.
+    """
+    given = req.get_header("Idempotency-Key")
+    if given is None:
+        return None
+    if not IDEMPOTENCY_KEY.fullmatch(given):
+        raise Invalid([{"field": "Idempotency-Key", "message": "must be 1 to 255 visible ASCII characters"}])
+    return Key.of(getattr(req.context, "caller", ""), given, req.path.encode(), *parts)
 
 
 def fit(model: type[Model], given: Any) -> Model:
@@ -101,30 +134,23 @@ def page_of(items: list[dict[str, Any]], limit: int, key: str) -> dict[str, Any]
     return {"items": page, "next_cursor": cursor(page[-1][key]) if len(items) > limit else None}
 
 
-def number(mark: str) -> int:
-    """A cursor's content as a number.
-
-    Raises:
-      Invalid: when it is none.
-    """
-    try:
-        return int(mark)
-    except ValueError:
-        raise Invalid([{"field": "cursor", "message": "is not a cursor of this service"}]) from None
-
-
 def cursor(after: object) -> str:
     """An opaque mark for the next page."""
     return base64.urlsafe_b64encode(str(after).encode()).decode().rstrip("=")
 
 
-def from_cursor(given: str) -> str:
-    """What a mark stands for.
+def from_cursor(given: str | None, kind: Callable[[str], Result]) -> Result | None:
+    """What a mark stands for; None for the first page, which has none.
 
     Raises:
       Invalid: when it is not one of ours.
     """
+    if given is None:
+        return None
     try:
-        return base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+        mark = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode()
+        if not mark or "\0" in mark:
+            raise ValueError("no mark of ours is so")
+        return kind(mark)
+    except ValueError:
         raise Invalid([{"field": "cursor", "message": "is not a cursor of this service"}]) from None

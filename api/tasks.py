@@ -1,20 +1,20 @@
-"""Tasks over HTTP: submit, show, list, cancel."""
+"""Tasks over HTTP: submit, show, list, cancel, retry; and their callbacks."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import falcon
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api import requests
 from api.operation import operation
 from api.problems import Invalid
-from tasks import ending, reading
+from tasks import callbacks, ending, reading, retrying
 from tasks.group_commit import GroupCommit
 from tasks.lifecycle import ENDED
 from tasks.submission import Accepted, Submission, submit
@@ -35,6 +35,11 @@ class TaskQuery(BaseModel):
     wait: float = Field(0, ge=0, description="Answer when the task ends, after so many seconds at the latest (25).")
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """A time without a zone is in UTC, as all that are shown."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class TasksQuery(BaseModel):
     """Which tasks are to be listed."""
 
@@ -44,7 +49,7 @@ class TasksQuery(BaseModel):
     status: Literal["waiting", "queued", "processing", "completed", "failed", "cancelled"] | None = None
     task_type: str | None = None
     batch_id: UUID | None = None
-    created_after: datetime | None = None
+    created_after: Annotated[datetime, AfterValidator(_in_utc)] | None = None
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
 
@@ -76,6 +81,7 @@ class Tasks:
     )
     async def on_post(self, req: Any, resp: Any) -> None:
         submission = submission_of(await requests.body(req))
+        submission.under(requests.idempotency_key(req, submission.model_dump_json().encode()))
         accepted = await asyncio.wrap_future(self._commits.put(submit, submission))
         answer(resp, accepted)
 
@@ -83,9 +89,7 @@ class Tasks:
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, TasksQuery)
         filters = asked.model_dump(exclude={"limit", "cursor"})
-        before = None
-        if asked.cursor is not None:
-            before = requests.identifier(requests.from_cursor(asked.cursor), "page")
+        before = requests.from_cursor(asked.cursor, UUID)
         items = await requests.read(reading.page, limit=asked.limit + 1, before=before, **filters)
         resp.media = requests.page_of(items, asked.limit, "task_id")
 
@@ -144,6 +148,105 @@ class Task:
         running = any(each["status"] == "processing" for each in before["stages"])
         resp.status = falcon.HTTP_202 if running else falcon.HTTP_200
         resp.media = await requests.read(reading.show, identifier)
+
+
+class TaskRetry:
+    """`/tasks/{task_id}/retry`"""
+
+    @operation(
+        "Run a task again that failed or was cancelled.",
+        {
+            202: "It resumes at the stage that failed; 24 hours after its end it begins anew.",
+            404: "There is no such task.",
+            409: "It has not ended, has completed, or depends on a task that did not complete.",
+        },
+    )
+    async def on_post(self, req: Any, resp: Any, task_id: str) -> None:
+        identifier = requests.identifier(task_id, "task")
+        before = await requests.read(reading.show, identifier)
+        if before is None:
+            raise requests.missing("task", task_id)
+        retried = await requests.beside(_retry, [identifier])
+        if not retried.task_ids:
+            reason = retried.refused.get(identifier, f"it is {before['status']}")
+            raise falcon.HTTPConflict(title="Conflict", description=f"the task cannot be retried: {reason}")
+        resp.status = falcon.HTTP_202
+        resp.location = f"/api/v1/tasks/{identifier}"
+        resp.media = await requests.read(reading.show, identifier)
+
+
+class Filter(BaseModel):
+    """Which tasks are to run again; what is not named does not count."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["failed", "cancelled"] = "failed"
+    kb_id: str | None = None
+    task_type: str | None = None
+    batch_id: UUID | None = None
+    error_code: str | None = None
+    created_after: datetime | None = None
+
+
+class TasksRetry:
+    """`/tasks/retry`"""
+
+    @operation(
+        "Run tasks again that failed or were cancelled, by a filter.",
+        {202: "At most 1,000, oldest first; call again while `more` is true."},
+        request=Filter,
+        example={"status": "failed", "kb_id": "handbook", "error_code": "embedder_unavailable"},
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        asked = requests.fit(Filter, await requests.body(req)).model_dump()
+        task_ids = await requests.read(retrying.matching, statuses=[asked.pop("status")], **asked)
+        retried = await requests.beside(_retry, task_ids)
+        resp.status = falcon.HTTP_202
+        resp.media = {
+            "retried": len(retried.task_ids),
+            "task_ids": [str(each) for each in retried.task_ids],
+            "refused": [{"task_id": str(each), "reason": why} for each, why in retried.refused.items()],
+            "more": len(task_ids) == retrying.MOST_AT_ONCE and bool(retried.task_ids),
+        }
+
+
+def _retry(task_ids: list[UUID]) -> retrying.Retried:
+    with unit_of_work() as unit:
+        return retrying.retry(unit, task_ids)
+
+
+class Callbacks:
+    """`/tasks/{task_id}/callbacks`"""
+
+    @operation(
+        "The callbacks of a task and how their delivery went.",
+        {200: "One for each time it ended.", 404: "There is no such task."},
+    )
+    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+        identifier = requests.identifier(task_id, "task")
+        if await requests.read(reading.show, identifier) is None:
+            raise requests.missing("task", task_id)
+        resp.media = {"items": await requests.read(callbacks.listed, identifier)}
+
+
+class Redelivery:
+    """`/tasks/{task_id}/callbacks/{callback_id}/redeliver`"""
+
+    @operation(
+        "Deliver a callback again, under the same `webhook-id`.",
+        {202: "It is on its way.", 404: "The task has no such callback."},
+    )
+    async def on_post(self, req: Any, resp: Any, task_id: str, callback_id: str) -> None:
+        task, callback = requests.identifier(task_id, "task"), requests.identifier(callback_id, "callback")
+
+        def redeliver() -> bool:
+            with unit_of_work() as unit:
+                return callbacks.redeliver(unit, task, callback)
+
+        if not await requests.beside(redeliver):
+            raise requests.missing("callback", callback_id)
+        resp.status = falcon.HTTP_202
+        resp.media = {"items": await requests.read(callbacks.listed, task)}
 
 
 def answer(resp: Any, accepted: Accepted) -> None:

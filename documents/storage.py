@@ -42,8 +42,12 @@ class Storage(ABC):
         """Forget an upload; nothing happens when there is none."""
 
     @abstractmethod
-    def older_than(self, age: timedelta, limit: int) -> list[UUID]:
-        """Uploads that have been there for longer, oldest first where the storage can tell."""
+    def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
+        """Uploads that have been there for longer, in the order of their ids and so of their age.
+
+        Parameters:
+          after: the id that the page before ended with.
+        """
 
 
 class Upload(ABC):
@@ -108,10 +112,12 @@ class Table(Storage):
         with database.transaction() as session:
             session.execute(delete(Blob).where(Blob.id == upload_id))
 
-    def older_than(self, age: timedelta, limit: int) -> list[UUID]:
+    def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
         old = select(Blob.id).where(Blob.page == 0, Blob.created_at < func.now() - age)
+        if after is not None:
+            old = old.where(Blob.id > after)
         with database.transaction() as session:
-            return list(session.scalars(old.order_by(Blob.created_at).limit(limit)))
+            return list(session.scalars(old.order_by(Blob.id).limit(limit)))
 
 
 class _Pages(Upload):
@@ -171,7 +177,7 @@ class Files(Storage):
             if self._files.exists(path):
                 self._files.rm_file(path)
 
-    def older_than(self, age: timedelta, limit: int) -> list[UUID]:
+    def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
         found = []
         for path in sorted(self._files.ls(self._root, detail=False)):
             name = path.rpartition("/")[2].removesuffix(PART)
@@ -180,7 +186,8 @@ class Files(Storage):
             except ValueError:
                 continue
             # Ids are of version 7: their first 48 bits are the millisecond they were made in.
-            if (upload_id.int >> 80) / 1000 < time.time() - age.total_seconds():
+            old = (upload_id.int >> 80) / 1000 < time.time() - age.total_seconds()
+            if old and (after is None or upload_id > after):
                 found.append(upload_id)
         return found[:limit]
 

@@ -4,6 +4,8 @@ from models.base import Base
 from models.batch import Batch
 from models.callback import Callback
 from models.document import Blob, Chunk, Document, Draft, DraftVector, Version
+from models.idempotency import IdempotencyKey
+from models.queue import PausedQueue
 from models.tally import Tally
 from models.task import Task
 from models.worker import Worker
@@ -17,6 +19,8 @@ __all__ = [
     "Document",
     "Draft",
     "DraftVector",
+    "IdempotencyKey",
+    "PausedQueue",
     "Tally",
     "Task",
     "Version",

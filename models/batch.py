@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Text, func
+from sqlalchemy import DateTime, Integer, SmallInteger, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -21,4 +21,6 @@ class Batch(Base):
     pending: Mapped[int] = mapped_column(Integer)
     callback_url: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    run: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    """1 and how often a retry by hand opened it again; each end has one callback."""
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

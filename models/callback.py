@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, Index, Integer, Text, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,8 +29,10 @@ class Callback(Base):
     __tablename__ = "callbacks"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    task_id: Mapped[UUID | None] = mapped_column(unique=True)
-    batch_id: Mapped[UUID | None] = mapped_column(unique=True)
+    task_id: Mapped[UUID | None]
+    batch_id: Mapped[UUID | None]
+    run: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    """Of the task or batch: one that is retried by hand ends again."""
     url: Mapped[str] = mapped_column(Text)
     body: Mapped[dict[str, Any]] = mapped_column(JSONB)
     status: Mapped[str] = mapped_column(Text, server_default="pending")
@@ -29,11 +41,14 @@ class Callback(Base):
     """The next attempt; pushed on by whoever takes it, so that two never deliver at once."""
     published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """When a message for the next attempt was sent."""
-    last_answer: Mapped[str | None] = mapped_column(Text)
+    log: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
+    """The newest attempts: when, and what the service answered."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     delivered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
+        UniqueConstraint("task_id", "run"),
+        UniqueConstraint("batch_id", "run"),
         CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status"),
         Index("ix_callbacks_due", "due_at", postgresql_where=text("status = 'pending'")),
     )

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, Float, Index, Integer, SmallInteger, Text, func, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CheckConstraint, DateTime, Float, Index, Integer, SmallInteger, Text, Uuid, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
 
 #: Ready for a worker, and held by none.
 READY = "worker_id IS NULL AND status IN ('queued', 'processing')"
+#: What the dispatch is fair between; tasks without a KB share one place.
+KB = "coalesce(kb_id, '')"
 
 
 class Task(Base):
@@ -32,6 +34,13 @@ class Task(Base):
     retry_limit: Mapped[int] = mapped_column(SmallInteger)
     timeout: Mapped[float] = mapped_column(Float)
     """Running seconds of one attempt at one stage."""
+    run_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """A task that no worker has started by then fails with `expired`."""
+    depends_on: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    on_dependency_failure: Mapped[str] = mapped_column(Text, server_default="fail")
+    waiting_for: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    """Those of `depends_on` that have not ended yet."""
 
     status: Mapped[str] = mapped_column(Text, server_default="queued")
     stage: Mapped[str] = mapped_column(Text)
@@ -53,6 +62,8 @@ class Task(Base):
     """Deaths in the present stage of a worker that held it among others: the next attempt runs alone in a process."""
     retries: Mapped[int] = mapped_column(Integer, server_default="0")
     """Retries over all stages, for whoever reads the result."""
+    run: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    """1 and the retries by hand: a task ends once in each run, and each end has one callback."""
     worker_id: Mapped[UUID | None]
     claimed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
@@ -78,7 +89,8 @@ class Task(Base):
         Index(
             "ix_tasks_unpublished",
             "queue",
-            text("priority DESC"),
+            "priority",
+            text(KB),
             "id",
             postgresql_where=text(f"published_at IS NULL AND {READY}"),
         ),
@@ -86,9 +98,20 @@ class Task(Base):
             "ix_tasks_published",
             "queue",
             "priority",
-            "published_at",
+            text(KB),
             postgresql_where=text(f"published_at IS NOT NULL AND {READY}"),
         ),
-        Index("ix_tasks_waiting", "due_at", postgresql_where=text("status = 'waiting'")),
+        Index("ix_tasks_waiting", "due_at", postgresql_where=text("status = 'waiting' AND waiting_for = '{}'")),
+        Index(
+            "ix_tasks_waiting_for",
+            "waiting_for",
+            postgresql_using="gin",
+            postgresql_where=text("waiting_for <> '{}'"),
+        ),
+        Index(
+            "ix_tasks_expiring",
+            "expires_at",
+            postgresql_where=text("expires_at IS NOT NULL AND started_at IS NULL AND status IN ('waiting', 'queued')"),
+        ),
         Index("ix_tasks_claimed", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )

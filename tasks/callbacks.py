@@ -10,13 +10,15 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 import metrics
 from broker.messages import Step, wake_up
 from broker.topology import PRIORITIES
 from models import Callback, Task, database
-from models.base import new_id
+from models.base import new_id, rfc3339
 from settings import settings
+from tasks import pausing
 from tasks.unit import Unit, broker
 
 #: Seconds to wait after each failed attempt: the schedule of the Standard Webhooks specification, 3 days in all.
@@ -27,6 +29,9 @@ DELIVERY_SECONDS = 15.0
 TAKEN_FOR = timedelta(seconds=60)
 #: A published wake-up that nobody took is sent again after this time.
 LOST_AFTER = timedelta(seconds=60)
+
+#: Attempts that the log of a callback shows.
+LOGGED = 20
 
 STEP = Step("callback", "callback")
 
@@ -44,14 +49,14 @@ class Delivery:
 def owe_for_tasks(unit: Unit, rows: Sequence[Any]) -> None:
     """Write the callbacks of tasks that end in this unit, for those that have somewhere to go."""
     owed = [
-        _callback(f"task.{row.status}", row.callback_url, _task_data(row)) | {"task_id": row.id}
+        _callback(f"task.{row.status}", row.callback_url, _task_data(row)) | {"task_id": row.id, "run": row.run}
         for row in rows
         if row.callback_url or settings().kb_callback_url
     ]
     _write(unit, owed)
 
 
-def owe_for_batch(unit: Unit, batch_id: UUID, url: str | None) -> None:
+def owe_for_batch(unit: Unit, batch_id: UUID, run: int, url: str | None) -> None:
     """Write the callback of a batch that ends in this unit."""
     if not (url or settings().kb_callback_url):
         return
@@ -64,14 +69,19 @@ def owe_for_batch(unit: Unit, batch_id: UUID, url: str | None) -> None:
         "total": sum(by_status.values()),
         **{status: by_status.get(status, 0) for status in ("completed", "failed", "cancelled")},
     }
-    _write(unit, [_callback("batch.completed", url, data) | {"batch_id": batch_id}])
+    _write(unit, [_callback("batch.completed", url, data) | {"batch_id": batch_id, "run": run}])
 
 
 def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
     """Take callbacks that are due, to deliver them. None where another has, or where none is due."""
     rows = unit.session.execute(
         update(Callback)
-        .where(Callback.id.in_(callback_ids), Callback.status == "pending", Callback.due_at <= func.now())
+        .where(
+            Callback.id.in_(callback_ids),
+            Callback.status == "pending",
+            Callback.due_at <= func.now(),
+            ~pausing.is_paused(STEP.queue),
+        )
         .values(attempts=Callback.attempts + 1, due_at=func.now() + TAKEN_FOR, published_at=func.now())
         .returning(Callback.id, Callback.url, Callback.body, Callback.attempts)
     )
@@ -102,6 +112,39 @@ def put_off(unit: Unit, delivery: Delivery, answer: str, retry_after: float | No
     _record(unit, delivery, answer, due_at=func.now() + timedelta(seconds=seconds), published_at=None)
 
 
+def listed(session: Session, task_id: UUID) -> list[dict[str, Any]]:
+    """The callbacks of a task, oldest first, each with its newest attempts."""
+    rows = session.scalars(select(Callback).where(Callback.task_id == task_id).order_by(Callback.run))
+    return [
+        {
+            "callback_id": str(each.id),
+            "type": each.body["type"],
+            "url": each.url,
+            "status": each.status,
+            "attempts": each.attempts,
+            "next_attempt_at": rfc3339(each.due_at) if each.status == "pending" else None,
+            "created_at": rfc3339(each.created_at),
+            "delivered_at": rfc3339(each.delivered_at) if each.delivered_at else None,
+            "log": each.log,
+        }
+        for each in rows
+    ]
+
+
+def redeliver(unit: Unit, task_id: UUID, callback_id: UUID) -> bool:
+    """Deliver a callback again from the start of the schedule, under the same id. Returns whether there is such."""
+    again = (
+        update(Callback)
+        .where(Callback.id == callback_id, Callback.task_id == task_id)
+        .values(status="pending", attempts=0, due_at=func.now(), published_at=func.now(), delivered_at=None)
+        .returning(Callback.id)
+    )
+    if unit.session.execute(again).first() is None:
+        return False
+    _publish(unit, [(callback_id, 0)])
+    return True
+
+
 def publish_due(unit: Unit, limit: int = 500) -> int:
     """Wake the delivery of callbacks that are due. Returns how many."""
     due = (
@@ -110,6 +153,7 @@ def publish_due(unit: Unit, limit: int = 500) -> int:
             Callback.status == "pending",
             Callback.due_at <= func.now(),
             func.coalesce(Callback.published_at < func.now() - LOST_AFTER, True),
+            ~pausing.is_paused(STEP.queue),
         )
         .order_by(Callback.due_at)
         .limit(limit)
@@ -179,8 +223,11 @@ def _give_back(ids: list[UUID]) -> None:
 
 
 def _record(unit: Unit, delivery: Delivery, answer: str, **values: Any) -> None:
+    """Note what the service answered, and what follows from it."""
+    entry = func.jsonb_build_object("at", func.now(), "answer", answer[:1000])
+    log = func.jsonb_path_query_array(Callback.log, f"$[last - {LOGGED - 2} to last]")
     unit.session.execute(
         update(Callback)
         .where(Callback.id == delivery.id, Callback.attempts == delivery.attempt)
-        .values(last_answer=answer[:1000], **values)
+        .values(log=log.op("||")(entry), **values)
     )

@@ -1,4 +1,9 @@
-"""What is published when: a short window of wake-ups for each queue and priority, refilled as they are claimed."""
+"""What is published when: a short window of wake-ups for each queue and priority, refilled as they are claimed.
+
+Knowledge bases share a window by max-min fairness (Bertsekas and Gallager, Data Networks, 6.5.2): the next place goes
+to the KB that has the fewest, among equals to the one whose oldest task is the oldest. So none starves, and the
+backlog of one costs another no more than KB_WINDOW tasks.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from models import database
-from models.task import READY
+from models.task import KB, READY
 from tasks.lifecycle import sources, target
 from tasks.types import all_stages
 from tasks.unit import Unit
@@ -24,6 +29,11 @@ log = structlog.get_logger(__name__)
 #: Wake-ups of one queue and priority that may be published and not yet claimed. RabbitMQ's queues stay this
 #: short, so that order is decided here; long enough that workers never wait for a refill.
 WINDOW = 200
+#: Of these, at most so many of one KB. RabbitMQ's queues are first in, first out: this is what a KB's only document
+#: can find before it.
+KB_WINDOW = 32
+#: KBs that one refill looks at; where more wait, the next refill goes on behind them.
+KBS_AT_ONCE = 200
 #: A published task is looked for when this old, and later each time it had to be published again.
 LOST_AFTER = timedelta(seconds=10)
 LONGEST_LOST_AFTER = timedelta(minutes=10)
@@ -34,27 +44,61 @@ def queues() -> tuple[str, ...]:
     return tuple(sorted({stage.queue for stage in all_stages().values()}))
 
 
-def room(unit: Unit, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """How many new tasks of each (queue, priority) may be published at once; none where older ones still wait."""
-    pairs = sorted(set(wanted))
-    rows = unit.session.execute(
-        _ROOM,
-        {
-            "queues": [queue for queue, _ in pairs],
-            "priorities": [each for _, each in pairs],
-            "window": WINDOW,
-        },
-    )
-    return {(row.queue, row.priority): max(0, row.room) for row in rows}
+class Room:
+    """Places that new tasks may take at once: none for a KB of which older tasks still wait.
+
+    Parameters:
+      wanted: queue, priority and KB of each new task.
+    """
+
+    def __init__(self, unit: Unit, wanted: Iterable[tuple[str, int, str | None]]) -> None:
+        places = sorted({(queue, priority, kb_id or "") for queue, priority, kb_id in wanted})
+        rows = unit.session.execute(
+            _ROOM,
+            {
+                "queues": [queue for queue, _, _ in places],
+                "priorities": [priority for _, priority, _ in places],
+                "kbs": [kb for _, _, kb in places],
+                "window": WINDOW,
+                "kb_window": KB_WINDOW,
+            },
+        ).all()
+        self._of_kb: dict[tuple[str, int, str], int] = {(row.queue, row.priority, row.kb): row.kb_room for row in rows}
+        self._of_queue: dict[tuple[str, int], int] = {(row.queue, row.priority): row.room for row in rows}
+
+    def take(self, queue: str, priority: int, kb_id: str | None) -> bool:
+        """Whether a task may be published at once; if so, its place is taken."""
+        place, share = (queue, priority), (queue, priority, kb_id or "")
+        fits = self._of_queue[place] > 0 and self._of_kb[share] > 0
+        self._of_queue[place] -= fits
+        self._of_kb[share] -= fits
+        return fits
+
+
+#: The KB behind which the next refill of a queue goes on, where more wait than one refill looks at.
+_resume_after: dict[str, str] = {}
 
 
 def refill(unit: Unit, queues: Iterable[str]) -> int:
-    """Publish tasks that wait, by priority and age, as far as the windows of these queues have room.
+    """Publish tasks that wait, by priority and fairly between KBs, as far as the windows of these queues have room.
 
     Returns:
       how many will be published after the commit.
     """
-    rows = unit.session.execute(_REFILL, {"queues": sorted(set(queues)), "window": WINDOW}).all()
+    wanted = sorted(set(queues))
+    rows = unit.session.execute(
+        _REFILL,
+        {
+            "queues": wanted,
+            "after": [_resume_after.get(queue, "") for queue in wanted],
+            "window": WINDOW,
+            "kb_window": KB_WINDOW,
+            "kbs_at_once": KBS_AT_ONCE,
+        },
+    ).all()
+    for queue in wanted:
+        _resume_after.pop(queue, None)
+    _resume_after.update({row.queue: row.resume_after for row in rows})
     publish(unit, rows)
     return len(rows)
 
@@ -120,50 +164,101 @@ def _give_back(expected: list[tuple[UUID, int]]) -> None:
         log.warning("not_given_back", tasks=len(expected), reason=type(error.orig).__name__)
 
 
-_COLUMNS = "t.id, t.task_type, t.stage, t.priority, t.attempt, t.timeout"
+#: Places of a KB: without one, as many as the window has.
+_SHARE = "CASE WHEN {kb} = '' THEN :window ELSE :kb_window END"
 
 _ROOM = text(
     f"""
-    SELECT wanted.queue, wanted.priority,
-        CASE WHEN EXISTS (
+    SELECT wanted.*, :window - (
+        SELECT count(*) FROM (
             SELECT FROM tasks
-            WHERE queue = wanted.queue AND priority = wanted.priority AND published_at IS NULL AND {READY}
-        ) THEN 0 ELSE :window - (
+            WHERE queue = wanted.queue AND priority = wanted.priority AND published_at IS NOT NULL AND {READY}
+            LIMIT :window
+        ) AS published
+    ) AS room, CASE
+        WHEN EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = wanted.queue) THEN 0
+        WHEN EXISTS (
+            SELECT FROM tasks
+            WHERE queue = wanted.queue AND priority = wanted.priority AND {KB} = wanted.kb
+                AND published_at IS NULL AND {READY}
+        ) THEN 0
+        ELSE {_SHARE.format(kb="wanted.kb")} - (
             SELECT count(*) FROM (
                 SELECT FROM tasks
-                WHERE queue = wanted.queue AND priority = wanted.priority
+                WHERE queue = wanted.queue AND priority = wanted.priority AND {KB} = wanted.kb
                     AND published_at IS NOT NULL AND {READY}
-                LIMIT :window
+                LIMIT {_SHARE.format(kb="wanted.kb")}
             ) AS published
-        ) END AS room
-    FROM unnest(CAST(:queues AS text[]), CAST(:priorities AS smallint[])) AS wanted(queue, priority)
+        )
+    END AS kb_room
+    FROM unnest(
+        CAST(:queues AS text[]), CAST(:priorities AS smallint[]), CAST(:kbs AS text[])
+    ) AS wanted(queue, priority, kb)
     """
 )
 
+#: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait.
 _REFILL = text(
     f"""
-    WITH picked AS MATERIALIZED (
-        SELECT next.id
-        FROM unnest(CAST(:queues AS text[])) AS wanted(queue)
+    WITH RECURSIVE level AS MATERIALIZED (
+        SELECT wanted.queue, wanted.after, level.priority, :window - (
+            SELECT count(*) FROM (
+                SELECT FROM tasks
+                WHERE queue = wanted.queue AND priority = level.priority AND published_at IS NOT NULL AND {READY}
+                LIMIT :window
+            ) AS published
+        ) AS room
+        FROM unnest(CAST(:queues AS text[]), CAST(:after AS text[])) AS wanted(queue, after)
         CROSS JOIN (VALUES (9), (6), (4), (1)) AS level(priority)
-        CROSS JOIN LATERAL (
-            SELECT id FROM tasks
+        WHERE EXISTS (
+            SELECT FROM tasks
             WHERE queue = wanted.queue AND priority = level.priority AND published_at IS NULL AND {READY}
-            ORDER BY id
-            LIMIT greatest(0, :window - (
-                SELECT count(*) FROM (
-                    SELECT FROM tasks
-                    WHERE queue = wanted.queue AND priority = level.priority
-                        AND published_at IS NOT NULL AND {READY}
-                    LIMIT :window
-                ) AS published
-            ))
-            FOR UPDATE SKIP LOCKED
+        ) AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = wanted.queue)
+    ), kbs(queue, priority, place, kb) AS (
+        SELECT queue, priority, 0, after FROM level WHERE room > 0
+        UNION ALL
+        SELECT kbs.queue, kbs.priority, kbs.place + 1, next.kb
+        FROM kbs CROSS JOIN LATERAL (
+            SELECT {KB} AS kb FROM tasks
+            WHERE queue = kbs.queue AND priority = kbs.priority AND published_at IS NULL AND {READY}
+                AND ({KB} > kbs.kb OR kbs.place = 0 AND {KB} = kbs.kb)
+            ORDER BY queue, priority, {KB} LIMIT 1
         ) AS next
+        WHERE kbs.place < :kbs_at_once
+    ), share AS (
+        SELECT kbs.*, {_SHARE.format(kb="kbs.kb")} AS places, (
+            SELECT count(*) FROM (
+                SELECT FROM tasks
+                WHERE queue = kbs.queue AND priority = kbs.priority AND {KB} = kbs.kb
+                    AND published_at IS NOT NULL AND {READY}
+                LIMIT {_SHARE.format(kb="kbs.kb")}
+            ) AS published
+        ) AS taken
+        FROM kbs WHERE place > 0
+    ), ranked AS (
+        SELECT next.id, share.queue, share.priority, row_number() OVER (
+            PARTITION BY share.queue, share.priority ORDER BY share.taken + next.turn, next.id) AS rank
+        FROM share JOIN level USING (queue, priority) CROSS JOIN LATERAL (
+            SELECT id, row_number() OVER (ORDER BY id) AS turn FROM (
+                SELECT id FROM tasks
+                WHERE queue = share.queue AND priority = share.priority AND {KB} = share.kb
+                    AND published_at IS NULL AND {READY}
+                ORDER BY id
+                LIMIT greatest(0, least(level.room, share.places - share.taken))
+            ) AS oldest
+        ) AS next
+    ), picked AS MATERIALIZED (
+        SELECT tasks.id FROM tasks JOIN ranked USING (id) JOIN level ON
+            level.queue = ranked.queue AND level.priority = ranked.priority AND ranked.rank <= level.room
+        WHERE published_at IS NULL AND {READY}
+        FOR UPDATE OF tasks SKIP LOCKED
     )
     UPDATE tasks AS t SET published_at = now(), publications = publications + 1
     FROM picked WHERE t.id = picked.id
-    RETURNING {_COLUMNS}
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, (
+        SELECT CASE WHEN max(kbs.place) < :kbs_at_once THEN '' ELSE max(kbs.kb) END
+        FROM kbs WHERE kbs.queue = t.queue
+    ) AS resume_after
     """
 )
 
@@ -172,7 +267,7 @@ _WAKE = text(
     UPDATE tasks SET status = :target
     WHERE id IN (
         SELECT id FROM tasks
-        WHERE status = ANY(CAST(:sources AS text[])) AND status = 'waiting' AND due_at <= now()
+        WHERE status = ANY(CAST(:sources AS text[])) AND status = 'waiting' AND waiting_for = '{}' AND due_at <= now()
         ORDER BY due_at LIMIT 5000 FOR UPDATE SKIP LOCKED
     )
     """

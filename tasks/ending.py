@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 import metrics
 from errors import CODES, TaskError
-from tasks import callbacks
+from tasks import callbacks, dependencies, dispatch
+from tasks.dependencies import Orphan
 from tasks.lifecycle import Status, sources, target
 from tasks.unit import Unit
 
@@ -64,9 +65,39 @@ def cancel(unit: Unit, task_ids: Sequence[UUID]) -> set[UUID]:
     return _end(unit, "cancel", [End(each) for each in task_ids])
 
 
+def expire(unit: Unit, limit: int = 1000) -> int:
+    """End tasks that nobody has started by their `expires_at`. Returns how many."""
+    rows = unit.session.execute(_EXPIRED, {"limit": limit, "sources": list(sources("expire"))}).all()
+    error = TaskError("expired", "no worker had started this task by its expires_at")
+    return len(_end(unit, "expire", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
+
+
+def orphan(unit: Unit, orphans: Sequence[Orphan]) -> set[UUID]:
+    """End tasks that cannot run, since one that they depend on did not complete. Returns their ids."""
+    return _end(unit, "orphan", [_orphan_end(each) for each in orphans])
+
+
+def _orphan_end(orphan: Orphan) -> End:
+    message = f"task {orphan.cause}, which this one depends on, is {orphan.cause_status}"
+    return End(orphan.task_id, error=error_fields(TaskError("dependency_failed", message), orphan.stage))
+
+
 def _end(unit: Unit, transition: str, ends: Sequence[End]) -> set[UUID]:
+    """End tasks, and those that cannot run without them; wake those that waited for them."""
+    rows = _write(unit, transition, ends)
+    ready, orphans = dependencies.release(unit.session, {row.id: row.status for row in rows})
+    while orphans:
+        gone = _write(unit, "orphan", [_orphan_end(each) for each in orphans])
+        more, orphans = dependencies.release(unit.session, {row.id: row.status for row in gone})
+        ready |= more
+    if ready:
+        dispatch.refill(unit, ready)
+    return {row.id for row in rows}
+
+
+def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     if not ends:
-        return set()
+        return []
     rows = unit.session.execute(
         _END,
         {
@@ -84,7 +115,7 @@ def _end(unit: Unit, transition: str, ends: Sequence[End]) -> set[UUID]:
         _count(unit, row)
     _count_down_batches(unit, rows)
     callbacks.owe_for_tasks(unit, rows)
-    return {row.id for row in rows}
+    return rows
 
 
 def _count(unit: Unit, row: Any) -> None:
@@ -106,7 +137,7 @@ def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
     for batch_id, count in sorted(ended.items()):
         batch = unit.session.execute(_COUNT_DOWN, {"id": batch_id, "count": count}).one()
         if batch.pending == 0:
-            callbacks.owe_for_batch(unit, batch_id, batch.callback_url)
+            callbacks.owe_for_batch(unit, batch_id, batch.run, batch.callback_url)
 
 
 def json_of(value: dict[str, Any] | None) -> str | None:
@@ -127,7 +158,7 @@ _END = text(
             'attempts', t.stage_attempts) END,
         result = held.result,
         error = held.error,
-        worker_id = NULL, claimed_at = NULL, published_at = NULL
+        worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}'
     FROM (
         SELECT own.id, own.claimed_at, given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
         FROM unnest(
@@ -141,9 +172,18 @@ _END = text(
     ) AS held
     WHERE t.id = held.id
     RETURNING t.id, t.kb_id, t.task_type, t.stage, t.status, t.batch_id, t.callback_url, t.payload,
-        t.metadata, t.result, t.error, t.retries,
+        t.metadata, t.result, t.error, t.retries, t.run,
         extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
         extract(epoch FROM clock_timestamp() - held.claimed_at)::float AS seconds
+    """
+)
+
+_EXPIRED = text(
+    """
+    SELECT id, stage FROM tasks
+    WHERE expires_at <= now() AND started_at IS NULL AND status IN ('waiting', 'queued')
+        AND status = ANY(CAST(:sources AS text[]))
+    ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
     """
 )
 
@@ -153,6 +193,6 @@ _COUNT_DOWN = text(
         pending = pending - :count,
         finished_at = CASE WHEN pending = :count THEN now() END
     WHERE id = :id
-    RETURNING pending, callback_url
+    RETURNING pending, run, callback_url
     """
 )

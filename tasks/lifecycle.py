@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 MEANING = {
-    Status.WAITING: "Accepted, but not due yet: an attempt failed and the next one is put off.",
+    Status.WAITING: "Accepted, but not due yet: it is scheduled, depends on another, or its next attempt is put off.",
     Status.QUEUED: "Ready; no worker has started its next attempt.",
     Status.PROCESSING: "Started: a worker holds it, or its next stage awaits one.",
     Status.COMPLETED: "Every stage is done, and the result can be read.",
@@ -43,7 +43,8 @@ class Transition:
 
 TRANSITIONS = (
     Transition("submit", (), Status.QUEUED, "A client's request is committed."),
-    Transition("wake", (Status.WAITING,), Status.QUEUED, "Its due time has come."),
+    Transition("defer", (), Status.WAITING, "It is submitted with a `run_at` ahead or with tasks it depends on."),
+    Transition("wake", (Status.WAITING,), Status.QUEUED, "Its due time has come, and what it depends on has ended."),
     Transition("claim", (Status.QUEUED, Status.PROCESSING), Status.PROCESSING, "A worker's thread starts the stage."),
     Transition(
         "advance",
@@ -65,7 +66,21 @@ TRANSITIONS = (
         "Its worker died or handed it back; no error is counted.",
     ),
     Transition("fail", (Status.PROCESSING,), Status.FAILED, "An error that no retry mends, or the last retry."),
+    Transition("expire", (Status.WAITING, Status.QUEUED), Status.FAILED, "No worker had started it by `expires_at`."),
+    Transition("orphan", (Status.WAITING,), Status.FAILED, "A task that it depends on did not complete."),
     Transition("cancel", OPEN, Status.CANCELLED, "A client asked for it; whoever works on it is fenced off."),
+    Transition(
+        "retry",
+        (Status.FAILED, Status.CANCELLED),
+        Status.QUEUED,
+        "A client asked for another run; it resumes at the stage that failed.",
+    ),
+    Transition(
+        "retry_later",
+        (Status.FAILED, Status.CANCELLED),
+        Status.WAITING,
+        "The same, while a task that it depends on has not ended.",
+    ),
 )
 
 

@@ -22,12 +22,14 @@ from broker.topology import QUEUES, Counts
 from models import Tally, Worker
 from models.base import rfc3339
 from models.task import READY
+from tasks import pausing
 from tasks.unit import broker
 
 
 def queues(session: Session) -> list[dict[str, Any]]:
     """Each queue as both servers see it; RabbitMQ's half is null while it is away."""
     rows = {row.queue: row for row in session.execute(_QUEUES)}
+    held_back = pausing.paused(session)
     counts: dict[str, Counts] = broker().counts() or {}
     shown = []
     for name in QUEUES:
@@ -35,6 +37,7 @@ def queues(session: Session) -> list[dict[str, Any]]:
         shown.append(
             {
                 "queue": name,
+                "paused": name in held_back,
                 "waiting": row.ready if row else 0,
                 "delayed": row.delayed if row else 0,
                 "running": row.running if row else 0,

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+)
 from sqlalchemy import func, insert, select
 
 from broker.topology import PRIORITIES
 from models import Batch, Task
 from models.base import new_id
 from settings import settings
-from tasks import dispatch
-from tasks.lifecycle import target
+from tasks import dependencies, dispatch, ending, idempotency
+from tasks.dependencies import Unknown
+from tasks.idempotency import Key
+from tasks.lifecycle import Status, target
 from tasks.types import all_types, task_type
 from tasks.unit import Unit
+
+#: An address that a callback may go to, as far as its form tells.
+ADDRESS = r"^https?://[^\x00-\x20]+$"
+#: Levels of JSON within JSON. What is shown and called back is written by code that recurses.
+DEEPEST = 100
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Submission(BaseModel):
@@ -28,46 +46,79 @@ class Submission(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task_type: str = Field(description="`document_processing`, `document_deletion`, `test`, `benchmark`, …")
-    kb_id: str | None = Field(None, min_length=1, max_length=255, description="The knowledge base it works on.")
-    payload: dict[str, Any] = Field({}, description="What the task type asks for.")
+    kb_id: str | None = Field(
+        None, min_length=1, max_length=255, validate_default=True, description="The knowledge base it works on."
+    )
+    payload: dict[str, Any] = Field({}, validate_default=True, description="What the task type asks for.")
     priority: Literal["low", "normal", "high", "urgent"] = "normal"
     retry_limit: int | None = Field(None, ge=0, le=20, description="Default: MAX_RETRY_ATTEMPTS.")
     timeout: float | None = Field(
         None, gt=0, le=86_400, description="Running seconds of one stage's attempt. Default: TASK_TIMEOUT."
     )
-    callback_url: str | None = Field(
-        None, max_length=2048, pattern=r"^https?://", description="Default: KB_CALLBACK_URL."
+    callback_url: str | None = Field(None, max_length=2048, pattern=ADDRESS, description="Default: KB_CALLBACK_URL.")
+    run_at: AwareDatetime | None = Field(None, description="Not started before.")
+    expires_at: AwareDatetime | None = Field(None, description="Fails with `expired` if not started by then.")
+    depends_on: list[UUID] = Field([], max_length=1000, description="Tasks that must have ended first.")
+    on_dependency_failure: Literal["fail", "run"] = Field(
+        "fail", description="What becomes of it when one of them does not complete."
     )
     metadata: dict[str, Any] = Field({}, description="Yours; comes back unchanged.")
 
     _id: UUID | None = PrivateAttr(None)
+    _key: Key | None = PrivateAttr(None)
 
     def named(self, task_id: UUID) -> Submission:
         """The same with an id that was made before, such as an upload's."""
         self._id = task_id
         return self
 
-    @model_validator(mode="after")
-    def _fits_its_type(self) -> Submission:
-        problems: list[InitErrorDetails] = []
-        if self.task_type not in all_types():
-            known = ", ".join(all_types())
-            problems.append(_problem(("task_type",), f"no such task type; there are {known}", self.task_type))
-        else:
-            kind = task_type(self.task_type)
-            if kind.needs_kb and self.kb_id is None:
-                problems.append(_problem(("kb_id",), f"a {self.task_type} task needs the KB it works on", None))
-            try:
-                self.payload = kind.payload.model_validate(self.payload).model_dump(exclude_none=True)
-            except ValidationError as error:
-                problems += [
-                    _problem(("payload", *each["loc"]), each["msg"].removeprefix("Value error, "), each["input"])
-                    for each in error.errors(include_url=False)
-                ]
-        problems += _nul_characters(self)
-        if problems:
-            raise ValidationError.from_exception_data("Submission", problems)
+    @property
+    def task_id(self) -> UUID | None:
+        """The id that was made before, if any."""
+        return self._id
+
+    def under(self, key: Key | None) -> Submission:
+        """The same under an `Idempotency-Key`."""
+        self._key = key
         return self
+
+    # One validator for each field, so that all that do not fit are listed at once.
+
+    @field_validator("kb_id", "payload", "callback_url", "metadata")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        obstacle = _obstacle(value)
+        if obstacle is not None:
+            raise ValueError(obstacle)
+        return value
+
+    @field_validator("task_type")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in all_types():
+            raise ValueError(f"no such task type; there are {', '.join(all_types())}")
+        return name
+
+    @field_validator("kb_id")
+    @classmethod
+    def _is_named_where_a_kb_is_touched(cls, kb_id: str | None, fields: ValidationInfo) -> str | None:
+        kind = all_types().get(fields.data.get("task_type", ""))
+        if kind is not None and kind.needs_kb and kb_id is None:
+            raise ValueError(f"a {kind.name} task needs the KB it works on")
+        return kb_id
+
+    @field_validator("payload")
+    @classmethod
+    def _fits_its_type(cls, payload: dict[str, Any], fields: ValidationInfo) -> dict[str, Any]:
+        kind = all_types().get(fields.data.get("task_type", ""))
+        return payload if kind is None else kind.payload.model_validate(payload).model_dump(exclude_none=True)
+
+    @field_validator("expires_at")
+    @classmethod
+    def _lies_ahead(cls, expires_at: datetime | None, fields: ValidationInfo) -> datetime | None:
+        if expires_at is not None and expires_at <= (fields.data.get("run_at") or datetime.now(UTC)):
+            raise ValueError("must lie ahead, and after run_at")
+        return expires_at
 
 
 class Accepted(BaseModel):
@@ -80,65 +131,106 @@ class Accepted(BaseModel):
     created_at: datetime
 
 
-def submit(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted]:
-    """Write tasks and publish the first of them, as far as the windows have room.
-
-    Returns:
-      what was accepted, in the order of `submissions`.
-    """
-    return _insert(unit, submissions, None)
-
-
-def submit_batch(unit: Unit, batches: Sequence[NewBatch]) -> list[tuple[UUID, list[Accepted]]]:
-    """Write batches and their tasks.
-
-    Returns:
-      for each batch its id and what was accepted, in order.
-    """
-    answers = []
-    for batch in batches:
-        batch_id = new_id()
-        count = len(batch.submissions)
-        unit.session.execute(
-            insert(Batch).values(id=batch_id, total=count, pending=count, callback_url=batch.callback_url)
-        )
-        answers.append((batch_id, _insert(unit, batch.submissions, batch_id)))
-    return answers
-
-
 class NewBatch(BaseModel):
     """Tasks to be submitted, counted and called back together."""
 
     submissions: list[Submission]
     callback_url: str | None = None
+    atomic: bool = False
+
+    _key: Key | None = PrivateAttr(None)
+
+    def under(self, key: Key | None) -> NewBatch:
+        """The same under an `Idempotency-Key`."""
+        self._key = key
+        return self
+
+
+class Refused(BaseModel):
+    """A task of a batch that depends on tasks which do not exist."""
+
+    unknown: list[UUID]
+
+
+class AcceptedBatch(BaseModel):
+    """The answer to a batch, in the order of its submissions; its `batch_id` is None when none was accepted."""
+
+    batch_id: UUID | None
+    tasks: list[Accepted | Refused]
+
+
+def submit(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
+    """Write tasks and publish the first of them, as far as the windows have room.
+
+    Returns:
+      for each submission what was accepted, `dependencies.Unknown` or `idempotency.Reused`.
+    """
+    keys = [each._key for each in submissions]
+    return idempotency.once(unit, submissions, keys, lambda new: _accept(unit, new), Accepted)
+
+
+def submit_batch(unit: Unit, batches: Sequence[NewBatch]) -> list[AcceptedBatch | Exception]:
+    """Write batches and their tasks.
+
+    Returns:
+      for each batch what was accepted, or `idempotency.Reused`.
+    """
+    keys = [each._key for each in batches]
+    return idempotency.once(unit, batches, keys, lambda new: [_accept_batch(unit, each) for each in new], AcceptedBatch)
+
+
+def _accept(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
+    unknown = dependencies.unknown(unit.session, submissions)
+    accepted = iter(_insert(unit, [each for n, each in enumerate(submissions) if n not in unknown], None))
+    return [Unknown(unknown[n]) if n in unknown else next(accepted) for n in range(len(submissions))]
+
+
+def _accept_batch(unit: Unit, batch: NewBatch) -> AcceptedBatch:
+    unknown = dependencies.unknown(unit.session, batch.submissions)
+    submissions = [each for n, each in enumerate(batch.submissions) if n not in unknown]
+    if not submissions or (unknown and batch.atomic):
+        refused = [Refused(unknown=unknown.get(n, [])) for n in range(len(batch.submissions))]
+        return AcceptedBatch(batch_id=None, tasks=refused)
+    batch_id, count = new_id(), len(submissions)
+    row = {"id": batch_id, "total": count, "pending": count, "callback_url": batch.callback_url}
+    unit.session.execute(insert(Batch).values(row))
+    accepted = iter(_insert(unit, submissions, batch_id))
+    tasks = [Refused(unknown=unknown[n]) if n in unknown else next(accepted) for n in range(len(batch.submissions))]
+    return AcceptedBatch(batch_id=batch_id, tasks=tasks)
 
 
 def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None) -> list[Accepted]:
-    rows = [_row(submission, batch_id) for submission in submissions]
-    room = dispatch.room(unit, ((row["queue"], row["priority"]) for row in rows))
-    now = unit.session.execute(select(func.now())).scalar_one()
-    for row in rows:
-        place = (row["queue"], row["priority"])
-        fits = room[place] > 0
-        room[place] -= fits
-        row |= {
-            "created_at": now,
-            "due_at": now,
-            "published_at": now if fits else None,
-            "publications": int(fits),
-        }
-    unit.session.execute(insert(Task), rows)
-    dispatch.publish(unit, [SimpleNamespace(**row, attempt=0) for row in rows if row["published_at"]])
+    rows = [_row(each, batch_id) for each in submissions]
+    if rows:
+        _write(unit, rows)
     return [
         Accepted(
             task_id=row["id"],
             status=row["status"],
             task_type=row["task_type"],
             kb_id=row["kb_id"],
-            created_at=now,
+            created_at=row["created_at"],
         )
         for row in rows
     ]
+
+
+def _write(unit: Unit, rows: list[dict[str, Any]]) -> None:
+    """Insert tasks, and publish those that are ready as far as there is room."""
+    now = unit.session.execute(select(func.now())).scalar_one()
+    orphans = dependencies.watch(unit.session, rows)
+    for row in rows:
+        row |= {"created_at": now, "due_at": row["run_at"] or now}
+        deferred = row["waiting_for"] or row["due_at"] > now
+        row["status"] = target("defer" if deferred else "submit")
+    ready = [row for row in rows if row["status"] == Status.QUEUED]
+    room = dispatch.Room(unit, ((row["queue"], row["priority"], row["kb_id"]) for row in ready))
+    for row in rows:
+        fits = row["status"] == Status.QUEUED and room.take(row["queue"], row["priority"], row["kb_id"])
+        row |= {"published_at": now if fits else None, "publications": int(fits)}
+    unit.session.execute(insert(Task), rows)
+    dispatch.publish(unit, [SimpleNamespace(**row, attempt=0) for row in rows if row["published_at"]])
+    ending.orphan(unit, orphans)
 
 
 def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
@@ -155,29 +247,27 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "callback_url": submission.callback_url,
         "retry_limit": settings().max_retry_attempts if limit is None else limit,
         "timeout": submission.timeout or settings().task_timeout,
-        "status": target("submit"),
+        "run_at": submission.run_at,
+        "expires_at": submission.expires_at,
+        "depends_on": submission.depends_on,
+        "on_dependency_failure": submission.on_dependency_failure,
         "stage": stage.name,
         "queue": stage.queue,
     }
 
 
-def _problem(where: tuple[int | str, ...], what: str, given: object) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError("task", "{what}", {"what": what}), loc=where, input=given)
-
-
-def _nul_characters(submission: Submission) -> list[InitErrorDetails]:
-    """PostgreSQL's text and JSON hold every character but NUL."""
-    fields = submission.model_dump(include={"kb_id", "payload", "callback_url", "metadata"})
-    return [
-        _problem((name,), "holds a NUL character, which cannot be stored; remove it", None)
-        for name, value in fields.items()
-        if _holds_nul(value)
-    ]
-
-
-def _holds_nul(value: object) -> bool:
+def _obstacle(value: object, depth: int = 0) -> str | None:
+    """Why PostgreSQL's text and JSON cannot hold a value; None when they can."""
+    if depth > DEEPEST:
+        return f"is nested more than {DEEPEST} levels deep"
     if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(each) for pair in value.items() for each in pair)
-    return isinstance(value, list) and any(_holds_nul(each) for each in value)
+        if "\0" in value:
+            return "holds a NUL character, which cannot be stored; remove it"
+        if SURROGATE.search(value):
+            return "holds half of a surrogate pair, which is no character; remove it"
+    elif isinstance(value, float) and not math.isfinite(value):
+        return "holds a number that is beyond all bounds"
+    elif isinstance(value, (dict, list)):
+        parts = chain(value, value.values()) if isinstance(value, dict) else value
+        return next((found for part in parts if (found := _obstacle(part, depth + 1)) is not None), None)
+    return None

@@ -77,7 +77,8 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
     """Take stages for this process, count the attempts, and refill the windows that got room.
 
     Returns:
-      for each wish a claim, or None where the row says otherwise: ended, held by another, or at another stage.
+      for each wish a claim, or None where the row says otherwise: ended, held by another, at another stage,
+      expired, or in a queue that is paused.
     """
     rows = unit.session.execute(
         _CLAIM,
@@ -209,6 +210,8 @@ _CLAIM = text(
     ), free AS (
         SELECT t.id FROM tasks AS t JOIN wanted USING (id, stage)
         WHERE t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
+            AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
+            AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
         ORDER BY t.id FOR UPDATE OF t
     )
     UPDATE tasks AS t SET

@@ -83,8 +83,8 @@ def test_an_end_that_is_rolled_back_owes_nothing(desk: Desk) -> None:
 
 def batch(desk: Desk, count: int) -> tuple[UUID, list[UUID]]:
     request = NewBatch(submissions=[Submission(task_type="test") for _ in range(count)], callback_url=URL + "/batch")
-    ((batch_id, accepted),) = desk.within(submit_batch, request)
-    return batch_id, [each.task_id for each in accepted]
+    (answer,) = desk.within(submit_batch, request)
+    return answer.batch_id, [each.task_id for each in answer.tasks]
 
 
 def test_a_batch_is_called_back_once_whatever_became_of_its_tasks(desk: Desk) -> None:

@@ -1,0 +1,37 @@
+"""Queues that an operator holds back, in the whole deployment and at once."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, delete, exists, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models import PausedQueue
+from models.task import READY
+from tasks import dispatch
+from tasks.unit import Unit
+
+
+def is_paused(queue: str) -> ColumnElement[bool]:
+    """Whether a queue is paused, for the WHERE of a statement."""
+    return exists().where(PausedQueue.queue == queue)
+
+
+def paused(session: Session) -> set[str]:
+    """The queues that are paused."""
+    return set(session.scalars(select(PausedQueue.queue)))
+
+
+def pause(unit: Unit, queue: str) -> None:
+    """Let no worker claim from a queue. What runs goes on; what is accepted waits."""
+    unit.session.execute(insert(PausedQueue).values(queue=queue).on_conflict_do_nothing())
+
+
+def resume(unit: Unit, queue: str) -> None:
+    """Take a pause back. The wake-ups that came meanwhile were let go, so all that is ready is published anew."""
+    unit.session.execute(delete(PausedQueue).where(PausedQueue.queue == queue))
+    unit.session.execute(_REPUBLISH, {"queue": queue})
+    dispatch.refill(unit, [queue])
+
+
+_REPUBLISH = text(f"UPDATE tasks SET published_at = NULL WHERE queue = :queue AND published_at IS NOT NULL AND {READY}")
