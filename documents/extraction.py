@@ -19,6 +19,7 @@ _READERS = {
     "pdf": "documents.readers.pdf",
     "docx": "documents.readers.docx",
     "pptx": "documents.readers.pptx",
+    "xlsx": "documents.readers.xlsx",
     "html": "documents.readers.html",
     "markdown": "documents.readers.markdown",
     "csv": "documents.readers.csv",
@@ -29,7 +30,6 @@ _READERS = {
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 #: What is known of the insides of archives that have no reader.
 _NAMES = {
-    "xlsx": "an Excel workbook",
     "xlsb": "an Excel workbook in binary form (save it as .xlsx)",
     "epub": "an e-book",
     "odt": "an OpenDocument text",

@@ -9,9 +9,9 @@ from pathlib import PurePath
 from errors import TaskError
 
 #: The formats that have a reader.
-READABLE = ("pdf", "docx", "pptx", "html", "markdown", "csv", "tsv", "json", "text")
+READABLE = ("pdf", "docx", "pptx", "xlsx", "html", "markdown", "csv", "tsv", "json", "text")
 #: Those that are told by their bytes: a file that is merely named so is damaged, or something else.
-TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx"))
+TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx"))
 
 _BY_SUFFIX = {
     "pdf": "pdf",
@@ -22,6 +22,9 @@ _BY_SUFFIX = {
     "pptm": "pptx",
     "ppsx": "pptx",
     "potx": "pptx",
+    "xlsx": "xlsx",
+    "xlsm": "xlsx",
+    "xltx": "xlsx",
     "htm": "html",
     "html": "html",
     "xhtml": "html",
@@ -41,6 +44,7 @@ _BY_TYPE = {
     "application/pdf": "pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/markdown": "markdown",

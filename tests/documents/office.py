@@ -97,3 +97,63 @@ def pptx(slides: Sequence[str], notes: Mapping[int, str] | None = None, more: Ma
     members["ppt/presentation.xml"] = main
     members["ppt/_rels/presentation.xml.rels"] = relations(targets)
     return package({**members, **(more or {})})
+
+
+#: A cell of a workbook: a text, a number, or a number with the index of its style.
+Cell = str | float | tuple[float, int] | None
+_SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def _cell(reference: str, value: Cell, shared: list[str] | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return f'<c r="{reference}" s="{value[1]}"><v>{value[0]}</v></c>'
+    if isinstance(value, (int, float)):
+        return f'<c r="{reference}"><v>{value}</v></c>'
+    if shared is None:
+        return f'<c r="{reference}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
+    shared.append(value)
+    return f'<c r="{reference}" t="s"><v>{len(shared) - 1}</v></c>'
+
+
+def sheet(rows: Sequence[Sequence[Cell]], shared: list[str] | None = None) -> str:
+    """The XML of a sheet; its texts go into `shared`, or stand in their cells."""
+    inner = ""
+    for number, row in enumerate(rows, 1):
+        cells = "".join(_cell(f"{chr(65 + at)}{number}", value, shared) for at, value in enumerate(row))
+        inner += f'<row r="{number}">{cells}</row>'
+    return f'<worksheet xmlns="{_SHEETS}"><sheetData>{inner}</sheetData></worksheet>'
+
+
+def xlsx(
+    sheets: Mapping[str, Sequence[Sequence[Cell]]],
+    formats: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
+    inline: bool = False,
+    since_1904: bool = False,
+) -> bytes:
+    """A workbook. Style 14 shows a date; 100 and those after it show what `formats` say."""
+    shared: list[str] | None = None if inline else []
+    listed, targets, members = "", {"s": ("styles", "styles.xml"), "t": ("sharedStrings", "sharedStrings.xml")}, {}
+    for number, (name, rows) in enumerate(sheets.items(), 1):
+        listed += f'<sheet name="{escape(name)}" sheetId="{number}" r:id="rId{number}"/>'
+        targets[f"rId{number}"] = ("worksheet", f"worksheets/sheet{number}.xml")
+        members[f"xl/worksheets/sheet{number}.xml"] = sheet(rows, shared)
+    own = "".join(f'<numFmt numFmtId="{200 + at}" formatCode="{escape(code)}"/>' for at, code in enumerate(formats))
+    styles = [*range(100), *range(200, 200 + len(formats))]
+    cells = "".join(f'<xf numFmtId="{number}"/>' for number in styles)
+    strings = "".join(f"<si><t>{escape(text)}</t></si>" for text in shared or ())
+    return package(
+        {
+            "[Content_Types].xml": types("xl/workbook.xml", "spreadsheetml.sheet"),
+            "_rels/.rels": relations({"r": ("officeDocument", "xl/workbook.xml")}),
+            "xl/workbook.xml": f'<workbook xmlns="{_SHEETS}" xmlns:r="{_OFFICE}/relationships">'
+            f'<workbookPr date1904="{since_1904:d}"/><sheets>{listed}</sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": relations(targets),
+            "xl/styles.xml": f"<styleSheet><numFmts>{own}</numFmts><cellXfs>{cells}</cellXfs></styleSheet>",
+            "xl/sharedStrings.xml": f'<sst xmlns="{_SHEETS}">{strings}</sst>',
+            **members,
+            **(more or {}),
+        }
+    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -31,12 +29,7 @@ def refusal(folder: Path, name: str, data: bytes) -> TaskError:
     return caught.value
 
 
-WORKBOOK = io.BytesIO()
-with zipfile.ZipFile(WORKBOOK, "w") as _archive:
-    _archive.writestr(
-        "[Content_Types].xml", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
-    )
-ENCRYPTED_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100_000) + "EncryptedPackage".encode("utf-16-le")
+BINARY_WORKBOOK = office.package({"[Content_Types].xml": "application/vnd.ms-excel.sheet.binary.macroEnabled.main"})
 GOOD_DOCX = samples.docx(samples.paragraph("Hello"))
 
 REFUSED = [
@@ -48,7 +41,7 @@ REFUSED = [
     ("corrupt", "a.docx", samples.docx("<w:p><w:r>")),
     ("corrupt", "a.docx", samples.docx("<w:p/>", prolog='<!DOCTYPE a [<!ENTITY b "c">]>')),
     ("encrypted", "a.pdf", samples.pdf([["Hello"]], password="secret")),
-    ("encrypted", "a.docx", ENCRYPTED_OFFICE),
+    ("encrypted", "a.docx", samples.ENCRYPTED_OFFICE),
     ("empty", "a.txt", b""),
     ("empty", "a.txt", b" \r\n\t\n"),
     ("empty", "a.html", b"<html><head><title>T</title></head><body><script>x</script></body></html>"),
@@ -57,7 +50,7 @@ REFUSED = [
     ("needs_ocr", "a.pdf", samples.pdf([None, None, None])),
     ("unsupported_format", "a.png", b"\x89PNG\r\n\x1a\n" + bytes(100)),
     ("unsupported_format", "a.txt", b"\x89PNG\r\n\x1a\n" + bytes(100)),
-    ("unsupported_format", "a.xlsx", WORKBOOK.getvalue()),
+    ("unsupported_format", "a.xlsx", BINARY_WORKBOOK),
     ("unsupported_format", "a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)),
     ("unsupported_format", "a.bin", bytes(range(256)) * 20),
     ("unsupported_format", "a.txt", bytes(1000)),
@@ -120,6 +113,7 @@ SEEDS = {
     "a.html": b"<html><body><h1>T</h1><ul><li>a<li>b</ul><table><tr><td>1<td>2</table><pre>x</pre></body></html>",
     "a.md": b"---\na: b\n---\n# T\n\n```\ncode\n```\n\n| a | b |\n|---|---|\n| c | d |\n",
     "a.pptx": office.pptx([office.title("Title") + office.content(["one", "two"])], {1: "Notes"}),
+    "a.xlsx": office.xlsx({"Sheet": [["a", 1], ["b", (45292, 14)]]}),
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',

@@ -1,0 +1,107 @@
+"""Workbooks: sheets are headings, rows are tables with their header near, values are as they are shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from documents.text import table_lines
+from errors import TaskError
+from tests.documents import office, samples
+from tests.documents.office import Cell, xlsx
+from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE])
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_text_comes_back_from_a_cell(read: Read, text: str, inline: bool) -> None:
+    extracted = read("a.xlsx", xlsx({"假期 & Leave": [["Name", "Note"], ["Ada", text]]}, inline=inline))
+    assert extracted.text == f"# 假期 & Leave\n\n| Name | Note |\n| --- | --- |\n| Ada | {text} |"
+    assert headings(extracted) == [(1, "假期 & Leave")]
+    assert extracted.format == "xlsx"
+
+
+def test_numbers_and_dates_are_as_they_are_shown(read: Read) -> None:
+    row: list[Cell] = [1815, 0.1 + 0.2, (45292, 14), (0.256, 9), (1234.5, 100), (45292.5, 101)]
+    names = ["a", "b", "c", "d", "e", "f"]
+    rows: list[list[Cell]] = [[*names], row]
+    formats = ["#,##0.00", 'yyyy"年"m"月"d"日" h:mm']
+    wanted = table_lines([names, ["1815", "0.3", "2024-01-01", "26%", "1,234.50", "2024年1月1日 12:00"]])
+    assert spans(read("a.xlsx", xlsx({"S": rows}, formats)), "table") == [wanted]
+    assert "| 2028-01-02 |" in read("a.xlsx", xlsx({"S": rows}, formats, since_1904=True)).text
+
+
+def test_the_header_is_repeated_every_few_rows_and_no_row_is_lost(read: Read) -> None:
+    rows = [["Name", "天数"], *([f"Person {number}", f"{number} 天"] for number in range(2000))]
+    tables = spans(read("a.xlsx", xlsx({"S": rows})), "table")
+    assert all(table.startswith("| Name | 天数 |\n| --- | --- |\n| Person ") for table in tables)
+    assert max(map(len, tables)) < 1000
+    body = [line for table in tables for line in table.splitlines()[2:]]
+    assert body == [f"| Person {number} | {number} 天 |" for number in range(2000)]
+
+
+def test_a_title_above_gaps_and_merged_cells(read: Read) -> None:
+    head: list[list[Cell]] = [["Leave 2024"], [], ["Name", None, "Days"]]
+    rows: list[list[Cell]] = [*head, ["Ada", None, 15], [], ["Bob", None, 10], [None, None, 3]]
+    assert read("a.xlsx", xlsx({"S": rows, "Empty": []})).text == (
+        "# S\n\nLeave 2024\n\n| Name | Days |\n| --- | --- |\n| Ada | 15 |\n| Bob | 10 |\n|  | 3 |"
+    )
+
+
+def test_a_single_column_is_no_table(read: Read) -> None:
+    extracted = read("a.xlsx", xlsx({"Notes": [["First line"], ["第二行"], [None], [3]]}))
+    assert extracted.text == "# Notes\n\nFirst line\n第二行\n3"
+
+
+def test_strings_in_runs_escapes_truths_errors_and_formulas(read: Read) -> None:
+    cells = (
+        '<c t="inlineStr"><is><r><rPr/><t>ri</t></r><r><t>ch</t></r><rPh><t>unseen</t></rPh></is></c>'
+        '<c t="inlineStr"><is><t>a_x005F_x0041_b</t></is></c><c t="b"><v>1</v></c><c t="e"><v>#DIV/0!</v></c>'
+        '<c t="str"><f>A1&amp;"!"</f><v>rich!</v></c><c t="d"><v>2024-01-01</v></c>'
+    )
+    sheet = f"<worksheet><sheetData><row>{cells}</row></sheetData></worksheet>"
+    text = read("a.xlsx", xlsx({"S": []}, more={"xl/worksheets/sheet1.xml": sheet})).text
+    assert "| rich | a_x0041_b | TRUE | #DIV/0! | rich! | 2024-01-01 |" in text
+
+
+def test_comments_and_boxes_are_read(read: Read) -> None:
+    beside = {"c": ("comments", "../comments1.xml"), "d": ("drawing", "../drawings/drawing1.xml")}
+    more = {
+        "xl/worksheets/_rels/sheet1.xml.rels": office.relations(beside),
+        "xl/comments1.xml": '<comments><commentList><comment ref="B2"><text><r><t>Why?</t></r></text></comment>'
+        "</commentList></comments>",
+        "xl/drawings/drawing1.xml": '<d xmlns:a="urn:a"><txBody><a:p><a:r><a:t>A box</a:t></a:r></a:p></txBody></d>',
+    }
+    assert read("a.xlsx", xlsx({"S": [["x"]]}, more=more)).text == "# S\n\nx\n\nB2: Why?\n\nA box"
+
+
+def test_cells_far_apart_take_no_room(read: Read) -> None:
+    sheet = (
+        '<worksheet><sheetData><row r="1"><c r="A1"><v>1</v></c></row>'
+        '<row r="1048576"><c r="XFD1048576"><v>2</v></c></row></sheetData></worksheet>'
+    )
+    text = read("a.xlsx", xlsx({"S": []}, more={"xl/worksheets/sheet1.xml": sheet})).text
+    assert text == "# S\n\n1\n2"
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        ("empty", xlsx({"Sheet1": [], "Sheet2": [[None]]})),
+        ("corrupt", xlsx({"S": [["a"]]})[:-400]),
+        ("corrupt", xlsx({"S": [["a"]]}, more={"xl/worksheets/sheet1.xml": "<worksheet><sheetData>"})),
+        ("corrupt", xlsx({"S": [["a"]]}, more={"xl/sharedStrings.xml": "<sst/>"})),
+        ("corrupt", xlsx({"S": []}, more={"xl/worksheets/sheet1.xml": '<!DOCTYPE w [<!ENTITY e "e">]><w/>'})),
+        ("corrupt", b"Name,Days\nAda,15\n"),
+        ("encrypted", samples.ENCRYPTED_OFFICE),
+    ],
+)
+def test_it_refuses_with_the_right_code(read: Read, code: str, data: bytes) -> None:
+    with pytest.raises(TaskError) as caught:
+        read("a.xlsx", data)
+    assert caught.value.code == code
+
+
+def test_a_workbook_is_known_by_its_bytes(read: Read) -> None:
+    extracted = read("table.csv", xlsx({"S": [["a", "b"]]}))
+    assert extracted.format == "xlsx"
+    assert "was read as xlsx" in extracted.warnings[0]
