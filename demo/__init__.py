@@ -1,0 +1,1 @@
+"""`make demo`: the whole service for a minute, with documents of its own."""

@@ -1,0 +1,107 @@
+"""Starts the service, takes in the samples, asks in two languages, checks the answers, and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from client import complaints, hits, progress, submission
+from client.service import Refused, Service, Unusable
+from client.submission import Document
+from demo.service import EmbeddedService, NotStarted
+
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+FILES = ("field-guide.pdf", "museum-handbook.docx", "tea-garden.txt")
+KB = "demo"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query, and where its answer stands."""
+
+    query: str
+    document_id: str
+    heading: str
+    page: int | None = None
+
+
+QUESTIONS = (
+    Question("Which bird calls like a bell heard under water?", "field-guide.pdf", "Bell Petrel", page=2),
+    Question("How many days of paid leave are there?", "museum-handbook.docx", "Leave"),
+    Question("tickets for a family in summer", "museum-handbook.docx", "Opening Hours and Tickets"),
+    Question("特级绿茶用多少度的水冲泡？", "tea-garden.txt", "第三章 冲泡与贮藏"),
+    Question("游客几点有普通话讲解？", "museum-handbook.docx", "致中国游客"),
+)
+
+console = Console(highlight=False)
+
+
+def main() -> int:
+    """The exit code: 0 when every answer was found where it stands."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    began = time.monotonic()
+    console.print("Starting PostgreSQL, web, worker and clock in one process …")
+    try:
+        with EmbeddedService() as service:
+            console.print(f"Ready after {time.monotonic() - began:.1f} s.\n")
+            good = asyncio.run(show(service.url))
+    except NotStarted as error:
+        complaints.complain(f"demo: the service did not start: {error}")
+        return 1
+    except (Unusable, Refused) as error:
+        complaints.complain(f"demo: {error}")
+        return 1
+    except KeyboardInterrupt:
+        complaints.complain("demo: interrupted; the service is stopped, nothing is left behind")
+        return 130
+    console.print(
+        f"Stopped after {time.monotonic() - began:.1f} s, nothing is left behind. `make run` keeps it running."
+    )
+    return 0 if good else 1
+
+
+async def show(url: str) -> bool:
+    """Take in the samples and ask. Returns whether all went as it should."""
+    async with Service(url) as service:
+        console.print("A PDF, a Word document and a Chinese text in GB18030 become searchable:")
+        documents = [Document(SAMPLES / name) for name in FILES]
+        with progress.display(console, len(documents)) as display:
+            await submission.submit(service, KB, documents, display, fields={})
+        complaints.report(documents, followed=True)
+        if not all(document.completed for document in documents):
+            return False
+        console.print()
+        wrong = [question for question in QUESTIONS if not await ask(service, question)]
+    if not wrong:
+        console.print(f"All {len(QUESTIONS)} answers were found where they stand.", style="green")
+    return not wrong
+
+
+async def ask(service: Service, question: Question) -> bool:
+    """Show the best hit. Returns whether it is the passage that holds the answer."""
+    console.print(Text(question.query, style="bold"))
+    found = (await service.search(KB, question.query, limit=1, mode="hybrid"))[:1]
+    hits.show(console, found)
+    if found and is_answer(found[0], question):
+        return True
+    complaints.complain(f"demo: expected {question.document_id}, {question.heading} first")
+    return False
+
+
+def is_answer(hit: dict[str, Any], question: Question) -> bool:
+    """Whether a hit is the passage that a question asks for."""
+    found = (hit["document_id"], hit["heading_path"][-1:], hit["page"])
+    return found == (question.document_id, [question.heading], question.page)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Embedded mode as a child of the demo, on a port and in a folder of its own, of which nothing is left afterwards."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.request import ProxyHandler, build_opener
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Seconds to make a database and to start; far more than a slow machine takes.
+START = 90.0
+#: Seconds to stop in peace, and then for PostgreSQL to go when it is told to at once.
+STOP = 40.0
+AT_ONCE = 10.0
+#: What a process must know of the machine. The service's own settings stay outside: none can change the demo.
+KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER")
+#: prctl(2): a signal for this process when its parent dies.
+PR_SET_PDEATHSIG = 1
+
+
+class NotStarted(Exception):
+    """The service ended, or did not answer in time; the message holds its log."""
+
+
+class EmbeddedService:
+    """A running service at `url`, from `with` to its end, however that comes."""
+
+    def __init__(self) -> None:
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        self._folder = Path(tempfile.mkdtemp(prefix="task-manager-demo-"))
+        self._log = self._folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it answers.
+
+        Raises:
+          NotStarted: it does not.
+        """
+        try:
+            self._start()
+            self._wait()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        port = self.url.rpartition(":")[2]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "embedded"],
+                cwd=ROOT,
+                env={**kept, "PORT": port, "DATA_DIR": str(self._folder / "data"), "LOG_FORMAT": "console"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for the demo, which then stops the service in order.
+                start_new_session=True,
+                preexec_fn=_stop_with_parent if sys.platform == "linux" else None,
+            )
+
+    def _wait(self) -> None:
+        """Until it answers.
+
+        Raises:
+          NotStarted: it ended, or START is over.
+        """
+        assert self._process is not None
+        # Whatever proxy the environment names is not asked.
+        opener = build_opener(ProxyHandler({}))
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise NotStarted(f"it ended with exit code {self._process.returncode}; its log:\n{self._logs()}")
+            with suppress(OSError):
+                opener.open(f"{self.url}/readyz", timeout=5).close()
+                return
+            time.sleep(0.05)
+        raise NotStarted(f"it did not answer within {START:g} seconds; its log:\n{self._logs()}")
+
+    def _stop(self) -> None:
+        # Another Ctrl-C must not leave half of it behind.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if self._process is not None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP)
+            # What it had started, such as initdb, is of its group.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._stop_postgres()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _stop_postgres(self) -> None:
+        """PostgreSQL outlives a service that did not stop in order; there is nothing here to resume with it."""
+        pid_file = self._folder / "data" / "postgres" / "postmaster.pid"
+        with suppress(FileNotFoundError, ProcessLookupError, IndexError, ValueError):
+            postmaster = int(pid_file.read_text().splitlines()[0])
+            os.kill(postmaster, signal.SIGQUIT)
+            deadline = time.monotonic() + AT_ONCE
+            while pid_file.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if pid_file.exists():
+                os.kill(postmaster, signal.SIGKILL)
+
+    def _logs(self) -> str:
+        postgres = self._folder / "data" / "postgres" / "log"
+        return "\n".join(path.read_text(errors="replace").strip() for path in (self._log, postgres) if path.exists())
+
+
+def _stop_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
