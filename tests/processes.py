@@ -45,6 +45,7 @@ class Process:
     Parameters:
       name: as in the Procfile.
       log_path: receives standard output and error; a restarted process goes on in the same file.
+      arguments: what follows its command.
       restart: start it again whenever it ends by itself or is killed, as a PaaS does.
       root: the folder of the service's code.
     """
@@ -56,10 +57,12 @@ class Process:
         log_path: Path,
         guard: Guard,
         *,
+        arguments: str = "",
         restart: bool = False,
         root: Path = ROOT,
     ) -> None:
         self.name = name
+        self.arguments = arguments
         self.environment = dict(environment)
         self.log_path = log_path
         self.restart = restart
@@ -141,7 +144,7 @@ class Process:
         self.starts += 1
         with self.log_path.open("ab") as log:
             self._popen = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {COMMANDS[self.name]}"],
+                ["/bin/sh", "-c", f"exec {COMMANDS[self.name]} {self.arguments}"],
                 cwd=self.root,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -209,6 +212,7 @@ class Deployment:
     def start(
         self,
         name: str,
+        arguments: str = "",
         *,
         restart: bool = False,
         wait: bool = True,
@@ -218,6 +222,7 @@ class Deployment:
         """Start a process of the Procfile; several of one name may run.
 
         Parameters:
+          arguments: what follows its command, as in `start("worker", "--queues embedding")`.
           restart: start it again whenever it dies.
           wait: until it is ready: web answers `/livez`, worker and clock have their row in `workers`.
           ready: another way to tell.
@@ -232,6 +237,7 @@ class Deployment:
             {**self.environment, **environment},
             self.folder / f"{name}-{number}.log",
             self._guard,
+            arguments=arguments,
             restart=restart,
             root=self.root,
         )
