@@ -145,4 +145,6 @@ def zip_format(path: Path) -> str:
                 return format
         if "mimetype" in archive:
             return _MIMETYPES.get(archive.read("mimetype").strip(), "zip")
+        if "META-INF/container.xml" in archive:
+            return "epub"
         return next((format for part, format in _MAIN_PARTS.items() if part in archive), "zip")

@@ -9,9 +9,9 @@ from pathlib import PurePath
 from errors import TaskError
 
 #: The formats that have a reader.
-READABLE = ("pdf", "docx", "pptx", "xlsx", "html", "markdown", "csv", "tsv", "json", "text")
+READABLE = ("pdf", "docx", "pptx", "xlsx", "epub", "html", "markdown", "csv", "tsv", "json", "text")
 #: Those that are told by their bytes: a file that is merely named so is damaged, or something else.
-TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx"))
+TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "epub"))
 
 _BY_SUFFIX = {
     "pdf": "pdf",
@@ -25,6 +25,7 @@ _BY_SUFFIX = {
     "xlsx": "xlsx",
     "xlsm": "xlsx",
     "xltx": "xlsx",
+    "epub": "epub",
     "htm": "html",
     "html": "html",
     "xhtml": "html",
@@ -45,6 +46,7 @@ _BY_TYPE = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/epub+zip": "epub",
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/markdown": "markdown",

@@ -87,6 +87,10 @@ _LISTS = frozenset(("ul", "ol", "menu"))
 _META = re.compile(rb"<meta[^>]+?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml[^>]+?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 _META_WITHIN = 4096
+_VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
+_CLOSED_AT_ONCE = re.compile(
+    rf"<(?!(?:{_VOID})[\s/])([A-Za-z][\w:-]*)((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/>"
+)
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _DEEPEST_LIST = 12
 
@@ -98,17 +102,31 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
       TaskError: undecodable, too_large.
     """
     data = path.read_bytes()
-    decoded = decode(data, encoding or _declared(data))
-    tree = LexborHTMLParser(decoded.text)
-    walk = _Walk()
+    decoded = decode(data, encoding or declared_encoding(data))
+    writer = Writer()
+    title = write_page(decoded.text, writer)
+    properties = {"title": title} if title else {}
+    return writer.finish("html", encoding=decoded.encoding, warnings=decoded.warnings, properties=properties)
+
+
+def write_page(page: str, writer: Writer) -> str:
+    """Write what a page shows; its title is returned and not written."""
+    if page.lstrip().startswith("<?xml"):
+        page = opened(page)
+    tree = LexborHTMLParser(page)
     if tree.root is not None:
-        walk.down(tree.root)
+        _Walk(writer).down(tree.root)
     title = tree.css_first("head > title")
-    properties = {"title": " ".join(title.text().split())} if title is not None and title.text().strip() else {}
-    return walk.writer.finish("html", encoding=decoded.encoding, warnings=decoded.warnings, properties=properties)
+    return " ".join(title.text().split()) if title is not None else ""
 
 
-def _declared(data: bytes) -> str | None:
+def opened(page: str) -> str:
+    """XHTML as HTML reads it, to which `<title/>` only opens a title that then swallows the rest."""
+    return _CLOSED_AT_ONCE.sub(lambda match: f"<{match.group(1)}{match.group(2)}></{match.group(1)}>", page)
+
+
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding that a page names itself, if any."""
     match = _XML.match(data) or _META.search(data, 0, _META_WITHIN)
     name = match.group(1).decode("ascii") if match else None
     # A page whose <meta> can be read as ASCII is not in UTF-16, whatever it says.
@@ -118,8 +136,8 @@ def _declared(data: bytes) -> str | None:
 class _Walk:
     """Goes through the tree without recursion: a page may be nested deeper than Python's stack."""
 
-    def __init__(self) -> None:
-        self.writer = Writer()
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
         self._inline: list[str] = []
         self._lists: list[int | None] = []  # the number of the last item, None in a bulleted list
         self._label = ""

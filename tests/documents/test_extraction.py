@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from documents.extraction import extract
 from documents.text import clean
 from errors import TaskError
-from tests.documents import office, samples
+from tests.documents import books, office, samples
 
 
 def read(folder: Path, name: str, data: bytes, **facts: str) -> tuple[str, list[str]]:
@@ -114,6 +114,7 @@ SEEDS = {
     "a.md": b"---\na: b\n---\n# T\n\n```\ncode\n```\n\n| a | b |\n|---|---|\n| c | d |\n",
     "a.pptx": office.pptx([office.title("Title") + office.content(["one", "two"])], {1: "Notes"}),
     "a.xlsx": office.xlsx({"Sheet": [["a", 1], ["b", (45292, 14)]]}),
+    "a.epub": books.epub({"a.xhtml": "<h1>T</h1><p>x</p>", "b.xhtml": "<p>y</p>"}),
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',
