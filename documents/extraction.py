@@ -21,6 +21,7 @@ _READERS = {
     "pptx": "documents.readers.pptx",
     "xlsx": "documents.readers.xlsx",
     "epub": "documents.readers.epub",
+    "odt": "documents.readers.odt",
     "html": "documents.readers.html",
     "markdown": "documents.readers.markdown",
     "csv": "documents.readers.csv",
@@ -32,7 +33,6 @@ _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 #: What is known of the insides of archives that have no reader.
 _NAMES = {
     "xlsb": "an Excel workbook in binary form (save it as .xlsx)",
-    "odt": "an OpenDocument text",
     "ods": "an OpenDocument spreadsheet (save it as .xlsx)",
     "odp": "an OpenDocument presentation (save it as .pptx)",
 }

@@ -9,9 +9,9 @@ from pathlib import PurePath
 from errors import TaskError
 
 #: The formats that have a reader.
-READABLE = ("pdf", "docx", "pptx", "xlsx", "epub", "html", "markdown", "csv", "tsv", "json", "text")
+READABLE = ("pdf", "docx", "pptx", "xlsx", "epub", "odt", "html", "markdown", "csv", "tsv", "json", "text")
 #: Those that are told by their bytes: a file that is merely named so is damaged, or something else.
-TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "epub"))
+TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "epub", "odt"))
 
 _BY_SUFFIX = {
     "pdf": "pdf",
@@ -26,6 +26,8 @@ _BY_SUFFIX = {
     "xlsm": "xlsx",
     "xltx": "xlsx",
     "epub": "epub",
+    "odt": "odt",
+    "ott": "odt",
     "htm": "html",
     "html": "html",
     "xhtml": "html",
@@ -47,6 +49,7 @@ _BY_TYPE = {
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
     "application/epub+zip": "epub",
+    "application/vnd.oasis.opendocument.text": "odt",
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/markdown": "markdown",

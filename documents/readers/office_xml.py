@@ -30,8 +30,10 @@ def parse(data: bytes, part: str) -> etree._Element:
         raise _broken(part, error) from error
 
 
-def stream(data: bytes, part: str, holder: str) -> Iterator[etree._Element]:
+def stream(data: bytes, part: str, holder: str, above: str | None = None) -> Iterator[etree._Element]:
     """What the first element called `holder` holds, one after another, each forgotten after use.
+
+    above: the name of what the holder itself stands in, where others are called the same.
 
     The tree of a large part takes ten times its bytes; this one is never built.
 
@@ -46,7 +48,7 @@ def stream(data: bytes, part: str, holder: str) -> Iterator[etree._Element]:
     try:
         for event, element in events:
             if event == "start":
-                if within is None and name_of(element) == holder:
+                if within is None and name_of(element) == holder and above in (None, _above(element)):
                     within = element
             elif within is not None and element.getparent() is within:
                 yield element
@@ -57,6 +59,11 @@ def stream(data: bytes, part: str, holder: str) -> Iterator[etree._Element]:
         raise _broken(part, error) from error
     if within is None:
         raise TaskError("corrupt", f"the part {part} of the document has no {holder}")
+
+
+def _above(element: etree._Element) -> str:
+    parent = element.getparent()
+    return name_of(parent) if parent is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,3 +40,31 @@ def epub(
     files = {f"OEBPS/{name}": page(body) for name, body in pages.items()}
     fixed = {"mimetype": "application/epub+zip", "META-INF/container.xml": CONTAINER, "OEBPS/book.opf": opf}
     return package({**fixed, **files, **(more or {})})
+
+
+_OPEN_DOCUMENT = " ".join(
+    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{space}:1.0"'
+    for name, space in {
+        "office": "office",
+        "text": "text",
+        "table": "table",
+        "style": "style",
+        "draw": "drawing",
+    }.items()
+)
+
+
+def odt(body: str, more: Mapping[str, str] | None = None, mimetype: str = "text") -> bytes:
+    """An OpenDocument text with the given XML as its body; list style L1 is numbered, paragraph style P1 the title."""
+    styles = (
+        '<style:style style:name="P1" style:parent-style-name="Title"/>'
+        '<text:list-style style:name="L1"><text:list-level-style-number text:level="1" style:num-format="1"/>'
+        '<text:list-level-style-bullet text:level="2"/></text:list-style>'
+        "<style:x><text:text>no text</text:text></style:x>"
+    )
+    main = (
+        f"<office:document-content {_OPEN_DOCUMENT}><office:automatic-styles>{styles}</office:automatic-styles>"
+        f"<office:body><office:text>{body}</office:text></office:body></office:document-content>"
+    )
+    kind = f"application/vnd.oasis.opendocument.{mimetype}"
+    return package({"mimetype": kind, "content.xml": main, **(more or {})})

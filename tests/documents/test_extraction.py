@@ -115,6 +115,7 @@ SEEDS = {
     "a.pptx": office.pptx([office.title("Title") + office.content(["one", "two"])], {1: "Notes"}),
     "a.xlsx": office.xlsx({"Sheet": [["a", 1], ["b", (45292, 14)]]}),
     "a.epub": books.epub({"a.xhtml": "<h1>T</h1><p>x</p>", "b.xhtml": "<p>y</p>"}),
+    "a.odt": books.odt("<text:h>T</text:h><text:list><text:list-item><text:p>x</text:p></text:list-item></text:list>"),
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',

@@ -1,0 +1,236 @@
+"""ODT: headings, paragraphs, lists, tables, notes and text boxes, read from the XML itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+
+from lxml import etree
+
+from documents.archive import Archive
+from documents.readers.office_xml import child_of, children_of, name_of, parse, stream, value_of
+from documents.text import Extracted, Writer, table_lines
+from errors import TaskError
+
+_MAIN = "content.xml"
+_MANIFEST = "META-INF/manifest.xml"
+#: What is no text of the document as it is read: deleted text, remarks, declarations, how words are pronounced.
+_SKIPPED = frozenset(("tracked-changes", "annotation", "ruby-text", "forms", "variable-decls", "sequence-decls"))
+#: Blocks that a paragraph may hold by way of a frame; they are written after it.
+_BOXES = frozenset(("text-box", "table"))
+_DEEPEST_LIST = 10
+#: Spaces, columns and rows that a document may ask to repeat: sheets repeat their last cell to the very edge.
+_MOST_REPEATED = 64
+_SPACE = re.compile(r"[ \t\r\n]+")
+_PROPERTIES = {"title": "title", "initial-creator": "creator", "subject": "subject", "creation-date": "created"}
+
+
+def read(path: Path, encoding: str | None = None) -> Extracted:
+    """Read an OpenDocument text; `encoding` has no meaning here, since XML names its own.
+
+    Raises:
+      TaskError: corrupt, encrypted, archive_bomb, too_large.
+    """
+    with Archive(path) as archive:
+        if b"encryption-data" in archive.read(_MANIFEST):
+            raise TaskError("encrypted", "the document is protected by a password")
+        data = archive.read(_MAIN)
+        if not data:
+            raise TaskError("corrupt", f"the document lacks its main part {_MAIN}")
+        reader = _Reader(_Styles([*_styles(archive, "styles.xml"), *_styles(archive, _MAIN)]))
+        for block in stream(data, _MAIN, "text", "body"):
+            reader.block(block)
+        reader.finish_notes()
+        return reader.writer.finish("odt", properties=_properties(archive))
+
+
+def _styles(archive: Archive, part: str) -> Iterator[etree._Element]:
+    """The styles that a part defines; its text, which may be large, is read without being kept."""
+    data = archive.read(part)
+    for holder in ("styles", "automatic-styles"):
+        if re.search(rf"<(?:\w+:)?{holder}[\s>/]".encode(), data):
+            yield from map(deepcopy, stream(data, part, holder))  # each is cleared once the next is asked for
+
+
+def _properties(archive: Archive) -> dict[str, str]:
+    data = archive.read("meta.xml")
+    if not data:
+        return {}
+    found = {name_of(item): (item.text or "").strip() for item in children_of(parse(data, "meta.xml"), "meta")}
+    return {name: found[key] for key, name in _PROPERTIES.items() if found.get(key)}
+
+
+class _Styles:
+    """Which paragraphs are the title, and which lists are numbered."""
+
+    def __init__(self, styles: list[etree._Element]) -> None:
+        self._titles = {"Title"}
+        self._numbered: dict[str, set[str]] = {}
+        for style in styles:
+            name = value_of(style, "name") or ""
+            if name_of(style) == "list-style":
+                numbers = (level for level in style if name_of(level) == "list-level-style-number")
+                self._numbered[name] = {
+                    value_of(level, "level") or "" for level in numbers if value_of(level, "num-format")
+                }
+            elif value_of(style, "parent-style-name") in self._titles:
+                self._titles.add(name)
+
+    def is_title(self, paragraph: etree._Element) -> bool:
+        """Whether a paragraph is the title of the document."""
+        return value_of(paragraph, "style-name") in self._titles
+
+    def is_numbered(self, name: str, depth: int) -> bool:
+        """Whether a list of a style is numbered at a depth, counted from 1."""
+        return str(depth) in self._numbered.get(name, ())
+
+
+class _Reader:
+    """Turns blocks of XML into blocks of text."""
+
+    def __init__(self, styles: _Styles) -> None:
+        self.writer = Writer()
+        self._styles = styles
+        self._notes: list[str] = []
+        self._in_list = False
+
+    def block(self, element: etree._Element) -> None:
+        """Write a heading, a paragraph, a list, a table, or whatever a section holds."""
+        match name_of(element):
+            case "h":
+                level = value_of(element, "outline-level") or "1"
+                self._paragraph(element, int(level) if level.isdecimal() and len(level) < 3 else 1)
+            case "p":
+                self._paragraph(element, 0 if self._styles.is_title(element) else None)
+            case "list":
+                self._list(element, value_of(element, "style-name") or "", 1)
+                self._in_list = False
+            case "table":
+                self._table(element)
+            case name if name and not _is_skipped(element):
+                for child in element:
+                    self.block(child)
+
+    def finish_notes(self) -> None:
+        """Write the foot- and endnotes after the text."""
+        for number, note in enumerate(self._notes, 1):
+            self.writer.block(f"[^{number}]: {note}", tight=number > 1)
+
+    def _paragraph(self, paragraph: etree._Element, level: int | None = None, label: str = "") -> None:
+        boxes: list[etree._Element] = []
+        text = "".join(self._inline(paragraph, boxes)).strip()
+        if text and level is not None:
+            self.writer.heading(text, level, "#" * min(max(level, 1), 6) + " ")
+        elif text:
+            self.writer.block(label + text, tight=self._in_list)
+            self._in_list = bool(label)
+        for box in boxes:
+            if name_of(box) == "table":
+                self._table(box)
+            else:
+                for child in box:
+                    self.block(child)
+
+    def _inline(self, element: etree._Element, boxes: list[etree._Element]) -> Iterator[str]:
+        """The text of a paragraph; boxes met on the way are put by, to be written after it."""
+        yield _spaced(element.text)
+        for child in element:
+            name = name_of(child)
+            if name == "s":
+                yield " " * _count(child, "c")
+            elif name == "tab":
+                yield "\t"
+            elif name == "line-break":
+                yield "\n"
+            elif name == "note":
+                note = child_of(child, "note-body")
+                self._notes.append(self._joined(note) if note is not None else "")
+                yield f"[^{len(self._notes)}]"
+            elif name in _BOXES:
+                boxes.append(child)
+            elif name and not _is_skipped(child):
+                yield from self._inline(child, boxes)
+            yield _spaced(child.tail)
+
+    def _joined(self, element: etree._Element) -> str:
+        """All paragraphs below an element in one line."""
+        texts = []
+        for child in element:
+            if name_of(child) in ("p", "h"):
+                boxes: list[etree._Element] = []
+                texts.append("".join(self._inline(child, boxes)).strip())
+                texts.extend(self._joined(box) for box in boxes)
+            elif name_of(child) and not _is_skipped(child):
+                texts.append(self._joined(child))
+        return " ".join(text for text in texts if text)
+
+    def _list(self, element: etree._Element, style: str, depth: int) -> None:
+        number = 0
+        indent = "  " * min(depth - 1, _DEEPEST_LIST)
+        for item in element:
+            if name_of(item) not in ("list-item", "list-header"):
+                continue
+            number += 1
+            label = f"{number}. " if self._styles.is_numbered(style, depth) else "- "
+            for child in item:
+                if name_of(child) == "list":
+                    self._list(child, value_of(child, "style-name") or style, depth + 1)
+                elif name_of(child) == "h":
+                    self.block(child)
+                elif name_of(child) == "p":
+                    self._paragraph(child, label=indent + label)
+                    label = "  "  # further paragraphs of an item have no number of their own
+                else:
+                    self.block(child)
+
+    def _table(self, table: etree._Element) -> None:
+        self._in_list = False
+        rows: list[list[str]] = []
+        for row in _rows(table):
+            cells: list[str] = []
+            empty = 0  # cells without text, counted until one with text follows
+            for cell in row:
+                if name_of(cell) not in ("table-cell", "covered-table-cell"):
+                    continue
+                text = self._joined(cell) if name_of(cell) == "table-cell" else ""
+                if text:
+                    cells += [""] * min(empty, _MOST_REPEATED)
+                    cells += [text] * _count(cell, "number-columns-repeated")
+                    empty = 0
+                else:
+                    empty += _count(cell, "number-columns-repeated")
+            if cells:
+                rows.extend([cells] * _count(row, "number-rows-repeated"))
+        if not rows:
+            return
+        if max(map(len, rows)) == 1:  # a frame around text rather than a table
+            for (text,) in rows:
+                self.writer.block(text)
+        else:
+            self.writer.block(table_lines(rows), "table")
+
+
+def _is_skipped(element: etree._Element) -> bool:
+    """Whether an element holds no text of the document; a picture's title and description are none either."""
+    return name_of(element) in _SKIPPED or "svg" in element.tag.partition("}")[0]
+
+
+def _rows(table: etree._Element) -> Iterator[etree._Element]:
+    """The rows of a table, those of its header and of its groups too."""
+    for child in table:
+        if name_of(child) == "table-row":
+            yield child
+        elif name_of(child) in ("table-header-rows", "table-rows", "table-row-group"):
+            yield from _rows(child)
+
+
+def _count(element: etree._Element, attribute: str) -> int:
+    value = value_of(element, attribute) or "1"
+    return min(int(value), _MOST_REPEATED) if value.isdecimal() and len(value) < 9 else 1
+
+
+def _spaced(text: str | None) -> str:
+    """White space as OpenDocument means it: a run of it is one space, more are written as elements."""
+    return _SPACE.sub(" ", text) if text else ""

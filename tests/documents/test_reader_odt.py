@@ -1,0 +1,96 @@
+"""OpenDocument texts: headings, lists, tables, notes and boxes, with white space as it is meant."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pytest
+
+from errors import TaskError
+from tests.documents.books import odt
+from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
+
+
+def paragraph(text: str) -> str:
+    return f"<text:p>{text}</text:p>"
+
+
+def table(rows: list[list[str]]) -> str:
+    cells = ("".join(f"<table:table-cell>{paragraph(cell)}</table:table-cell>" for cell in row) for row in rows)
+    return "<table:table>" + "".join(f"<table:table-row>{row}</table:table-row>" for row in cells) + "</table:table>"
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE])
+def test_a_text_comes_back_from_every_place(read: Read, text: str) -> None:
+    shown = escape(text)
+    listed = f"<text:list><text:list-item>{paragraph(shown)}</text:list-item></text:list>"
+    body = f'<text:h text:outline-level="2">{shown}</text:h>{paragraph(shown)}{listed}{table([[shown, "b"]])}'
+    extracted = read("a.odt", odt(body))
+    assert extracted.text == f"## {text}\n\n{text}\n\n- {text}\n\n| {text} | b |\n| --- | --- |"
+    assert headings(extracted) == [(2, text)]
+    assert extracted.format == "odt"
+
+
+def test_white_space_is_as_it_is_meant(read: Read) -> None:
+    body = (
+        '<text:p>\u3000a\n   b<text:s text:c="3"/>c<text:tab/>d<text:line-break/>e <text:span> f</text:span></text:p>'
+    )
+    assert read("a.odt", odt(f"{paragraph('x')}{body}")).text == "x\n\na b   c\td\ne  f"
+
+
+def test_the_title_numbers_and_nested_lists(read: Read) -> None:
+    inner = f"<text:list><text:list-item>{paragraph('inner')}</text:list-item></text:list>"
+    items = "".join(f"<text:list-item>{paragraph(text)}</text:list-item>" for text in ("one", "two"))
+    last = f"<text:list-item>{paragraph('three')}{paragraph('more')}{inner}</text:list-item>"
+    body = f'<text:p text:style-name="P1">手册</text:p><text:list text:style-name="L1">{items}{last}</text:list>'
+    extracted = read("a.odt", odt(f"{body}{paragraph('after')}"))
+    assert extracted.text == "# 手册\n\n1. one\n2. two\n3. three\n  more\n  - inner\n\nafter"
+    assert headings(extracted) == [(0, "手册")]
+
+
+def test_tables_repeat_no_further_than_their_text(read: Read) -> None:
+    far = '<table:table-cell table:number-columns-repeated="16384"/>'
+    row = f"<table:table-row><table:table-cell>{paragraph('a|b')}</table:table-cell>{far}</table:table-row>"
+    covered = (
+        f"<table:table-row><table:table-cell>{paragraph('c')}{paragraph('d')}</table:table-cell>"
+        f"<table:covered-table-cell/><table:table-cell>{paragraph('e')}</table:table-cell></table:table-row>"
+    )
+    below = f'<table:table-row table:number-rows-repeated="1048000">{far}</table:table-row>'
+    rows = f"<table:table-header-rows>{row}</table:table-header-rows>{covered}{below}"
+    extracted = read("a.odt", odt(f"<table:table>{rows}</table:table>"))
+    assert spans(extracted, "table") == ["| a\\|b |  |  |\n| --- | --- | --- |\n| c d |  | e |"]
+
+
+def test_notes_boxes_and_sections_are_read_and_deleted_text_is_not(read: Read) -> None:
+    inner = f"<text:note-citation>1</text:note-citation><text:note-body>{paragraph('Why.')}</text:note-body>"
+    note = f"<text:note>{inner}</text:note>"
+    box = f'<draw:frame><draw:text-box>{paragraph("Boxed")}</draw:text-box><s:desc xmlns:s="urn:svg">x</s:desc></draw:frame>'
+    remark = f"<office:annotation>{paragraph('remark')}</office:annotation>"
+    deleted = f"<text:tracked-changes><text:deletion>{paragraph('gone')}</text:deletion></text:tracked-changes>"
+    body = f"{deleted}<text:section>{paragraph(f'Noted{note}{box}{remark} on')}</text:section>"
+    assert read("a.odt", odt(body)).text == "Noted[^1] on\n\nBoxed\n\n[^1]: Why."
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        ("empty", odt(paragraph(" "))),
+        ("corrupt", odt(paragraph("x"))[:-100]),
+        ("corrupt", odt("<text:p>")),
+        ("corrupt", odt("", {"content.xml": '<!DOCTYPE o [<!ENTITY e "e">]><o/>'})),
+        ("corrupt", odt("", {"content.xml": "<office/>"})),
+        ("encrypted", odt("x", {"META-INF/manifest.xml": "<m><encryption-data/></m>"})),
+        ("unsupported_format", odt("x", mimetype="spreadsheet")),
+        ("corrupt", b"No OpenDocument"),
+    ],
+)
+def test_it_refuses_with_the_right_code(read: Read, code: str, data: bytes) -> None:
+    with pytest.raises(TaskError) as caught:
+        read("a.odt", data)
+    assert caught.value.code == code
+
+
+def test_a_text_is_known_by_its_bytes(read: Read) -> None:
+    extracted = read("letter.docx", odt(paragraph("x")))
+    assert extracted.format == "odt"
+    assert "was read as odt" in extracted.warnings[0]
