@@ -61,12 +61,20 @@ def chunks(
     Parameters:
       after: the index that the page before ended with.
     """
-    version_id = version_of(session, kb_id, document_id)
-    if version_id is None:
-        return None
-    query = select(Chunk).where(Chunk.version_id == version_id).order_by(Chunk.index).limit(limit)
+    # One statement, so one version: between two, another could be published and this one be swept.
+    query = (
+        select(Chunk)
+        .join(Document, Document.version_id == Chunk.version_id)
+        .where(Document.kb_id == kb_id, Document.document_id == document_id)
+        .order_by(Chunk.index)
+        .limit(limit)
+    )
     if after is not None:
         query = query.where(Chunk.index > after)
+    found = session.scalars(query).all()
+    # Every searchable document has a chunk; beyond the last one there may be none.
+    if not found and (after is None or version_of(session, kb_id, document_id) is None):
+        return None
     return [
         {
             "chunk_id": f"{chunk.version_id}:{chunk.index}",
@@ -77,7 +85,7 @@ def chunks(
             "page": chunk.page,
             "heading_path": chunk.heading_path,
         }
-        for chunk in session.scalars(query)
+        for chunk in found
     ]
 
 

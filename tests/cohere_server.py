@@ -86,6 +86,10 @@ class CohereServer:
         """The next requests are answered so, one each."""
         self._failures.extend(failures)
 
+    def succeed(self) -> None:
+        """The next requests are answered well, whatever was said of them."""
+        self._failures.clear()
+
     def answer(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> tuple[int, Mapping[str, str], str]:
         """Status, headers and body of the answer to a request."""
         failure = self._failures.popleft() if self._failures else Failure()
