@@ -1,0 +1,99 @@
+"""Batches over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, bad_fields, is_problem
+from tests.servers import eventually
+
+BATCH = "/api/v1/tasks/batch"
+GOOD: dict[str, Any] = {"task_type": "test"}
+BAD: dict[str, Any] = {"task_type": "test", "priority": "highest", "colour": "red"}
+
+
+def total(client: Client) -> int:
+    """Tasks there are."""
+    ((count,),) = client.sql("SELECT count(*) FROM tasks")
+    return int(count)
+
+
+def test_a_batch_is_accepted_and_counted(client: Client) -> None:
+    answer = client.http.post(BATCH, json={"tasks": [GOOD] * 3})
+    assert answer.status_code == 202
+    batch = answer.json()
+    assert answer.headers["location"] == f"/api/v1/batches/{batch['batch_id']}"
+    assert (batch["accepted"], batch["rejected"]) == (3, 0)
+    assert [(item["index"], item["status"]) for item in batch["tasks"]] == [(0, "queued"), (1, "queued"), (2, "queued")]
+    assert len({item["task_id"] for item in batch["tasks"]}) == 3
+    ended = eventually(
+        lambda: (shown := client.http.get(answer.headers["location"]).json())["status"] == "completed" and shown,
+        seconds=60,
+        reason="the batch ends",
+    )
+    assert isinstance(ended, dict)
+    assert (ended["total"], ended["counts"]["completed"], ended["progress"]) == (3, 3, 100.0)
+    assert ended["finished_at"] is not None
+    page = client.http.get("/api/v1/tasks", params={"batch_id": batch["batch_id"]}).json()
+    assert [item["task_id"] for item in page["items"]] == [item["task_id"] for item in batch["tasks"]][::-1]
+
+
+def test_a_bad_item_does_not_reject_the_rest(idle_client: Client) -> None:
+    tasks = [GOOD, BAD, {"task_type": "test", "metadata": {"a": "\0"}}, GOOD]
+    answer = idle_client.http.post(BATCH, json={"tasks": tasks})
+    assert answer.status_code == 202
+    batch = answer.json()
+    assert (batch["accepted"], batch["rejected"]) == (2, 2)
+    assert [item["index"] for item in batch["tasks"]] == [0, 1, 2, 3]
+    assert ["task_id" in item for item in batch["tasks"]] == [True, False, False, True]
+    assert {each["field"] for each in batch["tasks"][1]["error"]["errors"]} == {"priority", "colour"}
+    assert {each["field"] for each in batch["tasks"][2]["error"]["errors"]} == {"metadata"}
+    assert idle_client.http.get(answer.headers["location"]).json()["total"] == 2
+
+
+def test_a_bad_item_rejects_an_atomic_batch(idle_client: Client) -> None:
+    before = total(idle_client)
+    answer = idle_client.http.post(BATCH, json={"tasks": [GOOD, BAD], "atomic": True})
+    assert bad_fields(answer) == {"tasks.1.priority", "tasks.1.colour"}
+    assert total(idle_client) == before
+
+
+def test_a_batch_without_a_good_item_is_refused(idle_client: Client) -> None:
+    answer = idle_client.http.post(BATCH, json={"tasks": [BAD, {"task_type": "dance"}]})
+    assert bad_fields(answer) == {"tasks.0.priority", "tasks.0.colour", "tasks.1.task_type"}
+
+
+def test_a_thousand_tasks_are_a_batch_and_one_more_is_none(idle_client: Client) -> None:
+    answer = idle_client.http.post(BATCH, json={"tasks": [GOOD] * 1000})
+    assert answer.json()["accepted"] == 1000
+    shown = idle_client.http.get(answer.headers["location"]).json()
+    assert (shown["total"], shown["counts"]["queued"], shown["progress"]) == (1000, 1000, 0.0)
+    assert bad_fields(idle_client.http.post(BATCH, json={"tasks": [GOOD] * 1001})) == {"tasks"}
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"tasks"}),
+        ({"tasks": []}, {"tasks"}),
+        ({"tasks": [GOOD, 5]}, {"tasks.1"}),
+        ({"tasks": GOOD}, {"tasks"}),
+        (
+            {"tasks": [GOOD], "atomic": "perhaps", "callback_url": "kb", "colour": 1},
+            {"atomic", "callback_url", "colour"},
+        ),
+        ({"tasks": [GOOD], "callback_url": "https://kb\0"}, {"callback_url"}),
+        ([GOOD], {"body"}),
+    ],
+    ids=["nothing", "empty", "no task", "no list", "many", "nul", "a list"],
+)
+def test_a_batch_that_does_not_fit_is_refused(idle_client: Client, body: Any, fields: set[str]) -> None:
+    assert bad_fields(idle_client.http.post(BATCH, json=body)) == fields
+
+
+@pytest.mark.parametrize("batch_id", [str(uuid.uuid4()), "x"])
+def test_a_batch_that_is_not_there_is_not_found(idle_client: Client, batch_id: str) -> None:
+    is_problem(idle_client.http.get(f"/api/v1/batches/{batch_id}"), 404)
