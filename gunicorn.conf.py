@@ -58,6 +58,9 @@ bind = f"0.0.0.0:{_settings.port}"
 worker_class = "asgi"
 workers = _settings.web_concurrency
 
+# A document may be called by 512 characters, each of them nine where it is written in an address.
+limit_request_line = 8190
+
 # Seconds. The application ends its open requests on SIGTERM by itself; this is what a stuck one gets.
 graceful_timeout = int(_settings.shutdown_timeout)
 # A worker whose event loop stood still this long is replaced.

@@ -1,0 +1,294 @@
+"""Documents over HTTP: upload, list, show, read, delete."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import psutil
+import pytest
+
+from tests.api.conftest import MAX_DOCUMENT_BYTES, Client, bad_fields, is_problem
+from tests.servers import eventually
+
+MIB = 1024 * 1024
+TEXT = "\n\n".join(
+    f"# 第 {part} 部分\n\n"
+    + " ".join(f"Sentence {number} of part {part}; 绿茶要用八十度的水冲泡 🍵." for number in range(40))
+    for part in range(1, 5)
+)
+
+
+def documents(kb_id: str, document_id: str = "", rest: str = "") -> str:
+    """The address of a KB's documents, or of one."""
+    return f"/api/v1/kbs/{kb_id}/documents" + (f"/{quote(document_id, safe='')}{rest}" if document_id else "")
+
+
+def form(kb_id: str, *parts: bytes, end: bytes = b"--b--\r\n") -> dict[str, Any]:
+    """A form of these parts, as they stand."""
+    body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + end
+    return {
+        "url": documents(kb_id),
+        "content": body,
+        "headers": {"content-type": "multipart/form-data; boundary=b"},
+    }
+
+
+def part(disposition: bytes, data: bytes = b"text", more: bytes = b"") -> bytes:
+    """A part of a form."""
+    return b"content-disposition: form-data; " + disposition + b"\r\n" + more + b"\r\n" + data
+
+
+def blobs(client: Client) -> int:
+    """Pages of uploads that are stored."""
+    ((count,),) = client.sql("SELECT count(*) FROM blobs")
+    return int(count)
+
+
+def test_an_upload_becomes_searchable(client: Client, kb_id: str) -> None:
+    answer = client.upload(
+        kb_id, TEXT.encode("gb18030", "ignore"), "茶.md", chunk_size="300", metadata='{"row": 7}', priority="high"
+    )
+    assert answer.status_code == 202
+    accepted = answer.json()
+    assert answer.headers["location"] == f"/api/v1/tasks/{accepted['task_id']}"
+    assert (accepted["status"], accepted["task_type"], accepted["kb_id"]) == ("queued", "document_processing", kb_id)
+    task = client.ended(accepted["task_id"])
+    assert (task["status"], task["metadata"], task["priority"]) == ("completed", {"row": 7}, "high")
+    shown = client.http.get(documents(kb_id, "茶.md")).json()
+    assert (shown["document_id"], shown["filename"], shown["version"]) == ("茶.md", "茶.md", 1)
+    assert (shown["encoding"], shown["bytes"]) == ("gb18030", len(TEXT.encode("gb18030", "ignore")))
+    assert shown["chunks"] == task["result"]["chunks"] > 4
+    assert shown["warnings"] == task["result"]["warnings"]
+
+
+def test_every_field_of_a_form_that_does_not_fit_is_listed_at_once(client: Client, kb_id: str) -> None:
+    before = blobs(client)
+    answer = client.upload(
+        kb_id,
+        b"text",
+        "a.txt",
+        chunk_size="large",
+        embedder="x",
+        colour="red",
+        priority="highest",
+        retry_limit="99",
+        metadata="{",
+        document_id="x" * 513,
+    )
+    assert bad_fields(answer) == {
+        "payload.chunk_size",
+        "payload.embedder",
+        "payload.colour",
+        "payload.document_id",
+        "priority",
+        "retry_limit",
+        "metadata",
+    }
+    assert blobs(client) == before, "what was stored of it is gone again"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"metadata": "[]"}, "metadata"),
+        ({"metadata": "[" * 30_000}, "metadata"),
+        ({"metadata": '{"a": "\\ud800"}'}, "metadata"),
+        ({"metadata": '{"a": "\\u0000"}'}, "metadata"),
+        ({"metadata": "x" * 70_000}, "metadata"),
+        ({"url": "https://example.com"}, "payload"),
+        ({"upload_id": "x"}, "upload_id"),
+        ({"document_id": "a\0"}, "payload"),
+    ],
+    ids=["list", "deep", "surrogate", "nul", "long", "second source", "upload id", "nul id"],
+)
+def test_a_field_that_does_not_fit_is_named(client: Client, kb_id: str, fields: dict[str, str], field: str) -> None:
+    assert bad_fields(client.upload(kb_id, b"text", "a.txt", **fields)) == {field}
+
+
+def test_a_form_without_a_file_or_with_two_is_refused(client: Client, kb_id: str) -> None:
+    file = part(b'name="file"; filename="a.txt"')
+    assert bad_fields(client.http.post(**form(kb_id, part(b'name="colour"')))) == {"file"}
+    assert bad_fields(client.http.post(**form(kb_id, file, file))) == {"file"}
+    assert bad_fields(client.http.post(**form(kb_id, part(b'name="encoding"', b"\xff"), file))) == {"encoding"}
+    is_problem(client.http.post(documents(kb_id), json={"content": "text"}), 415)
+
+
+@pytest.mark.parametrize(
+    "request_body",
+    [
+        form("kb", part(b'name="file"; filename="a.txt"'), end=b""),
+        form("kb", part(b'name="file"; filename="\xff.txt"')),
+        form("kb", part(b'name="\xff"')),
+        form("kb", part(b'name="file"; filename="a"', more=b"content-type: \xff\r\n")),
+        form("kb", *[part(b'name="colour"')] * 100),
+        form("kb", end=b"no form at all"),
+        form("kb", end=b""),
+        form("kb") | {"headers": {"content-type": "multipart/form-data"}},
+    ],
+    ids=["cut off", "file name", "field name", "type", "many parts", "no form", "empty", "no boundary"],
+)
+def test_a_form_that_is_none_is_a_bad_request(client: Client, request_body: dict[str, Any]) -> None:
+    is_problem(client.http.post(**request_body), 400)
+
+
+def test_an_upload_that_is_too_large_leaves_nothing_behind(client: Client, kb_id: str) -> None:
+    before = blobs(client)
+    problem = is_problem(client.upload(kb_id, b"x" * (MAX_DOCUMENT_BYTES + 1), "large.txt"), 413)
+    assert problem["code"] == "too_large" and f"{MAX_DOCUMENT_BYTES:,}" in problem["detail"]
+    assert blobs(client) == before
+    assert client.upload(kb_id, b"x" * MAX_DOCUMENT_BYTES, "fits.txt").status_code == 202
+
+
+def test_an_upload_that_breaks_off_leaves_nothing_behind(idle_client: Client, kb_id: str) -> None:
+    before = blobs(idle_client)
+    with socket.create_connection(("127.0.0.1", idle_client.deployment.port)) as connection:
+        body = b"--b\r\n" + part(b'name="file"; filename="a.txt"', b"x" * 3 * MIB)
+        connection.sendall(
+            f"POST {documents(kb_id)} HTTP/1.1\r\nhost: x\r\ncontent-length: {90 * MIB}\r\n"
+            "content-type: multipart/form-data; boundary=b\r\n\r\n".encode()
+        )
+        connection.sendall(body)
+        eventually(lambda: blobs(idle_client) > before, reason="a part of it is stored")
+    eventually(lambda: blobs(idle_client) == before, reason="it is gone again")
+
+
+def large_form(size: int) -> Iterator[bytes]:
+    """A form with a file of so many bytes, made as it is sent."""
+    yield b"--b\r\n" + part(b'name="file"; filename="large.txt"', b"")
+    for _ in range(size // MIB):
+        yield b"x" * MIB
+    yield b"\r\n--b--\r\n"
+
+
+def test_a_large_upload_is_never_whole_in_memory(idle_client: Client, kb_id: str) -> None:
+    web = idle_client.deployment.processes[0]
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+
+    def upload(size: int) -> httpx2.Response:
+        return idle_client.http.post(documents(kb_id), content=large_form(size), headers=headers)
+
+    # The threads that write pages take their share of memory once, whatever comes after.
+    assert upload(20 * MIB).status_code == 202
+    pids = [each.pid for each in web.members]
+    before = {pid: psutil.Process(pid).memory_info().rss for pid in pids}
+    for pid in pids:
+        # From here on the kernel keeps the most that is resident (proc(5): clear_refs, VmHWM).
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    assert upload(60 * MIB).status_code == 202
+    for pid in pids:
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        assert peak is not None
+        assert int(peak[1]) * 1024 - before[pid] < 32 * MIB, f"of 60 MiB, {peak[0]}, before {before[pid]:,}"
+
+
+def test_chunks_are_pieces_of_the_text(client: Client, kb_id: str) -> None:
+    task = client.take_in(kb_id, TEXT, "d", chunk_size=400, chunk_overlap=50, content_type="text/markdown")
+    answer = client.http.get(documents(kb_id, "d", "/text"))
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    text = answer.content.decode()
+    assert len(text) == task["result"]["characters"]
+    chunks: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": 3}
+    while True:
+        page = client.http.get(documents(kb_id, "d", "/chunks"), params=query).json()
+        assert len(page["items"]) <= 3
+        chunks += page["items"]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert [chunk["index"] for chunk in chunks] == list(range(task["result"]["chunks"]))
+    assert len({chunk["chunk_id"] for chunk in chunks}) == len(chunks) > 6
+    for chunk in chunks:
+        assert set(chunk) == {"chunk_id", "index", "text", "start", "end", "page", "heading_path"}
+        assert text[chunk["start"] : chunk["end"]] == chunk["text"]
+    assert {tuple(chunk["heading_path"]) for chunk in chunks} == {(f"第 {part} 部分",) for part in range(1, 5)}
+
+
+def test_pages_of_documents_lose_and_double_nothing_while_some_arrive(client: Client, kb_id: str) -> None:
+    names = ["a", "b/1", "b/2", "茶", "酒"]
+    for name in names:
+        client.take_in(kb_id, f"About {name}.", name)
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 2}
+    while True:
+        page = client.http.get(documents(kb_id), params=query).json()
+        seen += [item["document_id"] for item in page["items"]]
+        if len(seen) == 2:
+            client.take_in(kb_id, "New.", "A before all")
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert sorted(seen) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "document_id",
+    ["https://example.com/a/b?c=d&e=f#g", "/srv/uploads/报告 1.pdf", "100 % + 5/6", "a%2Fb", "茶" * 512],
+)
+def test_a_document_is_found_whatever_it_is_called(client: Client, kb_id: str, document_id: str) -> None:
+    client.take_in(kb_id, "Green tea.", document_id)
+    assert client.http.get(documents(kb_id, document_id)).json()["document_id"] == document_id
+    assert client.http.get(documents(kb_id, document_id, "/text")).text.strip() == "Green tea."
+    assert len(client.http.get(documents(kb_id, document_id, "/chunks")).json()["items"]) == 1
+    assert client.http.delete(documents(kb_id, document_id)).status_code == 204
+
+
+def test_a_document_that_is_submitted_again_is_its_next_version(client: Client, kb_id: str) -> None:
+    first = client.take_in(kb_id, "Green tea.", "d")
+    second = client.take_in(kb_id, "Black tea.", "d")
+    shown = client.http.get(documents(kb_id, "d")).json()
+    assert (shown["version"], shown["task_id"]) == (2, second["task_id"])
+    assert shown["task_id"] != first["task_id"]
+    assert client.http.get(documents(kb_id, "d", "/text")).text.strip() == "Black tea."
+    assert len(client.http.get(documents(kb_id)).json()["items"]) == 1
+
+
+def test_a_deleted_document_is_gone_at_once(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "Green tea.", "d")
+    client.take_in(kb_id, "Green tea as well.", "other")
+    answer = client.http.delete(documents(kb_id, "d"))
+    assert (answer.status_code, answer.content) == (204, b"")
+    for rest in ("", "/chunks", "/text"):
+        is_problem(client.http.get(documents(kb_id, "d", rest)), 404)
+    is_problem(client.http.delete(documents(kb_id, "d")), 404)
+    hits = client.http.post(f"/api/v1/kbs/{kb_id}/search", json={"query": "green tea"}).json()["hits"]
+    assert {hit["document_id"] for hit in hits} == {"other"}
+
+
+def test_the_documents_of_one_kb_are_not_those_of_another(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "Green tea.", "d")
+    is_problem(client.http.get(documents(kb_id + "x", "d")), 404)
+    is_problem(client.http.delete(documents(kb_id + "x", "d")), 404)
+    assert client.http.get(documents(kb_id + "x")).json() == {"items": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("rest", ["", "/chunks"])
+def test_bad_parameters_of_a_page_are_named(client: Client, kb_id: str, rest: str) -> None:
+    client.take_in(kb_id, "Green tea.", "d")
+    address = documents(kb_id, "d", rest) if rest else documents(kb_id)
+    assert bad_fields(client.http.get(address, params={"limit": 501, "colour": "red"})) == {"limit", "colour"}
+    for cursor in ("", "!!", "AA", "é"):
+        assert bad_fields(client.http.get(address, params={"cursor": cursor})) == {"cursor"}, cursor
+
+
+def test_a_document_without_text_is_never_a_success(client: Client, kb_id: str) -> None:
+    task = client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
+    assert (task["status"], task["error"]["code"], task["error"]["retryable"]) == ("failed", "empty", False)
+    assert task["error"]["stage"] == "preprocessing" and task["error"]["hint"]
+    is_problem(client.http.get(documents(kb_id, "empty.txt")), 404)
+
+
+def test_what_a_form_says_of_the_task_is_what_json_would(client: Client, kb_id: str) -> None:
+    fields = {"document_id": "d", "chunk_size": "80", "chunk_overlap": "10", "timeout": "60", "retry_limit": "1"}
+    task_id = client.upload(kb_id, b"text", "a.txt", metadata=json.dumps({"a": 1}), **fields).json()["task_id"]
+    shown = client.http.get(f"/api/v1/tasks/{task_id}").json()
+    assert (shown["timeout"], shown["retry_limit"], shown["metadata"]) == (60, 1, {"a": 1})
+    assert (shown["payload"]["document_id"], shown["payload"]["filename"]) == ("d", "a.txt")
+    assert (shown["payload"]["chunk_size"], shown["payload"]["chunk_overlap"]) == (80, 10)
