@@ -34,7 +34,7 @@ def test_a_request_id_is_echoed(idle_client: Client, given: str) -> None:
 
 @pytest.mark.parametrize("given", [None, "", "x" * 129, "a b", "<script>", "a\tb", "é"])
 def test_a_request_without_a_good_id_gets_one(idle_client: Client, given: str | None) -> None:
-    headers = {} if given is None else {"X-Request-ID": given.encode()}
+    headers = {} if given is None else {b"X-Request-ID": given.encode()}
     answers = [idle_client.http.get("/livez", headers=headers).headers["x-request-id"] for _ in range(2)]
     assert all(UUID.fullmatch(each) for each in answers)
     assert answers[0] != answers[1]
@@ -198,7 +198,7 @@ def test_a_key_opens(locked: Deployment, key: str) -> None:
     "key", [None, "", "Bearer", "Bearer s3cre", "Bearer s3crets", "Basic s3cret", "s3cret", "Bearer é", "kb"]
 )
 def test_without_a_right_key_nothing_is_told(locked: Deployment, key: str | None) -> None:
-    headers = {} if key is None else {"Authorization": key.encode()}
+    headers = {} if key is None else {b"Authorization": key.encode()}
     for method, path in (("GET", TASKS), ("POST", TASKS), ("GET", "/api/v1/stats/queues"), ("PUT", TASKS)):
         answer = locked.http.request(method, path, headers=headers)
         problem = is_problem(answer, 401)
