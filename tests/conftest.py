@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +45,10 @@ def guard() -> Iterator[Guard]:
 
 
 @pytest.fixture(scope="session")
-def server_folder(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Path:
+def server_folder(guard: Guard) -> Path:
     """Where the servers of this run keep their data and logs; removed with the run."""
-    folder = tmp_path_factory.mktemp("servers")
+    # Not below pytest's own folder: another run closes that to PostgreSQL, which does not run as root.
+    folder = Path(tempfile.mkdtemp(prefix="servers-"))
     guard.remove_later(folder)
     return folder
 
