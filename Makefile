@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 .PHONY: help
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
-		printf '  make %-13s %s\n' "$$target" "$$text"; done
+		printf '  make %-16s %s\n' "$$target" "$$text"; done
 
 .PHONY: demo
 demo: $(VENV)/embedded.installed  ## Start embedded, take in the sample documents, search them, stop
@@ -34,6 +34,10 @@ check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes not
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+.PHONY: bench-footprint
+bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and its memory after a mixed load; takes a minute
+	$(BIN)/python -m bench.footprint
 
 .PHONY: format
 format: $(VENV)/dev.installed  ## Format the code and mend what the linter can mend
