@@ -16,7 +16,7 @@ from actors import alone, holding
 from actors.ledger import LEDGER
 from errors import TaskError
 from tasks import work
-from tasks.types import all_stages
+from tasks.types import all_stages, stages_left
 from tasks.work import Advance, Claim, Wanted
 
 log = structlog.get_logger(__name__)
@@ -119,7 +119,10 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
             raise SkipMessage(f"{name} of {task_id} was cancelled or given to another")
 
     run.__doc__ = function.__doc__
-    declare = dramatiq.actor(actor_name=name, queue_name=declared.queue, throws=(TaskError,))
+    # What was begun is finished first: the backlog stays before the first stage, where the dispatch shares it out.
+    declare = dramatiq.actor(
+        actor_name=name, queue_name=declared.queue, priority=stages_left(name), throws=(TaskError,)
+    )
     return declare(run)
 
 

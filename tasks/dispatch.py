@@ -197,7 +197,8 @@ _ROOM = text(
     """
 )
 
-#: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait.
+#: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait. Where only
+#: the first row is asked for, the order keeps PostgreSQL on that index when most of the table's rows would do.
 _REFILL = text(
     f"""
     WITH RECURSIVE level AS MATERIALIZED (
@@ -210,22 +211,31 @@ _REFILL = text(
         ) AS room
         FROM unnest(CAST(:queues AS text[]), CAST(:after AS text[])) AS wanted(queue, after)
         CROSS JOIN (VALUES (9), (6), (4), (1)) AS level(priority)
-        WHERE EXISTS (
+        CROSS JOIN LATERAL (
             SELECT FROM tasks
             WHERE queue = wanted.queue AND priority = level.priority AND published_at IS NULL AND {READY}
-        ) AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = wanted.queue)
+            ORDER BY queue, priority, {KB} LIMIT 1
+        ) AS waiting
+        WHERE NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = wanted.queue)
     ), kbs(queue, priority, place, kb) AS (
-        SELECT queue, priority, 0, after FROM level WHERE room > 0
+        SELECT level.queue, level.priority, 1, first.kb
+        FROM level CROSS JOIN LATERAL (
+            SELECT {KB} AS kb FROM tasks
+            WHERE queue = level.queue AND priority = level.priority AND {KB} >= level.after
+                AND published_at IS NULL AND {READY}
+            ORDER BY queue, priority, {KB} LIMIT 1
+        ) AS first
+        WHERE level.room > 0
         UNION ALL
         SELECT kbs.queue, kbs.priority, kbs.place + 1, next.kb
         FROM kbs CROSS JOIN LATERAL (
             SELECT {KB} AS kb FROM tasks
-            WHERE queue = kbs.queue AND priority = kbs.priority AND published_at IS NULL AND {READY}
-                AND ({KB} > kbs.kb OR kbs.place = 0 AND {KB} = kbs.kb)
+            WHERE queue = kbs.queue AND priority = kbs.priority AND {KB} > kbs.kb
+                AND published_at IS NULL AND {READY}
             ORDER BY queue, priority, {KB} LIMIT 1
         ) AS next
         WHERE kbs.place < :kbs_at_once
-    ), share AS (
+    ), share AS MATERIALIZED (
         SELECT kbs.*, {_SHARE.format(kb="kbs.kb")} AS places, (
             SELECT count(*) FROM (
                 SELECT FROM tasks
@@ -234,7 +244,7 @@ _REFILL = text(
                 LIMIT {_SHARE.format(kb="kbs.kb")}
             ) AS published
         ) AS taken
-        FROM kbs WHERE place > 0
+        FROM kbs
     ), ranked AS (
         SELECT next.id, share.queue, share.priority, row_number() OVER (
             PARTITION BY share.queue, share.priority ORDER BY share.taken + next.turn, next.id) AS rank

@@ -83,3 +83,12 @@ def task_type(name: str) -> TaskType:
 def all_stages() -> dict[str, Stage]:
     """Every stage of every type by name."""
     return {stage.name: stage for each in all_types().values() for stage in each.stages}
+
+
+def stages_left(name: str) -> int:
+    """How many stages follow the one of that name; 0 for a last stage."""
+    return min(
+        len(each.stages) - each.position(name) - 1
+        for each in all_types().values()
+        if any(stage.name == name for stage in each.stages)
+    )

@@ -12,7 +12,7 @@ from broker.publisher import Unpublished
 from errors import TaskError
 from models import database
 from tasks import dispatch, failing, presence, unit, work
-from tasks.dispatch import WINDOW
+from tasks.dispatch import KB_WINDOW, KBS_AT_ONCE, WINDOW
 from tasks.failing import Failure
 from tasks.process import process_id
 from tasks.unit import unit_of_work
@@ -55,6 +55,43 @@ def test_a_backlog_is_served_in_the_order_of_submission(desk: Desk) -> None:
     with unit_of_work() as each:
         assert dispatch.refill(each, ["default"]) == 5
     assert desk.row(waiting).published_at is None
+
+
+def shares(desk: Desk) -> dict[str, int]:
+    """Published tasks of each KB."""
+    return dict(desk.sql("SELECT kb_id, count(*) FROM tasks WHERE published_at IS NOT NULL GROUP BY 1"))
+
+
+def refill() -> int:
+    with unit_of_work() as each:
+        return dispatch.refill(each, ["default"])
+
+
+def test_the_backlog_of_one_kb_holds_up_no_other(desk: Desk) -> None:
+    desk.submit(KB_WINDOW * 10, kb_id="large")
+    (small,) = desk.submit(kb_id="small")
+    assert shares(desk) == {"large": KB_WINDOW, "small": 1}
+    assert desk.row(small).published_at is not None
+
+
+def test_kbs_share_a_window_evenly_whoever_came_first(desk: Desk) -> None:
+    for name in ("a", "b", "c"):
+        desk.submit(100, kb_id=name)
+    desk.submit(WINDOW)
+    desk.sql("UPDATE tasks SET published_at = NULL")
+    refill()
+    assert shares(desk) == {"a": KB_WINDOW, "b": KB_WINDOW, "c": KB_WINDOW, None: WINDOW - 3 * KB_WINDOW}
+
+
+def test_no_kb_starves_where_more_wait_than_a_window_holds(desk: Desk) -> None:
+    for number in range(KBS_AT_ONCE * 2):
+        desk.submit(2, kb_id=f"kb{number:04}")
+    served: set[str] = set()
+    for _ in range(20):
+        refill()
+        served |= shares(desk).keys()
+        desk.sql("UPDATE tasks SET status = 'completed' WHERE published_at IS NOT NULL")
+    assert len(served) == KBS_AT_ONCE * 2
 
 
 class AwayBroker:
