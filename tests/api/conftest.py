@@ -43,7 +43,8 @@ class Client:
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement, values)
-                return cursor.fetchall()
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
         finally:
             connection.close()
 
