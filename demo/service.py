@@ -25,7 +25,7 @@ START = 90.0
 STOP = 40.0
 AT_ONCE = 10.0
 #: What a process must know of the machine. The service's own settings stay outside: none can change the demo.
-KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER")
+KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "TZ", "USER")
 #: prctl(2): a signal for this process when its parent dies.
 PR_SET_PDEATHSIG = 1
 
@@ -39,7 +39,7 @@ class EmbeddedService:
 
     def __init__(self) -> None:
         self.url = f"http://127.0.0.1:{_free_port()}"
-        self._folder = Path(tempfile.mkdtemp(prefix="task-manager-demo-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="tm-demo-"))
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,12 +64,17 @@ class EmbeddedService:
 
     def _start(self) -> None:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        port = self.url.rpartition(":")[2]
+        own = {
+            "PORT": self.url.rpartition(":")[2],
+            "DATA_DIR": str(self._folder / "data"),
+            "TMPDIR": str(self._folder),  # where PostgreSQL's socket and a lock are left lying
+            "LOG_FORMAT": "console",
+        }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "embedded"],
                 cwd=ROOT,
-                env={**kept, "PORT": port, "DATA_DIR": str(self._folder / "data"), "LOG_FORMAT": "console"},
+                env=kept | own,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
