@@ -22,6 +22,7 @@ _READERS = {
     "xlsx": "documents.readers.xlsx",
     "epub": "documents.readers.epub",
     "odt": "documents.readers.odt",
+    "rtf": "documents.readers.rtf",
     "html": "documents.readers.html",
     "markdown": "documents.readers.markdown",
     "csv": "documents.readers.csv",

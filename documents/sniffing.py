@@ -9,9 +9,9 @@ from pathlib import PurePath
 from errors import TaskError
 
 #: The formats that have a reader.
-READABLE = ("pdf", "docx", "pptx", "xlsx", "epub", "odt", "html", "markdown", "csv", "tsv", "json", "text")
+READABLE = ("pdf", "docx", "pptx", "xlsx", "epub", "odt", "rtf", "html", "markdown", "csv", "tsv", "json", "text")
 #: Those that are told by their bytes: a file that is merely named so is damaged, or something else.
-TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "epub", "odt"))
+TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "epub", "odt", "rtf"))
 
 _BY_SUFFIX = {
     "pdf": "pdf",
@@ -28,6 +28,7 @@ _BY_SUFFIX = {
     "epub": "epub",
     "odt": "odt",
     "ott": "odt",
+    "rtf": "rtf",
     "htm": "html",
     "html": "html",
     "xhtml": "html",
@@ -50,6 +51,8 @@ _BY_TYPE = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
     "application/epub+zip": "epub",
     "application/vnd.oasis.opendocument.text": "odt",
+    "application/rtf": "rtf",
+    "text/rtf": "rtf",
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/markdown": "markdown",
@@ -79,7 +82,6 @@ _MAGIC = {
     b"\x7fELF": "a program",
     b"MZ\x90\x00": "a Windows program",
     b"\xca\xfe\xba\xbe": "a program",
-    b"{\\rtf": "an RTF document",
     b"SQLite format 3\x00": "an SQLite database",
     b"\x00\x00\x01\x00": "an icon",
     b"%!PS": "a PostScript document",
@@ -114,6 +116,8 @@ def format_of(head: bytes, filename: str | None = None, content_type: str | None
         return "pdf"
     if head.startswith(OFFICE):
         raise _office(head)
+    if head.lstrip().startswith(b"{\\rtf"):
+        return "rtf"
     _refuse_magic(head, filename)
     if named in TOLD_BY_BYTES and not _HTML.match(head):
         raise TaskError("corrupt", f"{_name(filename)} does not begin as a file of the format {named} does")

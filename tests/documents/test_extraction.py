@@ -116,6 +116,8 @@ SEEDS = {
     "a.xlsx": office.xlsx({"Sheet": [["a", 1], ["b", (45292, 14)]]}),
     "a.epub": books.epub({"a.xhtml": "<h1>T</h1><p>x</p>", "b.xhtml": "<p>y</p>"}),
     "a.odt": books.odt("<text:h>T</text:h><text:list><text:list-item><text:p>x</text:p></text:list-item></text:list>"),
+    "a.rtf": rb"{\rtf1\ansicpg936{\fonttbl{\f0\fcharset134 S;}}{\stylesheet{\s1 heading 1;}}\s1 T\par x"
+    rb"\'d6\'d0\u20013\'d6\cell\row}",
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',

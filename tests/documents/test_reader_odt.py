@@ -64,7 +64,8 @@ def test_tables_repeat_no_further_than_their_text(read: Read) -> None:
 def test_notes_boxes_and_sections_are_read_and_deleted_text_is_not(read: Read) -> None:
     inner = f"<text:note-citation>1</text:note-citation><text:note-body>{paragraph('Why.')}</text:note-body>"
     note = f"<text:note>{inner}</text:note>"
-    box = f'<draw:frame><draw:text-box>{paragraph("Boxed")}</draw:text-box><s:desc xmlns:s="urn:svg">x</s:desc></draw:frame>'
+    described = '<s:desc xmlns:s="urn:svg">a picture</s:desc>'
+    box = f"<draw:frame><draw:text-box>{paragraph('Boxed')}</draw:text-box>{described}</draw:frame>"
     remark = f"<office:annotation>{paragraph('remark')}</office:annotation>"
     deleted = f"<text:tracked-changes><text:deletion>{paragraph('gone')}</text:deletion></text:tracked-changes>"
     body = f"{deleted}<text:section>{paragraph(f'Noted{note}{box}{remark} on')}</text:section>"

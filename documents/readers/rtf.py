@@ -1,0 +1,321 @@
+"""RTF: paragraphs, headings, lists, tables and notes, in the code pages that the document and its fonts name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from documents.readers.rtf_codes import (
+    KEPT,
+    ORIGINS,
+    PARAGRAPH_ENDS,
+    SIGNS,
+    SKIPPED,
+    SYMBOLS,
+    encoding_of_charset,
+    encoding_of_page,
+)
+from documents.text import Extracted, Writer, table_lines
+from errors import TaskError
+
+_TOKEN = re.compile(
+    rb"\\(?P<word>[a-zA-Z]{1,40})(?P<number>-?\d{1,9})? ?|(?P<bytes>(?:\\'[0-9a-fA-F]{2})+)|\\(?P<symbol>[^a-zA-Z'])"
+    rb"|(?P<brace>[{}])|(?P<text>[^\\{}\r\n\x00]+)|[\r\n\x00]+|\\",
+    re.DOTALL,
+)
+_HEADING = re.compile(r"(?:heading|标题|標題)\s*(\d)$", re.IGNORECASE)
+_BULLET = re.compile(r"\W?$")
+_LONGEST_HEADING = 400
+_BODY_LEVEL = 9  # of \outlinelevel
+
+
+@dataclass(slots=True)
+class _Group:
+    """What a pair of braces keeps to itself. into: where its text goes; None where it is no text."""
+
+    into: list[str] | None
+    kind: str = "body"
+    encoding: str = ""  # of the font; the document's own when empty
+    fallback: int = 1  # characters that stand for the one that \u names, for readers without Unicode
+    deleted: bool = False
+
+
+def read(path: Path, encoding: str | None = None) -> Extracted:
+    """Read an RTF file; `encoding` is what the document's own bytes are in when it names no code page.
+
+    Raises:
+      TaskError: corrupt, too_large.
+    """
+    reader = _Reader(encoding)
+    reader.all(path.read_bytes())
+    warnings = list(reader.warnings)
+    if reader.broken:
+        warnings.append(f"{reader.broken} characters are broken in their encoding and became U+FFFD")
+    title = " ".join("".join(reader.title).split())
+    properties = {"title": title} if title else {}
+    return reader.writer.finish("rtf", encoding=reader.encoding, warnings=warnings, properties=properties)
+
+
+class _Reader:
+    """Goes through the tokens of a document once."""
+
+    def __init__(self, encoding: str | None) -> None:
+        self.writer = Writer()
+        self.encoding = encoding or "cp1252"
+        self.warnings: dict[str, None] = {}
+        self.broken = 0
+        self.title: list[str] = []
+        self._text: list[str] = []
+        self._label: list[str] = []
+        self._name: list[str] = []  # of the style that is being defined
+        self._groups: list[_Group] = []
+        self._group = _Group(self._text)
+        self._pending = bytearray()
+        self._skip = 0
+        self._starred = False
+        self._fonts: dict[int, str] = {}
+        self._font = 0  # the one that is being defined
+        self._styles: dict[int, int] = {}
+        self._style = self._outline = -1
+        self._level: int | None = None
+        self._in_table = self._in_list = False
+        self._cell: list[str] = []
+        self._cells: list[str] = []
+        self._rows: list[list[str]] = []
+        self._notes: list[list[str]] = []
+
+    def all(self, data: bytes) -> None:
+        """Read the document, up to the brace that closes it."""
+        at = 0
+        while match := _TOKEN.match(data, at):
+            at = match.end()
+            kind = match.lastgroup
+            if kind in ("text", "bytes"):
+                raw = match.group(kind)
+                self._bytes(bytes.fromhex(raw.replace(b"\\'", b"").decode()) if kind == "bytes" else raw)
+            elif kind == "brace":
+                self._flush()
+                self._skip, self._starred = 0, False
+                if match.group() == b"{":
+                    self._groups.append(self._group)
+                    self._group = replace(self._group)
+                elif not self._close():
+                    break
+            elif kind == "symbol":
+                self._symbol(match.group("symbol"))
+            elif match.group("word"):
+                number = int(match.group("number")) if match.group("number") else None
+                word = match.group("word").decode()
+                at += max(number or 0, 0) if word == "bin" else 0
+                self._word(word, number)
+        if self._groups:
+            raise TaskError("corrupt", f"the document breaks off: {len(self._groups)} of its groups are never closed")
+        self._end_paragraph()
+        self._end_table()
+        for number, note in enumerate(self._notes, 1):
+            self.writer.block(f"[^{number}]: {' '.join(''.join(note).split())}", tight=number > 1)
+
+    def _bytes(self, raw: bytes) -> None:
+        skipped = min(self._skip, len(raw))
+        self._skip -= skipped
+        if self._group.into is not None and not self._group.deleted:
+            self._pending += raw[skipped:]
+
+    def _flush(self) -> None:
+        """Decode the bytes that have come; a character of two bytes may have come in two tokens."""
+        if not self._pending or self._group.into is None:
+            self._pending.clear()
+            return
+        raw, own = bytes(self._pending), self._group.encoding or self.encoding
+        self._pending.clear()
+        # A single sign above ASCII in a Chinese font may be a Latin letter.
+        single = sum(byte > 127 for byte in raw) < 2
+        for name in (own, "cp1252") if single else (own,):
+            try:
+                self._group.into.append(raw.decode(name))
+                return
+            except UnicodeError:
+                continue
+        text = raw.decode(own, "replace")
+        self.broken += text.count("\ufffd")
+        self._group.into.append(text)
+
+    def _put(self, text: str) -> None:
+        self._flush()
+        if self._skip:
+            self._skip -= 1
+        elif self._group.into is not None and not self._group.deleted:
+            self._group.into.append(text)
+
+    def _symbol(self, symbol: bytes) -> None:
+        if symbol == b"*":
+            self._starred = True
+        elif symbol in b"\r\n":
+            self._word("par", None)
+        elif symbol in SYMBOLS:
+            self._put(SYMBOLS[symbol])
+        else:
+            self._flush()
+
+    def _word(self, word: str, number: int | None) -> None:
+        self._flush()
+        starred, self._starred = self._starred, False
+        if word in SKIPPED or (starred and word not in KEPT):
+            self._open_skipped(word)
+        elif word == "u" and number is not None:
+            self._put(chr(number % 0x10000))
+            self._skip = self._group.fallback
+        elif word in SIGNS:
+            self._put(SIGNS[word])
+        elif self._group.kind in ("fonts", "styles"):
+            self._define(word, number)
+        elif word in PARAGRAPH_ENDS or word in ("cell", "row"):
+            self._end(word)
+        elif not self._destination(word):
+            self._format(word, number)
+
+    def _open_skipped(self, word: str) -> None:
+        self._group.into = None
+        self._group.kind = "info" if word == "info" else "skipped"
+
+    def _destination(self, word: str) -> bool:
+        """Direct the text of a group to where it belongs; False for a word that opens no group of its own."""
+        group = self._group
+        match word:
+            case "fonttbl":
+                group.kind, group.into = "fonts", self._name
+            case "stylesheet":
+                group.kind, group.into = "styles", self._name
+            case "title" if group.kind == "info":
+                group.into = self.title
+            case "upr":  # the same twice, the second time in Unicode
+                group.kind, group.into = "upr", None
+            case "ud" if group.kind == "upr":
+                group.kind, group.into = "body", self._groups[-2].into if len(self._groups) > 1 else self._text
+            case _ if group.into is None:
+                pass
+            case "listtext" | "pntext":
+                group.kind, group.into = "label", self._label
+            case "footnote":
+                self._notes.append([])
+                group.into.append(f"[^{len(self._notes)}]")
+                group.kind, group.into = "note", self._notes[-1]
+            case _:
+                return False
+        return True
+
+    def _define(self, word: str, number: int | None) -> None:
+        """Take in a word of the tables of fonts and of styles."""
+        number = number or 0
+        match self._group.kind, word:
+            case "fonts", "f":
+                self._font = number
+            case "fonts", "fcharset":
+                self._fonts[self._font] = encoding_of_charset(number) or ""
+            case "fonts", "cpg" if page := encoding_of_page(number):
+                self._fonts[self._font] = page
+            case "styles", "s":
+                self._style = number
+            case "styles", "outlinelevel":
+                self._outline = number
+
+    def _format(self, word: str, number: int | None) -> None:
+        match word:
+            case "f":
+                self._group.encoding = self._fonts.get(number or 0, "")
+            case "plain":
+                self._group.encoding, self._group.deleted = "", False
+            case "uc":
+                self._group.fallback = max(number or 0, 0)
+            case "deleted":
+                self._group.deleted = number != 0
+            case "pard":
+                self._level, self._in_table = None, False
+            case "s":
+                self._level = self._styles.get(number or 0)
+            case "outlinelevel":
+                self._level = (number or 0) + 1 if (number or 0) < _BODY_LEVEL else None
+            case "intbl":
+                self._in_table = True
+            case "ansi" | "mac" | "pc" | "pca":
+                self.encoding = ORIGINS[word]
+            case "ansicpg":
+                page = encoding_of_page(number or 0)
+                if page is None:
+                    self.warnings[f"the code page {number} is unknown; {self.encoding} was used"] = None
+                self.encoding = page or self.encoding
+
+    def _close(self) -> bool:
+        """Close a group; False when it was the document."""
+        if not self._groups:
+            return False
+        if self._group.kind == "styles":
+            self._define_style()
+        elif self._group.kind == "fonts":
+            self._name.clear()
+        self._group = self._groups.pop()
+        return bool(self._groups)
+
+    def _define_style(self) -> None:
+        name = "".join(self._name).strip(" ;")
+        self._name.clear()
+        if self._style >= 0 or name:
+            heading = _HEADING.match(name)
+            if 0 <= self._outline < _BODY_LEVEL:
+                self._styles[max(self._style, 0)] = self._outline + 1
+            elif heading:
+                self._styles[max(self._style, 0)] = int(heading.group(1))
+            elif name.lower() == "title":
+                self._styles[max(self._style, 0)] = 0
+        self._style = self._outline = -1
+
+    def _end(self, word: str) -> None:
+        """End a paragraph, a cell or a row; inside of a note or a label that is a space."""
+        if self._group.into is not self._text:
+            if self._group.into is not None:
+                self._group.into.append(" ")
+        elif word == "cell":
+            self._cell.append(self._taken())
+            self._cells.append(" ".join(text for text in self._cell if text))
+            self._cell = []
+        elif word == "row":
+            if any(self._cells):
+                self._rows.append(self._cells)
+            self._cells = []
+        elif self._in_table:
+            self._cell.append(self._taken())
+        else:
+            self._end_paragraph()
+
+    def _taken(self) -> str:
+        """The paragraph's text with its list label, which are then forgotten; halves of characters are joined."""
+        label, text = ("".join(part).strip() for part in (self._label, self._text))
+        self._label.clear()
+        self._text.clear()
+        if label:
+            text = f"- {text}" if _BULLET.match(label) else f"{label} {text}"
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def _end_paragraph(self) -> None:
+        listed = bool(self._label)
+        text = self._taken().strip()
+        if not text:
+            return
+        self._end_table()
+        if self._level is not None and len(text) < _LONGEST_HEADING:
+            self.writer.heading(text, self._level, "#" * min(max(self._level, 1), 6) + " ")
+        else:
+            self.writer.block(text, tight=listed and self._in_list)
+        self._in_list = listed
+
+    def _end_table(self) -> None:
+        if self._cells or self._cell:
+            self._end("row")
+        if self._rows:
+            rows, self._rows = self._rows, []
+            if max(map(len, rows)) > 1:
+                self.writer.block(table_lines(rows), "table")
+            else:
+                for (text,) in rows:
+                    self.writer.block(text)
