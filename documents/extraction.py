@@ -23,6 +23,7 @@ _READERS = {
     "epub": "documents.readers.epub",
     "odt": "documents.readers.odt",
     "rtf": "documents.readers.rtf",
+    "eml": "documents.readers.eml",
     "html": "documents.readers.html",
     "markdown": "documents.readers.markdown",
     "csv": "documents.readers.csv",

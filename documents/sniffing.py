@@ -9,9 +9,24 @@ from pathlib import PurePath
 from errors import TaskError
 
 #: The formats that have a reader.
-READABLE = ("pdf", "docx", "pptx", "xlsx", "epub", "odt", "rtf", "html", "markdown", "csv", "tsv", "json", "text")
+READABLE = (
+    "pdf",
+    "docx",
+    "pptx",
+    "xlsx",
+    "epub",
+    "odt",
+    "rtf",
+    "eml",
+    "html",
+    "markdown",
+    "csv",
+    "tsv",
+    "json",
+    "text",
+)
 #: Those that are told by their bytes: a file that is merely named so is damaged, or something else.
-TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "epub", "odt", "rtf"))
+TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "epub", "odt", "rtf", "eml"))
 
 _BY_SUFFIX = {
     "pdf": "pdf",
@@ -29,6 +44,7 @@ _BY_SUFFIX = {
     "odt": "odt",
     "ott": "odt",
     "rtf": "rtf",
+    "eml": "eml",
     "htm": "html",
     "html": "html",
     "xhtml": "html",
@@ -53,6 +69,8 @@ _BY_TYPE = {
     "application/vnd.oasis.opendocument.text": "odt",
     "application/rtf": "rtf",
     "text/rtf": "rtf",
+    "message/rfc822": "eml",
+    "message/global": "eml",
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/markdown": "markdown",
@@ -92,6 +110,13 @@ OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\\n]|\\.){1,200}"\s*:')
+#: The first lines of a mail: at least two headers that every mail has some of.
+_MAIL = re.compile(
+    rb"\s*(?:From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*){0,60}?"
+    rb"(?:From|To|Subject|Date|Received|Return-Path|Message-ID|MIME-Version|Delivered-To|Content-Type):",
+    re.IGNORECASE,
+)
+_MAIL_HEADERS = {b"from", b"to", b"subject", b"date", b"received", b"message-id", b"mime-version", b"return-path"}
 #: What most text in UTF-16 consists of: Latin, Greek, Cyrillic, punctuation, Chinese, Japanese, Korean.
 _ORDINARY = re.compile("[\t\n\r -~\u00a0-\u052f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]+")
 _HIGH = bytes(range(128, 256))
@@ -119,14 +144,19 @@ def format_of(head: bytes, filename: str | None = None, content_type: str | None
     if head.lstrip().startswith(b"{\\rtf"):
         return "rtf"
     _refuse_magic(head, filename)
+    if named == "eml" and _MAIL.match(head):
+        return "eml"
     if named in TOLD_BY_BYTES and not _HTML.match(head):
         raise TaskError("corrupt", f"{_name(filename)} does not begin as a file of the format {named} does")
     if _is_binary(head):
         raise TaskError("unsupported_format", f"{_name(filename)} holds binary data of a kind that has no reader")
     if _HTML.match(head.removeprefix(codecs.BOM_UTF8)):
         return "html"
-    if named is None and _JSON.match(head.removeprefix(codecs.BOM_UTF8)) and not PurePath(filename or "").suffix:
-        return "json"
+    if named is None and not PurePath(filename or "").suffix:
+        if _is_mail(head):
+            return "eml"
+        if _JSON.match(head.removeprefix(codecs.BOM_UTF8)):
+            return "json"
     return "text" if named is None else named
 
 
@@ -152,6 +182,13 @@ def _office(head: bytes) -> TaskError:
     return TaskError(
         "unsupported_format", "the file is an office document of the time before 2007, which has no reader"
     )
+
+
+def _is_mail(head: bytes) -> bool:
+    """Whether a file that nothing names is a mail: a text may well begin with `From:`, but with less of the rest."""
+    headers = head.replace(b"\r", b"").partition(b"\n\n")[0]
+    names = {line.partition(b":")[0].lower() for line in headers.splitlines() if b":" in line}
+    return bool(_MAIL.match(head)) and len(names & _MAIL_HEADERS) >= 3
 
 
 def _is_binary(head: bytes) -> bool:

@@ -118,6 +118,8 @@ SEEDS = {
     "a.odt": books.odt("<text:h>T</text:h><text:list><text:list-item><text:p>x</text:p></text:list-item></text:list>"),
     "a.rtf": rb"{\rtf1\ansicpg936{\fonttbl{\f0\fcharset134 S;}}{\stylesheet{\s1 heading 1;}}\s1 T\par x"
     rb"\'d6\'d0\u20013\'d6\cell\row}",
+    "a.eml": b"Subject: =?gbk?B?1tA=?=\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nText\n"
+    b"--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=a.csv\n\nn,m\n1,2\n--b--\n",
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',
