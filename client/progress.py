@@ -31,10 +31,9 @@ class Lines:
         """Write a line where the document's state is a new one; how much is uploaded is none."""
         if document.task_id is None and document.refusal is None:
             return
-        line = _line(document)
-        if self._shown.get(document.path) != line.plain:
-            self._shown[document.path] = line.plain
-            self._console.print(line, soft_wrap=True)
+        if self._shown.get(document.path) != document.state:
+            self._shown[document.path] = document.state
+            self._console.print(_line(document), soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self

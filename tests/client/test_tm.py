@@ -1,0 +1,250 @@
+"""The command `tm` against a running service: what it prints, on a terminal and off it, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.command import environment, on_a_terminal, run
+from tests.guard import Guard
+from tests.processes import EmbeddedDeployment
+from tests.receiver import Receiver
+from tests.servers import free_port
+from tests.test_requirements import ROOT
+
+KEY = "s3cret"
+LARGEST = 64 * 1024 * 1024
+TEA = "# Tea\n\n## Brewing\n\nGreen tea is brewed at 80 °C.\n\n绿茶要用八十度的水冲泡两分钟。\n"
+#: The command, which tells at its end how much memory it had at most.
+MEASURED = """
+import atexit, pathlib, runpy
+atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text()))
+runpy.run_module("client", run_name="__main__", alter_sys=True)
+"""
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Iterator[EmbeddedDeployment]:
+    """Embedded mode that asks for a key."""
+    with EmbeddedDeployment(tmp_path_factory.mktemp("service"), guard) as service:
+        service.start_embedded(API_KEYS=f"kb:{KEY}", MAX_DOCUMENT_BYTES=str(LARGEST))
+        yield service
+
+
+@pytest.fixture
+def tm(service: EmbeddedDeployment) -> Run:
+    """The command off a terminal, with the address and the key of the service."""
+
+    def tm(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, **{"TM_API_URL": service.url, "TM_API_KEY": KEY, **variables})
+
+    return tm
+
+
+@pytest.fixture
+def tea(tmp_path: Path) -> Path:
+    path = tmp_path / "tea.md"
+    path.write_text(TEA, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    path = tmp_path / "empty.txt"
+    path.touch()
+    return path
+
+
+def sparse(path: Path, size: int) -> Path:
+    """A file of zeros that takes no room."""
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path
+
+
+def test_off_a_terminal_each_state_is_a_line(tm: Run, tea: Path) -> None:
+    done = tm("submit", tea, ROOT / "samples" / "field-guide.pdf", "--kb", "lines", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(set(lines))
+    assert sum(bool(re.fullmatch(r"tea\.md: queued as task [0-9a-f-]{36}", line)) for line in lines) == 1
+    assert sum(bool(re.fullmatch(r"tea\.md: completed in \d+\.\d s: 1 chunk", line)) for line in lines) == 1
+    pdf = [line for line in lines if line.startswith("field-guide.pdf: ")]
+    assert re.fullmatch(r"field-guide\.pdf: completed in \d+\.\d s: 4 pages, \d+ chunks", pdf[-1])
+
+
+def test_without_wait_it_tells_the_tasks_id_and_returns(tm: Run, tea: Path, service: EmbeddedDeployment) -> None:
+    done = tm("submit", tea, "--kb", "ids", "--document-id", "the tea", "--priority", "high", "--encoding", "utf-8")
+    assert done.returncode == 0, done.stderr
+    told = re.fullmatch(r"tea\.md: queued as task (\S+)\n", done.stdout)
+    assert told
+    answer = service.http.get(f"/api/v1/tasks/{told[1]}", headers={"Authorization": f"Bearer {KEY}"})
+    task = answer.json()
+    assert (task["priority"], task["payload"]["document_id"]) == ("high", "the tea")
+    assert (task["payload"]["filename"], task["payload"]["encoding"]) == ("tea.md", "utf-8")
+
+
+def test_on_a_terminal_each_document_has_a_bar(service: EmbeddedDeployment, tea: Path, empty: Path) -> None:
+    code, sent = on_a_terminal("submit", tea, empty, "--kb", "bars", "--wait", TM_API_URL=service.url, TM_API_KEY=KEY)
+    assert code == 1
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent)
+    assert re.search(r"tea\.md +━{20} 100 % completed in \d+\.\d s: 1 chunk", shown)
+    assert re.search(r"empty\.txt +━{20}   0 % failed: empty", shown)
+    assert "empty.txt: empty in preprocessing: " in shown
+    assert sent.count("\x1b[?25l") == sent.count("\x1b[?25h") == 1, "the cursor is shown again"
+
+
+def test_bars_scroll_away_as_lines_where_the_screen_cannot_hold_them(
+    service: EmbeddedDeployment, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{number}.txt" for number in range(30)]
+    for path in files:
+        path.write_text(f"Document {path.stem}.")
+    code, sent = on_a_terminal(
+        "submit", *files, "--kb", "many", "--wait", TM_API_URL=service.url, TM_API_KEY=KEY, LINES="24"
+    )
+    assert code == 0
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent)
+    for path in files:
+        assert len(re.findall(rf"(?<!\d){path.name}: completed in ", shown)) == 1, path.name
+
+
+def test_a_failed_task_ends_it_with_1_and_says_why_and_what_to_do(tm: Run, tea: Path, empty: Path) -> None:
+    done = tm("submit", empty, tea, "--kb", "failures", "--wait")
+    assert done.returncode == 1
+    assert "empty.txt: failed: empty\n" in done.stdout and "tea.md: completed" in done.stdout
+    why, what_to_do = done.stderr.splitlines()
+    assert why.startswith("empty.txt: empty in preprocessing: ")
+    assert what_to_do == "  Check that the right file was submitted; a document without text cannot be searched."
+
+
+def test_who_reads_chinese_is_told_in_chinese(tm: Run, empty: Path) -> None:
+    done = tm("submit", empty, "--kb", "failures", "--wait", LANG="zh_CN.UTF-8")
+    assert done.stderr.splitlines()[1] == "  请确认提交的文件是否正确；没有文字的文档无法被检索。"
+
+
+def test_what_the_service_doubts_is_told(tm: Run, tmp_path: Path) -> None:
+    path = tmp_path / "doubtful.txt"
+    path.write_bytes("中文".encode() * 50 + b"\xff" + "中文".encode() * 50)
+    done = tm("submit", path, "--kb", "doubts", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert "doubtful.txt: 1 characters are broken UTF-8 and became U+FFFD\n" in done.stderr
+
+
+def test_search_shows_document_place_score_and_text(tm: Run) -> None:
+    files = [ROOT / "samples" / name for name in ("field-guide.pdf", "tea-garden.txt")]
+    assert tm("submit", *files, "--kb", "search", "--wait").returncode == 0
+    done = tm("search", "Which bird calls like a bell heard under water?", "--kb", "search", "--limit", "2")
+    assert done.returncode == 0, done.stderr
+    first = done.stdout.splitlines()[0]
+    assert re.fullmatch(r"1\. field-guide\.pdf, page 2, .* › The Cliffs › Bell Petrel  \d\.\d{3}", first)
+    assert "The call for which it is named sounds like a small bell heard under water" in done.stdout
+    assert re.findall(r"^\d+(?=\. \S+\.(?:pdf|txt)\b)", done.stdout, re.MULTILINE) == ["1", "2"]
+    chinese = tm("search", "特级绿茶用多少度的水冲泡", "--kb", "search", "--mode", "text").stdout
+    assert chinese.startswith("1. tea-garden.txt, 云雾山茶园手册 › 第三章 冲泡与贮藏  ")
+
+
+def test_search_without_a_hit_says_so(tm: Run) -> None:
+    done = tm("search", "anything", "--kb", "nowhere")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("tm: nothing in nowhere fits")
+
+
+def test_a_document_cannot_steer_the_terminal(tm: Run, tea: Path) -> None:
+    assert tm("submit", tea, "--kb", "steer", "--document-id", "a\x1b]0;owned\x07b", "--wait").returncode == 0
+    assert tm("search", "tea", "--kb", "steer").stdout.startswith("1. a]0;ownedb, Tea › Brewing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["search", "tea"], "Missing option '--kb'"),
+        (["search", "tea", "--kb", "a", "--mode", "magic"], "'magic' is not one of"),
+        (["submit", "missing.md", "--kb", "a"], "file 'missing.md' does not exist"),
+        (["submit", "README.md", "LICENSE", "--kb", "a", "--document-id", "x"], "is for a single file"),
+        (["submit", "README.md", "docs/../README.md", "--kb", "a"], "README.md is there twice"),
+    ],
+)
+def test_wrong_usage_ends_it_with_2(arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_refused_document_ends_it_with_2_and_the_others_go_on(tm: Run, tea: Path, tmp_path: Path) -> None:
+    large = sparse(tmp_path / "large.txt", LARGEST + 1)
+    done = tm("submit", large, tea, "--kb", "refused", "--wait")
+    assert done.returncode == 2
+    assert "large.txt: refused\n" in done.stdout and "tea.md: completed" in done.stdout
+    assert re.fullmatch(r"large\.txt: .* larger than 67,108,864 bytes \(MAX_DOCUMENT_BYTES\)\n", done.stderr)
+
+
+def test_every_field_that_does_not_fit_is_named(tm: Run, tea: Path) -> None:
+    done = tm("submit", tea, "--kb", "k" * 300)
+    assert done.returncode == 2
+    assert re.fullmatch(r"tea\.md: kb_id: .*255 characters.*\n", done.stderr)
+
+
+def test_a_document_is_streamed(service: EmbeddedDeployment, tmp_path: Path) -> None:
+    large = sparse(tmp_path / "large.txt", LARGEST)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, "submit", str(large), "--kb", "large"],
+        cwd=ROOT,
+        env=environment(TM_API_URL=service.url, TM_API_KEY=KEY),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    peak = re.search(r"VmHWM:\s*(\d+) kB", done.stdout)
+    assert peak and int(peak[1]) * 1024 < LARGEST, "Python and its libraries take some 40 MB"
+
+
+def test_an_unreachable_service_ends_it_with_2_and_one_line(tea: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    for arguments in (["search", "tea"], ["submit", str(tea)]):
+        done = run(*arguments, "--kb", "a", TM_API_URL=url)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"tm: nothing answers at {url} (")
+        assert "`make run`" in done.stderr and "TM_API_URL" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("key", ["", "wrong", f"kb:{KEY}"])
+def test_a_wrong_key_ends_it_with_2_and_says_which_variable_holds_it(
+    tm: Run, tea: Path, tmp_path: Path, key: str
+) -> None:
+    large = sparse(tmp_path / "large.txt", LARGEST)  # refused before all of it is sent
+    for arguments in (["search", "tea"], ["submit", tea, large, "--wait"]):
+        done = tm(*arguments, "--kb", "a", TM_API_KEY=key)
+        assert done.returncode == 2
+        assert re.match(r"tm: .*TM_API_KEY", done.stderr)
+        assert done.stderr.count("TM_API_KEY") == 1 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("url", ["localhost:8084", "ftp://localhost", "http://"])
+def test_an_address_that_is_none_is_told_from_one_where_nothing_answers(url: str) -> None:
+    done = run("search", "tea", "--kb", "a", TM_API_URL=url)
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"tm: TM_API_URL is {url!r}, which is no http:// or https:// address\n",
+    )
+
+
+def test_another_service_at_the_address_is_recognized() -> None:
+    with Receiver(answers=[(204, {})]) as other:
+        done = run("search", "tea", "--kb", "a", TM_API_URL=other.url)
+    assert done.returncode == 2
+    assert done.stderr == f"tm: {other.url} answers 204, but not as this service does: check TM_API_URL\n"
+
+
+def test_no_proxy_is_asked_for_the_way_to_this_machine(tm: Run) -> None:
+    done = tm("search", "tea", "--kb", "a", HTTP_PROXY="http://127.0.0.1:1", http_proxy="http://127.0.0.1:1")
+    assert done.returncode == 0, done.stderr
