@@ -45,6 +45,9 @@ EXAMPLES = {
     "POSTGRES_PORT": "5432",
     "RABBITMQ_URL": "amqp://user:password@host:5672/%2F",
     "QUEUE_TYPE": "quorum",
+    "RATE_LIMIT_PER_MINUTE": "600",
+    "EMBED_REQUESTS_PER_MINUTE": "2000",
+    "EMBED_TOKENS_PER_MINUTE": "1000000",
     "API_KEYS": "kb:s3cret,ops:an0ther",
     "CALLBACK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "CALLBACK_ALLOWED_HOSTS": "kb.internal,10.0.0.5",
@@ -76,6 +79,9 @@ class Settings(BaseModel):
     queue_type: Literal["classic", "quorum"] = "classic"
 
     worker_pool_size: int = Field(10, ge=1, le=256)
+    max_concurrent_tasks: int = Field(50, ge=1)
+    max_backlog: int = Field(1_000_000, ge=1)
+    rate_limit_per_minute: int | None = Field(None, ge=1)
     task_timeout: float = Field(300, gt=0)
     max_retry_attempts: int = Field(3, ge=0, le=20)
     retry_backoff_factor: float = Field(2, ge=1, le=10)
@@ -95,6 +101,8 @@ class Settings(BaseModel):
     cohere_api_key: SecretStr | None = None
     cohere_model: str = "embed-v4.0"
     cohere_base_url: str | None = None
+    embed_requests_per_minute: int | None = Field(None, ge=1)
+    embed_tokens_per_minute: int | None = Field(None, ge=1)
 
     kb_callback_url: str | None = None
     callback_secret: Annotated[SecretStr | None, AfterValidator(_base64_secret)] = None

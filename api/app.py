@@ -10,16 +10,20 @@ import falcon.asgi
 from api import openapi, problems
 from api.batches import Batch, Batches
 from api.documents import Chunks, Document, Documents, Text
+from api.limits import Admission, RateLimit
 from api.middleware import Addresses, Keys, RequestIds
 from api.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.search import Search
 from api.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from settings import Settings
+from tasks.admission import Backlog
 from tasks.group_commit import GroupCommit
 from tasks.types import all_types
 
 VERSION = "0.1.0"
 PREFIX = "/api/v1"
+#: How the routes end on which a POST submits tasks.
+SUBMITTING = ("/tasks", "/tasks/batch", "/documents")
 #: Seconds that a submission waits for PostgreSQL before its client is told to try again.
 PATIENCE = 5.0
 
@@ -54,9 +58,11 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     payloads = {name: each.payload for name, each in all_types().items()}
     spec = openapi.document(routes, VERSION, PREFIX, payloads)
     routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec))]
-    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[RequestIds(), Addresses(), Keys(settings.keys, PREFIX)]
-    )
+    passed: list[Any] = [RequestIds(), Addresses(), Keys(settings.keys, PREFIX)]
+    if settings.rate_limit_per_minute:
+        passed.append(RateLimit(settings.rate_limit_per_minute, PREFIX))
+    passed.append(Admission(Backlog(settings.max_backlog), SUBMITTING))
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=passed)
     app.req_options.auto_parse_qs_csv = False
     app.resp_options.media_handlers[problems.PROBLEM] = falcon.media.JSONHandler()
     problems.install(app)

@@ -5,6 +5,7 @@ from models.batch import Batch
 from models.callback import Callback
 from models.document import Blob, Chunk, Document, Draft, DraftVector, Version
 from models.idempotency import IdempotencyKey
+from models.pace import Pace
 from models.queue import PausedQueue
 from models.tally import Tally
 from models.task import Task
@@ -20,6 +21,7 @@ __all__ = [
     "Draft",
     "DraftVector",
     "IdempotencyKey",
+    "Pace",
     "PausedQueue",
     "Tally",
     "Task",

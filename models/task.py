@@ -101,7 +101,7 @@ class Task(Base):
             text(KB),
             postgresql_where=text(f"published_at IS NOT NULL AND {READY}"),
         ),
-        Index("ix_tasks_waiting", "due_at", postgresql_where=text("status = 'waiting' AND waiting_for = '{}'")),
+        Index("ix_tasks_waiting", "due_at", postgresql_where=text("status = 'waiting'")),
         Index(
             "ix_tasks_waiting_for",
             "waiting_for",

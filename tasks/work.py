@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 import metrics
 from models.task import READY
-from tasks import dispatch, ending
+from tasks import concurrency, dispatch, ending
 from tasks.ending import End
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
@@ -78,18 +78,15 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
 
     Returns:
       for each wish a claim, or None where the row says otherwise: ended, held by another, at another stage,
-      expired, or in a queue that is paused.
+      expired, in a queue that is paused, or beyond MAX_CONCURRENT_TASKS.
     """
-    rows = unit.session.execute(
-        _CLAIM,
-        {
-            "ids": [each.task_id for each in wanted],
-            "stages": [each.stage for each in wanted],
-            "worker": process_id(),
-            "sources": list(sources("claim")),
-            "target": target("claim"),
-        },
-    ).all()
+    wishes = {"ids": [each.task_id for each in wanted], "stages": [each.stage for each in wanted]}
+    values = wishes | {"worker": process_id(), "sources": list(sources("claim")), "target": target("claim")}
+    places = concurrency.places(unit)
+    rows = unit.session.execute(_CLAIM, values | {"places": places}).all()
+    if places is not None and len(rows) < len(wanted):
+        # Whoever ends next makes room for them.
+        unit.session.execute(_GIVE_BACK, wishes)
     if rows:
         dispatch.refill(unit, {row.queue for row in rows})
     claims = {
@@ -129,6 +126,8 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool]:
         unit,
         [End(each.claim.task_id, each.claim.attempt, process_id(), each.result, units=each.units) for each in ended],
     )
+    if concurrency.is_short():
+        dispatch.refill(unit, dispatch.queues())
     return [each.claim.task_id in own for each in done]
 
 
@@ -212,7 +211,7 @@ _CLAIM = text(
         WHERE t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
             AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
             AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
-        ORDER BY t.id FOR UPDATE OF t
+        ORDER BY t.id LIMIT :places FOR UPDATE OF t
     )
     UPDATE tasks AS t SET
         status = :target,
@@ -225,6 +224,14 @@ _CLAIM = text(
     FROM free WHERE t.id = free.id
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
         t.retry_limit, t.errors, t.crashes, t.deaths
+    """
+)
+
+_GIVE_BACK = text(
+    f"""
+    UPDATE tasks AS t SET published_at = NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage)
+    WHERE t.id = wish.id AND t.stage = wish.stage AND {READY.replace("worker_id", "t.worker_id")}
     """
 )
 

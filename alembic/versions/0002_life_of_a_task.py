@@ -1,4 +1,4 @@
-"""Schedules, dependencies, retries by hand, idempotency keys, paused queues; and a dispatch that is fair to KBs."""
+"""Schedules, dependencies, retries by hand, idempotency keys, paused queues and rate limits; a fair dispatch."""
 
 from __future__ import annotations
 
@@ -39,13 +39,6 @@ def upgrade() -> None:
         ["expires_at"],
         postgresql_where=sa.text("expires_at IS NOT NULL AND started_at IS NULL AND status IN ('waiting', 'queued')"),
     )
-    op.drop_index("ix_tasks_waiting", "tasks")
-    op.create_index(
-        "ix_tasks_waiting",
-        "tasks",
-        ["due_at"],
-        postgresql_where=sa.text("status = 'waiting' AND waiting_for = '{}'"),
-    )
     for column in ("task_id", "batch_id"):
         op.drop_constraint(f"uq_callbacks_{column}", "callbacks")
         op.create_unique_constraint(f"uq_callbacks_{column}_run", "callbacks", [column, "run"])
@@ -59,6 +52,12 @@ def upgrade() -> None:
         sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("paused_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("queue", name=op.f("pk_paused_queues")),
+    )
+    op.create_table(
+        "paces",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("free_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_paces")),
     )
     op.create_table(
         "idempotency_keys",
@@ -84,6 +83,7 @@ def _index_tasks(unpublished: Columns, published: Columns) -> None:
 
 def downgrade() -> None:
     op.drop_table("idempotency_keys")
+    op.drop_table("paces")
     op.drop_table("paused_queues")
     op.add_column("callbacks", sa.Column("last_answer", sa.Text()))
     op.drop_column("callbacks", "log")
@@ -95,8 +95,6 @@ def downgrade() -> None:
     for column in ("task_id", "batch_id"):
         op.drop_constraint(f"uq_callbacks_{column}_run", "callbacks")
         op.create_unique_constraint(f"uq_callbacks_{column}", "callbacks", [column])
-    op.drop_index("ix_tasks_waiting", "tasks")
-    op.create_index("ix_tasks_waiting", "tasks", ["due_at"], postgresql_where=sa.text("status = 'waiting'"))
     op.drop_index("ix_tasks_expiring", "tasks")
     op.drop_index("ix_tasks_waiting_for", "tasks")
     _index_tasks(["queue", sa.text("priority DESC"), "id"], ["queue", "priority", "published_at"])

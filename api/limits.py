@@ -1,0 +1,66 @@
+"""What keeps a client, or all of them, from sending more than is to be taken."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import falcon
+
+from api import requests
+from tasks import pace
+from tasks.admission import Backlog
+
+MINUTE = 60.0
+#: Seconds for which a client is sent away while too many tasks wait.
+TRY_AGAIN_AFTER = 30
+
+
+class RateLimit:
+    """Lets each caller spend so many requests a minute, counted over all web processes.
+
+    Parameters:
+      per_minute: which may also come all at once, after a minute's rest.
+      prefix: below which requests count.
+    """
+
+    def __init__(self, per_minute: int, prefix: str) -> None:
+        self._cost = MINUTE / per_minute
+        self._prefix = prefix
+
+    async def process_request(self, req: Any, resp: Any) -> None:
+        if not req.path.startswith(self._prefix):
+            return
+        name = f"requests of {getattr(req.context, 'caller', '')}"
+        seconds = await requests.read(pace.admit, name, self._cost, MINUTE)
+        if seconds:
+            raise falcon.HTTPTooManyRequests(
+                title="Too Many Requests",
+                description=f"the rate limit is {MINUTE / self._cost:.0f} requests a minute (RATE_LIMIT_PER_MINUTE)",
+                retry_after=math.ceil(seconds),
+            )
+
+
+class Admission:
+    """Refuses submissions while too many tasks wait.
+
+    Parameters:
+      backlog: what this process knows of the tasks that wait.
+      paths: what a POST to which submits, as the end of its route.
+    """
+
+    def __init__(self, backlog: Backlog, paths: tuple[str, ...]) -> None:
+        self._backlog = backlog
+        self._paths = paths
+
+    async def process_resource(self, req: Any, resp: Any, resource: Any, params: Any) -> None:
+        if req.method != "POST" or not (req.uri_template or "").endswith(self._paths):
+            return
+        if self._backlog.is_due():
+            await requests.read(self._backlog.count)
+        if self._backlog.is_full:
+            raise falcon.HTTPServiceUnavailable(
+                title="Service Unavailable",
+                description="as many tasks wait as may (MAX_BACKLOG); nothing was accepted, try again later",
+                retry_after=TRY_AGAIN_AFTER,
+            )

@@ -1,0 +1,39 @@
+"""MAX_CONCURRENT_TASKS: how many stages may run at once in the whole deployment."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import text
+
+from settings import settings
+from tasks.unit import Unit
+
+#: Seconds for which this process remembers that places were short.
+REMEMBERED = 5.0
+
+_short_at = -REMEMBERED
+
+
+def places(unit: Unit) -> int | None:
+    """How many stages may start now; None where the deployment has no more threads than places.
+
+    Where it has more, claims come one after the other until this transaction ends.
+    """
+    global _short_at
+    most = settings().max_concurrent_tasks
+    if unit.session.execute(_THREADS).scalar_one() <= most:
+        return None
+    _short_at = time.monotonic()
+    # A statement of its own: only one that begins after the lock sees what was claimed before it.
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(hashtext('concurrency'))"))
+    running: int = unit.session.execute(text("SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL")).scalar_one()
+    return max(0, most - running)
+
+
+def is_short() -> bool:
+    """Whether places were short for this process a moment ago: then whoever ends makes room for one that waits."""
+    return time.monotonic() - _short_at < REMEMBERED
+
+
+_THREADS = text("SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker'")

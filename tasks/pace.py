@@ -1,0 +1,68 @@
+"""Rate limits that hold for the whole deployment: the generic cell rate algorithm (ITU-T I.371) on a row each.
+
+A limit is one moment, `free_at`: each use pushes it on by what the use costs, in seconds. It may lie in the past by
+the burst at most, which is how much can be used at once after a rest.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+
+def admit(session: Session, name: str, cost: float, burst: float) -> float:
+    """Use a limit if it is free now.
+
+    Parameters:
+      cost: seconds until what is used has grown again.
+      burst: seconds of rest after which no more accrues.
+
+    Returns:
+      0.0 when it was used; else the seconds until it can be, and nothing was used.
+    """
+    values = _values(name, cost, burst)
+    if session.execute(_ADMIT, values).first() is not None:
+        return 0.0
+    waiting = session.execute(_WAITING, values).scalar_one_or_none()
+    return max(0.001, waiting or 0.0)
+
+
+def spend(session: Session, name: str, cost: float, burst: float) -> float:
+    """Use a limit whether it is free or not, as for what was used already.
+
+    Returns:
+      the seconds until it is free again, 0.0 when it is.
+    """
+    row = session.execute(_SPEND, _values(name, cost, burst)).one()
+    return max(0.0, float(row.waiting))
+
+
+def hold(session: Session, name: str, seconds: float) -> None:
+    """Keep a limit from being free for so long, as a provider asked."""
+    session.execute(_HOLD, {"name": name, "seconds": timedelta(seconds=seconds)})
+
+
+def _values(name: str, cost: float, burst: float) -> dict[str, object]:
+    return {"name": name, "cost": timedelta(seconds=cost), "burst": timedelta(seconds=burst)}
+
+
+_NEXT = "greatest(paces.free_at, now() - CAST(:burst AS interval)) + CAST(:cost AS interval)"
+_FIRST = "INSERT INTO paces (name, free_at) VALUES (:name, now() - CAST(:burst AS interval) + CAST(:cost AS interval))"
+
+_ADMIT = text(f"{_FIRST} ON CONFLICT (name) DO UPDATE SET free_at = {_NEXT} WHERE {_NEXT} <= now() RETURNING 1")
+
+_WAITING = text(f"SELECT extract(epoch FROM {_NEXT} - now())::float FROM paces WHERE name = :name")
+
+_SPEND = text(
+    f"{_FIRST} ON CONFLICT (name) DO UPDATE SET free_at = {_NEXT}"
+    " RETURNING extract(epoch FROM free_at - now())::float AS waiting"
+)
+
+_HOLD = text(
+    """
+    INSERT INTO paces (name, free_at) VALUES (:name, now() + CAST(:seconds AS interval))
+    ON CONFLICT (name) DO UPDATE SET free_at = greatest(paces.free_at, excluded.free_at)
+    """
+)
