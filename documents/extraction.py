@@ -9,7 +9,7 @@ from email.message import Message
 from pathlib import Path, PurePath
 
 from documents.archive import zip_format
-from documents.sniffing import OFFICE, READABLE, TOLD_BY_BYTES, format_of, named_format
+from documents.sniffing import READABLE, TOLD_BY_BYTES, compound_format, format_of, named_format
 from documents.text import Extracted
 from errors import TaskError
 
@@ -24,6 +24,7 @@ _READERS = {
     "odt": "documents.readers.odt",
     "rtf": "documents.readers.rtf",
     "eml": "documents.readers.eml",
+    "xls": "documents.readers.xls",
     "html": "documents.readers.html",
     "markdown": "documents.readers.markdown",
     "csv": "documents.readers.csv",
@@ -31,9 +32,12 @@ _READERS = {
     "json": "documents.readers.json",
     "text": "documents.readers.plain",
 }
-_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
-#: What is known of the insides of archives that have no reader.
+#: What is known of files that have no reader.
 _NAMES = {
+    "compound": "an office document of the time before 2007",
+    "doc": "a Word document of the time before 2007 (save it as .docx)",
+    "ppt": "a PowerPoint presentation of the time before 2007 (save it as .pptx)",
+    "msg": "a mail of Outlook (save it as .eml)",
     "xlsb": "an Excel workbook in binary form (save it as .xlsx)",
     "ods": "an OpenDocument spreadsheet (save it as .xlsx)",
     "odp": "an OpenDocument presentation (save it as .pptx)",
@@ -77,14 +81,14 @@ def extract(
 
 def _format(path: Path, filename: str | None, content_type: str | None) -> str:
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-        if head.startswith(OFFICE):
+        found = format_of(file.read(_HEAD), filename, content_type)
+        if found == "compound":
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                if data.find(_ENCRYPTED_PACKAGE) >= 0:
-                    raise TaskError("encrypted", f"{_name(filename)} is protected by a password")
-    found = format_of(head, filename, content_type)
+                found = compound_format(data, named_format(filename, content_type))
     if found == "zip":
         found = zip_format(path)
+    if found == "encrypted":
+        raise TaskError("encrypted", f"{_name(filename)} is protected by a password")
     if found not in READABLE:
         what = _NAMES.get(found, "an archive")
         raise TaskError("unsupported_format", f"{_name(filename)} is {what}, which has no reader")

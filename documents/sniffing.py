@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import codecs
 import re
+from mmap import mmap
 from pathlib import PurePath
 
 from errors import TaskError
 
 #: The formats that have a reader.
 READABLE = (
-    "pdf",
-    "docx",
-    "pptx",
-    "xlsx",
-    "epub",
-    "odt",
-    "rtf",
-    "eml",
-    "html",
-    "markdown",
-    "csv",
-    "tsv",
-    "json",
-    "text",
+    *("pdf", "docx", "pptx", "xlsx", "xls", "odt", "rtf", "epub", "eml"),
+    *("html", "markdown", "csv", "tsv", "json", "text"),
 )
 #: Those that are told by their bytes: a file that is merely named so is damaged, or something else.
-TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "epub", "odt", "rtf", "eml"))
+TOLD_BY_BYTES = frozenset(("pdf", "docx", "pptx", "xlsx", "xls", "odt", "rtf", "epub", "eml"))
 
 _BY_SUFFIX = {
     "pdf": "pdf",
@@ -40,6 +29,8 @@ _BY_SUFFIX = {
     "xlsx": "xlsx",
     "xlsm": "xlsx",
     "xltx": "xlsx",
+    "xls": "xls",
+    "xlt": "xls",
     "epub": "epub",
     "odt": "odt",
     "ott": "odt",
@@ -65,6 +56,7 @@ _BY_TYPE = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/vnd.ms-excel": "xls",
     "application/epub+zip": "epub",
     "application/vnd.oasis.opendocument.text": "odt",
     "application/rtf": "rtf",
@@ -106,7 +98,18 @@ _MAGIC = {
     b"wOFF": "a font",
     b"\x00asm": "a WebAssembly program",
 }
-OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+#: By the streams that it holds, what such a container is.
+_STREAMS = {
+    format: [f"{name}\0".encode("utf-16-le") for name in names]
+    for format, names in {
+        "encrypted": ["EncryptedPackage"],
+        "doc": ["WordDocument"],
+        "ppt": ["PowerPoint Document"],
+        "msg": ["__properties_version1.0"],
+        "xls": ["Workbook", "Book"],
+    }.items()
+}
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\\n]|\\.){1,200}"\s*:')
@@ -126,21 +129,20 @@ _BINARY_SHARE = 0.02
 
 
 def format_of(head: bytes, filename: str | None = None, content_type: str | None = None) -> str:
-    """The format of a file: one of `READABLE`, or `zip` when only the archive's parts can tell.
+    """The format of a file: one of `READABLE`, or `zip` or `compound` when only what the file holds can tell.
 
     head is the file's beginning, best 64 KB of it.
 
     Raises:
-      TaskError: unsupported_format for what has no reader, corrupt for a file that is not what its name says,
-        encrypted for an office document behind a password.
+      TaskError: unsupported_format for what has no reader, corrupt for a file that is not what its name says.
     """
     named = named_format(filename, content_type)
     if head.startswith(_ZIP):
         return "zip"
     if head.lstrip().startswith(b"%PDF-") or (named == "pdf" and b"%PDF-" in head[:1024]):
         return "pdf"
-    if head.startswith(OFFICE):
-        raise _office(head)
+    if head.startswith(_COMPOUND):
+        return "compound"
     if head.lstrip().startswith(b"{\\rtf"):
         return "rtf"
     _refuse_magic(head, filename)
@@ -175,13 +177,13 @@ def _refuse_magic(head: bytes, filename: str | None) -> None:
         raise TaskError("unsupported_format", f"{_name(filename)} is an MP4 recording, which has no reader")
 
 
-def _office(head: bytes) -> TaskError:
-    """The old binary container: an old office document, or a new one behind a password."""
-    if "EncryptedPackage".encode("utf-16-le") in head:
-        return TaskError("encrypted", "the office document is protected by a password")
-    return TaskError(
-        "unsupported_format", "the file is an office document of the time before 2007, which has no reader"
-    )
+def compound_format(data: bytes | mmap, named: str | None) -> str:
+    """The format of a file in the container of old office programs: a key of `_STREAMS`, or `compound`.
+
+    Documents may hold each other, so of several the one that the file is named as counts, else the first.
+    """
+    found = [format for format, names in _STREAMS.items() if any(data.find(name) >= 0 for name in names)]
+    return named if named in found and "encrypted" not in found else (found or ["compound"])[0]
 
 
 def _is_mail(head: bytes) -> bool:

@@ -115,7 +115,7 @@ def test_nothing_is_asked_for_that_nobody_imports() -> None:
 
 
 def test_processes_that_serve_http_or_time_carry_no_reader_of_documents() -> None:
-    heavy = {"pypdfium2", "lxml", "selectolax", "numpy", "rjieba", "cohere", "python-calamine"}
+    heavy = {"pypdfium2", "lxml", "selectolax", "numpy", "rjieba", "cohere", "python-calamine", "xlrd"}
     assert heavy.isdisjoint(pins("web")) and heavy.isdisjoint(pins("clock"))
     assert "dramatiq" not in pins("client") and "sqlalchemy" not in pins("client")
 

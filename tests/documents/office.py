@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -157,3 +158,66 @@ def xlsx(
             **(more or {}),
         }
     )
+
+
+def compound(streams: Mapping[str, bytes]) -> bytes:
+    """A file in the container of old office programs (MS-CFB), with the given streams one after another."""
+    sector, last, free, table = 512, 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
+    padded = {name: data.ljust(4096, b"\0") for name, data in streams.items()}  # shorter ones would lie elsewhere
+    chains: list[int] = [table, last]  # the first sector holds this table itself, the second one the directory
+    entries = _entry("Root Entry", 5, last, 0, child=1)
+    body = b""
+    for at, (name, data) in enumerate(padded.items(), 1):
+        start, count = len(chains), -(-len(data) // sector)
+        chains += [*range(start + 1, start + count), last]
+        entries += _entry(name, 2, start, len(data), right=at + 1 if at < len(padded) else free)
+        body += data.ljust(count * sector, b"\0")
+    assert len(chains) <= sector // 4 and len(padded) < 4, "larger files need more than one table"
+    head = struct.pack("<8s16xHHHHH6xIIIIIIIII", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", *(0x3E, 3, 0xFFFE, 9, 6),
+                       *(0, 1, 1, 0, 4096, last, 0, last, 0))  # fmt: skip
+    head += struct.pack("<I", 0) + struct.pack("<I", free) * 108
+    tables = b"".join(struct.pack("<I", link) for link in chains).ljust(sector, b"\xff")
+    return head + tables + entries.ljust(sector, b"\0") + body
+
+
+def _entry(name: str, kind: int, start: int, size: int, *, right: int = 0xFFFFFFFF, child: int = 0xFFFFFFFF) -> bytes:
+    raw = name.encode("utf-16-le")
+    links = struct.pack("<BBIII", kind, 1, 0xFFFFFFFF, right, child)
+    return raw.ljust(64, b"\0") + struct.pack("<H", len(raw) + 2) + links + bytes(36) + struct.pack("<IQ", start, size)
+
+
+def xls(sheets: Mapping[str, Sequence[Sequence[Cell]]], formats: Sequence[str] = ()) -> bytes:
+    """A workbook of Excel 97; of the styles the first is general, the second a date, then those of `formats`."""
+
+    def record(kind: int, data: bytes = b"") -> bytes:
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def text(value: str, width: str) -> bytes:
+        return struct.pack(f"<{width}B", len(value.encode("utf-16-le")) // 2, 1) + value.encode("utf-16-le")
+
+    strings: list[str] = []
+    bodies = []
+    for rows in sheets.values():
+        body = record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0010, 0, 0, 0, 0))
+        for number, row in enumerate(rows):
+            for column, value in enumerate(row):
+                if isinstance(value, str):
+                    body += record(0x00FD, struct.pack("<HHHI", number, column, 0, len(strings)))
+                    strings.append(value)
+                elif value is not None:
+                    figure, style = value if isinstance(value, tuple) else (value, 0)
+                    body += record(0x0203, struct.pack("<HHHd", number, column, style, figure))
+        bodies.append(body + record(0x000A))
+    start = record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0005, 0, 0, 0, 0)) + record(0x0042, struct.pack("<H", 1200))
+    start += record(0x0031, struct.pack("<HHHHHBBBB", 200, 0, 0, 400, 0, 0, 0, 0, 0) + text("Arial", "B"))
+    start += b"".join(record(0x041E, struct.pack("<H", 164 + at) + text(code, "H")) for at, code in enumerate(formats))
+    for style in (0, 14, *range(164, 164 + len(formats))):
+        start += record(0x00E0, struct.pack("<HHH", 0, style, 1) + bytes(14))
+    end = record(0x00FC, struct.pack("<II", len(strings), len(strings)) + b"".join(text(each, "H") for each in strings))
+    end += record(0x000A)
+    names = [text(name, "B") for name in sheets]
+    offset = len(start) + sum(len(record(0x0085, bytes(6) + name)) for name in names) + len(end)
+    for name, body in zip(names, bodies, strict=True):
+        start += record(0x0085, struct.pack("<IBB", offset, 0, 0) + name)
+        offset += len(body)
+    return compound({"Workbook": start + end + b"".join(bodies)})

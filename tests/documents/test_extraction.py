@@ -120,6 +120,7 @@ SEEDS = {
     rb"\'d6\'d0\u20013\'d6\cell\row}",
     "a.eml": b"Subject: =?gbk?B?1tA=?=\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nText\n"
     b"--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=a.csv\n\nn,m\n1,2\n--b--\n",
+    "a.xls": office.xls({"S": [["a", 1], ["b", (45292, 1)]]}),
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',

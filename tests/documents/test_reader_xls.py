@@ -1,0 +1,57 @@
+"""Workbooks of the time before 2007, and what else lies in the same container."""
+
+from __future__ import annotations
+
+import pytest
+
+from errors import TaskError
+from tests.documents.office import compound, xls
+from tests.documents.reading import CHINESE, ENGLISH, Read, headings
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE])
+def test_a_text_comes_back(read: Read, text: str) -> None:
+    extracted = read("a.xls", xls({"假期": [["Name", "Note"], ["Ada", text]], "Empty": []}))
+    assert extracted.text == f"# 假期\n\n| Name | Note |\n| --- | --- |\n| Ada | {text} |"
+    assert headings(extracted) == [(1, "假期")]
+    assert extracted.format == "xls"
+
+
+def test_numbers_and_dates_are_as_they_are_shown(read: Read) -> None:
+    data = xls({"S": [["a", "b", "c"], [1815, (45292, 1), (1234.5, 2)]]}, ["#,##0.00"])
+    assert read("a.xls", data).text.endswith("| 1815 | 2024-01-01 | 1,234.50 |")
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "data"),
+    [
+        ("empty", "a.xls", xls({"S": []})),
+        ("corrupt", "a.xls", xls({"S": [["a", 1.5]]})[:1600]),
+        ("corrupt", "a.xls", b"Name,Days\nAda,15\n"),
+        ("encrypted", "a.xls", compound({"EncryptedPackage": b"x"})),
+        ("unsupported_format", "a.doc", compound({"WordDocument": b"x"})),
+        ("unsupported_format", "a.doc", compound({"WordDocument": b"x", "Workbook": b"x"})),
+        ("unsupported_format", "a.ppt", compound({"PowerPoint Document": b"x"})),
+        ("unsupported_format", "a.msg", compound({"__properties_version1.0": b"x"})),
+        ("unsupported_format", "a.xls", compound({"Contents": b"x"})),
+    ],
+)
+def test_it_refuses_with_the_right_code(read: Read, code: str, name: str, data: bytes) -> None:
+    with pytest.raises(TaskError) as caught:
+        read(name, data)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("stream", "hint"),
+    [("WordDocument", ".docx"), ("PowerPoint Document", ".pptx"), ("__properties_version1.0", ".eml")],
+)
+def test_what_has_no_reader_is_named_with_what_to_save_it_as(read: Read, stream: str, hint: str) -> None:
+    with pytest.raises(TaskError, match=f"save it as {hint}"):
+        read("a.txt", compound({stream: b"x"}))
+
+
+def test_a_workbook_is_known_by_its_bytes(read: Read) -> None:
+    extracted = read("a.xlsx", xls({"S": [["a"]]}))
+    assert extracted.format == "xls"
+    assert "was read as xls" in extracted.warnings[0]
