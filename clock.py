@@ -18,7 +18,7 @@ from broker.rabbitmq import RabbitBroker
 from documents import index
 from documents.storage import storage
 from models import database
-from settings import settings
+from settings import service_settings, settings
 from tasks import callbacks, dispatch, ending, idempotency, presence, retention, unit
 from tasks.unit import Unit, unit_of_work
 
@@ -103,7 +103,7 @@ def timetable() -> BackgroundScheduler:
 
 def main() -> None:
     """The clock process; runs until SIGTERM or Ctrl-C."""
-    logs.configure(settings())
+    logs.configure(service_settings())
     database.connect(settings().postgres_url, pool_size=3, application_name="task-manager clock")
     broker = RabbitBroker(settings().rabbitmq_urls, settings().queue_type)
     unit.use_broker(broker)

@@ -12,9 +12,9 @@ from gunicorn.glogging import Logger
 from gunicorn.workers import gasgi
 
 import logs
-from settings import settings
+from settings import service_settings
 
-_settings = settings()
+_settings = service_settings()
 
 
 class _Logger(Logger):

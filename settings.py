@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,13 +29,48 @@ def _comma_separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _base64_secret(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not value.get_secret_value().startswith("whsec_"):
-        raise ValueError("does not start with whsec_")
+def _begins(*beginnings: str) -> AfterValidator:
+    """What a value has to begin with, where it is set."""
+
+    def check(value: SecretStr | str | None) -> SecretStr | str | None:
+        shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if shown is not None and not shown.startswith(beginnings):
+            raise ValueError(f"does not begin with {' or '.join(beginnings)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
+    prefix, _, key = (value.get_secret_value() if value is not None else "").partition("_")
+    try:
+        good = value is None or (prefix == "whsec" and bool(base64.b64decode(key, validate=True)))
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("is not whsec_ followed by base64")
     return value
 
 
+def _named_keys(keys: list[SecretStr]) -> list[SecretStr]:
+    """A key is sent in a header: visible ASCII. An empty one would open to everybody."""
+    entries = [key.get_secret_value() for key in keys]
+    if not all(re.fullmatch(r"[^:\s]+:[\x21-\x7e]+", entry) for entry in entries):
+        raise ValueError("an entry is not of the form name:key, in ASCII and without spaces")
+    if len({entry.partition(":")[0] for entry in entries}) < len(entries):
+        raise ValueError("two entries have the same name")
+    return keys
+
+
+def _absolute(folders: list[str] | None) -> list[str] | None:
+    if not all(Path(folder).is_absolute() for folder in folders or ()):
+        raise ValueError("a folder is not an absolute path")
+    return folders
+
+
 CommaSeparated = Annotated[list[str], BeforeValidator(_comma_separated)]
+#: An address over HTTP.
+Web = _begins("http://", "https://")
 
 #: What a good value looks like; shown when a bad one stops the start.
 EXAMPLES = {
@@ -48,6 +85,7 @@ EXAMPLES = {
     "RATE_LIMIT_PER_MINUTE": "600",
     "EMBED_REQUESTS_PER_MINUTE": "2000",
     "EMBED_TOKENS_PER_MINUTE": "1000000",
+    "AUTH": "keys",
     "API_KEYS": "kb:s3cret,ops:an0ther",
     "CALLBACK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "CALLBACK_ALLOWED_HOSTS": "kb.internal,10.0.0.5",
@@ -55,6 +93,7 @@ EXAMPLES = {
     "STORAGE_URL": "s3://bucket/prefix",
     "KB_CALLBACK_URL": "https://kb.example.com/callbacks",
     "EMBEDDER": "cohere",
+    "COHERE_BASE_URL": "https://api.cohere.com",
     "COHERE_API_KEY": "the key from dashboard.cohere.com",
 }
 
@@ -62,20 +101,22 @@ EXAMPLES = {
 class Settings(BaseModel):
     """The environment of one process. A field is the variable of the same name in capitals."""
 
-    model_config = {"frozen": True, "extra": "ignore"}
+    model_config = {"frozen": True, "extra": "ignore", "allow_inf_nan": False}
 
     port: int = Field(8084, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] | None = None
     environment: Literal["development", "production"] = "development"
 
-    database_url: SecretStr | None = None
+    database_url: Annotated[SecretStr | None, _begins("postgres://", "postgresql://", "postgresql+psycopg2://")] = None
     postgres_host: str | None = None
     postgres_port: int = Field(5432, ge=1, le=65535)
     postgres_db: str = "tasks"
     postgres_user: str = "postgres"
     postgres_password: SecretStr = SecretStr("")
-    rabbitmq_url: Annotated[list[SecretStr], BeforeValidator(_comma_separated)] = []
+    rabbitmq_url: Annotated[
+        list[Annotated[SecretStr, _begins("amqp://", "amqps://")]], BeforeValidator(_comma_separated)
+    ] = []
     queue_type: Literal["classic", "quorum"] = "classic"
 
     worker_pool_size: int = Field(10, ge=1, le=256)
@@ -91,21 +132,21 @@ class Settings(BaseModel):
 
     data_dir: Path = Path(".data")
     storage_url: str | None = None
-    upload_roots: CommaSeparated | None = None
+    upload_roots: Annotated[CommaSeparated | None, AfterValidator(_absolute)] = None
     max_document_bytes: int = Field(100 * 1024 * 1024, ge=1)
 
     auth: Literal["keys", "none"] | None = None
-    api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated)] = []
+    api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated), AfterValidator(_named_keys)] = []
 
     embedder: Literal["local", "cohere"] = "local"
     cohere_api_key: SecretStr | None = None
     cohere_model: str = "embed-v4.0"
-    cohere_base_url: str | None = None
+    cohere_base_url: Annotated[str | None, Web] = None
     embed_requests_per_minute: int | None = Field(None, ge=1)
     embed_tokens_per_minute: int | None = Field(None, ge=1)
 
-    kb_callback_url: str | None = None
-    callback_secret: Annotated[SecretStr | None, AfterValidator(_base64_secret)] = None
+    kb_callback_url: Annotated[str | None, Web] = None
+    callback_secret: Annotated[SecretStr | None, AfterValidator(_webhook_secret)] = None
     callback_allowed_hosts: CommaSeparated = []
 
     @model_validator(mode="after")
@@ -116,8 +157,6 @@ class Settings(BaseModel):
             raise ValueError("API_KEYS: is not set; in production say AUTH=none if every caller may come in")
         if self.auth == "keys" and not self.api_keys:
             raise ValueError("API_KEYS: is not set, and AUTH=keys needs it")
-        if any(":" not in key.get_secret_value() for key in self.api_keys):
-            raise ValueError("API_KEYS: an entry is not of the form name:key")
         return self
 
     @property
@@ -195,6 +234,18 @@ def settings() -> Settings:
         return read(os.environ)
     except ValueError as error:
         raise SystemExit(f"task-manager: {error}") from None
+
+
+def service_settings() -> Settings:
+    """The settings of a process that runs beside others; without the servers that they share it ends as above."""
+    found = settings()
+    missing = "DATABASE_URL" if found.embedded else "RABBITMQ_URL" if not found.rabbitmq_urls else None
+    if missing is not None:
+        raise SystemExit(
+            f"task-manager: {missing}: is not set, and a process of its own needs it. "
+            f"Example: {missing}={EXAMPLES[missing]}"
+        )
+    return found
 
 
 def _in_one_line(error: ValidationError) -> str:

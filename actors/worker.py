@@ -14,7 +14,7 @@ import logs
 from actors.middleware import worker_middleware
 from broker.rabbitmq import RabbitBroker
 from models import database
-from settings import settings
+from settings import service_settings, settings
 from tasks import unit
 
 log = structlog.get_logger(__name__)
@@ -22,13 +22,8 @@ log = structlog.get_logger(__name__)
 
 def boot() -> None:
     """Set this process up as a worker of service mode: what the `dramatiq` command calls before anything else."""
-    logs.configure(settings())
+    logs.configure(service_settings())
     connect()
-    if not settings().rabbitmq_urls:
-        raise SystemExit(
-            "task-manager: RABBITMQ_URL: is not set, and a worker of its own needs it. "
-            "Example: RABBITMQ_URL=amqp://user:password@host:5672/%2F"
-        )
     assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware()))
 
 

@@ -1,0 +1,174 @@
+"""A wrong or missing setting stops a process with one line that helps, and tells no secret."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from settings import ALIASES, EXAMPLES, Settings, read
+from tests.processes import COMMANDS, ROOT, Deployment
+
+SECRET = "s3cr3t"
+
+#: Wrong values, by variable; what else is set stands in front of it.
+WRONG = [
+    {"PORT": "http"},
+    {"PORT": "70000"},
+    {"LOG_LEVEL": "loud"},
+    {"LOG_FORMAT": "xml"},
+    {"ENVIRONMENT": "staging"},
+    {"DATABASE_URL": f"mysql://user:{SECRET}@host/tasks"},
+    {"DATABASE_URL": SECRET},
+    {"POSTGRES_PORT": "x"},
+    {"RABBITMQ_URL": f"https://user:{SECRET}@host"},
+    {"RABBITMQ_URL": f"amqp://user:{SECRET}@one,{SECRET}"},
+    {"QUEUE_TYPE": "stream"},
+    {"WORKER_POOL_SIZE": "0"},
+    {"TASK_TIMEOUT": "-1"},
+    {"TASK_TIMEOUT": "nan"},
+    {"LEASE_SECONDS": "inf"},
+    {"MAX_RETRY_ATTEMPTS": "1.5"},
+    {"RETRY_BACKOFF_FACTOR": "0"},
+    {"SHUTDOWN_TIMEOUT": "soon"},
+    {"WEB_CONCURRENCY": "0"},
+    {"MAX_DOCUMENT_BYTES": "100MB"},
+    {"UPLOAD_ROOTS": "/srv/uploads,uploads"},
+    {"AUTH": "maybe"},
+    {"AUTH": "keys", "API_KEYS": ""},
+    {"ENVIRONMENT": "production", "API_KEYS": ""},
+    {"ENVIRONMENT": "production", "API_KEYS": " , "},
+    {"ENVIRONMENT": "production", "AUTH": "keys", "API_KEYS": ""},
+    {"API_KEYS": SECRET},
+    {"API_KEYS": "kb:"},
+    {"API_KEYS": f":{SECRET}"},
+    {"API_KEYS": f"kb:{SECRET}é"},
+    {"API_KEYS": f"kb:{SECRET}1,kb:{SECRET}2"},
+    {"EMBEDDER": "cohere", "COHERE_API_KEY": ""},
+    {"EMBEDDER": "word2vec"},
+    {"COHERE_BASE_URL": "api.cohere.com"},
+    {"KB_CALLBACK_URL": "kb.example.com/callbacks"},
+    {"CALLBACK_SECRET": SECRET},
+    {"CALLBACK_SECRET": "whsec_"},
+    {"CALLBACK_SECRET": f"whsec_{SECRET}!"},
+]
+
+
+@pytest.mark.parametrize(
+    "environment", WRONG, ids=lambda each: " ".join(f"{name}={value}" for name, value in each.items())
+)
+def test_a_wrong_value_is_named_in_one_line_with_an_example(environment: dict[str, str]) -> None:
+    name = list(environment)[-1]
+    with pytest.raises(ValueError) as refused:
+        read(environment)
+    line = str(refused.value)
+    assert "\n" not in line
+    start, _, example = line.partition(f". Example: {name}=")
+    assert start.startswith(f"{name}: ") and len(start) > len(name) + 10
+    assert example and example != "None"
+    assert SECRET not in line
+
+
+def test_every_example_is_a_good_value() -> None:
+    for name, example in EXAMPLES.items():
+        needed = {"API_KEYS": EXAMPLES["API_KEYS"], "COHERE_API_KEY": "key"}
+        assert read({**needed, name: example}), name
+    assert EXAMPLES.keys() <= {name.upper() for name in Settings.model_fields}
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert read(dict.fromkeys(map(str.upper, Settings.model_fields), "")) == read({})
+    assert read({"PORT": "  "}).port == 8084
+
+
+def test_production_is_open_only_where_it_is_said() -> None:
+    assert read({"ENVIRONMENT": "production", "AUTH": "none"}).keys == {}
+    assert read({"ENVIRONMENT": "production", "API_KEYS": "kb:a:b"}).keys == {"kb": "a:b"}
+    assert read({"AUTH": "none", "API_KEYS": "kb:key"}).keys == {}
+
+
+def test_production_reads_no_folder_that_was_not_named() -> None:
+    open_to_all = {"ENVIRONMENT": "production", "AUTH": "none"}
+    assert read({}).roots == [Path("/tmp/uploads")]
+    assert read(open_to_all).roots == []
+    assert read({**open_to_all, "UPLOAD_ROOTS": "/a, /b"}).roots == [Path("/a"), Path("/b")]
+
+
+@pytest.mark.parametrize(("alias", "name"), ALIASES.items())
+def test_another_name_serves_where_the_first_is_unset(alias: str, name: str) -> None:
+    value, other = EXAMPLES[name], EXAMPLES[name].replace("a", "b")
+    assert read({alias: value}) == read({name: value})
+    assert read({alias: other, name: value}) == read({name: value})
+
+
+def test_a_database_is_named_by_its_parts_as_well() -> None:
+    parts = {"POSTGRES_HOST": "db", "POSTGRES_USER": "a@b", "POSTGRES_PASSWORD": "p/w:d", "POSTGRES_DB": "kb"}
+    settings = read(parts)
+    assert not settings.embedded
+    assert settings.postgres_url == "postgresql://a%40b:p%2Fw%3Ad@db:5432/kb"
+    assert read({}).embedded
+
+
+def test_several_brokers_are_kept_in_their_order() -> None:
+    urls = ["amqp://user:password@one:5672/%2F", "amqps://user:password@two:5671/%2F"]
+    assert read({"RABBITMQ_URL": ", ".join(urls)}).rabbitmq_urls == urls
+
+
+def test_what_is_shown_of_settings_holds_no_secret() -> None:
+    settings = read(
+        {
+            "DATABASE_URL": f"postgresql://user:{SECRET}@host/tasks",
+            "POSTGRES_PASSWORD": SECRET,
+            "RABBITMQ_URL": f"amqp://user:{SECRET}@host",
+            "API_KEYS": f"kb:{SECRET}",
+            "COHERE_API_KEY": SECRET,
+            "CALLBACK_SECRET": "whsec_c2VjcmV0",
+        }
+    )
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert SECRET not in shown and "c2VjcmV0" not in shown
+
+
+def own_lines(output: str) -> list[str]:
+    """What a process says itself; Dramatiq adds that its worker has ended."""
+    return [line for line in output.splitlines() if not line.startswith("Worker with PID")]
+
+
+@pytest.mark.parametrize("name", ["release", "web", "worker", "clock", "embedded"])
+def test_every_process_stops_with_that_line_alone(deployment: Deployment, name: str) -> None:
+    environment = {**deployment.environment, "API_KEYS": SECRET}
+    if name == "embedded":
+        environment |= {"DATABASE_URL": "", "RABBITMQ_URL": "", "DATA_DIR": str(deployment.folder / "data")}
+    done = subprocess.run(
+        ["/bin/sh", "-c", COMMANDS[name]],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    lines = own_lines(done.stdout + done.stderr)
+    assert len(lines) == 1, done.stdout + done.stderr
+    assert lines[0].startswith("task-manager: API_KEYS: ") and "Example: API_KEYS=" in lines[0]
+    assert SECRET not in lines[0]
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "clock"])
+def test_a_process_of_its_own_needs_its_servers(deployment: Deployment, name: str) -> None:
+    for missing in ("RABBITMQ_URL", "DATABASE_URL"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", COMMANDS[name]],
+            cwd=ROOT,
+            env={**deployment.environment, missing: ""},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode != 0
+        assert [line.startswith(f"task-manager: {missing}: ") for line in own_lines(output)] == [True], output
+        assert f"Example: {missing}=" in output
