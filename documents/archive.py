@@ -75,19 +75,20 @@ class Archive:
 
     def _holds_more(self, info: zipfile.ZipInfo) -> bool:
         """Whether a member goes on after the size that it declares; looked at without keeping anything."""
-        with self._path.open("rb") as file:
-            file.seek(info.header_offset)
-            header = file.read(_LOCAL_HEADER)
-            file.seek(sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28)), os.SEEK_CUR)
-            inflator, left = zlib.decompressobj(-15), info.file_size
-            try:
+        left = info.file_size
+        try:
+            with self._path.open("rb") as file:
+                file.seek(info.header_offset)
+                header = file.read(_LOCAL_HEADER)
+                file.seek(sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28)), os.SEEK_CUR)
+                inflator = zlib.decompressobj(-15)
                 while left >= 0 and not inflator.eof:
                     packed = inflator.unconsumed_tail or file.read(_STEP)
                     if not packed:
                         break
                     left -= len(inflator.decompress(packed, _STEP))
-            except zlib.error:
-                return False
+        except (zlib.error, OSError, ValueError):  # of the last two, a member that begins before the file does
+            return False
         return left < 0
 
     def _lie(self, info: zipfile.ZipInfo) -> TaskError:

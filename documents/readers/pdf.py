@@ -8,6 +8,7 @@ from pathlib import Path
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from documents.readers.pdf_furniture import without_furniture
 from documents.readers.pdf_headings import Outline, Sizes
 from documents.readers.pdf_layout import BULLETS, Hyphens, Line, blocks_of
 from documents.text import Extracted, Writer, listed
@@ -34,8 +35,10 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         }
     finally:
         document.close()
-    writer = _write(pages, outline)
     warnings = _warnings(pages, pictures)
+    pages, left_out = without_furniture(pages)
+    warnings += left_out
+    writer = _write(pages, outline)
     return writer.finish("pdf", pages=len(pages), warnings=warnings, properties=properties)
 
 

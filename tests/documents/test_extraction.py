@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from pathlib import Path
 
@@ -31,12 +32,15 @@ def refusal(folder: Path, name: str, data: bytes) -> TaskError:
 
 BINARY_WORKBOOK = office.package({"[Content_Types].xml": "application/vnd.ms-excel.sheet.binary.macroEnabled.main"})
 GOOD_DOCX = samples.docx(samples.paragraph("Hello"))
+#: Its directory claims to lie behind where it lies, so its parts begin before the file does.
+MISPLACED_DOCX = GOOD_DOCX[:-6] + struct.pack("<IH", 1 << 20, 0)
 
 REFUSED = [
     ("corrupt", "a.pdf", samples.pdf([["Hello"]])[:300]),
     ("corrupt", "a.pdf", b"%PDF-1.4\n" + b"rubbish " * 100),
     ("corrupt", "a.pdf", b"This is no PDF at all."),
     ("corrupt", "a.docx", GOOD_DOCX[: len(GOOD_DOCX) // 2]),
+    ("corrupt", "a.docx", MISPLACED_DOCX),
     ("corrupt", "a.docx", b"This is no Word document."),
     ("corrupt", "a.docx", samples.docx("<w:p><w:r>")),
     ("corrupt", "a.docx", samples.docx("<w:p/>", prolog='<!DOCTYPE a [<!ENTITY b "c">]>')),
