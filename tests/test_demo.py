@@ -67,7 +67,9 @@ class Demo:
         return found
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        return str(process.environ().get("TMPDIR", "")).startswith(str(self.folder))
+        # PostgreSQL writes over its environment; its command names its folder.
+        told = [process.environ().get("TMPDIR", ""), *process.cmdline()]
+        return any(each.startswith(str(self.folder)) for each in told)
 
     def close(self) -> None:
         """Whatever a failed test has left."""
@@ -133,9 +135,15 @@ def test_it_shows_the_log_of_a_service_that_does_not_start(start: Callable[..., 
     assert list(demo.folder.iterdir()) == []
 
 
+def postmasters(demo: Demo) -> list[Path]:
+    """The file in which PostgreSQL says how far it has come."""
+    return list(demo.folder.glob("*/data/postgres/postmaster.pid"))
+
+
 MOMENTS: dict[str, Callable[[Demo], object]] = {
     "while its database is made": lambda demo: list(demo.folder.glob("*/data/postgres/PG_VERSION")),
-    "while its database starts": lambda demo: list(demo.folder.glob("*/data/postgres/postmaster.pid")),
+    "while its database starts": lambda demo: postmasters(demo),
+    "while its tables are made": lambda demo: any("ready" in path.read_text() for path in postmasters(demo)),
     "while it works": lambda demo: "Ready after" in demo.output,
 }
 
