@@ -26,7 +26,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     """
     document = _open(path)
     try:
-        pages, pictures = _pages(document)
+        pages, boxes, pictures = _pages(document)
         if not any(pages):
             raise _textless(len(pages), pictures)
         outline = Outline(_outline(document))
@@ -36,7 +36,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     finally:
         document.close()
     warnings = _warnings(pages, pictures)
-    pages, left_out = without_furniture(pages)
+    pages, left_out = without_furniture(pages, boxes)
     warnings += left_out
     writer = _write(pages, outline)
     return writer.finish("pdf", pages=len(pages), warnings=warnings, properties=properties)
@@ -54,9 +54,10 @@ def _open(path: Path) -> pypdfium2.PdfDocument:
         raise TaskError("corrupt", f"the PDF cannot be opened: {error}") from error
 
 
-def _pages(document: pypdfium2.PdfDocument) -> tuple[list[list[Line]], list[int]]:
-    """The lines of every page, and the numbers of the pages that show something but hold no text."""
+def _pages(document: pypdfium2.PdfDocument) -> tuple[list[list[Line]], list[tuple[float, float]], list[int]]:
+    """The lines of every page, its lower and upper edge, and the numbers of pages that show something but no text."""
     pages: list[list[Line]] = []
+    boxes: list[tuple[float, float]] = []
     pictures: list[int] = []
     broken: list[str] = []
     for index in range(len(document)):
@@ -65,15 +66,18 @@ def _pages(document: pypdfium2.PdfDocument) -> tuple[list[list[Line]], list[int]
         except pypdfium2.PdfiumError as error:
             broken.append(f"page {index + 1}: {error}")
             pages.append([])
+            boxes.append((0.0, 0.0))
             continue
         lines = _lines(page)
         pages.append(lines)
+        _, lower, _, upper = page.get_bbox()
+        boxes.append((lower, upper))
         if not lines and pdfium.FPDFPage_CountObjects(page) > 0:
             pictures.append(index + 1)
         page.close()
     if broken and not any(pages):
         raise TaskError("corrupt", f"the PDF's pages cannot be read ({broken[0]})")
-    return pages, pictures
+    return pages, boxes, pictures
 
 
 def _lines(page: pypdfium2.PdfPage) -> list[Line]:

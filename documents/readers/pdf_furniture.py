@@ -12,6 +12,8 @@ from documents.readers.pdf_layout import Line
 _FEWEST_PAGES = 3
 #: How many rows at each edge of a page may be furniture.
 _ROWS = 3
+#: The share of a page's height that each margin takes; below it begins what short pages may have in common.
+_MARGIN = 0.12
 #: Furniture stands at one height, give or take so many points.
 _DRIFT = 8.0
 _DIGITS = re.compile(r"[0-9]+")
@@ -22,16 +24,18 @@ _LONGEST_TOLD = 60
 Place = tuple[int, int]
 
 
-def without_furniture(pages: list[list[Line]]) -> tuple[list[list[Line]], list[str]]:
+def without_furniture(pages: list[list[Line]], boxes: list[tuple[float, float]]) -> tuple[list[list[Line]], list[str]]:
     """The lines of each page without those that more than half of the pages repeat, and warnings that name these.
 
-    A line counts only at the top or the bottom, nothing but furniture beyond it; and only if it is the same
-    everywhere, or has a number that counts the pages. So a sum at each page's end stays.
+    A line counts only in the margin at the top or the bottom, nothing but furniture beyond it; and only if it is
+    the same everywhere, or has a number that counts the pages. So a sum at each page's end stays.
+
+    boxes: the lower and the upper edge of each page, in points.
     """
     filled = sum(map(bool, pages))
     if filled < _FEWEST_PAGES:
         return pages, []
-    edges = [[list(_rows(lines, top)) for lines in pages] for top in (True, False)]
+    edges = [[list(_rows(lines, box, top)) for lines, box in zip(pages, boxes, strict=True)] for top in (True, False)]
     dropped: set[Place] = set()
     for edge in edges:
         repeated = _repeated(pages, edge, filled / 2)
@@ -47,9 +51,14 @@ def without_furniture(pages: list[list[Line]]) -> tuple[list[list[Line]], list[s
     return kept, _told([pages[index][at].text for index, at in sorted(dropped)])
 
 
-def _rows(lines: list[Line], top: bool) -> Iterator[list[int]]:
-    """The outermost rows of a page, from its edge inwards: the indices of the lines of each."""
-    order = sorted(range(len(lines)), key=lambda at: lines[at].bottom, reverse=top)
+def _rows(lines: list[Line], box: tuple[float, float], top: bool) -> Iterator[list[int]]:
+    """The outermost rows in a margin of a page, from its edge inwards: the indices of the lines of each."""
+    lower, upper = box
+    margin = _MARGIN * (upper - lower)
+    within = (
+        at for at, line in enumerate(lines) if (line.bottom > upper - margin if top else line.bottom < lower + margin)
+    )
+    order = sorted(within, key=lambda at: lines[at].bottom, reverse=top)
     row: list[int] = []
     count = 0
     for at in order:

@@ -13,7 +13,7 @@ def page(number: int, top: str | None, bottom: str | None, body: str) -> list[Li
     """A page with a header, a body and a footer far below it."""
     lines: list[Line | str] = [Line(top)] if top else []
     lines += [Line(body, drop=40), Line(f"It was in the year {1843 + number * 7}.", drop=14)]
-    return [*lines, Line(bottom, drop=600 if top else 612)] if bottom else lines
+    return [*lines, Line(bottom, drop=650 if top else 662)] if bottom else lines
 
 
 def test_headers_and_page_numbers_are_left_out_and_told(read: Read) -> None:
@@ -62,3 +62,9 @@ def test_a_heading_below_the_header_is_still_one(read: Read) -> None:
     made = [page(n, "Company Handbook", None, word) for n, word in enumerate(WORDS)]
     extracted = read("a.pdf", samples.pdf(made, [("Grace found the bug", 1)]))
     assert headings(extracted) == [(1, "Grace found the bug.")]
+
+
+def test_what_short_pages_have_in_common_far_from_their_edge_stays(read: Read) -> None:
+    made = [[Line("Header"), Line(f"{word}", drop=60), Line("This is a clause.", drop=30)] for word in WORDS]
+    extracted = read("a.pdf", samples.pdf(made))
+    assert [extracted.text.count("Header"), extracted.text.count("This is a clause.")] == [0, 4]
