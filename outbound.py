@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -21,8 +22,8 @@ CONNECT_SECONDS = 5.0
 MOST_REDIRECTS = 5
 #: Characters of an answer that are kept for people.
 KEPT = 1000
-#: RFC 6052: an IPv4 address translated to IPv6, in its last 32 bits.
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: An IPv4 address in the last 32 bits of an IPv6 address: translated (RFC 6052), or in the old form (RFC 4291).
+CARRIERS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 
 
 class ForbiddenAddress(ValueError):
@@ -104,7 +105,7 @@ def is_outside(address: Address) -> bool:
     """Whether an address is global; one that carries an IPv4 address within is as global as that."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if address in NAT64:
+        if any(address in carrier for carrier in CARRIERS):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if address.teredo is not None:
             inner = address.teredo[1]
@@ -156,8 +157,8 @@ def download(
     target = check(url, allowed_hosts)
     for _ in range(MOST_REDIRECTS + 1):
         with _exchange("GET", target, deadline, headers={"accept": "*/*"}) as response:
-            if response.is_redirect:
-                target = check(str(target.url.join(response.headers["location"])), allowed_hosts)
+            if response.has_redirect_location:
+                target = check(_onward(target.url, response.headers["location"]), allowed_hosts)
                 continue
             size = 0
             if int(response.headers.get("content-length") or 0) > max_bytes:
@@ -174,6 +175,13 @@ def download(
             kind = response.headers.get("content-type")
             return Downloaded(response.status_code, retry_after(response), kind, name, size)
     raise OutboundError(f"{target.url.host} redirects more than {MOST_REDIRECTS} times")
+
+
+def _onward(url: httpx2.URL, location: str) -> str:
+    try:
+        return str(url.join(location))
+    except httpx2.InvalidURL as error:
+        raise ForbiddenAddress(f"{url.host} redirects to {location[:200]!r}, which is not a URL: {error}") from None
 
 
 def retry_after(response: httpx2.Response) -> float | None:
@@ -197,12 +205,13 @@ def _exchange(method: str, target: Target, deadline: float, **request: Any) -> I
     try:
         # Proxies of the environment are ignored: the check would be theirs to undo.
         with (
+            _hanging_up(seconds) as follow,
             httpx2.Client(trust_env=False, timeout=limits, follow_redirects=False) as client,
             client.stream(
                 method,
                 target.url.copy_with(host=target.address),
                 headers=headers,
-                extensions={"sni_hostname": target.url.host},
+                extensions={"sni_hostname": target.url.host, "trace": follow},
                 **request,
             ) as response,
         ):
@@ -210,7 +219,37 @@ def _exchange(method: str, target: Target, deadline: float, **request: Any) -> I
     except httpx2.TimeoutException:
         raise OutboundError(f"{target.url.host} did not answer in time") from None
     except httpx2.HTTPError as error:
+        if time.monotonic() >= deadline:
+            raise OutboundError(f"{target.url.host} did not answer in time") from None
         raise OutboundError(f"{target.url.host}: {type(error).__name__}: {error}") from None
+
+
+@contextmanager
+def _hanging_up(seconds: float) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+    """Hang up after so many seconds: a server that lets fall a byte now and then would never run out of the others.
+
+    Yields:
+      what is told of each connection that is made.
+    """
+    sockets: list[socket.socket] = []
+
+    def follow(event: str, facts: dict[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            sockets.append(facts["return_value"].get_extra_info("socket"))
+
+    def hang_up() -> None:
+        for each in sockets:
+            # One that TLS has taken over, or that is closed by now.
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield follow
+    finally:
+        timer.cancel()
 
 
 def _parts(response: httpx2.Response, deadline: float) -> Iterator[bytes]:
