@@ -42,6 +42,8 @@ def main() -> None:
     logs.configure(settings())
     if not settings().embedded:
         sys.exit("task-manager: DATABASE_URL or POSTGRES_HOST is set: start web, worker and clock instead (Procfile)")
+    # Until there is a server to stop gracefully: an orderly exit, which takes PostgreSQL with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     data_dir = settings().data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
     url = start_postgres(data_dir)

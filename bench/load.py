@@ -1,0 +1,132 @@
+"""A load generator that costs little: one request for each connection at a time, on one thread.
+
+    python -m bench.load URL --connections 50 --requests 10000 < body.json
+
+It shares the machine with what it measures, so it does no more than it must: the request is made once, and of an
+answer only its status and its length are read. Prints one line of JSON: seconds, statuses, and the percentiles of the
+latency in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import selectors
+import socket
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+RECEIVED_AT_ONCE = 65_536
+
+
+@dataclass(slots=True)
+class _Connection:
+    """A socket, what has come of the present answer, and since when it is awaited."""
+
+    socket: socket.socket
+    since: float = 0.0
+    received: bytearray = field(default_factory=bytearray)
+
+    def answer(self) -> int | None:
+        """The status of the answer when all of it has come."""
+        head, found, body = bytes(self.received).partition(b"\r\n\r\n")
+        if not found:
+            return None
+        if len(body) < _content_length(head):
+            return None
+        self.received.clear()
+        return int(head[9:12])
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            return int(value)
+    raise ValueError(f"an answer without Content-Length: {head!r}")
+
+
+def post(url: str, body: bytes, *, connections: int, requests: int, every: float = 0.0) -> dict[str, Any]:
+    """Send the same POST again and again.
+
+    Parameters:
+      connections: requests that are under way at a time.
+      every: seconds between two requests of one connection; 0: each follows the answer to the one before.
+
+    Returns:
+      `seconds` from the first request to the last answer, `statuses` with their counts, and `p50`, `p99` and `max` of
+      the latency in milliseconds.
+
+    Raises:
+      ConnectionError: when the server closes a connection.
+    """
+    parts = urlsplit(url)
+    request = (
+        f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+    selector = selectors.DefaultSelector()
+    for _ in range(min(connections, requests)):
+        connection = _Connection(socket.create_connection((parts.hostname or "", parts.port or 80)))
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        selector.register(connection.socket, selectors.EVENT_READ, connection)
+    began = time.perf_counter()
+    sent = 0
+    for key in list(selector.get_map().values()):
+        sent += _send(key.data, request)
+    latencies: list[float] = []
+    statuses: Counter[int] = Counter()
+    while len(latencies) < requests:
+        for key, _ in selector.select():
+            connection = key.data
+            data = connection.socket.recv(RECEIVED_AT_ONCE)
+            if not data:
+                raise ConnectionError("the server closed a connection")
+            connection.received += data
+            status = connection.answer()
+            if status is None:
+                continue
+            latencies.append(time.perf_counter() - connection.since)
+            statuses[status] += 1
+            if sent < requests:
+                time.sleep(max(0.0, connection.since + every - time.perf_counter()) if every else 0)
+                sent += _send(connection, request)
+    seconds = time.perf_counter() - began
+    for key in list(selector.get_map().values()):
+        key.data.socket.close()
+    return {"seconds": seconds, "statuses": dict(statuses), **_percentiles(latencies)}
+
+
+def _send(connection: _Connection, request: bytes) -> int:
+    connection.since = time.perf_counter()
+    connection.socket.sendall(request)
+    return 1
+
+
+def _percentiles(latencies: list[float]) -> dict[str, float]:
+    ordered = sorted(latencies)
+    return {
+        "p50": ordered[len(ordered) // 2] * 1000,
+        "p99": ordered[int(len(ordered) * 0.99)] * 1000,
+        "max": ordered[-1] * 1000,
+    }
+
+
+def main() -> None:
+    """Send what standard input holds, and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("url")
+    parser.add_argument("--connections", type=int, default=50)
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--every", type=float, default=0.0, help="seconds between two requests of a connection")
+    given = parser.parse_args()
+    body = sys.stdin.buffer.read()
+    print(json.dumps(post(given.url, body, connections=given.connections, requests=given.requests, every=given.every)))
+
+
+if __name__ == "__main__":
+    main()
