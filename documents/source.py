@@ -20,6 +20,8 @@ from settings import Settings
 
 #: Bytes that are copied or hashed at once.
 PART = 1024 * 1024
+#: Characters of a document's id.
+LONGEST_ID = 512
 #: HTTP statuses that say that a document is not there, and will not be.
 MISSING = (404, 410)
 
@@ -40,10 +42,18 @@ def default_document_id(payload: dict[str, Any]) -> str:
     """The id of a document that was given none: its URL, its path, its file name, or a digest of its text."""
     for name in ("url", "file_path", "filename"):
         if payload.get(name):
-            return str(payload[name])[:512]
+            return _shortened(str(payload[name]))
     if payload.get("upload_id"):
         return str(payload["upload_id"])
     return "sha256:" + hashlib.sha256(payload["content"].encode()).hexdigest()
+
+
+def _shortened(name: str) -> str:
+    """A name that an id has room for; what is cut off still tells two apart."""
+    if len(name) <= LONGEST_ID:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{name[: LONGEST_ID - len(digest) - 1]}#{digest}"
 
 
 def fetch(
@@ -97,18 +107,20 @@ def _copy(given: str, settings: Settings, path: Path) -> None:
         raise TaskError("not_found", f"there is no file {given!r}") from None
     except OSError as error:
         raise TaskError("not_found", f"{given!r} cannot be opened: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        really = Path(f"/proc/self/fd/{file.fileno()}").readlink()
+    try:
+        really = Path(f"/proc/self/fd/{descriptor}").readlink()
         if not any(really.is_relative_to(root) for root in roots):
             raise _outside(given)
-        facts = os.fstat(file.fileno())
+        facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise TaskError("forbidden_path", f"{given!r} is not a regular file")
         if facts.st_size > settings.max_document_bytes:
             raise _too_large(settings)
         with path.open("wb") as copy:
-            while part := file.read(PART):
+            while part := os.read(descriptor, PART):
                 copy.write(part)
+    finally:
+        os.close(descriptor)
 
 
 def _download(
