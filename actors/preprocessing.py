@@ -11,6 +11,7 @@ from documents import index, source
 from documents.sandbox import Cancelled
 from models import database
 from settings import settings
+from tasks.types.document_processing import document_id_of
 from tasks.work import Advance
 
 
@@ -38,7 +39,7 @@ def preprocessing(work: Work) -> Advance:
             session,
             work.task_id,
             kb_id=work.kb_id,
-            document_id=payload.get("document_id") or source.default_document_id(payload),
+            document_id=document_id_of(payload),
             extracted=extracted,
             filename=fetched.filename,
             size=fetched.size,

@@ -20,8 +20,6 @@ from settings import Settings
 
 #: Bytes that are copied or hashed at once.
 PART = 1024 * 1024
-#: Characters of a document's id.
-LONGEST_ID = 512
 #: HTTP statuses that say that a document is not there, and will not be.
 MISSING = (404, 410)
 
@@ -36,24 +34,6 @@ class Source:
     sha256: bytes
     size: int
     """Bytes."""
-
-
-def default_document_id(payload: dict[str, Any]) -> str:
-    """The id of a document that was given none: its URL, its path, its file name, or a digest of its text."""
-    for name in ("url", "file_path", "filename"):
-        if payload.get(name):
-            return _shortened(str(payload[name]))
-    if payload.get("upload_id"):
-        return str(payload["upload_id"])
-    return "sha256:" + hashlib.sha256(payload["content"].encode()).hexdigest()
-
-
-def _shortened(name: str) -> str:
-    """A name that an id has room for; what is cut off still tells two apart."""
-    if len(name) <= LONGEST_ID:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    return f"{name[: LONGEST_ID - len(digest) - 1]}#{digest}"
 
 
 def fetch(

@@ -5,6 +5,7 @@ from models.batch import Batch
 from models.callback import Callback
 from models.document import Blob, Chunk, Document, Draft, DraftVector, Version
 from models.idempotency import IdempotencyKey
+from models.lock import Lock
 from models.pace import Pace
 from models.queue import PausedQueue
 from models.tally import Tally
@@ -21,6 +22,7 @@ __all__ = [
     "Draft",
     "DraftVector",
     "IdempotencyKey",
+    "Lock",
     "Pace",
     "PausedQueue",
     "Tally",

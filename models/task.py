@@ -26,6 +26,8 @@ class Task(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     task_type: Mapped[str] = mapped_column(Text)
     kb_id: Mapped[str | None] = mapped_column(Text)
+    subject: Mapped[str | None] = mapped_column(Text)
+    """What in its KB it works on alone, such as a document; see `Lock`."""
     batch_id: Mapped[UUID | None]
     priority: Mapped[int] = mapped_column(SmallInteger)
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)

@@ -132,7 +132,7 @@ _RELEASE = text(
         SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS given(id, status)
     ), depending AS (
         SELECT t.id, CASE WHEN t.on_dependency_failure = 'fail' THEN (
-            SELECT ended.id FROM ended WHERE ended.id = ANY(t.waiting_for) AND ended.status <> :completed LIMIT 1
+            SELECT ended.id FROM ended WHERE ended.id = ANY(t.depends_on) AND ended.status <> :completed LIMIT 1
         ) END AS cause, ARRAY(
             SELECT unnest(t.waiting_for) EXCEPT SELECT id FROM ended
         ) AS still

@@ -147,34 +147,40 @@ def json_of(value: dict[str, Any] | None) -> str | None:
 
 _END = text(
     f"""
-    UPDATE tasks AS t SET
-        status = :target,
-        finished_at = now(),
-        progress = CASE WHEN :target = '{Status.COMPLETED}' THEN 100 ELSE t.progress END,
-        stages = CASE WHEN t.stage_started_at IS NULL THEN t.stages ELSE t.stages || jsonb_build_object(
-            'name', t.stage, 'status', CAST(:target AS text),
-            'started_at', t.stage_started_at, 'finished_at', now(),
-            'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
-            'attempts', t.stage_attempts) END,
-        result = held.result,
-        error = held.error,
-        worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}'
-    FROM (
-        SELECT own.id, own.claimed_at, given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
-        FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:workers AS uuid[]),
-            CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:units AS integer[])
-        ) AS given(id, attempt, worker, result, error, units)
-        JOIN tasks AS own ON own.id = given.id
-        WHERE own.status = ANY(CAST(:sources AS text[]))
-            AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
-        ORDER BY own.id FOR UPDATE OF own
-    ) AS held
-    WHERE t.id = held.id
-    RETURNING t.id, t.kb_id, t.task_type, t.stage, t.status, t.batch_id, t.callback_url, t.payload,
-        t.metadata, t.result, t.error, t.retries, t.run,
-        extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
-        extract(epoch FROM clock_timestamp() - held.claimed_at)::float AS seconds
+    WITH ended AS (
+        UPDATE tasks AS t SET
+            status = :target,
+            finished_at = now(),
+            progress = CASE WHEN :target = '{Status.COMPLETED}' THEN 100 ELSE t.progress END,
+            stages = CASE WHEN t.stage_started_at IS NULL THEN t.stages ELSE t.stages || jsonb_build_object(
+                'name', t.stage, 'status', CAST(:target AS text),
+                'started_at', t.stage_started_at, 'finished_at', now(),
+                'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
+                'attempts', t.stage_attempts) END,
+            result = held.result,
+            error = held.error,
+            worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}'
+        FROM (
+            SELECT own.id, own.claimed_at, given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
+            FROM unnest(
+                CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:workers AS uuid[]),
+                CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:units AS integer[])
+            ) AS given(id, attempt, worker, result, error, units)
+            JOIN tasks AS own ON own.id = given.id
+            WHERE own.status = ANY(CAST(:sources AS text[]))
+                AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
+            ORDER BY own.id FOR UPDATE OF own
+        ) AS held
+        WHERE t.id = held.id
+        RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url, t.payload,
+            t.metadata, t.result, t.error, t.retries, t.run,
+            extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
+            extract(epoch FROM clock_timestamp() - held.claimed_at)::float AS seconds
+    ), unlocked AS (
+        DELETE FROM locks USING ended
+        WHERE locks.kb_id = coalesce(ended.kb_id, '') AND locks.subject = ended.subject AND locks.task_id = ended.id
+    )
+    SELECT * FROM ended
     """
 )
 

@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 MEANING = {
-    Status.WAITING: "Accepted, but not due yet: it is scheduled, depends on another, or its next attempt is put off.",
+    Status.WAITING: "Accepted, but not due yet: it is scheduled, waits for another, or its next attempt is put off.",
     Status.QUEUED: "Ready; no worker has started its next attempt.",
     Status.PROCESSING: "Started: a worker holds it, or its next stage awaits one.",
     Status.COMPLETED: "Every stage is done, and the result can be read.",
@@ -44,8 +44,11 @@ class Transition:
 TRANSITIONS = (
     Transition("submit", (), Status.QUEUED, "A client's request is committed."),
     Transition("defer", (), Status.WAITING, "It is submitted with a `run_at` ahead or with tasks it depends on."),
-    Transition("wake", (Status.WAITING,), Status.QUEUED, "Its due time has come, and what it depends on has ended."),
+    Transition("wake", (Status.WAITING,), Status.QUEUED, "Its due time has come, and what it waits for has ended."),
     Transition("claim", (Status.QUEUED, Status.PROCESSING), Status.PROCESSING, "A worker's thread starts the stage."),
+    Transition(
+        "stand_back", (Status.QUEUED,), Status.WAITING, "Another task works on the same document and ends first."
+    ),
     Transition(
         "advance",
         (Status.PROCESSING,),

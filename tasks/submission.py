@@ -234,12 +234,14 @@ def _write(unit: Unit, rows: list[dict[str, Any]]) -> None:
 
 
 def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
-    stage = task_type(submission.task_type).stages[0]
+    kind = task_type(submission.task_type)
+    stage = kind.stages[0]
     limit = submission.retry_limit
     return {
         "id": submission._id or new_id(),
         "task_type": submission.task_type,
         "kb_id": submission.kb_id,
+        "subject": kind.subject(submission.payload) if kind.subject else None,
         "batch_id": batch_id,
         "priority": PRIORITIES[submission.priority],
         "payload": submission.payload,

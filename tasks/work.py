@@ -17,7 +17,7 @@ from tasks import concurrency, dispatch, ending
 from tasks.ending import End
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
-from tasks.types import task_type
+from tasks.types import all_stages, task_type
 from tasks.unit import Unit
 
 
@@ -78,17 +78,24 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
 
     Returns:
       for each wish a claim, or None where the row says otherwise: ended, held by another, at another stage,
-      expired, in a queue that is paused, or beyond MAX_CONCURRENT_TASKS.
+      expired, in a queue that is paused, beyond MAX_CONCURRENT_TASKS, or of a document that another task works on.
     """
     wishes = {"ids": [each.task_id for each in wanted], "stages": [each.stage for each in wanted]}
-    values = wishes | {"worker": process_id(), "sources": list(sources("claim")), "target": target("claim")}
+    values = wishes | {
+        "worker": process_id(),
+        "sources": list(sources("claim")),
+        "target": target("claim"),
+        "stood_back": target("stand_back"),
+    }
     places = concurrency.places(unit)
     rows = unit.session.execute(_CLAIM, values | {"places": places}).all()
     if places is not None and len(rows) < len(wanted):
         # Whoever ends next makes room for them.
         unit.session.execute(_GIVE_BACK, wishes)
-    if rows:
-        dispatch.refill(unit, {row.queue for row in rows})
+    if rows or places is None:
+        # Those that stood back made room as well.
+        stages = all_stages()
+        dispatch.refill(unit, {stages[each.stage].queue for each in wanted})
     claims = {
         (row.id, row.stage): Claim(
             row.id,
@@ -207,11 +214,21 @@ _CLAIM = text(
     WITH wanted AS (
         SELECT DISTINCT * FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage)
     ), free AS (
-        SELECT t.id FROM tasks AS t JOIN wanted USING (id, stage)
+        SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t JOIN wanted USING (id, stage)
         WHERE t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
             AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
             AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
         ORDER BY t.id LIMIT :places FOR UPDATE OF t
+    ), holder AS (
+        -- Writes also where nothing changes: so whoever ends the holder waits, and then sees who stood back.
+        INSERT INTO locks AS held (kb_id, subject, task_id)
+        SELECT DISTINCT ON (kb_id, subject) kb_id, subject, id FROM free
+        WHERE subject IS NOT NULL ORDER BY kb_id, subject, id
+        ON CONFLICT (kb_id, subject) DO UPDATE SET task_id = held.task_id
+        RETURNING kb_id, subject, task_id
+    ), stood_back AS (
+        UPDATE tasks AS t SET status = :stood_back, waiting_for = ARRAY[holder.task_id], published_at = NULL
+        FROM free JOIN holder USING (kb_id, subject) WHERE t.id = free.id AND holder.task_id <> free.id
     )
     UPDATE tasks AS t SET
         status = :target,
@@ -221,7 +238,8 @@ _CLAIM = text(
         stage_attempts = stage_attempts + 1,
         started_at = coalesce(started_at, now()),
         stage_started_at = coalesce(stage_started_at, now())
-    FROM free WHERE t.id = free.id
+    FROM free LEFT JOIN holder USING (kb_id, subject)
+    WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
         t.retry_limit, t.errors, t.crashes, t.deaths
     """

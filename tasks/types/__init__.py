@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -28,6 +30,8 @@ class TaskType:
     stages: tuple[Stage, ...]
     needs_kb: bool = False
     """Whether a submission must name the KB that it works on."""
+    subject: Callable[[dict[str, Any]], str] | None = None
+    """By its payload what in its KB a task works on alone: others that name the same wait until it has ended."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name.

@@ -15,4 +15,10 @@ class DocumentDeletion(BaseModel):
     document_id: str = Field(min_length=1, max_length=512)
 
 
-TYPE = TaskType("document_deletion", DocumentDeletion, (Stage("document_deletion"),), needs_kb=True)
+TYPE = TaskType(
+    "document_deletion",
+    DocumentDeletion,
+    (Stage("document_deletion"),),
+    needs_kb=True,
+    subject=lambda payload: str(payload["document_id"]),
+)

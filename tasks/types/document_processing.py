@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import hashlib
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.types import Stage, TaskType
+
+#: Characters of a document's id.
+LONGEST_ID = 512
 
 
 class DocumentProcessing(BaseModel):
@@ -20,7 +24,9 @@ class DocumentProcessing(BaseModel):
     upload_id: str | None = Field(
         None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None
     )
-    document_id: str | None = Field(None, min_length=1, max_length=512, description="Default: derived from the source.")
+    document_id: str | None = Field(
+        None, min_length=1, max_length=LONGEST_ID, description="Default: derived from the source."
+    )
     filename: str | None = Field(None, min_length=1, max_length=512)
     content_type: str | None = Field(None, max_length=255)
     encoding: str | None = Field(None, max_length=64, description="Of a text; found out when not given.")
@@ -45,6 +51,24 @@ class DocumentProcessing(BaseModel):
         return self
 
 
+def document_id_of(payload: dict[str, Any]) -> str:
+    """The id of a document; where it was given none, its URL, its path, its file name, or a digest of its text."""
+    for name in ("document_id", "url", "file_path", "filename"):
+        if payload.get(name):
+            return _shortened(str(payload[name]))
+    if payload.get("upload_id"):
+        return str(payload["upload_id"])
+    return "sha256:" + hashlib.sha256(payload["content"].encode()).hexdigest()
+
+
+def _shortened(name: str) -> str:
+    """A name that an id has room for; what is cut off still tells two apart."""
+    if len(name) <= LONGEST_ID:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{name[: LONGEST_ID - len(digest) - 1]}#{digest}"
+
+
 TYPE = TaskType(
     name="document_processing",
     payload=DocumentProcessing,
@@ -56,4 +80,5 @@ TYPE = TaskType(
         Stage("indexing", "indexing", 5),
     ),
     needs_kb=True,
+    subject=document_id_of,
 )

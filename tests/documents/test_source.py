@@ -198,23 +198,3 @@ def test_a_server_that_cannot_be_reached_may_be_reached_later(yard: Yard) -> Non
 
 def test_an_upload_that_is_gone_is_not_found(yard: Yard) -> None:
     assert yard.refusal({"upload_id": str(new_id())}).code == "not_found"
-
-
-@pytest.mark.parametrize(
-    ("payload", "document_id"),
-    [
-        ({"url": "https://example.com/a", "filename": "b"}, "https://example.com/a"),
-        ({"file_path": "/srv/a.pdf", "filename": "b"}, "/srv/a.pdf"),
-        ({"upload_id": "x", "filename": "a.pdf"}, "a.pdf"),
-        ({"upload_id": "x"}, "x"),
-        ({"content": "text"}, "sha256:" + hashlib.sha256(b"text").hexdigest()),
-    ],
-)
-def test_a_document_without_an_id_is_called_by_its_source(payload: dict[str, Any], document_id: str) -> None:
-    assert source.default_document_id(payload) == document_id
-
-
-def test_two_long_addresses_are_two_documents() -> None:
-    first, second = (source.default_document_id({"url": "https://example.com/" + "a" * 600 + end}) for end in "xy")
-    assert first != second
-    assert len(first) <= 512

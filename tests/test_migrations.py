@@ -1,0 +1,49 @@
+"""The migrations and the models say the same, and every migration can be taken back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
+
+from models import Base
+from models.base import HalfVector
+from models.database import psycopg2_url
+from tests.test_requirements import ROOT
+
+
+def alembic(url: str, *arguments: str) -> None:
+    """Run the command that the release process runs."""
+    command = [sys.executable, "-m", "alembic", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def differences(url: str) -> list[Any]:
+    """What the models have and the database has not, and the other way round."""
+    engine = create_engine(psycopg2_url(url))
+    engine.dialect.ischema_names["halfvec"] = HalfVector  # type: ignore[attr-defined]
+    with engine.connect() as connection:
+        found: list[Any] = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    engine.dispose()
+    return found
+
+
+def test_the_migrations_make_what_the_models_say(database_url: str) -> None:
+    assert differences(database_url) == []
+
+
+def test_every_migration_can_be_taken_back_and_made_again(database_url: str) -> None:
+    alembic(database_url, "downgrade", "base")
+    engine = create_engine(psycopg2_url(database_url))
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
+    alembic(database_url, "upgrade", "head")
+    assert differences(database_url) == []
