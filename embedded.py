@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -21,6 +23,24 @@ from models import database, migration
 from settings import settings
 
 log = structlog.get_logger(__name__)
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def stopped_only_after() -> Iterator[None]:
+    """Put off SIGTERM and Ctrl-C until the block is done: a PostgreSQL that is half started would be left behind.
+
+    From then on each is an orderly exit, which takes PostgreSQL with it.
+    """
+    came: list[int] = []
+    for number in STOPPING:
+        signal.signal(number, lambda number, _: came.append(number))
+    yield
+    for number in STOPPING:
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    if came:
+        sys.exit(128 + came[0])
 
 
 def start_postgres(data_dir: Path) -> str:
@@ -42,11 +62,10 @@ def main() -> None:
     logs.configure(settings())
     if not settings().embedded:
         sys.exit("task-manager: DATABASE_URL or POSTGRES_HOST is set: start web, worker and clock instead (Procfile)")
-    # Until there is a server to stop gracefully: an orderly exit, which takes PostgreSQL with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     data_dir = settings().data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    url = start_postgres(data_dir)
+    with stopped_only_after():
+        url = start_postgres(data_dir)
     # What runs alone in a process of its own finds the database by it.
     os.environ["DATABASE_URL"] = url
     migration.upgrade(url)
@@ -79,7 +98,7 @@ def serve() -> None:
     )
     server = uvicorn.Server(config)
     # uvicorn raises the signal again when it has stopped serving; the rest is yet to be stopped then.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, lambda *_: None)
     print(f"Task Manager Service: http://{host}:{settings().port}/docs (Ctrl-C stops it)", flush=True)
     server.run()

@@ -15,7 +15,7 @@ import pypdfium2
 import pytest
 
 from errors import CODES
-from tests.documents import samples
+from tests.documents import office, samples
 from tests.guard import Guard
 from tests.postgres import Postgres
 from tests.processes import Deployment
@@ -113,7 +113,6 @@ def enormous(uploads: Path) -> Path:
 
 
 WORD = samples.docx(samples.paragraph("Hello"))
-OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 BAD = {
     "a PDF cut short": Bad("corrupt", upload("a.pdf", samples.pdf([["Hello"]])[:300])),
@@ -121,7 +120,7 @@ BAD = {
     "a text called PDF": Bad("corrupt", upload("a.pdf", b"This is no PDF at all.")),
     "an encrypted PDF": Bad("encrypted", upload("a.pdf", samples.pdf([["Hello"]], password="secret"))),
     "an encrypted Word document": Bad(
-        "encrypted", upload("a.docx", OLD_OFFICE + bytes(2000) + "EncryptedPackage".encode("utf-16-le"))
+        "encrypted", upload("a.docx", office.compound({"EncryptedPackage": bytes(2000)}))
     ),
     "an empty upload": Bad("empty", upload("a.txt", b"")),
     "an empty content": Bad("empty", lambda place: place.submit(content="")),
