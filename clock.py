@@ -80,10 +80,16 @@ def beat() -> None:
 TIMETABLE: tuple[tuple[Callable[[Unit], None], float], ...] = ((wake, 1), (repair, 5), (tidy, 30))
 
 
+#: Milliseconds of silence after which PostgreSQL ends the transaction of a clock, and with it its lead.
+HANGS = {"ms": "10000"}
+
+
 def tick(work: Callable[[Unit], None]) -> None:
-    """Do one entry of the timetable, unless another clock is at it this moment."""
+    """Do one entry of the timetable, unless another clock is at it this moment: whoever has its lock leads."""
     try:
         with unit_of_work() as unit_now:
+            # A clock that hangs, or whose machine is gone, leads no longer than this.
+            unit_now.session.execute(text("SELECT set_config('idle_in_transaction_session_timeout', :ms, true)"), HANGS)
             alone = unit_now.session.execute(
                 text("SELECT pg_try_advisory_xact_lock(hashtext(:name))"), {"name": f"clock {work.__name__}"}
             ).scalar()

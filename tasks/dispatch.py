@@ -2,11 +2,14 @@
 
 Knowledge bases share a window by max-min fairness (Bertsekas and Gallager, Data Networks, 6.5.2): the next place goes
 to the KB that has the fewest, among equals to the one whose oldest task is the oldest. So none starves, and the
-backlog of one costs another no more than KB_WINDOW tasks.
+backlog of one costs another no more than KB_WINDOW tasks. No priority starves either: what others kept in RabbitMQ for
+AGEING goes before them, once in ONE_IN claims.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -17,6 +20,7 @@ from dramatiq import Message
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from broker.topology import PRIORITIES
 from models import database
 from models.task import KB, READY
 from tasks.lifecycle import sources, target
@@ -34,6 +38,12 @@ WINDOW = 200
 KB_WINDOW = 32
 #: KBs that one refill looks at; where more wait, the next refill goes on behind them.
 KBS_AT_ONCE = 200
+#: A wake-up that nobody took for so long, since higher priorities came before it, is sent again above all of them.
+AGEING = timedelta(seconds=60)
+#: How many claims of a queue there are for one such wake-up at least: those that are urgent stay the most.
+ONE_IN = 10
+#: Seconds between two looks of a process for such wake-ups.
+LOOK_EVERY = 1.0
 #: A published task is looked for when this old, and later each time it had to be published again.
 LOST_AFTER = timedelta(seconds=10)
 LONGEST_LOST_AFTER = timedelta(minutes=10)
@@ -99,6 +109,41 @@ def refill(unit: Unit, queues: Iterable[str]) -> int:
     for queue in wanted:
         _resume_after.pop(queue, None)
     _resume_after.update({row.queue: row.resume_after for row in rows})
+    publish(unit, rows)
+    return len(rows)
+
+
+#: Claims of each queue since this process last looked for what has aged, and when that was.
+_claims: Counter[str] = Counter()
+_looked_at = -LOOK_EVERY
+
+
+def age(unit: Unit, claimed: Iterable[str]) -> int:
+    """Send again, above all others, what higher priorities have kept waiting for long.
+
+    Parameters:
+      claimed: the queue of each claim of this unit.
+
+    Returns:
+      how many will be published after the commit.
+    """
+    global _looked_at
+    _claims.update(claimed)
+    places = {queue: count // ONE_IN for queue, count in _claims.items() if count >= ONE_IN}
+    if not places or time.monotonic() - _looked_at < LOOK_EVERY:
+        return 0
+    _looked_at = time.monotonic()
+    for queue in places:
+        del _claims[queue]
+    rows = unit.session.execute(
+        _AGED,
+        {
+            "queues": list(places),
+            "places": list(places.values()),
+            "after": AGEING,
+            "highest": max(PRIORITIES.values()),
+        },
+    ).all()
     publish(unit, rows)
     return len(rows)
 
@@ -269,6 +314,21 @@ _REFILL = text(
         SELECT CASE WHEN max(kbs.place) < :kbs_at_once THEN '' ELSE max(kbs.kb) END
         FROM kbs WHERE kbs.queue = t.queue
     ) AS resume_after
+    """
+)
+
+#: The row keeps its priority; only the new message has another. The old one is let go by the claim that comes second.
+_AGED = text(
+    f"""
+    UPDATE tasks AS t SET published_at = now()
+    FROM unnest(CAST(:queues AS text[]), CAST(:places AS integer[])) AS owed(queue, places) CROSS JOIN LATERAL (
+        SELECT id FROM tasks
+        WHERE queue = owed.queue AND priority < :highest AND {READY}
+            AND published_at < now() - CAST(:after AS interval)
+        ORDER BY published_at LIMIT owed.places FOR UPDATE SKIP LOCKED
+    ) AS oldest
+    WHERE t.id = oldest.id
+    RETURNING t.id, t.task_type, t.stage, :highest AS priority, t.attempt, t.timeout
     """
 )
 

@@ -114,7 +114,9 @@ def hand_back_all(unit: Unit) -> int:
     rows = unit.session.execute(
         text(
             """
-            UPDATE tasks SET status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL
+            UPDATE tasks SET
+                status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL,
+                stage_attempts = stage_attempts - 1
             WHERE worker_id = :worker RETURNING id
             """
         ),

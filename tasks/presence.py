@@ -80,8 +80,10 @@ def sweep(unit: Unit) -> int:
       how many tasks were requeued.
     """
     lease = timedelta(seconds=settings().lease_seconds)
+    # While PostgreSQL was away nobody could be heard: it gives everyone a lease to speak again.
+    listening = func.pg_postmaster_start_time() < func.now() - lease
     silent = unit.session.scalars(
-        select(Worker.id).where(Worker.heartbeat_at < func.now() - lease).with_for_update(skip_locked=True)
+        select(Worker.id).where(Worker.heartbeat_at < func.now() - lease, listening).with_for_update(skip_locked=True)
     ).all()
     requeued = 0
     for worker in silent:

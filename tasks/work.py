@@ -92,6 +92,7 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
     if places is not None and len(rows) < len(wanted):
         # Whoever ends next makes room for them.
         unit.session.execute(_GIVE_BACK, wishes)
+    dispatch.age(unit, (row.queue for row in rows))
     if rows or places is None:
         # Those that stood back made room as well.
         stages = all_stages()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from concurrent.futures import Future
+from itertools import islice
 from typing import Any
+from uuid import UUID
 
 import pytest
 from dramatiq import Message
@@ -11,12 +15,14 @@ from dramatiq import Message
 from broker.publisher import Unpublished
 from errors import TaskError
 from models import database
+from settings import settings
 from tasks import dispatch, failing, presence, unit, work
-from tasks.dispatch import KB_WINDOW, KBS_AT_ONCE, WINDOW
+from tasks.dispatch import AGEING, KB_WINDOW, KBS_AT_ONCE, ONE_IN, WINDOW
 from tasks.failing import Failure
 from tasks.process import process_id
 from tasks.unit import unit_of_work
 from tasks.work import Advance
+from tests.servers import eventually
 from tests.tasks.conftest import Desk
 
 
@@ -92,6 +98,39 @@ def test_no_kb_starves_where_more_wait_than_a_window_holds(desk: Desk) -> None:
         served |= shares(desk).keys()
         desk.sql("UPDATE tasks SET status = 'completed' WHERE published_at IS NOT NULL")
     assert len(served) == KBS_AT_ONCE * 2
+
+
+def test_no_priority_starves_while_more_urgent_tasks_come_all_the_time(desk: Desk) -> None:
+    (low,) = desk.submit(priority="low")
+    desk.submit(WINDOW, priority="urgent")
+    age(desk, AGEING.total_seconds() + 1)
+    messages = iter(desk.broker.consume("default", prefetch=1000, timeout=10))
+    started: set[UUID] = set()
+    while low not in started:
+        desk.submit(ONE_IN, priority="urgent")
+        wishes = [work.Wanted(UUID(message.args[0]), "test") for message in islice(messages, ONE_IN) if message]
+        claims = [claim for claim in desk.within(work.claim, *wishes) if claim]
+        desk.within(work.advance, *(Advance(claim, {}) for claim in claims))
+        started |= {claim.task_id for claim in claims}
+        assert len(started) < 2 * WINDOW
+        time.sleep(0.1)
+    assert len(started) > WINDOW, "the urgent ones that were in RabbitMQ go first"
+
+
+def test_few_of_the_aged_go_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_claims", Counter())
+    desk.submit(WINDOW, priority="low")
+    ids = desk.submit(10 * ONE_IN, priority="urgent")
+    age(desk, AGEING.total_seconds() + 1)
+    eventually(lambda: desk.held(ids.pop()) and lifted(desk), seconds=5, every=0.01, reason="some are sent again")
+    assert lifted(desk) <= (10 * ONE_IN - len(ids)) // ONE_IN
+
+
+def lifted(desk: Desk) -> int:
+    """Messages of low tasks that go before others."""
+    bodies = [Message.decode(body) for _, _, body in desk.broker.queues["default"].ready]
+    urgent = [UUID(each.args[0]) for each in bodies if each.options["broker_priority"] == 9]
+    return int(desk.sql("SELECT count(*) FROM tasks WHERE id = ANY(:ids) AND priority = 1", ids=urgent)[0][0])
 
 
 class AwayBroker:
@@ -221,7 +260,12 @@ def test_a_claim_that_its_worker_does_not_know_of_is_requeued(desk: Desk, known:
     assert row.status == ("processing" if known else "queued")
 
 
-def test_the_work_of_a_silent_worker_is_requeued_and_its_counts_are_kept(desk: Desk) -> None:
+def test_the_work_of_a_silent_worker_is_requeued_and_its_counts_are_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASE_SECONDS", "3")
+    settings.cache_clear()
+    eventually(lambda: desk.sql("SELECT 1 WHERE pg_postmaster_start_time() < now() - interval '3 s'"))
     first, second = desk.submit(2)
     desk.within(work.advance, Advance(desk.held(first), {}))
     desk.held(second)
@@ -234,3 +278,18 @@ def test_the_work_of_a_silent_worker_is_requeued_and_its_counts_are_kept(desk: D
     assert desk.row(second).deaths == 1
     tally = "SELECT worker_id, count FROM tallies WHERE metric = 'task_success_total' AND labels = 'test'"
     assert desk.sql(tally) == [(presence.NIL_ID, 1)]
+
+
+def test_nobody_is_dead_whom_postgresql_could_not_hear_while_it_was_away(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASE_SECONDS", "86400")
+    settings.cache_clear()
+    (task_id,) = desk.submit()
+    desk.held(task_id)
+    with database.transaction() as session:
+        presence.beat(session, "worker", threads=1, current=[task_id])
+    desk.sql("UPDATE workers SET heartbeat_at = now() - interval '2 days'")
+    with unit_of_work() as each:
+        assert presence.sweep(each) == 0, "this server was started less than a lease ago"
+    assert desk.row(task_id).status == "processing"
