@@ -7,6 +7,7 @@ import re
 from mmap import mmap
 from pathlib import PurePath
 
+from documents.decoding import wide_encoding
 from errors import TaskError
 
 #: The formats that have a reader.
@@ -120,9 +121,6 @@ _MAIL = re.compile(
     re.IGNORECASE,
 )
 _MAIL_HEADERS = {b"from", b"to", b"subject", b"date", b"received", b"message-id", b"mime-version", b"return-path"}
-#: What most text in UTF-16 consists of: Latin, Greek, Cyrillic, punctuation, Chinese, Japanese, Korean.
-_ORDINARY = re.compile("[\t\n\r -~\u00a0-\u052f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]+")
-_HIGH = bytes(range(128, 256))
 _CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b") + b"\x7f"
 #: More control characters than this share of the bytes is no text of any kind.
 _BINARY_SHARE = 0.02
@@ -194,35 +192,11 @@ def _is_mail(head: bytes) -> bool:
 
 
 def _is_binary(head: bytes) -> bool:
-    """Whether bytes are no text; UTF-16 and UTF-32 are text although they hold NULs."""
+    """Whether bytes are no text; UTF-16 and UTF-32 are text although they hold NULs and other such bytes."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
         return False
     sample = head[:65536]
-    if b"\x00" in sample and not looks_utf16(sample):
-        return sample.count(0) > len(sample) * _BINARY_SHARE or _controls(sample) > len(sample) * _BINARY_SHARE
-    return b"\x00" not in sample and _controls(sample) > len(sample) * _BINARY_SHARE
-
-
-def looks_utf16(sample: bytes) -> str | None:
-    """The byte order of UTF-16 without a mark, for bytes that hold NULs; None when they are no such text.
-
-    Latin text has its NULs on one side of the pairs; otherwise that order counts that yields ordinary text.
-    """
-    pairs = sample[: len(sample) & ~1]
-    even, odd = pairs[::2].count(0), pairs[1::2].count(0)
-    if max(even, odd) * 10 > len(pairs) and min(even, odd) * 10 < max(even, odd):
-        orders = ["utf-16-le" if odd > even else "utf-16-be"]
-    else:
-        if len(pairs.translate(None, _HIGH)) > 0.8 * len(pairs):
-            return None  # too much ASCII for Chinese
-        orders = ["utf-16-le", "utf-16-be"]
-    shares = {order: _ordinary(pairs.decode(order, "replace")) for order in orders}
-    best = max(shares, key=lambda order: shares[order])
-    return best if shares[best] > 0.8 else None
-
-
-def _ordinary(text: str) -> float:
-    return sum(map(len, _ORDINARY.findall(text))) / max(len(text), 1)
+    return _controls(sample) > len(sample) * _BINARY_SHARE and wide_encoding(sample) is None
 
 
 def _controls(sample: bytes) -> int:

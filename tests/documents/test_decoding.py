@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from documents.decoding import decode, encoding_named
+from documents.extraction import extract
+from errors import TaskError
 
 SIMPLIFIED = "员工每年享有十五天带薪年假，未休完的部分可以在次年三月底以前使用。请假须提前三天提出申请。"
 TRADITIONAL = "員工每年享有十五天帶薪年假，未休完的部分可以在次年三月底以前使用。請假須提前三天提出申請。"
@@ -28,6 +34,8 @@ ENCODED = [
     (SIMPLIFIED, "utf-16-le"),
     (TRADITIONAL, "utf-16-be"),
     (SIMPLIFIED, "utf-32"),
+    (SIMPLIFIED, "utf-32-le"),
+    (TRADITIONAL, "utf-32-be"),
     (GERMAN, "utf-16-le"),
     (GERMAN, "utf-16-be"),
     (JAPANESE, "shift_jis"),
@@ -55,6 +63,59 @@ def test_it_finds_three_chinese_words_in_english(text: str, encoding: str) -> No
     assert decode(whole.encode(encoding)).text == whole
 
 
+def rows(charset: str, first: int, last: int, trails: tuple[int, ...]) -> str:
+    """The characters in rows of a charset of two bytes."""
+    pairs = (bytes((lead, trail)) for lead in range(first, last + 1) for trail in trails)
+    return "".join(pair.decode(charset, "ignore") for pair in pairs)
+
+
+HIGH = tuple(range(0xA1, 0xFF))
+#: The characters in daily use, from which texts are drawn, in Chinese without regard to what is frequent among them.
+DAILY = {
+    "zh": rows("gb2312", 0xB0, 0xD7, HIGH) + "，。！？；：“”《》",
+    "zh-Hant": rows("big5", 0xA4, 0xC5, (*range(0x40, 0x7F), *HIGH)) + "，。！？；：「」《》",
+    "ja": rows("euc_jp", 0xB0, 0xBF, HIGH) + "".join(map(chr, range(0x3041, 0x3094))) * 20 + "、。「」",
+    "ko": rows("euc_kr", 0xB0, 0xC8, HIGH) + KOREAN * 40,
+}
+#: Ten encodings and those that are near to them, each with the languages that it is used for.
+ENCODINGS = [
+    *((name, "zh") for name in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")),
+    *((name, "zh") for name in ("gb2312", "gbk", "gb18030")),
+    *((name, "zh-Hant") for name in ("big5", "gb18030", "utf-16-le")),
+    *((name, "ja") for name in ("shift_jis", "euc_jp", "utf-16-be")),
+    ("euc_kr", "ko"),
+]
+PLAIN = "A line of plain words, as logs and programs are full of them; 1,234 of these.\n"
+#: A text of each format that holds a text as its last word.
+FORMATS: dict[str, Callable[[str, str], str]] = {
+    "a.txt": lambda before, text: before + text,
+    "a.md": lambda before, text: f"{before}\n\n# One\n\n{text}\n",
+    "a.csv": lambda before, text: f'id,note\n1,"{before}"\n2,{text}\n',
+    "a.html": lambda before, text: f"<!doctype html><title>t</title><p>{before}</p><p>{text}</p>",
+    "a.json": lambda before, text: json.dumps({"before": before, "note": text}, ensure_ascii=False),
+}
+
+
+@pytest.mark.parametrize(("encoding", "language"), ENCODINGS)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_not_a_character_is_lost_in_any_encoding_behind_up_to_64_kb_of_ascii(
+    tmp_path_factory: pytest.TempPathFactory, encoding: str, language: str, data: st.DataObject
+) -> None:
+    # By a seed: texts that Hypothesis makes itself repeat few characters, as no language does.
+    chance = Random(data.draw(st.integers(0, 2**32), "seed"))
+    text = "".join(chance.choices(DAILY[language].replace(" ", ""), k=data.draw(st.integers(60, 300), "length")))
+    before = (PLAIN * 900)[: data.draw(st.integers(0, 64 * 1024), "ASCII before")]
+    name = data.draw(st.sampled_from(sorted(FORMATS)), "format")
+    path: Path = tmp_path_factory.mktemp("encoded") / name
+    path.write_bytes(FORMATS[name](before, text).encode(encoding))
+
+    extracted = extract(path, filename=name)
+
+    assert text in extracted.text, (extracted.encoding, extracted.warnings)
+    assert not any("U+FFFD" in warning for warning in extracted.warnings)
+
+
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_utf8_always_comes_back(text: str) -> None:
     assert decode(b"\xef\xbb\xbf" + text.encode()).text == text
@@ -64,8 +125,6 @@ def test_utf8_always_comes_back(text: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_it_never_raises_anything_but_its_own_error_and_never_yields_surrogates(data: bytes) -> None:
-    from errors import TaskError
-
     try:
         decoded = decode(data)
     except TaskError as error:
@@ -77,6 +136,30 @@ def test_it_never_raises_anything_but_its_own_error_and_never_yields_surrogates(
 @given(st.text(alphabet="员工每年享有十五天带薪假未休完的部分可以在次使用请须提前三出申abc ,.\n", min_size=1))
 def test_a_declared_encoding_is_kept_to(text: str) -> None:
     assert decode(text.encode("gb18030"), "gb2312").text == text
+
+
+def test_a_declaration_that_fits_but_makes_no_sense_is_kept_to_and_told() -> None:
+    decoded = decode(TRADITIONAL.encode("big5"), "gb18030")
+    assert decoded.encoding == "gb18030"
+    assert decoded.warnings == ["the text was declared as gb18030, but makes more sense in cp950"]
+
+
+def test_latin1_is_declared_by_programs_that_know_no_other_encoding() -> None:
+    decoded = decode(SIMPLIFIED.encode("gb18030"), "iso-8859-1")
+    assert (decoded.text, decoded.encoding) == (SIMPLIFIED, "gb18030")
+    assert decoded.warnings == ["the text was declared as iso-8859-1 but is gb18030"]
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_utf16_that_is_declared_without_its_order_is_read_in_the_right_one(order: str) -> None:
+    assert decode(SIMPLIFIED.encode(order), "utf-16").text == SIMPLIFIED
+
+
+def test_text_in_an_alphabet_that_is_not_looked_for_is_refused_until_its_encoding_is_named() -> None:
+    russian = "Сотрудники имеют право на пятнадцать дней оплачиваемого отпуска в год."
+    with pytest.raises(TaskError, match=r"undecodable: .* name the right one in `encoding`"):
+        decode(russian.encode("cp1251"))
+    assert decode(russian.encode("cp1251"), "windows-1251").text == russian
 
 
 def test_a_declaration_that_does_not_fit_is_told() -> None:
