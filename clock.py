@@ -56,6 +56,11 @@ def tidy(work: Unit) -> None:
     idempotency.forget(work)
 
 
+def prune(work: Unit) -> None:
+    """Delete, a few at a time, the tasks that ended longer ago than they are kept."""
+    retention.prune(work)
+
+
 def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:
     """Of things that are kept for tasks those of the first page on which some are not needed any more."""
     ids = page(limit=PAGE)
@@ -77,7 +82,7 @@ def beat() -> None:
 
 
 #: What is done how often, in seconds.
-TIMETABLE: tuple[tuple[Callable[[Unit], None], float], ...] = ((wake, 1), (repair, 5), (tidy, 30))
+TIMETABLE: tuple[tuple[Callable[[Unit], None], float], ...] = ((wake, 1), (repair, 5), (tidy, 30), (prune, 1))
 
 
 #: Milliseconds of silence after which PostgreSQL ends the transaction of a clock, and with it its lead.

@@ -58,3 +58,8 @@ def new_id() -> uuid.UUID:
             value = _last + 1
         _last = value
     return uuid.UUID(int=value)
+
+
+def id_at(moment: datetime) -> uuid.UUID:
+    """The smallest id that can have been made at a moment; none that was made before is greater."""
+    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)

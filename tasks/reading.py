@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES
 from models import Batch, Task
-from models.base import rfc3339
+from models.base import id_at, rfc3339
+from models.task import PARTS
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
 
+#: Before and behind every id.
+FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
+#: An id may have been made so long before its row: an upload gets its own before its first byte comes.
+EARLIER = timedelta(hours=1)
 PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
@@ -40,20 +46,44 @@ def page(
     Parameters:
       before: the id that the page before ended with; ids sort by time.
     """
-    query = select(Task).order_by(Task.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(Task.id < before)
-    if kb_id is not None:
-        query = query.where(Task.kb_id == kb_id)
-    if status is not None:
-        query = query.where(Task.status == status)
-    if task_type is not None:
-        query = query.where(Task.task_type == task_type)
-    if batch_id is not None:
-        query = query.where(Task.batch_id == batch_id)
+    filters = {"kb_id": kb_id, "status": status, "task_type": task_type, "batch_id": batch_id}
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     if created_after is not None:
-        query = query.where(Task.created_at > created_after)
-    return [view(task) for task in session.scalars(query)]
+        given["created_after"] = created_after
+    bounds = {
+        "before": before or LAST_ID,
+        "after": FIRST_ID if created_after is None else id_at(created_after - EARLIER),
+        "limit": limit,
+    }
+    statuses = [status] if status is not None else list(map(str, Status))
+    found = select(Task).from_statement(text(_page(given)))
+    return [view(task) for task in session.scalars(found, given | bounds | {"statuses": statuses})]
+
+
+def _page(given: Collection[str]) -> str:
+    """The statement of a page: of each part of an index that may hold some of it, the newest are at its end."""
+    equal = [name for name in given if name != "created_after"]
+    conditions = [f"{name} = :{name}" for name in equal] + ["id < :before", "id >= :after"]
+    parts = "(VALUES (1)) AS part(whole)"
+    if "created_after" in given:
+        conditions.append("created_at > :created_after")
+    if "batch_id" in equal:
+        pass  # No batch is larger than a page.
+    elif "kb_id" in equal:
+        parts = "unnest(CAST(:statuses AS text[])) AS part(status)"
+        conditions.append("status = part.status")
+    elif equal:
+        parts = f"({PARTS}) AS part"
+        conditions += ["status = part.status", "task_type = part.task_type"]
+    return f"""
+        WITH page AS (
+            SELECT newest.id FROM {parts} CROSS JOIN LATERAL (
+                SELECT id FROM tasks WHERE {" AND ".join(conditions)} ORDER BY id DESC LIMIT :limit
+            ) AS newest
+            ORDER BY newest.id DESC LIMIT :limit
+        )
+        SELECT tasks.* FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC
+    """
 
 
 def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
@@ -67,12 +97,14 @@ def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
         .group_by(Task.status)
     ).all()
     counts = dict.fromkeys(map(str, Status), 0) | {status: count for status, count, _ in rows}
-    done = sum(count * 100 if status in ENDED else progress for status, count, progress in rows)
+    deleted = batch.total - sum(counts.values())
+    done = deleted * 100 + sum(count * 100 if status in ENDED else progress for status, count, progress in rows)
     return {
         "batch_id": str(batch.id),
         "status": "completed" if batch.finished_at else "processing",
         "total": batch.total,
         "counts": counts,
+        "deleted": deleted,
         "progress": round(done / batch.total, 1) if batch.total else 100.0,
         "created_at": _time(batch.created_at),
         "finished_at": _time(batch.finished_at),
