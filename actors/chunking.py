@@ -15,12 +15,14 @@ def chunking(work: Work) -> Advance:
     """Text to chunks."""
     with database.transaction() as session:
         text, anchors = index.read_text(session, work.task_id)
+        earlier = None if work.payload.get("force") else index.edition(session, work.task_id)
     try:
         pieces = SANDBOX.split(
             text,
             anchors,
             work.payload["chunk_size"],
             work.payload["chunk_overlap"],
+            earlier,
             timeout=work.seconds_left,
             cancelled=work.interrupted,
         )

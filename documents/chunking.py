@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from documents.edition import Cuts, Edition
 from documents.sentences import Boundary, Unit, cut, units_of
 from documents.text import Anchor
 
@@ -31,12 +32,16 @@ class Chunk:
     heading_path: list[str]
 
 
-def split(text: str, anchors: Sequence[Anchor], size: int, overlap: int) -> list[Chunk]:
+def split(text: str, anchors: Sequence[Anchor], size: int, overlap: int, earlier: Edition | None = None) -> list[Chunk]:
     """Cut a text into chunks of at most `size` characters that together hold all that is not white space.
 
     A chunk repeats at most `overlap` characters of the one before, in whole sentences of the same section.
     A heading stays with what follows it. Nothing is cut that fits: a longer sentence is cut at a clause or
     a word, a longer word between characters.
+
+    Parameters:
+      earlier: of the same document, cut with the same size and overlap; the text is cut where that was, as far as it
+        is the same.
 
     Raises:
       ValueError: size is less than 1, or overlap is not below size.
@@ -45,11 +50,16 @@ def split(text: str, anchors: Sequence[Anchor], size: int, overlap: int) -> list
         raise ValueError(f"the overlap must be at least 0 and less than the size, not {overlap} of {size}")
     units = _fitted(text, units_of(text, anchors), size)
     places = _Places(anchors)
+    cuts = Cuts(earlier, text, units) if earlier is not None else None
     chunks: list[Chunk] = []
     first = 0
     while first < len(units):
         start = _overlapping(units, first, size, overlap)
-        after = _end_of_chunk(units, start, first, size)
+        after = cuts.end(start, first, _reach(units, first, size)) if cuts is not None else None
+        if after is None:
+            after = _end_of_chunk(units, start, first, size)
+        while units[after - 1].end - units[start].start > size:
+            start += 1  # repeats less, so that it can end where it did
         body = next((unit for unit in units[start:after] if unit.level is None), units[start])
         chunks.append(
             Chunk(
@@ -98,6 +108,17 @@ def _overlapping(units: list[Unit], first: int, size: int, overlap: int) -> int:
             break
         start -= 1
     return start
+
+
+def _reach(units: list[Unit], first: int, size: int) -> int:
+    """The last unit before which a chunk may end that is new from `first` on: within its size and its section."""
+    after = first + 1
+    while after < len(units) and units[after].end - units[first].start <= size:
+        filled = units[after - 1].end - units[first].start
+        if units[after].level is not None and units[after - 1].level is None and filled >= size * _SECTION_FILL:
+            break
+        after += 1
+    return after
 
 
 def _end_of_chunk(units: list[Unit], start: int, first: int, size: int) -> int:

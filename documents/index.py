@@ -1,36 +1,29 @@
 """Writing documents to PostgreSQL, so that each becomes searchable whole and at one moment, or not at all.
 
 A version is built beside the one that is searched: `write_version` (text) → `write_drafts` (chunks and their tokens)
-→ `write_vectors` (batch by batch) → `store` (searchable rows that nothing points at) → `swap` (the pointer moves).
+→ `documents.vectors` (batch by batch) → `store` (searchable rows that nothing points at) → `swap` (the pointer moves).
 Every step may run twice. Each function is handed a session and leaves the commit to whoever opened it.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session, aliased, defer
 from sqlalchemy.types import Uuid
 
 from documents import copying
 from documents.child import Piece
+from documents.edition import Edition
 from documents.text import Anchor, Extracted
 from errors import TaskError
 from models import Base, Chunk, Document, Draft, DraftVector, Version
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """A draft without a vector; `text` is what is to be embedded."""
-
-    index: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +54,14 @@ def write_version(
     filename: str | None,
     size: int,
     digest: bytes,
+    parameters: dict[str, Any],
 ) -> None:
     """Keep what a reader made of a document, in place of what an earlier attempt kept.
 
     Parameters:
       version_id: the id of the task.
       size: bytes of the file; digest: their SHA-256.
+      parameters: how it is read and split, as submitted.
     """
     values = {
         "kb_id": kb_id,
@@ -76,6 +71,7 @@ def write_version(
         "encoding": extracted.encoding,
         "size": size,
         "sha256": digest,
+        "parameters": parameters,
         "characters": len(extracted.text),
         "pages": extracted.pages,
         "text": extracted.text,
@@ -108,21 +104,42 @@ def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
     return body, [Anchor(**record) for record in anchors]
 
 
-def add_tokens(session: Session, version_id: UUID, tokens: int) -> None:
-    """Note what was billed for a batch of a version's chunks, in the batch's own transaction."""
-    session.execute(
-        update(Version)
-        .where(Version.id == version_id)
-        .values(tokens_embedded=Version.tokens_embedded + tokens)
-        .execution_options(synchronize_session=False)
+def edition(session: Session, version_id: UUID) -> Edition | None:
+    """What the document of a version shows now, and where that is cut; None when it shows nothing, or was cut by
+    other parameters."""
+    made = aliased(Version)
+    rows = session.execute(
+        select(
+            Version.text,
+            Version.parameters,
+            made.parameters.label("wanted"),
+            func.array_agg(Chunk.start_offset).label("starts"),
+            func.array_agg(Chunk.end_offset).label("ends"),
+        )
+        .select_from(made)
+        .join(Document, (Document.kb_id == made.kb_id) & (Document.document_id == made.document_id))
+        .join(Version, Version.id == Document.version_id)
+        .join(Chunk, Chunk.version_id == Version.id)
+        .where(made.id == version_id)
+        .group_by(Version.id, made.id)
     )
+    shown = rows.one_or_none()
+    if shown is None or _of_chunks(shown.parameters) != _of_chunks(shown.wanted):
+        return None
+    return Edition(shown.text, sorted(zip(shown.starts, shown.ends, strict=True)))
+
+
+def _of_chunks(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if name.startswith("chunk_")}
 
 
 def write_drafts(session: Session, version_id: UUID, text: str, pieces: Iterable[Piece]) -> int:
     """Keep the chunks of a version, in place of what an earlier attempt kept; returns how many."""
-    _lock(session, version_id)
+    lock(session, version_id)
     session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
     session.execute(delete(Draft).where(Draft.version_id == version_id))
+    # Whatever was embedded of earlier drafts is gone: see `documents.vectors.begin`.
+    session.execute(update(Version).where(Version.id == version_id).values(embedder=None))
     count = 0
 
     def rows() -> Iterable[Sequence[bytes | None]]:
@@ -163,38 +180,6 @@ def count_drafts(session: Session, version_id: UUID) -> tuple[int, int]:
     return total, done
 
 
-def undone_drafts(session: Session, version_id: UUID, limit: int) -> list[Undone]:
-    """The first `limit` chunks of a version that have no vector yet, by index."""
-    found = session.execute(
-        select(Draft.index, Draft.heading_path, Draft.text)
-        .outerjoin(DraftVector, (DraftVector.version_id == Draft.version_id) & (DraftVector.index == Draft.index))
-        .where(Draft.version_id == version_id, DraftVector.version_id.is_(None))
-        .order_by(Draft.index)
-        .limit(limit)
-    )
-    return [Undone(index, embedded_text(path, body)) for index, path, body in found]
-
-
-def write_vectors(session: Session, version_id: UUID, indexes: Sequence[int], vectors: Sequence[array[float]]) -> None:
-    """Keep the vectors of some drafts. A draft that has one already keeps it, so two attempts do not collide.
-
-    Raises:
-      ValueError: not as many vectors as indexes.
-    """
-    _lock(session, version_id)
-    present = set(
-        session.scalars(
-            select(DraftVector.index).where(DraftVector.version_id == version_id, DraftVector.index.in_(list(indexes)))
-        )
-    )
-    rows = (
-        (copying.uuid(version_id), copying.integer(index), copying.half_vector(vector))
-        for index, vector in zip(indexes, vectors, strict=True)
-        if index not in present
-    )
-    copying.copy(session, DraftVector.__tablename__, ["version_id", "index", "embedding"], rows)
-
-
 def require_embedder(session: Session, kb_id: str, document_id: str, embedder: str) -> None:
     """Make sure that a document may join a KB with vectors of this embedder.
 
@@ -226,24 +211,24 @@ _STORE = text("""
 """)
 
 
-def store(session: Session, version_id: UUID, embedder: str) -> int:
+def store(session: Session, version_id: UUID) -> int:
     """Turn drafts and vectors into chunks; nothing points at them yet. Returns how many the version has.
 
     Raises:
       TaskError: embedder_rejected, see `require_embedder`; internal, when a draft has no vector; empty, when the
         version has no chunk at all.
     """
-    version = _lock(session, version_id)
-    require_embedder(session, version.kb_id, version.document_id, embedder)
+    version = lock(session, version_id)
     total, done = count_drafts(session, version_id)
-    if total != done:
+    if total != done or version.embedder is None:
         raise TaskError("internal", f"{total - done} of {total} chunks have no vector")
-    session.execute(_STORE, {"version_id": version_id, "kb_id": version.kb_id, "embedder": embedder})
+    require_embedder(session, version.kb_id, version.document_id, version.embedder)
+    session.execute(_STORE, {"version_id": version_id, "kb_id": version.kb_id, "embedder": version.embedder})
     # Counted, not taken from the drafts: they are gone when this runs again after the swap.
     count = session.scalar(select(func.count()).where(Chunk.version_id == version_id)) or 0
     if not count:
         raise TaskError("empty", "the document has no chunks")
-    session.execute(update(Version).where(Version.id == version_id).values(embedder=embedder, chunks=count))
+    session.execute(update(Version).where(Version.id == version_id).values(chunks=count))
     return count
 
 
@@ -255,7 +240,7 @@ def swap(session: Session, version_id: UUID) -> Swapped:
     Raises:
       TaskError: internal, when chunks are missing; embedder_rejected, see `require_embedder`.
     """
-    version = _lock(session, version_id)
+    version = lock(session, version_id)
     count, tokens = session.execute(
         select(func.count(), func.coalesce(func.sum(Chunk.token_count), 0)).where(Chunk.version_id == version_id)
     ).one()
@@ -337,7 +322,7 @@ def _delete_some(session: Session, model: type[Base], versions: Sequence[UUID], 
     return deleted
 
 
-def _lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | None, int | None]:
+def lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | None, int | None]:
     """Keep other attempts at the same version away until this transaction ends.
 
     Raises:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from documents.child import HEADER, Piece, Reply
+from documents.edition import Edition
 from documents.text import Anchor, Extracted
 from errors import TaskError
 
@@ -110,12 +111,13 @@ class Sandbox:
         anchors: Sequence[Anchor],
         size: int,
         overlap: int,
+        earlier: Edition | None = None,
         *,
         timeout: float,
         cancelled: Callable[[], bool] = _never,
     ) -> list[Piece]:
         """A text's chunks with their tokens; see `documents.chunking.split`. Raises what `extract` raises."""
-        arguments = (text, list(anchors), size, overlap)
+        arguments = (text, list(anchors), size, overlap, earlier)
         result: list[Piece] = self.run("documents.child:split", arguments, timeout=timeout, cancelled=cancelled)
         return result
 

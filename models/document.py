@@ -53,12 +53,18 @@ class Version(Base):
     anchors: Mapped[list[Any]] = mapped_column(JSONB)
     """Pages, headings and tables with their offsets in `text`; see `documents.text.Anchor`."""
     properties: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    """How it was read and split, as submitted: the same bytes and parameters make the same version."""
     warnings: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
     embedder: Mapped[str | None] = mapped_column(Text)
-    """Provider, model and dimension of the vectors, as in `local:hashed-ngrams:1024`."""
+    """Provider, model and dimension of the vectors, as in `local:hashed-ngrams:1024`; set before the first of them."""
     chunks: Mapped[int | None] = mapped_column(Integer)
     tokens_embedded: Mapped[int] = mapped_column(Integer, server_default="0")
     """Tokens that the embedder billed for this version so far."""
+    chunks_reused: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Those that have the vector of an equal chunk of the KB."""
+    chunks_refused: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Those that the embedder would not have: they have the zero vector, and are found by their words only."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
     __table_args__ = (Index(None, "kb_id", "document_id"),)
@@ -114,6 +120,8 @@ class Chunk(Base):
 
     __table_args__ = (
         Index(None, "kb_id"),
+        # Finds the vector that an equal text of a KB has already.
+        Index(None, "hash", postgresql_using="hash"),
         # The KB is part of the index, as an array since GIN has no operators for a text: the frequent words of one KB
         # cost another nothing.
         Index("ix_chunks_tokens", literal_column("(ARRAY[kb_id])"), "tokens", postgresql_using="gin"),

@@ -45,10 +45,14 @@ class Request:
 
 
 class CohereServer:
-    """`url` is for COHERE_BASE_URL. `fail(…)` sets how the next requests are answered; then they succeed again."""
+    """`url` is for COHERE_BASE_URL. `fail(…)` sets how the next requests are answered; then they succeed again.
+
+    `poison`: how every request is answered that holds a text with such a word in it.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.poison: dict[str, Failure] = {}
         self._failures: deque[Failure] = deque()
         server = self
 
@@ -93,6 +97,9 @@ class CohereServer:
     def answer(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> tuple[int, Mapping[str, str], str]:
         """Status, headers and body of the answer to a request."""
         failure = self._failures.popleft() if self._failures else Failure()
+        for word, poisoned in self.poison.items():
+            if any(word in text for text in body["texts"]):
+                failure = poisoned
         time.sleep(failure.delay)
         status = failure.status
         if status == 200 and headers.get("authorization") != f"Bearer {KEY}":

@@ -17,8 +17,13 @@ from errors import TaskError
 if TYPE_CHECKING:
     from cohere import ClientV2
 
-#: The most texts that one call may hold (Cohere's API reference, v2/embed).
+#: The most texts that one call may hold (Cohere's API reference, v2/embed), and the most tokens of all of them
+#: together (of embed-v4.0; Oracle's reference of the same model, which names it, says 128,000).
 BATCH_SIZE = 96
+BATCH_TOKENS = 128_000
+
+#: US dollars for a million tokens, as listed in November 2026 (cohere.com/pricing).
+PRICES = {"embed-v4.0": 0.12}
 
 #: Of the sizes that models from v4 on offer (256 to 1,536), the one that older models have.
 DIMENSION = 1024
@@ -45,6 +50,7 @@ class CohereEmbedder:
     """
 
     batch_size = BATCH_SIZE
+    batch_tokens = BATCH_TOKENS
     dense_weight = 1.0
 
     def __init__(self, key: str, model: str, dimension: int | None = None, base_url: str | None = None) -> None:
@@ -53,6 +59,7 @@ class CohereEmbedder:
         self._base_url = base_url
         self._adjustable = "-v3" not in model and "-v2" not in model
         self.dimension = dimension or (LIGHT_DIMENSION if "light" in model else DIMENSION)
+        self.price = PRICES.get(model)
         self.name = f"cohere:{model}:{self.dimension}"
 
     def __repr__(self) -> str:

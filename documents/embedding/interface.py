@@ -34,6 +34,14 @@ class Embedder(Protocol):
         """Texts that `embed` is best given at once; more is allowed where the provider allows it."""
 
     @property
+    def batch_tokens(self) -> int:
+        """Tokens that the provider takes in one request, all its texts together."""
+
+    @property
+    def price(self) -> float | None:
+        """US dollars for a million tokens; None when it is not known here."""
+
+    @property
     def dense_weight(self) -> float:
         """What a rank by these vectors counts beside a rank by words, in hybrid search."""
 

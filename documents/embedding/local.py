@@ -38,6 +38,8 @@ class LocalEmbedder:
     name = f"local:hashed-ngrams:{DIMENSION}"
     dimension = DIMENSION
     batch_size = 256
+    batch_tokens = 1_000_000
+    price = 0.0
     dense_weight = 0.2
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:

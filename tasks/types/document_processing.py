@@ -11,6 +11,8 @@ from tasks.types import Stage, TaskType
 
 #: Characters of a document's id.
 LONGEST_ID = 512
+#: Where a document is.
+SOURCES = ("file_path", "url", "content", "upload_id")
 
 
 class DocumentProcessing(BaseModel):
@@ -36,11 +38,11 @@ class DocumentProcessing(BaseModel):
         ge=0,
         description="Characters that neighbours may share; for small chunks at most a fifth of them.",
     )
-    embedder: Literal["local", "cohere"] | None = Field(None, description="Default: EMBEDDER.")
+    embedder: Literal["local", "cohere"] | None = Field(None, description="Default: that of the KB, else EMBEDDER.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        given = [name for name in ("file_path", "url", "content", "upload_id") if getattr(self, name) is not None]
+        given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             named = " and ".join(given) or "none"
             raise ValueError(f"name exactly one of file_path, url and content; given: {named}")
@@ -59,6 +61,11 @@ def document_id_of(payload: dict[str, Any]) -> str:
     if payload.get("upload_id"):
         return str(payload["upload_id"])
     return "sha256:" + hashlib.sha256(payload["content"].encode()).hexdigest()
+
+
+def parameters_of(payload: dict[str, Any]) -> dict[str, Any]:
+    """How a document is read and split, wherever it comes from: the same bytes then make the same version."""
+    return {name: value for name, value in payload.items() if name not in (*SOURCES, "document_id", "force")}
 
 
 def _shortened(name: str) -> str:

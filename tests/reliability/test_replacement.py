@@ -228,6 +228,21 @@ def test_a_replacement_cancelled_between_two_batches_of_vectors_stops_there(hous
         only_one_version_is_left(house, first)
 
 
+def test_a_worker_killed_after_some_batches_pays_for_one_again_at_most(house: House, cohere: CohereServer) -> None:
+    house.open("web", "clock")
+    worker = house.deployment.start("worker", restart=True, WORKER_POOL_SIZE="1")
+    # The third batch is paid for, and its vectors never arrive.
+    cohere.fail(Failure(), Failure(), Failure(delay=5))
+    task_id = submit(house, 1, paragraphs=5 * BATCH)
+    eventually(lambda: len(cohere.requests) == 3, seconds=30, reason="a third batch")
+    worker.kill()
+    shown = house.ended(task_id)
+    assert (shown["status"], shown["result"]["chunks"]) == ("completed", 5 * BATCH)
+    assert len(set(cohere.texts)) == 5 * BATCH
+    assert cohere.texts[2 * BATCH : 3 * BATCH] == cohere.texts[3 * BATCH : 4 * BATCH]
+    assert len(cohere.texts) == 6 * BATCH
+
+
 #: How Cohere answers after the first batch, and what becomes of the task: its code, and the attempts at the stage.
 FAILURES: Mapping[str, tuple[Failure, str, int]] = {
     "bad request": (Failure(status=400), "embedder_rejected", 1),
@@ -244,7 +259,7 @@ def test_a_failed_replacement_leaves_the_old_edition_and_nothing_else(house: Hou
         for name, (failure, code, attempts) in FAILURES.items():
             before = len(cohere.requests)
             # More than the tries of both attempts; the first batch of the first attempt succeeds.
-            cohere.fail(Failure(), *[failure] * 6)
+            cohere.fail(Failure(), *[failure] * 12)
             shown = house.ended(submit(house, 2, paragraphs=2 * BATCH, retry_limit=1))
             assert shown["status"] == "failed", name
             assert (shown["error"]["code"], shown["error"]["stage"]) == (code, "embedding"), name

@@ -1,0 +1,143 @@
+"""The vectors of a version in the making: what its KB has already is taken over, the rest is written as it comes.
+
+Each function is handed a session and leaves the commit to whoever opened it. Shards of one version may run side by
+side, each with its own range of drafts.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.orm import Session
+
+from documents import copying
+from documents.index import embedded_text, lock
+from models import Draft, DraftVector, Version
+
+#: Refused chunks that a version names in its warnings; beyond these they are only counted.
+NAMED = 20
+_REFUSED = "no vector and is found by its words only"
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A draft without a vector; `text` is what is to be embedded."""
+
+    index: int
+    text: str
+
+
+def begin(session: Session, version_id: UUID, embedder: str) -> int:
+    """Settle which embedder a version is made with, and drop what an earlier attempt made with another.
+
+    Returns:
+      how many drafts the version has.
+    """
+    version = lock(session, version_id)
+    # Two embedders' vectors may have the same length; in one index they would be found by chance.
+    if version.embedder != embedder:
+        session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
+        warnings = [each for each in _warnings(session, version_id) if _REFUSED not in each]
+        _set(session, version_id, embedder=embedder, chunks_reused=0, chunks_refused=0, warnings=warnings)
+    return session.scalar(select(func.count()).where(Draft.version_id == version_id)) or 0
+
+
+_REUSE = text("""
+    WITH reused AS (
+        INSERT INTO draft_vectors (version_id, index, embedding)
+        SELECT d.version_id, d.index, known.embedding
+          FROM drafts d JOIN versions v ON v.id = d.version_id
+         CROSS JOIN LATERAL (
+               SELECT c.embedding FROM chunks c
+                WHERE c.kb_id = v.kb_id AND c.hash = d.hash AND c.embedder = v.embedder
+                  AND c.embedding <#> c.embedding < 0
+                LIMIT 1) known
+         WHERE d.version_id = :version_id AND d.index BETWEEN :first AND :last
+           AND NOT EXISTS (SELECT FROM draft_vectors dv WHERE dv.version_id = d.version_id AND dv.index = d.index)
+        RETURNING 1)
+    UPDATE versions SET chunks_reused = chunks_reused + (SELECT count(*) FROM reused) WHERE id = :version_id
+""")
+
+
+def reuse(session: Session, version_id: UUID, indexes: range) -> None:
+    """Take over the vectors that chunks of the same KB, text and embedder have; a refused chunk has none to give."""
+    lock(session, version_id)
+    session.execute(_REUSE, {"version_id": version_id, "first": indexes.start, "last": indexes.stop - 1})
+
+
+def undone(session: Session, version_id: UUID, indexes: range, limit: int) -> list[Undone]:
+    """The first `limit` drafts of a range that have no vector yet, by index."""
+    found = session.execute(
+        select(Draft.index, Draft.heading_path, Draft.text)
+        .outerjoin(DraftVector, (DraftVector.version_id == Draft.version_id) & (DraftVector.index == Draft.index))
+        .where(Draft.version_id == version_id, Draft.index.between(indexes.start, indexes.stop - 1))
+        .where(DraftVector.version_id.is_(None))
+        .order_by(Draft.index)
+        .limit(limit)
+    )
+    return [Undone(index, embedded_text(path, body)) for index, path, body in found]
+
+
+def count_undone(session: Session, version_id: UUID, indexes: range) -> int:
+    """How many drafts of a range have no vector yet."""
+    done = select(func.count()).where(
+        DraftVector.version_id == version_id, DraftVector.index.between(indexes.start, indexes.stop - 1)
+    )
+    return len(indexes) - (session.scalar(done) or 0)
+
+
+def write(
+    session: Session, version_id: UUID, indexes: Sequence[int], vectors: Sequence[array[float]], tokens: int
+) -> None:
+    """Keep the vectors of some drafts, and note what was billed for them.
+
+    A draft that has one already keeps it, so two attempts do not collide.
+
+    Raises:
+      ValueError: not as many vectors as indexes.
+    """
+    lock(session, version_id)
+    present = set(
+        session.scalars(
+            select(DraftVector.index).where(DraftVector.version_id == version_id, DraftVector.index.in_(list(indexes)))
+        )
+    )
+    rows = (
+        (copying.uuid(version_id), copying.integer(index), copying.half_vector(vector))
+        for index, vector in zip(indexes, vectors, strict=True)
+        if index not in present
+    )
+    copying.copy(session, DraftVector.__tablename__, ["version_id", "index", "embedding"], rows)
+    _set(session, version_id, tokens_embedded=Version.tokens_embedded + tokens)
+
+
+def refuse(session: Session, version_id: UUID, index: int, dimension: int, reason: str) -> None:
+    """Let a draft that its embedder will not have be found by its words only, and say so in the version's warnings."""
+    write(session, version_id, [index], [array("f", bytes(4 * dimension))], 0)
+    _set(session, version_id, chunks_refused=Version.chunks_refused + 1)
+    warnings = _warnings(session, version_id)
+    named = sum(_REFUSED in each for each in warnings)
+    if named < NAMED:
+        _set(session, version_id, warnings=[*warnings, f"chunk {index} has {_REFUSED}: {reason}"])
+    elif named == NAMED:
+        _set(session, version_id, warnings=[*warnings, f"more chunks than these {NAMED} have {_REFUSED}"])
+
+
+def all_refused(session: Session, version_id: UUID) -> bool:
+    """Whether not one draft of a version has a vector of the embedder's."""
+    refused = session.scalar(select(Version.chunks_refused).where(Version.id == version_id)) or 0
+    return 0 < refused == session.scalar(select(func.count()).where(Draft.version_id == version_id))
+
+
+def _warnings(session: Session, version_id: UUID) -> list[str]:
+    return list(session.scalars(select(Version.warnings).where(Version.id == version_id)).one())
+
+
+def _set(session: Session, version_id: UUID, **values: object) -> None:
+    session.execute(
+        update(Version).where(Version.id == version_id).values(**values).execution_options(synchronize_session=False)
+    )
