@@ -19,7 +19,7 @@ from documents import index
 from documents.storage import storage
 from models import database
 from settings import service_settings, settings
-from tasks import callbacks, dispatch, ending, idempotency, presence, retention, unit
+from tasks import callbacks, dispatch, ending, idempotency, presence, retention, shard_repair, unit
 from tasks.unit import Unit, unit_of_work
 
 #: An upload outlives the end of its task by so much at least, and one that no task came of is given up.
@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 def wake(work: Unit) -> None:
     """Publish what has become due, and what waits for room in its window."""
     dispatch.wake(work)
+    shard_repair.offer(work)
     ending.expire(work)
     dispatch.refill(work, dispatch.queues())
     callbacks.publish_due(work)
@@ -53,6 +54,7 @@ def tidy(work: Unit) -> None:
     uploads = storage(settings())
     for upload_id in _first_over(work, partial(uploads.older_than, UPLOADS_KEPT)):
         uploads.delete(upload_id)
+    shard_repair.forget(work.session, _first_over(work, partial(shard_repair.task_ids, work.session)))
     idempotency.forget(work)
 
 

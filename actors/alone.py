@@ -26,11 +26,11 @@ POLL_SECONDS = 0.1
 PATIENCE = BACKSTOP_SECONDS / 2
 
 
-def run(claim: Claim) -> bool:
+def run(claim: Claim) -> bool | Claim:
     """Do a stage's work and advance, in a process of its own.
 
     Returns:
-      whether the row was still the claim's own.
+      what `tasks.work.advance` does.
 
     Raises:
       TaskError: what the stage raised; `worker_crashed` when its process died, `timeout` when it had to be killed.
@@ -63,7 +63,8 @@ def run(claim: Claim) -> bool:
     outcome = pickle.loads(answer)
     if isinstance(outcome, Exception):
         raise outcome
-    return bool(outcome)
+    answered: bool | Claim = outcome
+    return answered
 
 
 @contextmanager

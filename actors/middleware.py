@@ -152,5 +152,5 @@ class Presence(Middleware):
         with database.transaction() as session:
             ours = work.still_held(session)
         for claim in claims:
-            if (claim.task_id, claim.attempt) not in ours:
+            if claim.key not in ours:
                 claim.lost.set()

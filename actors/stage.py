@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from actors import alone, holding
 from actors.ledger import LEDGER
 from errors import TaskError
 from tasks import work
+from tasks.shards import Range
 from tasks.types import all_stages, stages_left
 from tasks.work import Advance, Claim, Wanted
 
@@ -47,6 +48,16 @@ class Work:
     def payload(self) -> dict[str, Any]:
         """As submitted, with defaults filled in."""
         return self.claim.payload
+
+    @property
+    def shard(self) -> Range | None:
+        """The part of a divided stage that is to be done; None: all of it, or what is left after its shards."""
+        return self.claim.shard
+
+    @property
+    def joins(self) -> bool:
+        """Whether every shard of this stage is done."""
+        return self.claim.joins
 
     @property
     def seconds_left(self) -> float:
@@ -89,9 +100,20 @@ class Work:
         *,
         units: int = 0,
         within: Callable[[Session], dict[str, Any]] | None = None,
+        part: bytes | None = None,
     ) -> Advance:
-        """The stage is done; see `tasks.work.Advance`."""
-        return Advance(self.claim, result or {}, units, within)
+        """The stage, or the shard, is done; see `tasks.work.Advance`."""
+        return Advance(self.claim, result or {}, units, within, part=part)
+
+    def divide(self, shards: Sequence[tuple[int, int]], *, anew: bool = False) -> Advance:
+        """The stage is for several workers: this function is called for each shard, then once more to join them.
+
+        Parameters:
+          shards: the first unit of each, and the one behind its last. Where the stage was divided before, those of
+            then are kept, and what is done of them.
+          anew: nothing of an earlier attempt is kept.
+        """
+        return Advance(self.claim, shards=shards, anew=anew)
 
 
 Function = Callable[[Work], Advance]
@@ -111,12 +133,14 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
         if claim is None:
             raise SkipMessage(f"{name} of {task_id} is not to be done")
         structlog.contextvars.bind_contextvars(task_id=task_id, stage=name, attempt=claim.attempt)
-        # An error leaves the claim held, for the middleware that writes down what becomes of it.
-        holding.hold(claim)
-        still_ours = perform(claim)
-        holding.release()
-        if not still_ours:
-            raise SkipMessage(f"{name} of {task_id} was cancelled or given to another")
+        outcome: Claim | bool = claim
+        while isinstance(outcome, Claim):
+            # An error leaves the claim held, for the middleware that writes down what becomes of it.
+            holding.hold(outcome)
+            outcome = perform(outcome)
+            holding.release()
+        if not outcome:
+            raise SkipMessage(f"{name} of {task_id} is not over: cancelled, given to another, or in other shards")
 
     run.__doc__ = function.__doc__
     # What was begun is finished first: the backlog stays before the first stage, where the dispatch shares it out.
@@ -126,15 +150,16 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
     return declare(run)
 
 
-def perform(claim: Claim) -> bool:
-    """Do a stage's work and advance. Returns whether the row was still the claim's own."""
+def perform(claim: Claim) -> bool | Claim:
+    """Do a stage's work and advance. Returns what `tasks.work.advance` does."""
     if claim.deaths:
         # A worker died with it. Alone in a process it can harm no neighbour, and convicts nobody but itself.
         return alone.run(claim)
     return carry_out(claim)
 
 
-def carry_out(claim: Claim) -> bool:
-    """Do a stage's work in this process and advance. Returns whether the row was still the claim's own."""
+def carry_out(claim: Claim) -> bool | Claim:
+    """Do a stage's work in this process and advance. Returns what `tasks.work.advance` does."""
     advance = FUNCTIONS[claim.stage](Work(claim))
-    return bool(LEDGER.run(work.advance, advance))
+    outcome: bool | Claim = LEDGER.run(work.advance, advance)
+    return outcome

@@ -45,7 +45,7 @@ def main(pipe: int, parent: int) -> None:
         answers.write(pickle.dumps(outcome))
 
 
-def _carry_out(claim: Claim) -> bool:
+def _carry_out(claim: Claim) -> bool | Claim:
     logs.configure(settings())
     worker.connect()
     urls = settings().rabbitmq_urls

@@ -8,6 +8,7 @@ from models.idempotency import IdempotencyKey
 from models.lock import Lock
 from models.pace import Pace
 from models.queue import PausedQueue
+from models.shard import Shard
 from models.tally import Tally
 from models.task import Task
 from models.worker import Worker
@@ -25,6 +26,7 @@ __all__ = [
     "Lock",
     "Pace",
     "PausedQueue",
+    "Shard",
     "Tally",
     "Task",
     "Version",

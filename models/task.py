@@ -80,6 +80,8 @@ class Task(Base):
     """Retries over all stages, for whoever reads the result."""
     run: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     """1 and the retries by hand: a task ends once in each run, and each end has one callback."""
+    shards: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Into how many the present stage is divided. Whoever claims the task then claims one of them, or joins them."""
     worker_id: Mapped[UUID | None]
     claimed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

@@ -6,6 +6,7 @@ import time
 
 from sqlalchemy import text
 
+from models.shard import TAKEN
 from settings import settings
 from tasks.unit import Unit
 
@@ -27,7 +28,7 @@ def places(unit: Unit) -> int | None:
     _short_at = time.monotonic()
     # A statement of its own: only one that begins after the lock sees what was claimed before it.
     unit.session.execute(text("SELECT pg_advisory_xact_lock(hashtext('concurrency'))"))
-    running: int = unit.session.execute(text("SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL")).scalar_one()
+    running: int = unit.session.execute(_RUNNING, {"nobody": TAKEN}).scalar_one()
     return max(0, most - running)
 
 
@@ -35,5 +36,12 @@ def is_short() -> bool:
     """Whether places were short for this process a moment ago: then whoever ends makes room for one that waits."""
     return time.monotonic() - _short_at < REMEMBERED
 
+
+_RUNNING = text(
+    """
+    SELECT (SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL AND worker_id <> :nobody)
+        + (SELECT count(*) FROM shards WHERE worker_id IS NOT NULL)
+    """
+)
 
 _THREADS = text("SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker'")

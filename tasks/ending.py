@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 import metrics
 from errors import CODES, TaskError
-from tasks import callbacks, dependencies, dispatch
+from tasks import callbacks, dependencies, dispatch, shard_repair
 from tasks.dependencies import Orphan
 from tasks.lifecycle import Status, sources, target
 from tasks.unit import Unit
@@ -113,6 +113,8 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     ).all()
     for row in rows:
         _count(unit, row)
+    if divided := [row.id for row in rows if row.shards]:
+        shard_repair.release(unit, divided)
     _count_down_batches(unit, rows)
     callbacks.owe_for_tasks(unit, rows)
     return rows
@@ -159,9 +161,11 @@ _END = text(
                 'attempts', t.stage_attempts) END,
             result = held.result,
             error = held.error,
-            worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}'
+            worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}', shards = 0
         FROM (
-            SELECT own.id, own.claimed_at, given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
+            SELECT own.id, own.shards,
+                CASE WHEN own.shards > 0 THEN own.stage_started_at ELSE own.claimed_at END AS begun_at,
+                given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
             FROM unnest(
                 CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:workers AS uuid[]),
                 CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:units AS integer[])
@@ -173,9 +177,9 @@ _END = text(
         ) AS held
         WHERE t.id = held.id
         RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url, t.payload,
-            t.metadata, t.result, t.error, t.retries, t.run,
+            t.metadata, t.result, t.error, t.retries, t.run, held.shards,
             extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
-            extract(epoch FROM clock_timestamp() - held.claimed_at)::float AS seconds
+            extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds
     ), unlocked AS (
         DELETE FROM locks USING ended
         WHERE locks.kb_id = coalesce(ended.kb_id, '') AND locks.subject = ended.subject AND locks.task_id = ended.id

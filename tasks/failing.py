@@ -13,7 +13,7 @@ from sqlalchemy import text
 import metrics
 from errors import TaskError
 from settings import settings
-from tasks import ending
+from tasks import ending, shard_repair, shards
 from tasks.ending import End, error_fields
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
@@ -49,23 +49,28 @@ def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
     Returns:
       for each whether its task has ended with this error.
     """
-    ended = [each for each in failures if not _has_another(each)]
-    gone = ending.fail(
-        unit,
-        [
-            End(
-                each.claim.task_id,
-                each.claim.attempt,
-                process_id(),
-                error=error_fields(each.error, each.claim.stage),
-            )
-            for each in ended
-        ],
-    )
+    ends: dict[UUID, End] = {}
+    enders = set()
     for each in failures:
-        if each not in ended and _put_off(unit, each):
+        if not _has_another(each) and each.claim.task_id not in ends and (end := _end(unit, each)) is not None:
+            ends[each.claim.task_id] = end
+            enders.add(each.claim.key)
+    gone = ending.fail(unit, list(ends.values()))
+    for each in failures:
+        if _has_another(each) and _put_off(unit, each):
             unit.count(metrics.RETRY, each.claim.stage)
-    return [each.claim.task_id in gone for each in failures]
+    return [each.claim.key in enders and each.claim.task_id in gone for each in failures]
+
+
+def _end(unit: Unit, failure: Failure) -> End | None:
+    """The end of a task by a failure; None for a shard that is not the claim's own any more."""
+    claim = failure.claim
+    attempt: int | None = claim.attempt
+    if claim.shard:
+        attempt = shards.give_up(unit, claim.task_id, process_id()) if shards.is_held(unit, claim) else None
+        if attempt is None:
+            return None
+    return End(claim.task_id, attempt, process_id(), error=error_fields(failure.error, claim.stage))
 
 
 def _has_another(failure: Failure) -> bool:
@@ -78,15 +83,19 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
     """Make the next attempt due later. A crash is counted apart from errors."""
     crashed = failure.error.code == "worker_crashed"
     held = failure.claim
+    delay = timedelta(seconds=backoff(held.crashes if crashed else held.errors, failure.error.retry_after))
+    error = ending.json_of(error_fields(failure.error, held.stage))
+    if held.shard:
+        return shards.put_off(unit, held, delay, crashed=crashed, error=error)
     row = unit.session.execute(
         _PUT_OFF,
         {
             "id": held.task_id,
             "attempt": held.attempt,
             "worker": process_id(),
-            "delay": timedelta(seconds=backoff(held.crashes if crashed else held.errors, failure.error.retry_after)),
+            "delay": delay,
             "crashed": int(crashed),
-            "error": ending.json_of(error_fields(failure.error, held.stage)),
+            "error": error,
             "sources": list(sources("put_off")),
             "target": target("put_off"),
         },
@@ -96,17 +105,18 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
 
 def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
     """Give claims back unharmed, as a worker that is told to stop does: neither an error nor a crash is counted."""
+    whole = [each for each in claims if not each.shard]
     rows = unit.session.execute(
         _HAND_BACK,
         {
-            "ids": [each.task_id for each in claims],
-            "attempts": [each.attempt for each in claims],
+            "ids": [each.task_id for each in whole],
+            "attempts": [each.attempt for each in whole],
             "worker": process_id(),
             "target": target("requeue"),
         },
     )
-    back = {row.id for row in rows}
-    return [each.task_id in back for each in claims]
+    back = {row.id for row in rows} | shards.hand_back(unit, [each for each in claims if each.shard])
+    return [(each.key if each.shard else each.task_id) in back for each in claims]
 
 
 def hand_back_all(unit: Unit) -> int:
@@ -122,7 +132,7 @@ def hand_back_all(unit: Unit) -> int:
         ),
         {"worker": process_id(), "target": target("requeue")},
     )
-    return len(rows.all())
+    return len(rows.all()) + shard_repair.hand_back_all(unit)
 
 
 def died(unit: Unit, worker: UUID) -> int:
@@ -133,25 +143,20 @@ def died(unit: Unit, worker: UUID) -> int:
     other is given up.
 
     Returns:
-      how many tasks were taken from it.
+      how many tasks and shards were taken from it.
     """
     rows = unit.session.execute(_DIED, {"worker": worker, "target": target("requeue")}).all()
     hopeless = [row for row in rows if row.deaths >= DEATH_BUDGET]
     unit.session.execute(_CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
-    message = f"{DEATH_BUDGET} workers died one after the other while they ran this stage"
-    ending.fail(
-        unit,
-        [
-            End(
-                row.id,
-                row.attempt,
-                worker,
-                error=error_fields(TaskError("worker_crashed", message), row.stage),
-            )
-            for row in hopeless
-        ],
-    )
-    return len(rows)
+    parts = shard_repair.died(unit, worker)
+    lost = {row.task_id: row.stage for row in parts if row.deaths >= DEATH_BUDGET}
+    error = TaskError("worker_crashed", f"{DEATH_BUDGET} workers died one after the other while they ran this stage")
+    ends = [End(row.id, row.attempt, worker, error=error_fields(error, row.stage)) for row in hopeless] + [
+        End(task_id, shards.give_up(unit, task_id, worker), worker, error=error_fields(error, stage))
+        for task_id, stage in lost.items()
+    ]
+    ending.fail(unit, ends)
+    return len(rows) + len(parts)
 
 
 _PUT_OFF = text(

@@ -55,6 +55,15 @@ TRANSITIONS = (
         Status.PROCESSING,
         "The stage is done and the next one may be claimed.",
     ),
+    Transition(
+        "divide",
+        (Status.PROCESSING,),
+        Status.PROCESSING,
+        "The stage is large: its shards are claimed one by one, by any workers.",
+    ),
+    Transition(
+        "join", (Status.PROCESSING,), Status.PROCESSING, "The last shard is done; its worker goes on with the stage."
+    ),
     Transition("complete", (Status.PROCESSING,), Status.COMPLETED, "The last stage is done."),
     Transition(
         "put_off",

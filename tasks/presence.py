@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from models import Worker
 from settings import settings
+from tasks import shard_repair
 from tasks.failing import died, hand_back_all
 from tasks.lifecycle import target
 from tasks.process import process_id, process_name
@@ -98,7 +99,7 @@ def sweep(unit: Unit) -> int:
     ).all()
     if unknown:
         log.warning("claims_without_holder", tasks=[str(row.id) for row in unknown])
-    return requeued + len(unknown)
+    return requeued + len(unknown) + shard_repair.give_back_unknown(unit, UNKNOWN_AFTER, lease)
 
 
 _ADD_TO_THE_DEAD = """

@@ -170,7 +170,7 @@ def _ended_stage(stage: dict[str, Any]) -> dict[str, Any]:
 
 def _open_stage(task: Task, name: str) -> dict[str, Any]:
     present = name == task.stage and task.status not in ENDED
-    running = present and task.worker_id is not None
+    running = present and (task.worker_id is not None or task.shards > 0)
     status = str(Status.PROCESSING) if running else str(task.status) if present else "pending"
     if present and not running and task.status == Status.PROCESSING:
         status = str(Status.QUEUED)

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models import Task
-from tasks import dependencies, dispatch
+from tasks import dependencies, dispatch, shard_repair
 from tasks.lifecycle import sources, target
 from tasks.retention import RESUMABLE
 from tasks.types import all_types
@@ -73,7 +73,10 @@ def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
             answer.refused[orphan.task_id] = f"it depends on task {orphan.cause}, which is {orphan.cause_status}"
         rows = [row for row in rows if row["id"] not in answer.refused]
     if rows:
-        unit.session.execute(_RETRY, [_again(row) for row in rows])
+        again = [_again(row) for row in rows]
+        unit.session.execute(_RETRY, again)
+        if anew := [each["id"] for each in again if not each["resumes"]]:
+            shard_repair.forget(unit.session, anew)
         _reopen_batches(unit, rows)
         dispatch.refill(unit, {row["queue"] for row in rows})
     answer.task_ids = [row["id"] for row in rows]

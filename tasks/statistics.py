@@ -21,6 +21,7 @@ import metrics
 from broker.topology import QUEUES, Counts
 from models import Tally, Worker
 from models.base import rfc3339
+from models.shard import TAKEN
 from models.task import READY
 from tasks import pausing
 from tasks.unit import broker
@@ -146,7 +147,9 @@ _QUEUES = text(
         count(*) FILTER (WHERE {READY}) AS ready,
         count(*) FILTER (WHERE {READY} AND published_at IS NOT NULL) AS published,
         count(*) FILTER (WHERE status = 'waiting') AS delayed,
-        count(*) FILTER (WHERE worker_id IS NOT NULL) AS running,
+        count(*) FILTER (WHERE worker_id <> '{TAKEN}') + coalesce(sum(
+            (SELECT count(*) FROM shards WHERE task_id = tasks.id AND shards.worker_id IS NOT NULL)
+        ) FILTER (WHERE shards > 0), 0)::bigint AS running,
         extract(epoch FROM now() - min(due_at) FILTER (WHERE {READY}))::float AS oldest
     FROM tasks WHERE status IN ('waiting', 'queued', 'processing')
     GROUP BY queue

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 import metrics
 from models.task import READY
-from tasks import concurrency, dispatch, ending
+from tasks import concurrency, dispatch, ending, shard_repair, shards
 from tasks.ending import End
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
+from tasks.shards import Key, Range
 from tasks.types import all_stages, task_type
 from tasks.unit import Unit
 
@@ -38,8 +39,17 @@ class Claim:
     crashes: int
     deaths: int
     """Workers that died with an earlier attempt at this stage; after one, the stage runs alone in a process."""
+    shard: Range | None = None
+    """The part of a divided stage that is claimed; its own are then `attempt`, `errors`, `crashes` and `deaths`."""
+    joins: bool = False
+    """Whether the stage was divided, and all its shards are done."""
     lost: threading.Event = field(default_factory=threading.Event)
     """Set when the row is no longer ours: cancelled, or given to another worker."""
+
+    @property
+    def key(self) -> Key:
+        """What tells this claim from every other."""
+        return self.task_id, self.shard.index if self.shard else None, self.attempt
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "lost"}
@@ -65,12 +75,18 @@ class Advance:
       units: how many units of work the stage had, 0 when it does not count any.
       within: writes that belong to the same transaction, such as the swap of a document's version; called only
         while the claim is held. Gives more of the result.
+      shards: the first unit of each shard, and the one behind its last, when the stage is not done but divided.
+      anew: whether shards of an earlier attempt count no more, since what they read has changed.
+      part: what a shard that is done leaves to whoever joins.
     """
 
     claim: Claim
     result: dict[str, Any] = field(default_factory=dict)
     units: int = 0
     within: Callable[[Session], dict[str, Any]] | None = None
+    shards: Sequence[tuple[int, int]] = ()
+    anew: bool = False
+    part: bytes | None = None
 
 
 def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
@@ -93,38 +109,53 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
         # Whoever ends next makes room for them.
         unit.session.execute(_GIVE_BACK, wishes)
     dispatch.age(unit, (row.queue for row in rows))
+    claims = [_claim(row) for row in rows]
+    if divided := {row.id for row in rows if row.shards}:
+        whole = [each for each in claims if each.task_id not in divided]
+        claims = whole + shards.take(unit, [each for each in claims if each.task_id in divided])
     if rows or places is None:
         # Those that stood back made room as well.
         stages = all_stages()
         dispatch.refill(unit, {stages[each.stage].queue for each in wanted})
-    claims = {
-        (row.id, row.stage): Claim(
-            row.id,
-            row.task_type,
-            row.stage,
-            row.attempt,
-            row.kb_id,
-            row.payload,
-            row.timeout,
-            row.retry_limit,
-            row.errors,
-            row.crashes,
-            row.deaths,
-        )
-        for row in rows
-    }
     # A wake-up that came twice gets the claim once.
-    return [claims.pop((each.task_id, each.stage), None) for each in wanted]
+    given = {(each.task_id, each.stage): each for each in claims}
+    return [given.pop((each.task_id, each.stage), None) for each in wanted]
 
 
-def advance(unit: Unit, done: Sequence[Advance]) -> list[bool]:
+def _claim(row: Any) -> Claim:
+    return Claim(
+        row.id,
+        row.task_type,
+        row.stage,
+        row.attempt,
+        row.kb_id,
+        row.payload,
+        row.timeout,
+        row.retry_limit,
+        row.errors,
+        row.crashes,
+        row.deaths,
+    )
+
+
+def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
     """Write down stages that are done: the next stage becomes ready, or the task completes.
 
     The wake-up of the next stage is forwarded by Dramatiq's pipeline, so the row says that it is published.
 
     Returns:
-      for each whether the row was still the claim's own; where not, nothing was written.
+      for each whether its stage is over by it. It is not where the row was no longer the claim's own, and nothing
+      was written; nor where the stage was divided. The last of its shards is answered with the claim of the whole.
     """
+    shards.divide(unit, [each for each in done if each.shards])
+    joined = shards.finish(unit, [each for each in done if each.claim.shard])
+    own = _advance_whole(unit, [each for each in done if not each.shards and not each.claim.shard])
+    if concurrency.is_short():
+        dispatch.refill(unit, dispatch.queues())
+    return [joined.get(each.claim.key) or each.claim.task_id in own for each in done]
+
+
+def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     for each in done:
         if each.within is not None and _is_held(unit, each.claim):
             each.result.update(each.within(unit.session))
@@ -134,9 +165,9 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool]:
         unit,
         [End(each.claim.task_id, each.claim.attempt, process_id(), each.result, units=each.units) for each in ended],
     )
-    if concurrency.is_short():
-        dispatch.refill(unit, dispatch.queues())
-    return [each.claim.task_id in own for each in done]
+    if over := [each.claim.task_id for each in done if each.claim.joins and each.claim.task_id in own]:
+        shard_repair.forget(unit.session, over)
+    return own
 
 
 def _is_held(unit: Unit, claim: Claim) -> bool:
@@ -187,27 +218,28 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
     Returns:
       for each whether the row was still the claim's own.
     """
+    whole = [each for each in reports if not each[0].shard]
     rows = unit.session.execute(
         _REPORT,
         {
-            "ids": [held.task_id for held, _, _ in reports],
-            "attempts": [held.attempt for held, _, _ in reports],
-            "done": [done for _, done, _ in reports],
-            "units": [units for _, _, units in reports],
+            "ids": [held.task_id for held, _, _ in whole],
+            "attempts": [held.attempt for held, _, _ in whole],
+            "done": [done for _, done, _ in whole],
+            "units": [units for _, _, units in whole],
             "progress": [
-                task_type(held.task_type).progress(held.stage, done / max(units, 1)) for held, done, units in reports
+                task_type(held.task_type).progress(held.stage, done / max(units, 1)) for held, done, units in whole
             ],
             "worker": process_id(),
         },
     )
-    own = {row.id for row in rows}
-    return [held.task_id in own for held, _, _ in reports]
+    own = {row.id for row in rows} | shards.report(unit, [(held, done) for held, done, _ in reports if held.shard])
+    return [(held.key if held.shard else held.task_id) in own for held, _, _ in reports]
 
 
-def still_held(session: Session) -> set[tuple[UUID, int]]:
-    """The (task, attempt) pairs that this process holds by the rows."""
+def still_held(session: Session) -> set[Key]:
+    """What this process holds by the rows, as the keys of its claims."""
     rows = session.execute(text("SELECT id, attempt FROM tasks WHERE worker_id = :worker"), {"worker": process_id()})
-    return {(row.id, row.attempt) for row in rows}
+    return {(row.id, None, row.attempt) for row in rows} | shards.held(session)
 
 
 _CLAIM = text(
@@ -242,7 +274,7 @@ _CLAIM = text(
     FROM free LEFT JOIN holder USING (kb_id, subject)
     WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
-        t.retry_limit, t.errors, t.crashes, t.deaths
+        t.retry_limit, t.errors, t.crashes, t.deaths, t.shards
     """
 )
 
@@ -276,9 +308,10 @@ _ADVANCE = text(
             'units', done.units, 'units_done', done.units, 'attempts', t.stage_attempts),
         worker_id = NULL, claimed_at = NULL, due_at = now(), published_at = now(), publications = 1,
         stage_attempts = 0, errors = 0, crashes = 0, deaths = 0,
-        stage_started_at = NULL, units = 0, units_done = 0, error = NULL
+        stage_started_at = NULL, units = 0, units_done = 0, error = NULL, shards = 0
     FROM (
-        SELECT held.id, held.stage AS done_stage, held.claimed_at, given.*
+        SELECT held.id, held.stage AS done_stage,
+            CASE WHEN held.shards > 0 THEN held.stage_started_at ELSE held.claimed_at END AS begun_at, given.*
         FROM unnest(
             CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:units AS integer[]),
             CAST(:stages AS text[]), CAST(:queues AS text[]), CAST(:progress AS float[])
@@ -289,7 +322,7 @@ _ADVANCE = text(
         ORDER BY held.id FOR UPDATE OF held
     ) AS done
     WHERE t.id = done.id
-    RETURNING t.id, done.done_stage, extract(epoch FROM clock_timestamp() - done.claimed_at)::float AS seconds
+    RETURNING t.id, done.done_stage, extract(epoch FROM clock_timestamp() - done.begun_at)::float AS seconds
     """
 )
 
