@@ -49,6 +49,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _ALL_HIGH = bytes(range(128, 256))
 _HIGH = re.compile(rb"[\x80-\xff]")
 _HIGH_RUN = re.compile(r"[^\x00-\x7f]+")
+_NEVER, _UNFIT = -20.0, -10.5
 #: Above ASCII in cp1252: among letters, as in "café"; signs, alone or beside a space that does not break, some of them
 #: never before a letter; letters that are words themselves; what is no character there; and anything else.
 _LATIN = (
@@ -61,8 +62,8 @@ _LATIN = (
         log(0.3 / 60),
     ),
     (re.compile(rb"(?<![\x80-\xff])[\xc0-\xff](?![\x80-\xff])"), log(0.1 / 60)),
-    (re.compile(rb"[\x81\x8d\x8f\x90\x9d]"), -20.0),
-    (_HIGH, -10.5),
+    (re.compile(rb"[\x81\x8d\x8f\x90\x9d]"), _NEVER),
+    (_HIGH, _UNFIT),
 )
 _LATIN_PRIOR = 3.0
 #: How the encodings of East Asia are weighed, and how much more often they occur in advance, as a logarithm.
@@ -111,9 +112,10 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
         decoded = _as_declared(data, declared, warnings)
         if decoded is not None:
             return decoded
-    text = _strictly(data, "utf-8")
-    suspect = _CONTROL.search(data, 0, _HEAD) and (text is None or data[:_HEAD].isascii())
-    if suspect and (wide := wide_encoding(data[:_HEAD])):
+    text, head = _strictly(data, "utf-8"), data[:_HEAD]
+    # ASCII may hold a NUL, but nobody writes it; in UTF-16 it is half of every Latin letter.
+    suspect = _CONTROL.search(head) if text is None else b"\x00" in head and head.isascii()
+    if suspect and (wide := wide_encoding(head)):
         return _as(data, wide, warnings)
     return _by_score(data, warnings) if text is None else Decoded(text, "utf-8", warnings)
 
@@ -148,8 +150,8 @@ def _more_likely(data: bytes, encoding: str) -> str | None:
     sample = _sample(data)
     scores = _scores(data, sample)
     best = max(scores, key=lambda name: scores[name])
-    known = encoding if encoding in scores else "cp1252"
-    return best if _sense(scores[best], sample) - _sense(scores[known], sample) > _BETTER else None
+    known = scores.get(encoding, 0.0)
+    return best if _sense(scores[best], sample) - _sense(known, sample) > _BETTER else None
 
 
 def encoding_named(name: str) -> str | None:
@@ -171,14 +173,22 @@ def wide_encoding(head: bytes) -> str | None:
     head is the text's beginning, or all of it.
     """
     for order in ("utf-32-le", "utf-32-be"):
-        # Three of four bytes are bounded: nothing else is so by chance.
-        if len(head) >= 4 and _strictly(head[: len(head) & ~3], order) is not None:
+        # Of four bytes one is always 0 and another nearly so: nothing else is like that by chance.
+        text = _strictly(head[: len(head) & ~3], order)
+        if text and likelihood.likelihood(text, likelihood.universal) > _WIDE_SENSE:
             return order
     pairs = head[: len(head) & ~1]
     scores = {order: likelihood.likelihood(pairs.decode(order, "replace"), likelihood.universal) for order in _WIDE}
     best, other = sorted(_WIDE, key=lambda order: scores[order], reverse=True)
-    lead = scores[best] - scores[other]
-    return best if scores[best] > _WIDE_SENSE and lead > _WIDE_LEAD and lead * len(pairs) / 2 > _DOUBT else None
+    lead, count = scores[best] - scores[other], len(pairs) / 2
+    likely = scores[best] > _WIDE_SENSE and scores[best] * count > _narrow(pairs)
+    return best if likely and lead > _WIDE_LEAD and lead * count > _DOUBT else None
+
+
+def _narrow(data: bytes) -> float:
+    """The logarithm of how likely bytes are in an encoding in which letters are single bytes, roughly."""
+    controls, high = len(_CONTROL.findall(data)), len(data) - len(data.translate(None, _ALL_HIGH))
+    return controls * _NEVER + high * _UNFIT + (len(data) - controls - high) * likelihood.ASCII
 
 
 def _by_score(data: bytes, warnings: list[str]) -> Decoded:
