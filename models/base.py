@@ -37,6 +37,9 @@ class HalfVector(UserDefinedType[str]):
         return "halfvec"
 
 
+#: Before and behind every id.
+FIRST_ID, LAST_ID = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
+
 _lock = threading.Lock()
 _last = 0
 

@@ -17,19 +17,21 @@ READY = "worker_id IS NULL AND status IN ('queued', 'processing')"
 #: What the dispatch is fair between; tasks without a KB share one place.
 KB = "coalesce(kb_id, '')"
 
-#: The parts of the index on status and task type that hold any task of `:statuses`. It is walked from one type to the
-#: next, so that it costs a probe for each, however many tasks there are.
+#: The parts of an index that hold any task of `:statuses` (with `OF_KB`, of `:kb_id`): statuses with task types. It is
+#: walked from one type to the next, so that it costs a probe for each, however many tasks there are.
 PARTS = """
     WITH RECURSIVE part(status, task_type) AS (
-        SELECT given.status, (SELECT min(task_type) FROM tasks WHERE tasks.status = given.status)
+        SELECT given.status, (SELECT min(task_type) FROM tasks WHERE {of_kb} tasks.status = given.status)
         FROM unnest(CAST(:statuses AS text[])) AS given(status)
         UNION ALL
         SELECT status, (
-            SELECT min(task_type) FROM tasks WHERE tasks.status = part.status AND tasks.task_type > part.task_type)
+            SELECT min(task_type) FROM tasks
+            WHERE {of_kb} tasks.status = part.status AND tasks.task_type > part.task_type)
         FROM part WHERE task_type IS NOT NULL
     )
     SELECT status, task_type FROM part WHERE task_type IS NOT NULL
 """
+OF_KB = "kb_id = :kb_id AND"
 
 
 class Task(Base):
@@ -103,7 +105,7 @@ class Task(Base):
             "status IN ('waiting', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"
         ),
         # A page of the list, of any size of the table, is read from one of these; see `tasks.reading`.
-        Index(None, "kb_id", "status", "id"),
+        Index(None, "kb_id", "status", "task_type", "id"),
         Index(None, "status", "task_type", "id"),
         Index(None, "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,13 +12,11 @@ from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES
 from models import Batch, Task
-from models.base import id_at, rfc3339
-from models.task import PARTS
+from models.base import FIRST_ID, LAST_ID, id_at, rfc3339
+from models.task import OF_KB, PARTS
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
 
-#: Before and behind every id.
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 #: An id may have been made so long before its row: an upload gets its own before its first byte comes.
 EARLIER = timedelta(hours=1)
 PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
@@ -60,27 +58,33 @@ def page(
     return [view(task) for task in session.scalars(found, given | bounds | {"statuses": statuses})]
 
 
-def _page(given: Collection[str]) -> str:
-    """The statement of a page: of each part of an index that may hold some of it, the newest are at its end."""
-    equal = [name for name in given if name != "created_after"]
-    conditions = [f"{name} = :{name}" for name in equal] + ["id < :before", "id >= :after"]
-    parts = "(VALUES (1)) AS part(whole)"
-    if "created_after" in given:
-        conditions.append("created_at > :created_after")
-    if "batch_id" in equal:
-        pass  # No batch is larger than a page.
-    elif "kb_id" in equal:
-        parts = "unnest(CAST(:statuses AS text[])) AS part(status)"
-        conditions.append("status = part.status")
-    elif equal:
-        parts = f"({PARTS}) AS part"
-        conditions += ["status = part.status", "task_type = part.task_type"]
+def _page(given: Mapping[str, Any]) -> str:
+    """The statement of a page: of each part of an index that may hold some of it, the newest are at its end.
+
+    Rows are compared as the index orders them: PostgreSQL then does not filter the whole table in the order of its ids.
+    """
+    conditions = ["created_at > :created_after"] if "created_after" in given else []
+    parts, chosen, columns, part = "(VALUES (1)) AS part(whole)", "", "id", ""
+    if "batch_id" in given:
+        # No batch is larger than two pages.
+        conditions += [f"{name} = :{name}" for name in given if name != "created_after"]
+    elif given.keys() & {"kb_id", "status", "task_type"}:
+        of_kb = "kb_id" in given
+        parts = f"({PARTS.format(of_kb=OF_KB if of_kb else '')}) AS part"
+        chosen = "WHERE part.task_type = :task_type" if "task_type" in given else ""
+        columns, part = "status, task_type, id", "part.status, part.task_type, "
+        if of_kb:
+            columns, part = f"kb_id, {columns}", f":kb_id, {part}"
+    conditions += [
+        f"({columns}) {sign} ({part}CAST(:{end} AS uuid))" for sign, end in ((">=", "after"), ("<", "before"))
+    ]
     return f"""
         WITH page AS (
             SELECT newest.id FROM {parts} CROSS JOIN LATERAL (
-                SELECT id FROM tasks WHERE {" AND ".join(conditions)} ORDER BY id DESC LIMIT :limit
+                SELECT id FROM tasks WHERE {" AND ".join(conditions)}
+                ORDER BY {columns.replace(",", " DESC,")} DESC LIMIT :limit
             ) AS newest
-            ORDER BY newest.id DESC LIMIT :limit
+            {chosen} ORDER BY newest.id DESC LIMIT :limit
         )
         SELECT tasks.* FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC
     """

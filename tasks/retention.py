@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from models import Task
-from models.base import id_at
+from models.base import FIRST_ID, id_at
 from models.task import PARTS
 from settings import settings
 from tasks.lifecycle import ENDED, OPEN, Status, sources
@@ -50,6 +50,7 @@ def prune(unit: Unit) -> int:
             "statuses": list(ended_by),
             "ended_by": list(ended_by.values()),
             "before": [id_at(moment) for moment in ended_by.values()],
+            "first": FIRST_ID,
             "limit": AT_ONCE,
         },
     ).all()
@@ -64,22 +65,24 @@ def _days(status: Status) -> float:
     return kept.retention_completed_days if status == Status.COMPLETED else kept.retention_failed_days
 
 
-#: The oldest of each part of an index that holds ended tasks; ids bound it to those that can have ended by then.
+#: The oldest of each part of an index that holds ended tasks; ids bound it to those that can have ended by then. Rows
+#: are compared as the index orders them: that keeps PostgreSQL from filtering the whole table by the order of its ids.
 _PRUNE = text(
     f"""
     WITH old AS (
         SELECT oldest.id
-        FROM ({PARTS}) AS part
+        FROM ({PARTS.format(of_kb="")}) AS part
         JOIN unnest(
             CAST(:statuses AS text[]), CAST(:ended_by AS timestamptz[]), CAST(:before AS uuid[])
         ) AS kept(status, ended_by, before) USING (status)
         CROSS JOIN LATERAL (
             SELECT id FROM tasks
-            WHERE status = part.status AND task_type = part.task_type AND id < kept.before
+            WHERE (status, task_type, id) >= (part.status, part.task_type, CAST(:first AS uuid))
+                AND (status, task_type, id) < (part.status, part.task_type, kept.before)
                 AND finished_at < kept.ended_by
                 AND NOT EXISTS (SELECT FROM callbacks AS c WHERE c.task_id = tasks.id AND c.status = 'pending')
                 AND NOT EXISTS (SELECT FROM callbacks AS c WHERE c.batch_id = tasks.batch_id AND c.status = 'pending')
-            ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+            ORDER BY status, task_type, id LIMIT :limit FOR UPDATE SKIP LOCKED
         ) AS oldest
         LIMIT :limit
     ), silenced AS (

@@ -9,7 +9,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    op.create_index("ix_tasks_kb_id_status_id", "tasks", ["kb_id", "status", "id"])
+    op.create_index("ix_tasks_kb_id_status_task_type_id", "tasks", ["kb_id", "status", "task_type", "id"])
     op.create_index("ix_tasks_status_task_type_id", "tasks", ["status", "task_type", "id"])
     op.drop_index("ix_tasks_kb_id_id", "tasks")
     # By default a table of 10 million rows, and every index of it, is left alone until 2 million rows are dead.
@@ -20,4 +20,4 @@ def downgrade() -> None:
     op.execute("ALTER TABLE tasks RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold)")
     op.create_index("ix_tasks_kb_id_id", "tasks", ["kb_id", "id"])
     op.drop_index("ix_tasks_status_task_type_id", "tasks")
-    op.drop_index("ix_tasks_kb_id_status_id", "tasks")
+    op.drop_index("ix_tasks_kb_id_status_task_type_id", "tasks")
