@@ -39,6 +39,10 @@ check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes not
 bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and its memory after a mixed load; takes a minute
 	$(BIN)/python -m bench.footprint
 
+.PHONY: bench-retrieval
+bench-retrieval: $(VENV)/dev.installed  ## Recall of search over REST on the question sets below DATA; takes some minutes
+	$(BIN)/python -m bench.retrieval --data $(or $(DATA),../shared/data)
+
 .PHONY: format
 format: $(VENV)/dev.installed  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .

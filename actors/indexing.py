@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from actors.stage import Work, stage
 from documents import index
-from tasks.work import Advance, timings
+from tasks.work import Advance, metadata, timings
 
 
 @stage
@@ -16,7 +16,7 @@ def indexing(work: Work) -> Advance:
     """Rows to search results: the one moment at which the document changes."""
 
     def publish(session: Session) -> dict[str, Any]:
-        swapped = index.swap(session, work.task_id)
+        swapped = index.swap(session, work.task_id, metadata(session, work.claim))
         version = index.facts(session, work.task_id)
         warnings = list(version.warnings)
         if not swapped.published:

@@ -6,14 +6,45 @@ import time
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from api import requests
 from api.operation import operation
-from api.problems import Invalid
 from documents import search
 from documents.embedding import embedder
+from documents.scope import Filter
 from settings import Settings
+from tasks.submission import obstacle
+
+
+class SearchFilter(BaseModel):
+    """Conditions that a hit's document must meet, all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    documents: str | list[str] | None = Field(
+        None,
+        validation_alias=AliasChoices("documents", "document_id"),
+        description="The id of a document, or a list of ids.",
+    )
+    metadata: dict[str, Any] = Field(
+        {},
+        max_length=32,
+        description="By name what a document's `metadata` must hold: a value, or a list of which one will do. A list"
+        " in the document matches by each of its values.",
+    )
+
+    @field_validator("documents", "metadata")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        if (found := obstacle(value)) is not None:
+            raise ValueError(found)
+        return value
+
+    def conditions(self) -> Filter:
+        """As the search is handed it."""
+        documents = [self.documents] if isinstance(self.documents, str) else self.documents
+        return Filter(documents, self.metadata)
 
 
 class SearchRequest(BaseModel):
@@ -24,7 +55,14 @@ class SearchRequest(BaseModel):
     query: str = Field(min_length=1, max_length=10_000)
     limit: int = Field(10, ge=1, le=100)
     mode: Literal["hybrid", "vector", "text"] = Field("hybrid", description="By words and vectors, or by one of them.")
-    filter: dict[str, Any] = Field({}, description="`document_id`: one, or a list of them.")
+    filter: SearchFilter = SearchFilter()
+
+
+class Highlight(BaseModel):
+    """Where words of the query stand: offsets in characters of the hit's own `text`, `end` exclusive."""
+
+    start: int
+    end: int
 
 
 class FoundChunk(BaseModel):
@@ -38,6 +76,7 @@ class FoundChunk(BaseModel):
     heading_path: list[str]
     start: int
     end: int
+    highlights: list[Highlight]
 
 
 class SearchAnswer(BaseModel):
@@ -68,18 +107,15 @@ class Search:
             built_with = await requests.read(search.embedder_of, kb_id)
             provider = embedder(built_with or self._settings.embedder, self._settings)
             question = await requests.beside(search.ask, asked.query, provider)
-        try:
-            hits = await requests.read(
-                search.search,
-                kb_id,
-                question,
-                limit=asked.limit,
-                mode=asked.mode,
-                filter=asked.filter,
-                repeatable=True,
-            )
-        except ValueError as error:
-            raise Invalid([{"field": "filter", "message": str(error)}]) from None
+        hits = await requests.read(
+            search.search,
+            kb_id,
+            question,
+            limit=asked.limit,
+            mode=asked.mode,
+            filter=asked.filter.conditions(),
+            repeatable=True,
+        )
         resp.media = {
             "hits": [asdict(hit) for hit in hits],
             "took_ms": round((time.perf_counter() - began) * 1000, 1),

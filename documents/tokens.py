@@ -16,6 +16,8 @@ _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff
 _UNSPACED = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 _RUNS = re.compile(f"(?P<han>[{_HAN}]+)|(?P<unspaced>[{_UNSPACED}]+)|(?P<word>(?:(?![{_HAN}{_UNSPACED}])[^\\W_])+)")
 
+_UNSPACED_BEGINNING = re.compile(f"[{_HAN}{_UNSPACED}]")
+
 
 def index_tokens(text: str) -> list[str]:
     """The words of a text in no particular order, each as often as it occurs; Chinese is cut by rjieba.
@@ -66,14 +68,32 @@ def query_tokens(text: str) -> list[str]:
     Whoever searches keeps those that the index knows: its vocabulary stands in for the dictionary.
     """
     words: list[str] = []
-    for match in _RUNS.finditer(normalised(text)):
-        run = match.group()
-        if match.lastgroup == "word":
+    for _, run, spaced in runs(normalised(text)):
+        if spaced:
             words.append(run[:LONGEST_TOKEN])
         else:
             for length in range(1, LONGEST_GRAM + 1):
                 words.extend(_grams(run, length))
     return list(dict.fromkeys(words))
+
+
+def runs(text: str) -> Iterator[tuple[int, str, bool]]:
+    """The words and the runs of a script without spaces in a normalised text.
+
+    Each with its offset, and whether it is a word that spaces set apart.
+    """
+    for match in _RUNS.finditer(text):
+        yield match.start(), match.group(), match.lastgroup == "word"
+
+
+def is_spaced(token: str) -> bool:
+    """Whether a token is a word that spaces set apart, not a piece of Chinese or the like."""
+    return _UNSPACED_BEGINNING.match(token) is None
+
+
+def is_covered(token: str, known: Iterable[str]) -> bool:
+    """Whether a piece of Chinese is part of a longer piece that is known; words that spaces set apart never are."""
+    return not is_spaced(token) and any(token in other for other in known if len(other) > len(token))
 
 
 def normalised(text: str) -> str:

@@ -26,8 +26,12 @@ class Document(Base):
     chunks: Mapped[int] = mapped_column(Integer)
     tokens: Mapped[int] = mapped_column(Integer)
     """The sum of its chunks' `token_count`: with `chunks`, what BM25 needs to know of a KB's average chunk."""
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
+    """The `metadata` of the submission that it shows; a search can be filtered by it."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (Index(None, "metadata", postgresql_using="gin", postgresql_ops={"metadata": "jsonb_path_ops"}),)
 
 
 class Version(Base):

@@ -87,9 +87,8 @@ class Submission(BaseModel):
     @field_validator("kb_id", "payload", "callback_url", "metadata")
     @classmethod
     def _can_be_stored(cls, value: Any) -> Any:
-        obstacle = _obstacle(value)
-        if obstacle is not None:
-            raise ValueError(obstacle)
+        if (found := obstacle(value)) is not None:
+            raise ValueError(found)
         return value
 
     @field_validator("task_type")
@@ -258,7 +257,7 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
     }
 
 
-def _obstacle(value: object, depth: int = 0) -> str | None:
+def obstacle(value: object, depth: int = 0) -> str | None:
     """Why PostgreSQL's text and JSON cannot hold a value; None when they can."""
     if depth > DEEPEST:
         return f"is nested more than {DEEPEST} levels deep"
@@ -271,5 +270,5 @@ def _obstacle(value: object, depth: int = 0) -> str | None:
         return "holds a number that is beyond all bounds"
     elif isinstance(value, (dict, list)):
         parts = chain(value, value.values()) if isinstance(value, dict) else value
-        return next((found for part in parts if (found := _obstacle(part, depth + 1)) is not None), None)
+        return next((found for part in parts if (found := obstacle(part, depth + 1)) is not None), None)
     return None

@@ -177,6 +177,14 @@ def _is_held(unit: Unit, claim: Claim) -> bool:
     return unit.session.execute(text(held), values).first() is not None
 
 
+def metadata(session: Session, claim: Claim) -> dict[str, Any]:
+    """What the submitter of a task said of it."""
+    said: dict[str, Any] = session.execute(
+        text("SELECT metadata FROM tasks WHERE id = :id"), {"id": claim.task_id}
+    ).scalar_one()
+    return said
+
+
 def timings(session: Session, claim: Claim) -> dict[str, float]:
     """Seconds that each stage of a task took from its first start, the present one until now."""
     rows = session.execute(_TIMINGS, {"id": claim.task_id})
