@@ -49,8 +49,8 @@ CODES: dict[str, Code] = {
     "unsupported_format": Code(
         "No reader knows this format.",
         False,
-        "Convert the document to PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV or plain text.",
-        "请将文档转换为 PDF、DOCX、PPTX、XLSX、HTML、Markdown、CSV 或纯文本。",
+        "Convert the document to PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV or plain text, or put several into a zip.",
+        "请将文档转换为 PDF、DOCX、PPTX、XLSX、HTML、Markdown、CSV 或纯文本，也可将多个文件打包为 zip。",
     ),
     "archive_bomb": Code(
         "The file inflates to far more than its size can justify.",

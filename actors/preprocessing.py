@@ -1,17 +1,27 @@
-"""Stage 1: the document's bytes are fetched, checked and read; its text is kept as a version."""
+"""Stage 1: the document's bytes are fetched, checked and read; its text is kept as a version.
+
+An archive of documents becomes a batch of tasks instead, one for each of its members.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from actors.children import SANDBOX
 from actors.stage import Work, stage
 from documents import index, source
+from documents.archive import begins_as_zip
 from documents.sandbox import Cancelled
+from documents.source import Source
+from documents.storage import storage
+from documents.unpacking import Unpacked
 from models import database
+from models.base import new_id
 from settings import settings
-from tasks.types.document_processing import document_id_of, parameters_of
+from tasks.submission import Member
+from tasks.types.document_processing import document_id_of, member_payload, parameters_of
 from tasks.work import Advance
 
 
@@ -24,6 +34,8 @@ def preprocessing(work: Work) -> Advance:
             fetched = source.fetch(
                 payload, settings(), Path(folder), cancelled=work.interrupted, timeout=work.seconds_left
             )
+            if begins_as_zip(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
+                return _members(work, unpacked)
             extracted = SANDBOX.extract(
                 fetched.path,
                 filename=fetched.filename,
@@ -47,3 +59,32 @@ def preprocessing(work: Work) -> Advance:
             parameters=parameters_of(payload),
         )
     return work.done(units=extracted.pages or 1)
+
+
+def _unpacked(work: Work, fetched: Source, folder: str) -> Unpacked | None:
+    """The members of an archive, in files of `folder`; None for what is one document."""
+    arguments = (str(fetched.path), fetched.filename, fetched.content_type, folder, settings().max_document_bytes)
+    found: Unpacked | None = SANDBOX.run(
+        "documents.unpacking:unpack", arguments, timeout=work.seconds_left, cancelled=work.interrupted
+    )
+    return found
+
+
+def _members(work: Work, unpacked: Unpacked) -> Advance:
+    """Store each member as an upload of its own, under the id of the task that it becomes.
+
+    Those that an attempt stored which died before its tasks were written are deleted as any upload without a task is.
+    """
+    members = []
+    uploads = storage(settings())
+    for count, found in enumerate(unpacked.members, 1):
+        work.check()
+        member = Member(new_id(), member_payload(work.payload, found.name))
+        member.payload["upload_id"] = str(member.task_id)
+        upload = uploads.writer(member.task_id, settings().max_document_bytes)
+        upload.write(Path(found.file).read_bytes())
+        upload.finish()
+        members.append(member)
+        work.report(count, len(unpacked.members))
+    result: dict[str, Any] = {"documents": len(members), "warnings": unpacked.warnings}
+    return work.done(result, units=len(members), members=members)

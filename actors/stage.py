@@ -17,6 +17,7 @@ from actors.ledger import LEDGER
 from errors import TaskError
 from tasks import work
 from tasks.shards import Range
+from tasks.submission import Member
 from tasks.types import all_stages, stages_left
 from tasks.work import Advance, Claim, Wanted
 
@@ -101,9 +102,10 @@ class Work:
         units: int = 0,
         within: Callable[[Session], dict[str, Any]] | None = None,
         part: bytes | None = None,
+        members: Sequence[Member] = (),
     ) -> Advance:
         """The stage, or the shard, is done; see `tasks.work.Advance`."""
-        return Advance(self.claim, result or {}, units, within, part=part)
+        return Advance(self.claim, result or {}, units, within, part=part, members=members)
 
     def divide(self, shards: Sequence[tuple[int, int]], *, anew: bool = False) -> Advance:
         """The stage is for several workers: this function is called for each shard, then once more to join them.

@@ -23,6 +23,12 @@ _LOCAL_HEADER = 30  # bytes before a member's name
 _SMALLEST_ENTRY = 46  # bytes that a member takes in the directory at least
 
 
+def begins_as_zip(path: Path) -> bool:
+    """Whether a file may be a zip archive: an office document, an e-book, or an archive of documents."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
 class Archive:
     """A zip file whose members are read within one budget of inflated bytes.
 

@@ -40,6 +40,8 @@ _REPLY_CLASSES = {
     ("documents.text", "Extracted"),
     ("documents.text", "Anchor"),
     ("documents.chunking", "Chunk"),
+    ("documents.unpacking", "Member"),
+    ("documents.unpacking", "Unpacked"),
     ("errors", "TaskError"),
     ("errors", "_rebuild"),
     ("copyreg", "__newobj__"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from types import SimpleNamespace
@@ -145,6 +146,14 @@ class NewBatch(BaseModel):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A task that another becomes one of: its id, under which its upload is kept, and its payload."""
+
+    task_id: UUID
+    payload: dict[str, Any]
+
+
 class Refused(BaseModel):
     """A task of a batch that depends on tasks which do not exist."""
 
@@ -176,6 +185,33 @@ def submit_batch(unit: Unit, batches: Sequence[NewBatch]) -> list[AcceptedBatch 
     """
     keys = [each._key for each in batches]
     return idempotency.once(unit, batches, keys, lambda new: [_accept_batch(unit, each) for each in new], AcceptedBatch)
+
+
+def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID:
+    """Write the tasks that a task becomes, with its type, KB, priority, limits, callback and metadata.
+
+    Returns:
+      the id of their batch.
+    """
+    row = unit.session.execute(
+        select(
+            Task.task_type, Task.kb_id, Task.priority, Task.retry_limit, Task.timeout, Task.callback_url, Task.details
+        ).where(Task.id == task_id)
+    ).one()
+    names = {value: name for name, value in PRIORITIES.items()}
+    shared = {
+        "task_type": row.task_type,
+        "kb_id": row.kb_id,
+        "priority": names[row.priority],
+        "retry_limit": row.retry_limit,
+        "timeout": row.timeout,
+        "callback_url": row.callback_url,
+        "metadata": row.details,
+    }
+    submissions = [Submission(**shared, payload=each.payload).named(each.task_id) for each in members]
+    batch = _accept_batch(unit, NewBatch(submissions=submissions, callback_url=row.callback_url))
+    assert batch.batch_id is not None  # nothing that they depend on can be missing
+    return batch.batch_id
 
 
 def _accept(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 
 import metrics
 from models.task import READY
-from tasks import concurrency, dispatch, ending, shard_repair, shards
+from tasks import concurrency, dispatch, ending, shard_repair, shards, submission
 from tasks.ending import End
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.shards import Key, Range
+from tasks.submission import Member
 from tasks.types import all_stages, task_type
 from tasks.unit import Unit
 
@@ -78,6 +79,8 @@ class Advance:
       shards: the first unit of each shard, and the one behind its last, when the stage is not done but divided.
       anew: whether shards of an earlier attempt count no more, since what they read has changed.
       part: what a shard that is done leaves to whoever joins.
+      members: the tasks that this one becomes, under a batch that its result names. It is complete by that, whatever
+        stages would follow.
     """
 
     claim: Claim
@@ -87,6 +90,7 @@ class Advance:
     shards: Sequence[tuple[int, int]] = ()
     anew: bool = False
     part: bytes | None = None
+    members: Sequence[Member] = ()
 
 
 def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
@@ -159,8 +163,10 @@ def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     for each in done:
         if each.within is not None and _is_held(unit, each.claim):
             each.result.update(each.within(unit.session))
-    going_on = [each for each in done if task_type(each.claim.task_type).after(each.claim.stage)]
-    ended = [each for each in done if not task_type(each.claim.task_type).after(each.claim.stage)]
+        if each.members and _is_held(unit, each.claim):
+            each.result["batch_id"] = str(submission.submit_members(unit, each.claim.task_id, each.members))
+    going_on = [each for each in done if _goes_on(each)]
+    ended = [each for each in done if not _goes_on(each)]
     own = _next_stage(unit, going_on) | ending.complete(
         unit,
         [End(each.claim.task_id, each.claim.attempt, process_id(), each.result, units=each.units) for each in ended],
@@ -168,6 +174,10 @@ def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     if over := [each.claim.task_id for each in done if each.claim.joins and each.claim.task_id in own]:
         shard_repair.forget(unit.session, over)
     return own
+
+
+def _goes_on(done: Advance) -> bool:
+    return not done.members and task_type(done.claim.task_type).after(done.claim.stage) is not None
 
 
 def _is_held(unit: Unit, claim: Claim) -> bool:

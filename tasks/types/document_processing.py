@@ -68,6 +68,15 @@ def parameters_of(payload: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in payload.items() if name not in (*SOURCES, "document_id", "force")}
 
 
+def member_payload(payload: dict[str, Any], name: str) -> dict[str, Any]:
+    """The payload of a document in an archive, where `name` is its path; all else is as it was said of the archive."""
+    kept = {key: value for key, value in payload.items() if key not in (*SOURCES, "content_type")}
+    return kept | {
+        "document_id": _shortened(f"{document_id_of(payload)}/{name}"),
+        "filename": name.rpartition("/")[2][-LONGEST_ID:],
+    }
+
+
 def _shortened(name: str) -> str:
     """A name that an id has room for; what is cut off still tells two apart."""
     if len(name) <= LONGEST_ID:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import pytest
 
+from documents.storage import storage
 from errors import TaskError
+from models.base import new_id
+from settings import settings
 from tests.actors.conftest import Bench
 
 
@@ -30,3 +36,29 @@ def test_a_document_without_text_is_refused(bench: Bench) -> None:
         bench.finish(bench.take_in(" \n\t\n"), "preprocessing")
     assert refused.value.code == "empty" and not refused.value.retryable
     assert bench.sql("SELECT count(*) FROM versions") == [(0,)]
+
+
+def test_an_archive_whose_worker_died_becomes_one_batch_all_the_same(bench: Bench) -> None:
+    out, upload_id = io.BytesIO(), new_id()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("a.txt", "One.")
+        file.writestr("b/c.txt", "Two.")
+    upload = storage(settings()).writer(upload_id, 10_000)
+    upload.write(out.getvalue())
+    upload.finish()
+    payload = {"upload_id": str(upload_id), "filename": "all.zip", "chunk_size": 500}
+    (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload, metadata={"mine": 1})
+
+    bench.finish_twice(task_id, "preprocessing")
+
+    row = bench.row(task_id)
+    assert row.status == "completed"
+    ((batch_id, total),) = bench.sql("SELECT id, total FROM batches")
+    assert row.result == {"documents": 2, "warnings": [], "batch_id": str(batch_id)}
+    assert total == 2
+    members = bench.sql("SELECT id, payload, metadata, status FROM tasks WHERE batch_id IS NOT NULL ORDER BY id")
+    assert [each[1]["document_id"] for each in members] == ["all.zip/a.txt", "all.zip/b/c.txt"]
+    assert all(each[1]["upload_id"] == str(each[0]) and each[1]["chunk_size"] == 500 for each in members)
+    assert [each[2:] for each in members] == [({"mine": 1}, "queued")] * 2
+    bench.finish_all(members[1][0])
+    assert bench.sql("SELECT text FROM versions") == [("Two.",)]
