@@ -94,6 +94,9 @@ EXAMPLES = {
     "KB_CALLBACK_URL": "https://kb.example.com/callbacks",
     "EMBEDDER": "cohere",
     "COHERE_BASE_URL": "https://api.cohere.com",
+    "EMBEDDING_BASE_URL": "http://localhost:11434/v1",
+    "EMBEDDING_API_KEY": "the key that the endpoint gave you",
+    "EMBEDDING_PRICE": "0.02",
     "COHERE_API_KEY": "the key from dashboard.cohere.com",
 }
 
@@ -140,10 +143,15 @@ class Settings(BaseModel):
     auth: Literal["keys", "none"] | None = None
     api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated), AfterValidator(_named_keys)] = []
 
-    embedder: Literal["local", "cohere"] = "local"
+    embedder: Literal["local", "cohere", "openai"] = "local"
     cohere_api_key: SecretStr | None = None
     cohere_model: str = "embed-v4.0"
     cohere_base_url: Annotated[str | None, Web] = None
+    embedding_base_url: Annotated[str | None, Web] = None
+    embedding_api_key: SecretStr | None = None
+    embedding_model: str = "text-embedding-3-small"
+    embedding_batch_size: int = Field(32, ge=1, le=2048)
+    embedding_price: float | None = Field(None, ge=0)
     embed_requests_per_minute: int | None = Field(None, ge=1)
     embed_tokens_per_minute: int | None = Field(None, ge=1)
 
@@ -155,6 +163,8 @@ class Settings(BaseModel):
     def _whole(self) -> Self:
         if self.embedder == "cohere" and self.cohere_api_key is None:
             raise ValueError("COHERE_API_KEY: is not set, and EMBEDDER=cohere needs it")
+        if self.embedder == "openai" and self.embedding_api_key is None and self.embedding_base_url is None:
+            raise ValueError("EMBEDDING_API_KEY: is not set, and EMBEDDER=openai needs it or EMBEDDING_BASE_URL")
         if self.environment == "production" and not self.api_keys and self.auth != "none":
             raise ValueError("API_KEYS: is not set; in production say AUTH=none if every caller may come in")
         if self.auth == "keys" and not self.api_keys:

@@ -33,11 +33,12 @@ def begin(work: Work) -> tuple[Embedder, int]:
     """The embedder of the document, which is that of its KB unless the payload names one; and how many drafts there
     are."""
     with database.transaction() as session:
-        version = index.facts(session, work.task_id)
-        name = work.payload.get("embedder") or search.embedder_of(session, work.kb_id) or settings().embedder
-        provider = embedder(name, settings())
-        index.require_embedder(session, work.kb_id, version.document_id, provider.name)
-        return provider, vectors.begin(session, work.task_id, provider.name)
+        indexed_with = search.embedder_of(session, work.kb_id)
+    provider = embedder(work.payload.get("embedder") or indexed_with or settings().embedder, settings())
+    name = provider.name  # for which an endpoint may have to be asked
+    with database.transaction() as session:
+        index.require_embedder(session, work.kb_id, index.facts(session, work.task_id).document_id, name)
+        return provider, vectors.begin(session, work.task_id, name)
 
 
 def embed(work: Work, provider: Embedder, indexes: range) -> None:

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from actors.stage import Work, stage
 from documents import index
+from documents.embedding.prices import cost
+from settings import settings
 from tasks.work import Advance, metadata, timings
 
 
@@ -31,6 +33,7 @@ def indexing(work: Work) -> Advance:
             "encoding": version.encoding,
             "warnings": warnings,
             "tokens_embedded": version.tokens_embedded,
+            "estimated_cost": cost(version.embedder or "", version.tokens_embedded, settings()),
             "timings": timings(session, work.claim),
         }
 

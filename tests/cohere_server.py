@@ -47,11 +47,15 @@ class Request:
 class CohereServer:
     """`url` is for COHERE_BASE_URL. `fail(…)` sets how the next requests are answered; then they succeed again.
 
+    `key`: what is asked for; None when nothing must be sent.
     `poison`: how every request is answered that holds a text with such a word in it.
     """
 
+    texts_are_in = "texts"
+
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.key: str | None = KEY
         self.poison: dict[str, Failure] = {}
         self._failures: deque[Failure] = deque()
         server = self
@@ -84,7 +88,7 @@ class CohereServer:
     @property
     def texts(self) -> list[str]:
         """Every text that was sent, in the order of the requests."""
-        return [text for request in self.requests for text in request.body["texts"]]
+        return [text for request in self.requests for text in request.body[self.texts_are_in]]
 
     def fail(self, *failures: Failure) -> None:
         """The next requests are answered so, one each."""
@@ -97,26 +101,33 @@ class CohereServer:
     def answer(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> tuple[int, Mapping[str, str], str]:
         """Status, headers and body of the answer to a request."""
         failure = self._failures.popleft() if self._failures else Failure()
+        texts = body[self.texts_are_in]
         for word, poisoned in self.poison.items():
-            if any(word in text for text in body["texts"]):
+            if any(word in text for text in texts):
                 failure = poisoned
         time.sleep(failure.delay)
         status = failure.status
-        if status == 200 and headers.get("authorization") != f"Bearer {KEY}":
+        if status == 200 and headers.get("authorization") != (f"Bearer {self.key}" if self.key else None):
             status = 401
         if failure.text is not None:
             return status, failure.headers, failure.text
         if status != 200:
             message = f"status {status}, said to the holder of {headers.get('authorization')}"
-            return status, failure.headers, json.dumps({"id": "x", "message": message})
-        vectors = [
-            vector(text, failure.dimension or body.get("output_dimension") or DIMENSION) for text in body["texts"]
-        ]
+            return status, failure.headers, json.dumps(self.refusal(message))
+        vectors = [vector(text, failure.dimension or body.get("output_dimension") or DIMENSION) for text in texts]
         if failure.replaced is not None:
             vectors[0][0] = failure.replaced
-        answer = {
+        return 200, failure.headers, json.dumps(self.embedded(body, vectors[: len(vectors) - failure.missing]))
+
+    def refusal(self, message: str) -> dict[str, Any]:
+        """The body of an error."""
+        return {"id": "x", "message": message}
+
+    def embedded(self, body: Mapping[str, Any], vectors: list[list[float]]) -> dict[str, Any]:
+        """The body of an answer to a request."""
+        return {
             "id": "b5f3a7e0-0000-4000-8000-000000000000",
-            "embeddings": {"float": vectors[: len(vectors) - failure.missing]},
+            "embeddings": {"float": vectors},
             "texts": body["texts"],
             "meta": {
                 "api_version": {"version": "2"},
@@ -124,7 +135,6 @@ class CohereServer:
             },
             "response_type": "embeddings_by_type",
         }
-        return 200, failure.headers, json.dumps(answer)
 
     def close(self) -> None:
         """Stop listening."""

@@ -38,10 +38,6 @@ class Embedder(Protocol):
         """Tokens that the provider takes in one request, all its texts together."""
 
     @property
-    def price(self) -> float | None:
-        """US dollars for a million tokens; None when it is not known here."""
-
-    @property
     def dense_weight(self) -> float:
         """What a rank by these vectors counts beside a rank by words, in hybrid search."""
 

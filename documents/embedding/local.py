@@ -39,7 +39,6 @@ class LocalEmbedder:
     dimension = DIMENSION
     batch_size = 256
     batch_tokens = 1_000_000
-    price = 0.0
     #: The same words in another guise, so it settles ties and little more. Found on half of the questions of
     #: `make bench-retrieval`: up to here hybrid search is no worse than words alone.
     dense_weight = 0.03

@@ -38,7 +38,9 @@ class DocumentProcessing(BaseModel):
         ge=0,
         description="Characters that neighbours may share; for small chunks at most a fifth of them.",
     )
-    embedder: Literal["local", "cohere"] | None = Field(None, description="Default: that of the KB, else EMBEDDER.")
+    embedder: Literal["local", "cohere", "openai"] | None = Field(
+        None, description="Default: that of the KB, else EMBEDDER."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

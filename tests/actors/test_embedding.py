@@ -57,7 +57,7 @@ def numbered(count: int) -> list[str]:
 @pytest.fixture
 def cohere(monkeypatch: pytest.MonkeyPatch) -> Iterator[CohereServer]:
     """The embedder that documents are taken in with: Cohere's SDK, and a server that counts what it is given."""
-    monkeypatch.setattr("documents.embedding.cohere.sleep", lambda seconds: None)
+    monkeypatch.setattr("documents.embedding.provider.sleep", lambda seconds: None)
     with cohere_server() as server:
         for name, value in {"EMBEDDER": "cohere", "COHERE_API_KEY": KEY, "COHERE_BASE_URL": server.url}.items():
             monkeypatch.setenv(name, value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from pydantic import SecretStr
 
-from documents.embedding import Embedded, Embedder, cohere, embedder
+from documents.embedding import Embedded, Embedder, embedder, provider
 from documents.embedding.batches import fitting, outcomes, tokens
 from errors import TaskError
 from settings import Settings
@@ -19,7 +19,7 @@ TEXTS = [f"text number {number}" for number in range(96)]
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[CohereServer]:
     """A provider whose failures are tried again at once."""
-    monkeypatch.setattr(cohere, "sleep", lambda seconds: None)
+    monkeypatch.setattr(provider, "sleep", lambda seconds: None)
     with cohere_server() as server:
         yield server
 

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 import pytest
 from pydantic import SecretStr
 
-from documents.embedding import Embedder, cohere, embedder
+from documents.embedding import Embedder, embedder, provider
 from errors import TaskError
 from settings import Settings
 from tests.cohere_server import KEY, CohereServer, Failure, cohere_server, vector
@@ -30,7 +30,7 @@ def server() -> Iterator[CohereServer]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits take no time."""
-    monkeypatch.setattr(cohere, "sleep", lambda seconds: None)
+    monkeypatch.setattr(provider, "sleep", lambda seconds: None)
 
 
 def settings_for(url: str, key: str = KEY, model: str = "embed-v4.0") -> Settings:
@@ -178,7 +178,8 @@ def test_it_takes_no_wrong_answer(server: CohereServer, failure: Failure, reason
 
 @pytest.mark.usefixtures("patient")
 def test_it_does_not_wait_for_ever(server: CohereServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cohere, "TIMEOUT", 0.1)
+    monkeypatch.setattr(provider, "TIMEOUT", {"document": 0.1})
+    monkeypatch.setattr("documents.embedding.cohere.TIMEOUT", {"document": 0.1})
     server.fail(*[Failure(delay=1)] * 3)
     error = failure_of(embedder_at(server.url))
     assert (error.code, error.retryable) == ("embedder_unavailable", True)
@@ -209,12 +210,28 @@ def test_it_needs_a_key() -> None:
     assert caught.value.code == "embedder_rejected"
 
 
-def test_the_sdk_is_not_loaded_before_it_is_used() -> None:
+def test_a_query_needs_no_sdk(server: CohereServer) -> None:
+    """Web embeds queries only, and is deployed without it."""
     code = (
         "import sys\n"
+        "sys.modules['cohere'] = None\n"
         "from settings import Settings\n"
         "from documents.embedding import embedder\n"
-        "embedder('cohere', Settings(embedder='cohere', cohere_api_key='k'))\n"
-        "assert 'cohere' not in sys.modules and 'numpy' not in sys.modules\n"
+        f"settings = Settings(cohere_api_key={KEY!r}, cohere_base_url={server.url!r})\n"
+        "assert len(embedder('cohere', settings).embed(['a query'], 'query').vectors) == 1\n"
+        "assert 'numpy' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert server.texts == ["a query"]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("failure", [Failure(missing=1), Failure(text="{}"), Failure(500), Failure(replaced=math.nan)])
+def test_a_query_is_answered_rightly_or_not_at_all(server: CohereServer, failure: Failure) -> None:
+    client = embedder_at(server.url)
+    server.fail(*[failure] * 3)
+    with pytest.raises(TaskError) as caught:
+        client.embed(["a query"], "query")
+    assert caught.value.code == "embedder_unavailable"
+    server.succeed()
+    assert client.embed(["a query"], "query").vectors == client.embed(["a query"], "document").vectors
