@@ -8,6 +8,7 @@ import time
 from tasks.work import Claim
 
 _claims: dict[int, Claim] = {}
+_of_thread = threading.local()
 _stop_at: float | None = None
 
 
@@ -19,14 +20,35 @@ class Lost(Exception):
     """The row is no longer ours: the task was cancelled, or another worker has it."""
 
 
+def keep(claim: Claim) -> None:
+    """Note a claim that no thread works on: it waits for one, or its end is being written down."""
+    _claims[id(claim)] = claim
+
+
+def drop(claim: Claim) -> None:
+    """Forget a claim."""
+    _claims.pop(id(claim), None)
+
+
 def hold(claim: Claim) -> None:
     """Note the claim of the calling thread, until `release`."""
-    _claims[threading.get_ident()] = claim
+    _of_thread.claim = claim
+    keep(claim)
 
 
 def release() -> Claim | None:
     """Forget the claim of the calling thread. Returns it, if there was one."""
-    return _claims.pop(threading.get_ident(), None)
+    claim = let_go()
+    if claim is not None:
+        drop(claim)
+    return claim
+
+
+def let_go() -> Claim | None:
+    """The calling thread is done with its claim, which stays held until `drop`. Returns it, if there was one."""
+    claim: Claim | None = getattr(_of_thread, "claim", None)
+    _of_thread.claim = None
+    return claim
 
 
 def held() -> list[Claim]:

@@ -10,18 +10,15 @@ import structlog
 from dramatiq import Worker
 from dramatiq.broker import Broker, MessageProxy
 from dramatiq.middleware import Middleware, Pipelines, TimeLimit
-from dramatiq.middleware.time_limit import TimeLimitExceeded
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from actors import holding
+from actors import claiming, holding
 from actors.ledger import LEDGER
-from errors import TaskError
+from actors.outcome import ends
 from models import database
 from settings import settings
-from tasks import failing, presence, work
-from tasks.failing import Failure
+from tasks import presence, work
 from tasks.unit import unit_of_work
-from tasks.work import Claim
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +26,8 @@ log = structlog.get_logger(__name__)
 WATCH_SECONDS = 1.0
 #: The part of SHUTDOWN_TIMEOUT in which work that was begun may finish.
 GRACE = 0.6
+#: Seconds that a stopping worker waits for what its threads have handed in to be written down.
+SETTLING_SECONDS = 5.0
 
 
 def worker_middleware() -> list[Middleware]:
@@ -46,6 +45,9 @@ class Retries(Middleware):
     def actor_options(self) -> set[str]:
         return {"throws"}
 
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        claiming.started(message)
+
     def after_process_message(
         self,
         broker: Broker,
@@ -56,41 +58,13 @@ class Retries(Middleware):
     ) -> None:
         claim = holding.release()
         try:
-            if claim is not None and exception is not None and self._ends(claim, exception):
+            if claim is not None and exception is not None and ends(claim, exception):
                 message.fail()
         finally:
             structlog.contextvars.clear_contextvars()
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         structlog.contextvars.clear_contextvars()
-
-    def _ends(self, claim: Claim, exception: BaseException) -> bool:
-        """Write down a failed attempt. Returns whether the task has ended with it."""
-        if isinstance(exception, holding.Lost):
-            log.info("stage_stopped")
-            return False
-        if isinstance(exception, holding.HandBack) or _is_away(exception):
-            LEDGER.run(failing.hand_back, claim)
-            log.info("stage_handed_back", reason=type(exception).__name__)
-            return False
-        error = as_task_error(claim, exception)
-        ended = bool(LEDGER.run(failing.failed, Failure(claim, error)))
-        log.warning("stage_failed", code=error.code, reason=error.message, ended=ended)
-        return ended
-
-
-def as_task_error(claim: Claim, exception: BaseException) -> TaskError:
-    """The error as its submitter may see it; an unexpected one is only named, its text stays in the log."""
-    if isinstance(exception, TaskError):
-        return exception
-    if isinstance(exception, TimeLimitExceeded):
-        return TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was interrupted")
-    return TaskError("internal", f"{claim.stage} met an unexpected {type(exception).__name__}")
-
-
-def _is_away(exception: BaseException) -> bool:
-    """PostgreSQL did not answer: the document is not at fault."""
-    return isinstance(exception, (OperationalError, InterfaceError))
 
 
 class Presence(Middleware):
@@ -113,6 +87,7 @@ class Presence(Middleware):
         self._stopped.set()
         if self._thread is not None:
             self._thread.join(timeout=2)
+        LEDGER.settle(SETTLING_SECONDS)
         try:
             with unit_of_work() as unit:
                 presence.leave(unit)
@@ -135,6 +110,7 @@ class Presence(Middleware):
 
     def _beat(self, worker: Worker) -> None:
         pulled = Counter(item.message.queue_name for item in list(worker.work_queue.queue))
+        pulled.update({name: getattr(each.consumer, "waiting", 0) for name, each in worker.consumers.items()})
         with database.transaction() as session:
             presence.beat(
                 session,
@@ -146,6 +122,7 @@ class Presence(Middleware):
             )
 
     def _watch(self) -> None:
+        claiming.AHEAD.hand_back_old()
         claims = holding.held()
         if not claims:
             return

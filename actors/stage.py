@@ -12,14 +12,15 @@ import structlog
 from dramatiq.middleware import SkipMessage
 from sqlalchemy.orm import Session
 
-from actors import alone, holding
+from actors import alone, claiming, holding, outcome
+from actors.claiming import AHEAD
 from actors.ledger import LEDGER
 from errors import TaskError
 from tasks import work
 from tasks.shards import Range
 from tasks.submission import Member
-from tasks.types import all_stages, stages_left
-from tasks.work import Advance, Claim, Wanted
+from tasks.types import all_stages, stages_left, task_type
+from tasks.work import Advance, Claim
 
 log = structlog.get_logger(__name__)
 
@@ -131,17 +132,17 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
     FUNCTIONS[name] = function
 
     def run(task_id: str) -> None:
-        claim = LEDGER.run(work.claim, Wanted(UUID(task_id), name))
+        claim = claiming.claimed(task_id, name)
         if claim is None:
             raise SkipMessage(f"{name} of {task_id} is not to be done")
         structlog.contextvars.bind_contextvars(task_id=task_id, stage=name, attempt=claim.attempt)
-        outcome: Claim | bool = claim
-        while isinstance(outcome, Claim):
+        over: Claim | bool = claim
+        while isinstance(over, Claim):
             # An error leaves the claim held, for the middleware that writes down what becomes of it.
-            holding.hold(outcome)
-            outcome = perform(outcome)
+            holding.hold(over)
+            over = perform(over)
             holding.release()
-        if not outcome:
+        if not over:
             raise SkipMessage(f"{name} of {task_id} is not over: cancelled, given to another, or in other shards")
 
     run.__doc__ = function.__doc__
@@ -157,11 +158,29 @@ def perform(claim: Claim) -> bool | Claim:
     if claim.deaths:
         # A worker died with it. Alone in a process it can harm no neighbour, and convicts nobody but itself.
         return alone.run(claim)
-    return carry_out(claim)
+    delivery = claiming.delivery()
+    advance = _done(claim)
+    whole = not (advance.shards or claim.shard)
+    if delivery is None or not whole or task_type(claim.task_type).after(claim.stage):
+        return _written(advance)
+    # Nothing follows that must wait: the thread goes on, and the message is acknowledged after the commit.
+    holding.let_go()
+    delivery.outcome = outcome.written(advance)
+    return True
 
 
 def carry_out(claim: Claim) -> bool | Claim:
     """Do a stage's work in this process and advance. Returns what `tasks.work.advance` does."""
+    return _written(_done(claim))
+
+
+def _done(claim: Claim) -> Advance:
+    began = time.monotonic()
     advance = FUNCTIONS[claim.stage](Work(claim))
-    outcome: bool | Claim = LEDGER.run(work.advance, advance)
-    return outcome
+    AHEAD.learn(time.monotonic() - began)
+    return advance
+
+
+def _written(advance: Advance) -> bool | Claim:
+    written: bool | Claim = LEDGER.run(work.advance, advance)
+    return written

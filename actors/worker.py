@@ -11,6 +11,7 @@ from dramatiq.broker import Broker
 
 import actors
 import logs
+from actors.claiming import AHEAD
 from actors.middleware import worker_middleware
 from broker.rabbitmq import RabbitBroker
 from models import database
@@ -24,7 +25,7 @@ def boot() -> None:
     """Set this process up as a worker of service mode: what the `dramatiq` command calls before anything else."""
     logs.configure(service_settings())
     connect()
-    assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware()))
+    assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware(), AHEAD))
 
 
 def connect() -> None:

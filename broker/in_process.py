@@ -9,13 +9,14 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 from dramatiq import Message
 from dramatiq.broker import Broker, Consumer, MessageProxy
 from dramatiq.middleware import Middleware
 
 from broker import topology
+from broker.delivery import Delivery
 
 
 class _Queue:
@@ -118,13 +119,17 @@ class _Consumer(Consumer):
         if body is None:
             self._free.release()
             return None
-        return MessageProxy(Message.decode(body))
+        return Delivery(Message.decode(body), self)
 
     def ack(self, message: MessageProxy) -> None:
-        self._free.release()
+        cast(Delivery, message).when_settled(lambda rejected: self._settle(message, rejected))
 
     def nack(self, message: MessageProxy) -> None:
-        self._queue.dead.append(message._message.encode())
+        self._settle(message, True)
+
+    def _settle(self, message: MessageProxy, rejected: bool) -> None:
+        if rejected:
+            self._queue.dead.append(message._message.encode())
         self._free.release()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pika
 from dramatiq import Message
+from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
 
 from broker import topology
+from broker.consumer import Ahead, RabbitConsumer
 from broker.publisher import Publisher, Unpublished
 
 #: Seconds an actor's forward waits for its confirm; after that the dispatch repairs.
@@ -25,11 +27,19 @@ class RabbitBroker(RabbitmqBroker):
       urls: the members of the cluster, tried in order.
       queue_type: `classic` or `quorum`.
       middleware: the worker's list; a process that only publishes needs none.
+      ahead: how far the worker works ahead of its threads.
     """
 
-    def __init__(self, urls: list[str], queue_type: str, middleware: list[Middleware] | None = None) -> None:
+    def __init__(
+        self,
+        urls: list[str],
+        queue_type: str,
+        middleware: list[Middleware] | None = None,
+        ahead: Ahead | None = None,
+    ) -> None:
         super().__init__(url=urls, middleware=middleware or [])
         self.queue_type = queue_type
+        self._ahead = ahead
         self.publisher = Publisher(urls, queue_type)
 
     @property
@@ -53,6 +63,15 @@ class RabbitBroker(RabbitmqBroker):
             except (pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError) as error:
                 del self.connection
                 raise ConnectionClosed(error) from None
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """A consumer of its own connection; see `RabbitConsumer`.
+
+        Raises:
+          ConnectionClosed: when RabbitMQ cannot be reached.
+        """
+        self.declare_queue(queue_name, ensure=True)
+        return RabbitConsumer(self.parameters, queue_name, prefetch, timeout, self._ahead)
 
     def publish(self, messages: list[Message[Any]]) -> Future[None]:
         """Publish a batch; see `Publisher.publish`."""

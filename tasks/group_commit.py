@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +71,11 @@ class GroupCommit:
     def run(self, operation: Operation, item: Any) -> Any:
         """Hand in an item and wait for its result."""
         return self.put(operation, item).result()
+
+    def settle(self, seconds: float) -> None:
+        """Wait until what was handed in before is committed, or `seconds` are over."""
+        with suppress(TimeoutError):
+            self.put(lambda unit, items: items, None).result(timeout=seconds)
 
     def close(self) -> None:
         """Commit what waits, then end the thread."""

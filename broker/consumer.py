@@ -1,0 +1,187 @@
+"""One queue's messages for a worker: pulled in a width that follows the work, acknowledged many at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Protocol, cast
+
+import pika
+import structlog
+from dramatiq import Message
+from dramatiq.broker import Consumer, MessageProxy
+from dramatiq.errors import ConnectionClosed, DecodeError
+
+from broker.delivery import Delivery
+
+log = structlog.get_logger(__name__)
+
+#: Messages that are pulled besides the prefetch while a worker works ahead.
+WIDTH = 100
+#: How far a worker must work ahead before it is pulled for wider.
+WIDE_FROM = 8
+
+_LOST = (AssertionError, pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError)
+
+
+class Ahead(Protocol):
+    """How far a worker works ahead of its threads."""
+
+    places: int
+    """Messages that it takes besides those for its threads."""
+
+    def prepare(self, delivery: Delivery) -> None:
+        """Called with each message that is handed out."""
+
+
+class RabbitConsumer(Consumer):
+    """Pulls `prefetch` messages, and WIDTH more while the worker works ahead; gives those back when it no longer does.
+
+    RabbitMQ fixes a consumer's prefetch at its start, so the width comes from a second consumer on the same channel.
+
+    Raises:
+      ConnectionClosed: when RabbitMQ cannot be reached.
+    """
+
+    def __init__(self, parameters: Any, queue_name: str, prefetch: int, timeout_ms: int, ahead: Ahead | None) -> None:
+        self._queue_name = queue_name
+        self._prefetch = prefetch
+        self._timeout = timeout_ms / 1000
+        self._ahead = ahead
+        self._pulled: deque[tuple[int, bytes]] = deque()
+        self._unsettled: dict[int, None] = {}
+        """Tags that were handed out and are not acknowledged, in rising order."""
+        self._acked: set[int] = set()
+        self._rejected: list[int] = []
+        self._lock = threading.Lock()
+        self._flushing = False
+        self._wide: str | None = None
+        try:
+            self._connection = pika.BlockingConnection(parameters)
+            self._channel = self._connection.channel()
+            self._consume(prefetch)
+        except _LOST as error:
+            raise ConnectionClosed(error) from None
+
+    @property
+    def waiting(self) -> int:
+        """Messages that were pulled and not handed out."""
+        return len(self._pulled)
+
+    def __next__(self) -> MessageProxy | None:
+        deadline = time.monotonic() + self._timeout
+        try:
+            self._adapt()
+            while not self._may_hand_out():
+                # Ends early for every acknowledgement that is to be sent.
+                if (left := deadline - time.monotonic()) <= 0:
+                    return None
+                self._connection.process_data_events(time_limit=left)
+        except _LOST as error:
+            raise ConnectionClosed(error) from None
+        tag, body = self._pulled.popleft()
+        with self._lock:
+            self._unsettled[tag] = None
+        try:
+            delivery = Delivery(Message.decode(body), self, tag)
+        except DecodeError:
+            log.exception("undecodable_message", queue=self._queue_name)
+            self._settle(tag, True)
+            return None
+        if self._ahead is not None:
+            self._ahead.prepare(delivery)
+        return delivery
+
+    def ack(self, message: MessageProxy) -> None:
+        """Acknowledge a message, or reject it, as soon as what came of it is durable."""
+        delivery = cast(Delivery, message)
+        if delivery.source is self:
+            delivery.when_settled(partial(self._settle, delivery.tag))
+
+    def nack(self, message: MessageProxy) -> None:
+        """Reject a message: it becomes a dead letter."""
+        delivery = cast(Delivery, message)
+        if delivery.source is self:
+            self._settle(delivery.tag, True)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Nothing to do: RabbitMQ takes back what is not acknowledged when the connection ends."""
+
+    def close(self) -> None:
+        """Send the acknowledgements that wait, then close.
+
+        Raises:
+          ConnectionClosed: when the connection was lost before.
+        """
+        try:
+            self._flush()
+            self._channel.close()
+            self._connection.close()
+        except _LOST as error:
+            raise ConnectionClosed(error) from None
+
+    def _consume(self, prefetch: int) -> str:
+        self._channel.basic_qos(prefetch_count=prefetch)
+        return cast(str, self._channel.basic_consume(self._queue_name, self._on_message))
+
+    def _on_message(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        self._pulled.append((method.delivery_tag, body))
+
+    def _places(self) -> int:
+        return self._ahead.places if self._ahead is not None else 0
+
+    def _may_hand_out(self) -> bool:
+        return bool(self._pulled) and len(self._unsettled) < self._prefetch + self._places()
+
+    def _adapt(self) -> None:
+        ahead = self._places()
+        if self._wide is None and ahead >= WIDE_FROM:
+            self._wide = self._consume(WIDTH)
+        elif self._wide is not None and ahead == 0:
+            # Long work has come: what would only wait here is for other workers.
+            self._channel.basic_cancel(self._wide)
+            self._wide = None
+            while self._pulled:
+                self._channel.basic_nack(self._pulled.pop()[0], requeue=True)
+
+    def _settle(self, tag: int, rejected: bool) -> None:
+        """Note what is to be told to RabbitMQ; any thread may call it, the consumer's own tells it."""
+        with self._lock:
+            if rejected:
+                self._rejected.append(tag)
+            else:
+                self._acked.add(tag)
+            if self._flushing:
+                return
+            self._flushing = True
+        try:
+            self._connection.add_callback_threadsafe(self._flush)
+        except pika.exceptions.ConnectionWrongStateError:
+            log.info("unacknowledged", queue=self._queue_name, reason="the connection was lost; it will come again")
+
+    def _flush(self) -> None:
+        """Tell RabbitMQ what was settled: one acknowledgement for all up to the oldest that is still at work."""
+        with self._lock:
+            self._flushing = False
+            rejected, self._rejected = self._rejected, []
+            for tag in rejected:
+                self._unsettled.pop(tag, None)
+            last = 0
+            for tag in self._unsettled:
+                if tag not in self._acked:
+                    break
+                last = tag
+            single = [tag for tag in self._acked if tag > last]
+            for tag in self._acked:
+                self._unsettled.pop(tag, None)
+            self._acked.clear()
+        # What is rejected goes first, and what was pulled but not handed out has a higher tag: `multiple` spares both.
+        for tag in rejected:
+            self._channel.basic_nack(tag, requeue=False)
+        if last:
+            self._channel.basic_ack(last, multiple=True)
+        for tag in single:
+            self._channel.basic_ack(tag)
