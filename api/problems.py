@@ -8,7 +8,7 @@ import falcon
 import falcon.asgi
 import structlog
 from pydantic import ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
 from errors import TaskError
 from tasks.dependencies import Unknown
@@ -61,6 +61,8 @@ def install(app: falcon.asgi.App[Any, Any]) -> None:
     app.add_error_handler(Unknown, _on_unknown)
     app.add_error_handler(Reused, _on_reused)
     app.add_error_handler(TaskError, _on_task_error)
+    app.add_error_handler(DataError, _on_unstorable)
+    app.add_error_handler(IntegrityError, _on_unstorable)
     app.add_error_handler(OperationalError, _on_database_away)
     app.add_error_handler(InterfaceError, _on_database_away)
     app.add_error_handler(Exception, _on_unexpected)
@@ -124,6 +126,13 @@ async def _on_reused(req: Any, resp: Any, error: Reused, params: Any) -> None:
 
 async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:
     write(resp, req, STATUSES.get(error.code, 422), error.message, code=error.code)
+
+
+async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:
+    # Beyond what validation knows; PostgreSQL's own words may quote the document.
+    log.warning("unstorable", path=req.path, reason=type(error.orig).__name__)
+    message = "holds a value that cannot be stored; nothing was accepted, and the same again will not be"
+    await _on_invalid(req, resp, Invalid([{"field": "body", "message": message}]), params)
 
 
 async def _on_database_away(req: Any, resp: Any, error: Any, params: Any) -> None:

@@ -38,6 +38,8 @@ from tasks.unit import Unit
 ADDRESS = r"^https?://[^\x00-\x20]+$"
 #: Levels of JSON within JSON. What is shown and called back is written by code that recurses.
 DEEPEST = 100
+#: Times of tasks.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -112,6 +114,14 @@ class Submission(BaseModel):
     def _fits_its_type(cls, payload: dict[str, Any], fields: ValidationInfo) -> dict[str, Any]:
         kind = all_types().get(fields.data.get("task_type", ""))
         return payload if kind is None else kind.payload.model_validate(payload).model_dump(exclude_none=True)
+
+    @field_validator("run_at", "expires_at")
+    @classmethod
+    def _is_in_every_calendar(cls, moment: datetime | None) -> datetime | None:
+        # A day from either end, so that it can be shown in any time zone.
+        if moment is not None and not EARLIEST < moment < LATEST:
+            raise ValueError(f"must lie between the years {EARLIEST.year} and {LATEST.year}")
+        return moment
 
     @field_validator("expires_at")
     @classmethod

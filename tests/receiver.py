@@ -73,11 +73,12 @@ class Receiver:
             "CALLBACK_ALLOWED_HOSTS": "127.0.0.1",
         }
 
-    def ids_by_task(self) -> dict[str, set[str]]:
-        """The distinct `webhook-id`s that were received for each task."""
+    def ids_by_subject(self) -> dict[str, set[str]]:
+        """The distinct `webhook-id`s that were received for each task and each batch."""
         ids: dict[str, set[str]] = defaultdict(set)
         for each in self.received:
-            ids[each.body["data"]["task_id"]].add(each.webhook_id)
+            data = each.body["data"]
+            ids[data["batch_id"] if each.body["type"] == "batch.completed" else data["task_id"]].add(each.webhook_id)
         return dict(ids)
 
     def __enter__(self) -> Self:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from tasks.types import Stage, TaskType
+from tasks.types.document_processing import DocumentId
 
 
 class DocumentDeletion(BaseModel):
@@ -12,7 +13,7 @@ class DocumentDeletion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    document_id: str = Field(min_length=1, max_length=512)
+    document_id: DocumentId
 
 
 TYPE = TaskType(

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tasks.types import Stage, TaskType
 
-#: Characters of a document's id.
-LONGEST_ID = 512
 #: Where a document is.
 SOURCES = ("file_path", "url", "content", "upload_id")
+#: Characters of a document's id, and bytes: with its KB's it must fit into an entry of an index (2,704 bytes).
+LONGEST_ID, MOST_BYTES = 512, 1500
+
+
+def _fits_an_index(document_id: str) -> str:
+    if len(document_id.encode(errors="replace")) > MOST_BYTES:
+        raise ValueError(f"must take at most {MOST_BYTES} bytes in UTF-8")
+    return document_id
+
+
+DocumentId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_fits_an_index)]
 
 
 class DocumentProcessing(BaseModel):
@@ -26,9 +35,7 @@ class DocumentProcessing(BaseModel):
     upload_id: str | None = Field(
         None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None
     )
-    document_id: str | None = Field(
-        None, min_length=1, max_length=LONGEST_ID, description="Default: derived from the source."
-    )
+    document_id: DocumentId | None = Field(None, description="Default: derived from the source.")
     filename: str | None = Field(None, min_length=1, max_length=512)
     content_type: str | None = Field(None, max_length=255)
     encoding: str | None = Field(None, max_length=64, description="Of a text; found out when not given.")
@@ -81,10 +88,11 @@ def member_payload(payload: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _shortened(name: str) -> str:
     """A name that an id has room for; what is cut off still tells two apart."""
-    if len(name) <= LONGEST_ID:
+    if len(name) <= LONGEST_ID and len(name.encode()) <= MOST_BYTES:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()
-    return f"{name[: LONGEST_ID - len(digest) - 1]}#{digest}"
+    kept = name[: LONGEST_ID - len(digest) - 1].encode()[: MOST_BYTES - len(digest) - 1].decode(errors="ignore")
+    return f"{kept}#{digest}"
 
 
 TYPE = TaskType(

@@ -94,11 +94,12 @@ class House:
             connection.close()
             self.sql(f"DROP TRIGGER hold ON {table}")
 
-    def called_back_once(self, *task_ids: str) -> None:
-        """Every one of these tasks has told the receiver of its end, under one id, with a right signature."""
-        eventually(lambda: set(task_ids) <= set(self.receiver.ids_by_task()), seconds=30, reason="callbacks arrive")
+    def called_back_once(self, *subjects: str, seconds: float = 30) -> None:
+        """Each of these tasks and batches has told the receiver of its end, under one id, with a right signature."""
+        told = self.receiver.ids_by_subject
+        eventually(lambda: set(subjects) <= set(told()), seconds=seconds, reason="callbacks arrive")
         assert [each.problem for each in self.receiver.received if each.problem] == []
-        counts = {task_id: len(ids) for task_id, ids in self.receiver.ids_by_task().items()}
+        counts = {subject: len(ids) for subject, ids in told().items()}
         assert counts == dict.fromkeys(counts, 1)
 
 

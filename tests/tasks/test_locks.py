@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from errors import TaskError
 from tasks import dispatch, ending, failing, retrying, work
@@ -144,7 +145,22 @@ def test_a_document_without_an_id_is_called_by_its_source(payload: dict[str, Any
     assert document_id_of(payload) == document_id
 
 
-def test_two_long_addresses_are_two_documents() -> None:
-    first, second = (document_id_of({"url": "https://example.com/" + "a" * 600 + end}) for end in "xy")
+@pytest.mark.parametrize("letter", ["a", "茶", "🍵"])
+def test_two_long_addresses_are_two_documents(letter: str) -> None:
+    first, second = (document_id_of({"url": "https://example.com/" + letter * 600 + end}) for end in "xy")
     assert first != second
-    assert len(first) <= 512
+    assert len(first) <= 512 and len(first.encode()) <= 1500
+
+
+def test_the_longest_names_can_be_locked(desk: Desk) -> None:
+    # Random letters, since PostgreSQL packs what repeats itself.
+    letters = [
+        chr(0x20000 + int(value)) for (value,) in desk.sql("SELECT random() * 40000 FROM generate_series(1, 630)")
+    ]
+    payload = {"content": "text", "document_id": "".join(letters[:375])}
+    (task_id,) = desk.submit(task_type="document_processing", kb_id="".join(letters[375:]), payload=payload)
+    assert desk.claim(task_id, "preprocessing") is not None
+    with pytest.raises(ValidationError):
+        desk.submit(
+            task_type="document_processing", kb_id="kb", payload=payload | {"document_id": "".join(letters[:376])}
+        )

@@ -1,0 +1,485 @@
+"""Random lives of many tasks at once, on the real functions and PostgreSQL: whatever happens, the promises hold."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import hypothesis
+import pytest
+from dramatiq import Message
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy.orm import Session
+
+import clock
+from broker.topology import QUEUES
+from errors import TaskError
+from models import database
+from models.base import new_id
+from settings import settings
+from tasks import ending, failing, pausing, presence, process, retrying, work
+from tasks.failing import Failure
+from tasks.idempotency import Key, Reused
+from tasks.lifecycle import ENDED, OPEN, TRANSITIONS
+from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit, submit_batch
+from tasks.unit import unit_of_work
+from tasks.work import Advance, Claim
+from tests.servers import eventually
+from tests.tasks.conftest import Desk
+
+#: `HYPOTHESIS_PROFILE=search` looks for new lives for some minutes; CI lives the same ones every time.
+hypothesis.settings.register_profile("ci", max_examples=16, stateful_step_count=40, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", max_examples=400, stateful_step_count=60, deadline=None)
+PROFILE = hypothesis.settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+URL = "http://203.0.113.1/callback"
+#: What the life cycle knows, and the steps that leave a status as it is.
+ALLOWED = {(source, t.target) for t in TRANSITIONS for source in t.sources or (None,)}
+#: Every change of a task's status, in order, as PostgreSQL saw it.
+HISTORY = """
+    CREATE TABLE history (number bigserial PRIMARY KEY, id uuid, was text, became text);
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO history (id, was, became) VALUES (
+            NEW.id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.status END, NEW.status);
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER note_new AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION note();
+    CREATE TRIGGER note_change AFTER UPDATE ON tasks FOR EACH ROW
+        WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION note();
+"""
+EMPTY = """
+    TRUNCATE history, tasks, batches, callbacks, locks, shards, idempotency_keys, paused_queues, workers, tallies
+    RESTART IDENTITY
+"""
+#: An hour passes for everything but the heartbeats of those who live.
+LATER = (
+    """
+    UPDATE tasks SET due_at = due_at - :time, run_at = run_at - :time, expires_at = expires_at - :time,
+        published_at = published_at - :time, claimed_at = claimed_at - :time, finished_at = finished_at - :time
+    """,
+    "UPDATE shards SET due_at = due_at - :time, claimed_at = claimed_at - :time",
+)
+
+#: Tasks of one life that are enough to get in each other's way.
+MOST = 12
+TYPES = st.sampled_from(["test", "document_processing", "document_deletion"])
+ERRORS = st.sampled_from(["empty", "internal", "rate_limited", "worker_crashed"])
+HOURS = st.sampled_from([1, 25])
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process that works, and the claims that it believes to have."""
+
+    id: UUID = field(default_factory=new_id)
+    claims: list[Claim] = field(default_factory=list)
+
+
+class Lives(RuleBasedStateMachine):
+    """Web, workers and clock, one step of one of them at a time."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        desk.sql(EMPTY)
+        for queue in desk.broker.queues.values():
+            queue.ready.clear()
+        self.own = process.process_id()
+        self.workers = [Worker(), Worker()]
+        self.delivered: list[Message[Any]] = []
+        self.messages: dict[Claim, Message[Any]] = {}
+        self.fenced: list[tuple[Worker, Claim]] = []
+        self.accepted: list[UUID] = []
+        self.keys: dict[str, tuple[bytes, UUID]] = {}
+        self.progress: dict[UUID, float] = {}
+        self.beat()
+
+    # --- web
+
+    @precondition(lambda self: len(self.accepted) < MOST)
+    @rule(
+        data=st.data(),
+        kind=TYPES,
+        delay=st.sampled_from([None, None, -1, 1]),
+        patience=st.sampled_from([None, None, 2]),
+        key=st.sampled_from([None, None, "a", "b"]),
+        retry_limit=st.integers(0, 2),
+    )
+    def submit(
+        self, data: Any, kind: str, delay: int | None, patience: int | None, key: str | None, **more: Any
+    ) -> None:
+        submission = self.submission(data, kind, delay, patience, **more)
+        body = submission.model_dump_json().encode()
+        (answer,) = self.desk.within(submit, submission.under(Key.of("caller", key, body) if key else None))
+        known, task_id = self.keys.get(key or "", (body, None))
+        if known != body:
+            assert isinstance(answer, Reused)
+            return
+        assert isinstance(answer, Accepted)
+        assert task_id in (None, answer.task_id), "the same key and body give the same task"
+        if task_id is None:
+            self.accepted.append(answer.task_id)
+        if key:
+            self.keys[key] = (body, answer.task_id)
+
+    @precondition(lambda self: len(self.accepted) < MOST)
+    @rule(data=st.data(), kinds=st.lists(TYPES, min_size=1, max_size=4), chained=st.booleans())
+    def submit_batch(self, data: Any, kinds: list[str], chained: bool) -> None:
+        submissions: list[Submission] = []
+        for kind in kinds:
+            each = self.submission(data, kind, None, None).named(new_id())
+            if chained and submissions and submissions[-1].task_id:
+                each.depends_on.append(submissions[-1].task_id)
+            submissions.append(each)
+        (answer,) = self.desk.within(submit_batch, NewBatch(submissions=submissions, callback_url=URL))
+        assert isinstance(answer, AcceptedBatch)
+        self.accepted += [each.task_id for each in answer.tasks if isinstance(each, Accepted)]
+
+    def submission(
+        self, data: Any, kind: str, delay: int | None, patience: int | None, retry_limit: int = 0
+    ) -> Submission:
+        """A submission that depends on up to two others."""
+        others = data.draw(st.lists(st.sampled_from(self.accepted), max_size=2)) if self.accepted else []
+        document = {"document_id": data.draw(st.sampled_from("ab"))} if kind != "test" else {}
+        content = {"content": "text"} if kind == "document_processing" else {}
+        now = datetime.now(UTC).replace(microsecond=0, second=0)
+        return Submission(
+            task_type=kind,
+            kb_id="kb",
+            payload=document | content,
+            priority=data.draw(st.sampled_from(["low", "urgent"])),
+            retry_limit=retry_limit,
+            run_at=now + timedelta(hours=delay) if delay else None,
+            expires_at=now + timedelta(hours=patience) if patience else None,
+            depends_on=others,
+            on_dependency_failure=data.draw(st.sampled_from(["fail", "run"])),
+            callback_url=URL,
+        )
+
+    @precondition(lambda self: self.accepted)
+    @rule(data=st.data())
+    def cancel(self, data: Any) -> None:
+        task_id = data.draw(st.sampled_from(self.accepted))
+        was_open = self.desk.row(task_id).status in OPEN
+        assert self.desk.within(ending.cancel, task_id) == ({task_id} if was_open else set())
+
+    @precondition(lambda self: self.accepted)
+    @rule(data=st.data())
+    def retry(self, data: Any) -> None:
+        ids = data.draw(st.lists(st.sampled_from(self.accepted), min_size=1, max_size=4, unique=True))
+        with unit_of_work() as unit:
+            retried = retrying.retry(unit, ids)
+        assert not set(retried.task_ids) & set(retried.refused)
+
+    @rule(queue=st.sampled_from(["default", "preprocessing"]), paused=st.booleans())
+    def pause(self, queue: str, paused: bool) -> None:
+        with unit_of_work() as unit:
+            (pausing.pause if paused else pausing.resume)(unit, queue)
+
+    # --- RabbitMQ
+
+    def next_message(self, queue: str) -> Message[Any] | None:
+        body = self.desk.broker.queues[queue].get(0)
+        return Message.decode(body) if body else None
+
+    @rule(which=st.integers(0, 1), queue=st.sampled_from(QUEUES))
+    def deliver(self, which: int, queue: str) -> None:
+        message = self.next_message(queue)
+        if message is not None and queue != "callback":
+            self.delivered.append(message)
+            self.claim(self.workers[which], message)
+
+    @precondition(lambda self: self.delivered)
+    @rule(data=st.data(), which=st.integers(0, 1))
+    def deliver_again(self, data: Any, which: int) -> None:
+        self.claim(self.workers[which], data.draw(st.sampled_from(self.delivered)))
+
+    @rule()
+    def wipe(self) -> None:
+        for queue in self.desk.broker.queues.values():
+            queue.ready.clear()
+
+    # --- workers
+
+    def claim(self, worker: Worker, message: Message[Any]) -> None:
+        process.adopt(worker.id)
+        before = self.desk.row(UUID(message.args[0]))
+        claim = self.desk.claim(before.id, message.actor_name)
+        if claim is not None:
+            assert before.worker_id is None, "one holds it at a time"
+            assert (before.status in OPEN, before.waiting_for, before.stage) == (True, [], message.actor_name)
+            assert before.queue not in self.paused()
+            worker.claims.append(claim)
+            self.messages[claim] = message
+
+    def paused(self) -> set[str]:
+        with database.transaction() as session:
+            return pausing.paused(session)
+
+    def held(self, data: Any) -> tuple[Worker, Claim]:
+        """One of the claims that a living worker believes to have; the rows may have been taken from it since."""
+        worker = data.draw(st.sampled_from([each for each in self.workers if each.claims]))
+        claim = data.draw(st.sampled_from(worker.claims))
+        process.adopt(worker.id)
+        return worker, claim
+
+    def is_own(self, worker: Worker, claim: Claim) -> bool:
+        if claim.shard:
+            place = {"id": claim.task_id, "stage": claim.stage, "index": claim.shard.index}
+            shard = "SELECT worker_id, attempt FROM shards WHERE task_id = :id AND stage = :stage AND index = :index"
+            return self.desk.sql(shard, **place) == [(worker.id, claim.attempt)]
+        row = self.desk.row(claim.task_id)
+        return bool((row.worker_id, row.attempt, row.status) == (worker.id, claim.attempt, "processing"))
+
+    def let_go(self, worker: Worker, claim: Claim) -> None:
+        worker.claims.remove(claim)
+        self.fenced.append((worker, claim))
+
+    @precondition(lambda self: any(each.claims for each in self.workers))
+    @rule(data=st.data(), forwarded=st.booleans())
+    def advance(self, data: Any, forwarded: bool) -> None:
+        worker, claim = self.held(data)
+        own = self.is_own(worker, claim)
+        self.let_go(worker, claim)
+        if self.over(worker, claim, own):
+            self.forward(claim, forwarded)
+
+    def over(self, worker: Worker, claim: Claim, own: bool) -> bool:
+        """Say that a claim's work is done. Returns whether its stage is over by it."""
+        (answer,) = self.desk.within(work.advance, Advance(claim, {"by": str(worker.id)}, units=2))
+        if isinstance(answer, Claim):
+            assert own and claim.shard and answer.joins, "who does the last shard goes on with the whole"
+            worker.claims.append(answer)
+            self.messages[answer] = self.messages[claim]
+            return False
+        assert answer == (own and not claim.shard)
+        return bool(answer)
+
+    def forward(self, claim: Claim, forwarded: bool = True) -> None:
+        """Do what Dramatiq's pipeline does when a stage is over, unless that is lost."""
+        following = self.messages[claim].options.get("pipe_target")
+        if following and forwarded:
+            self.desk.broker.enqueue(Message(**following))
+
+    @precondition(lambda self: any(each.claims for each in self.workers))
+    @rule(data=st.data(), anew=st.booleans())
+    def divide(self, data: Any, anew: bool) -> None:
+        worker, claim = self.held(data)
+        if claim.shard is None and not claim.joins:
+            shards = [(0, 2), (2, 3), (3, 4)]
+            assert self.desk.within(work.advance, Advance(claim, shards=shards, anew=anew)) == [False]
+            self.let_go(worker, claim)
+
+    @precondition(lambda self: any(each.claims for each in self.workers))
+    @rule(data=st.data(), done=st.integers(0, 4))
+    def report(self, data: Any, done: int) -> None:
+        worker, claim = self.held(data)
+        assert self.desk.within(work.report, (claim, done, 4)) == [self.is_own(worker, claim)]
+
+    @precondition(lambda self: any(each.claims for each in self.workers))
+    @rule(data=st.data(), code=ERRORS)
+    def fail(self, data: Any, code: str) -> None:
+        worker, claim = self.held(data)
+        own = self.is_own(worker, claim)
+        (ended,) = self.desk.within(failing.failed, Failure(claim, TaskError(code, "x")))
+        assert own or not ended
+        if code == "empty":
+            assert ended == own
+        self.let_go(worker, claim)
+
+    @precondition(lambda self: any(each.claims for each in self.workers))
+    @rule(data=st.data())
+    def hand_back(self, data: Any) -> None:
+        worker, claim = self.held(data)
+        before, own = self.desk.row(claim.task_id), self.is_own(worker, claim)
+        assert self.desk.within(failing.hand_back, claim) == [own]
+        self.let_go(worker, claim)
+        if own and not claim.shard:
+            after = self.desk.row(claim.task_id)
+            spent = [(row.errors, row.crashes, row.deaths, row.retries) for row in (before, after)]
+            assert spent[0] == spent[1] and after.stage_attempts == before.stage_attempts - 1
+
+    @rule(which=st.integers(0, 1))
+    def deploy(self, which: int) -> None:
+        worker = self.replaced(which)
+        process.adopt(worker.id)
+        with unit_of_work() as unit:
+            presence.leave(unit)
+
+    @rule(which=st.integers(0, 1))
+    def crash(self, which: int) -> None:
+        worker = self.replaced(which)
+        self.desk.sql("UPDATE workers SET heartbeat_at = now() - interval '1 hour' WHERE id = :id", id=worker.id)
+
+    def replaced(self, which: int) -> Worker:
+        """Another worker takes its place; what it held, it may yet try to write."""
+        gone, self.workers[which] = self.workers[which], Worker()
+        self.beat()
+        self.fenced += [(gone, claim) for claim in gone.claims]
+        return gone
+
+    @precondition(lambda self: self.fenced)
+    @rule(data=st.data(), how=st.sampled_from(["advance", "report", "fail", "hand_back"]))
+    def write_though_fenced_off(self, data: Any, how: str) -> None:
+        worker, claim = data.draw(st.sampled_from(self.fenced))
+        if self.is_own(worker, claim):
+            return  # its worker was killed, and nobody has noticed yet
+        process.adopt(worker.id)
+        before = self.everything()
+
+        def write(_: Session) -> dict[str, Any]:
+            raise AssertionError("what belongs to an advance is not written by a fenced one")
+
+        if how == "advance":
+            assert self.desk.within(work.advance, Advance(claim, {}, within=write)) == [False]
+        elif how == "report":
+            assert self.desk.within(work.report, (claim, 4, 4)) == [False]
+        elif how == "fail":
+            assert self.desk.within(failing.failed, Failure(claim, TaskError("internal", "x"))) == [False]
+        else:
+            assert self.desk.within(failing.hand_back, claim) == [False]
+        assert self.everything() == before
+
+    def everything(self) -> list[Any]:
+        tables = ("tasks", "batches", "shards", "callbacks", "locks")
+        return [sorted(map(repr, self.desk.sql(f"SELECT * FROM {table}"))) for table in tables]
+
+    # --- clock
+
+    def beat(self) -> None:
+        for worker in self.workers:
+            process.adopt(worker.id)
+            with database.transaction() as session:
+                presence.beat(session, "worker", threads=1, current=[claim.task_id for claim in worker.claims])
+        process.adopt(self.own)
+
+    @rule(hours=HOURS)
+    def time_passes(self, hours: int) -> None:
+        for statement in LATER:
+            self.desk.sql(statement, time=timedelta(hours=hours))
+        self.beat()
+
+    @rule()
+    def tick(self) -> None:
+        process.adopt(self.own)
+        for entry in (clock.wake, clock.repair):
+            with unit_of_work() as unit:
+                entry(unit)
+
+    # --- what always holds
+
+    @invariant()
+    def promises_hold(self) -> None:
+        rows = {row.id: row for row in self.desk.sql("SELECT * FROM tasks")}
+        assert set(rows) == set(self.accepted), "what was accepted is there"
+        self.check_transitions(rows)
+        self.check_waiting(rows)
+        self.check_batches(rows)
+        self.check_holders(rows)
+
+    def check_transitions(self, rows: dict[UUID, Any]) -> None:
+        ends: Counter[UUID] = Counter()
+        again: Counter[UUID] = Counter()
+        for each in self.desk.sql("SELECT * FROM history"):
+            assert (each.was, each.became) in ALLOWED, (each.was, each.became)
+            ends[each.id] += each.became in ENDED
+            again[each.id] += each.was in ENDED
+        owed = Counter(row.task_id for row in self.desk.sql("SELECT task_id FROM callbacks WHERE task_id IS NOT NULL"))
+        for task_id, row in rows.items():
+            assert row.run == 1 + again[task_id]
+            assert ends[task_id] == (row.run if row.status in ENDED else row.run - 1), "it ends once in each run"
+            assert owed[task_id] == ends[task_id], "each end has one callback"
+            assert row.progress >= self.progress.get(task_id, 0), "progress never falls"
+            assert row.progress <= 99 or row.status == "completed"
+            self.progress[task_id] = row.progress
+
+    def check_waiting(self, rows: dict[UUID, Any]) -> None:
+        holders = {(row.kb_id, row.subject): row.task_id for row in self.desk.sql("SELECT * FROM locks")}
+        for row in rows.values():
+            if row.status != "waiting":
+                assert row.waiting_for == [], row.status
+            for other in row.waiting_for:
+                assert rows[other].status in OPEN, "nobody waits for what has ended"
+                assert other in row.depends_on or other == holders.get((row.kb_id, row.subject))
+        for (kb_id, subject), task_id in holders.items():
+            holder = rows[task_id]
+            assert (holder.kb_id, holder.subject, holder.status in OPEN) == (kb_id, subject, True)
+
+    def check_batches(self, rows: dict[UUID, Any]) -> None:
+        members: dict[UUID, list[str]] = defaultdict(list)
+        for row in rows.values():
+            members[row.batch_id].append(row.status)
+        owed = Counter(row.batch_id for row in self.desk.sql("SELECT batch_id FROM callbacks WHERE task_id IS NULL"))
+        for batch in self.desk.sql("SELECT * FROM batches"):
+            statuses = members[batch.id]
+            assert batch.total == len(statuses)
+            assert batch.pending == sum(status in OPEN for status in statuses)
+            assert (batch.finished_at is not None) == (batch.pending == 0)
+            assert owed[batch.id] == (batch.run if batch.finished_at else batch.run - 1), "one callback for each end"
+
+    def check_holders(self, rows: dict[UUID, Any]) -> None:
+        begun: Counter[tuple[str, str]] = Counter()
+        for row in rows.values():
+            assert (row.worker_id is None) or row.status == "processing"
+            if row.worker_id and row.subject:
+                begun[row.kb_id, row.subject] += 1
+        assert all(count == 1 for count in begun.values()), "one at a time works on a document"
+        for shard in self.desk.sql("SELECT * FROM shards WHERE worker_id IS NOT NULL"):
+            task = rows[shard.task_id]
+            assert (task.status, task.stage) == ("processing", shard.stage), "nobody holds a part of what has ended"
+
+    # --- and in the end
+
+    def teardown(self) -> None:
+        """Nothing more goes wrong: all that was accepted ends, woken by nothing but messages and the clock."""
+        for queue in self.paused():
+            self.pause(queue, False)
+        for worker in self.workers:
+            worker.claims.clear()
+        for _ in range(60):
+            self.time_passes(1)
+            self.tick()
+            if not self.desk.sql("SELECT FROM tasks WHERE status = ANY(:open)", open=list(OPEN)):
+                break
+            self.work_off()
+        else:
+            raise AssertionError(f"stuck: {self.desk.sql('SELECT * FROM tasks WHERE finished_at IS NULL')}")
+        self.promises_hold()
+        process.adopt(self.own)
+
+    def work_off(self) -> None:
+        """Do whatever the messages in the queues are about, and what follows from that."""
+        worker = self.workers[0]
+        for queue in QUEUES:
+            while queue != "callback" and (message := self.next_message(queue)) is not None:
+                self.claim(worker, message)
+                while worker.claims:
+                    claim = worker.claims.pop()
+                    if self.over(worker, claim, own=True):
+                        self.forward(claim)
+
+
+@pytest.fixture
+def lives(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv("LEASE_SECONDS", "2")
+    settings.cache_clear()
+    desk.sql(HISTORY)
+    # The sweep calls nobody dead before PostgreSQL has listened for a lease.
+    eventually(lambda: desk.sql("SELECT 1 WHERE pg_postmaster_start_time() < now() - interval '2 s'"))
+    own = process.process_id()
+    yield desk
+    process.adopt(own)
+
+
+def test_whatever_happens_the_promises_hold(lives: Desk) -> None:
+    class Machine(Lives):
+        def __init__(self) -> None:
+            super().__init__(lives)
+
+    run_state_machine_as_test(Machine, settings=PROFILE)
