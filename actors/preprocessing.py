@@ -9,7 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from actors.children import SANDBOX
+from actors.document_result import document_result
 from actors.stage import Work, stage
 from documents import index, source
 from documents.archive import begins_as_zip
@@ -22,7 +25,7 @@ from models.base import new_id
 from settings import settings
 from tasks.submission import Member
 from tasks.types.document_processing import document_id_of, member_payload, parameters_of
-from tasks.work import Advance
+from tasks.work import Advance, metadata
 
 
 @stage
@@ -34,6 +37,8 @@ def preprocessing(work: Work) -> Advance:
             fetched = source.fetch(
                 payload, settings(), Path(folder), cancelled=work.interrupted, timeout=work.seconds_left
             )
+            if unchanged := _unchanged(work, fetched):
+                return unchanged
             if begins_as_zip(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
                 return _members(work, unpacked)
             extracted = SANDBOX.extract(
@@ -59,6 +64,26 @@ def preprocessing(work: Work) -> Advance:
             parameters=parameters_of(payload),
         )
     return work.done(units=extracted.pages or 1)
+
+
+def _unchanged(work: Work, fetched: Source) -> Advance | None:
+    """The end of a task whose document is searchable already, as the same bytes read and split the same way."""
+    payload, document_id = work.payload, document_id_of(work.payload)
+    if payload.get("force"):
+        return None
+    with database.transaction() as session:
+        shown = index.shown_as(
+            session, work.kb_id, document_id, fetched.sha256, parameters_of(payload), payload.get("embedder")
+        )
+    if shown is None:
+        return None
+    warning = f"unchanged: version {shown.number} was made of the same bytes in the same way; `force` makes it anew"
+
+    def keep(session: Session) -> dict[str, Any]:
+        index.describe(session, work.kb_id, document_id, metadata(session, work.claim))
+        return document_result(session, work, shown, warning, number=shown.number, unchanged=True)
+
+    return work.done(units=shown.pages or 1, within=keep, ends=True)
 
 
 def _unpacked(work: Work, fetched: Source, folder: str) -> Unpacked | None:

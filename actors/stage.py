@@ -104,9 +104,10 @@ class Work:
         within: Callable[[Session], dict[str, Any]] | None = None,
         part: bytes | None = None,
         members: Sequence[Member] = (),
+        ends: bool = False,
     ) -> Advance:
         """The stage, or the shard, is done; see `tasks.work.Advance`."""
-        return Advance(self.claim, result or {}, units, within, part=part, members=members)
+        return Advance(self.claim, result or {}, units, within, part=part, members=members, ends=ends)
 
     def divide(self, shards: Sequence[tuple[int, int]], *, anew: bool = False) -> Advance:
         """The stage is for several workers: this function is called for each shard, then once more to join them.

@@ -84,6 +84,34 @@ def write_version(
     )
 
 
+def shown_as(
+    session: Session, kb_id: str, document_id: str, digest: bytes, parameters: dict[str, Any], provider: str | None
+) -> Version | None:
+    """The version that a document shows, without its text, if it was made of these bytes in this way; else None.
+
+    Parameters:
+      digest: SHA-256 of the bytes; parameters: see `Version.parameters`.
+      provider: of the vectors, as in `local`; None for whichever they are of.
+    """
+    version = session.scalar(
+        select(Version)
+        .join(Document, Document.version_id == Version.id)
+        .where(Document.kb_id == kb_id, Document.document_id == document_id)
+        # What was refused then may be embedded now.
+        .where(Version.sha256 == digest, Version.parameters == parameters, Version.chunks_refused == 0)
+        .options(defer(Version.text), defer(Version.anchors))
+    )
+    made_with = (version.embedder or "").partition(":")[0] if version is not None else None
+    return version if provider in (None, made_with) else None
+
+
+def describe(session: Session, kb_id: str, document_id: str, details: Mapping[str, Any]) -> None:
+    """Give a document the `metadata` of its last submission, and leave its version as it is."""
+    session.execute(
+        update(Document).where(Document.kb_id == kb_id, Document.document_id == document_id).values(details=details)
+    )
+
+
 def facts(session: Session, version_id: UUID) -> Version:
     """A version without its text, as a row that is not loaded further.
 

@@ -81,6 +81,7 @@ class Advance:
       part: what a shard that is done leaves to whoever joins.
       members: the tasks that this one becomes, under a batch that its result names. It is complete by that, whatever
         stages would follow.
+      ends: the task is complete by this stage, whatever stages would follow.
     """
 
     claim: Claim
@@ -91,6 +92,7 @@ class Advance:
     anew: bool = False
     part: bytes | None = None
     members: Sequence[Member] = ()
+    ends: bool = False
 
 
 def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
@@ -177,7 +179,7 @@ def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
 
 
 def _goes_on(done: Advance) -> bool:
-    return not done.members and task_type(done.claim.task_type).after(done.claim.stage) is not None
+    return not done.ends and not done.members and task_type(done.claim.task_type).after(done.claim.stage) is not None
 
 
 def _is_held(unit: Unit, claim: Claim) -> bool:

@@ -48,6 +48,7 @@ class DocumentProcessing(BaseModel):
     embedder: Literal["local", "cohere", "openai"] | None = Field(
         None, description="Default: that of the KB, else EMBEDDER."
     )
+    force: bool = Field(False, description="Process it even if it is unchanged: the same bytes, read the same way.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -74,7 +75,8 @@ def document_id_of(payload: dict[str, Any]) -> str:
 
 def parameters_of(payload: dict[str, Any]) -> dict[str, Any]:
     """How a document is read and split, wherever it comes from: the same bytes then make the same version."""
-    return {name: value for name, value in payload.items() if name not in (*SOURCES, "document_id", "force")}
+    others = (*SOURCES, "document_id", "embedder", "force")
+    return {name: value for name, value in payload.items() if name not in others}
 
 
 def member_payload(payload: dict[str, Any], name: str) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +13,7 @@ from documents.storage import storage
 from errors import TaskError
 from models.base import new_id
 from settings import settings
-from tests.actors.conftest import Bench
+from tests.actors.conftest import PIPELINE, TEXT, Bench
 
 
 def test_a_stage_that_is_done_twice_keeps_one_version(bench: Bench) -> None:
@@ -62,3 +64,83 @@ def test_an_archive_whose_worker_died_becomes_one_batch_all_the_same(bench: Benc
     assert [each[2:] for each in members] == [({"mine": 1}, "queued")] * 2
     bench.finish_all(members[1][0])
     assert bench.sql("SELECT text FROM versions") == [("Two.",)]
+
+
+def result_of(bench: Bench, task_id: UUID) -> dict[str, Any]:
+    row = bench.row(task_id)
+    assert row.status == "completed"
+    result: dict[str, Any] = row.result
+    return result
+
+
+def test_an_unchanged_document_is_recognised_before_any_work(bench: Bench) -> None:
+    first = bench.take_in(chunk_size=300)
+    bench.finish_all(first)
+    made = result_of(bench, first)
+    again = bench.take_in(chunk_size=300)
+    bench.finish(again, "preprocessing")
+    result = result_of(bench, again)
+    assert (made["unchanged"], result["unchanged"]) == (False, True)
+    assert result["tokens_embedded"] == 0 and result["chunks_reused"] == result["chunks"]
+    same = ("document_id", "version", "chunks", "characters", "pages", "encoding")
+    assert {name: result[name] for name in same} == {name: made[name] for name in same}
+    assert result["warnings"][-1].startswith("unchanged: version 1 ") and made["warnings"] == result["warnings"][:-1]
+    assert bench.sql("SELECT version_id FROM documents") == [(first,)]
+    assert bench.sql("SELECT count(*) FROM versions") == [(1,)]
+    assert bench.claim(again, "chunking") is None, "the wake-up that follows finds nothing to do"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"content": TEXT + "!"},
+        {"chunk_size": 400},
+        {"chunk_overlap": 10},
+        {"encoding": "utf-8"},
+        {"content_type": "text/plain"},
+        {"embedder": "cohere"},
+        {"force": True},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_differs_is_processed(bench: Bench, other: dict[str, Any]) -> None:
+    bench.finish_all(bench.take_in(chunk_size=300))
+    again = bench.take_in(**{"chunk_size": 300, **other})
+    bench.finish(again, "preprocessing")
+    assert bench.row(again).status == "processing"
+    assert bench.sql("SELECT count(*) FROM versions") == [(2,)]
+
+
+def test_force_makes_the_same_version_anew_and_pays_for_nothing(bench: Bench) -> None:
+    bench.finish_all(bench.take_in(embedder="local"))
+    again = bench.take_in(embedder="local", force=True)
+    bench.finish_all(again)
+    result = result_of(bench, again)
+    assert (result["version"], result["unchanged"], result["chunks_reused"]) == (2, False, result["chunks"])
+
+
+def test_the_same_text_under_another_name_is_another_document(bench: Bench) -> None:
+    bench.finish_all(bench.take_in())
+    other = bench.take_in(document_id="another")
+    bench.finish_all(other)
+    assert result_of(bench, other)["unchanged"] is False
+
+
+def test_an_unchanged_document_takes_what_is_newly_said_of_it(bench: Bench) -> None:
+    payload = {"content": TEXT, "document_id": "d"}
+    for said in ({"team": "a"}, {"team": "b"}):
+        (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload, metadata=said)
+        bench.finish(task_id, "preprocessing")
+        if bench.row(task_id).status != "completed":
+            for stage in PIPELINE[1:]:
+                bench.finish(task_id, stage)
+        assert bench.sql("SELECT metadata FROM documents") == [(said,)]
+
+
+def test_a_document_that_was_taken_out_is_processed_again(bench: Bench) -> None:
+    bench.finish_all(bench.take_in())
+    (deletion,) = bench.submit(task_type="document_deletion", kb_id="kb", payload={"document_id": "d"})
+    bench.finish(deletion, "document_deletion")
+    again = bench.take_in()
+    bench.finish_all(again)
+    assert result_of(bench, again)["unchanged"] is False
