@@ -19,7 +19,7 @@ from documents import index
 from documents.storage import storage
 from models import database
 from settings import service_settings, settings
-from tasks import callbacks, dispatch, ending, idempotency, presence, retention, shard_repair, unit
+from tasks import callbacks, dispatch, ending, events, idempotency, presence, retention, shard_repair, unit
 from tasks.unit import Unit, unit_of_work
 
 #: An upload outlives the end of its task by so much at least, and one that no task came of is given up.
@@ -59,8 +59,9 @@ def tidy(work: Unit) -> None:
 
 
 def prune(work: Unit) -> None:
-    """Delete, a few at a time, the tasks that ended longer ago than they are kept."""
+    """Delete, a few at a time, the tasks that ended longer ago than they are kept, and the oldest of the events."""
     retention.prune(work)
+    events.prune(work)
 
 
 def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:

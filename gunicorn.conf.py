@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 from weakref import WeakSet
 
@@ -35,10 +36,12 @@ class _Connection(ASGIProtocol):
         _connections.add(self)
 
 
-async def _close_idle_connections(worker: gasgi.ASGIWorker) -> None:
-    """gunicorn 27 waits for a kept connection without a request as if it had one, for all of its grace."""
+async def _close_connections(worker: gasgi.ASGIWorker) -> None:
+    """End what would last for all of gunicorn's grace: event streams, and kept connections without a request."""
     while worker.alive:
         await asyncio.sleep(0.25)
+    # The application is loaded by now, and only in this process.
+    sys.modules["api.app"].HUB.stop()
     while True:
         for connection in list(_connections):
             if connection._awaiting_request:
@@ -48,7 +51,7 @@ async def _close_idle_connections(worker: gasgi.ASGIWorker) -> None:
 
 def post_worker_init(worker: gasgi.ASGIWorker) -> None:
     """Called by gunicorn in the worker process, before it serves."""
-    worker.closing_idle = worker.loop.create_task(_close_idle_connections(worker))
+    worker.closing = worker.loop.create_task(_close_connections(worker))
 
 
 _connections: WeakSet[_Connection] = WeakSet()

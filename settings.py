@@ -132,6 +132,7 @@ class Settings(BaseModel):
     lease_seconds: float = Field(30, ge=2)
     shutdown_timeout: float = Field(25, ge=1)
     web_concurrency: int = Field(1, ge=1)
+    max_streams: int = Field(500, ge=0)
     retention_completed_days: float = Field(30, ge=1)
     retention_failed_days: float = Field(90, ge=1)
 

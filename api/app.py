@@ -10,10 +10,12 @@ import falcon.asgi
 from api import openapi, problems
 from api.batches import Batch, Batches
 from api.documents import Chunks, Document, Documents, Text
+from api.events import BatchEvents, Events, TaskEvents
 from api.limits import Admission, RateLimit
 from api.middleware import Addresses, Keys, RequestIds
 from api.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.search import Search
+from api.streams import Hub
 from api.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from settings import Settings
 from tasks.admission import Backlog
@@ -26,6 +28,8 @@ PREFIX = "/api/v1"
 SUBMITTING = ("/tasks", "/tasks/batch", "/documents")
 #: Seconds that a submission waits for PostgreSQL before its client is told to try again.
 PATIENCE = 5.0
+#: The event streams of this process. They would outlast its stop: whoever serves it ends them.
+HUB = Hub()
 
 
 def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
@@ -40,6 +44,9 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
         (f"{PREFIX}/tasks/{{task_id}}/callbacks", Callbacks()),
         (f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver", Redelivery()),
         (f"{PREFIX}/batches/{{batch_id}}", Batch()),
+        (f"{PREFIX}/events", Events(HUB, settings.max_streams)),
+        (f"{PREFIX}/tasks/{{task_id}}/events", TaskEvents(HUB, settings.max_streams)),
+        (f"{PREFIX}/batches/{{batch_id}}/events", BatchEvents(HUB, settings.max_streams)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents", Documents(commits, settings)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}", Document()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),

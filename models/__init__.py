@@ -4,6 +4,7 @@ from models.base import Base
 from models.batch import Batch
 from models.callback import Callback
 from models.document import Blob, Chunk, Document, Draft, DraftVector, Version
+from models.event import Event
 from models.idempotency import IdempotencyKey
 from models.lock import Lock
 from models.pace import Pace
@@ -22,6 +23,7 @@ __all__ = [
     "Document",
     "Draft",
     "DraftVector",
+    "Event",
     "IdempotencyKey",
     "Lock",
     "Pace",

@@ -1,0 +1,122 @@
+"""What happens, as it happens: Server-Sent Events of everything, of one task, of one batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import falcon
+
+from api import requests
+from api.operation import operation
+from api.problems import Invalid
+from api.streams import Hub, Stream
+from tasks import events, reading
+
+#: Seconds after which a client that found no place may come again.
+TRY_AGAIN_AFTER = 10
+ANSWERS = {
+    200: "Events; `Last-Event-ID` resumes behind one.",
+    422: "`Last-Event-ID` is not the id of an event.",
+    503: "As many streams are open as may be (MAX_STREAMS).",
+}
+OVER = {204: "It has ended, and the event that `Last-Event-ID` names was its last: do not come again."}
+MEDIA = "text/event-stream"
+
+
+class _Resource:
+    """What the three kinds of streams share.
+
+    Parameters:
+      hub: of this process.
+      most: streams that may be open in it.
+    """
+
+    def __init__(self, hub: Hub, most: int) -> None:
+        self._hub = hub
+        self._most = most
+
+    async def seen(self, req: Any) -> int | None:
+        """The event that the client has seen last; None when it has seen none, or what followed is not known any more.
+
+        Raises:
+          falcon.HTTPServiceUnavailable: when there is no place for another stream.
+          Invalid: when it is no event's id.
+        """
+        if len(self._hub) >= self._most or self._hub.stopping:
+            raise falcon.HTTPServiceUnavailable(
+                title="Service Unavailable",
+                description="as many event streams are open as may be (MAX_STREAMS); come again, or poll with an ETag",
+                retry_after=TRY_AGAIN_AFTER,
+            )
+        given = req.get_header("Last-Event-ID")
+        if not given:
+            return None
+        if not given.isascii() or not given.isdigit() or len(given) > 18:
+            raise Invalid([{"field": "Last-Event-ID", "message": "is not the id of an event"}])
+        return int(given) if await requests.read(events.holds, int(given)) else None
+
+    def answer(self, resp: Any, stream: Stream) -> None:
+        """Begin to send."""
+        resp.set_header("Cache-Control", "no-cache")
+        # What nginx is told by, so that it passes each event on at once.
+        resp.set_header("X-Accel-Buffering", "no")
+        resp.sse = self._hub.sent(stream)
+
+
+class Events(_Resource):
+    """`/events`"""
+
+    @operation("Follow everything that happens.", ANSWERS, media=MEDIA)
+    async def on_get(self, req: Any, resp: Any) -> None:
+        after = await self.seen(req)
+        first = None
+        if after is None:
+            after = await self._hub.until()
+            first = {"id": after, "type": "reset" if req.get_header("Last-Event-ID") else "open"}
+        self.answer(resp, Stream(after, first=first))
+
+
+class TaskEvents(_Resource):
+    """`/tasks/{task_id}/events`"""
+
+    @operation("Follow a task to its end.", {**ANSWERS, **OVER, 404: "There is no such task."}, media=MEDIA)
+    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+        identifier = requests.identifier(task_id, "task")
+        after = await self.seen(req)
+        settled = await self._hub.until()
+        state = await requests.read(events.state, identifier, settled)
+        if state is None:
+            raise requests.missing("task", task_id)
+        if after is None:
+            self.answer(resp, Stream(state["id"], first=state, task_id=identifier, is_last=events.ends))
+        elif events.ends(state) and not await requests.read(events.page, after=after, task_id=identifier, limit=1):
+            resp.status = falcon.HTTP_204
+        else:
+            self.answer(resp, Stream(after, task_id=identifier, is_last=events.ends))
+
+
+class BatchEvents(_Resource):
+    """`/batches/{batch_id}/events`"""
+
+    @operation(
+        "Follow the tasks of a batch to its end.", {**ANSWERS, **OVER, 404: "There is no such batch."}, media=MEDIA
+    )
+    async def on_get(self, req: Any, resp: Any, batch_id: str) -> None:
+        identifier = requests.identifier(batch_id, "batch")
+        after = await self.seen(req)
+        settled = await self._hub.until()
+        batch = await requests.read(reading.show_batch, identifier)
+        if batch is None:
+            raise requests.missing("batch", batch_id)
+        ended = batch["finished_at"] is not None
+        if after is None:
+            first = {"id": settled, "type": f"batch.{batch['status']}", **batch}
+            self.answer(resp, Stream(settled, first=first, batch_id=identifier, is_last=_ends_a_batch))
+        elif ended and not await requests.read(events.page, after=after, batch_id=identifier, limit=1):
+            resp.status = falcon.HTTP_204
+        else:
+            self.answer(resp, Stream(after, batch_id=identifier, is_last=_ends_a_batch))
+
+
+def _ends_a_batch(happened: dict[str, Any]) -> bool:
+    return bool(happened["type"] == "batch.completed")

@@ -1,0 +1,205 @@
+"""Who follows what happens, and the one reader of the log that all streams of this process share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import falcon
+import structlog
+from falcon.asgi import SSEvent
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from api import requests
+from tasks import events
+
+log = structlog.get_logger(__name__)
+
+Happened = dict[str, Any]
+
+#: Seconds between two looks at the log, while anybody follows it, and until the first look is understood.
+LOOK_EVERY, FIRST_LOOK_EVERY = 0.25, 0.02
+#: Seconds for which the reader goes on when nobody follows.
+LINGERS = 5.0
+#: Seconds that a client waits for the first look: a transaction of another may have to end before.
+PATIENCE = events.LONGEST_TRANSACTION + 5
+#: Seconds of silence after which a comment is sent: routers of a PaaS close what is idle for 55 s.
+COMMENT_EVERY = 15.0
+#: Events that are read at once, and that may wait for a client that is slow to take them. Beyond that its stream ends,
+#: to be resumed where it stopped.
+MOST_WAITING = 2000
+#: Milliseconds after which a client whose stream ended comes again.
+COME_AGAIN = 2000
+
+
+class Stream:
+    """One open stream: the events of one task, of one batch, or all.
+
+    Parameters:
+      after: the number of the event that the client has seen last.
+      first: what it is sent before all else.
+      is_last: whether nothing is to follow an event.
+    """
+
+    def __init__(
+        self,
+        after: int,
+        *,
+        first: Happened | None = None,
+        task_id: UUID | None = None,
+        batch_id: UUID | None = None,
+        is_last: Callable[[Happened], bool] = lambda _: False,
+    ) -> None:
+        self.after = after
+        self.first = first
+        self.task_id = task_id
+        self.batch_id = batch_id
+        self.is_last = is_last
+        self.follows = False
+        self._waiting: deque[Happened] = deque()
+        self._news = asyncio.Event()
+
+    @property
+    def overrun(self) -> bool:
+        """Whether its client is too slow."""
+        return len(self._waiting) > MOST_WAITING
+
+    def tell(self, happened: list[Happened]) -> None:
+        """Hand over what it wants of these."""
+        task_id, batch_id = str(self.task_id), str(self.batch_id)
+        self._waiting.extend(
+            each
+            for each in happened
+            if (self.task_id is None or each.get("task_id") == task_id)
+            and (self.batch_id is None or each["batch_id"] == batch_id)
+        )
+        if self._waiting:
+            self.wake()
+
+    def wake(self) -> None:
+        """Let it look for news, or for its end."""
+        self._news.set()
+
+    async def news(self) -> list[Happened]:
+        """What has come; nothing after COMMENT_EVERY seconds without news."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), COMMENT_EVERY)
+        self._news.clear()
+        come = [each for each in self._waiting if each["id"] > self.after]
+        self._waiting.clear()
+        return come
+
+
+class Hub:
+    """All streams of this process. The log is read for them by one reader, and only while there are any."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._streams: set[Stream] = set()
+        self._until = 0
+        self._known = asyncio.Event()
+        self._horizon = events.Horizon()
+        self._reader: asyncio.Task[None] | None = None
+        self._asked = 0.0
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def stop(self) -> None:
+        """End every stream: the process is to stop. Its clients come again, to another."""
+        self.stopping = True
+        self._known.set()
+        for stream in self._streams:
+            stream.wake()
+
+    async def until(self) -> int:
+        """The number of the last event that those who follow were told of."""
+        self._asked = time.monotonic()
+        if self._reader is None or self._reader.done():
+            self._known, self._horizon = asyncio.Event(), events.Horizon()
+            self._reader = asyncio.create_task(self._read())
+        try:
+            await asyncio.wait_for(self._known.wait(), PATIENCE)
+        except TimeoutError:
+            raise falcon.HTTPServiceUnavailable(
+                title="Service Unavailable", description="PostgreSQL does not answer", retry_after=COME_AGAIN // 1000
+            ) from None
+        return self._until
+
+    async def sent(self, stream: Stream) -> AsyncIterator[SSEvent | None]:
+        """What a stream sends: its first event, what it has missed, and what happens from then on."""
+        self._streams.add(stream)
+        try:
+            if stream.first is not None:
+                yield SSEvent(json=_data(stream.first), event_id=str(stream.first["id"]), retry=COME_AGAIN)
+                if stream.is_last(stream.first):
+                    return
+            while not self.stopping:
+                come = await stream.news() if stream.follows else await self._missed(stream)
+                for each in come:
+                    stream.after = each["id"]
+                    yield SSEvent(json=_data(each), event_id=str(each["id"]))
+                    if stream.is_last(each):
+                        return
+                if stream.overrun:
+                    return
+                if not come and stream.follows:
+                    yield None
+        finally:
+            self._streams.discard(stream)
+
+    async def _missed(self, stream: Stream) -> list[Happened]:
+        """The next that a stream has not been told of; when there is none, it follows from here on."""
+        until = await self.until()
+        if stream.after < until:
+            missed = await requests.read(
+                events.page, after=stream.after, until=until, task_id=stream.task_id, batch_id=stream.batch_id
+            )
+            if missed:
+                return missed
+            stream.after = until
+        # Nothing is awaited between these two: no event can come between what was read and what is told.
+        stream.follows = stream.after >= self._until
+        return []
+
+    async def _read(self) -> None:
+        until: int | None = None
+        while (self._streams or time.monotonic() - self._asked < LINGERS) and not self.stopping:
+            pause = LOOK_EVERY
+            try:
+                happened, until = await requests.read(self._look, until)
+                if until is None:
+                    pause = FIRST_LOOK_EVERY
+                else:
+                    self._until = until
+                    for stream in self._streams:
+                        if stream.follows:
+                            stream.tell(happened)
+                    self._known.set()
+                    pause = 0 if len(happened) == MOST_WAITING else LOOK_EVERY
+            except DBAPIError as error:
+                # The next look begins where this one did.
+                log.warning("events_not_read", reason=type(error.orig).__name__)
+            await asyncio.sleep(pause)
+        if not self.stopping:
+            # Whoever comes now has a reader of its own, and waits for its first look.
+            self._known.clear()
+
+    def _look(self, session: Session, after: int | None) -> tuple[list[Happened], int | None]:
+        """What has happened since, and up to which number that is; None as long as it is not known."""
+        self._horizon.look(session)
+        settled = self._horizon.settled
+        if after is None or settled is None or settled <= after:
+            return [], settled if after is None else after
+        happened = events.page(session, after=after, until=settled, limit=MOST_WAITING)
+        return happened, happened[-1]["id"] if len(happened) == MOST_WAITING else settled
+
+
+def _data(happened: Happened) -> dict[str, Any]:
+    return {name: value for name, value in happened.items() if name != "id"}
