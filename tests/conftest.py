@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -21,6 +22,8 @@ from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.servers import ServerMissing
 
 _servers: list[str] = []
+#: The same of every process that ran tests, as their ends are told to the one that started them.
+_servers_of_workers: list[str] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -144,9 +147,31 @@ def embedded(tmp_path: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
         yield process
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a fixture of their module in one process: it is made once."""
+    for item in items:
+        module = item.getparent(pytest.Module)
+        fixtures = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 (pytest tells it nowhere else)
+        if module is not None and any(each[-1].scope == "module" for each in fixtures.values()):
+            item.add_marker(pytest.mark.xdist_group(module.name))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that started this one what it ran against."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["servers"] = _servers
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Note what a process that ends ran against."""
+    _servers_of_workers.extend(getattr(node, "workeroutput", {}).get("servers", []))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the servers that this run used."""
-    if _servers:
+    servers = _servers + _servers_of_workers
+    if servers:
         terminalreporter.section("servers")
-    for server in _servers:
+    for server in servers:
         terminalreporter.line(server)

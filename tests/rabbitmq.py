@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from tests.guard import Guard, kill_group, start_time
-from tests.servers import ServerMissing, eventually, free_port
+from tests.servers import ServerMissing, eventually, free_port, one_at_a_time
 
 IMAGE = "rabbitmq:4-management"
 
@@ -379,7 +379,9 @@ def private_node(folder: Path, guard: Guard) -> RabbitNode:
       ServerMissing: when none of these is possible; says which command would help.
     """
     if not _installed() and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install()
+        with one_at_a_time("rabbitmq"):
+            if not _installed():
+                _install()
     if _installed():
         node = RabbitNode(folder, guard)
     elif shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:

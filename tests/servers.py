@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import random
 import socket
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 Answer = TypeVar("Answer")
@@ -14,12 +19,31 @@ class ServerMissing(Exception):
     """A server is not to be had on this machine; the message says which command would help."""
 
 
+#: Below the ports that Linux gives to outgoing connections: one of those could take a port before its server does.
+PORTS = range(15_000, 32_000)
+
+
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nobody listens on at this moment.
+
+    Several runs and several processes of a run ask at once, so it is drawn by chance.
+    """
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Keep other processes of this machine from doing the same, such as installing a package."""
+    with (Path(tempfile.gettempdir()) / f"task-manager-tests-{what}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def eventually(ask: Callable[[], Answer], *, seconds: float = 10.0, every: float = 0.05, reason: str = "") -> Answer:
