@@ -10,6 +10,9 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo $$python; break; fi; done)
 
+# Most of a run is waiting for processes to start, die and be missed: two at it, each with servers of its own.
+WHOLE := --numprocesses=2 --dist=loadgroup
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -27,7 +30,7 @@ run: $(VENV)/embedded.installed  ## Run the whole service in one process on PORT
 
 .PHONY: test
 test: $(VENV)/dev.installed  ## All tests, on a real PostgreSQL and a real RabbitMQ; ARGS="tests/test_x.py -k name" for some
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),$(WHOLE))
 
 .PHONY: check
 check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes nothing
