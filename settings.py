@@ -62,6 +62,12 @@ def _named_keys(keys: list[SecretStr]) -> list[SecretStr]:
     return keys
 
 
+def _absolute_file(value: Path | None) -> Path | None:
+    if value is not None and not value.is_absolute():
+        raise ValueError("must be an absolute path of a file")
+    return value
+
+
 def _absolute(folders: list[str] | None) -> list[str] | None:
     if not all(Path(folder).is_absolute() for folder in folders or ()):
         raise ValueError("a folder is not an absolute path")
@@ -97,6 +103,7 @@ EXAMPLES = {
     "EMBEDDING_BASE_URL": "http://localhost:11434/v1",
     "EMBEDDING_API_KEY": "the key that the endpoint gave you",
     "EMBEDDING_PRICE": "0.02",
+    "EMBEDDING_TOKENIZER": "/srv/models/tokenizer.json",
     "COHERE_API_KEY": "the key from dashboard.cohere.com",
 }
 
@@ -153,6 +160,7 @@ class Settings(BaseModel):
     embedding_model: str = "text-embedding-3-small"
     embedding_batch_size: int = Field(32, ge=1, le=2048)
     embedding_price: float | None = Field(None, ge=0)
+    embedding_tokenizer: Annotated[Path | None, AfterValidator(_absolute_file)] = None
     embed_requests_per_minute: int | None = Field(None, ge=1)
     embed_tokens_per_minute: int | None = Field(None, ge=1)
 

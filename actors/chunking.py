@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from actors.children import SANDBOX
 from actors.stage import Work, stage
-from documents import index
+from documents import index, search
+from documents.embedding import token_measure
+from documents.measure import CHARACTERS
 from documents.sandbox import Cancelled
 from models import database
+from settings import settings
 from tasks.work import Advance
 
 
 @stage
 def chunking(work: Work) -> Advance:
     """Text to chunks."""
+    measured_in = CHARACTERS
     with database.transaction() as session:
+        if work.payload.get("chunk_unit") == "tokens":
+            name = work.payload.get("embedder") or search.embedder_of(session, work.kb_id) or settings().embedder
+            measured_in = token_measure(name, settings())
         text, anchors = index.read_text(session, work.task_id)
         earlier = None if work.payload.get("force") else index.edition(session, work.task_id)
     try:
@@ -23,6 +30,7 @@ def chunking(work: Work) -> Advance:
             work.payload["chunk_size"],
             work.payload["chunk_overlap"],
             earlier,
+            measured_in,
             timeout=work.seconds_left,
             cancelled=work.interrupted,
         )

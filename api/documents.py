@@ -49,6 +49,7 @@ class UploadForm(BaseModel):
     encoding: str | None = None
     chunk_size: int = 1000
     chunk_overlap: int = 200
+    chunk_unit: str = "characters"
     embedder: str | None = None
     priority: str = "normal"
     retry_limit: int | None = None

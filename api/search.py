@@ -74,6 +74,7 @@ class FoundChunk(BaseModel):
     score: float
     page: int | None
     heading_path: list[str]
+    context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
     start: int
     end: int
     highlights: list[Highlight]

@@ -85,6 +85,7 @@ def chunks(
             "end": chunk.end_offset,
             "page": chunk.page,
             "heading_path": chunk.heading_path,
+            "context": chunk.context,
         }
         for chunk in found
     ]

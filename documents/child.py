@@ -28,15 +28,16 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(slots=True)
 class Piece:
-    """A chunk and its words. heading_tokens are those of the headings above it, which its text may lack."""
+    """A chunk and its words. lead_tokens are those of what is above it, which its text may lack."""
 
     index: int
     start: int
     end: int
     page: int | None
     heading_path: list[str]
+    context: str
     tokens: list[str]
-    heading_tokens: list[str]
+    lead_tokens: list[str]
 
 
 @dataclass(slots=True)
@@ -55,18 +56,30 @@ def extract(path: str, filename: str | None, content_type: str | None, encoding:
     return extraction.extract(Path(path), filename=filename, content_type=content_type, encoding=encoding)
 
 
-def split(text: str, anchors: list[Anchor], size: int, overlap: int, earlier: Edition | None = None) -> list[Piece]:
+def split(
+    text: str,
+    anchors: list[Anchor],
+    size: int,
+    overlap: int,
+    earlier: Edition | None = None,
+    measured_in: str = "characters",
+) -> list[Piece]:
     """The chunks of a text with the words that an index finds them by."""
-    from documents import chunking, tokens
+    from documents import chunking, measure, tokens
 
-    known: dict[tuple[str, ...], list[str]] = {}
+    try:
+        measured = measure.measure(measured_in, text)
+    except (OSError, ValueError) as error:
+        raise TaskError("internal", f"EMBEDDING_TOKENIZER cannot be used: {error}", retryable=False) from None
+    known: dict[str, list[str]] = {}
     pieces = []
-    for chunk in chunking.split(text, anchors, size, overlap, earlier):
-        path = tuple(chunk.heading_path)
-        if path not in known:
-            known[path] = tokens.index_tokens("\n".join(path))
+    for chunk in chunking.split(text, anchors, size, overlap, earlier, measured):
+        lead = "\n".join([*chunk.heading_path, chunk.context])
+        if lead not in known:
+            known[lead] = tokens.index_tokens(lead)
         words = tokens.index_tokens(text[chunk.start : chunk.end])
-        pieces.append(Piece(chunk.index, chunk.start, chunk.end, chunk.page, chunk.heading_path, words, known[path]))
+        place = (chunk.index, chunk.start, chunk.end, chunk.page, chunk.heading_path, chunk.context)
+        pieces.append(Piece(*place, words, known[lead]))
     return pieces
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from documents.edition import Cuts, Edition
+from documents.measure import Characters, Measure
 from documents.sentences import Boundary, Unit, cut, units_of
 from documents.text import Anchor
 
@@ -16,13 +17,16 @@ _SECTION_FILL = 1 / 3
 _FILL = {Boundary.PARAGRAPH: 1 / 2, Boundary.LINE: 3 / 4, Boundary.SENTENCE: 0.0, Boundary.CUT: 0.0}
 #: What remains of a chunk after its heading must hold at least this share, or the heading goes alone.
 _ROOM_AFTER_HEADING = 1 / 4
+#: What is embedded before a chunk's text counts as its tokens if it is less than this share of its size.
+_LEAD = 1 / 2
 
 
 @dataclass(slots=True)
 class Chunk:
     """A piece of a text: `text[start:end]`, counted in characters.
 
-    page and heading_path are those of the first text in the chunk that is no heading.
+    heading_path is that of the first text in the chunk that is no heading, page is where the chunk begins. context
+    is what is repeated because the chunk begins in the middle of it: the header of its table, the fence of its code.
     """
 
     index: int
@@ -30,127 +34,199 @@ class Chunk:
     end: int
     page: int | None
     heading_path: list[str]
+    context: str = ""
 
 
-def split(text: str, anchors: Sequence[Anchor], size: int, overlap: int, earlier: Edition | None = None) -> list[Chunk]:
-    """Cut a text into chunks of at most `size` characters that together hold all that is not white space.
+def lead(heading_path: Sequence[str], context: str) -> str:
+    """What is embedded before a chunk's text: where it stands, and what it needs to be understood."""
+    return "\n".join(filter(None, (" > ".join(heading_path), context)))
 
-    A chunk repeats at most `overlap` characters of the one before, in whole sentences of the same section.
+
+def split(
+    text: str,
+    anchors: Sequence[Anchor],
+    size: int,
+    overlap: int,
+    earlier: Edition | None = None,
+    measure: Measure | None = None,
+) -> list[Chunk]:
+    """Cut a text into chunks of at most `size` that together hold all that is not white space.
+
+    A chunk repeats at most `overlap` of the one before, in whole sentences of the same section.
     A heading stays with what follows it. Nothing is cut that fits: a longer sentence is cut at a clause or
     a word, a longer word between characters.
 
     Parameters:
       earlier: of the same document, cut with the same size and overlap; the text is cut where that was, as far as it
         is the same.
+      measure: what size and overlap count; characters unless told otherwise. Where they are tokens, the `lead` of a
+        chunk counts as well, unless it takes half of the size.
 
     Raises:
       ValueError: size is less than 1, or overlap is not below size.
     """
     if size < 1 or not 0 <= overlap < size:
         raise ValueError(f"the overlap must be at least 0 and less than the size, not {overlap} of {size}")
-    units = _fitted(text, units_of(text, anchors), size)
-    places = _Places(anchors)
-    cuts = Cuts(earlier, text, units) if earlier is not None else None
-    chunks: list[Chunk] = []
-    first = 0
-    while first < len(units):
-        start = _overlapping(units, first, size, overlap)
-        after = cuts.end(start, first, _reach(units, first, size)) if cuts is not None else None
-        if after is None:
-            after = _end_of_chunk(units, start, first, size)
-        while units[after - 1].end - units[start].start > size:
-            start += 1  # repeats less, so that it can end where it did
-        body = next((unit for unit in units[start:after] if unit.level is None), units[start])
-        chunks.append(
-            Chunk(
-                index=len(chunks),
-                start=units[start].start,
-                end=units[after - 1].end,
-                page=places.page(units[start].start),
-                heading_path=places.path(body.start),
+    measure = measure or Characters()
+    room = max(1, size - measure.reserved)
+    while True:
+        splitter = _Splitter(text, anchors, room, min(overlap, room - 1), measure)
+        chunks = splitter.chunks(earlier)
+        if not measure.approximate or room == 1:
+            return chunks
+        # A tokenizer may cut a piece otherwise than it cut the whole text.
+        longest = max((measure.of(splitter.embedded(chunk)) for chunk in chunks), default=0)
+        if longest + measure.reserved <= size:
+            return chunks
+        room = max(1, room - (longest + measure.reserved - size))
+
+
+class _Splitter:
+    """One text, cut with one size."""
+
+    def __init__(self, text: str, anchors: Sequence[Anchor], size: int, overlap: int, measure: Measure) -> None:
+        self._text = text
+        self._size = size
+        self._overlap = overlap
+        self._measure = measure
+        self._places = _Places(anchors)
+        self._leads: dict[tuple[tuple[str, ...], str], int] = {}
+        self._units = self._fitted(units_of(text, anchors))
+
+    def chunks(self, earlier: Edition | None) -> list[Chunk]:
+        units = self._units
+        cuts = Cuts(earlier, self._text, units) if earlier is not None else None
+        chunks: list[Chunk] = []
+        first = 0
+        while first < len(units):
+            start = self._overlapping(first)
+            after = cuts.end(start, first, self._reach(first)) if cuts is not None else None
+            if after is None:
+                after = self._end_of_chunk(start, first)
+            while start < first and self._held(start, after) > self._size:
+                start += 1  # repeats less, so that it can end where it did
+            chunks.append(
+                Chunk(
+                    index=len(chunks),
+                    start=units[start].start,
+                    end=units[after - 1].end,
+                    page=self._places.page(units[start].start),
+                    heading_path=self._places.path(self._body(start, after).start),
+                    context=self._context(units[start]),
+                )
             )
-        )
-        first = after
-    return chunks
+            first = after
+        return chunks
 
+    def embedded(self, chunk: Chunk) -> str:
+        """What counts as a chunk's tokens."""
+        before, body = lead(chunk.heading_path, chunk.context), self._text[chunk.start : chunk.end]
+        return f"{before}\n{body}" if 0 < self._measure.of(before) < self._size * _LEAD else body
 
-def _fitted(text: str, units: list[Unit], size: int) -> list[Unit]:
-    """The units with those cut up that are too long, alone or together with the headings that they follow."""
-    fitted: list[Unit] = []
-    heading: int | None = None  # where the headings began that a unit follows
-    for unit in units:
-        room = size
-        if heading is not None and unit.level is None:
-            left = size - (unit.start - heading)
-            room = left if left >= size * _ROOM_AFTER_HEADING else size
-        if unit.end - unit.start <= room:
-            fitted.append(unit)
-        else:
-            before, whole = unit.before, False
-            for start, end in cut(text, unit.start, unit.end, room, size):
-                fitted.append(Unit(start, end, before, unit.level, whole))
-                before = Boundary.CUT
-        if unit.level is None:
-            heading = None
-        elif heading is None:
-            heading = unit.start
-    return fitted
+    def _fitted(self, units: list[Unit]) -> list[Unit]:
+        """The units with those cut up that are too long, alone or together with the headings that they follow."""
+        fitted: list[Unit] = []
+        heading: int | None = None  # where the headings began that a unit follows
+        for unit in units:
+            size = room = self._size - self._lead_size(unit, unit)
+            if heading is not None and unit.level is None:
+                left = size - self._measure.size(heading, unit.start)
+                room = left if left >= size * _ROOM_AFTER_HEADING else size
+            if self._measure.size(unit.start, unit.end) <= room:
+                fitted.append(unit)
+            else:
+                before, whole = unit.before, False
+                for start, end in cut(self._text, unit.start, unit.end, room, size, self._measure):
+                    fitted.append(Unit(start, end, before, unit.level, whole, unit.repeats))
+                    before = Boundary.CUT
+            if unit.level is None:
+                heading = None
+            elif heading is None:
+                heading = unit.start
+        return fitted
 
+    def _overlapping(self, first: int) -> int:
+        """Where a chunk begins whose first new unit is `first`: some whole sentences earlier, if they fit."""
+        units, start = self._units, first
+        while start > 0:
+            unit = units[start - 1]
+            if unit.level is not None or not unit.whole or units[first].level is not None:
+                break
+            if self._measure.size(unit.start, units[first - 1].end) > self._overlap:
+                break
+            if self._held(start - 1, first + 1) > self._size:
+                break
+            start -= 1
+        return start
 
-def _overlapping(units: list[Unit], first: int, size: int, overlap: int) -> int:
-    """Where a chunk begins whose first new unit is `first`: some whole sentences earlier, if they fit."""
-    start = first
-    while start > 0:
-        unit = units[start - 1]
-        if unit.level is not None or not unit.whole or units[first].level is not None:
-            break
-        if units[first - 1].end - unit.start > overlap or units[first].end - unit.start > size:
-            break
-        start -= 1
-    return start
-
-
-def _reach(units: list[Unit], first: int, size: int) -> int:
-    """The last unit before which a chunk may end that is new from `first` on: within its size and its section."""
-    after = first + 1
-    while after < len(units) and units[after].end - units[first].start <= size:
-        filled = units[after - 1].end - units[first].start
-        if units[after].level is not None and units[after - 1].level is None and filled >= size * _SECTION_FILL:
-            break
-        after += 1
-    return after
-
-
-def _end_of_chunk(units: list[Unit], start: int, first: int, size: int) -> int:
-    """The index after the last unit of a chunk that begins with unit `start` and is new from `first` on."""
-    limit = units[start].start + size
-    after = first + 1
-    best: dict[Boundary, int] = {}
-    while after < len(units):
-        filled = units[after - 1].end - units[first].start
-        unit = units[after]
-        if units[after - 1].level is None:  # never between a heading and what it is the heading of
-            if unit.level is not None and filled >= size * _SECTION_FILL:
-                return after
-            if filled >= size * _FILL[unit.before]:
-                best[unit.before] = after
-        if unit.end > limit:
-            break
-        after += 1
-    if after == len(units):
+    def _reach(self, first: int) -> int:
+        """The last unit before which a chunk may end that is new from `first` on: within its size and its section."""
+        units, after = self._units, first + 1
+        while after < len(units) and self._held(first, after + 1) <= self._size:
+            if self._ends_section(first, after):
+                break
+            after += 1
         return after
-    for boundary in (Boundary.PARAGRAPH, Boundary.LINE, Boundary.SENTENCE, Boundary.CUT):
-        if boundary in best:
-            return best[boundary]
-    return _before_headings(units, first, after)
 
+    def _end_of_chunk(self, start: int, first: int) -> int:
+        """The index after the last unit of a chunk that begins with unit `start` and is new from `first` on."""
+        units, after = self._units, first + 1
+        best: dict[Boundary, int] = {}
+        while after < len(units):
+            boundary = units[after].before
+            if self._may_end(after):
+                if self._ends_section(first, after):
+                    return after
+                if self._measure.size(units[first].start, units[after - 1].end) >= self._size * _FILL[boundary]:
+                    best[boundary] = after
+            if self._held(start, after + 1) > self._size:
+                break
+            after += 1
+        if after == len(units):
+            return after
+        for boundary in (Boundary.PARAGRAPH, Boundary.LINE, Boundary.SENTENCE, Boundary.CUT):
+            if boundary in best:
+                return best[boundary]
+        return next((place for place in range(after, first, -1) if self._may_end(place)), after)
 
-def _before_headings(units: list[Unit], first: int, after: int) -> int:
-    """The last place at which no heading is left behind; where all are headings, the last that fits."""
-    for place in range(after, first, -1):
-        if units[place - 1].level is None:
-            return place
-    return after
+    def _may_end(self, after: int) -> bool:
+        """Whether nothing is left behind at the end of a chunk that belongs to what follows, such as a heading."""
+        return self._units[after - 1].level is None and self._units[after].before is not Boundary.HELD
+
+    def _ends_section(self, first: int, after: int) -> bool:
+        """Whether a section ends before a unit, and is long enough for a chunk of its own."""
+        units = self._units
+        if units[after].level is None or units[after - 1].level is not None:
+            return False
+        return self._measure.size(units[first].start, units[after - 1].end) >= self._size * _SECTION_FILL
+
+    def _held(self, start: int, after: int) -> int:
+        """What a chunk of these units holds, with what is embedded before it where that counts."""
+        held = self._measure.size(self._units[start].start, self._units[after - 1].end)
+        if isinstance(self._measure, Characters):
+            return held
+        return held + self._lead_size(self._units[start], self._body(start, after))
+
+    def _body(self, start: int, after: int) -> Unit:
+        """The first unit that is no heading, if there is any."""
+        units = self._units
+        return next((units[place] for place in range(start, after) if units[place].level is None), units[start])
+
+    def _context(self, unit: Unit) -> str:
+        if unit.repeats is None:
+            return ""
+        start, end = unit.repeats
+        return self._text[start:end] if self._measure.size(start, end) < self._size * _LEAD else ""
+
+    def _lead_size(self, start: Unit, body: Unit) -> int:
+        if isinstance(self._measure, Characters):
+            return 0
+        parts = tuple(self._places.path(body.start)), self._context(start)
+        if parts not in self._leads:
+            before = lead(*parts)
+            size = self._measure.of(before + "\n") if before else 0
+            self._leads[parts] = size if size < self._size * _LEAD else 0
+        return self._leads[parts]
 
 
 class _Places:

@@ -20,6 +20,7 @@ from sqlalchemy.types import Uuid
 
 from documents import copying
 from documents.child import Piece
+from documents.chunking import lead
 from documents.edition import Edition
 from documents.text import Anchor, Extracted
 from errors import TaskError
@@ -39,9 +40,9 @@ class Swapped:
     superseded: list[UUID]
 
 
-def embedded_text(heading_path: Sequence[str], text: str) -> str:
-    """What is embedded of a chunk: its headings say what a passage is about that does not name it."""
-    return "\n".join([" > ".join(heading_path), text]) if heading_path else text
+def embedded_text(heading_path: Sequence[str], context: str | None, text: str) -> str:
+    """What is embedded of a chunk: its headings, and its table's header, say what a passage is about."""
+    return "\n".join(filter(None, (lead(heading_path, context or ""), text)))
 
 
 def write_version(
@@ -183,21 +184,22 @@ def write_drafts(session: Session, version_id: UUID, text: str, pieces: Iterable
                 copying.integer(piece.end),
                 None if piece.page is None else copying.integer(piece.page),
                 copying.texts(piece.heading_path),
+                copying.text(piece.context) if piece.context else None,
                 copying.text(body),
-                sha256(embedded_text(piece.heading_path, body).encode()).digest(),
+                sha256(embedded_text(piece.heading_path, piece.context, body).encode()).digest(),
                 copying.ts_vector(tokens),
                 copying.integer(len(tokens)),
             )
 
-    columns = "version_id index start_offset end_offset page heading_path text hash tokens token_count"
+    columns = "version_id index start_offset end_offset page heading_path context text hash tokens token_count"
     copying.copy(session, Draft.__tablename__, columns.split(), rows())
     return count
 
 
 def _searched(piece: Piece) -> list[str]:
-    """A chunk's tokens, and those of its headings that it lacks, once."""
+    """A chunk's tokens, and those that it lacks of what is above it, once."""
     present = set(piece.tokens)
-    return piece.tokens + [token for token in dict.fromkeys(piece.heading_tokens) if token not in present]
+    return piece.tokens + [token for token in dict.fromkeys(piece.lead_tokens) if token not in present]
 
 
 def count_drafts(session: Session, version_id: UUID) -> tuple[int, int]:
@@ -228,10 +230,11 @@ def require_embedder(session: Session, kb_id: str, document_id: str, embedder: s
 
 
 _STORE = text("""
-    INSERT INTO chunks (version_id, index, kb_id, start_offset, end_offset, page, heading_path, text, hash, embedder,
+    INSERT INTO chunks (version_id, index, kb_id, start_offset, end_offset, page, heading_path, context, text, hash,
+                        embedder,
                         tokens, token_count, embedding)
-    SELECT d.version_id, d.index, :kb_id, d.start_offset, d.end_offset, d.page, d.heading_path, d.text, d.hash,
-           :embedder, d.tokens, d.token_count, v.embedding
+    SELECT d.version_id, d.index, :kb_id, d.start_offset, d.end_offset, d.page, d.heading_path, d.context, d.text,
+           d.hash, :embedder, d.tokens, d.token_count, v.embedding
       FROM drafts d JOIN draft_vectors v ON v.version_id = d.version_id AND v.index = d.index
      WHERE d.version_id = :version_id
      ORDER BY d.index

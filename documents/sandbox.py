@@ -114,12 +114,14 @@ class Sandbox:
         size: int,
         overlap: int,
         earlier: Edition | None = None,
+        measured_in: str = "characters",
         *,
         timeout: float,
         cancelled: Callable[[], bool] = _never,
     ) -> list[Piece]:
-        """A text's chunks with their tokens; see `documents.chunking.split`. Raises what `extract` raises."""
-        arguments = (text, list(anchors), size, overlap, earlier)
+        """A text's chunks with their tokens; see `documents.chunking.split`, and for measured_in
+        `documents.measure.measure`. Raises what `extract` raises."""
+        arguments = (text, list(anchors), size, overlap, earlier, measured_in)
         result: list[Piece] = self.run("documents.child:split", arguments, timeout=timeout, cancelled=cancelled)
         return result
 

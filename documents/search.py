@@ -48,6 +48,7 @@ class Hit:
     score: float
     page: int | None
     heading_path: list[str]
+    context: str | None
     start: int
     end: int
     highlights: list[Place]
@@ -127,8 +128,9 @@ def _hits(session: Session, ranked: Ranked, tokens: Sequence[str]) -> list[Hit]:
     """What is shown of chunks, in their order."""
     rows = session.execute(
         text("""
-            SELECT c.version_id, c.index AS number, d.document_id, c.text, c.page, c.heading_path, c.start_offset,
-                   c.end_offset, ARRAY(SELECT lexeme FROM unnest(c.tokens) WHERE lexeme = ANY(:tokens)) AS matched
+            SELECT c.version_id, c.index AS number, d.document_id, c.text, c.page, c.heading_path, c.context,
+                   c.start_offset, c.end_offset,
+                   ARRAY(SELECT lexeme FROM unnest(c.tokens) WHERE lexeme = ANY(:tokens)) AS matched
               FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
               JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index
               JOIN documents d ON d.version_id = c.version_id
@@ -153,6 +155,7 @@ def _hit(row: Row[Any], score: float) -> Hit:
         score=round(score, 6),
         page=row.page,
         heading_path=row.heading_path,
+        context=row.context,
         start=row.start_offset,
         end=row.end_offset,
         highlights=[Place(start, end) for start, end in highlights(row.text, marked)],

@@ -8,16 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from documents.measure import Measure
 from documents.text import Anchor
 
 
 class Boundary(IntEnum):
     """What lies before a unit; a greater one is a better place to cut."""
 
-    CUT = 0
-    SENTENCE = 1
-    LINE = 2
-    PARAGRAPH = 3
+    HELD = 0  # it belongs to what comes before: the first row to its table's header, a fence to its code
+    CUT = 1
+    SENTENCE = 2
+    LINE = 3
+    PARAGRAPH = 4
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Unit:
     before: Boundary
     level: int | None = None  # of a heading
     whole: bool = True
+    repeats: tuple[int, int] | None = None  # a table's header or a code's fence, which a chunk from here on lacks
 
 
 _NEWLINE = r"(?:\r\n?|[\n\f\u2028\u2029])"
@@ -41,6 +44,8 @@ _STOPS = re.compile(
 _BEGINS = re.compile(r"[^\W\d_]{3}[.?!]\s+([^\W\d_])")
 _SAMPLE = 100_000
 _LINES = re.compile(r"[^\r\n\f]+")
+_FENCE = re.compile(r"[ \t>]*(?:`{3,}|~{3,})")
+_DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _SPACE = re.compile(r"\s*")
 _HAN = re.compile("[\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 #: Words whose full stop ends no sentence.
@@ -126,6 +131,9 @@ _LONGEST_WORD = 20
 _CLAUSES = re.compile(r"[,;:](?=\s)|[，、；：,;](?=[^\x00-\x7f])|[，、；：](?=.)|\s[–—-](?=\s)|——|[)）](?=\s)")
 _INSIDE_WORDS = re.compile(r"(?<![/\\_&?=#.@+-])[/\\_&?=#.@+-]++(?=[^\W_])")
 _FAR_BACK = 200
+#: The halves of flags, of which two make one; what joins two letters of an Indian script.
+_FLAGS = re.compile("[\U0001f1e6-\U0001f1ff]+\\Z")
+_VIRAMA = 9
 _NOT_FIRST = set("，。、；：！？）》」』】〉〕”’…—·,.;:!?)]}%")
 
 
@@ -174,15 +182,38 @@ def _heading(text: str, start: int, end: int, level: int) -> Iterator[Unit]:
         yield Unit(start, end, Boundary.PARAGRAPH, level)
 
 
-def _lines(text: str, start: int, end: int, *, indented: bool) -> Iterator[Unit]:
-    before, last = Boundary.PARAGRAPH, start
+def _lines(text: str, start: int, end: int, *, indented: bool) -> list[Unit]:
+    """The lines of a table or of code. What a reader needs to understand each is held together, or repeated."""
+    units: list[Unit] = []
+    last = start
     for match in _LINES.finditer(text, start, end):
         first, stop = _stripped(text, *match.span())
         if first < stop:
-            if last > start and text.count("\n", last, match.start()) > 1:
-                before = Boundary.PARAGRAPH
-            yield Unit(match.start() if indented else first, stop, before)
-            before, last = Boundary.LINE, match.end()
+            apart = not units or text.count("\n", last, match.start()) > 1
+            before = Boundary.PARAGRAPH if apart else Boundary.LINE
+            units.append(Unit(match.start() if indented else first, stop, before))
+            last = match.end()
+    _hold_together(text, units)
+    return units
+
+
+def _hold_together(text: str, lines: list[Unit]) -> None:
+    """A header with the first row of its table, a fence with the first and the last line of its code."""
+    if len(lines) < 2:
+        return
+    opening = lines[0]
+    if _FENCE.match(text, opening.start, opening.end):
+        header = 1
+        if _FENCE.match(text, lines[-1].start, lines[-1].end):
+            lines[-1].before = Boundary.HELD
+    elif _DELIMITER_ROW.match(text[lines[1].start : lines[1].end]):
+        header = 2
+    else:
+        return
+    for line in lines[1 : header + 1]:
+        line.before = Boundary.HELD
+    for line in lines[header:]:
+        line.repeats = (opening.start, lines[header - 1].end)
 
 
 def _sentences(text: str, start: int, end: int, caseless: bool) -> Iterator[Unit]:
@@ -263,15 +294,15 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def cut(text: str, start: int, end: int, first: int, size: int) -> Iterator[tuple[int, int]]:
-    """A span in pieces of at most `size` characters, of which the first has at most `first`.
+def cut(text: str, start: int, end: int, first: int, size: int, measure: Measure) -> Iterator[tuple[int, int]]:
+    """A span in pieces that hold at most `size`, of which the first holds at most `first`.
 
     Pieces end at a line's end, else at a clause's, else at a word's, else between two characters that are
     shown apart.
     """
     limit = first
-    while end - start > limit:
-        stop = _cutting_place(text, start, start + limit)
+    while start < end and measure.size(start, end) > limit:
+        stop = _cutting_place(text, start, min(max(measure.reach(start, limit), start + 1), end - 1))
         piece = _stripped(text, start, stop)
         if piece[0] < piece[1]:
             yield piece
@@ -319,4 +350,9 @@ def _shown_apart(text: str, at: int) -> bool:
     if after < "\u0300":
         return not (before == "\r" and after == "\n")
     joined = after in "\u200d\ufe0e\ufe0f" or before == "\u200d" or "\U0001f3fb" <= after <= "\U0001f3ff"
-    return not joined and not unicodedata.category(after).startswith("M")
+    if joined or unicodedata.category(after).startswith("M") or unicodedata.combining(before) == _VIRAMA:
+        return False
+    if "\u1160" <= after <= "\u11ff":  # the rest of a Korean syllable
+        return False
+    flags = _FLAGS.search(text, max(0, at - _FAR_BACK), at) if _FLAGS.match(after) else None
+    return flags is None or len(flags.group()) % 2 == 0

@@ -72,14 +72,14 @@ def reuse(session: Session, version_id: UUID, indexes: range) -> None:
 def undone(session: Session, version_id: UUID, indexes: range, limit: int) -> list[Undone]:
     """The first `limit` drafts of a range that have no vector yet, by index."""
     found = session.execute(
-        select(Draft.index, Draft.heading_path, Draft.text)
+        select(Draft.index, Draft.heading_path, Draft.context, Draft.text)
         .outerjoin(DraftVector, (DraftVector.version_id == Draft.version_id) & (DraftVector.index == Draft.index))
         .where(Draft.version_id == version_id, Draft.index.between(indexes.start, indexes.stop - 1))
         .where(DraftVector.version_id.is_(None))
         .order_by(Draft.index)
         .limit(limit)
     )
-    return [Undone(index, embedded_text(path, body)) for index, path, body in found]
+    return [Undone(index, embedded_text(path, context, body)) for index, path, context, body in found]
 
 
 def count_undone(session: Session, version_id: UUID, indexes: range) -> int:

@@ -85,6 +85,8 @@ class Draft(Base):
     end_offset: Mapped[int] = mapped_column(Integer)
     page: Mapped[int | None] = mapped_column(Integer)
     heading_path: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    context: Mapped[str | None] = mapped_column(Text)
+    """The header of the table, or the fence of the code, in whose middle it begins; embedded with it."""
     text: Mapped[str] = mapped_column(Text)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
     """SHA-256 of the text that is embedded."""
@@ -114,6 +116,7 @@ class Chunk(Base):
     end_offset: Mapped[int] = mapped_column(Integer)
     page: Mapped[int | None] = mapped_column(Integer)
     heading_path: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    context: Mapped[str | None] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
     embedder: Mapped[str] = mapped_column(Text)

@@ -48,6 +48,7 @@ WRONG = [
     {"EMBEDDER": "cohere", "COHERE_API_KEY": ""},
     {"EMBEDDER": "word2vec"},
     {"COHERE_BASE_URL": "api.cohere.com"},
+    {"EMBEDDING_TOKENIZER": "tokenizer.json"},
     {"KB_CALLBACK_URL": "kb.example.com/callbacks"},
     {"CALLBACK_SECRET": SECRET},
     {"CALLBACK_SECRET": "whsec_"},

@@ -6,10 +6,11 @@ from functools import lru_cache
 
 from documents.embedding.interface import Embedded, Embedder, Kind
 from documents.embedding.local import LocalEmbedder
+from documents.measure import BYTES, LOCAL
 from errors import TaskError
 from settings import Settings
 
-__all__ = ["Embedded", "Embedder", "Kind", "embedder"]
+__all__ = ["Embedded", "Embedder", "Kind", "embedder", "token_measure"]
 
 
 def embedder(name: str, settings: Settings) -> Embedder:
@@ -44,6 +45,13 @@ def embedder(name: str, settings: Settings) -> Embedder:
             settings.embedding_batch_size,
         )
     raise TaskError("embedder_rejected", f"there is no embedder {name!r} here")
+
+
+def token_measure(name: str, settings: Settings) -> str:
+    """How the tokens of an embedder are counted: a name that `documents.measure.measure` understands."""
+    if name.partition(":")[0] == "local":
+        return LOCAL
+    return str(settings.embedding_tokenizer) if settings.embedding_tokenizer else BYTES
 
 
 # Cached, so that all calls of a process share one client and its connections.

@@ -16,13 +16,12 @@ from pathlib import Path
 from zlib import crc32
 
 from documents.embedding.interface import Embedded, Kind
+from documents.measure import SPACELESS
 
 DIMENSION = 1024
 
-#: Chinese, Japanese and Korean, whose words no space divides, or only some.
-_SPACELESS = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 #: A run of these, or a word of any other script.
-_RUNS = re.compile(f"([{_SPACELESS}]+)|[^\\W_{_SPACELESS}]+")
+_RUNS = re.compile(f"([{SPACELESS}]+)|[^\\W_{SPACELESS}]+")
 
 #: Weights beside a whole word's, and a pair of characters', of 1. Found by `make bench-retrieval`.
 PIECES = 0.5

@@ -39,11 +39,14 @@ class DocumentProcessing(BaseModel):
     filename: str | None = Field(None, min_length=1, max_length=512)
     content_type: str | None = Field(None, max_length=255)
     encoding: str | None = Field(None, max_length=64, description="Of a text; found out when not given.")
-    chunk_size: int = Field(1000, ge=50, le=20_000, description="Characters.")
+    chunk_size: int = Field(1000, ge=50, le=20_000, description="The most that a chunk holds, in `chunk_unit`.")
     chunk_overlap: int = Field(
         200,
         ge=0,
-        description="Characters that neighbours may share; for small chunks at most a fifth of them.",
+        description="What neighbours may share, in `chunk_unit`; default for small chunks: a fifth of them.",
+    )
+    chunk_unit: Literal["characters", "tokens"] = Field(
+        "characters", description="`tokens` are the embedder's, and count what is embedded with a chunk, too."
     )
     embedder: Literal["local", "cohere", "openai"] | None = Field(
         None, description="Default: that of the KB, else EMBEDDER."

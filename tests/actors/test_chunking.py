@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from documents.measure import TOKENS
 from tests.actors.conftest import Bench
 
 
@@ -24,3 +25,11 @@ def test_a_stage_that_is_done_twice_keeps_each_draft_once(bench: Bench) -> None:
     bench.finish_twice(twice, "chunking")
     counts = dict(bench.sql("SELECT version_id, count(*) FROM drafts GROUP BY 1"))
     assert counts[once] == counts[twice] > 0
+
+
+def test_tokens_are_counted_by_the_embedder(bench: Bench) -> None:
+    task_id = bench.take_in(chunk_size=60, chunk_overlap=10, chunk_unit="tokens")
+    bench.finish_all(task_id, until="embedding")
+    drafts = bench.sql("SELECT text, heading_path FROM drafts ORDER BY index")
+    counted = [len(TOKENS.findall(" ".join([*path, draft]))) for draft, path in drafts]
+    assert 30 < max(counted) <= 60 + 2  # the marks between headings are not in a path

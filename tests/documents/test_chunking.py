@@ -196,6 +196,39 @@ def test_code_is_cut_between_lines_and_keeps_its_indentation() -> None:
     assert texts(text, chunks) == ["def f():\n    return 1", "    # Really. Yes.", "    pass"]
 
 
+TABLE = "| name | days |\n| --- | --- |\n" + "\n".join(f"| person {n} | {n} |" for n in range(40))
+CODE = "```python\n" + "\n".join(f"    value_{n} = {n}" for n in range(40)) + "\n```"
+
+
+@pytest.mark.parametrize(
+    ("kind", "block", "repeated"), [("table", TABLE, "| name | days |\n| --- | --- |"), ("code", CODE, "```python")]
+)
+def test_a_table_or_code_that_is_split_says_again_what_it_is(kind: str, block: str, repeated: str) -> None:
+    text = f"Before it.\n\n{block}\n\nAfter it."
+    start = text.index(block)
+    chunks = split(text, [Anchor(start, kind, start + len(block))], 120, 20)
+    lines = set(text.split("\n"))
+    assert len(chunks) > 5
+    for chunk in chunks:
+        body = text[chunk.start : chunk.end]
+        assert set(body.split("\n")) <= lines, "a line was cut"
+        inside = start < chunk.start < start + len(block)
+        assert chunk.context == (repeated if inside else ""), "what is repeated is no part of the text"
+        assert not body.endswith(repeated), "a header without a row"
+        assert body != "```", "a fence without its code"
+
+
+@given(st.lists(st.sampled_from(["🇨🇳", "e\u0301", "👩‍👩‍👧", "क्षि", "한", "𠮷"]), min_size=1), st.integers(8, 40))
+@settings(deadline=None)
+def test_what_is_seen_as_one_character_stays_whole(characters: list[str], size: int) -> None:
+    text, ends = "", {0}
+    for character in characters:
+        text += character
+        ends.add(len(text))
+    for chunk in split(text, [], size, 0):
+        assert {chunk.start, chunk.end} <= ends
+
+
 def test_text_in_small_letters_has_sentences_too() -> None:
     text = "this is one. here comes the next. and so it goes on. never a capital anywhere. "
     assert texts(text, split(text, [], 40, 0))[0] == "this is one. here comes the next."

@@ -45,7 +45,7 @@ def test_it_reads_and_splits(sandbox: Sandbox, document: Path) -> None:
     assert [extracted.text[piece.start : piece.end] for piece in pieces] == [extracted.text]
     assert pieces[0].heading_path == ["Leave"]
     assert {"leave", "年假", "fifteen"} <= set(pieces[0].tokens)
-    assert pieces[0].heading_tokens == ["leave"]
+    assert pieces[0].lead_tokens == ["leave"]
 
 
 def test_an_error_of_the_reader_arrives_as_it_was_raised(sandbox: Sandbox, tmp_path: Path) -> None:
