@@ -14,6 +14,7 @@ from api.events import BatchEvents, Events, TaskEvents
 from api.limits import Admission, RateLimit
 from api.middleware import Addresses, Keys, RequestIds
 from api.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
+from api.preview import ChunkPreview
 from api.search import Search
 from api.streams import Hub
 from api.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/text", Text()),
         (f"{PREFIX}/kbs/{{kb_id}}/search", Search(settings)),
+        (f"{PREFIX}/chunk-preview", ChunkPreview(settings)),
         (f"{PREFIX}/queues/{{name}}/pause", Pause()),
         (f"{PREFIX}/queues/{{name}}/resume", Resume()),
         (f"{PREFIX}/stats/workers", Workers()),

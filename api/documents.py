@@ -12,7 +12,7 @@ from uuid import UUID
 import falcon
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import requests
+from api import forms, requests
 from api.operation import operation
 from api.problems import Invalid
 from api.tasks import answer
@@ -35,8 +35,6 @@ TASK_FIELDS = (
     "callback_url",
     "metadata",
 )
-#: Characters of one form field.
-LONGEST_FIELD = 64 * 1024
 
 
 class UploadForm(BaseModel):
@@ -91,7 +89,7 @@ class Documents:
         form=True,
     )
     async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
-        if not (req.content_type or "").lower().startswith("multipart/form-data"):
+        if not forms.is_form(req):
             raise falcon.HTTPUnsupportedMediaType(description="send a multipart form with the document as `file`")
         upload_id = new_id()
         upload: Upload | None = None
@@ -99,9 +97,9 @@ class Documents:
         digest = hashlib.sha256()
         try:
             async for part in await req.get_media():
-                name, filename, content_type = _said_of(part)
+                name, filename, content_type = forms.said_of(part)
                 if name != "file":
-                    fields[name] = await _text(part)
+                    fields[name] = await forms.text(part)
                     continue
                 if upload is not None:
                     raise Invalid([{"field": "file", "message": "is there twice; upload one document at a time"}])
@@ -182,24 +180,6 @@ class Text:
             raise requests.missing("document", document_id)
         resp.content_type = "text/plain; charset=utf-8"
         resp.text = text
-
-
-def _said_of(part: Any) -> tuple[str, str | None, str | None]:
-    """A part's name, file name and type."""
-    try:
-        return part.name or "", part.filename, part.content_type
-    except UnicodeDecodeError:
-        raise falcon.HTTPBadRequest(description="the headers of a part of the form are not UTF-8") from None
-
-
-async def _text(part: Any) -> str:
-    data = await part.stream.read(LONGEST_FIELD + 1)
-    if len(data) > LONGEST_FIELD:
-        raise Invalid([{"field": part.name, "message": f"is longer than {LONGEST_FIELD:,} bytes"}])
-    try:
-        return str(data.decode())
-    except UnicodeDecodeError:
-        raise Invalid([{"field": part.name, "message": "is not UTF-8"}]) from None
 
 
 def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submission:

@@ -10,7 +10,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
-from errors import TaskError
+from errors import CODES, TaskError
 from tasks.dependencies import Unknown
 from tasks.idempotency import Reused
 
@@ -21,7 +21,7 @@ PROBLEM = "application/problem+json"
 RETRY_AFTER = 5
 
 #: HTTP statuses of the error codes that a request can earn directly.
-STATUSES = {"too_large": 413, "not_found": 404}
+STATUSES = {"too_large": 413, "not_found": 404, "internal": 500}
 
 #: What is said where Falcon says the status alone.
 DETAILS = {
@@ -125,7 +125,8 @@ async def _on_reused(req: Any, resp: Any, error: Reused, params: Any) -> None:
 
 
 async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:
-    write(resp, req, STATUSES.get(error.code, 422), error.message, code=error.code)
+    hints: dict[str, Any] = {"hint": CODES[error.code].hint, "hint_zh": CODES[error.code].hint_zh}
+    write(resp, req, STATUSES.get(error.code, 422), error.message, code=error.code, **hints)
 
 
 async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:

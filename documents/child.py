@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from documents.chunking import Chunk
+from documents.chunking import split as cut
 from documents.edition import Edition
 from documents.text import Anchor, Extracted
 from errors import TaskError
@@ -65,15 +67,11 @@ def split(
     measured_in: str = "characters",
 ) -> list[Piece]:
     """The chunks of a text with the words that an index finds them by."""
-    from documents import chunking, measure, tokens
+    from documents import tokens
 
-    try:
-        measured = measure.measure(measured_in, text)
-    except (OSError, ValueError) as error:
-        raise TaskError("internal", f"EMBEDDING_TOKENIZER cannot be used: {error}", retryable=False) from None
     known: dict[str, list[str]] = {}
     pieces = []
-    for chunk in chunking.split(text, anchors, size, overlap, earlier, measured):
+    for chunk in chunks(text, anchors, size, overlap, earlier, measured_in):
         lead = "\n".join([*chunk.heading_path, chunk.context])
         if lead not in known:
             known[lead] = tokens.index_tokens(lead)
@@ -81,6 +79,19 @@ def split(
         place = (chunk.index, chunk.start, chunk.end, chunk.page, chunk.heading_path, chunk.context)
         pieces.append(Piece(*place, words, known[lead]))
     return pieces
+
+
+def chunks(
+    text: str, anchors: list[Anchor], size: int, overlap: int, earlier: Edition | None, measured_in: str
+) -> list[Chunk]:
+    """The chunks of a text, without their words."""
+    from documents import measure
+
+    try:
+        measured = measure.measure(measured_in, text)
+    except (OSError, ValueError) as error:
+        raise TaskError("internal", f"EMBEDDING_TOKENIZER cannot be used: {error}", retryable=False) from None
+    return cut(text, anchors, size, overlap, earlier, measured)
 
 
 def main(requests: int, replies: int, memory_bytes: int, parent: int) -> None:

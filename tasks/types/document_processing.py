@@ -24,18 +24,11 @@ def _fits_an_index(document_id: str) -> str:
 DocumentId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_fits_an_index)]
 
 
-class DocumentProcessing(BaseModel):
-    """Where the document is, and how it is to be read and split. Exactly one source is named."""
+class Reading(BaseModel):
+    """What a document is called, and how it is to be read and split."""
 
     model_config = ConfigDict(extra="forbid")
 
-    file_path: str | None = Field(None, min_length=1, description="A file below one of UPLOAD_ROOTS.")
-    url: str | None = Field(None, min_length=1, max_length=8192, description="An http(s) address.")
-    content: str | None = Field(None, description="The text itself.")
-    upload_id: str | None = Field(
-        None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None
-    )
-    document_id: DocumentId | None = Field(None, description="Default: derived from the source.")
     filename: str | None = Field(None, min_length=1, max_length=512)
     content_type: str | None = Field(None, max_length=255)
     encoding: str | None = Field(None, max_length=64, description="Of a text; found out when not given.")
@@ -51,18 +44,34 @@ class DocumentProcessing(BaseModel):
     embedder: Literal["local", "cohere", "openai"] | None = Field(
         None, description="Default: that of the KB, else EMBEDDER."
     )
-    force: bool = Field(False, description="Process it even if it is unchanged: the same bytes, read the same way.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        given = [name for name in SOURCES if getattr(self, name) is not None]
-        if len(given) != 1:
-            named = " and ".join(given) or "none"
-            raise ValueError(f"name exactly one of file_path, url and content; given: {named}")
+    def _overlaps(self) -> Self:
         if "chunk_overlap" not in self.model_fields_set:
             self.chunk_overlap = min(self.chunk_overlap, self.chunk_size // 5)
         if self.chunk_overlap >= self.chunk_size:
             raise ValueError("chunk_overlap must be smaller than chunk_size")
+        return self
+
+
+class DocumentProcessing(Reading):
+    """Where the document is, and how it is to be read and split. Exactly one source is named."""
+
+    file_path: str | None = Field(None, min_length=1, description="A file below one of UPLOAD_ROOTS.")
+    url: str | None = Field(None, min_length=1, max_length=8192, description="An http(s) address.")
+    content: str | None = Field(None, description="The text itself.")
+    upload_id: str | None = Field(
+        None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None
+    )
+    document_id: DocumentId | None = Field(None, description="Default: derived from the source.")
+    force: bool = Field(False, description="Process it even if it is unchanged: the same bytes, read the same way.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            named = " and ".join(given) or "none"
+            raise ValueError(f"name exactly one of file_path, url and content; given: {named}")
         return self
 
 

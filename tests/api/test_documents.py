@@ -206,7 +206,7 @@ def test_chunks_are_pieces_of_the_text(client: Client, kb_id: str) -> None:
     assert [chunk["index"] for chunk in chunks] == list(range(task["result"]["chunks"]))
     assert len({chunk["chunk_id"] for chunk in chunks}) == len(chunks) > 6
     for chunk in chunks:
-        assert set(chunk) == {"chunk_id", "index", "text", "start", "end", "page", "heading_path"}
+        assert set(chunk) == {"chunk_id", "index", "text", "start", "end", "page", "heading_path", "context"}
         assert text[chunk["start"] : chunk["end"]] == chunk["text"]
     assert {tuple(chunk["heading_path"]) for chunk in chunks} == {(f"第 {part} 部分",) for part in range(1, 5)}
 

@@ -49,6 +49,7 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
         "score",
         "page",
         "heading_path",
+        "context",
         "start",
         "end",
         "highlights",

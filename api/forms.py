@@ -1,0 +1,44 @@
+"""Multipart forms: what their parts say of themselves, and their short fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import falcon
+
+from api.problems import Invalid
+
+#: Bytes of one form field.
+LONGEST_FIELD = 64 * 1024
+
+
+def is_form(req: Any) -> bool:
+    """Whether a request says that it is a multipart form."""
+    return (req.content_type or "").lower().startswith("multipart/form-data")
+
+
+def said_of(part: Any) -> tuple[str, str | None, str | None]:
+    """A part's name, file name and type.
+
+    Raises:
+      falcon.HTTPBadRequest: when they are not UTF-8.
+    """
+    try:
+        return part.name or "", part.filename, part.content_type
+    except UnicodeDecodeError:
+        raise falcon.HTTPBadRequest(description="the headers of a part of the form are not UTF-8") from None
+
+
+async def text(part: Any) -> str:
+    """The text of a part.
+
+    Raises:
+      Invalid: when it is too long, or not UTF-8.
+    """
+    data = await part.stream.read(LONGEST_FIELD + 1)
+    if len(data) > LONGEST_FIELD:
+        raise Invalid([{"field": part.name, "message": f"is longer than {LONGEST_FIELD:,} bytes"}])
+    try:
+        return str(data.decode())
+    except UnicodeDecodeError:
+        raise Invalid([{"field": part.name, "message": "is not UTF-8"}]) from None

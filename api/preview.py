@@ -1,0 +1,179 @@
+"""What a text or an upload would become, shown without keeping it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+import falcon
+from pydantic import BaseModel, Field
+
+from api import forms, requests
+from api.operation import operation
+from api.problems import Invalid
+from documents.embedding import token_measure
+from documents.measure import CHARACTERS
+from documents.preview import Preview, preview
+from documents.sandbox import Sandbox
+from documents.storage import PAGE
+from errors import TaskError
+from settings import Settings
+from tasks.types.document_processing import Reading
+
+#: Bytes of what is previewed: its text is sent back, and again in its chunks.
+LARGEST = 10 * 1024 * 1024
+#: Seconds that reading and splitting may take.
+TIMEOUT = 20.0
+#: Previews that may wait for the one that is made; whoever comes then is told to come again.
+MOST_WAITING = 8
+
+
+class PreviewRequest(Reading):
+    """A text, or a document as a form's `file`, and how it is to be read and split."""
+
+    content: str = Field(description="The text itself; in a form, `file` takes its place.")
+
+
+class PreviewChunk(BaseModel):
+    """A chunk as it would be searched: `text` is what stands between `start` and `end`."""
+
+    index: int
+    text: str
+    start: int
+    end: int
+    page: int | None
+    heading_path: list[str]
+    context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
+
+
+class PreviewAnswer(BaseModel):
+    """What a document would become."""
+
+    format: str
+    encoding: str | None
+    pages: int | None
+    characters: int
+    warnings: list[str]
+    text: str
+    chunks: list[PreviewChunk]
+
+
+class ChunkPreview:
+    """`/chunk-preview`"""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # A process of its own reads; none is started before the first preview.
+        self._sandbox = Sandbox(1)
+        self._turns = ThreadPoolExecutor(1, thread_name_prefix="preview")
+        self._waiting = 0
+
+    @operation(
+        "Show what a text or an upload would become; nothing is kept.",
+        {
+            200: "The text and its chunks.",
+            413: "Larger than 10 MiB.",
+            422: "Fields do not fit, or the document cannot be read: `code` is the one that its task would fail with.",
+            503: "Too many previews are waiting.",
+        },
+        request=PreviewRequest,
+        response=PreviewAnswer,
+        example={"content": "# Tea\n\nGreen tea is brewed at 80 °C.\n\n绿茶要用八十度的水冲泡。", "chunk_size": 50},
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        with tempfile.NamedTemporaryFile(prefix="preview-") as file:
+            if forms.is_form(req):
+                asked = await _upload(req, file)
+            else:
+                given = requests.fit(PreviewRequest, await requests.body(req))
+                file.write(_sized(given.content.encode("utf-8", "replace")))
+                # As a task does with a text that has no name.
+                asked = given.model_copy(update={"filename": given.filename or "content.txt"})
+            file.flush()
+            if self._waiting >= MOST_WAITING:
+                raise falcon.HTTPServiceUnavailable(description="too many previews are waiting", retry_after=5)
+            self._waiting += 1
+            try:
+                turn = asyncio.get_running_loop().run_in_executor(self._turns, self._preview, Path(file.name), asked)
+                resp.data = await turn
+            finally:
+                self._waiting -= 1
+        resp.content_type = falcon.MEDIA_JSON
+
+    def _preview(self, path: Path, asked: Reading) -> bytes:
+        embedder = asked.embedder or self._settings.embedder
+        found = preview(
+            self._sandbox,
+            path,
+            filename=asked.filename,
+            content_type=asked.content_type,
+            encoding=asked.encoding,
+            size=asked.chunk_size,
+            overlap=asked.chunk_overlap,
+            measured_in=token_measure(embedder, self._settings) if asked.chunk_unit == "tokens" else CHARACTERS,
+            timeout=TIMEOUT,
+        )
+        # Here and not on the loop, since it may be many megabytes.
+        return json.dumps(_shown(found), ensure_ascii=False).encode()
+
+
+async def _upload(req: Any, file: IO[bytes]) -> Reading:
+    fields: dict[str, str] = {}
+    found = False
+    async for part in await req.get_media():
+        name, filename, content_type = forms.said_of(part)
+        if name != "file":
+            fields[name] = await forms.text(part)
+            continue
+        if found:
+            raise Invalid([{"field": "file", "message": "is there twice; preview one document at a time"}])
+        found = True
+        fields.setdefault("filename", filename or "")
+        fields.setdefault("content_type", content_type or "")
+        size = 0
+        while data := await part.stream.read(PAGE):
+            size += len(data)
+            if size > LARGEST:
+                raise _too_large()
+            await requests.beside(file.write, data)
+    if not found:
+        raise Invalid([{"field": "file", "message": "is missing; send the document under this name"}])
+    return requests.fit(Reading, {name: value for name, value in fields.items() if value})
+
+
+def _sized(data: bytes) -> bytes:
+    if len(data) > LARGEST:
+        raise _too_large()
+    return data
+
+
+def _too_large() -> TaskError:
+    return TaskError("too_large", f"a preview takes at most {LARGEST:,} bytes; submit a larger document as a task")
+
+
+def _shown(found: Preview) -> dict[str, Any]:
+    extracted = found.extracted
+    return {
+        "format": extracted.format,
+        "encoding": extracted.encoding,
+        "pages": extracted.pages,
+        "characters": len(extracted.text),
+        "warnings": extracted.warnings,
+        "text": extracted.text,
+        "chunks": [
+            {
+                "index": chunk.index,
+                "text": extracted.text[chunk.start : chunk.end],
+                "start": chunk.start,
+                "end": chunk.end,
+                "page": chunk.page,
+                "heading_path": chunk.heading_path,
+                "context": chunk.context or None,
+            }
+            for chunk in found.chunks
+        ],
+    }
