@@ -17,6 +17,7 @@ import logs
 from broker.rabbitmq import RabbitBroker
 from documents import index
 from documents.storage import storage
+from documents.vector_index import VectorIndexes
 from models import database
 from settings import service_settings, settings
 from tasks import callbacks, dispatch, ending, events, idempotency, presence, retention, shard_repair, unit
@@ -24,6 +25,8 @@ from tasks.unit import Unit, unit_of_work
 
 #: An upload outlives the end of its task by so much at least, and one that no task came of is given up.
 UPLOADS_KEPT = timedelta(hours=1)
+#: Seconds between looks at whether a KB has grown out of its vector indexes.
+INDEXES_EVERY = 30
 #: Ids that are looked at together.
 PAGE = 200
 
@@ -107,12 +110,27 @@ def tick(work: Callable[[Unit], None]) -> None:
         log.warning("tick_failed", tick=work.__name__, reason=type(error.orig).__name__)
 
 
-def timetable() -> BackgroundScheduler:
+class Timetable(BackgroundScheduler):
     """The scheduler with every entry; a tick that is late is done once, not once for each time missed."""
-    scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
-    for work, seconds in TIMETABLE:
-        scheduler.add_job(tick, "interval", seconds=seconds, args=[work], id=work.__name__)
-    return scheduler
+
+    def __init__(self) -> None:
+        super().__init__(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
+        for work, seconds in TIMETABLE:
+            self.add_job(tick, "interval", seconds=seconds, args=[work], id=work.__name__)
+        self._indexes = VectorIndexes()
+        self.add_job(self._tend_indexes, "interval", seconds=INDEXES_EVERY, id="vector_indexes")
+
+    def _tend_indexes(self) -> None:
+        # Not a tick: an index is built for minutes, and outside of any transaction.
+        try:
+            self._indexes.tend()
+        except DBAPIError as error:
+            log.warning("tick_failed", tick="vector_indexes", reason=type(error.orig).__name__)
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Stop; what is being done is waited for, but for an index that is being built."""
+        self._indexes.stop()
+        super().shutdown(wait=wait)
 
 
 def main() -> None:
@@ -123,7 +141,7 @@ def main() -> None:
     unit.use_broker(broker)
     # Blocked here and in every thread to come, so that `sigwait` below is the one to get them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    scheduler = timetable()
+    scheduler = Timetable()
     scheduler.start()
     scheduler.add_job(beat, "interval", seconds=presence.beat_seconds(), id="beat")
     beat()

@@ -18,7 +18,7 @@ from actors import worker
 from actors.middleware import worker_middleware
 from api.app import create_app
 from broker.in_process import InProcessBroker
-from clock import timetable
+from clock import Timetable
 from models import database, migration
 from settings import settings
 
@@ -76,7 +76,7 @@ def main() -> None:
     broker.emit_after("process_boot")
     working = Worker(broker, worker_threads=settings().worker_pool_size)
     working.start()
-    scheduler = timetable()
+    scheduler = Timetable()
     scheduler.start()
     serve()
     scheduler.shutdown(wait=True)

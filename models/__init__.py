@@ -12,6 +12,7 @@ from models.queue import PausedQueue
 from models.shard import Shard
 from models.tally import Tally
 from models.task import Task
+from models.vector_index import VectorIndex
 from models.worker import Worker
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Shard",
     "Tally",
     "Task",
+    "VectorIndex",
     "Version",
     "Worker",
 ]

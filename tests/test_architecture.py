@@ -40,7 +40,7 @@ PROCESSES = {
     "release": ("base", "import models, models.database, alembic.config"),
     "web": ("web", "import api.app; from settings import settings; api.app.create_app(settings())"),
     "worker": ("worker", "import actors.worker, documents.extraction, documents.chunking"),
-    "clock": ("clock", "import clock; clock.timetable()"),
+    "clock": ("clock", "import clock; clock.Timetable()"),
     "client": ("client", "import client.__main__"),
 }
 
