@@ -84,8 +84,9 @@ def test_a_cancelled_call_is_killed_within_half_a_second(sandbox: Sandbox) -> No
     cancelled = threading.Event()
     threading.Timer(0.3, cancelled.set).start()
     started = time.monotonic()
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled) as caught:
         sandbox.run(HERE + "hang", (), timeout=20, cancelled=cancelled.is_set)
+    assert caught.value.code == "cancelled"
     assert time.monotonic() - started < 1
 
 

@@ -24,7 +24,7 @@ from tests.receiver import Receiver
 from tests.reliability.conftest import House
 
 #: Codes that a document cannot earn by what it is.
-OF_NO_DOCUMENT = {"cancelled", "dependency_failed", "expired", "internal"}
+OF_NO_DOCUMENT = {"cancelled", "dependency_failed", "expired"}
 #: Codes that a provider's answer earns it; see test_replacement.py.
 OF_A_PROVIDER = {"embedder_unavailable", "rate_limited"}
 
@@ -151,6 +151,9 @@ BAD = {
     "a host without an address": Bad("fetch_failed", url("http://there-is-no-such-host.invalid/a.pdf"), attempts=2),
     "a text that takes too long": Bad("timeout", upload("a.txt", TEXT.encode() * 10_000, timeout="0.2"), attempts=2),
     "a PDF that kills its reader": Bad("worker_crashed", upload("a.pdf", samples.swelling_pdf(900 << 20)), attempts=3),
+    "tokens by a tokenizer that is none": Bad(
+        "internal", upload("a.txt", b"Words.", chunk_unit="tokens", embedder="openai")
+    ),
     "an embedder without its key": Bad("embedder_rejected", upload("a.txt", b"Words.", embedder="cohere")),
 }
 
@@ -177,10 +180,14 @@ def aftermath(
     (folder / "secret.txt").write_text(SECRET)
     uploads = folder / "uploads"
     uploads.mkdir()
+    tokenizer = folder / "tokenizer.json"
+    tokenizer.write_text("{}")
     with (
         postgres.database() as database_url,
         rabbitmq_server_of_the_run.fresh() as rabbitmq,
-        Deployment(database_url, rabbitmq.url, folder, guard, UPLOAD_ROOTS=str(uploads)) as deployment,
+        Deployment(
+            database_url, rabbitmq.url, folder, guard, UPLOAD_ROOTS=str(uploads), EMBEDDING_TOKENIZER=str(tokenizer)
+        ) as deployment,
         Receiver() as receiver,
     ):
         house = House(deployment, receiver)

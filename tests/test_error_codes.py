@@ -1,0 +1,74 @@
+"""Each error code has a test in which a real file or task earns it, and its section of docs/errors.md."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from errors import CODES
+from tests.test_requirements import ROOT
+
+DOCUMENTS = "tests/reliability/test_bad_documents.py::test_it_fails_with_its_code_and_is_not_tried_in_vain"
+PROVIDERS = "tests/reliability/test_replacement.py::test_a_failed_replacement_leaves_the_old_edition_and_nothing_else"
+LIFE, DEPENDENCIES = "tests/api/test_lifecycle.py", "tests/tasks/test_dependencies.py"
+
+#: Where a real file, sent to a running service, or a real task ends with each code.
+EARNED_BY = {
+    "corrupt": DOCUMENTS,
+    "encrypted": DOCUMENTS,
+    "empty": DOCUMENTS,
+    "needs_ocr": DOCUMENTS,
+    "too_large": DOCUMENTS,
+    "unsupported_format": DOCUMENTS,
+    "archive_bomb": DOCUMENTS,
+    "undecodable": DOCUMENTS,
+    "not_found": DOCUMENTS,
+    "forbidden_path": DOCUMENTS,
+    "forbidden_url": DOCUMENTS,
+    "fetch_failed": DOCUMENTS,
+    "embedder_rejected": DOCUMENTS,
+    "embedder_unavailable": PROVIDERS,
+    "rate_limited": PROVIDERS,
+    "timeout": DOCUMENTS,
+    "worker_crashed": DOCUMENTS,
+    "dependency_failed": f"{LIFE}::test_what_becomes_of_those_that_depend_on_one_that_did_not_complete",
+    "expired": f"{DEPENDENCIES}::test_a_task_that_nobody_started_in_time_expires_and_one_that_runs_does_not",
+    "cancelled": "tests/documents/test_sandbox.py::test_a_cancelled_call_is_killed_within_half_a_second",
+    "internal": DOCUMENTS,
+}
+
+PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+
+
+def sections() -> dict[str, str]:
+    _, *found = re.split(r"^## (.+)\n", PAGE, flags=re.MULTILINE)
+    return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def test_there_is_a_section_for_each_code_and_no_other() -> None:
+    assert list(sections()) == list(CODES)
+    assert all(f"[{code}](#{code})" in PAGE for code in CODES)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_its_section_says_in_both_languages_what_the_code_promises(code: str) -> None:
+    english, chinese = sections()[code].strip().split("\n\n")
+    promised = CODES[code]
+    assert promised.meaning in english and promised.hint in english
+    assert promised.hint_zh in chinese
+    assert ("Retried: yes." in english) is ("自动重试：是。" in chinese) is promised.retried
+    assert ("Retried: no." in english) is ("自动重试：否。" in chinese) is not promised.retried
+    for part in ("**发生了什么。** ", "**原因。** ", "**如何处理。** "):
+        after = chinese.partition(part)[2]
+        assert re.search("[\u4e00-\u9fff]", after.partition("**")[0]), f"{part} is not in Chinese"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_test_earns_it(code: str) -> None:
+    assert code in EARNED_BY, f"no test is named in which a real file or task ends with {code}"
+    path, _, name = EARNED_BY[code].partition("::")
+    source = (ROOT / path).read_text(encoding="utf-8")
+    assert name in {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
+    assert f'"{code}"' in source
