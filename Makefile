@@ -46,6 +46,10 @@ bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and i
 bench-retrieval: $(VENV)/dev.installed  ## Recall of search over REST on the question sets below DATA; takes some minutes
 	$(BIN)/python -m bench.retrieval --data $(or $(DATA),../shared/data)
 
+.PHONY: fuzz
+fuzz: $(VENV)/fuzz.installed  ## Fuzz every reader and the chunker, SECONDS=60 each; TARGETS="pdf docx" for some
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
+
 .PHONY: format
 format: $(VENV)/dev.installed  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
@@ -78,3 +82,7 @@ $(VENV)/embedded.installed: requirements/embedded.txt | $(BIN)/python
 $(VENV)/dev.installed: requirements/dev.txt | $(BIN)/python
 	$(INSTALL) -r $<
 	@touch $@ $(VENV)/embedded.installed
+
+$(VENV)/fuzz.installed: requirements/fuzz.txt | $(BIN)/python
+	$(INSTALL) -r $<
+	@touch $@ $(VENV)/dev.installed $(VENV)/embedded.installed

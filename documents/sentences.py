@@ -301,7 +301,7 @@ def cut(text: str, start: int, end: int, first: int, size: int, measure: Measure
     shown apart.
     """
     limit = first
-    while start < end and measure.size(start, end) > limit:
+    while end - start > 1 and measure.size(start, end) > limit:
         stop = _cutting_place(text, start, min(max(measure.reach(start, limit), start + 1), end - 1))
         piece = _stripped(text, start, stop)
         if piece[0] < piece[1]:

@@ -16,6 +16,6 @@ compile() {
 }
 
 compile dev "$@"
-for name in base web worker clock client embedded; do
+for name in base web worker clock client embedded fuzz; do
     compile "$name" --constraint requirements/dev.txt "$@"
 done
