@@ -32,6 +32,7 @@ def document_result(
         "characters": version.characters,
         "pages": version.pages,
         "encoding": version.encoding,
+        "coverage": version.properties.get("coverage"),
         "warnings": [*version.warnings, *warnings],
         "tokens_embedded": tokens,
         "estimated_cost": cost(version.embedder or "", tokens, settings()),

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from tests.guard import Guard, kill_group, start_time
-from tests.servers import ServerMissing, eventually, free_port, one_at_a_time
+from tests.packages import install, installable
+from tests.servers import ServerMissing, eventually, free_port
 
 IMAGE = "rabbitmq:4-management"
 
@@ -378,10 +379,8 @@ def private_node(folder: Path, guard: Guard) -> RabbitNode:
     Raises:
       ServerMissing: when none of these is possible; says which command would help.
     """
-    if not _installed() and os.geteuid() == 0 and shutil.which("apt-get"):
-        with one_at_a_time("rabbitmq"):
-            if not _installed():
-                _install()
+    if installable():
+        install(_installed, "rabbitmq-server")
     if _installed():
         node = RabbitNode(folder, guard)
     elif shutil.which("docker") and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
@@ -421,24 +420,3 @@ def _binary(name: str) -> Path:
     if found is None:
         raise ServerMissing(f"{name} is not on this machine")
     return found
-
-
-def _install() -> None:
-    """Install Debian's package without letting it start a broker of its own."""
-    policy = Path("/usr/sbin/policy-rc.d")
-    ours = not policy.exists()
-    if ours:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", "rabbitmq-server"]
-    try:
-        # The list of packages may be missing or too old; it is fetched only if need be.
-        for command in (install, ["apt-get", "update"], install):
-            done = subprocess.run(command, env=environment, capture_output=True, check=False)
-            if _installed():
-                return
-        raise ServerMissing(f"apt-get could not install rabbitmq-server: {done.stderr.decode()[-500:]}")
-    finally:
-        if ours:
-            policy.unlink()

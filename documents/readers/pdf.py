@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
+from typing import Any
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -11,7 +12,8 @@ import pypdfium2.raw as pdfium
 from documents.readers.pdf_furniture import without_furniture
 from documents.readers.pdf_headings import Outline, Sizes
 from documents.readers.pdf_layout import BULLETS, Hyphens, Line, blocks_of
-from documents.text import Extracted, Writer, listed
+from documents.readers.pdf_scans import Scans
+from documents.text import Extracted, Writer
 from errors import TaskError
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
@@ -26,16 +28,17 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     """
     document = _open(path)
     try:
-        pages, boxes, pictures = _pages(document)
-        if not any(pages):
-            raise _textless(len(pages), pictures)
+        scans = Scans()
+        pages, boxes = _pages(document, scans)
+        scans.require_text(pages)
         outline = Outline(_outline(document))
-        properties = {
+        properties: dict[str, Any] = {
             name: value for key, name in _PROPERTIES.items() if (value := document.get_metadata_value(key).strip())
         }
     finally:
         document.close()
-    warnings = _warnings(pages, pictures)
+    properties["coverage"] = scans.coverage()
+    warnings = scans.warnings()
     pages, left_out = without_furniture(pages, boxes)
     warnings += left_out
     writer = _write(pages, outline)
@@ -54,11 +57,10 @@ def _open(path: Path) -> pypdfium2.PdfDocument:
         raise TaskError("corrupt", f"the PDF cannot be opened: {error}") from error
 
 
-def _pages(document: pypdfium2.PdfDocument) -> tuple[list[list[Line]], list[tuple[float, float]], list[int]]:
-    """The lines of every page, its lower and upper edge, and the numbers of pages that show something but no text."""
+def _pages(document: pypdfium2.PdfDocument, scans: Scans) -> tuple[list[list[Line]], list[tuple[float, float]]]:
+    """The lines of every page, recognised where it is a scan, and its lower and upper edge."""
     pages: list[list[Line]] = []
     boxes: list[tuple[float, float]] = []
-    pictures: list[int] = []
     broken: list[str] = []
     for index in range(len(document)):
         try:
@@ -68,16 +70,13 @@ def _pages(document: pypdfium2.PdfDocument) -> tuple[list[list[Line]], list[tupl
             pages.append([])
             boxes.append((0.0, 0.0))
             continue
-        lines = _lines(page)
-        pages.append(lines)
+        pages.append(scans.lines(index + 1, page, _lines(page)))
         _, lower, _, upper = page.get_bbox()
         boxes.append((lower, upper))
-        if not lines and pdfium.FPDFPage_CountObjects(page) > 0:
-            pictures.append(index + 1)
         page.close()
     if broken and not any(pages):
         raise TaskError("corrupt", f"the PDF's pages cannot be read ({broken[0]})")
-    return pages, boxes, pictures
+    return pages, boxes
 
 
 def _lines(page: pypdfium2.PdfPage) -> list[Line]:
@@ -150,15 +149,3 @@ def _write(pages: list[list[Line]], outline: Outline) -> Writer:
             else:
                 writer.block(block.text)
     return writer
-
-
-def _textless(pages: int, pictures: list[int]) -> TaskError:
-    if not pictures:
-        return TaskError("empty", f"the PDF's {pages} pages are blank")
-    return TaskError("needs_ocr", f"no page of the PDF holds text, only pictures: {listed(pictures)}")
-
-
-def _warnings(pages: list[list[Line]], pictures: list[int]) -> list[str]:
-    if not pictures:
-        return []
-    return [f"{len(pictures)} of {len(pages)} pages hold no text and would need OCR: {listed(pictures)}"]

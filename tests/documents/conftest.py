@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from documents import ocr
 from documents.extraction import extract
 from documents.text import Extracted
 from tests.documents.reading import Read
@@ -21,3 +23,19 @@ def read(tmp_path: Path) -> Read:
         return extract(path, filename=name, content_type=content_type)
 
     return _read
+
+
+def forget_tesseract() -> None:
+    """Go on as on a machine without Tesseract, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "/nowhere")
+        ocr.languages.cache_clear()
+        assert ocr.languages() is None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _scans_are_not_read() -> Iterator[None]:
+    """To read a scan takes seconds, and most tests are not about that; those in test_ocr.py are."""
+    forget_tesseract()
+    yield
+    ocr.languages.cache_clear()

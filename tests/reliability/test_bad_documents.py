@@ -75,9 +75,9 @@ def url(given: str) -> Callable[[Place], str]:
 
 
 def scan() -> bytes:
-    """Written pages as a scanner sees them: pictures of words."""
+    """Pages as a scanner sees them, without a word on them: no text recognition finds any."""
     made = pypdfium2.PdfDocument.new()
-    for page in pypdfium2.PdfDocument(samples.pdf([["A scanned page."], ["And another."]])):
+    for page in pypdfium2.PdfDocument(samples.pdf([None, None])):
         width, height = page.get_size()
         picture = pypdfium2.PdfImage.new(made)
         picture.set_bitmap(page.render())

@@ -1,0 +1,108 @@
+"""Text in pictures, recognised by the Tesseract that the system has, if it has one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+#: Languages that are asked for, best first, as far as they are installed.
+_LANGUAGES = ("chi_sim", "eng")
+#: Seconds for one picture: a full page takes 2 to 10.
+_TIMEOUT = 90.0
+_PR_SET_PDEATHSIG = 1
+#: Columns of Tesseract's TSV: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
+_WORD_LEVEL = "5"
+
+
+class Failed(Exception):
+    """Tesseract gave no answer about a picture; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of text in a picture: its edges in pixels from the left and the top, and a confidence of 0 to 100."""
+
+    text: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+    confidence: float
+
+
+@lru_cache(maxsize=1)
+def languages() -> str | None:
+    """What Tesseract is to read, as its option takes it; None when it is not installed with any of these languages."""
+    command = shutil.which("tesseract")
+    if command is None:
+        return None
+    said = subprocess.run([command, "--list-langs"], capture_output=True, text=True, timeout=30, check=False)
+    found = [language for language in _LANGUAGES if language in said.stdout.split()]
+    return "+".join(found) or None
+
+
+def recognise(picture: bytes, resolution: int) -> list[Row]:
+    """The lines of text in a picture, from the top.
+
+    Parameters:
+      picture: in any form that Leptonica reads, such as PGM.
+      resolution: pixels for an inch.
+
+    Raises:
+      Failed: Tesseract is not installed, failed, or took too long.
+    """
+    wanted = languages()
+    if wanted is None:
+        raise Failed("Tesseract is not installed")
+    command = ["tesseract", "-", "-", "-l", wanted, "--dpi", str(resolution), "--psm", "3", "tsv"]
+    try:
+        done = subprocess.run(
+            command,
+            input=picture,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
+            # One page keeps one CPU busy: there are as many readers as CPUs.
+            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+            preexec_fn=_die_with_parent,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"Tesseract took longer than {_TIMEOUT:g} s") from None
+    except OSError as error:
+        raise Failed(f"Tesseract cannot be started: {error.strerror}") from None
+    if done.returncode:
+        said = " ".join(done.stderr.decode(errors="replace").split())[-200:]
+        raise Failed(f"Tesseract ended with {done.returncode}: {said}")
+    return _rows(done.stdout.decode(errors="replace"))
+
+
+def _die_with_parent() -> None:
+    """A reader that is killed takes its Tesseract along."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _rows(table: str) -> list[Row]:
+    words = [line.split("\t") for line in table.splitlines()]
+    words = [word for word in words if len(word) == 12 and word[0] == _WORD_LEVEL and word[11].strip()]
+    rows = []
+    for _, group in groupby(words, key=lambda word: word[1:5]):
+        line = list(group)
+        lefts, tops, widths, heights = (list(map(int, column)) for column in list(zip(*line, strict=True))[6:10])
+        letters = [len(word[11]) for word in line]
+        rows.append(
+            Row(
+                " ".join(word[11].strip() for word in line),
+                min(lefts),
+                min(tops),
+                max(map(sum, zip(lefts, widths, strict=True))),
+                max(map(sum, zip(tops, heights, strict=True))),
+                sum(float(word[10]) * count for word, count in zip(line, letters, strict=True)) / sum(letters),
+            )
+        )
+    return rows

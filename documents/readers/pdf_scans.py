@@ -1,0 +1,151 @@
+"""The pages of a PDF that are pictures: which they are, and what text recognition reads on them."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from statistics import median
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from documents import ocr
+from documents.readers.pdf_layout import Line
+from documents.text import listed
+from errors import TaskError
+
+#: A page with fewer characters, most of which a picture covers, is a scan with a stamp or a page number.
+_FEW, _MOST_OF_A_PAGE = 100, 0.5
+#: A document of which no more than this is text, all of it on scans, is as good as textless.
+_STAMP = 40
+#: What Tesseract was trained on, in pixels for an inch; and what a page may have at most on each side, in pixels.
+_RESOLUTION, _LARGEST = 300, 6000
+#: Less confidence than this: the page may lie on its side; and even turned, the text is doubtful.
+_CONFIDENT = 70.0
+_QUARTER_TURNS = (0, 90, 180, 270)
+
+
+class Scans:
+    """What becomes of each page; pages are numbered from 1."""
+
+    def __init__(self) -> None:
+        self._sources: dict[int, str] = {}
+        self._confidence: dict[int, float] = {}
+        self._failures: dict[int, str] = {}
+
+    def lines(self, number: int, page: pypdfium2.PdfPage, lines: list[Line]) -> list[Line]:
+        """The lines of a page: its own, or where it is a picture those that are recognised on it."""
+        if not _is_scan(page, lines):
+            self._sources[number] = "text" if lines else "blank"
+            return lines
+        self._sources[number] = "picture"
+        if ocr.languages() is None:
+            return lines
+        try:
+            found, self._confidence[number] = _recognised(page)
+        except ocr.Failed as failure:
+            self._failures[number] = str(failure)
+            return lines
+        if _length(found) > _length(lines):
+            self._sources[number] = "ocr"
+            return found
+        return lines
+
+    def coverage(self) -> dict[str, list[list[int]]]:
+        """For each source of text (`text`, `ocr`, `picture`, `blank`) the first and last page of each run of pages."""
+        runs: dict[str, list[list[int]]] = {}
+        for source, group in groupby(sorted(self._sources), key=lambda number: self._sources[number]):
+            numbers = list(group)
+            runs.setdefault(source, []).append([numbers[0], numbers[-1]])
+        return runs
+
+    def warnings(self) -> list[str]:
+        """What the submitter is told of pages that are pictures."""
+        count = len(self._sources)
+        told = []
+        if read := self._of("ocr"):
+            told.append(f"{len(read)} of {count} pages are scans, read by OCR ({ocr.languages()}): {listed(read)}")
+        if doubtful := [number for number in read if self._confidence[number] < _CONFIDENT]:
+            told.append(f"OCR is not sure of what it read on {listed(doubtful)}")
+        if unread := self._of("picture"):
+            told.append(f"{len(unread)} of {count} pages {self._lack()}: {listed(unread)}")
+        return told + [f"page {number}: {why}" for number, why in sorted(self._failures.items())]
+
+    def require_text(self, pages: list[list[Line]]) -> None:
+        """Refuse a document whose pages hold no text, or that of a stamp on scans at most.
+
+        Raises:
+          TaskError: empty, needs_ocr.
+        """
+        pictures, distinct = self._of("picture"), {line.text for lines in pages for line in lines}
+        if not pictures and not distinct:
+            raise TaskError("empty", f"the PDF's {len(pages)} pages are blank")
+        if self._of("text") or self._of("ocr") or len("".join(distinct)) > _STAMP:
+            return
+        failures = "".join(f" ({why})" for why in list(self._failures.values())[:1])
+        lacking = "OCR found no text in them" if self._confidence else f"text recognition is not installed{failures}"
+        if self._failures:
+            lacking = f"text recognition failed{failures}"
+        raise TaskError("needs_ocr", f"no page of the PDF holds text, only pictures, and {lacking}: {listed(pictures)}")
+
+    def _of(self, source: str) -> list[int]:
+        return sorted(number for number, each in self._sources.items() if each == source)
+
+    def _lack(self) -> str:
+        if self._confidence:
+            return "hold a picture in which OCR found no text"
+        return "hold a picture and next to no text, and would need OCR"
+
+
+def _is_scan(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
+    if not lines:
+        return int(pdfium.FPDFPage_CountObjects(page)) > 0
+    if _length(lines) >= _FEW:
+        return False
+    left, bottom, right, top = map(float, page.get_bbox())
+    covered = 0.0
+    for picture in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=3):
+        x0, y0, x1, y1 = picture.get_bounds()
+        covered += max(min(x1, right) - max(x0, left), 0.0) * max(min(y1, top) - max(y0, bottom), 0.0)
+    return covered > _MOST_OF_A_PAGE * (right - left) * (top - bottom)
+
+
+def _recognised(page: pypdfium2.PdfPage) -> tuple[list[Line], float]:
+    """The lines that are read on a page, turned until they make sense, and how sure they are, from 0 to 100."""
+    width, height = page.get_size()
+    scale = min(_RESOLUTION / 72, _LARGEST / max(width, height, 1))
+    best: tuple[list[Line], float] = [], 0.0
+    for turn in _QUARTER_TURNS:
+        bitmap = page.render(scale=scale, grayscale=True, rotation=turn)
+        rows = ocr.recognise(_grey(bitmap), round(scale * 72))
+        letters = sum(len(row.text) for row in rows)
+        confidence = sum(row.confidence * len(row.text) for row in rows) / letters if letters else 0.0
+        if confidence > best[1]:
+            best = _placed(rows, bitmap.height, scale), confidence
+        bitmap.close()
+        if not letters or confidence >= _CONFIDENT:
+            break
+    return best
+
+
+def _grey(bitmap: pypdfium2.PdfBitmap) -> bytes:
+    """A bitmap of one byte a pixel as PGM."""
+    width, height, stride = bitmap.width, bitmap.height, bitmap.stride
+    pixels = memoryview(bitmap.buffer).cast("B")
+    rows = b"".join(pixels[at : at + width] for at in range(0, stride * height, stride))
+    return b"P5 %d %d 255\n" % (width, height) + rows
+
+
+def _placed(rows: list[ocr.Row], height: int, scale: float) -> list[Line]:
+    """Rows as lines of a page, in points from its lower edge; all in one size, since OCR is no judge of sizes."""
+    if not rows:
+        return []
+    size = round(median(row.bottom - row.top for row in rows) / scale * 2) / 2
+    lines = []
+    for row in rows:
+        bottom = (height - row.bottom) / scale
+        lines.append(Line(row.text, row.left / scale, row.right / scale, bottom, bottom, size))
+    return lines
+
+
+def _length(lines: list[Line]) -> int:
+    return sum(len(line.text) for line in lines)

@@ -1,0 +1,58 @@
+"""Scans: pages of a PDF that are pictures of text, in English and in Chinese, straight or turned."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+#: The font of Debian's package fonts-droid-fallback.
+FONT = Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf")
+WIDTH, HEIGHT = 595, 842
+
+
+def written(pages: Sequence[Sequence[str]], size: float = 14) -> pypdfium2.PdfDocument:
+    """A PDF with these lines on its pages, in letters and characters of `FONT`."""
+    document = pypdfium2.PdfDocument.new()
+    data = FONT.read_bytes()
+    buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
+    font = pdfium.FPDFText_LoadFont(document, buffer, len(data), pdfium.FPDF_FONT_TRUETYPE, True)
+    for lines in pages:
+        page = document.new_page(WIDTH, HEIGHT)
+        for number, line in enumerate(lines, 1):
+            text = pdfium.FPDFPageObj_CreateTextObj(document, font, size)
+            letters = (ctypes.c_ushort * (len(line) + 1))(*map(ord, line), 0)
+            assert pdfium.FPDFText_SetText(text, letters)
+            pdfium.FPDFPageObj_Transform(text, 1, 0, 0, 1, 72, HEIGHT - 72 - number * size * 2)
+            pdfium.FPDFPage_InsertObject(page, text)
+        page.gen_content()
+    return document
+
+
+def scanned(document: pypdfium2.PdfDocument, pages: Sequence[int] | None = None, turned: int = 0) -> bytes:
+    """The same with pictures in place of the pages of these indices, or of all, turned by so many degrees."""
+    made = pypdfium2.PdfDocument.new()
+    for index, page in enumerate(document):
+        if pages is not None and index not in pages:
+            made.import_pages(document, [index])
+            continue
+        picture = pypdfium2.PdfImage.new(made)
+        bitmap = page.render(scale=200 / 72, rotation=turned)
+        picture.set_bitmap(bitmap)
+        width, height = bitmap.width * 72 / 200, bitmap.height * 72 / 200
+        picture.set_matrix(pypdfium2.PdfMatrix().scale(width, height))
+        sheet = made.new_page(width, height)
+        sheet.insert_obj(picture)
+        sheet.gen_content()
+    return saved(made)
+
+
+def saved(document: pypdfium2.PdfDocument) -> bytes:
+    """The bytes of a PDF."""
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
