@@ -53,7 +53,7 @@ def repair(work: Unit) -> None:
 
 def tidy(work: Unit) -> None:
     """Delete, a few at a time, what no document points at any more."""
-    index.sweep_versions(work.session, _first_over(work, partial(index.unpublished_versions, work.session)))
+    index.sweep_versions(work.session, _first_over(work, partial(index.makers_of_unpublished, work.session)))
     uploads = storage(settings())
     for upload_id in _first_over(work, partial(uploads.older_than, UPLOADS_KEPT)):
         uploads.delete(upload_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import metrics
 from actors.provider_pace import ProviderPace
@@ -41,12 +42,40 @@ def begin(work: Work) -> tuple[Embedder, int]:
         return provider, vectors.begin(session, work.task_id, name)
 
 
-def embed(work: Work, provider: Embedder, indexes: range) -> None:
+def settle(work: Work) -> bool:
+    """Embed the document anew if its KB has been given another embedder since that was done.
+
+    Whatever was stored of it is taken back: nothing of it was shown. Returns whether that was so.
+    """
+    with database.transaction() as session:
+        indexed_with = search.embedder_of(session, work.kb_id)
+        made_with = index.facts(session, work.task_id).embedder
+        if work.payload.get("embedder") or indexed_with in (None, made_with):
+            return False
+        index.unstore(session, work.task_id)
+    provider, units = begin(work)
+    embed(work, provider, range(units))
+    return True
+
+
+def embed(
+    work: Work,
+    provider: Embedder,
+    indexes: range,
+    version_id: UUID | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> None:
     """Give the drafts of a range their vectors: those that the KB has already, then those that are paid for.
+
+    Parameters:
+      version_id: whose drafts they are; None for the version that has the task's id.
+      report: is told how many of how many are done; None to report them as the stage's units.
 
     Raises:
       TaskError: what the provider raises for every text; for one text only, while trying again may help.
     """
+    version_id = version_id or work.task_id
+    report = report or work.report
     pace = ProviderPace(provider.name, settings())
 
     def request(texts: Sequence[str]) -> Embedded:
@@ -56,31 +85,36 @@ def embed(work: Work, provider: Embedder, indexes: range) -> None:
             return provider.embed(texts, "document")
 
     with database.transaction() as session:
-        vectors.reuse(session, work.task_id, indexes)
-        left = vectors.count_undone(session, work.task_id, indexes)
+        vectors.reuse(session, version_id, indexes)
+        left = vectors.count_undone(session, version_id, indexes)
     while left:
-        work.report(len(indexes) - left, len(indexes))
+        report(len(indexes) - left, len(indexes))
         with database.transaction() as session:
-            drafts = vectors.undone(session, work.task_id, indexes, provider.batch_size)
+            drafts = vectors.undone(session, version_id, indexes, provider.batch_size)
         drafts = drafts[: fitting([draft.text for draft in drafts], provider)]
         for places, outcome in outcomes(request, [draft.text for draft in drafts]):
-            _keep(work, provider, pace, drafts[places.start : places.stop], outcome)
+            _keep(work, version_id, provider, pace, drafts[places.start : places.stop], outcome)
         left -= len(drafts)
 
 
 def _keep(
-    work: Work, provider: Embedder, pace: ProviderPace, drafts: Sequence[Undone], outcome: Embedded | TaskError
+    work: Work,
+    version_id: UUID,
+    provider: Embedder,
+    pace: ProviderPace,
+    drafts: Sequence[Undone],
+    outcome: Embedded | TaskError,
 ) -> None:
     """Write what became of some drafts, in one transaction with what it cost."""
     with unit_of_work() as unit:
         if isinstance(outcome, Embedded):
             pace.spend(unit.session, outcome.tokens)
             indexes = [draft.index for draft in drafts]
-            vectors.write(unit.session, work.task_id, indexes, outcome.vectors, outcome.tokens)
+            vectors.write(unit.session, version_id, indexes, outcome.vectors, outcome.tokens)
             unit.count(metrics.EMBEDDING_TOKENS, provider.name, by=outcome.tokens)
         elif outcome.retryable and work.claim.errors < work.claim.retry_limit:
             raise TaskError(
                 outcome.code, f"chunk {drafts[0].index}: {outcome.message}", retry_after=outcome.retry_after
             )
         else:
-            vectors.refuse(unit.session, work.task_id, drafts[0].index, provider.dimension, outcome.message)
+            vectors.refuse(unit.session, version_id, drafts[0].index, provider.dimension, outcome.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.embedding import settle
 from actors.stage import Work, stage
 from documents import index
 from models import database
@@ -11,6 +12,7 @@ from tasks.work import Advance
 @stage
 def storing(work: Work) -> Advance:
     """Vectors to rows."""
+    settle(work)
     with database.transaction() as session:
         count = index.store(session, work.task_id)
     return work.done(units=count)

@@ -13,6 +13,7 @@ from api.operation import operation
 from documents import search
 from documents.embedding import embedder
 from documents.scope import Filter
+from errors import TaskError
 from settings import Settings
 from tasks.submission import obstacle
 
@@ -103,12 +104,25 @@ class Search:
     async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
         began = time.perf_counter()
         asked = requests.fit(SearchRequest, await requests.body(req))
+        try:
+            hits = await self._search(asked, kb_id)
+        except TaskError as error:
+            if error.code != "embedder_rejected":
+                raise
+            # The KB may have been given another embedder between the question's vector and the search.
+            hits = await self._search(asked, kb_id)
+        resp.media = {
+            "hits": [asdict(hit) for hit in hits],
+            "took_ms": round((time.perf_counter() - began) * 1000, 1),
+        }
+
+    async def _search(self, asked: SearchRequest, kb_id: str) -> list[search.Hit]:
         question = search.ask(asked.query, None)
         if asked.mode != "text":
             built_with = await requests.read(search.embedder_of, kb_id)
             provider = embedder(built_with or self._settings.embedder, self._settings)
             question = await requests.beside(search.ask, asked.query, provider)
-        hits = await requests.read(
+        return await requests.read(
             search.search,
             kb_id,
             question,
@@ -117,7 +131,3 @@ class Search:
             filter=asked.filter.conditions(),
             repeatable=True,
         )
-        resp.media = {
-            "hits": [asdict(hit) for hit in hits],
-            "took_ms": round((time.perf_counter() - began) * 1000, 1),
-        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from models import Chunk, Document, Version
@@ -13,7 +13,7 @@ from models.base import rfc3339
 
 _FACTS = (
     Document.document_id,
-    Document.version_id,
+    func.coalesce(Version.origin, Version.id).label("task_id"),
     Document.chunks,
     Document.embedder,
     Document.details,
@@ -111,7 +111,7 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
     return {
         "document_id": row.document_id,
         "version": row.number,
-        "task_id": str(row.version_id),
+        "task_id": str(row.task_id),
         "chunks": row.chunks,
         "characters": row.characters,
         "bytes": row.size,

@@ -242,8 +242,11 @@ _STORE = text("""
 """)
 
 
-def store(session: Session, version_id: UUID) -> int:
+def store(session: Session, version_id: UUID, *, joining: bool = True) -> int:
     """Turn drafts and vectors into chunks; nothing points at them yet. Returns how many the version has.
+
+    Parameters:
+      joining: whether the version is to join its KB as that is; False when it is part of what the KB will be.
 
     Raises:
       TaskError: embedder_rejected, see `require_embedder`; internal, when a draft has no vector; empty, when the
@@ -253,7 +256,8 @@ def store(session: Session, version_id: UUID) -> int:
     total, done = count_drafts(session, version_id)
     if total != done or version.embedder is None:
         raise TaskError("internal", f"{total - done} of {total} chunks have no vector")
-    require_embedder(session, version.kb_id, version.document_id, version.embedder)
+    if joining:
+        require_embedder(session, version.kb_id, version.document_id, version.embedder)
     session.execute(_STORE, {"version_id": version_id, "kb_id": version.kb_id, "embedder": version.embedder})
     # Counted, not taken from the drafts: they are gone when this runs again after the swap.
     count = session.scalar(select(func.count()).where(Chunk.version_id == version_id)) or 0
@@ -261,6 +265,18 @@ def store(session: Session, version_id: UUID) -> int:
         raise TaskError("empty", "the document has no chunks")
     session.execute(update(Version).where(Version.id == version_id).values(chunks=count))
     return count
+
+
+def unstore(session: Session, version_id: UUID) -> None:
+    """Take back what `store` did, so that a version can be embedded anew; one that is shown is left alone."""
+    lock(session, version_id)
+    shown = select(Document).where(Document.version_id == version_id).exists()
+    session.execute(delete(Chunk).where(Chunk.version_id == version_id, ~shown))
+
+
+def lock_kb(session: Session, kb_id: str) -> None:
+    """Keep others from changing what documents of a KB show, until this transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(kb_id, 0))))
 
 
 def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None = None) -> Swapped:
@@ -283,14 +299,14 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
     session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
     session.execute(delete(Draft).where(Draft.version_id == version_id))
     # Two embedders that come into an empty KB at once: the second must see the first. Held until the commit only.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(version.kb_id, 0))))
+    lock_kb(session, version.kb_id)
     shown = session.execute(
-        select(Document.version_id, Version.number)
+        select(Document.version_id, Version.number, func.coalesce(Version.origin, Version.id).label("origin"))
         .join(Version, Version.id == Document.version_id)
         .where(Document.kb_id == version.kb_id, Document.document_id == version.document_id)
     ).one_or_none()
-    if shown is not None and shown.version_id >= version_id:
-        return Swapped(shown.version_id == version_id, version.number, [])
+    if shown is not None and shown.origin >= version_id:
+        return Swapped(shown.origin == version_id, version.number, [])
     require_embedder(session, version.kb_id, version.document_id, version.embedder)
     number = (shown.number or 0) + 1 if shown is not None else 1
     session.execute(update(Version).where(Version.id == version_id).values(number=number))
@@ -306,37 +322,32 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
     return Swapped(True, number, [shown.version_id] if shown is not None else [])
 
 
-def remove(session: Session, kb_id: str, document_id: str, before: UUID | None = None) -> UUID | None:
-    """Take a document out of the index at once; returns the version that nothing points at any more.
-
-    Parameters:
-      before: leave what a later submitted task than this one has made.
-    """
+def remove(session: Session, kb_id: str, document_id: str) -> UUID | None:
+    """Take a document out of the index at once; returns the version that nothing points at any more."""
     removal = delete(Document).where(Document.kb_id == kb_id, Document.document_id == document_id)
-    if before is not None:
-        removal = removal.where(Document.version_id < before)
     return session.scalar(removal.returning(Document.version_id))
 
 
-def unpublished_versions(session: Session, limit: int, after: UUID | None = None) -> list[UUID]:
-    """Versions that no document points at, oldest first: superseded, given up, or still in the making."""
-    query = select(Version.id).where(~select(Document).where(Document.version_id == Version.id).exists())
+def makers_of_unpublished(session: Session, limit: int, after: UUID | None = None) -> list[UUID]:
+    """Tasks with versions that no document points at, oldest first: superseded, given up, or still in the making."""
+    maker = func.coalesce(Version.maker, Version.id)
+    query = select(maker).where(~select(Document).where(Document.version_id == Version.id).exists())
     if after is not None:
-        query = query.where(Version.id > after)
-    return list(session.scalars(query.order_by(Version.id).limit(limit)))
+        query = query.where(maker > after)
+    return list(session.scalars(query.distinct().order_by(maker).limit(limit)))
 
 
 def sweep_versions(session: Session, dead: Sequence[UUID], limit: int = 1000) -> int:
     """Delete some rows of versions that no task works at any more; returns how many, 0 when nothing is left.
 
     Parameters:
-      dead: versions without an unfinished task. One that a document points at is left alone nevertheless.
+      dead: tasks that are over. A version of theirs that a document points at is left alone nevertheless.
       limit: the most rows of each table, so that no transaction is long; call again until it returns 0.
     """
     doomed = list(
         session.scalars(
             select(Version.id)
-            .where(Version.id.in_(list(dead)))
+            .where(Version.id.in_(list(dead)) | Version.maker.in_(list(dead)))
             .where(~select(Document).where(Document.version_id == Version.id).exists())
             .with_for_update(skip_locked=True)
         )

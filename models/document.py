@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text, func, literal_column
+from sqlalchemy import (
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,7 +51,12 @@ class Version(Base):
     __tablename__ = "versions"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    """The id of the task that makes the version: a stage that runs twice writes the same version."""
+    """The id of the task that makes the version, so that a stage that runs twice writes the same one; but for a twin
+    (`documents.reindexing`)."""
+    maker: Mapped[UUID | None]
+    """The task that makes the version, where its id does not say so: a reindexing makes one for each document."""
+    origin: Mapped[UUID | None]
+    """The task whose submission it is, where its id does not say so. Of two origins the later one is shown."""
     kb_id: Mapped[str] = mapped_column(Text)
     document_id: Mapped[str] = mapped_column(Text)
     number: Mapped[int | None] = mapped_column(Integer)
@@ -71,7 +87,7 @@ class Version(Base):
     """Those that the embedder would not have: they have the zero vector, and are found by their words only."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
-    __table_args__ = (Index(None, "kb_id", "document_id"),)
+    __table_args__ = (Index(None, "kb_id", "document_id"), UniqueConstraint("maker", "origin"))
 
 
 class Draft(Base):

@@ -13,7 +13,9 @@ from actors import stage as stages
 from actors import worker
 from actors.middleware import worker_middleware
 from broker.in_process import InProcessBroker
+from settings import settings
 from tasks import unit, work
+from tests.cohere_server import KEY, CohereServer, cohere_server
 from tests.tasks.conftest import Desk
 
 PIPELINE = ["preprocessing", "chunking", "embedding", "storing", "indexing"]
@@ -60,6 +62,18 @@ class Bench(Desk):
 @pytest.fixture(scope="session", autouse=True)
 def _actors_are_known() -> None:
     worker.assemble(InProcessBroker(worker_middleware()))
+
+
+@pytest.fixture
+def cohere(monkeypatch: pytest.MonkeyPatch) -> Iterator[CohereServer]:
+    """The embedder that documents are taken in with: Cohere's SDK, and a server that counts what it is given."""
+    monkeypatch.setattr("documents.embedding.provider.sleep", lambda seconds: None)
+    with cohere_server() as server:
+        for name, value in {"EMBEDDER": "cohere", "COHERE_API_KEY": KEY, "COHERE_BASE_URL": server.url}.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        yield server
+    settings.cache_clear()
 
 
 @pytest.fixture

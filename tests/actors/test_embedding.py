@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from errors import TaskError
 from models import database
 from settings import settings
 from tests.actors.conftest import Bench
-from tests.cohere_server import KEY, CohereServer, Failure, cohere_server
+from tests.cohere_server import CohereServer, Failure
 
 
 @pytest.fixture
@@ -52,18 +52,6 @@ def test_a_resumed_stage_embeds_only_what_is_missing(bench: Bench, embedded: lis
 def numbered(count: int) -> list[str]:
     """Paragraphs of a chunk each."""
     return [f"Paragraph {number} says what {number * 7919 % 1000} is about. " * 4 for number in range(count)]
-
-
-@pytest.fixture
-def cohere(monkeypatch: pytest.MonkeyPatch) -> Iterator[CohereServer]:
-    """The embedder that documents are taken in with: Cohere's SDK, and a server that counts what it is given."""
-    monkeypatch.setattr("documents.embedding.provider.sleep", lambda seconds: None)
-    with cohere_server() as server:
-        for name, value in {"EMBEDDER": "cohere", "COHERE_API_KEY": KEY, "COHERE_BASE_URL": server.url}.items():
-            monkeypatch.setenv(name, value)
-        settings.cache_clear()
-        yield server
-    settings.cache_clear()
 
 
 def take_in(bench: Bench, paragraphs: list[str], document_id: str = "d", **payload: Any) -> dict[str, Any]:

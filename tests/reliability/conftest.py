@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from tests.cohere_server import KEY, CohereServer, cohere_server
 from tests.processes import Deployment
 from tests.receiver import Receiver
 from tests.servers import eventually
@@ -117,3 +118,11 @@ def house(deployment: Deployment, receiver: Receiver) -> House:
 @pytest.fixture
 def breakable_house(breakable_deployment: Deployment, receiver: Receiver) -> House:
     return House(breakable_deployment, receiver)
+
+
+@pytest.fixture
+def cohere(house: House) -> Iterator[CohereServer]:
+    """Cohere's wire format, spoken by a server that the house embeds with."""
+    with cohere_server() as server:
+        house.deployment.environment.update(EMBEDDER="cohere", COHERE_API_KEY=KEY, COHERE_BASE_URL=server.url)
+        yield server

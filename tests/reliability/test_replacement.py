@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx2
-import pytest
 
 from clock import tick, tidy
 from models import database
 from tasks.retention import RESUMABLE
-from tests.cohere_server import KEY, CohereServer, Failure, cohere_server
+from tests.cohere_server import KEY, CohereServer, Failure
 from tests.reliability.conftest import House
 from tests.servers import eventually
 
@@ -199,14 +198,6 @@ def test_a_cancelled_replacement_leaves_the_old_edition_and_nothing_else(house: 
     only_one_version_is_left(house, first)
     again = house.ended(submit(house, 2))
     assert again["result"]["version"] == 2
-
-
-@pytest.fixture
-def cohere(house: House) -> Iterator[CohereServer]:
-    """Cohere's wire format, spoken by a server that the house embeds with."""
-    with cohere_server() as server:
-        house.deployment.environment.update(EMBEDDER="cohere", COHERE_API_KEY=KEY, COHERE_BASE_URL=server.url)
-        yield server
 
 
 def test_a_replacement_cancelled_between_two_batches_of_vectors_stops_there(house: House, cohere: CohereServer) -> None:

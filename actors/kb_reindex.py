@@ -1,0 +1,71 @@
+"""The stage of `kb_reindex` tasks: a KB gets another embedder's vectors while the old ones serve, then all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from actors.embedding import embed
+from actors.holding import HandBack
+from actors.stage import Work, stage
+from documents import reindexing, vectors
+from documents.embedding import Embedder, embedder
+from documents.embedding.prices import cost
+from documents.reindexing import Reindexing
+from errors import TaskError
+from models import database
+from settings import settings
+from tasks.work import Advance
+
+
+@stage
+def kb_reindex(work: Work) -> Advance:
+    """Each document is embedded anew beside what is searched; a resumed stage embeds what is missing.
+
+    It may take hours, so it has no end by `timeout`: when that is near, it goes back to the queue, behind others.
+    """
+    provider = embedder(work.payload["embedder"], settings())
+    to = Reindexing(work.task_id, work.kb_id, provider.name)
+    try:
+        while _embed_next(work, provider, to):
+            if work.seconds_left < work.claim.timeout / 2:
+                raise HandBack
+    except TaskError as error:
+        if error.code == "timeout":
+            raise HandBack from None
+        raise
+
+    def publish(session: Session) -> dict[str, Any]:
+        made = reindexing.publish(session, to)
+        if made is None:
+            # A document has come in meanwhile; the next attempt finds it.
+            raise HandBack
+        return {
+            "embedder": to.embedder,
+            **made,
+            "estimated_cost": cost(to.embedder, made["tokens_embedded"], settings()),
+        }
+
+    with database.transaction() as session:
+        _, units = reindexing.progress(session, to)
+    return work.done(units=units, within=publish)
+
+
+def _embed_next(work: Work, provider: Embedder, to: Reindexing) -> bool:
+    """Make the next document ready; False when all are."""
+    work.check()
+    with database.transaction() as session:
+        twin = reindexing.next_twin(session, to)
+        if twin is None:
+            return False
+        done, units = reindexing.progress(session, to)
+        drafts = vectors.begin(session, twin, provider.name)
+
+    def report(of_document: int, _: int) -> None:
+        work.report(done + of_document, units)
+
+    embed(work, provider, range(drafts), twin, report)
+    with database.transaction() as session:
+        reindexing.finish_twin(session, twin)
+    return True
