@@ -5,13 +5,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from documents.ranking import Ranked, best_first
 from documents.scope import Scope
-from documents.tokens import is_covered
+from documents.tokens import is_covered, is_spaced
 
 #: BM25's usual constants (Robertson and Zaragoza 2009): how soon repetition saturates, how far length counts.
 K1 = 1.2
@@ -20,7 +21,11 @@ B = 0.75
 #: A token in more of a KB's chunks than this share is left out unless there is no other: it hardly tells them apart,
 #: and takes long to count. In a small KB none is; in a large one it takes less than the share.
 COMMON = 0.2
-COMMON_FROM, COMMON_TO = 1000, 10_000
+COMMON_FROM, COMMON_TO = 1000, 3000
+
+#: In a KB of more chunks than this a part of a longer token that the index knows is not counted at all: single
+#: characters of Chinese are in thousands of chunks, and the count took nine tenths of a search.
+LARGE = 20_000
 
 #: A part of a longer token that the index knows weighs so much: 学 beside 大学. Chosen on half of CMRC 2018.
 COVERED = 0.25
@@ -31,41 +36,28 @@ CANDIDATES = 200
 #: Chunks that `ts_rank` looks at, at most about; rarer tokens go first.
 LOOKED_AT = 5000
 
-#: Tokens of a query that take part, the rarest: a whole page as a query still answers at once.
+#: Chunks that it looks at where each word is in more than LOOKED_AT: whichever come first.
+MOST = 10_000
+
+#: Tokens of a query that are counted, the first: words, or the pieces of some 130 characters of Chinese. Of these so
+#: many take part, the rarest. A page as a query takes a second or so in a large KB, whatever its length.
+COUNTED = 500
 TOKENS = 64
 
 
 def by_words(session: Session, scope: Scope, tokens: Sequence[str], limit: int) -> Ranked:
     """The best chunks by BM25, among those that `ts_rank` finds likely."""
     common = min(max(COMMON_FROM, int(COMMON * scope.kb_chunks)), COMMON_TO)
-    frequencies = _frequencies(session, scope.kb_id, tokens, common + 1)
+    frequencies = _frequencies(session, scope, tokens[:COUNTED], common + 1)
     # A filter may have left no chunk that holds a rare token; where it left few, all tokens can be looked for.
     few = scope.filtered and scope.chunks <= LOOKED_AT
     weights = _weights(frequencies, scope.kb_chunks, scope.kb_chunks if few else common)
     if not weights:
         return []
-    rows = session.execute(
-        text(f"""
-            WITH likely AS MATERIALIZED (
-                SELECT c.version_id, c.index, c.token_count, c.tokens
-                  FROM chunks c JOIN documents d ON d.version_id = c.version_id
-                 WHERE ARRAY[c.kb_id] @> ARRAY[:kb_id] AND c.tokens @@ CAST(:likely AS tsquery) AND {scope.condition}
-                 ORDER BY ts_rank(c.tokens, CAST(:likely AS tsquery)) DESC, c.version_id, c.index
-                 LIMIT :candidates
-            )
-            SELECT version_id, index, token_count, array_agg(lexeme) AS lexemes,
-                   array_agg(cardinality(positions)) AS counts
-              FROM likely, unnest(tokens)
-             WHERE lexeme = ANY(:lexemes)
-             GROUP BY version_id, index, token_count
-        """),
-        {
-            **scope.parameters,
-            "likely": _any_of(list(weights) if few else _selective(weights, frequencies)),
-            "lexemes": list(weights),
-            "candidates": max(CANDIDATES, 2 * limit),
-        },
-    )
+    for likely in _likely(weights, frequencies, common, few):
+        rows = _candidates(session, scope, likely, list(weights), max(CANDIDATES, 2 * limit))
+        if rows:
+            break
     average = scope.kb_tokens / scope.kb_chunks
     scored = [
         ((version, index), _bm25(lexemes, counts, weights, count / average))
@@ -74,8 +66,53 @@ def by_words(session: Session, scope: Scope, tokens: Sequence[str], limit: int) 
     return heapq.nsmallest(limit, scored, key=best_first)
 
 
-def _frequencies(session: Session, kb_id: str, tokens: Sequence[str], ceiling: int) -> dict[str, int]:
+def _candidates(
+    session: Session, scope: Scope, likely: str, lexemes: Sequence[str], count: int
+) -> Sequence[Row[UUID, int, int, list[str], list[int]]]:
+    """The chunks that `ts_rank` puts first of those that match, with the lexemes that they hold and how often."""
+    return session.execute(
+        text(f"""
+            WITH matching AS MATERIALIZED (
+                SELECT c.version_id, c.index, c.token_count, c.tokens
+                  FROM chunks c JOIN documents d ON d.version_id = c.version_id
+                 WHERE ARRAY[c.kb_id] @> ARRAY[:kb_id] AND c.tokens @@ CAST(:likely AS tsquery) AND {scope.condition}
+                 LIMIT :most
+            ), likely AS MATERIALIZED (
+                SELECT * FROM matching
+                 ORDER BY ts_rank(tokens, CAST(:likely AS tsquery)) DESC, version_id, index LIMIT :count
+            )
+            SELECT version_id, index, token_count, array_agg(lexeme) AS lexemes,
+                   array_agg(cardinality(positions)) AS counts
+              FROM likely, unnest(tokens)
+             WHERE lexeme = ANY(:lexemes)
+             GROUP BY version_id, index, token_count
+        """),
+        {**scope.parameters, "likely": likely, "lexemes": lexemes, "count": count, "most": MOST},
+    ).all()
+
+
+def _likely(weights: Mapping[str, float], frequencies: Mapping[str, int], common: int, few: bool) -> list[str]:
+    """What the candidates must match, as tsqueries: each stands in for the one before when that finds nothing."""
+    if few:
+        return [_any_of(list(weights))]
+    any_of_rarest = _any_of(_selective(weights, frequencies))
+    if min(frequencies[token] for token in weights) > common and len(weights) > 1:
+        # Every word is in too many chunks to look at; all of them together are in fewer.
+        return [_all_of(list(weights)), any_of_rarest]
+    return [any_of_rarest]
+
+
+def _frequencies(session: Session, scope: Scope, tokens: Sequence[str], ceiling: int) -> dict[str, int]:
     """In how many chunks of a KB each token occurs, counted up to `ceiling`; those in none are left out."""
+    if scope.kb_chunks <= LARGE:
+        return _counts(session, scope.kb_id, tokens, ceiling)
+    long = [token for token in tokens if is_spaced(token) or len(token) > 1]
+    known = _counts(session, scope.kb_id, long, ceiling)
+    characters = [token for token in tokens if token not in long and not is_covered(token, known)]
+    return known | _counts(session, scope.kb_id, characters, ceiling)
+
+
+def _counts(session: Session, kb_id: str, tokens: Sequence[str], ceiling: int) -> dict[str, int]:
     rows = session.execute(
         text("""
             SELECT token, chunks FROM unnest(CAST(:tokens AS text[]), CAST(:queries AS text[])) AS q (token, query),
@@ -115,7 +152,16 @@ def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> 
 
 def _any_of(tokens: Sequence[str]) -> str:
     """A tsquery, as text, that matches any of these lexemes as they stand."""
-    return " | ".join("'" + token.replace("\\", "\\\\").replace("'", "''") + "'" for token in tokens)
+    return " | ".join(map(_quoted, tokens))
+
+
+def _all_of(tokens: Sequence[str]) -> str:
+    """A tsquery, as text, that matches all of these lexemes as they stand."""
+    return " & ".join(map(_quoted, tokens))
+
+
+def _quoted(token: str) -> str:
+    return "'" + token.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _bm25(lexemes: Sequence[str], counts: Sequence[int], weights: Mapping[str, float], length: float) -> float:
