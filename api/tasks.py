@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -107,15 +106,15 @@ class Task:
         deadline = asyncio.get_running_loop().time() + wait
         identifier = requests.identifier(task_id, "task")
         while True:
-            task = await requests.read(reading.show, identifier)
+            left = deadline - asyncio.get_running_loop().time()
+            task = await requests.read(reading.show, identifier, estimated=left <= 0)
             if task is None:
                 raise requests.missing("task", task_id)
-            left = deadline - asyncio.get_running_loop().time()
             if task["status"] in ENDED or left <= 0:
                 break
             await asyncio.sleep(min(LOOK_EVERY, left))
         resp.media = task
-        resp.etag = hashlib.sha256(repr(sorted(task.items())).encode()).hexdigest()[:32]
+        resp.etag = reading.version(task)
         if req.if_none_match and any(each in ("*", resp.etag.strip('"')) for each in req.if_none_match):
             resp.media = None
             resp.status = falcon.HTTP_304

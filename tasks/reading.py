@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,18 +15,27 @@ from broker.topology import PRIORITIES
 from models import Batch, Task
 from models.base import FIRST_ID, LAST_ID, id_at, rfc3339
 from models.task import OF_KB, PARTS
+from tasks import estimating
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
 
 #: An id may have been made so long before its row: an upload gets its own before its first byte comes.
 EARLIER = timedelta(hours=1)
+#: What is told of the moment at which it is asked.
+PASSING = ("estimated_completion", "queue_wait_seconds")
 PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
-def show(session: Session, task_id: UUID) -> dict[str, Any] | None:
-    """A task as a client sees it, or None when there is none of that id."""
+def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str, Any] | None:
+    """A task as a client sees it, or None when there is none of that id.
+
+    Parameters:
+      estimated: whether to estimate when it will have ended, which costs some queries.
+    """
     task = session.get(Task, task_id)
-    return None if task is None else view(task)
+    if task is None:
+        return None
+    return view(task, estimating.estimates(session, [task]).get(task.id) if estimated else None)
 
 
 def page(
@@ -55,7 +65,9 @@ def page(
     }
     statuses = [status] if status is not None else list(map(str, Status))
     found = select(Task).from_statement(text(_page(given)))
-    return [view(task) for task in session.scalars(found, given | bounds | {"statuses": statuses})]
+    tasks = session.scalars(found, given | bounds | {"statuses": statuses}).all()
+    ends = estimating.estimates(session, tasks)
+    return [view(task, ends.get(task.id)) for task in tasks]
 
 
 def _page(given: Mapping[str, Any]) -> str:
@@ -110,13 +122,15 @@ def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
         "counts": counts,
         "deleted": deleted,
         "progress": round(done / batch.total, 1) if batch.total else 100.0,
+        "estimated_completion": None if batch.finished_at else _time(estimating.of_batch(session, batch_id)),
         "created_at": _time(batch.created_at),
         "finished_at": _time(batch.finished_at),
     }
 
 
-def view(task: Task) -> dict[str, Any]:
+def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, Any]:
     """The fields of the contract; times in UTC."""
+    stages = _stages(task)
     payload = {name: value for name, value in task.payload.items() if name != "content"}
     if "content" in task.payload:
         payload["content_characters"] = len(task.payload["content"])
@@ -142,8 +156,10 @@ def view(task: Task) -> dict[str, Any]:
         "created_at": _time(task.created_at),
         "started_at": _time(task.started_at),
         "finished_at": _time(task.finished_at),
+        "estimated_completion": _time(estimated_completion),
+        "queue_wait_seconds": round(sum(stage["queue_wait_seconds"] or 0 for stage in stages), 3),
         "due_at": _time(task.due_at) if task.status == Status.WAITING else None,
-        "stages": _stages(task),
+        "stages": stages,
         "result": task.result,
         "error": task.error,
     }
@@ -151,21 +167,24 @@ def view(task: Task) -> dict[str, Any]:
 
 def _stages(task: Task) -> list[dict[str, Any]]:
     """The stages that have ended, the present one, and those to come."""
-    shown = {each["name"]: _ended_stage(each) for each in task.stages}
+    shown = {}
+    since = task.run_at or task.created_at
+    for each in task.stages:
+        shown[each["name"]] = _ended_stage(each, since)
+        since = _moment(each["finished_at"]) or since
     kind = all_types().get(task.task_type)
     names = [stage.name for stage in kind.stages] if kind else list(shown)
     return [shown.get(name) or _open_stage(task, name) for name in names]
 
 
-def _ended_stage(stage: dict[str, Any]) -> dict[str, Any]:
-    def time(name: str) -> str | None:
-        return _time(datetime.fromisoformat(stage[name])) if stage[name] else None
-
+def _ended_stage(stage: dict[str, Any], since: datetime) -> dict[str, Any]:
+    started_at = _moment(stage["started_at"])
     return {
         "name": stage["name"],
         "status": stage["status"],
-        "started_at": time("started_at"),
-        "finished_at": time("finished_at"),
+        "started_at": _time(started_at),
+        "finished_at": _time(_moment(stage["finished_at"])),
+        "queue_wait_seconds": _seconds(since, started_at),
         "units": stage["units"],
         "units_done": stage["units_done"],
         "attempts": stage["attempts"],
@@ -178,15 +197,32 @@ def _open_stage(task: Task, name: str) -> dict[str, Any]:
     status = str(Status.PROCESSING) if running else str(task.status) if present else "pending"
     if present and not running and task.status == Status.PROCESSING:
         status = str(Status.QUEUED)
+    waits_until = task.stage_started_at if running else datetime.now(UTC)
     return {
         "name": name,
         "status": status,
         "started_at": _time(task.stage_started_at) if present else None,
         "finished_at": None,
+        "queue_wait_seconds": _seconds(task.due_at, waits_until) if present and status != Status.WAITING else None,
         "units": task.units if present else 0,
         "units_done": task.units_done if present else 0,
         "attempts": task.stage_attempts if present else 0,
     }
+
+
+def version(shown: dict[str, Any]) -> str:
+    """What changes with a task as it is shown, and not merely with the time."""
+    steady = {name: value for name, value in shown.items() if name not in PASSING}
+    stages = [{name: value for name, value in each.items() if name not in PASSING} for each in shown["stages"]]
+    return hashlib.sha256(repr(sorted((steady | {"stages": stages}).items())).encode()).hexdigest()[:32]
+
+
+def _seconds(since: datetime, until: datetime | None) -> float | None:
+    return None if until is None else round(max(0.0, (until - since).total_seconds()), 3)
+
+
+def _moment(stored: str | None) -> datetime | None:
+    return datetime.fromisoformat(stored) if stored else None
 
 
 def _time(value: datetime | None) -> str | None:
