@@ -110,6 +110,12 @@ class Writer:
         if title:
             self.block(mark + title, "heading", level=level, title=title)
 
+    def code(self, code: str) -> None:
+        """Add a block of code between fences; its lines stay as they are."""
+        if (code := code.strip("\n")).strip():
+            fence = "~~~~~~" if "```" in code else "```"
+            self.block(f"{fence}\n{code}\n{fence}", "code")
+
     def page(self, number: int) -> None:
         """The next block opens page `number`, counted from 1."""
         start = self.length + 2 if self._parts else 0

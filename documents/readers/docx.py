@@ -55,6 +55,7 @@ class _Reader:
         self._numbering = Numbering(self._part("numbering"))
         self._noted: list[tuple[str, str]] = []  # kind and id of the notes that were referred to, in order
         self._in_list = False
+        self._code: list[str] = []  # lines of code that are not yet written
 
     def _part(self, name: str) -> etree._Element | None:
         part = posixpath.join(self._folder, f"{name}.xml")
@@ -74,6 +75,7 @@ class _Reader:
 
     def notes(self) -> None:
         """Write the foot- and endnotes that the text refers to, after it."""
+        self._write_code()
         trees = {kind: self._part(kind) for kind in {kind for kind, _ in self._noted}}
         for number, (kind, wanted) in enumerate(self._noted, 1):
             tree = trees[kind]
@@ -84,10 +86,14 @@ class _Reader:
 
     def _paragraph(self, paragraph: etree._Element) -> None:
         boxes: list[etree._Element] = []
-        text = self._inline(paragraph, boxes).strip()
+        line = self._inline(paragraph, boxes)
+        text = line.strip()
         properties = child_of(paragraph, "pPr")
         style = self._styles.of(properties)
-        if text:
+        if style.is_code:
+            self._code.append(line)
+        elif text:
+            self._write_code()
             label, indent = self._numbering.label(properties, style)
             level = style.level(properties)
             if level is not None and len(text) < 400:
@@ -102,6 +108,11 @@ class _Reader:
         for box in boxes:
             for child in box:
                 self.block(child)
+
+    def _write_code(self) -> None:
+        if self._code:
+            self.writer.code("\n".join(self._code))
+            self._code, self._in_list = [], False
 
     def _inline(self, element: etree._Element, boxes: list[etree._Element], depth: int = 0) -> str:
         """The text of a paragraph's runs; text boxes met on the way are put by, to be written after it."""
@@ -144,6 +155,7 @@ class _Reader:
         rows = [row for row in rows if row]
         if not rows:
             return
+        self._write_code()
         self._in_list = False
         if max(map(len, rows)) == 1:  # a frame around text rather than a table
             for row in rows:

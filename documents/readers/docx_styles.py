@@ -10,6 +10,8 @@ from lxml import etree
 from documents.readers.office_xml import child_of, name_of, value_of
 
 _HEADING = re.compile(r"heading (\d)$", re.IGNORECASE)
+#: What styles of code are called by Word, LibreOffice and pandoc.
+CODE = re.compile(r"preformatted|source\s*code|verbatim|code listing|^code\b|代码", re.IGNORECASE)
 _CHAIN = 20  # styles may be based on each other in a circle
 _PLACE = re.compile(r"%(\d)")
 _CHINESE = "零一二三四五六七八九"
@@ -28,6 +30,7 @@ class Style:
     heading: int | None = None
     number: int | None = None
     depth: int | None = None
+    is_code: bool = False
 
     def level(self, properties: etree._Element | None) -> int | None:
         """The heading level of a paragraph of this style: its own outline level counts first."""
@@ -67,6 +70,7 @@ class Styles:
                 found.heading = _level_of_name(identifier) if found.heading is None and not body else found.heading
                 break
             properties = child_of(element, "pPr")
+            found.is_code |= bool(CODE.search(value_of(child_of(element, "name")) or ""))
             if found.heading is None and not body:
                 found.heading, body = _heading(element, properties)
             if found.number is None:

@@ -24,7 +24,7 @@ _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 _OBFUSCATION = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 #: A document type that defines nothing itself, as the packages of old e-books have.
 _DOCTYPE = re.compile(rb"<!DOCTYPE[^\[>]*>")
-_PROPERTIES = {"title": "title", "creator": "creator", "subject": "subject", "date": "created", "language": "language"}
+_PROPERTIES = {"title": "title", "creator": "author", "subject": "subject", "date": "created", "language": "language"}
 
 
 @dataclass(frozen=True, slots=True)

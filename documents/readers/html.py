@@ -82,6 +82,7 @@ _BLOCKS = frozenset(
         "pre",
     ]
 )
+_PROPERTIES = {"author": "author", "description": "subject", "keywords": "keywords"}
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset(("ul", "ol", "menu"))
 _META = re.compile(rb"<meta[^>]+?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
@@ -104,20 +105,24 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     data = path.read_bytes()
     decoded = decode(data, encoding or declared_encoding(data))
     writer = Writer()
-    title = write_page(decoded.text, writer)
-    properties = {"title": title} if title else {}
+    properties = write_page(decoded.text, writer)
     return writer.finish("html", encoding=decoded.encoding, warnings=decoded.warnings, properties=properties)
 
 
-def write_page(page: str, writer: Writer) -> str:
-    """Write what a page shows; its title is returned and not written."""
+def write_page(page: str, writer: Writer) -> dict[str, str]:
+    """Write what a page shows; its title and its other properties are returned and not written."""
     if page.lstrip().startswith("<?xml"):
         page = opened(page)
     tree = LexborHTMLParser(page)
     if tree.root is not None:
         _Walk(writer).down(tree.root)
-    title = tree.css_first("head > title")
-    return " ".join(title.text().split()) if title is not None else ""
+    title, root = tree.css_first("head > title"), tree.css_first("html")
+    found = {"title": title.text() if title is not None else ""}
+    found["language"] = (root.attributes.get("lang") or "") if root is not None else ""
+    for name, property in _PROPERTIES.items():
+        if (meta := tree.css_first(f"head > meta[name='{name}' i]")) is not None:
+            found[property] = meta.attributes.get("content") or ""
+    return {name: " ".join(value.split()) for name, value in found.items() if value.strip()}
 
 
 def opened(page: str) -> str:
@@ -238,10 +243,7 @@ class _Walk:
         self._label = ""
 
     def _code(self, node: LexborNode) -> None:
-        code = (node.text() or "").strip("\n")
-        if code.strip():
-            fence = "```" if "```" not in code else "~~~~~~"
-            self.writer.block(f"{fence}\n{code}\n{fence}", "code")
+        self.writer.code(node.text() or "")
 
 
 def _squeeze(text: str) -> str:

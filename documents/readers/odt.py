@@ -10,6 +10,7 @@ from pathlib import Path
 from lxml import etree
 
 from documents.archive import Archive
+from documents.readers.docx_styles import CODE
 from documents.readers.office_xml import child_of, children_of, name_of, parse, stream, value_of
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
@@ -24,7 +25,15 @@ _DEEPEST_LIST = 10
 #: Spaces, columns and rows that a document may ask to repeat: sheets repeat their last cell to the very edge.
 _MOST_REPEATED = 64
 _SPACE = re.compile(r"[ \t\r\n]+")
-_PROPERTIES = {"title": "title", "initial-creator": "creator", "subject": "subject", "creation-date": "created"}
+#: Of those that mean the same the last counts: whoever wrote a document before whoever saved it.
+_PROPERTIES = {
+    "title": "title",
+    "creator": "author",
+    "initial-creator": "author",
+    "language": "language",
+    "subject": "subject",
+    "creation-date": "created",
+}
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
@@ -67,6 +76,7 @@ class _Styles:
 
     def __init__(self, styles: list[etree._Element]) -> None:
         self._titles = {"Title"}
+        self._code = {"Preformatted_20_Text"}
         self._numbered: dict[str, set[str]] = {}
         for style in styles:
             name = value_of(style, "name") or ""
@@ -77,10 +87,16 @@ class _Styles:
                 }
             elif value_of(style, "parent-style-name") in self._titles:
                 self._titles.add(name)
+            elif value_of(style, "parent-style-name") in self._code or CODE.search(name.replace("_20_", " ")):
+                self._code.add(name)
 
     def is_title(self, paragraph: etree._Element) -> bool:
         """Whether a paragraph is the title of the document."""
         return value_of(paragraph, "style-name") in self._titles
+
+    def is_code(self, paragraph: etree._Element) -> bool:
+        """Whether a paragraph is a line of code."""
+        return value_of(paragraph, "style-name") in self._code
 
     def is_numbered(self, name: str, depth: int) -> bool:
         """Whether a list of a style is numbered at a depth, counted from 1."""
@@ -95,6 +111,7 @@ class _Reader:
         self._styles = styles
         self._notes: list[str] = []
         self._in_list = False
+        self._code: list[str] = []  # lines of code that are not yet written
 
     def block(self, element: etree._Element) -> None:
         """Write a heading, a paragraph, a list, a table, or whatever a section holds."""
@@ -115,12 +132,19 @@ class _Reader:
 
     def finish_notes(self) -> None:
         """Write the foot- and endnotes after the text."""
+        self._write_code()
         for number, note in enumerate(self._notes, 1):
             self.writer.block(f"[^{number}]: {note}", tight=number > 1)
 
     def _paragraph(self, paragraph: etree._Element, level: int | None = None, label: str = "") -> None:
         boxes: list[etree._Element] = []
-        text = "".join(self._inline(paragraph, boxes)).strip()
+        line = "".join(self._inline(paragraph, boxes))
+        text = line.strip()
+        if self._styles.is_code(paragraph) and not label and level is None:
+            self._code.append(line)
+            text = ""
+        elif text:
+            self._write_code()
         if text and level is not None:
             self.writer.heading(text, level, "#" * min(max(level, 1), 6) + " ")
         elif text:
@@ -132,6 +156,11 @@ class _Reader:
             else:
                 for child in box:
                     self.block(child)
+
+    def _write_code(self) -> None:
+        if self._code:
+            self.writer.code("\n".join(self._code))
+            self._code, self._in_list = [], False
 
     def _inline(self, element: etree._Element, boxes: list[etree._Element]) -> Iterator[str]:
         """The text of a paragraph; boxes met on the way are put by, to be written after it."""
@@ -186,6 +215,7 @@ class _Reader:
                     self.block(child)
 
     def _table(self, table: etree._Element) -> None:
+        self._write_code()
         self._in_list = False
         rows: list[list[str]] = []
         for row in _rows(table):

@@ -14,7 +14,11 @@ from errors import TaskError
 
 #: What a parser is never allowed, since it reads what strangers wrote.
 _CAREFUL = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
-_PROPERTIES = frozenset(("title", "creator", "subject", "created", "modified", "keywords"))
+#: Properties of a document, by the names that they have in its XML.
+_PROPERTIES = {
+    **{name: name for name in ("title", "subject", "created", "modified", "keywords", "language")},
+    "creator": "author",
+}
 
 
 def parse(data: bytes, part: str) -> etree._Element:
@@ -100,7 +104,7 @@ def properties_of(archive: Archive) -> dict[str, str]:
     if not data:
         return {}
     found = {name_of(item): (item.text or "").strip() for item in parse(data, "docProps/core.xml")}
-    return {name: text for name, text in found.items() if name in _PROPERTIES and text}
+    return {_PROPERTIES[name]: text for name, text in found.items() if name in _PROPERTIES and text}
 
 
 def name_of(element: etree._Element) -> str:

@@ -17,7 +17,7 @@ from documents.text import Extracted, Writer
 from errors import TaskError
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
-_PROPERTIES = {"Title": "title", "Author": "creator", "Subject": "subject", "CreationDate": "created"}
+_PROPERTIES = {"Title": "title", "Author": "author", "Subject": "subject", "CreationDate": "created"}
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:

@@ -52,8 +52,8 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     warnings = list(reader.warnings)
     if reader.broken:
         warnings.append(f"{reader.broken} characters are broken in their encoding and became U+FFFD")
-    title = " ".join("".join(reader.title).split())
-    properties = {"title": title} if title else {}
+    found = {name: " ".join("".join(parts).split()) for name, parts in reader.properties.items()}
+    properties = {name: value for name, value in found.items() if value}
     return reader.writer.finish("rtf", encoding=reader.encoding, warnings=warnings, properties=properties)
 
 
@@ -65,7 +65,7 @@ class _Reader:
         self.encoding = encoding or "cp1252"
         self.warnings: dict[str, None] = {}
         self.broken = 0
-        self.title: list[str] = []
+        self.properties: dict[str, list[str]] = {}
         self._text: list[str] = []
         self._label: list[str] = []
         self._name: list[str] = []  # of the style that is being defined
@@ -187,12 +187,13 @@ class _Reader:
                 group.kind, group.into = "fonts", self._name
             case "stylesheet":
                 group.kind, group.into = "styles", self._name
-            case "title" if group.kind == "info":
-                group.into = self.title
+            case "title" | "author" | "subject" | "keywords" if group.kind == "info":
+                group.into = self.properties.setdefault(word, [])
             case "upr":  # the same twice, the second time in Unicode
                 group.kind, group.into = "upr", None
             case "ud" if group.kind == "upr":
-                group.kind, group.into = "body", self._groups[-2].into if len(self._groups) > 1 else self._text
+                kind = "info" if any(each.kind == "info" for each in self._groups) else "body"
+                group.kind, group.into = kind, self._groups[-2].into if len(self._groups) > 1 else self._text
             case _ if group.into is None:
                 pass
             case "listtext" | "pntext":

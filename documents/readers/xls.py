@@ -48,7 +48,7 @@ def _write(book: Book) -> Extracted:
         book.unload_sheet(index)
     properties: dict[str, object] = {"sheets": book.sheet_names()}
     if book.user_name and book.user_name.strip():
-        properties["creator"] = book.user_name.strip()
+        properties["author"] = book.user_name.strip()
     return writer.finish("xls", properties=properties)
 
 

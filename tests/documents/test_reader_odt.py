@@ -95,3 +95,11 @@ def test_a_text_is_known_by_its_bytes(read: Read) -> None:
     extracted = read("letter.docx", odt(paragraph("x")))
     assert extracted.format == "odt"
     assert "was read as odt" in extracted.warnings[0]
+
+
+def test_preformatted_lines_are_one_block_of_code(read: Read) -> None:
+    code = '<text:p text:style-name="Preformatted_20_Text">def f():</text:p>'
+    code += '<text:p text:style-name="Preformatted_20_Text"><text:s text:c="4"/>return 1</text:p>'
+    extracted = read("a.odt", odt(f"{paragraph('Before.')}{code}{paragraph('After.')}"))
+    assert extracted.text == "Before.\n\n```\ndef f():\n    return 1\n```\n\nAfter."
+    assert spans(extracted, "code") == ["```\ndef f():\n    return 1\n```"]

@@ -86,7 +86,7 @@ def test_groups_without_text_are_skipped_and_those_with_text_are_not(read: Read)
     )
     extracted = read("a.rtf", rtf(body))
     assert extracted.text == "link box\n\nnoted[^1] end\n\n[^1]: The note."
-    assert extracted.properties == {"title": "The Title"}
+    assert extracted.properties == {"title": "The Title", "author": "Me"}
 
 
 def test_bytes_that_are_no_character_are_told(read: Read) -> None:

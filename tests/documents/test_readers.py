@@ -60,6 +60,30 @@ class TestDocx:
         text = read("a.docx", samples.docx(body)).text
         assert text == "1. one\n  1.a) sub\n2. two\n- dot\n第一条 甲\n第二条 乙"
 
+    def test_lines_in_a_style_of_code_are_one_block_of_code(self, read) -> None:  # type: ignore[no-untyped-def]
+        style = '<w:style w:type="paragraph" w:styleId="{}"><w:name w:val="{}"/></w:style>'
+        styles = style.format("code", "Source Code") + style.format("pre", "HTML Preformatted")
+        body = (
+            paragraph("Before.")
+            + paragraph("def f():", "code")
+            + paragraph("", "code")
+            + paragraph("    return 1", "code")
+            + table([["A", "B"], ["1", "2"]])
+            + paragraph("x = 1", "pre")
+        )
+        parts = {"word/styles.xml": f'<w:styles xmlns:w="{samples.WORD}">{styles}</w:styles>'}
+        extracted = read("a.docx", samples.docx(body, parts))
+        assert spans(extracted, "code") == ["```\ndef f():\n\n    return 1\n```", "```\nx = 1\n```"]
+        assert extracted.text.startswith("Before.\n\n```\ndef f()")
+
+    def test_its_properties_are_known(self, read) -> None:  # type: ignore[no-untyped-def]
+        core = (
+            '<c:coreProperties xmlns:c="urn:c" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>员工手册</dc:title>'
+            "<dc:creator>人事部</dc:creator><dc:language>zh-CN</dc:language></c:coreProperties>"
+        )
+        extracted = read("a.docx", samples.docx(paragraph("Text."), {"docProps/core.xml": core}))
+        assert extracted.properties == {"title": "员工手册", "author": "人事部", "language": "zh-CN"}
+
     def test_tables_are_markdown(self, read) -> None:  # type: ignore[no-untyped-def]
         extracted = read("a.docx", samples.docx(table([["Name", "Days"], ["Ada|Bob", "15"]])))
         assert spans(extracted, "table") == ["| Name | Days |\n| --- | --- |\n| Ada\\|Bob | 15 |"]
@@ -103,6 +127,13 @@ class TestHtml:
         )
         assert headings(extracted) == [(1, "Leave")]
         assert extracted.properties["title"] == "The title"
+
+    def test_its_properties_are_known(self, read) -> None:  # type: ignore[no-untyped-def]
+        head = '<title>T</title><meta name="Author" content="Ada  L."><meta name="description" content="About.">'
+        extracted = read(
+            "a.html", f'<!doctype html><html lang="en"><head>{head}</head><body><p>Text.</p></body></html>'
+        )
+        assert extracted.properties == {"title": "T", "author": "Ada L.", "subject": "About.", "language": "en"}
 
     def test_the_charset_that_the_page_names_is_used(self, read) -> None:  # type: ignore[no-untyped-def]
         page = '<html><head><meta charset="gb2312"></head><body><p>龙</p></body></html>'.encode("gb18030")

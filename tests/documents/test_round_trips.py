@@ -1,0 +1,214 @@
+"""A document of any blocks, written in any format, is read as the same text in the same order: nothing is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from html import escape
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from documents.extraction import extract
+from documents.text import Extracted
+from tests.documents import books, office, samples
+from tests.documents.test_decoding import DAILY
+
+ENGLISH = ("leave", "of", "an", "employee", "who", "stays", "for", "five", "years", "is", "twenty", "days", "year")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A heading, a paragraph, a list or a table: its kind and its lines, those of a table divided into two cells."""
+
+    kind: str
+    lines: list[str]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [[line[: len(line) // 2], line[len(line) // 2 :]] for line in self.lines]
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> list[Block]:
+    """Blocks of text in Chinese and English; by a seed, since Hypothesis itself repeats few characters."""
+    chance = Random(draw(st.integers(0, 2**32)))
+
+    def line() -> str:
+        if chance.random() < 0.5:
+            return "".join(chance.choices(DAILY["zh"][:3755], k=chance.randint(4, 60))) + "。"
+        return " ".join(chance.choices(ENGLISH, k=chance.randint(2, 15))) + chance.choice(
+            ["", " & <more>", " 5 €", "."]
+        )
+
+    kinds = draw(st.lists(st.sampled_from(["heading", "paragraph", "list", "table"]), min_size=1, max_size=12))
+    return [
+        Block(kind, [line() for _ in range(chance.randint(2, 4) if kind in ("list", "table") else 1)]) for kind in kinds
+    ]
+
+
+def as_html(given: list[Block]) -> str:
+    parts = []
+    for block in given:
+        lines = [escape(line) for line in block.lines]
+        match block.kind:
+            case "heading":
+                parts.append(f"<h2>{lines[0]}</h2>")
+            case "paragraph":
+                parts.append(f"<p>{lines[0]}</p>")
+            case "list":
+                parts.append("<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>")
+            case _:
+                rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in block.rows)
+                parts.append("<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>")
+    return "".join(parts)
+
+
+def as_docx(given: list[Block]) -> bytes:
+    parts = []
+    for block in given:
+        match block.kind:
+            case "heading":
+                parts.append(samples.paragraph(block.lines[0], "1"))
+            case "table":
+                parts.append(samples.table(block.rows))
+            case _:
+                parts += map(samples.paragraph, block.lines)
+    return samples.docx("".join(parts))
+
+
+def as_odt(given: list[Block]) -> bytes:
+    parts = []
+    for block in given:
+        lines = [escape(line) for line in block.lines]
+        match block.kind:
+            case "heading":
+                parts.append(f'<text:h text:outline-level="2">{lines[0]}</text:h>')
+            case "list":
+                items = "".join(f"<text:list-item><text:p>{line}</text:p></text:list-item>" for line in lines)
+                parts.append(f"<text:list>{items}</text:list>")
+            case "table":
+                rows = (
+                    "".join(f"<table:table-cell><text:p>{escape(cell)}</text:p></table:table-cell>" for cell in row)
+                    for row in block.rows
+                )
+                inner = "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+                parts.append(f"<table:table>{inner}</table:table>")
+            case _:
+                parts.append(f"<text:p>{lines[0]}</text:p>")
+    return books.odt("".join(parts))
+
+
+def as_rtf(given: list[Block]) -> bytes:
+    def encoded(text: str) -> str:
+        return "".join(sign if sign.isascii() else f"\\u{ord(sign) - (ord(sign) > 32767) * 65536}?" for sign in text)
+
+    parts = []
+    for block in given:
+        if block.kind == "table":
+            parts += ["".join(f"\\intbl {encoded(cell)}\\cell " for cell in row) + "\\row\n" for row in block.rows]
+        else:
+            parts += [f"\\pard {encoded(line)}\\par\n" for line in block.lines]
+    return ("{\\rtf1\\ansi\\uc1 " + "".join(parts) + "}").encode()
+
+
+def as_pptx(given: list[Block]) -> bytes:
+    slides = []
+    for block in given:
+        match block.kind:
+            case "heading":
+                slides.append(office.title(block.lines[0]))
+            case "table":
+                slides.append(office.grid(block.rows))
+            case _:
+                slides.append(office.content(block.lines))
+    return office.pptx(slides)
+
+
+def as_eml(given: list[Block]) -> bytes:
+    mail = EmailMessage()
+    mail["Subject"], mail["From"], mail["To"] = "制度 policy", "a@example.org", "b@example.org"
+    mail.set_content("\n\n".join(line for block in given for line in block.lines))
+    return mail.as_bytes()
+
+
+def as_csv(given: list[Block]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([["id", "text"], *([n, line] for n, block in enumerate(given) for line in block.lines)])
+    return out.getvalue()
+
+
+def as_markdown(given: list[Block]) -> str:
+    mark = {"heading": "## ", "list": "- "}
+    return "\n\n".join("\n".join(mark.get(block.kind, "") + line for line in block.lines) for block in given)
+
+
+FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
+    "a.txt": lambda given: "\n".join(line for block in given for line in block.lines),
+    "a.md": as_markdown,
+    "a.html": lambda given: f"<!doctype html><meta charset=utf-8><body>{as_html(given)}</body>",
+    "a.docx": as_docx,
+    "a.odt": as_odt,
+    "a.rtf": as_rtf,
+    "a.epub": lambda given: books.epub({f"{n}.xhtml": as_html([block]) for n, block in enumerate(given)}),
+    "a.pptx": as_pptx,
+    "a.xlsx": lambda given: office.xlsx({f"s{n}": [list(row) for row in block.rows] for n, block in enumerate(given)}),
+    "a.xls": lambda given: office.xls({f"s{n}": block.rows for n, block in enumerate(given)}),
+    "a.eml": as_eml,
+    "a.csv": as_csv,
+    "a.json": lambda given: json.dumps([block.lines for block in given], ensure_ascii=False),
+    "a.jsonl": lambda given: "\n".join(json.dumps({"lines": block.lines}, ensure_ascii=False) for block in given),
+}
+
+
+def read(tmp_path_factory: pytest.TempPathFactory, name: str, data: str | bytes) -> Extracted:
+    path = tmp_path_factory.mktemp("written") / name
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return extract(path, filename=name)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(written=blocks())
+def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, name: str, written: list[Block]) -> None:
+    extracted = read(tmp_path_factory, name, FORMATS[name](written))
+    pieces = [piece for block in written for row in block.rows for piece in row]
+    text = squeezed(extracted.text)
+    at = 0
+    for piece in map(squeezed, pieces):
+        found = text.find(piece, at)
+        assert found >= 0, (piece, text[at : at + 200])
+        at = found + len(piece)
+    assert not any("U+FFFD" in warning for warning in extracted.warnings)
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.docx", "a.odt", "a.epub", "a.pptx"])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(written=blocks())
+def test_structure_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, name: str, written: list[Block]
+) -> None:
+    extracted = read(tmp_path_factory, name, FORMATS[name](written))
+    anchors = {
+        kind: [extracted.text[anchor.start : anchor.end] for anchor in extracted.anchors if anchor.kind == kind]
+        for kind in ("heading", "table")
+    }
+    headings = [block.lines[0] for block in written if block.kind == "heading"]
+    assert [squeezed(each.lstrip("# ")) for each in anchors["heading"]] == [*map(squeezed, headings)]
+    cells = [[squeezed("".join(row)) for row in block.rows] for block in written if block.kind == "table"]
+    rows = [
+        [squeezed(row.replace("|", "")) for row in each.split("\n") if "| --- |" not in row]
+        for each in anchors["table"]
+    ]
+    assert rows == cells
+
+
+def squeezed(text: str) -> str:
+    """Text without its white space, which formats treat differently."""
+    return "".join(text.split())
