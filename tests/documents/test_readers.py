@@ -71,7 +71,7 @@ class TestDocx:
             + table([["A", "B"], ["1", "2"]])
             + paragraph("x = 1", "pre")
         )
-        parts = {"word/styles.xml": f'<w:styles xmlns:w="{samples.WORD}">{styles}</w:styles>'}
+        parts: dict[str, str | bytes] = {"word/styles.xml": f'<w:styles xmlns:w="{samples.WORD}">{styles}</w:styles>'}
         extracted = read("a.docx", samples.docx(body, parts))
         assert spans(extracted, "code") == ["```\ndef f():\n\n    return 1\n```", "```\nx = 1\n```"]
         assert extracted.text.startswith("Before.\n\n```\ndef f()")
