@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import metrics
@@ -63,19 +63,20 @@ def embed(
     provider: Embedder,
     indexes: range,
     version_id: UUID | None = None,
-    report: Callable[[int, int], None] | None = None,
+    *,
+    before: int = 0,
+    units: int | None = None,
 ) -> None:
     """Give the drafts of a range their vectors: those that the KB has already, then those that are paid for.
 
     Parameters:
       version_id: whose drafts they are; None for the version that has the task's id.
-      report: is told how many of how many are done; None to report them as the stage's units.
+      before, units: what the stage had done before, and how much it has in all; None for these drafts.
 
     Raises:
       TaskError: what the provider raises for every text; for one text only, while trying again may help.
     """
     version_id = version_id or work.task_id
-    report = report or work.report
     pace = ProviderPace(provider.name, settings())
 
     def request(texts: Sequence[str]) -> Embedded:
@@ -88,7 +89,7 @@ def embed(
         vectors.reuse(session, version_id, indexes)
         left = vectors.count_undone(session, version_id, indexes)
     while left:
-        report(len(indexes) - left, len(indexes))
+        work.report(before + len(indexes) - left, units or len(indexes))
         with database.transaction() as session:
             drafts = vectors.undone(session, version_id, indexes, provider.batch_size)
         drafts = drafts[: fitting([draft.text for draft in drafts], provider)]

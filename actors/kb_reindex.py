@@ -28,9 +28,7 @@ def kb_reindex(work: Work) -> Advance:
     provider = embedder(work.payload["embedder"], settings())
     to = Reindexing(work.task_id, work.kb_id, provider.name)
     try:
-        while _embed_next(work, provider, to):
-            if work.seconds_left < work.claim.timeout / 2:
-                raise HandBack
+        units = _embed_all(work, provider, to)
     except TaskError as error:
         if error.code == "timeout":
             raise HandBack from None
@@ -47,25 +45,31 @@ def kb_reindex(work: Work) -> Advance:
             "estimated_cost": cost(to.embedder, made["tokens_embedded"], settings()),
         }
 
-    with database.transaction() as session:
-        _, units = reindexing.progress(session, to)
     return work.done(units=units, within=publish)
 
 
-def _embed_next(work: Work, provider: Embedder, to: Reindexing) -> bool:
-    """Make the next document ready; False when all are."""
-    work.check()
+def _embed_all(work: Work, provider: Embedder, to: Reindexing) -> int:
+    """Make every document ready; returns how many chunks they have.
+
+    Raises:
+      HandBack: half of the timeout is over.
+    """
     with database.transaction() as session:
-        twin = reindexing.next_twin(session, to)
-        if twin is None:
-            return False
         done, units = reindexing.progress(session, to)
-        drafts = vectors.begin(session, twin, provider.name)
-
-    def report(of_document: int, _: int) -> None:
-        work.report(done + of_document, units)
-
-    embed(work, provider, range(drafts), twin, report)
-    with database.transaction() as session:
-        reindexing.finish_twin(session, twin)
-    return True
+    after = ""
+    while True:
+        work.check()
+        if work.seconds_left < work.claim.timeout / 2:
+            raise HandBack
+        with database.transaction() as session:
+            twin = reindexing.next_twin(session, to, after)
+            drafts = vectors.begin(session, twin.id, provider.name) if twin is not None else 0
+        if twin is not None:
+            embed(work, provider, range(drafts), twin.id, before=done, units=units)
+            with database.transaction() as session:
+                reindexing.finish_twin(session, twin.id)
+            done, after = done + twin.chunks, twin.document_id
+        elif after:
+            after = ""  # once more from the beginning, for what has come in meanwhile
+        else:
+            return units

@@ -32,6 +32,15 @@ class Reindexing:
         return {"task_id": self.task_id, "kb_id": self.kb_id, "embedder": self.embedder}
 
 
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A version in the making, of which document, and how many chunks it will have."""
+
+    id: UUID
+    document_id: str
+    chunks: int
+
+
 def _columns(table: Any, *without: str) -> str:
     assert isinstance(table, Table)
     return ", ".join(f'"{column.name}"' for column in table.columns if column.name not in without)
@@ -58,8 +67,9 @@ _PROGRESS = text(f"""
 """)
 
 _NEXT = text(f"""
-    SELECT v.id FROM {_DOCUMENTS}
-     WHERE d.kb_id = :kb_id AND d.embedder <> :embedder AND twin.id IS NULL ORDER BY d.document_id LIMIT 1
+    SELECT v.id, coalesce(v.origin, v.id) AS origin, d.document_id, d.chunks FROM {_DOCUMENTS}
+     WHERE d.kb_id = :kb_id AND d.document_id > :after AND d.embedder <> :embedder AND twin.id IS NULL
+     ORDER BY d.document_id LIMIT 1
 """)
 
 _TWIN = text(f"""
@@ -94,26 +104,29 @@ def progress(session: Session, to: Reindexing) -> tuple[int, int]:
     return row.done, row.units
 
 
-def next_twin(session: Session, to: Reindexing) -> UUID | None:
-    """Begin, or go on with, the twin of the next document that has none ready; None when all have."""
-    source = session.scalar(_NEXT, to.values)
+def next_twin(session: Session, to: Reindexing, after: str = "") -> Twin | None:
+    """Begin, or go on with, the twin of the next document that has none ready; None when all have.
+
+    Parameters:
+      after: the id of the document before the first that is looked at.
+    """
+    source = session.execute(_NEXT, to.values | {"after": after}).one_or_none()
     if source is None:
         return None
-    origin = select(Version.origin).where(Version.id == source)
-    made = select(Version.id, Version.embedder, Version.chunks).where(Version.maker == to.task_id)
     found = session.execute(
-        made.where(Version.origin == (session.scalar(origin) or source)).with_for_update()
+        select(Version.id, Version.embedder, Version.chunks)
+        .where(Version.maker == to.task_id, Version.origin == source.origin)
+        .with_for_update()
     ).one_or_none()
     if found is not None and found.embedder in (None, to.embedder) and found.chunks is None:
-        unfinished: UUID = found.id
-        return unfinished
+        return Twin(found.id, source.document_id, source.chunks)
     if found is not None:
         # Of an embedder that is not wanted any more: the settings have changed between two attempts.
         session.execute(delete(Version).where(Version.id == found.id))
     twin = new_id()
-    session.execute(_TWIN, to.values | {"twin": twin, "source": source})
-    session.execute(_DRAFTS, {"twin": twin, "source": source})
-    return twin
+    session.execute(_TWIN, to.values | {"twin": twin, "source": source.id})
+    session.execute(_DRAFTS, {"twin": twin, "source": source.id})
+    return Twin(twin, source.document_id, source.chunks)
 
 
 def finish_twin(session: Session, twin: UUID) -> None:
@@ -130,7 +143,7 @@ def publish(session: Session, to: Reindexing) -> dict[str, Any] | None:
       how many documents and chunks the KB has, how many chunks were reused and refused, and the tokens billed.
     """
     index.lock_kb(session, to.kb_id)
-    if session.scalar(_NEXT, to.values) is not None:
+    if session.execute(_NEXT, to.values | {"after": ""}).first() is not None:
         return None
     session.execute(_PUBLISH, to.values)
     return dict(session.execute(_OUTCOME, to.values).one()._mapping)

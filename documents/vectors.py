@@ -53,7 +53,8 @@ _REUSE = text("""
           FROM drafts d JOIN versions v ON v.id = d.version_id
          CROSS JOIN LATERAL (
                SELECT c.embedding FROM chunks c
-                WHERE c.kb_id = v.kb_id AND c.hash = d.hash AND c.embedder = v.embedder
+                -- As an expression, the KB takes no index along: of a table without statistics all of it would be read.
+                WHERE c.hash = d.hash AND c.kb_id || '' = v.kb_id AND c.embedder = v.embedder
                   AND c.embedding <#> c.embedding < 0
                 LIMIT 1) known
          WHERE d.version_id = :version_id AND d.index BETWEEN :first AND :last
