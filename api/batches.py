@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -56,8 +55,8 @@ class Batches:
         if not good or (bad and asked.atomic):
             raise _all_refused(bad)
         batch = NewBatch(submissions=list(good.values()), callback_url=asked.callback_url, atomic=asked.atomic)
-        key = requests.idempotency_key(req, asked.model_dump_json().encode())
-        answer = await asyncio.wrap_future(self._commits.put(submit_batch, batch.under(key)))
+        key = requests.idempotency_key(req, asked)
+        answer = await requests.committed(self._commits, submit_batch, batch.under(key))
         accepted: dict[int, dict[str, Any]] = {}
         for position, each in zip(good, answer.tasks, strict=True):
             if isinstance(each, Accepted):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from contextlib import suppress
@@ -117,7 +116,7 @@ class Documents:
             await requests.beside(upload.finish)
             # From here on a task may own it, whatever becomes of this request; the clock deletes it if none does.
             upload = None
-            accepted = await asyncio.wrap_future(self._commits.put(submit, submission))
+            accepted = await requests.committed(self._commits, submit, submission)
             if accepted.task_id != upload_id:
                 # The same request came before, with the same bytes: this copy is not needed.
                 await requests.beside(self._storage.delete, upload_id)

@@ -6,8 +6,11 @@ import asyncio
 import base64
 import json
 import re
+import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from api.problems import Invalid, fields_of
 from errors import TaskError
 from models import database
+from tasks.group_commit import GroupCommit, Operation
 from tasks.idempotency import Key
 
 Result = TypeVar("Result")
@@ -75,7 +79,43 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def idempotency_key(req: Any, *parts: bytes) -> Key | None:
+async def committed(commits: GroupCommit, operation: Operation, item: Any) -> Any:
+    """Hand an item to a group commit, and wait for its result beside all others.
+
+    Raises:
+      what `GroupCommit.put` does.
+    """
+    answer = asyncio.get_running_loop().create_future()
+    commits.put(operation, item).add_done_callback(partial(_pass_on, answer))
+    return await answer
+
+
+#: Results on their way to the loop. It is woken once for all that a commit has brought.
+_results: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
+_waking = threading.Event()
+
+
+def _pass_on(answer: asyncio.Future[Any], done: Future[Any]) -> None:
+    _results.append((answer, done))
+    if not _waking.is_set():
+        _waking.set()
+        answer.get_loop().call_soon_threadsafe(_deliver)
+
+
+def _deliver() -> None:
+    _waking.clear()
+    while _results:
+        answer, done = _results.popleft()
+        if answer.done():  # its client has gone
+            continue
+        error = done.exception()
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(done.result())
+
+
+def idempotency_key(req: Any, *parts: bytes | BaseModel) -> Key | None:
     """The request's `Idempotency-Key`, with what it must say again when the key comes again.
 
     Raises:
@@ -86,7 +126,8 @@ def idempotency_key(req: Any, *parts: bytes) -> Key | None:
         return None
     if not IDEMPOTENCY_KEY.fullmatch(given):
         raise Invalid([{"field": "Idempotency-Key", "message": "must be 1 to 255 visible ASCII characters"}])
-    return Key.of(getattr(req.context, "caller", ""), given, req.path.encode(), *parts)
+    said = [each.model_dump_json().encode() if isinstance(each, BaseModel) else each for each in parts]
+    return Key.of(getattr(req.context, "caller", ""), given, req.path.encode(), *said)
 
 
 def fit(model: type[Model], given: Any) -> Model:

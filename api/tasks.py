@@ -80,8 +80,8 @@ class Tasks:
     )
     async def on_post(self, req: Any, resp: Any) -> None:
         submission = submission_of(await requests.body(req))
-        submission.under(requests.idempotency_key(req, submission.model_dump_json().encode()))
-        accepted = await asyncio.wrap_future(self._commits.put(submit, submission))
+        submission.under(requests.idempotency_key(req, submission))
+        accepted = await requests.committed(self._commits, submit, submission)
         answer(resp, accepted)
 
     @operation("List tasks, newest first.", {200: "A page; `next_cursor` is null on the last."}, query=TasksQuery)

@@ -96,6 +96,11 @@ def refill(unit: Unit, queues: Iterable[str]) -> int:
       how many will be published after the commit.
     """
     wanted = sorted(set(queues))
+    # While workers keep up nothing waits, and this costs a fifteenth of what follows.
+    if not unit.session.execute(_ANY_WAITS, {"queues": wanted}).scalar_one():
+        for queue in wanted:
+            _resume_after.pop(queue, None)
+        return 0
     rows = unit.session.execute(
         _REFILL,
         {
@@ -239,6 +244,17 @@ _ROOM = text(
     FROM unnest(
         CAST(:queues AS text[]), CAST(:priorities AS smallint[]), CAST(:kbs AS text[])
     ) AS wanted(queue, priority, kb)
+    """
+)
+
+_ANY_WAITS = text(
+    f"""
+    SELECT EXISTS (
+        SELECT FROM unnest(CAST(:queues AS text[])) AS wanted(queue) CROSS JOIN LATERAL (
+            SELECT FROM tasks WHERE queue = wanted.queue AND published_at IS NULL AND {READY}
+            ORDER BY queue, priority, {KB} LIMIT 1
+        ) AS waiting
+    )
     """
 )
 

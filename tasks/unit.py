@@ -77,18 +77,19 @@ class Unit:
         """Add what was counted to this process's rows; the order of the keys keeps processes from deadlocks."""
         if not self._tallies:
             return
-        rows = [
+        tallies = sorted(self._tallies.items())
+        self.session.execute(
+            _ADD_TALLIES,
             {
                 "worker": process_id(),
-                "metric": metric,
-                "labels": labels,
-                "n": n,
-                "total": total,
-                "buckets": buckets,
-            }
-            for (metric, labels), (n, total, buckets) in sorted(self._tallies.items())
-        ]
-        self.session.execute(_ADD_TALLY, rows)
+                "metrics": [metric for (metric, _), _ in tallies],
+                "labels": [labels for (_, labels), _ in tallies],
+                "counts": [n for _, (n, _, _) in tallies],
+                "sums": [total for _, (_, total, _) in tallies],
+                # As text: PostgreSQL has no array of arrays of different lengths.
+                "buckets": ["{" + ",".join(map(str, buckets)) + "}" for _, (_, _, buckets) in tallies],
+            },
+        )
 
     def leave(self) -> None:
         """After the commit: publish without waiting for the confirms."""
@@ -107,10 +108,15 @@ class Unit:
         broker().publish(self._messages).add_done_callback(settle)
 
 
-_ADD_TALLY = text(
+_ADD_TALLIES = text(
     """
     INSERT INTO tallies (worker_id, metric, labels, count, sum, buckets)
-    VALUES (:worker, :metric, :labels, :n, :total, CAST(:buckets AS bigint[]))
+    SELECT :worker, metric, labels, n, total, CAST(buckets AS bigint[])
+    FROM unnest(
+        CAST(:metrics AS text[]), CAST(:labels AS text[]), CAST(:counts AS bigint[]), CAST(:sums AS float[]),
+        CAST(:buckets AS text[])
+    ) AS each(metric, labels, n, total, buckets)
+    ORDER BY metric, labels
     ON CONFLICT (worker_id, metric, labels) DO UPDATE SET
         count = tallies.count + excluded.count,
         sum = tallies.sum + excluded.sum,
