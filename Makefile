@@ -38,6 +38,10 @@ check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes not
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+.PHONY: bench
+bench: $(VENV)/dev.installed $(VENV)/peers.installed  ## Side by side with its peers, into docs/benchmarks.md; 20 minutes, or ARGS="--only single --rounds 1"
+	$(BIN)/python -m bench $(ARGS)
+
 .PHONY: bench-footprint
 bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and its memory after a mixed load; takes a minute
 	$(BIN)/python -m bench.footprint
@@ -86,3 +90,9 @@ $(VENV)/dev.installed: requirements/dev.txt | $(BIN)/python
 $(VENV)/fuzz.installed: requirements/fuzz.txt | $(BIN)/python
 	$(INSTALL) -r $<
 	@touch $@ $(VENV)/dev.installed $(VENV)/embedded.installed
+
+# The peers of the benchmark, apart from what is deployed.
+$(VENV)/peers.installed: requirements/bench.txt | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/peers
+	$(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@

@@ -1,6 +1,6 @@
 """A load generator that costs little: one request for each connection at a time, on one thread.
 
-    python -m bench.load URL --connections 50 --requests 10000 < body.json
+    python -m bench.load URL --connections 50 --seconds 5 < body.json
 
 It shares the machine with what it measures, so it does no more than it must: the request is made once, and of an
 answer only its status and its length are read. Prints one line of JSON: seconds, statuses, and the percentiles of the
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import selectors
 import socket
 import sys
@@ -50,16 +51,20 @@ def _content_length(head: bytes) -> int:
     raise ValueError(f"an answer without Content-Length: {head!r}")
 
 
-def post(url: str, body: bytes, *, connections: int, requests: int, every: float = 0.0) -> dict[str, Any]:
+def post(
+    url: str, body: bytes, *, connections: int, requests: int, seconds: float = math.inf, every: float = 0.0
+) -> dict[str, Any]:
     """Send the same POST again and again.
 
     Parameters:
       connections: requests that are under way at a time.
+      requests: how many at most.
+      seconds: after which none is sent any more.
       every: seconds between two requests of one connection; 0: each follows the answer to the one before.
 
     Returns:
-      `seconds` from the first request to the last answer, `statuses` with their counts, and `p50`, `p99` and `max` of
-      the latency in milliseconds.
+      `began`, the time of the first request, `seconds` from then to the last answer, `statuses` with their counts, and
+      `p50`, `p99` and `max` of the latency in milliseconds.
 
     Raises:
       ConnectionError: when the server closes a connection.
@@ -74,13 +79,13 @@ def post(url: str, body: bytes, *, connections: int, requests: int, every: float
         connection = _Connection(socket.create_connection((parts.hostname or "", parts.port or 80)))
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         selector.register(connection.socket, selectors.EVENT_READ, connection)
-    began = time.perf_counter()
+    began, at = time.perf_counter(), time.time()
     sent = 0
     for key in list(selector.get_map().values()):
         sent += _send(key.data, request)
     latencies: list[float] = []
     statuses: Counter[int] = Counter()
-    while len(latencies) < requests:
+    while len(latencies) < sent:
         for key, _ in selector.select():
             connection = key.data
             data = connection.socket.recv(RECEIVED_AT_ONCE)
@@ -92,13 +97,13 @@ def post(url: str, body: bytes, *, connections: int, requests: int, every: float
                 continue
             latencies.append(time.perf_counter() - connection.since)
             statuses[status] += 1
-            if sent < requests:
+            if sent < requests and time.perf_counter() < began + seconds:
                 time.sleep(max(0.0, connection.since + every - time.perf_counter()) if every else 0)
                 sent += _send(connection, request)
-    seconds = time.perf_counter() - began
+    took = time.perf_counter() - began
     for key in list(selector.get_map().values()):
         key.data.socket.close()
-    return {"seconds": seconds, "statuses": dict(statuses), **_percentiles(latencies)}
+    return {"began": at, "seconds": took, "statuses": dict(statuses), **_percentiles(latencies)}
 
 
 def _send(connection: _Connection, request: bytes) -> int:
@@ -121,11 +126,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url")
     parser.add_argument("--connections", type=int, default=50)
-    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--requests", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--every", type=float, default=0.0, help="seconds between two requests of a connection")
     given = parser.parse_args()
     body = sys.stdin.buffer.read()
-    print(json.dumps(post(given.url, body, connections=given.connections, requests=given.requests, every=given.every)))
+    limits = {"connections": given.connections, "requests": given.requests, "seconds": given.seconds}
+    print(json.dumps(post(given.url, body, every=given.every, **limits)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compile requirements/*.in to *.txt. dev.in holds all the others, so it is solved first and the rest follow its
-# versions. Which index is asked is the machine's own affair: its address is written nowhere.
+# Compile requirements/*.in to *.txt. dev.in holds all the others but bench.in, so it is solved first and the rest
+# follow its versions. Which index is asked is the machine's own affair: its address is written nowhere.
 # Usage: make requirements [UPGRADE=1]
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,6 +16,6 @@ compile() {
 }
 
 compile dev "$@"
-for name in base web worker clock client embedded fuzz; do
+for name in base web worker clock client embedded fuzz bench; do
     compile "$name" --constraint requirements/dev.txt "$@"
 done

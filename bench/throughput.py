@@ -1,0 +1,150 @@
+"""No-op tasks, from their submission to their end: one at a time, in batches, and on an idle system."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import httpx2
+import psycopg2
+
+from bench.contestants import BODY, CONTESTANTS, OURS, Contestant, Running, running
+from bench.servers import Servers
+
+#: Figures by contestant and column, one for each round.
+Samples = dict[tuple[str, str], list[float]]
+
+CLIENTS = 50
+BATCH = 100
+BATCH_CLIENTS = 4
+#: How many times as long as it was submitted for a contestant may take to end its tasks.
+PATIENCE = 20
+#: The same where those that have ended are enough.
+SHORT_PATIENCE = 6
+PAUSE = 0.05
+
+
+def measure(
+    servers: Servers,
+    rounds: int,
+    seconds: float,
+    samples: Samples,
+    failures: list[str],
+    contestants: Sequence[Contestant] = CONTESTANTS,
+) -> None:
+    """All contestants in turn, round after round; one that fails is named, and the others go on."""
+    for turn in range(rounds):
+        for contestant in contestants:
+            try:
+                _one(contestant, servers, turn, seconds, samples)
+            except Exception as error:
+                failures.append(f"{contestant.name}, round {turn + 1}: {type(error).__name__}: {str(error)[:300]}")
+
+
+def _one(contestant: Contestant, servers: Servers, turn: int, seconds: float, samples: Samples) -> None:
+    folder = servers.folder / f"{contestant.name.replace(' ', '-')}-{turn}"
+    with running(contestant, servers, folder) as found:
+        note = _Notes(contestant.name, samples)
+        note("ready, s", found.ready_seconds)
+        load(found, "/tasks", BODY, CLIENTS, min(1.0, seconds))
+        _memory(found, note, "at rest")
+        found.forget()
+        idle = _idle(found, max(5, int(20 * seconds)))
+        if idle:
+            note("idle p50, ms", statistics.median(idle))
+            note("idle p99, ms", sorted(idle)[int(len(idle) * 0.99)])
+            found.forget()
+        single = load(found, "/tasks", BODY, CLIENTS, seconds)
+        note("single, completed/s", single["completed"])
+        note("single, submitted/s", single["submitted"])
+        note("POST p50, ms", single["p50"])
+        note("POST p99, ms", single["p99"])
+        found.forget()
+        # The last measurement: where a peer takes minutes to end what it accepted, the rate is known long before.
+        whole = contestant is OURS
+        batch = load(found, "/tasks/batch", {"tasks": [BODY] * BATCH}, BATCH_CLIENTS, seconds, BATCH, whole=whole)
+        note("batches, completed/s", batch["completed"])
+        note("batches, submitted/s", batch["submitted"])
+        _memory(found, note, "at the end")
+        print(f"{contestant.name}: single {single['completed']:.0f}/s, batches {batch['completed']:.0f}/s", flush=True)
+
+
+class _Notes:
+    """Adds figures of one contestant."""
+
+    def __init__(self, name: str, samples: Samples) -> None:
+        self._name, self._samples = name, samples
+
+    def __call__(self, column: str, figure: float) -> None:
+        self._samples.setdefault((self._name, column), []).append(figure)
+
+
+def load(
+    found: Running, path: str, body: Any, clients: int, seconds: float, size: int = 1, *, whole: bool = True
+) -> dict[str, float]:
+    """Submit for `seconds`, and wait for the last task's end. Rates are in tasks a second.
+
+    Parameters:
+      size: tasks of one request.
+      whole: every task must end within PATIENCE; else those count that have ended within SHORT_PATIENCE.
+
+    Raises:
+      AssertionError: when a submission was refused, or a task did not end.
+    """
+    before = found.counted() if not found.contestant.unfinished else 0
+    url = found.url + found.contestant.prefix + path
+    command = [sys.executable, "-m", "bench.load", url, "--connections", str(clients), "--seconds", str(seconds)]
+    done = subprocess.run(command, input=json.dumps(body).encode(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-300:]
+    answer = json.loads(done.stdout)
+    assert set(answer["statuses"]) == {"202"}, answer["statuses"]
+    sent = answer["statuses"]["202"] * size
+    # Some servers' clocks tick in milliseconds.
+    count, last = found.finished(
+        answer["began"] - 0.002, before + sent, (PATIENCE if whole else SHORT_PATIENCE) * max(seconds, 2.0)
+    )
+    assert count - before == sent or not whole, f"{count - before} of {sent} tasks ended in time"
+    return {
+        "completed": (count - before) / (last - answer["began"]),
+        "submitted": sent / answer["seconds"],
+        "p50": answer["p50"],
+        "p99": answer["p99"],
+    }
+
+
+def _idle(found: Running, count: int) -> list[float]:
+    """Milliseconds from a POST to the end of its task, as its row tells; one task at a time."""
+    if not found.contestant.unfinished:
+        return []
+    connection = psycopg2.connect(found.database_url)
+    connection.autocommit = True
+    latencies = []
+    with httpx2.Client(base_url=found.url) as http, connection.cursor() as cursor:
+        for _ in range(count):
+            time.sleep(PAUSE)
+            began = time.perf_counter()
+            task = http.post(f"{found.contestant.prefix}/tasks", json=BODY).json()["task_id"]
+            while True:
+                cursor.execute(found.contestant.one, (task,))
+                row = cursor.fetchone()
+                if row and row[0]:
+                    break
+                time.sleep(0.0002)
+            latencies.append((time.perf_counter() - began) * 1000)
+    connection.close()
+    return latencies
+
+
+def _memory(found: Running, note: _Notes, when: str) -> None:
+    sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for name, figures in found.memory().items():
+        sums[name.partition("-")[0]].append(figures)
+    for name, groups in sums.items():
+        note(f"{name} RSS {when}, MB", sum(rss for rss, _ in groups))
+        note(f"{name} PSS {when}, MB", sum(pss for _, pss in groups))
