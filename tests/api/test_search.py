@@ -149,7 +149,6 @@ def test_a_filter_that_is_not_understood_is_refused(kitchen: tuple[Client, str],
         ({"editor": "x"}, set()),
         ({}, {"tea", "coffee", "leave"}),
     ],
-    ids=str,
 )
 def test_documents_are_found_by_what_their_submission_said(
     kitchen: tuple[Client, str], mode: str, wanted: dict[str, Any], found: set[str]
