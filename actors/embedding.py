@@ -15,14 +15,24 @@ from documents.vectors import Undone
 from errors import TaskError
 from models import database
 from settings import settings
+from tasks.shards import ranges
 from tasks.unit import unit_of_work
 from tasks.work import Advance
+
+#: A document with more chunks to embed than this is shared between workers, in shards of so many chunks.
+UNDIVIDED = 1000
+SHARD = 500
 
 
 @stage
 def embedding(work: Work) -> Advance:
     """Chunks to vectors."""
     provider, units = begin(work)
+    if work.shard:
+        embed(work, provider, work.shard.units)
+        return work.done()
+    if units > UNDIVIDED and not work.joins and _left(work, units) > UNDIVIDED:
+        return work.divide(ranges(units, SHARD))
     embed(work, provider, range(units))
     with database.transaction() as session:
         if vectors.all_refused(session, work.task_id):
@@ -34,12 +44,23 @@ def begin(work: Work) -> tuple[Embedder, int]:
     """The embedder of the document, which is that of its KB unless the payload names one; and how many drafts there
     are."""
     with database.transaction() as session:
-        indexed_with = search.embedder_of(session, work.kb_id)
-    provider = embedder(work.payload.get("embedder") or indexed_with or settings().embedder, settings())
+        # What the shards of one version write must be comparable; if its KB is given another embedder meanwhile, it
+        # is embedded anew when they are joined.
+        settled = index.facts(session, work.task_id).embedder if work.shard else None
+        wanted = settled or work.payload.get("embedder") or search.embedder_of(session, work.kb_id)
+    provider = embedder(wanted or settings().embedder, settings())
     name = provider.name  # for which an endpoint may have to be asked
     with database.transaction() as session:
-        index.require_embedder(session, work.kb_id, index.facts(session, work.task_id).document_id, name)
+        if settled is None:
+            index.require_embedder(session, work.kb_id, index.facts(session, work.task_id).document_id, name)
         return provider, vectors.begin(session, work.task_id, name)
+
+
+def _left(work: Work, units: int) -> int:
+    """How many drafts are to be paid for, once what the KB has already is taken over."""
+    with database.transaction() as session:
+        vectors.reuse(session, work.task_id, range(units))
+        return vectors.count_undone(session, work.task_id, range(units))
 
 
 def settle(work: Work) -> bool:

@@ -47,16 +47,15 @@ class Range:
     last: int
 
     @property
-    def units(self) -> int:
-        """How many units it has."""
-        return self.last - self.first
+    def units(self) -> range:
+        """Its units, by their index in the stage."""
+        return range(self.first, self.last)
 
 
-def ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:
-    """Units from `first` to before `last` in as few shards as hold at most `size` each, about equally large."""
-    count = max(1, -(-(last - first) // size))
-    bounds = [first + (last - first) * each // count for each in range(count + 1)]
-    return list(pairwise(bounds))
+def ranges(units: int, size: int) -> list[tuple[int, int]]:
+    """So many units in as few shards as hold at most `size` each, about equally large."""
+    count = max(1, -(-units // size))
+    return list(pairwise(units * each // count for each in range(count + 1)))
 
 
 def divide(unit: Unit, divided: Sequence[Advance]) -> None:

@@ -85,10 +85,10 @@ def short_lease(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("units", "size", "sizes"), [(10, 10, [10]), (11, 10, [5, 6]), (31, 10, [7, 8, 8, 8])])
 def test_units_are_shared_out_evenly(units: int, size: int, sizes: list[int]) -> None:
-    made = shards.ranges(5, 5 + units, size)
+    made = shards.ranges(units, size)
     assert sorted(last - first for first, last in made) == sizes
-    assert [first for first, _ in made] == [5, *(last for _, last in made[:-1])]
-    assert made[-1][1] == 5 + units
+    assert [first for first, _ in made] == [0, *(last for _, last in made[:-1])]
+    assert made[-1][1] == units
 
 
 def test_each_shard_is_claimed_once_and_the_last_one_done_joins(desk: Desk) -> None:
