@@ -1,18 +1,26 @@
-"""PDF: the text of each page in paragraphs, headings by the outline or by size, pages without text by number."""
+"""PDF: the text of each page in paragraphs, headings by the outline or by size, pages without text by number.
+
+A long PDF is read in parts, by several processes, and put together by one that has all pages at hand but never in
+memory: furniture, headings and divided words are judged by the whole.
+"""
 
 from __future__ import annotations
 
-import ctypes
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pypdfium2
-import pypdfium2.raw as pdfium
 
-from documents.readers.pdf_furniture import without_furniture
-from documents.readers.pdf_headings import Outline, Sizes
-from documents.readers.pdf_layout import BULLETS, Hyphens, Line, blocks_of
-from documents.readers.pdf_scans import Scans
+from documents.readers.pdf_furniture import Furniture
+from documents.readers.pdf_headings import Entry, Outline, Sizes
+from documents.readers.pdf_layout import Hyphens, Line, blocks_of, is_divided
+from documents.readers.pdf_pages import Page, lines_of, page_of
+from documents.readers.pdf_scans import Scans, recognised
 from documents.text import Extracted, Writer
 from errors import TaskError
 
@@ -26,105 +34,80 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     Raises:
       TaskError: encrypted, corrupt, needs_ocr, empty, too_large.
     """
-    document = _open(path)
-    try:
-        scans = Scans()
-        pages, boxes = _pages(document, scans)
-        scans.require_text(pages)
-        outline = Outline(_outline(document))
-        properties: dict[str, Any] = {
-            name: value for key, name in _PROPERTIES.items() if (value := document.get_metadata_value(key).strip())
-        }
-    finally:
-        document.close()
-    properties["coverage"] = scans.coverage()
-    warnings = scans.warnings()
-    pages, left_out = without_furniture(pages, boxes)
-    warnings += left_out
-    writer = _write(pages, outline)
-    return writer.finish("pdf", pages=len(pages), warnings=warnings, properties=properties)
+    with _opened(path) as document:
+        pages = list(_pages(document, range(len(document))))
+        return _put_together(pages, _outline(document), _properties(document))
 
 
-def _open(path: Path) -> pypdfium2.PdfDocument:
+def count(path: Path) -> int:
+    """How many pages a PDF has. Raises what `read` does."""
+    with _opened(path) as document:
+        return len(document)
+
+
+def read_part(path: Path, first: int, last: int) -> bytes:
+    """Read the pages from index `first` to before `last`, for `join`. Raises what `read` does."""
+    with _opened(path) as document:
+        outline = [entry for entry in _outline(document) if first <= entry[0] < last]
+        head = json.dumps([outline, _properties(document) if first == 0 else {}])
+        records = (page.record() for page in _pages(document, range(first, last)))
+        return gzip.compress("\n".join([head, *records]).encode(), 1, mtime=0)
+
+
+def join(parts: list[Path]) -> Extracted:
+    """What `read` gives, from files that hold the parts in their order. Raises what `read` does."""
+    heads = [json.loads(next(_records(part))) for part in parts]
+    outline = [(index, level, title) for entries, _ in heads for index, level, title in entries]
+    return _put_together(_Parts(parts), outline, heads[0][1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Pages that are read anew from their files each time, one at a time."""
+
+    files: list[Path]
+
+    def __iter__(self) -> Iterator[Page]:
+        for file in self.files:
+            records = _records(file)
+            next(records)
+            yield from map(page_of, records)
+
+
+def _records(part: Path) -> Iterator[str]:
+    with gzip.open(part, "rt", encoding="utf-8", newline="\n") as lines:
+        yield from lines
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
     try:
         document = pypdfium2.PdfDocument(path)
-        if len(document) == 0:
-            raise TaskError("corrupt", "the PDF has no pages")
-        return document
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == _PASSWORD:
             raise TaskError("encrypted", "the PDF can only be opened with a password") from error
         raise TaskError("corrupt", f"the PDF cannot be opened: {error}") from error
+    try:
+        if len(document) == 0:
+            raise TaskError("corrupt", "the PDF has no pages")
+        yield document
+    finally:
+        document.close()
 
 
-def _pages(document: pypdfium2.PdfDocument, scans: Scans) -> tuple[list[list[Line]], list[tuple[float, float]]]:
-    """The lines of every page, recognised where it is a scan, and its lower and upper edge."""
-    pages: list[list[Line]] = []
-    boxes: list[tuple[float, float]] = []
-    broken: list[str] = []
-    for index in range(len(document)):
+def _pages(document: pypdfium2.PdfDocument, indexes: range) -> Iterator[Page]:
+    """Some pages of a document, in their order; recognised where they are scans."""
+    for index in indexes:
         try:
             page = document[index]
         except pypdfium2.PdfiumError as error:
-            broken.append(f"page {index + 1}: {error}")
-            pages.append([])
-            boxes.append((0.0, 0.0))
+            yield Page([], failure=f"page {index + 1}: {error}")
             continue
-        pages.append(scans.lines(index + 1, page, _lines(page)))
-        _, lower, _, upper = page.get_bbox()
-        boxes.append((lower, upper))
+        yield recognised(page, lines_of(page))
         page.close()
-    if broken and not any(pages):
-        raise TaskError("corrupt", f"the PDF's pages cannot be read ({broken[0]})")
-    return pages, boxes
 
 
-def _lines(page: pypdfium2.PdfPage) -> list[Line]:
-    """The lines of a page in reading order, with where they stand and how large they are."""
-    text_page = page.get_textpage()
-    text = text_page.get_text_range(errors="replace")
-    aligned = len(text) == text_page.count_chars()
-    lines = []
-    at = 0
-    box, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
-    for string in text.split("\n"):
-        shown = string.strip(" \r\t\x00")
-        if shown:
-            first = at + string.index(shown[0])
-            last = first + len(shown) - 1
-            if not aligned:
-                first, last = _char_index(text_page, text, first), _char_index(text_page, text, last)
-            lines.append(_line(text_page, shown, first, last, box, matrix))
-        at += len(string) + 1
-    text_page.close()
-    return lines
-
-
-def _char_index(text_page: pypdfium2.PdfTextPage, text: str, at: int) -> int:
-    """pdfium's own number of a character: it counts what it shows in UTF-16 and what it leaves out."""
-    units = len(text[:at].encode("utf-16-le", "surrogatepass")) // 2
-    return max(int(pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, units)), 0)
-
-
-def _line(
-    text_page: pypdfium2.PdfTextPage,
-    text: str,
-    first: int,
-    last: int,
-    box: pdfium.FS_RECTF,
-    matrix: pdfium.FS_MATRIX,
-) -> Line:
-    pdfium.FPDFText_GetLooseCharBox(text_page, first, box)
-    left, bottom = box.left, box.bottom
-    typical = last if text[0] in BULLETS else first  # a bullet may have a size of its own
-    size = pdfium.FPDFText_GetFontSize(text_page, typical)
-    if pdfium.FPDFText_GetMatrix(text_page, typical, ctypes.byref(matrix)):
-        size *= max(abs(matrix.d), abs(matrix.b))
-    pdfium.FPDFText_GetLooseCharBox(text_page, last, box)
-    return Line(text, left, box.right, bottom, box.bottom, round(size * 2) / 2)
-
-
-def _outline(document: pypdfium2.PdfDocument) -> list[tuple[int, int, str]]:
+def _outline(document: pypdfium2.PdfDocument) -> list[Entry]:
     """Page index, level from 1, and title of every bookmark that leads to a page."""
     entries = []
     for bookmark in document.get_toc():
@@ -136,11 +119,34 @@ def _outline(document: pypdfium2.PdfDocument) -> list[tuple[int, int, str]]:
     return entries
 
 
-def _write(pages: list[list[Line]], outline: Outline) -> Writer:
-    hyphens = Hyphens(line.text for lines in pages for line in lines)
-    sizes = None if outline.titles else Sizes(pages)
+def _properties(document: pypdfium2.PdfDocument) -> dict[str, Any]:
+    return {name: value for key, name in _PROPERTIES.items() if (value := document.get_metadata_value(key).strip())}
+
+
+def _put_together(pages: Iterable[Page], outline: list[Entry], properties: dict[str, Any]) -> Extracted:
+    """The text of all pages, which are gone through several times.
+
+    Raises:
+      TaskError: corrupt, needs_ocr, empty; when no page has any text.
+    """
+    scans = Scans(pages)
+    scans.require_text()
+    properties["coverage"] = scans.coverage()
+    furniture = Furniture(pages)
+    writer = _write(pages, furniture, Outline(outline))
+    warnings = scans.warnings() + furniture.warnings
+    return writer.finish("pdf", pages=scans.pages, warnings=warnings, properties=properties)
+
+
+def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Writer:
+    def kept() -> Iterator[list[Line]]:
+        return (furniture.without(index, page.lines) for index, page in enumerate(pages))
+
+    divided = any(is_divided(line.text) for lines in kept() for line in lines)
+    hyphens = Hyphens(line.text for lines in kept() for line in lines if divided)
+    sizes = None if outline.titles else Sizes(line for lines in kept() for line in lines)
     writer = Writer()
-    for index, lines in enumerate(pages):
+    for index, lines in enumerate(kept()):
         levels = outline.levels(index, lines) if sizes is None else sizes.levels(lines)
         writer.page(index + 1)
         for block in blocks_of(lines, levels, hyphens):

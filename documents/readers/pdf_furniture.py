@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from statistics import median
 
 from documents.readers.pdf_layout import Line
+from documents.readers.pdf_pages import Page
 
 _FEWEST_PAGES = 3
 #: How many rows at each edge of a page may be furniture.
@@ -22,76 +23,95 @@ _LONGEST_TOLD = 60
 
 #: A line by the index of its page and its own.
 Place = tuple[int, int]
+#: Lines at one height, each with its index on its page.
+Row = list[tuple[int, Line]]
 
 
-def without_furniture(pages: list[list[Line]], boxes: list[tuple[float, float]]) -> tuple[list[list[Line]], list[str]]:
-    """The lines of each page without those that more than half of the pages repeat, and warnings that name these.
+class Furniture:
+    """Finds the lines that more than half of the pages repeat. `warnings` name these.
 
     A line counts only in the margin at the top or the bottom, nothing but furniture beyond it; and only if it is
     the same everywhere, or has a number that counts the pages. So a sum at each page's end stays.
-
-    boxes: the lower and the upper edge of each page, in points.
     """
-    filled = sum(map(bool, pages))
+
+    def __init__(self, pages: Iterable[Page]) -> None:
+        sizes: list[int] = []
+        edges: tuple[list[list[Row]], list[list[Row]]] = ([], [])
+        for page in pages:
+            sizes.append(len(page.lines))
+            for edge, top in zip(edges, (True, False), strict=True):
+                edge.append(list(_rows(page, top)))
+        found = _dropped(edges, sum(map(bool, sizes)))
+        dropped = Counter(index for index, _ in found)
+        left = sum(size > dropped[index] for index, size in enumerate(sizes))
+        if 2 * left <= sum(map(bool, sizes)):  # pages that are alike are no furniture of each other
+            found = {}
+        self._dropped = found.keys()
+        self.warnings = _told(found[place] for place in sorted(found))
+
+    def without(self, index: int, lines: list[Line]) -> list[Line]:
+        """The lines of a page that are none."""
+        return [line for at, line in enumerate(lines) if (index, at) not in self._dropped]
+
+
+def _dropped(edges: Iterable[list[list[Row]]], filled: int) -> dict[Place, str]:
+    """The places and texts of what the margins of so many pages repeat."""
+    dropped: dict[Place, str] = {}
     if filled < _FEWEST_PAGES:
-        return pages, []
-    edges = [[list(_rows(lines, box, top)) for lines, box in zip(pages, boxes, strict=True)] for top in (True, False)]
-    dropped: set[Place] = set()
+        return dropped
     for edge in edges:
-        repeated = _repeated(pages, edge, filled / 2)
+        repeated = _repeated(edge, filled / 2)
         for index, rows in enumerate(edge):
             for row in rows:
-                found = {(index, line) for line in row} & repeated
+                found = {(index, at): line.text for at, line in row if (index, at) in repeated}
                 if not found:
                     break
                 dropped |= found
-    kept = [[line for at, line in enumerate(lines) if (index, at) not in dropped] for index, lines in enumerate(pages)]
-    if 2 * sum(map(bool, kept)) <= filled:  # pages that are alike are no furniture of each other
-        return pages, []
-    return kept, _told([pages[index][at].text for index, at in sorted(dropped)])
+    return dropped
 
 
-def _rows(lines: list[Line], box: tuple[float, float], top: bool) -> Iterator[list[int]]:
-    """The outermost rows in a margin of a page, from its edge inwards: the indices of the lines of each."""
-    lower, upper = box
-    margin = _MARGIN * (upper - lower)
-    within = (
-        at for at, line in enumerate(lines) if (line.bottom > upper - margin if top else line.bottom < lower + margin)
-    )
-    order = sorted(within, key=lambda at: lines[at].bottom, reverse=top)
-    row: list[int] = []
+def _rows(page: Page, top: bool) -> Iterator[Row]:
+    """The outermost rows in a margin of a page, from its edge inwards."""
+    margin = _MARGIN * (page.upper - page.lower)
+    within = [
+        (at, line)
+        for at, line in enumerate(page.lines)
+        if (line.bottom > page.upper - margin if top else line.bottom < page.lower + margin)
+    ]
+    row: Row = []
     count = 0
-    for at in order:
-        if row and abs(lines[at].bottom - lines[row[0]].bottom) > lines[at].size / 2:
+    for at, line in sorted(within, key=lambda placed: placed[1].bottom, reverse=top):
+        if row and abs(line.bottom - row[0][1].bottom) > line.size / 2:
             yield row
             row = []
             count += 1
             if count == _ROWS:
                 return
-        row.append(at)
+        row.append((at, line))
     if row:
         yield row
 
 
-def _repeated(pages: list[list[Line]], edge: list[list[list[int]]], half: float) -> set[Place]:
+def _repeated(edge: list[list[Row]], half: float) -> set[Place]:
     """The lines at an edge that are the same, or count the pages, on more than `half` of them at one height."""
-    groups: dict[tuple[str, int, int], list[Place]] = defaultdict(list)
+    groups: dict[tuple[str, int, int], list[tuple[Place, float]]] = defaultdict(list)
     for index, rows in enumerate(edge):
-        for at in (at for row in rows for at in row):
-            text = " ".join(pages[index][at].text.split())
-            groups[text, -1, 0].append((index, at))
+        for at, line in (placed for row in rows for placed in row):
+            text = " ".join(line.text.split())
+            found = ((index, at), line.bottom)
+            groups[text, -1, 0].append(found)
             shape = _DIGITS.sub("0", text)
             for place, number in enumerate(_DIGITS.findall(text)):
                 if len(number) < 7:
-                    groups[shape, place, int(number) - index].append((index, at))
-    found: set[Place] = set()
+                    groups[shape, place, int(number) - index].append(found)
+    repeated: set[Place] = set()
     for places in groups.values():
         if len(places) > half:
-            height = median(pages[index][at].bottom for index, at in places)
-            level = [(index, at) for index, at in places if abs(pages[index][at].bottom - height) <= _DRIFT]
+            height = median(bottom for _, bottom in places)
+            level = [place for place, bottom in places if abs(bottom - height) <= _DRIFT]
             if len({index for index, _ in level}) > half:
-                found.update(level)
-    return found
+                repeated.update(level)
+    return repeated
 
 
 def _told(texts: Iterable[str]) -> list[str]:

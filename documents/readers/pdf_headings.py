@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from documents.readers.pdf_layout import Line
 
@@ -17,10 +18,14 @@ _LONGEST = 160
 _MOST_SHARE = 0.25
 
 
+#: The index of a bookmark's page, its level from 1, and its title.
+Entry = tuple[int, int, str]
+
+
 class Outline:
     """The bookmarks of a PDF, looked up on the pages that they lead to."""
 
-    def __init__(self, entries: list[tuple[int, int, str]]) -> None:
+    def __init__(self, entries: Iterable[Entry]) -> None:
         self.titles: dict[int, list[tuple[int, str]]] = defaultdict(list)
         for index, level, title in entries:
             if plain := _plain(title):
@@ -45,13 +50,12 @@ class Outline:
 class Sizes:
     """The font sizes of a PDF without an outline: what is larger than the body text is a heading."""
 
-    def __init__(self, pages: list[list[Line]]) -> None:
+    def __init__(self, lines: Iterable[Line]) -> None:
         weights: Counter[float] = Counter()
         counts: Counter[float] = Counter()
-        for lines in pages:
-            for line in lines:
-                weights[line.size] += len(line.text)
-                counts[line.size] += 1
+        for line in lines:
+            weights[line.size] += len(line.text)
+            counts[line.size] += 1
         self._levels: dict[float, int] = {}
         body = weights.most_common(1)[0][0] if weights else 0.0
         larger = sorted((size for size in counts if size >= body * _LARGER), reverse=True)

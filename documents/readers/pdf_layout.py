@@ -52,15 +52,11 @@ class Hyphens:
     """Decides whether a hyphen at a line's end divides a word or belongs to it: by the other words."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._words: set[str] = set()
-        kept = list(texts)
-        if any(mark in text for text in kept for mark in _MARKS):
-            for text in kept:
-                self._words.update(word.lower() for word in _WORD.findall(text))
+        self._words = {word.lower() for text in texts for word in _WORD.findall(text)}
 
     def join(self, text: str) -> str:
         """The text with its divided words put together."""
-        if "\x02" not in text and "\ufffe" not in text:
+        if not is_divided(text):
             return text
         return _DIVIDED.sub(self._joined, text)
 
@@ -71,6 +67,11 @@ class Hyphens:
             if hyphenated.lower() in self._words or right[0].isupper():
                 return hyphenated
         return left + right
+
+
+def is_divided(text: str) -> bool:
+    """Whether a text has a word that is divided at a line's end."""
+    return "\x02" in text or "\ufffe" in text
 
 
 def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens) -> list[Block]:

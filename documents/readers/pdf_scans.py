@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 from statistics import median
 
@@ -10,6 +11,7 @@ import pypdfium2.raw as pdfium
 
 from documents import ocr
 from documents.readers.pdf_layout import Line
+from documents.readers.pdf_pages import Page
 from documents.text import listed
 from errors import TaskError
 
@@ -25,30 +27,30 @@ _QUARTER_TURNS = (0, 90, 180, 270)
 
 
 class Scans:
-    """What becomes of each page; pages are numbered from 1."""
+    """What became of each page; pages are numbered from 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, pages: Iterable[Page]) -> None:
+        self.pages = 0
         self._sources: dict[int, str] = {}
         self._confidence: dict[int, float] = {}
         self._failures: dict[int, str] = {}
+        self._broken: list[str] = []
+        self._stamps: set[str] = set()
+        for number, page in enumerate(pages, 1):
+            self.pages = number
+            self._note(number, page)
 
-    def lines(self, number: int, page: pypdfium2.PdfPage, lines: list[Line]) -> list[Line]:
-        """The lines of a page: its own, or where it is a picture those that are recognised on it."""
-        if not _is_scan(page, lines):
-            self._sources[number] = "text" if lines else "blank"
-            return lines
-        self._sources[number] = "picture"
-        if ocr.languages() is None:
-            return lines
-        try:
-            found, self._confidence[number] = _recognised(page)
-        except ocr.Failed as failure:
-            self._failures[number] = str(failure)
-            return lines
-        if _length(found) > _length(lines):
-            self._sources[number] = "ocr"
-            return found
-        return lines
+    def _note(self, number: int, page: Page) -> None:
+        if page.source is None:
+            self._broken.append(page.failure or "")
+            return
+        self._sources[number] = page.source
+        if page.confidence is not None:
+            self._confidence[number] = page.confidence
+        if page.failure is not None:
+            self._failures[number] = page.failure
+        if page.source == "picture" and len("".join(self._stamps)) <= _STAMP:
+            self._stamps.update(line.text for line in page.lines)
 
     def coverage(self) -> dict[str, list[list[int]]]:
         """For each source of text (`text`, `ocr`, `picture`, `blank`) the first and last page of each run of pages."""
@@ -70,17 +72,19 @@ class Scans:
             told.append(f"{len(unread)} of {count} pages {self._lack()}: {listed(unread)}")
         return told + [f"page {number}: {why}" for number, why in sorted(self._failures.items())]
 
-    def require_text(self, pages: list[list[Line]]) -> None:
+    def require_text(self) -> None:
         """Refuse a document whose pages hold no text, or that of a stamp on scans at most.
 
         Raises:
-          TaskError: empty, needs_ocr.
+          TaskError: corrupt, empty, needs_ocr.
         """
-        pictures, distinct = self._of("picture"), {line.text for lines in pages for line in lines}
-        if not pictures and not distinct:
-            raise TaskError("empty", f"the PDF's {len(pages)} pages are blank")
-        if self._of("text") or self._of("ocr") or len("".join(distinct)) > _STAMP:
+        pictures = self._of("picture")
+        if self._of("text") or self._of("ocr") or len("".join(self._stamps)) > _STAMP:
             return
+        if self._broken and not self._stamps:
+            raise TaskError("corrupt", f"the PDF's pages cannot be read ({self._broken[0]})")
+        if not pictures:
+            raise TaskError("empty", f"the PDF's {self.pages} pages are blank")
         failures = "".join(f" ({why})" for why in list(self._failures.values())[:1])
         lacking = "OCR found no text in them" if self._confidence else f"text recognition is not installed{failures}"
         if self._failures:
@@ -94,6 +98,22 @@ class Scans:
         if self._confidence:
             return "hold a picture in which OCR found no text"
         return "hold a picture and next to no text, and would need OCR"
+
+
+def recognised(page: pypdfium2.PdfPage, lines: list[Line]) -> Page:
+    """A page with its own lines, or where it is a picture with those that are recognised on it."""
+    _, lower, _, upper = page.get_bbox()
+    if not _is_scan(page, lines):
+        return Page(lines, lower, upper, "text" if lines else "blank")
+    if ocr.languages() is None:
+        return Page(lines, lower, upper, "picture")
+    try:
+        found, confidence = _recognised(page)
+    except ocr.Failed as failure:
+        return Page(lines, lower, upper, "picture", failure=str(failure))
+    if _length(found) > _length(lines):
+        return Page(found, lower, upper, "ocr", confidence)
+    return Page(lines, lower, upper, "picture", confidence)
 
 
 def _is_scan(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:

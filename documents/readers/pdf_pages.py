@@ -1,0 +1,84 @@
+"""A page of a PDF as pdfium sees it: its lines, with where they stand and how large they are."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from dataclasses import astuple, dataclass
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from documents.readers.pdf_layout import BULLETS, Line
+
+
+@dataclass(slots=True)
+class Page:
+    """What a page shows: its lines, its lower and upper edge in points, and where its text comes from.
+
+    source: `text`, `ocr`, `picture` (which has next to no text), `blank`; None for a page that cannot be read.
+    confidence: of the recognition of text, from 0 to 100. failure: why that failed, or why the page cannot be read.
+    """
+
+    lines: list[Line]
+    lower: float = 0.0
+    upper: float = 0.0
+    source: str | None = None
+    confidence: float | None = None
+    failure: str | None = None
+
+    def record(self) -> str:
+        """The page as one line of JSON, which keeps every float as it is; `page_of` is the way back."""
+        lines = [astuple(line) for line in self.lines]
+        return json.dumps([lines, self.lower, self.upper, self.source, self.confidence, self.failure])
+
+
+def page_of(record: str) -> Page:
+    """The page that `Page.record` wrote."""
+    lines, *rest = json.loads(record)
+    return Page([Line(*line) for line in lines], *rest)
+
+
+def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
+    """The lines of a page in reading order, with where they stand and how large they are."""
+    text_page = page.get_textpage()
+    text = text_page.get_text_range(errors="replace")
+    aligned = len(text) == text_page.count_chars()
+    lines = []
+    at = 0
+    box, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
+    for string in text.split("\n"):
+        shown = string.strip(" \r\t\x00")
+        if shown:
+            first = at + string.index(shown[0])
+            last = first + len(shown) - 1
+            if not aligned:
+                first, last = _char_index(text_page, text, first), _char_index(text_page, text, last)
+            lines.append(_line(text_page, shown, first, last, box, matrix))
+        at += len(string) + 1
+    text_page.close()
+    return lines
+
+
+def _char_index(text_page: pypdfium2.PdfTextPage, text: str, at: int) -> int:
+    """pdfium's own number of a character: it counts what it shows in UTF-16 and what it leaves out."""
+    units = len(text[:at].encode("utf-16-le", "surrogatepass")) // 2
+    return max(int(pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, units)), 0)
+
+
+def _line(
+    text_page: pypdfium2.PdfTextPage,
+    text: str,
+    first: int,
+    last: int,
+    box: pdfium.FS_RECTF,
+    matrix: pdfium.FS_MATRIX,
+) -> Line:
+    pdfium.FPDFText_GetLooseCharBox(text_page, first, box)
+    left, bottom = box.left, box.bottom
+    typical = last if text[0] in BULLETS else first  # a bullet may have a size of its own
+    size = pdfium.FPDFText_GetFontSize(text_page, typical)
+    if pdfium.FPDFText_GetMatrix(text_page, typical, ctypes.byref(matrix)):
+        size *= max(abs(matrix.d), abs(matrix.b))
+    pdfium.FPDFText_GetLooseCharBox(text_page, last, box)
+    return Line(text, left, box.right, bottom, box.bottom, round(size * 2) / 2)
