@@ -1,13 +1,18 @@
 """Stage 1: the document's bytes are fetched, checked and read; its text is kept as a version.
 
-An archive of documents becomes a batch of tasks instead, one for each of its members.
+An archive of documents becomes a batch of tasks instead, one for each of its members. A long PDF is read in shards:
+each leaves its pages, and the worker of the last one makes the text of them.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -23,35 +28,43 @@ from documents.unpacking import Unpacked
 from models import database
 from models.base import new_id
 from settings import settings
+from tasks import shards
 from tasks.submission import Member
 from tasks.types.document_processing import document_id_of, member_payload, parameters_of
 from tasks.work import Advance, metadata
+
+#: A PDF of more pages than this is shared between workers, in shards of so many pages.
+UNDIVIDED = 200
+SHARD = 100
 
 
 @stage
 def preprocessing(work: Work) -> Advance:
     """Bytes to text."""
+    if work.shard:
+        return _read_part(work, work.shard.units)
+    if work.joins:
+        return _join(work)
     payload = work.payload
-    with tempfile.TemporaryDirectory(prefix="document-") as folder:
-        try:
-            fetched = source.fetch(
-                payload, settings(), Path(folder), cancelled=work.interrupted, timeout=work.seconds_left
-            )
-            if unchanged := _unchanged(work, fetched):
-                return unchanged
-            if begins_as_zip(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
-                return _members(work, unpacked)
-            extracted = SANDBOX.extract(
-                fetched.path,
-                filename=fetched.filename,
-                content_type=fetched.content_type,
-                encoding=payload.get("encoding"),
-                timeout=work.seconds_left,
-                cancelled=work.interrupted,
-            )
-        except Cancelled:
-            raise work.interruption() from None
+    with _folder(work) as folder:
+        fetched = source.fetch(payload, settings(), folder, cancelled=work.interrupted, timeout=work.seconds_left)
+        if unchanged := _unchanged(work, fetched):
+            return unchanged
+        if begins_as_zip(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
+            return _members(work, unpacked)
+        extracted = SANDBOX.extract(
+            fetched.path,
+            filename=fetched.filename,
+            content_type=fetched.content_type,
+            encoding=payload.get("encoding"),
+            at_once=UNDIVIDED,
+            timeout=work.seconds_left,
+            cancelled=work.interrupted,
+        )
+        if extracted.unread and payload.get("upload_id") is None:
+            source.keep(fetched.path, settings(), work.task_id)
     with database.transaction() as session:
+        changed = extracted.unread and index.digest(session, work.task_id) != fetched.sha256
         index.write_version(
             session,
             work.task_id,
@@ -63,6 +76,8 @@ def preprocessing(work: Work) -> Advance:
             digest=fetched.sha256,
             parameters=parameters_of(payload),
         )
+    if extracted.unread:
+        return work.divide(shards.ranges(extracted.pages or 1, SHARD), anew=changed)
     return work.done(units=extracted.pages or 1)
 
 
@@ -86,9 +101,63 @@ def _unchanged(work: Work, fetched: Source) -> Advance | None:
     return work.done(units=shown.pages or 1, within=keep, ends=True)
 
 
-def _unpacked(work: Work, fetched: Source, folder: str) -> Unpacked | None:
+@contextmanager
+def _folder(work: Work) -> Iterator[Path]:
+    """A folder for as long as the work takes, which may be interrupted."""
+    with tempfile.TemporaryDirectory(prefix="document-") as folder:
+        try:
+            yield Path(folder)
+        except Cancelled:
+            raise work.interruption() from None
+
+
+def _read_part(work: Work, pages: range) -> Advance:
+    """Some pages of a long PDF, as they are needed to put it together."""
+    with _folder(work) as folder:
+        upload_id = UUID(work.payload.get("upload_id") or str(work.task_id))
+        path = source.fetch_kept(settings(), upload_id, folder)
+        part = SANDBOX.read_part(path, pages, timeout=work.seconds_left, cancelled=work.interrupted)
+    return work.done(part=part)
+
+
+def _join(work: Work) -> Advance:
+    """The pages that all shards have left become one text."""
+    with _folder(work) as folder:
+        parts = list(_parts(work, folder))
+        extracted = SANDBOX.join(parts, timeout=work.seconds_left, cancelled=work.interrupted)
+    with database.transaction() as session:
+        version = index.facts(session, work.task_id)
+        # Those of before are of the file's name; an earlier attempt at this may have written the others as well.
+        extracted.warnings = list(dict.fromkeys([*version.warnings, *extracted.warnings]))
+        index.write_version(
+            session,
+            work.task_id,
+            kb_id=version.kb_id,
+            document_id=version.document_id,
+            extracted=extracted,
+            filename=version.filename,
+            size=version.size,
+            digest=version.sha256,
+            parameters=version.parameters,
+        )
+    return work.done(units=extracted.pages or 1)
+
+
+def _parts(work: Work, folder: Path) -> Iterator[Path]:
+    """What the shards have left, each in a file: never more than one is in memory."""
+    for number in count():
+        with database.transaction() as session:
+            part = shards.result(session, work.claim, number)
+        if part is None:
+            return
+        path = folder / str(number)
+        path.write_bytes(part)
+        yield path
+
+
+def _unpacked(work: Work, fetched: Source, folder: Path) -> Unpacked | None:
     """The members of an archive, in files of `folder`; None for what is one document."""
-    arguments = (str(fetched.path), fetched.filename, fetched.content_type, folder, settings().max_document_bytes)
+    arguments = (str(fetched.path), fetched.filename, fetched.content_type, str(folder), settings().max_document_bytes)
     found: Unpacked | None = SANDBOX.run(
         "documents.unpacking:unpack", arguments, timeout=work.seconds_left, cancelled=work.interrupted
     )
@@ -102,7 +171,7 @@ def _members(work: Work, unpacked: Unpacked) -> Advance:
     """
     members = []
     uploads = storage(settings())
-    for count, found in enumerate(unpacked.members, 1):
+    for number, found in enumerate(unpacked.members, 1):
         work.check()
         member = Member(new_id(), member_payload(work.payload, found.name))
         member.payload["upload_id"] = str(member.task_id)
@@ -110,6 +179,6 @@ def _members(work: Work, unpacked: Unpacked) -> Advance:
         upload.write(Path(found.file).read_bytes())
         upload.finish()
         members.append(member)
-        work.report(count, len(unpacked.members))
+        work.report(number, len(unpacked.members))
     result: dict[str, Any] = {"documents": len(members), "warnings": unpacked.warnings}
     return work.done(result, units=len(members), members=members)

@@ -51,11 +51,29 @@ class Reply:
     resident: int = 0
 
 
-def extract(path: str, filename: str | None, content_type: str | None, encoding: str | None) -> Extracted:
+def extract(
+    path: str, filename: str | None, content_type: str | None, encoding: str | None, at_once: int | None
+) -> Extracted:
     """`documents.extraction.extract`, loaded when it is first wanted."""
     from documents import extraction  # the readers' libraries stay out of the parent
 
-    return extraction.extract(Path(path), filename=filename, content_type=content_type, encoding=encoding)
+    return extraction.extract(
+        Path(path), filename=filename, content_type=content_type, encoding=encoding, at_once=at_once
+    )
+
+
+def read_part(path: str, first: int, last: int) -> bytes:
+    """`documents.extraction.read_part`."""
+    from documents import extraction
+
+    return extraction.read_part(Path(path), first, last)
+
+
+def join(parts: list[str]) -> Extracted:
+    """`documents.extraction.join`."""
+    from documents import extraction
+
+    return extraction.join([Path(part) for part in parts])
 
 
 def split(
@@ -75,7 +93,8 @@ def split(
         lead = "\n".join([*chunk.heading_path, chunk.context])
         if lead not in known:
             known[lead] = tokens.index_tokens(lead)
-        words = tokens.index_tokens(text[chunk.start : chunk.end])
+        # A word is one object however often it occurs: a long document has a million, and they cross the pipe.
+        words = list(map(sys.intern, tokens.index_tokens(text[chunk.start : chunk.end])))
         place = (chunk.index, chunk.start, chunk.end, chunk.page, chunk.heading_path, chunk.context)
         pieces.append(Piece(*place, words, known[lead]))
     return pieces

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import mmap
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path, PurePath
 
@@ -32,6 +34,8 @@ _READERS = {
     "json": "documents.readers.json",
     "text": "documents.readers.plain",
 }
+#: The format that can be read in parts.
+DIVISIBLE = "pdf"
 #: What is known of files that have no reader.
 _NAMES = {
     "compound": "an office document of the time before 2007",
@@ -45,12 +49,18 @@ _NAMES = {
 
 
 def extract(
-    path: Path, *, filename: str | None = None, content_type: str | None = None, encoding: str | None = None
+    path: Path,
+    *,
+    filename: str | None = None,
+    content_type: str | None = None,
+    encoding: str | None = None,
+    at_once: int | None = None,
 ) -> Extracted:
     """The text of a file, with its anchors.
 
-    filename and content_type are what the submitter calls the file, encoding what they say it is in. To be
-    called in a child of the sandbox: a reader may crash, or take more memory than there is.
+    filename and content_type are what the submitter calls the file, encoding what they say it is in. A PDF of more
+    pages than at_once is left unread, for `read_part` and `join`. To be called in a child of the sandbox: a reader may
+    crash, or take more memory than there is.
 
     Raises:
       TaskError: empty, unsupported_format, corrupt, encrypted, archive_bomb, undecodable, needs_ocr,
@@ -59,10 +69,44 @@ def extract(
     """
     if path.stat().st_size == 0:
         raise TaskError("empty", f"{_name(filename)} has no content: its size is 0 bytes")
-    try:
+    with _explained(filename):
         found = _format(path, filename, content_type)
         reader = importlib.import_module(_READERS[found])
-        extracted: Extracted = reader.read(path, encoding or _charset(content_type))
+        if found == DIVISIBLE and at_once is not None and (pages := reader.count(path)) > at_once:
+            extracted = Extracted("", [], found, pages=pages, unread=True)
+        else:
+            extracted = _with_text(reader.read(path, encoding or _charset(content_type)), filename)
+    if (warning := _lie(found, filename, content_type)) is not None:
+        extracted.warnings.insert(0, warning)
+    return extracted
+
+
+def read_part(path: Path, first: int, last: int) -> bytes:
+    """What `join` needs of the pages from index `first` to before `last`. Raises what `extract` does."""
+    with _explained(None):
+        part: bytes = importlib.import_module(_READERS[DIVISIBLE]).read_part(path, first, last)
+        return part
+
+
+def join(parts: list[Path]) -> Extracted:
+    """What `extract` gives, but for what it says of the file's name, from files of parts. Raises what it does."""
+    with _explained(None):
+        return _with_text(importlib.import_module(_READERS[DIVISIBLE]).join(parts), None)
+
+
+def _with_text(extracted: Extracted, filename: str | None) -> Extracted:
+    if not extracted.text.strip():
+        raise TaskError(
+            "empty", f"{_name(filename)} holds nothing to read once its markup and white space are left out"
+        )
+    return extracted
+
+
+@contextmanager
+def _explained(filename: str | None) -> Iterator[None]:
+    """Turn whatever goes wrong in a reader into one clear error."""
+    try:
+        yield
     except (TaskError, MemoryError, OSError):
         raise
     except Exception as error:
@@ -70,13 +114,6 @@ def extract(
             raise MemoryError from error
         said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise TaskError("corrupt", f"{_name(filename)} cannot be read ({said})") from error
-    if not extracted.text.strip():
-        raise TaskError(
-            "empty", f"{_name(filename)} holds nothing to read once its markup and white space are left out"
-        )
-    if (warning := _lie(found, filename, content_type)) is not None:
-        extracted.warnings.insert(0, warning)
-    return extracted
 
 
 def _format(path: Path, filename: str | None, content_type: str | None) -> str:

@@ -127,6 +127,11 @@ def facts(session: Session, version_id: UUID) -> Version:
     return found
 
 
+def digest(session: Session, version_id: UUID) -> bytes | None:
+    """The SHA-256 of the file that a version was made of; None where there is none yet."""
+    return session.scalar(select(Version.sha256).where(Version.id == version_id))
+
+
 def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
     """The text of a version and its anchors."""
     body, anchors = session.execute(select(Version.text, Version.anchors).where(Version.id == version_id)).one()

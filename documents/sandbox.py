@@ -91,6 +91,7 @@ class Sandbox:
         filename: str | None = None,
         content_type: str | None = None,
         encoding: str | None = None,
+        at_once: int | None = None,
         timeout: float,
         cancelled: Callable[[], bool] = _never,
     ) -> Extracted:
@@ -103,8 +104,20 @@ class Sandbox:
           ChildCrashed: the child died.
           Cancelled: `cancelled` said so.
         """
-        arguments = (str(path), filename, content_type, encoding)
+        arguments = (str(path), filename, content_type, encoding, at_once)
         result: Extracted = self.run("documents.child:extract", arguments, timeout=timeout, cancelled=cancelled)
+        return result
+
+    def read_part(self, path: Path, pages: range, *, timeout: float, cancelled: Callable[[], bool] = _never) -> bytes:
+        """Some pages of a file, for `join`. Raises what `extract` raises."""
+        arguments = (str(path), pages.start, pages.stop)
+        result: bytes = self.run("documents.child:read_part", arguments, timeout=timeout, cancelled=cancelled)
+        return result
+
+    def join(self, parts: Sequence[Path], *, timeout: float, cancelled: Callable[[], bool] = _never) -> Extracted:
+        """The text of a file that was read in parts, which lie in these files. Raises what `extract` raises."""
+        arguments = ([str(part) for part in parts],)
+        result: Extracted = self.run("documents.child:join", arguments, timeout=timeout, cancelled=cancelled)
         return result
 
     def split(

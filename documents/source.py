@@ -69,6 +69,32 @@ def fetch(
     return Source(path, filename, content_type, _digest(path), size)
 
 
+def keep(path: Path, settings: Settings, task_id: UUID) -> None:
+    """Store a document under its task's id, as an upload is: whoever reads a part of it later reads the same bytes."""
+    uploads = storage(settings)
+    uploads.delete(task_id)
+    upload = uploads.writer(task_id, settings.max_document_bytes)
+    try:
+        with path.open("rb") as file:
+            while part := file.read(PART):
+                upload.write(part)
+        upload.finish()
+    except BaseException:
+        upload.abort()
+        raise
+
+
+def fetch_kept(settings: Settings, task_id: UUID, folder: Path) -> Path:
+    """Bring a document into `folder` that was uploaded, or kept.
+
+    Raises:
+      TaskError: not_found.
+    """
+    path = folder / "document"
+    storage(settings).copy_to(task_id, path)
+    return path
+
+
 def _copy(given: str, settings: Settings, path: Path) -> None:
     """Copy a file from below one of the roots; neither `..` nor a link leads out of them.
 

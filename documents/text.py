@@ -47,6 +47,8 @@ class Extracted:
     encoding: str | None = None
     warnings: list[str] = field(default_factory=list)
     properties: dict[str, Any] = field(default_factory=dict)
+    unread: bool = False
+    """Whether the document has more pages than were to be read at once: then this is all but its text."""
 
 
 def clean(text: str) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from errors import TaskError
 from tests.documents import books, office, samples
 
 
-def read(folder: Path, name: str, data: bytes, **facts: str) -> tuple[str, list[str]]:
+def read(folder: Path, name: str, data: bytes, **facts: Any) -> tuple[str, list[str]]:
     path = folder / "payload"
     path.write_bytes(data)
     extracted = extract(path, filename=name, **facts)
