@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
+from actors.stage import REPORT_EVERY
 from bench.footprint import peak
 from tests.cohere_server import KEY, CohereServer, Failure, cohere_server
 from tests.documents.long_pdf import long_pdf
@@ -104,17 +105,18 @@ def test_a_worker_killed_in_a_shard_and_a_purged_queue_cost_time_only(
 ) -> None:
     house.open("web", "clock")
     first, _ = (house.deployment.start("worker", restart=True) for _ in range(2))
-    # Each worker embeds a batch of its shard, and is met while it waits for the second.
-    cohere.fail(*[Failure()] * 2, *[Failure(delay=5)] * 2)
+    # Each worker embeds a batch of its shard, long enough for its progress to be written, and waits for the second.
+    cohere.fail(*[Failure(delay=REPORT_EVERY + 0.2)] * 2, *[Failure(delay=5)] * 2)
     task_id = long_text(house, "long")
     held_by(house, 2)
     eventually(lambda: len(cohere.requests) == 4, seconds=20, reason="both are at their second batch")
     rabbitmq.management("/queues/{vhost}/embedding/contents", "DELETE")
+    eventually(lambda: house.show(task_id)["progress"] > 40, seconds=4, reason="its progress is that of its shards")
     before = house.show(task_id)
     first.kill()
     shown = house.ended(task_id)
     assert shown["status"] == "completed", shown["error"]
-    assert shown["progress"] == 100 > before["progress"] > 40
+    assert shown["progress"] == 100 > before["progress"]
     (embedding,) = [each for each in shown["stages"] if each["name"] == "embedding"]
     assert (embedding["units"], embedding["units_done"], embedding["attempts"]) == (CHUNKS, CHUNKS, 2)
     assert house.sql("SELECT count(*), count(DISTINCT index) FROM chunks") == [(CHUNKS, CHUNKS)]
