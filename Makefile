@@ -50,6 +50,10 @@ bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and i
 bench-retrieval: $(VENV)/dev.installed  ## Recall of search over REST on the question sets below DATA; takes some minutes
 	$(BIN)/python -m bench.retrieval --data $(or $(DATA),../shared/data)
 
+.PHONY: bench-estimates
+bench-estimates: $(VENV)/dev.installed  ## How far estimated_completion is from the truth on real runs; takes some minutes
+	$(BIN)/python -m bench.estimates
+
 .PHONY: fuzz
 fuzz: $(VENV)/fuzz.installed  ## Fuzz every reader and the chunker, SECONDS=60 each; TARGETS="pdf docx" for some
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(TARGETS)

@@ -28,7 +28,7 @@ FRESH = 2.0
 #: Tasks of the same KB that are counted ahead of one; of what has more ahead nothing is said.
 MOST_AHEAD = 50_000
 #: Completions that the rate of the past counts for, against those since a task waits.
-PRIOR = 3.0
+PRIOR = 10.0
 #: A stage that takes longer than it should is taken to need so much of what it took already.
 OVERTIME = 0.1
 
@@ -102,11 +102,15 @@ class Rates:
         return self._lines[stage].at(units)
 
     def wait(self, ahead: float, since: datetime, now: datetime) -> float:
-        """Seconds until so many have ended, by how fast they did since a task waits, and how fast they do otherwise."""
-        ends = sorted(each.finished_at for each in self._samples)
-        waited = max((now - max(since, ends[0])).total_seconds(), 0.0)
-        ended = sum(end > max(since, ends[0]) for end in ends)
-        return ahead * (waited + PRIOR * self._busy() / len(ends)) / (ended + PRIOR)
+        """Seconds until so many have ended, by how fast they did since a task waits, and how fast they did otherwise.
+
+        What ends in the first moments was begun before, or is yet to come: they tell nothing of the pace.
+        """
+        begun = fmean((each.finished_at - each.started_at).total_seconds() for each in self._samples)
+        since = max(since + timedelta(seconds=begun), min(each.finished_at for each in self._samples))
+        waited = max((now - since).total_seconds(), 0.0)
+        ended = sum(each.finished_at > since for each in self._samples)
+        return ahead * (waited + PRIOR * self._busy() / len(self._samples)) / (ended + PRIOR)
 
     def _busy(self) -> float:
         """Seconds in which at least one of the sample was at work."""
