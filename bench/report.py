@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import statistics
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import size
-from bench.contestants import CONTESTANTS, OURS, PEERS
+from bench.contestants import CONTESTANTS, OURS
 from bench.throughput import Samples
 from tests.processes import ROOT
 
@@ -215,10 +215,8 @@ def _settings(results: Results) -> str:
 
 
 def _versions() -> str:
-    command = [str(PEERS / "python"), "-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    pinned = dict(line.lower().split("==") for line in done.stdout.splitlines() if "==" in line)
-    return ", ".join(f"{name} {pinned[name]}" for name in LIBRARIES if name in pinned) or "not installed"
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements" / "bench.txt").read_text(), re.MULTILINE))
+    return ", ".join(f"{name} {pinned[name]}" for name in LIBRARIES)
 
 
 def _lines(path: str) -> list[str]:

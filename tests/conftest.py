@@ -147,6 +147,7 @@ def embedded(tmp_path: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
         yield process
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that share a fixture of their module in one process: it is made once."""
     for item in items:
