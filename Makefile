@@ -11,7 +11,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	then echo $$python; break; fi; done)
 
 # Most of a run is waiting for processes to start, die and be missed: two at it, each with servers of its own.
-WHOLE := --numprocesses=2 --dist=loadgroup
+WHOLE := --numprocesses=2
 
 .DEFAULT_GOAL := help
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,13 @@ import logs
 from settings import service_settings
 
 _settings = service_settings()
+
+# glibc's mallopt(3): parameters by the numbers of its malloc.h.
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+if hasattr(_libc := ctypes.CDLL(None), "mallopt"):
+    # What a large request took goes back when it is answered: by itself glibc would keep up to 32 MB, in each thread.
+    _libc.mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
+    _libc.mallopt(_M_ARENA_MAX, 2)
 
 
 class _Logger(Logger):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from xdist.scheduler import LoadScopeScheduling
 
 import settings
 from models import database as models_database
@@ -17,7 +19,7 @@ from tests import postgres as postgres_server
 from tests import rabbitmq as rabbitmq_server
 from tests.guard import Guard
 from tests.postgres import Postgres
-from tests.processes import Deployment, EmbeddedDeployment
+from tests.processes import ROOT, Deployment, EmbeddedDeployment
 from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.servers import ServerMissing
 
@@ -147,14 +149,23 @@ def embedded(tmp_path: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
         yield process
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a fixture of their module in one process: it is made once."""
-    for item in items:
-        module = item.getparent(pytest.Module)
-        fixtures = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 (pytest tells it nowhere else)
-        if module is not None and any(each[-1].scope == "module" for each in fixtures.values()):
-            item.add_marker(pytest.mark.xdist_group(module.name))
+class _Sharing(LoadScopeScheduling):
+    """Hands out tests one by one, but those of a module that makes a fixture for all of its tests together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if _shares_a_fixture(path) else nodeid
+
+
+@lru_cache
+def _shares_a_fixture(path: str) -> bool:
+    return 'fixture(scope="module")' in (ROOT / path).read_text()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Sharing:
+    """How the tests are shared between the processes of a run."""
+    return _Sharing(config, log)
 
 
 @pytest.hookimpl(trylast=True)
@@ -164,6 +175,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput["servers"] = _servers
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Note what a process that ends ran against."""
     _servers_of_workers.extend(getattr(node, "workeroutput", {}).get("servers", []))

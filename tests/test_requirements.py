@@ -34,7 +34,7 @@ EXCEPTIONS = {
 
 
 #: What is run, not imported.
-COMMANDS = {"mypy", "pip-tools", "pytest-timeout", "pytest-xdist", "ruff", "types-pyyaml"}
+COMMANDS = {"mypy", "pip-tools", "pytest-timeout", "ruff", "types-pyyaml"}
 
 
 def normal(name: str) -> str:
