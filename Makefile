@@ -54,6 +54,10 @@ bench-retrieval: $(VENV)/dev.installed  ## Recall of search over REST on the que
 bench-estimates: $(VENV)/dev.installed  ## How far estimated_completion is from the truth on real runs; takes some minutes
 	$(BIN)/python -m bench.estimates
 
+.PHONY: bench-documents
+bench-documents: $(VENV)/dev.installed .venv-bench/installed  ## Readers and splitters beside others; ARGS="--documents DIR"
+	$(BIN)/python -m bench.documents $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(VENV)/fuzz.installed  ## Fuzz every reader and the chunker, SECONDS=60 each; TARGETS="pdf docx" for some
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
@@ -73,7 +77,7 @@ requirements: $(VENV)/dev.installed  ## Compile requirements/*.in anew; UPGRADE=
 
 .PHONY: clean
 clean:  ## Remove what was built or cached; .data, where embedded mode keeps its documents, stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -99,4 +103,10 @@ $(VENV)/fuzz.installed: requirements/fuzz.txt | $(BIN)/python
 $(VENV)/peers.installed: requirements/bench.txt | $(BIN)/python
 	$(BIN)/python -m venv $(VENV)/peers
 	$(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# Other readers and splitters, which share nothing with the service.
+.venv-bench/installed: requirements/bench-documents.txt | $(BIN)/python
+	$(BIN)/python -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@

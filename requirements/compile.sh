@@ -19,3 +19,5 @@ compile dev "$@"
 for name in base web worker clock client embedded fuzz bench; do
     compile "$name" --constraint requirements/dev.txt "$@"
 done
+# These share nothing with the service.
+compile bench-documents "$@"
