@@ -34,7 +34,7 @@ from tests.servers import eventually
 from tests.tasks.conftest import Desk
 
 #: `HYPOTHESIS_PROFILE=search` looks for new lives for some minutes; CI lives the same ones every time.
-hypothesis.settings.register_profile("ci", max_examples=16, stateful_step_count=40, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=30, stateful_step_count=50, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("search", max_examples=400, stateful_step_count=60, deadline=None)
 PROFILE = hypothesis.settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
@@ -67,7 +67,7 @@ LATER = (
 )
 
 #: Tasks of one life that are enough to get in each other's way.
-MOST = 12
+MOST = 6
 TYPES = st.sampled_from(["test", "document_processing", "document_deletion"])
 ERRORS = st.sampled_from(["empty", "internal", "rate_limited", "worker_crashed"])
 HOURS = st.sampled_from([1, 25])
@@ -188,12 +188,18 @@ class Lives(RuleBasedStateMachine):
         body = self.desk.broker.queues[queue].get(0)
         return Message.decode(body) if body else None
 
-    @rule(which=st.integers(0, 1), queue=st.sampled_from(QUEUES))
-    def deliver(self, which: int, queue: str) -> None:
-        message = self.next_message(queue)
-        if message is not None and queue != "callback":
-            self.delivered.append(message)
-            self.claim(self.workers[which], message)
+    def waiting(self) -> list[str]:
+        """The queues of tasks in which there are messages."""
+        return [name for name in QUEUES if name != "callback" and self.desk.broker.queues[name].ready]
+
+    @precondition(lambda self: self.waiting())
+    @rule(which=st.integers(0, 1), data=st.data(), count=st.integers(1, 3))
+    def deliver(self, which: int, data: Any, count: int) -> None:
+        queue = data.draw(st.sampled_from(self.waiting()))
+        for _ in range(count):
+            if (message := self.next_message(queue)) is not None:
+                self.delivered.append(message)
+                self.claim(self.workers[which], message)
 
     @precondition(lambda self: self.delivered)
     @rule(data=st.data(), which=st.integers(0, 1))
@@ -312,10 +318,13 @@ class Lives(RuleBasedStateMachine):
         with unit_of_work() as unit:
             presence.leave(unit)
 
-    @rule(which=st.integers(0, 1))
-    def crash(self, which: int) -> None:
+    @precondition(lambda self: any(each.claims for each in self.workers))
+    @rule(which=st.integers(0, 1), noticed=st.booleans())
+    def crash(self, which: int, noticed: bool) -> None:
         worker = self.replaced(which)
         self.desk.sql("UPDATE workers SET heartbeat_at = now() - interval '1 hour' WHERE id = :id", id=worker.id)
+        if noticed:
+            self.tick()
 
     def replaced(self, which: int) -> Worker:
         """Another worker takes its place; what it held, it may yet try to write."""
@@ -457,7 +466,7 @@ class Lives(RuleBasedStateMachine):
         """Do whatever the messages in the queues are about, and what follows from that."""
         worker = self.workers[0]
         for queue in QUEUES:
-            while queue != "callback" and (message := self.next_message(queue)) is not None:
+            while queue in self.waiting() and (message := self.next_message(queue)) is not None:
                 self.claim(worker, message)
                 while worker.claims:
                     claim = worker.claims.pop()
