@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compile requirements/*.in to *.txt. dev.in holds all the others but bench.in, so it is solved first and the rest
-# follow its versions. Which index is asked is the machine's own affair: its address is written nowhere.
+# Compile requirements/*.in to *.txt. dev.in holds all the others but those of benchmarks, so it is solved first and
+# the rest follow its versions. Which index is asked is the machine's own affair: its address is written nowhere.
 # Usage: make requirements [UPGRADE=1]
 set -eu
 cd "$(dirname "$0")/.."
