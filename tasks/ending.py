@@ -163,17 +163,21 @@ _END = text(
             error = held.error,
             worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}', shards = 0
         FROM (
-            SELECT own.id, own.shards,
-                CASE WHEN own.shards > 0 THEN own.stage_started_at ELSE own.claimed_at END AS begun_at,
-                given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
-            FROM unnest(
-                CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:workers AS uuid[]),
-                CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:units AS integer[])
-            ) AS given(id, attempt, worker, result, error, units)
-            JOIN tasks AS own ON own.id = given.id
-            WHERE own.status = ANY(CAST(:sources AS text[]))
-                AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
-            ORDER BY own.id FOR UPDATE OF own
+            -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
+            SELECT found.*, given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
+            FROM (
+                SELECT * FROM unnest(
+                    CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:workers AS uuid[]),
+                    CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:units AS integer[])
+                ) AS each(id, attempt, worker, result, error, units) ORDER BY id
+            ) AS given CROSS JOIN LATERAL (
+                SELECT own.id, own.shards,
+                    CASE WHEN own.shards > 0 THEN own.stage_started_at ELSE own.claimed_at END AS begun_at
+                FROM tasks AS own
+                WHERE own.id = given.id AND own.status = ANY(CAST(:sources AS text[]))
+                    AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
+                FOR UPDATE OF own
+            ) AS found
         ) AS held
         WHERE t.id = held.id
         RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url, t.payload,

@@ -264,14 +264,19 @@ def still_held(session: Session) -> set[Key]:
 
 _CLAIM = text(
     f"""
-    WITH wanted AS (
-        SELECT DISTINCT * FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage)
-    ), free AS (
-        SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t JOIN wanted USING (id, stage)
-        WHERE t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
-            AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
-            AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
-        ORDER BY t.id LIMIT :places FOR UPDATE OF t
+    WITH free AS (
+        -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
+        SELECT found.* FROM (
+            SELECT DISTINCT * FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage) ORDER BY id
+        ) AS wanted CROSS JOIN LATERAL (
+            SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t
+            WHERE t.id = wanted.id AND t.stage = wanted.stage
+                AND t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
+                AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
+                AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
+            FOR UPDATE OF t
+        ) AS found
+        LIMIT :places
     ), holder AS (
         -- Writes also where nothing changes: so whoever ends the holder waits, and then sees who stood back.
         INSERT INTO locks AS held (kb_id, subject, task_id)
