@@ -1,4 +1,4 @@
-"""A sheet of a workbook: its name a heading, its rows a table that repeats its header every few rows."""
+"""A sheet of a workbook: its name a heading, its rows a table."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from documents.readers.csv import has_header
 from documents.text import Writer, table_lines
 
-#: So long a table fits into a chunk of the usual size together with the sheet's name.
-_TABLE = 800
-#: A table is at least so many times as long as its header, or the header would be most of the text.
-_HEADERS = 4
 _SAMPLE_ROWS = 200
 
 #: The cells of a row that hold something, by column.
@@ -44,21 +40,11 @@ def _rows(writer: Writer, rows: list[Row]) -> None:
 
 
 def _table(writer: Writer, rows: list[list[str]]) -> None:
-    """Write tables of a few rows each, so that every row is near the names of its columns."""
-    if not rows:
-        return
-    header = rows[0] if has_header(rows[:_SAMPLE_ROWS]) else [""] * len(rows[0])
-    longest = max(_TABLE, _HEADERS * _length(header))
-    part, length = [rows[0]], _length(rows[0])
-    for row in rows[1:]:
-        if length + _length(row) > longest and len(part) > 1:
-            writer.block(table_lines(part), "table")
-            part, length = [header], _length(header)
-        part.append(row)
-        length += _length(row)
-    writer.block(table_lines(part), "table")
+    """Write one table, each row once: the chunker has its header go with every chunk.
 
-
-def _length(row: list[str]) -> int:
-    """About how many characters a row takes."""
-    return sum(map(len, row)) + 3 * len(row)
+    A table without a header has an empty one, or its first row would go with chunks to which it says nothing.
+    """
+    if len(rows) > 1 and not has_header(rows[:_SAMPLE_ROWS]):
+        rows = [[""] * len(rows[0]), *rows]
+    if rows:
+        writer.block(table_lines(rows), "table")

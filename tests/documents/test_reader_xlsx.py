@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from documents.text import table_lines
+from documents.chunking import split
+from documents.measure import CHARACTERS, LOCAL, measure
+from documents.readers.sheet import write_sheet
+from documents.text import Writer, table_lines
 from errors import TaskError
 from tests.documents import office, samples
 from tests.documents.office import Cell, xlsx
@@ -30,13 +35,36 @@ def test_numbers_and_dates_are_as_they_are_shown(read: Read) -> None:
     assert "| 2028-01-02 |" in read("a.xlsx", xlsx({"S": rows}, formats, since_1904=True)).text
 
 
-def test_the_header_is_repeated_every_few_rows_and_no_row_is_lost(read: Read) -> None:
+@pytest.mark.parametrize("measured_in", [CHARACTERS, LOCAL])
+def test_each_row_is_there_once_and_its_header_is_with_every_chunk(read: Read, measured_in: str) -> None:
     rows = [["Name", "天数"], *([f"Person {number}", f"{number} 天"] for number in range(2000))]
-    tables = spans(read("a.xlsx", xlsx({"S": rows})), "table")
-    assert all(table.startswith("| Name | 天数 |\n| --- | --- |\n| Person ") for table in tables)
-    assert max(map(len, tables)) < 1000
-    body = [line for table in tables for line in table.splitlines()[2:]]
-    assert body == [f"| Person {number} | {number} 天 |" for number in range(2000)]
+    extracted = read("a.xlsx", xlsx({"假期": rows, "Other": rows[:3]}))
+    table = spans(extracted, "table")[0]
+    assert table == table_lines(rows)
+    assert extracted.text.startswith(f"# 假期\n\n{table}\n\n# Other\n\n| Name | 天数 |\n")
+    chunks = split(extracted.text, extracted.anchors, 300, 50, measure=measure(measured_in, extracted.text))
+    start = extracted.text.index(table)
+    inside = [chunk for chunk in chunks if start < chunk.start and chunk.end <= start + len(table)]
+    assert len(inside) > 50
+    for chunk in inside:
+        assert (chunk.context, chunk.heading_path) == ("| Name | 天数 |\n| --- | --- |", ["假期"])
+        assert set(extracted.text[chunk.start : chunk.end].split("\n")) <= set(table.split("\n"))
+
+
+@given(st.lists(st.lists(st.sampled_from(["", "Ada", "15", "假期", "0.5", "a b"]), min_size=2, max_size=4)))
+@settings(deadline=None)
+def test_no_row_is_lost_or_said_twice(rows: list[list[str]]) -> None:
+    writer = Writer()
+    write_sheet(writer, "S", [row for cells in rows if (row := {at: cell for at, cell in enumerate(cells) if cell})])
+    said = [piece for cells in rows for cell in cells for piece in cell.split()]
+    text = writer.finish("xlsx").text.replace("|", " ")
+    assert [piece for piece in text.split()[2:] if set(piece) != {"-"}] == said
+
+
+def test_a_table_without_a_header_has_an_empty_one(read: Read) -> None:
+    assert spans(read("a.xlsx", xlsx({"S": [[1, 2], [3, 4]]})), "table") == [
+        table_lines([["", ""], ["1", "2"], ["3", "4"]])
+    ]
 
 
 def test_a_title_above_gaps_and_merged_cells(read: Read) -> None:
