@@ -132,8 +132,9 @@ def _put_together(pages: Iterable[Page], outline: list[Entry], properties: dict[
     scans = Scans(pages)
     scans.require_text()
     properties["coverage"] = scans.coverage()
-    furniture = Furniture(pages)
-    writer = _write(pages, furniture, Outline(outline))
+    headings = Outline(outline)
+    furniture = Furniture(pages, headings)
+    writer = _write(pages, furniture, headings)
     warnings = scans.warnings() + furniture.warnings
     return writer.finish("pdf", pages=scans.pages, warnings=warnings, properties=properties)
 

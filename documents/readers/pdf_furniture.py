@@ -7,8 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from statistics import median
 
+from documents.readers.pdf_headings import Outline
 from documents.readers.pdf_layout import Line
 from documents.readers.pdf_pages import Page
+from documents.readers.pdf_running import Texts, running
 
 _FEWEST_PAGES = 3
 #: How many rows at each edge of a page may be furniture.
@@ -31,17 +33,24 @@ class Furniture:
     """Finds the lines that more than half of the pages repeat. `warnings` name these.
 
     A line counts only in the margin at the top or the bottom, nothing but furniture beyond it; and only if it is
-    the same everywhere, or has a number that counts the pages. So a sum at each page's end stays.
+    the same everywhere, or has a number that counts the pages, or is a running head. So a sum at each page's end stays.
     """
 
-    def __init__(self, pages: Iterable[Page]) -> None:
+    def __init__(self, pages: Iterable[Page], outline: Outline) -> None:
         sizes: list[int] = []
         edges: tuple[list[list[Row]], list[list[Row]]] = ([], [])
-        for page in pages:
+        headings: set[Place] = set()
+        letters: Counter[float] = Counter()
+        for index, page in enumerate(pages):
             sizes.append(len(page.lines))
+            headings |= {(index, at) for at in outline.levels(index, page.lines)}
+            for line in page.lines:
+                letters[line.size] += len(line.text)
             for edge, top in zip(edges, (True, False), strict=True):
                 edge.append(list(_rows(page, top)))
-        found = _dropped(edges, sum(map(bool, sizes)))
+        body = letters.most_common(1)[0][0] if letters else 0.0
+        heads = {place for edge in edges for place in running(_texts(edge, body, headings), outline)}
+        found = _dropped(edges, heads, sum(map(bool, sizes)))
         dropped = Counter(index for index, _ in found)
         left = sum(size > dropped[index] for index, size in enumerate(sizes))
         if 2 * left <= sum(map(bool, sizes)):  # pages that are alike are no furniture of each other
@@ -54,13 +63,21 @@ class Furniture:
         return [line for at, line in enumerate(lines) if (index, at) not in self._dropped]
 
 
-def _dropped(edges: Iterable[list[list[Row]]], filled: int) -> dict[Place, str]:
+def _texts(edge: list[list[Row]], body: float, headings: set[Place]) -> Texts:
+    """What may be running heads at an edge: no headings, and set no larger than the body of the text."""
+    return [
+        [(at, line.text) for row in rows for at, line in row if line.size <= body and (index, at) not in headings]
+        for index, rows in enumerate(edge)
+    ]
+
+
+def _dropped(edges: Iterable[list[list[Row]]], heads: set[Place], filled: int) -> dict[Place, str]:
     """The places and texts of what the margins of so many pages repeat."""
     dropped: dict[Place, str] = {}
     if filled < _FEWEST_PAGES:
         return dropped
     for edge in edges:
-        repeated = _repeated(edge, filled / 2)
+        repeated = _repeated(edge, heads, filled / 2)
         for index, rows in enumerate(edge):
             for row in rows:
                 found = {(index, at): line.text for at, line in row if (index, at) in repeated}
@@ -92,14 +109,16 @@ def _rows(page: Page, top: bool) -> Iterator[Row]:
         yield row
 
 
-def _repeated(edge: list[list[Row]], half: float) -> set[Place]:
-    """The lines at an edge that are the same, or count the pages, on more than `half` of them at one height."""
+def _repeated(edge: list[list[Row]], heads: set[Place], half: float) -> set[Place]:
+    """The lines at an edge that are the same, count the pages, or are heads, on more than `half` at one height."""
     groups: dict[tuple[str, int, int], list[tuple[Place, float]]] = defaultdict(list)
     for index, rows in enumerate(edge):
         for at, line in (placed for row in rows for placed in row):
             text = " ".join(line.text.split())
             found = ((index, at), line.bottom)
             groups[text, -1, 0].append(found)
+            if found[0] in heads:
+                groups["", -1, 0].append(found)
             shape = _DIGITS.sub("0", text)
             for place, number in enumerate(_DIGITS.findall(text)):
                 if len(number) < 7:

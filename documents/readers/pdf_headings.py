@@ -28,15 +28,15 @@ class Outline:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.titles: dict[int, list[tuple[int, str]]] = defaultdict(list)
         for index, level, title in entries:
-            if plain := _plain(title):
-                self.titles[index].append((level, plain))
+            if letters := letters_of(title):
+                self.titles[index].append((level, letters))
 
     def levels(self, index: int, lines: list[Line]) -> dict[int, int]:
         """The heading level of each line, by its index, that belongs to a bookmark's title."""
         wanted = self.titles.get(index)
         if not wanted:
             return {}
-        plain = [_plain(line.text) for line in lines]
+        plain = [letters_of(line.text) for line in lines]
         levels: dict[int, int] = {}
         for level, title in wanted:
             found = _runs(plain, title)
@@ -105,5 +105,11 @@ def _may_begin(line: str, title: str) -> bool:
     return title.startswith(line) or line.endswith(title) or line[-8:] in title or bool(_NUMBER.match(line))
 
 
-def _plain(text: str) -> str:
+def is_number(letters: str) -> bool:
+    """Whether letters and digits may be what numbers a heading, such as chapter3 or 第三章, or a page."""
+    return _NUMBER.match(letters) is not None
+
+
+def letters_of(text: str) -> str:
+    """A text's letters and digits alone, without case."""
     return _NOISE.sub("", text).casefold()

@@ -55,9 +55,10 @@ def test_small_documents_are_the_same_whatever_is_in_them(tmp_path: Path, seed: 
 
 
 def test_a_header_of_every_second_part_is_judged_by_all_pages(tmp_path: Path) -> None:
-    """In a part of its own each would be furniture; of the whole, none fills more than half of the pages."""
+    """In a part of its own it would be furniture; of the whole, it is on no more than half of the pages."""
     words = ("Ada wrote the first program.", "Grace found the bug.", "Alan broke the code.", "Edsger walked.")
-    made = [[Line("Odd" if at // 4 % 2 else "Even"), Line(words[at % 4] + f" {at * at}", drop=40)] for at in range(16)]
+    heads = ["Odd" if at // 4 % 2 else f"Even {at * at + 1}" for at in range(16)]
+    made = [[Line(head), Line(words[at % 4] + f" {at * at}", drop=40)] for at, head in enumerate(heads)]
     path = write(tmp_path, samples.pdf(made))
     assert in_parts(tmp_path, path, 4) == pdf.read(path)
     assert [pdf.read(path).text.count(word) for word in ("Odd", "Even")] == [8, 8]
