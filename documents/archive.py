@@ -39,9 +39,11 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._path = path
         _count_members(path)
+        self._file = path.open("rb")
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(self._file)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+            self._file.close()
             raise TaskError("corrupt", f"the archive cannot be opened: {error}") from error
         self.members = {info.filename: info for info in self._zip.infolist()}
         self._left = MAX_INFLATED
@@ -52,6 +54,7 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self._zip.close()
+        self._file.close()
 
     def __contains__(self, name: str) -> bool:
         return name in self.members
@@ -63,21 +66,50 @@ class Archive:
             return b""
         if info.flag_bits & 1:
             raise TaskError("encrypted", f"the part {name} of the archive is protected by a password")
+        if (data := self._at_once(info)) is not None:
+            self._spend(len(data))
+            return data
         if info.file_size > _VERIFIED_FROM and self._holds_more(info):
             raise self._lie(info)
         parts = []
         try:
             with self._zip.open(info) as member:
                 while part := member.read(_STEP):
-                    self._left -= len(part)
-                    if self._left < 0:
-                        raise _bomb(f"its parts inflate to more than {MAX_INFLATED:,} bytes")
+                    self._spend(len(part))
                     parts.append(part)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError) as error:
             if self._holds_more(info):
                 raise self._lie(info) from error
             raise TaskError("corrupt", f"the part {name} of the archive is damaged: {error}") from error
         return b"".join(parts)
+
+    def _at_once(self, info: zipfile.ZipInfo) -> bytes | None:
+        """A small member's bytes, in a third of the time that `zipfile` takes; None when `zipfile` has to judge it."""
+        name = info.filename.encode()
+        if max(info.file_size, info.compress_size) > _STEP or info.compress_type != zipfile.ZIP_DEFLATED:
+            return None
+        try:
+            self._file.seek(info.header_offset)
+            header = self._file.read(_LOCAL_HEADER + len(name))
+            if (
+                header[:4] != b"PK\x03\x04"
+                or header[_LOCAL_HEADER:] != name
+                or header[26:28] != len(name).to_bytes(2, "little")
+            ):
+                return None
+            self._file.seek(int.from_bytes(header[28:30], "little"), os.SEEK_CUR)
+            inflator = zlib.decompressobj(-15)
+            data = inflator.decompress(self._file.read(info.compress_size), info.file_size + 1)
+        except (zlib.error, OSError, ValueError):
+            return None
+        whole = inflator.eof and len(data) == info.file_size and zlib.crc32(data) == info.CRC
+        return data if whole else None
+
+    def _spend(self, count: int) -> None:
+        """Take inflated bytes off the budget."""
+        self._left -= count
+        if self._left < 0:
+            raise _bomb(f"its parts inflate to more than {MAX_INFLATED:,} bytes")
 
     def _holds_more(self, info: zipfile.ZipInfo) -> bool:
         """Whether a member goes on after the size that it declares; looked at without keeping anything."""

@@ -6,6 +6,7 @@ import io
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxml import etree
 
@@ -14,6 +15,7 @@ from errors import TaskError
 
 #: What a parser is never allowed, since it reads what strangers wrote.
 _CAREFUL = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+_PARSER = etree.XMLParser(**_CAREFUL, collect_ids=False)
 #: Properties of a document, by the names that they have in its XML.
 _PROPERTIES = {
     **{name: name for name in ("title", "subject", "created", "modified", "keywords", "language")},
@@ -29,7 +31,7 @@ def parse(data: bytes, part: str) -> etree._Element:
     """
     refuse_doctype(data, part)
     try:
-        return etree.fromstring(data, etree.XMLParser(**_CAREFUL))
+        return etree.fromstring(data, _PARSER)
     except etree.XMLSyntaxError as error:
         raise _broken(part, error) from error
 
@@ -109,7 +111,12 @@ def properties_of(archive: Archive) -> dict[str, str]:
 
 def name_of(element: etree._Element) -> str:
     """The tag without its namespace: Office writes two editions of it. A comment has none."""
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+    return _local(element.tag)
+
+
+@lru_cache(maxsize=1024)
+def _local(tag: object) -> str:
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def value_of(element: etree._Element | None, attribute: str = "val") -> str | None:
@@ -130,9 +137,12 @@ def reference_of(element: etree._Element, attribute: str = "id") -> str:
 def child_of(element: etree._Element | None, *path: str) -> etree._Element | None:
     """The first descendant along a path of tags, or None."""
     for tag in path:
-        if element is None:
+        for child in element if element is not None else ():
+            if _local(child.tag) == tag:
+                element = child
+                break
+        else:
             return None
-        element = next((child for child in element if name_of(child) == tag), None)
     return element
 
 

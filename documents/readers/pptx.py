@@ -68,14 +68,14 @@ class _Reader:
         known = relations(self._archive, slide.target)
         self._writer.page(number)
         before = self._writer.length
-        shapes = list(_shapes(child_of(tree, "cSld", "spTree")))
-        titles = [shape for shape in shapes if _placeholder(shape) in _TITLES]
-        for shape in titles:
-            self._writer.heading(" ".join(_texts(child_of(shape, "txBody"))), 1, "# ")
-        for shape in shapes:
-            if shape not in titles:
-                self._shape(shape, known)
-        if self._writer.length == before and any(name_of(shape) == "pic" for shape in shapes):
+        shapes = [(shape, _placeholder(shape)) for shape in _shapes(child_of(tree, "cSld", "spTree"))]
+        for shape, kind in shapes:
+            if kind in _TITLES:
+                self._writer.heading(" ".join(_texts(child_of(shape, "txBody"))), 1, "# ")
+        for shape, kind in shapes:
+            if kind not in _TITLES:
+                self._shape(shape, kind, known)
+        if self._writer.length == before and any(name_of(shape) == "pic" for shape, _ in shapes):
             self._pictures.append(number)
         self._notes(known)
 
@@ -89,8 +89,7 @@ class _Reader:
             warnings = [f"{len(self._pictures)} of {slides} slides hold no text and would need OCR: {where}"]
         return self._writer.finish("pptx", pages=slides, warnings=warnings, properties=properties)
 
-    def _shape(self, shape: etree._Element, known: dict[str, Relation]) -> None:
-        kind = _placeholder(shape)
+    def _shape(self, shape: etree._Element, kind: str | None, known: dict[str, Relation]) -> None:
         if name_of(shape) == "graphicFrame":
             self._frame(shape, known)
         elif kind not in _FURNITURE and (body := child_of(shape, "txBody")) is not None:
