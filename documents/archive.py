@@ -175,15 +175,37 @@ _MIMETYPES = {
 _MAIN_PARTS = {"word/document.xml": "docx", "ppt/presentation.xml": "pptx", "xl/workbook.xml": "xlsx"}
 
 
+_TYPES = "[Content_Types].xml"
+_MOST_OF_TYPES = 1_000_000
+
+
 def zip_format(path: Path) -> str:
     """The format of a zip file by the parts it holds: a key of the tables above, or `zip`."""
+    if format := _office_format(_first_types(path)):
+        return format
     with Archive(path) as archive:
-        types = archive.read("[Content_Types].xml")[:1_000_000]
-        for format, mark in _MARKS.items():
-            if re.search(mark, types):
-                return format
+        if format := _office_format(archive.read(_TYPES)[:_MOST_OF_TYPES]):
+            return format
         if "mimetype" in archive:
             return _MIMETYPES.get(archive.read("mimetype").strip(), "zip")
         if "META-INF/container.xml" in archive:
             return "epub"
         return next((format for part, format in _MAIN_PARTS.items() if part in archive), "zip")
+
+
+def _first_types(path: Path) -> bytes:
+    """The list of types where it is the first member, as office programs write it: the directory need not be read."""
+    with path.open("rb") as file:
+        header = file.read(_LOCAL_HEADER)
+        length, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+        if header[8:10] != b"\x08\0" or file.read(length) != _TYPES.encode():
+            return b""
+        file.seek(extra, os.SEEK_CUR)
+        try:
+            return zlib.decompressobj(-15).decompress(file.read(_MOST_OF_TYPES), _MOST_OF_TYPES)
+        except zlib.error:
+            return b""
+
+
+def _office_format(types: bytes) -> str | None:
+    return next((format for format, mark in _MARKS.items() if re.search(mark, types)), None)

@@ -158,7 +158,9 @@ def refuse_doctype(data: bytes, part: str) -> None:
     Raises:
       TaskError: corrupt.
     """
-    head = data[:4096].replace(b"\x00", b"")
+    head = data[:4096]
+    if b"\x00" in head:  # in UTF-16
+        head = head.replace(b"\x00", b"")
     if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
         raise TaskError(
             "corrupt", f"the part {part} of the document has a document type, which no office program writes"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from documents.archive import Archive
+from documents.archive import Archive, zip_format
 from errors import TaskError
 
 SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -65,3 +65,13 @@ def test_a_budget_is_for_all_members(tmp_path: Path) -> None:
         assert archive.read("0") == archive.read("1")
         with pytest.raises(TaskError, match="inflate to more than"):
             archive.read("2")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_office_document_is_known_wherever_its_types_lie(tmp_path: Path, first: bool) -> None:
+    types = (
+        b'<Override ContentType="application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"/>'
+    )
+    members = {"[Content_Types].xml": (types, zipfile.ZIP_DEFLATED), "a.xml": (b"<a/>", zipfile.ZIP_DEFLATED)}
+    write(tmp_path / "a.zip", dict(sorted(members.items(), reverse=not first)))
+    assert zip_format(tmp_path / "a.zip") == "pptx"
