@@ -21,6 +21,8 @@ from documents.readers.pdf_headings import Entry, Outline, Sizes
 from documents.readers.pdf_layout import Hyphens, Line, blocks_of, is_divided
 from documents.readers.pdf_pages import Page, lines_of, page_of
 from documents.readers.pdf_scans import Scans, recognised
+from documents.readers.pdf_tables import tables_of
+from documents.readers.sheet import write_table
 from documents.text import Extracted, Writer
 from errors import TaskError
 
@@ -150,9 +152,22 @@ def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Wri
     for index, lines in enumerate(kept()):
         levels = outline.levels(index, lines) if sizes is None else sizes.levels(lines)
         writer.page(index + 1)
-        for block in blocks_of(lines, levels, hyphens):
-            if block.level is not None:
-                writer.heading(block.text, block.level)
-            else:
-                writer.block(block.text)
+        at = 0
+        for table in tables_of(lines, levels.keys()):
+            _write_blocks(writer, lines, levels, hyphens, at, table.first)
+            write_table(writer, [[hyphens.join(cell) for cell in row] for row in table.rows], table.begins)
+            at = table.last
+        _write_blocks(writer, lines, levels, hyphens, at, len(lines))
     return writer
+
+
+def _write_blocks(
+    writer: Writer, lines: list[Line], levels: dict[int, int], hyphens: Hyphens, first: int, stop: int
+) -> None:
+    """Write the lines of a page from index `first` to before `stop`."""
+    inner = {index - first: level for index, level in levels.items() if first <= index < stop}
+    for block in blocks_of(lines[first:stop], inner, hyphens):
+        if block.level is not None:
+            writer.heading(block.text, block.level)
+        else:
+            writer.block(block.text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 #: What pdfium puts where a word is divided at a line's end.
@@ -13,7 +13,8 @@ _DIVIDED = re.compile("([^\\W\\d_]*)[\x02\ufffe]+\n?([^\\W\\d_]*)")
 _MARKS = "\x02\ufffe"
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
-_BETWEEN_CJK = re.compile(f"(?<=[{_CJK}])[ \u00a0]+(?=[{_CJK}])")
+#: What pdfium sees between two Chinese characters, and no reader where it is narrow.
+BETWEEN_CJK = re.compile(f"(?<=[{_CJK}])[ \u00a0]+(?=[{_CJK}])")
 _ENDS_CJK = re.compile(f"[{_CJK}“”‘’…—]$")
 _STARTS_CJK = re.compile(f"[{_CJK}“”‘’…—]")
 _BULLET = re.compile(
@@ -24,8 +25,16 @@ _BULLET = re.compile(
 _LEADERS = re.compile(r"(?:[ \u00a0]?[.．·…]){6,}")
 BULLETS = frozenset("•◦▪▫●○■□‣⁃∙·*–—-\uf0b7\uf0a7")
 _SENTENCE_END = tuple(".!?:;。！？：；…”」』")
+#: What stands for a wide gap until the spaces between Chinese characters are dropped.
+_WIDE = "\u2003"
+#: Cells of a row are so far apart, in sizes of their font; words that are spread to fill a line are less.
+_CELLS_APART = 1.0
 #: A line pitch this many times the usual one separates paragraphs.
 _GAP = 1.35
+
+
+#: A wide gap in a line: the index of the first character after it, and its edges in points.
+Gap = tuple[int, float, float]
 
 
 @dataclass(slots=True)
@@ -38,6 +47,7 @@ class Line:
     bottom: float
     last_bottom: float  # of the last character; a word that was divided pulls the next line into this one
     size: float
+    gaps: list[Gap] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -81,26 +91,57 @@ def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens) -> li
     usual = _pitch(lines)
     right = _right_edges(lines)
     blocks: list[Block] = []
-    parts = [lines[0].text]
+    parts = [_spaced(lines[0])]
     for index in range(1, len(lines)):
         before, line = lines[index - 1], lines[index]
         if levels.get(index - 1) != levels.get(index) or _separate(before, line, usual, right[index - 1]):
             blocks.append(_block(parts, levels.get(index - 1), hyphens))
             parts = []
-        elif _same_row(before, line):
-            parts.append(" ")
-        elif levels.get(index) is None and _short(before, right[index - 1]) and not _flows(before, line):
+        elif same_row(before, line):
+            parts.append(_WIDE if line.left - before.right > _CELLS_APART * line.size else " ")
+        elif levels.get(index) is None and _breaks(before, line, right[index - 1]):
             parts.append("\n")
         else:
             parts.append(_glue(before.text, line.text))
-        parts.append(line.text)
+        parts.append(_spaced(line))
     blocks.append(_block(parts, levels.get(len(lines) - 1), hyphens))
     return blocks
 
 
+def _breaks(before: Line, line: Line, right: float) -> bool:
+    """Whether a line stays a line of its own within a paragraph."""
+    return (_short(before, right) and not _flows(before, line)) or _is_tabular(before) or _is_tabular(line)
+
+
 def _block(parts: list[str], level: int | None, hyphens: Hyphens) -> Block:
     text = hyphens.join("".join(parts)).replace("\r", "")
-    return Block(_LEADERS.sub(" …", _BETWEEN_CJK.sub("", text)), level)
+    return Block(_LEADERS.sub(" …", BETWEEN_CJK.sub("", text)).replace(_WIDE, " "), level)
+
+
+def has_mark(text: str) -> bool:
+    """Whether a text begins with the mark of a list's item."""
+    return text[:1] in BULLETS or _BULLET.match(text) is not None
+
+
+def _spaced(line: Line) -> str:
+    """The text of a line with its wide gaps kept, which would be dropped between Chinese characters.
+
+    A word that is set wide, each character by itself, has none.
+    """
+    text = line.text
+    for at, _, _ in line.gaps:
+        before, after = text[:at].split(), text[at:].split()
+        if before and after and len(before[-1]) + len(after[0]) > 2:
+            text = text[: at - 1] + _WIDE + text[at:]
+    return text
+
+
+def _is_tabular(line: Line) -> bool:
+    """Whether a line is a row of cells rather than one of a paragraph: it has a gap that follows no item's mark."""
+    return any(
+        right - left >= _CELLS_APART * line.size and not (number == 0 and has_mark(line.text))
+        for number, (_, left, right) in enumerate(line.gaps)
+    )
 
 
 def _glue(before: str, after: str) -> str:
@@ -113,8 +154,8 @@ def _glue(before: str, after: str) -> str:
 def _separate(before: Line, line: Line, usual: float, right: float) -> bool:
     """Whether a new paragraph begins with a line."""
     if abs(before.size - line.size) > 0.12 * max(before.size, line.size):
-        return not (_same_row(before, line))
-    if _same_row(before, line):
+        return not (same_row(before, line))
+    if same_row(before, line):
         return False
     if _BULLET.match(line.text) and (
         not line.text[0].isalnum() or before.text.endswith(_SENTENCE_END) or _short(before, right)
@@ -131,7 +172,8 @@ def _separate(before: Line, line: Line, usual: float, right: float) -> bool:
     return _short(before, right) and before.text.endswith(_SENTENCE_END[:3] + _SENTENCE_END[5:8])
 
 
-def _same_row(before: Line, line: Line) -> bool:
+def same_row(before: Line, line: Line) -> bool:
+    """Whether two lines that follow each other stand at one height."""
     return abs(before.last_bottom - line.bottom) < 0.5 * max(min(before.size, line.size), 1)
 
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 from dataclasses import astuple, dataclass
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from documents.readers.pdf_layout import BULLETS, Line
+from documents.readers.pdf_layout import BETWEEN_CJK, BULLETS, Line
+
+#: A gap is wider than this, in sizes of the font: spaces between words are a third, those that fill a line a half.
+_GAP = 0.4
+#: How wide a character is on average at most, in sizes of its font; a Chinese one is 1.
+_USUAL = 0.53
+_WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
+_SPACES = re.compile(r"\S\s+(?=\S)")
+_FIXED_PITCH = 1
 
 
 @dataclass(slots=True)
@@ -44,20 +53,47 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
     text_page = page.get_textpage()
     text = text_page.get_text_range(errors="replace")
     aligned = len(text) == text_page.count_chars()
+
+    def index(place: int) -> int:
+        return place if aligned else _char_index(text_page, text, place)
+
     lines = []
     at = 0
     box, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
     for string in text.split("\n"):
         shown = string.strip(" \r\t\x00")
         if shown:
-            first = at + string.index(shown[0])
-            last = first + len(shown) - 1
-            if not aligned:
-                first, last = _char_index(text_page, text, first), _char_index(text_page, text, last)
-            lines.append(_line(text_page, shown, first, last, box, matrix))
+            start = at + string.index(shown[0])
+            line = _line(text_page, shown, index(start), index(start + len(shown) - 1), box, matrix)
+            if _may_have_gaps(line) and not _is_code(text_page, shown, index(start)):
+                for space in _SPACES.finditer(shown):
+                    pdfium.FPDFText_GetLooseCharBox(text_page, index(start + space.start()), box)
+                    left = box.right
+                    pdfium.FPDFText_GetLooseCharBox(text_page, index(start + space.end()), box)
+                    if box.left - left > _GAP * line.size:
+                        line.gaps.append((space.end(), left, box.left))
+            lines.append(line)
         at += len(string) + 1
     text_page.close()
     return lines
+
+
+def _may_have_gaps(line: Line) -> bool:
+    """Whether a line takes more room than its characters, which saves looking at each of most lines."""
+    if " " not in line.text:
+        return False
+    if not line.text.isascii() and BETWEEN_CJK.search(line.text):
+        return True
+    wide = 0 if line.text.isascii() else len(_WIDE.findall(line.text))
+    room = (line.right - line.left) / max(line.size, 1)
+    return room > _USUAL * (len(line.text) - wide) + wide
+
+
+def _is_code(text_page: pypdfium2.PdfTextPage, text: str, index: int) -> bool:
+    """Whether a line is set in a font for code, where spaces align what is no table; Chinese fonts claim to be one."""
+    flags = ctypes.c_int()
+    pdfium.FPDFText_GetFontInfo(text_page, index, None, 0, flags)
+    return bool(flags.value & _FIXED_PITCH) and not _WIDE.search(text)
 
 
 def _char_index(text_page: pypdfium2.PdfTextPage, text: str, at: int) -> int:

@@ -36,15 +36,16 @@ def _rows(writer: Writer, rows: list[Row]) -> None:
     first = next((at for at, row in enumerate(rows) if len(row) > 1), len(rows))
     for row in rows[:first]:
         writer.block("\n".join(row.values()), tight=row is not rows[0])
-    _table(writer, [[row.get(column, "") for column in columns] for row in rows[first:]])
+    write_table(writer, [[row.get(column, "") for column in columns] for row in rows[first:]])
 
 
-def _table(writer: Writer, rows: list[list[str]]) -> None:
+def write_table(writer: Writer, rows: list[list[str]], begins: bool = True) -> None:
     """Write one table, each row once: the chunker has its header go with every chunk.
 
+    begins: whether the first row may be a header, and not the middle of a longer table.
     A table without a header has an empty one, or its first row would go with chunks to which it says nothing.
     """
-    if len(rows) > 1 and not has_header(rows[:_SAMPLE_ROWS]):
+    if len(rows) > 1 and not (begins and has_header(rows[:_SAMPLE_ROWS])):
         rows = [[""] * len(rows[0]), *rows]
     if rows:
         writer.block(table_lines(rows), "table")

@@ -49,6 +49,14 @@ def pdf(
 
     catalogue, tree = add(b""), add(b"")
     font = add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
+    descendant = add(
+        b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000"
+        b" /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >> >>"
+    )
+    song = (
+        b"<< /Type /Font /Subtype /Type0 /BaseFont /STSong-Light /Encoding /UniGB-UCS2-H /DescendantFonts [%d 0 R] >>"
+    )
+    chinese = add(song % descendant)
     key, encryption = _encryption(password) if password else (None, b"")
     numbers = []
     for page in pages:
@@ -57,7 +65,7 @@ def pdf(
         stream = _rc4(_object_key(key, number), stream) if key else stream
         content = add(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
         body = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R" % (tree, content)
-        numbers.append(add(body + b" /Resources << /Font << /F1 %d 0 R >> >> >>" % font))
+        numbers.append(add(body + b" /Resources << /Font << /F1 %d 0 R /F2 %d 0 R >> >> >>" % (font, chinese)))
     kids = b" ".join(b"%d 0 R" % number for number in numbers)
     put(tree, b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, len(numbers)))
     root = b"<< /Type /Catalog /Pages %d 0 R" % tree
@@ -115,8 +123,13 @@ def _content(page: Sequence[Line | str] | None) -> bytes:
     for item in page:
         line = Line(item) if isinstance(item, str) else item
         at -= line.drop
-        text = line.text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
-        parts.append(b"BT /F1 %g Tf 1 0 0 1 %g %g Tm (%s) Tj ET" % (line.size, line.left, at, text))
+        try:
+            text = line.text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
+            shown = b"/F1 %g Tf 1 0 0 1 %g %g Tm (%s)" % (line.size, line.left, at, text)
+        except UnicodeEncodeError:
+            text = line.text.encode("utf-16-be").hex().encode()
+            shown = b"/F2 %g Tf 1 0 0 1 %g %g Tm <%s>" % (line.size, line.left, at, text)
+        parts.append(b"BT %s Tj ET" % shown)
     return b"\n".join(parts)
 
 
