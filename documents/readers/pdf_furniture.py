@@ -43,11 +43,12 @@ class Furniture:
         letters: Counter[float] = Counter()
         for index, page in enumerate(pages):
             sizes.append(len(page.lines))
-            headings |= {(index, at) for at in outline.levels(index, page.lines)}
             for line in page.lines:
                 letters[line.size] += len(line.text)
             for edge, top in zip(edges, (True, False), strict=True):
                 edge.append(list(_rows(page, top)))
+                if outline.may_name(index, (line.text for row in edge[-1] for _, line in row)):
+                    headings |= {(index, at) for at in outline.levels(index, page.lines)}
         body = letters.most_common(1)[0][0] if letters else 0.0
         heads = {place for edge in edges for place in running(_texts(edge, body, headings), outline)}
         found = _dropped(edges, heads, sum(map(bool, sizes)))

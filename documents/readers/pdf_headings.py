@@ -31,6 +31,15 @@ class Outline:
             if letters := letters_of(title):
                 self.titles[index].append((level, letters))
 
+    def may_name(self, index: int, texts: Iterable[str]) -> bool:
+        """Whether one of some lines on a page may belong to the title of a bookmark that leads there."""
+        titles = [title for _, title in self.titles.get(index, ())]
+        return any(
+            letters and (letters in title or title in letters)
+            for letters in map(letters_of, texts if titles else ())
+            for title in titles
+        )
+
     def levels(self, index: int, lines: list[Line]) -> dict[int, int]:
         """The heading level of each line, by its index, that belongs to a bookmark's title."""
         wanted = self.titles.get(index)

@@ -62,7 +62,7 @@ class Hyphens:
     """Decides whether a hyphen at a line's end divides a word or belongs to it: by the other words."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._words = {word.lower() for text in texts for word in _WORD.findall(text)}
+        self._words = {word for text in texts for word in _WORD.findall(text.lower())}
 
     def join(self, text: str) -> str:
         """The text with its divided words put together."""
@@ -115,7 +115,11 @@ def _breaks(before: Line, line: Line, right: float) -> bool:
 
 def _block(parts: list[str], level: int | None, hyphens: Hyphens) -> Block:
     text = hyphens.join("".join(parts)).replace("\r", "")
-    return Block(_LEADERS.sub(" …", BETWEEN_CJK.sub("", text)).replace(_WIDE, " "), level)
+    if not text.isascii():
+        text = BETWEEN_CJK.sub("", text).replace(_WIDE, " ")
+    if not text.isascii() or "...." in text or ". . ." in text:
+        text = _LEADERS.sub(" …", text)
+    return Block(text, level)
 
 
 def has_mark(text: str) -> bool:
@@ -203,14 +207,9 @@ def _pitch(lines: list[Line]) -> float:
 
 def _right_edges(lines: list[Line]) -> list[float]:
     """For each line, how far to the right the lines of its column reach."""
+    columns = [int(line.left // 60) for line in lines]
     widest: dict[int, float] = {}
-    for line in lines:
-        column = int(line.left // 60)
+    for column, line in zip(columns, lines, strict=True):
         widest[column] = max(widest.get(column, 0.0), line.right)
-    return [
-        max(
-            widest.get(column, 0.0)
-            for column in (int(line.left // 60) - 1, int(line.left // 60), int(line.left // 60) + 1)
-        )
-        for line in lines
-    ]
+    reach = {column: max(widest.get(column + step, 0.0) for step in (-1, 0, 1)) for column in widest}
+    return [reach[column] for column in columns]

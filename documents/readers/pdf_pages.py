@@ -14,8 +14,8 @@ from documents.readers.pdf_layout import BETWEEN_CJK, BULLETS, Line
 
 #: A gap is wider than this, in sizes of the font: spaces between words are a third, those that fill a line a half.
 _GAP = 0.4
-#: How wide a character is on average at most, in sizes of its font; a Chinese one is 1.
-_USUAL = 0.53
+#: How wide a character is on average, spaces included, in sizes of its font; a Chinese one is 1.
+_USUAL = 0.48
 _WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
 _SPACES = re.compile(r"\S\s+(?=\S)")
 _FIXED_PITCH = 1

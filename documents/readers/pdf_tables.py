@@ -61,6 +61,8 @@ def tables_of(lines: list[Line], headings: Set[int]) -> list[Table]:
     the next line. `headings` are the indexes of lines that are none of a table.
     """
     found: list[Table] = []
+    if not _may_have_any(lines):
+        return found
     rows = list(_rows(lines, headings))
     at = 0
     while at < len(rows):
@@ -80,6 +82,12 @@ def tables_of(lines: list[Line], headings: Set[int]) -> list[Table]:
     return found
 
 
+def _may_have_any(lines: list[Line]) -> bool:
+    """Whether a page has gaps in enough lines, or lines that do not go down, for a table; most have not."""
+    across = sum(before.last_bottom - line.bottom < line.size / 2 for before, line in pairwise(lines))
+    return across + sum(1 for line in lines if line.gaps) >= _FEWEST_ROWS
+
+
 def _rows(lines: list[Line], headings: Set[int]) -> Iterator[Row]:
     """The rows of a page; a heading is a row without cells."""
     first = 0
@@ -87,7 +95,11 @@ def _rows(lines: list[Line], headings: Set[int]) -> Iterator[Row]:
         if index < len(lines) and _goes_on(lines[index - 1], lines[index]):
             continue
         part = lines[first:index]
-        cells = [] if headings & set(range(first, index)) else [cell for line in part for cell in _cells(line)]
+        cells = (
+            []
+            if any(map(headings.__contains__, range(first, index)))
+            else [cell for line in part for cell in _cells(line)]
+        )
         yield Row(first, index, cells, part[0].bottom, part[0].size)
         first = index
 

@@ -49,14 +49,14 @@ def pdf(
 
     catalogue, tree = add(b""), add(b"")
     font = add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
-    descendant = add(
-        b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000"
-        b" /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >> >>"
-    )
-    song = (
-        b"<< /Type /Font /Subtype /Type0 /BaseFont /STSong-Light /Encoding /UniGB-UCS2-H /DescendantFonts [%d 0 R] >>"
-    )
-    chinese = add(song % descendant)
+    fonts = b"/F1 %d 0 R" % font
+    if any(_is_chinese(line) for page in pages for line in page or ()):
+        inner = add(
+            b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000"
+            b" /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >> >>"
+        )
+        names = b"/Type /Font /Subtype /Type0 /BaseFont /STSong-Light /Encoding /UniGB-UCS2-H"
+        fonts += b" /F2 %d 0 R" % add(b"<< %s /DescendantFonts [%d 0 R] >>" % (names, inner))
     key, encryption = _encryption(password) if password else (None, b"")
     numbers = []
     for page in pages:
@@ -65,7 +65,7 @@ def pdf(
         stream = _rc4(_object_key(key, number), stream) if key else stream
         content = add(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
         body = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R" % (tree, content)
-        numbers.append(add(body + b" /Resources << /Font << /F1 %d 0 R /F2 %d 0 R >> >> >>" % (font, chinese)))
+        numbers.append(add(body + b" /Resources << /Font << %s >> >> >>" % fonts))
     kids = b" ".join(b"%d 0 R" % number for number in numbers)
     put(tree, b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, len(numbers)))
     root = b"<< /Type /Catalog /Pages %d 0 R" % tree
@@ -123,14 +123,20 @@ def _content(page: Sequence[Line | str] | None) -> bytes:
     for item in page:
         line = Line(item) if isinstance(item, str) else item
         at -= line.drop
-        try:
+        if _is_chinese(line):
+            shown = b"<%s>" % line.text.encode("utf-16-be").hex().encode()
+        else:
             text = line.text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
-            shown = b"/F1 %g Tf 1 0 0 1 %g %g Tm (%s)" % (line.size, line.left, at, text)
-        except UnicodeEncodeError:
-            text = line.text.encode("utf-16-be").hex().encode()
-            shown = b"/F2 %g Tf 1 0 0 1 %g %g Tm <%s>" % (line.size, line.left, at, text)
-        parts.append(b"BT %s Tj ET" % shown)
+            shown = b"(%s)" % text
+        font = b"F2" if _is_chinese(line) else b"F1"
+        parts.append(b"BT /%s %g Tf 1 0 0 1 %g %g Tm %s Tj ET" % (font, line.size, line.left, at, shown))
     return b"\n".join(parts)
+
+
+def _is_chinese(line: Line | str) -> bool:
+    """Whether a line needs a font of its own."""
+    text = line if isinstance(line, str) else line.text
+    return any(character >= "\u2e80" for character in text)
 
 
 def _encryption(password: str) -> tuple[bytes, bytes]:
