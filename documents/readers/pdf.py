@@ -146,7 +146,7 @@ def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Wri
         return (furniture.without(index, page.lines) for index, page in enumerate(pages))
 
     divided = any(is_divided(line.text) for lines in kept() for line in lines)
-    hyphens = Hyphens(line.text for lines in kept() for line in lines if divided)
+    hyphens = Hyphens("\n".join(line.text for line in lines) for lines in kept() if divided)
     sizes = None if outline.titles else Sizes(line for lines in kept() for line in lines)
     writer = Writer()
     for index, lines in enumerate(kept()):

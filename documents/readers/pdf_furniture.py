@@ -56,12 +56,15 @@ class Furniture:
         left = sum(size > dropped[index] for index, size in enumerate(sizes))
         if 2 * left <= sum(map(bool, sizes)):  # pages that are alike are no furniture of each other
             found = {}
-        self._dropped = found.keys()
+        self._dropped: dict[int, set[int]] = defaultdict(set)
+        for index, at in found:
+            self._dropped[index].add(at)
         self.warnings = _told(found[place] for place in sorted(found))
 
     def without(self, index: int, lines: list[Line]) -> list[Line]:
         """The lines of a page that are none."""
-        return [line for at, line in enumerate(lines) if (index, at) not in self._dropped]
+        dropped = self._dropped.get(index)
+        return [line for at, line in enumerate(lines) if at not in dropped] if dropped else lines
 
 
 def _texts(edge: list[list[Row]], body: float, headings: set[Place]) -> Texts:

@@ -10,6 +10,8 @@ from documents.readers.pdf_layout import Line
 
 _NOISE = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"(?:chapter|section|appendix|part|第)?[\divxlc一二三四五六七八九十a-z]{0,8}[章节節部篇]?$")
+_BEGINNING = 4  # so much of a title is its beginning, in letters
+_LONGEST_NUMBER = 12  # with its word, as in chapter
 _MOST_LINES = 4  # that a heading may run over
 _LARGER = 1.12
 _LEVELS = 4
@@ -32,10 +34,10 @@ class Outline:
                 self.titles[index].append((level, letters))
 
     def may_name(self, index: int, texts: Iterable[str]) -> bool:
-        """Whether one of some lines on a page may belong to the title of a bookmark that leads there."""
+        """Whether one of some lines on a page may be the title of a bookmark that leads there, or begin it."""
         titles = [title for _, title in self.titles.get(index, ())]
         return any(
-            letters and (letters in title or title in letters)
+            letters.endswith(title) or _begins(letters, title)
             for letters in map(letters_of, texts if titles else ())
             for title in titles
         )
@@ -97,7 +99,7 @@ def _runs(plain: list[str], title: str) -> list[list[int]]:
     """Where a title stands among the lines: runs of indices, the heading's number included."""
     runs = []
     for first, start in enumerate(plain):
-        if not start or not _may_begin(start, title):
+        if not 0 < len(start) <= len(title) + _LONGEST_NUMBER or not _may_begin(start, title):
             continue
         joined = ""
         for last in range(first, min(first + _MOST_LINES, len(plain))):
@@ -105,9 +107,15 @@ def _runs(plain: list[str], title: str) -> list[list[int]]:
             if joined == title or (joined.endswith(title) and _NUMBER.match(joined.removesuffix(title))):
                 runs.append(list(range(first, last + 1)))
                 break
-            if len(joined) > len(title) + 12:
+            if len(joined) > len(title) + _LONGEST_NUMBER:
                 break
     return runs
+
+
+def _begins(letters: str, title: str) -> bool:
+    """Whether a line is the first of a title's lines, perhaps after its number."""
+    at = letters.find(title[:_BEGINNING])
+    return at >= 0 and title.startswith(letters[at:])
 
 
 def _may_begin(line: str, title: str) -> bool:

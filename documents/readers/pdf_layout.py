@@ -94,10 +94,11 @@ def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens) -> li
     parts = [_spaced(lines[0])]
     for index in range(1, len(lines)):
         before, line = lines[index - 1], lines[index]
-        if levels.get(index - 1) != levels.get(index) or _separate(before, line, usual, right[index - 1]):
+        row = same_row(before, line)
+        if levels.get(index - 1) != levels.get(index) or (not row and _separate(before, line, usual, right[index - 1])):
             blocks.append(_block(parts, levels.get(index - 1), hyphens))
             parts = []
-        elif same_row(before, line):
+        elif row:
             parts.append(_WIDE if line.left - before.right > _CELLS_APART * line.size else " ")
         elif levels.get(index) is None and _breaks(before, line, right[index - 1]):
             parts.append("\n")
@@ -133,7 +134,7 @@ def _spaced(line: Line) -> str:
     A word that is set wide, each character by itself, has none.
     """
     text = line.text
-    for at, _, _ in line.gaps:
+    for at, _, _ in line.gaps if not text.isascii() else ():
         before, after = text[:at].split(), text[at:].split()
         if before and after and len(before[-1]) + len(after[0]) > 2:
             text = text[: at - 1] + _WIDE + text[at:]
@@ -142,7 +143,7 @@ def _spaced(line: Line) -> str:
 
 def _is_tabular(line: Line) -> bool:
     """Whether a line is a row of cells rather than one of a paragraph: it has a gap that follows no item's mark."""
-    return any(
+    return bool(line.gaps) and any(
         right - left >= _CELLS_APART * line.size and not (number == 0 and has_mark(line.text))
         for number, (_, left, right) in enumerate(line.gaps)
     )
@@ -152,15 +153,13 @@ def _glue(before: str, after: str) -> str:
     """What stands between two lines of a paragraph: nothing in Chinese, or where a word is divided."""
     if before[-1] in _MARKS:
         return ""
-    return "" if _ENDS_CJK.search(before) and _STARTS_CJK.match(after) else " "
+    return "" if not before.isascii() and _ENDS_CJK.search(before) and _STARTS_CJK.match(after) else " "
 
 
 def _separate(before: Line, line: Line, usual: float, right: float) -> bool:
-    """Whether a new paragraph begins with a line."""
+    """Whether a new paragraph begins with a line below another."""
     if abs(before.size - line.size) > 0.12 * max(before.size, line.size):
-        return not (same_row(before, line))
-    if same_row(before, line):
-        return False
+        return True
     if _BULLET.match(line.text) and (
         not line.text[0].isalnum() or before.text.endswith(_SENTENCE_END) or _short(before, right)
     ):

@@ -59,17 +59,18 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
 
     lines = []
     at = 0
+    raw = text_page.raw  # which ctypes takes at once, other than its wrapper
     box, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
     for string in text.split("\n"):
         shown = string.strip(" \r\t\x00")
         if shown:
             start = at + string.index(shown[0])
-            line = _line(text_page, shown, index(start), index(start + len(shown) - 1), box, matrix)
-            if _may_have_gaps(line) and not _is_code(text_page, shown, index(start)):
+            line = _line(raw, shown, index(start), index(start + len(shown) - 1), box, matrix)
+            if _may_have_gaps(line) and not _is_code(raw, shown, index(start)):
                 for space in _SPACES.finditer(shown):
-                    pdfium.FPDFText_GetLooseCharBox(text_page, index(start + space.start()), box)
+                    pdfium.FPDFText_GetLooseCharBox(raw, index(start + space.start()), box)
                     left = box.right
-                    pdfium.FPDFText_GetLooseCharBox(text_page, index(start + space.end()), box)
+                    pdfium.FPDFText_GetLooseCharBox(raw, index(start + space.end()), box)
                     if box.left - left > _GAP * line.size:
                         line.gaps.append((space.end(), left, box.left))
             lines.append(line)
@@ -89,7 +90,7 @@ def _may_have_gaps(line: Line) -> bool:
     return room > _USUAL * (len(line.text) - wide) + wide
 
 
-def _is_code(text_page: pypdfium2.PdfTextPage, text: str, index: int) -> bool:
+def _is_code(text_page: pdfium.FPDF_TEXTPAGE, text: str, index: int) -> bool:
     """Whether a line is set in a font for code, where spaces align what is no table; Chinese fonts claim to be one."""
     flags = ctypes.c_int()
     pdfium.FPDFText_GetFontInfo(text_page, index, None, 0, flags)
@@ -103,7 +104,7 @@ def _char_index(text_page: pypdfium2.PdfTextPage, text: str, at: int) -> int:
 
 
 def _line(
-    text_page: pypdfium2.PdfTextPage,
+    text_page: pdfium.FPDF_TEXTPAGE,
     text: str,
     first: int,
     last: int,
