@@ -75,7 +75,7 @@ def tables_of(lines: list[Line], headings: Set[int]) -> list[Table]:
             columns, stop = wider, stop + 1
         if columns is not None and stop - at >= _FEWEST_ROWS and _is_table(rows, at, stop, columns):
             table = rows[at:stop]
-            cells = [_filled(row, columns) for row in table]
+            cells = _without_stray_names([_filled(row, columns) for row in table])
             begins = at == 0 or not _follows(rows[at - 1], rows[at])
             found.append(Table(table[0].first, table[-1].last, cells, begins))
         at = stop
@@ -150,6 +150,20 @@ def _filled(row: Row, columns: list[Cell]) -> list[str]:
     return [texts.get(at, "") for at in range(len(columns))]
 
 
+def _without_stray_names(rows: list[list[str]]) -> list[list[str]]:
+    """Rows whose columns have their names, where one stood so far to a side that it seemed a column of its own."""
+    at = 0
+    while at + 1 < len(rows[0]):
+        named, other = ([row[place] for row in rows] for place in (at, at + 1))
+        if not any(one and another for one, another in zip(named, other, strict=True)) and (
+            not any(named[1:]) or not any(other[1:])
+        ):
+            rows = [[*row[:at], row[at] or row[at + 1], *row[at + 2 :]] for row in rows]
+        else:
+            at += 1
+    return rows
+
+
 def _is_table(rows: list[Row], first: int, stop: int, columns: list[Cell]) -> bool:
     table = rows[first:stop]
     cells: list[list[Cell]] = [[] for _ in columns]
@@ -157,6 +171,8 @@ def _is_table(rows: list[Row], first: int, stop: int, columns: list[Cell]) -> bo
         for cell in row.cells:
             cells[_column(cell, columns)].append(cell)
     if len(columns) == 2 and _are_marks([cell.text for cell in cells[0]]):
+        return False
+    if 2 * sum(map(len, cells)) < len(table) * len(columns):  # a drawing
         return False
     long = sum(sum(len(cell.text) for cell in column) > _LONG * len(column) for column in cells)
     size = table[0].size

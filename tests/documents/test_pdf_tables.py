@@ -54,6 +54,23 @@ def test_the_first_row_is_the_header_where_it_names_the_columns(read: Read) -> N
     assert spans(read("a.pdf", samples.pdf([table(amounts)])), "table") == [table_lines([["", ""], *amounts])]
 
 
+def test_a_name_at_the_other_side_of_its_column_is_still_its_name(read: Read) -> None:
+    made = [Line("Year", left=72), Line("Ducks", left=200, drop=0)]
+    for year, ducks in ((2019, 120), (2020, 135), (2021, 150)):
+        made += [Line(str(year), left=120, drop=16), Line(str(ducks), left=208, drop=0)]
+    wanted = table_lines([["Year", "Ducks"], ["2019", "120"], ["2020", "135"], ["2021", "150"]])
+    assert spans(read("a.pdf", samples.pdf([made])), "table") == [wanted]
+
+
+def test_a_drawing_with_words_is_no_table(read: Read) -> None:
+    made = [
+        Line(f"step {number}", left=72 + 40 * number + 200 * side, drop=0 if side else 18)
+        for number in range(5)
+        for side in (0, 1)
+    ]
+    assert spans(read("a.pdf", samples.pdf([made])), "table") == []
+
+
 def test_cells_of_too_few_rows_stay_apart_and_on_lines_of_their_own(read: Read) -> None:
     made = ["员工每年享有十五天带薪年假，五年后增加", *table([["姓名", "部门"], ["张三", "研发部"]])]
     assert read("a.pdf", samples.pdf([made])).text.split("\n")[-2:] == ["姓名 部门", "张三 研发部"]
