@@ -16,6 +16,7 @@ from errors import TaskError
 from models import database
 from settings import settings
 from tasks.shards import ranges
+from tasks.types.document_processing import document_id_of
 from tasks.unit import unit_of_work
 from tasks.work import Advance
 
@@ -52,7 +53,7 @@ def begin(work: Work) -> tuple[Embedder, int]:
     name = provider.name  # for which an endpoint may have to be asked
     with database.transaction() as session:
         if settled is None:
-            index.require_embedder(session, work.kb_id, index.facts(session, work.task_id).document_id, name)
+            index.require_embedder(session, work.kb_id, document_id_of(work.payload), name)
         return provider, vectors.begin(session, work.task_id, name)
 
 
@@ -68,10 +69,10 @@ def settle(work: Work) -> bool:
 
     Whatever was stored of it is taken back: nothing of it was shown. Returns whether that was so.
     """
+    if work.payload.get("embedder"):
+        return False
     with database.transaction() as session:
-        indexed_with = search.embedder_of(session, work.kb_id)
-        made_with = index.facts(session, work.task_id).embedder
-        if work.payload.get("embedder") or indexed_with in (None, made_with):
+        if not index.is_of_other_embedder(session, work.task_id):
             return False
         index.unstore(session, work.task_id)
     provider, units = begin(work)
@@ -109,14 +110,16 @@ def embed(
     with database.transaction() as session:
         vectors.reuse(session, version_id, indexes)
         left = vectors.count_undone(session, version_id, indexes)
+        drafts = vectors.undone(session, version_id, indexes, provider.batch_size)
     while left:
         work.report(before + len(indexes) - left, units or len(indexes))
-        with database.transaction() as session:
-            drafts = vectors.undone(session, version_id, indexes, provider.batch_size)
         drafts = drafts[: fitting([draft.text for draft in drafts], provider)]
         for places, outcome in outcomes(request, [draft.text for draft in drafts]):
             _keep(work, version_id, provider, pace, drafts[places.start : places.stop], outcome)
         left -= len(drafts)
+        if left:
+            with database.transaction() as session:
+                drafts = vectors.undone(session, version_id, indexes, provider.batch_size)
 
 
 def _keep(

@@ -20,9 +20,9 @@ from broker.delivery import Delivery
 log = structlog.get_logger(__name__)
 
 #: Messages that are pulled besides the prefetch while a worker works ahead.
-WIDTH = 100
+WIDTH = 200
 #: How far a worker must work ahead before it is pulled for wider.
-WIDE_FROM = 8
+WIDE_FROM = 32
 
 _LOST = (AssertionError, pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError)
 

@@ -26,6 +26,66 @@ from documents.text import Anchor, Extracted
 from errors import TaskError
 from models import Base, Chunk, Document, Draft, DraftVector, Version
 
+# Statements that every document needs are made once: to make them costs more than to run them.
+_OWN = Version.id == bindparam("version_id")
+_MADE = aliased(Version)
+
+_LOCK = (
+    select(Version.kb_id, Version.document_id, Version.embedder, Version.chunks, Version.number, Version.warnings)
+    .where(_OWN)
+    .with_for_update(key_share=True)
+)
+_FACTS = select(Version).where(_OWN).options(defer(Version.text), defer(Version.anchors))
+_TEXT = select(Version.text, Version.anchors).where(_OWN)
+_EDITION = (
+    select(
+        Version.text,
+        Version.parameters,
+        _MADE.parameters.label("wanted"),
+        func.array_agg(Chunk.start_offset).label("starts"),
+        func.array_agg(Chunk.end_offset).label("ends"),
+    )
+    .select_from(_MADE)
+    .join(Document, (Document.kb_id == _MADE.kb_id) & (Document.document_id == _MADE.document_id))
+    .join(Version, Version.id == Document.version_id)
+    .join(Chunk, Chunk.version_id == Version.id)
+    .where(_MADE.id == bindparam("version_id"))
+    .group_by(Version.id, _MADE.id)
+)
+_DELETE_DRAFTS = text("""
+    WITH vectors AS (DELETE FROM draft_vectors WHERE version_id = :version_id)
+    DELETE FROM drafts WHERE version_id = :version_id
+""")
+_FORGET_DRAFTS = text("""
+    WITH vectors AS (DELETE FROM draft_vectors WHERE version_id = :version_id),
+         drafts AS (DELETE FROM drafts WHERE version_id = :version_id)
+    UPDATE versions SET embedder = NULL WHERE id = :version_id
+""")
+_COUNT_DRAFTS = text("""
+    SELECT (SELECT count(*) FROM drafts WHERE version_id = :version_id),
+           (SELECT count(*) FROM draft_vectors WHERE version_id = :version_id)
+""")
+_OTHER_EMBEDDER = text("""
+    SELECT embedder FROM documents
+     WHERE kb_id = :kb_id AND document_id <> :document_id AND embedder <> :embedder LIMIT 1
+""")
+_NOTE_CHUNKS = text("""
+    UPDATE versions SET chunks = (SELECT count(*) FROM chunks WHERE version_id = :version_id)
+     WHERE id = :version_id RETURNING chunks
+""")
+_COUNT_CHUNKS = text("SELECT count(*), coalesce(sum(token_count), 0) FROM chunks WHERE version_id = :version_id")
+_IS_OF_OTHER_EMBEDDER = text("""
+    SELECT FROM versions v CROSS JOIN LATERAL (SELECT embedder FROM documents WHERE kb_id = v.kb_id LIMIT 1) AS kb
+     WHERE v.id = :version_id AND kb.embedder IS DISTINCT FROM v.embedder
+""")
+_LOCK_KB = text("SELECT pg_advisory_xact_lock(hashtextextended(:kb_id, 0))")
+_SHOWN = text("""
+    SELECT d.version_id, v.number, coalesce(v.origin, v.id) AS origin
+      FROM documents d JOIN versions v ON v.id = d.version_id
+     WHERE d.kb_id = :kb_id AND d.document_id = :document_id
+""")
+_NUMBER = text("UPDATE versions SET number = :number WHERE id = :version_id")
+
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
@@ -119,9 +179,7 @@ def facts(session: Session, version_id: UUID) -> Version:
     Raises:
       TaskError: internal, when there is no such version.
     """
-    found = session.scalar(
-        select(Version).where(Version.id == version_id).options(defer(Version.text), defer(Version.anchors))
-    )
+    found = session.scalar(_FACTS, {"version_id": version_id})
     if found is None:
         raise TaskError("internal", f"the version {version_id} is gone")
     return found
@@ -134,30 +192,14 @@ def digest(session: Session, version_id: UUID) -> bytes | None:
 
 def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
     """The text of a version and its anchors."""
-    body, anchors = session.execute(select(Version.text, Version.anchors).where(Version.id == version_id)).one()
+    body, anchors = session.execute(_TEXT, {"version_id": version_id}).one()
     return body, [Anchor(**record) for record in anchors]
 
 
 def edition(session: Session, version_id: UUID) -> Edition | None:
     """What the document of a version shows now, and where that is cut; None when it shows nothing, or was cut by
     other parameters."""
-    made = aliased(Version)
-    rows = session.execute(
-        select(
-            Version.text,
-            Version.parameters,
-            made.parameters.label("wanted"),
-            func.array_agg(Chunk.start_offset).label("starts"),
-            func.array_agg(Chunk.end_offset).label("ends"),
-        )
-        .select_from(made)
-        .join(Document, (Document.kb_id == made.kb_id) & (Document.document_id == made.document_id))
-        .join(Version, Version.id == Document.version_id)
-        .join(Chunk, Chunk.version_id == Version.id)
-        .where(made.id == version_id)
-        .group_by(Version.id, made.id)
-    )
-    shown = rows.one_or_none()
+    shown = session.execute(_EDITION, {"version_id": version_id}).one_or_none()
     if shown is None or _of_chunks(shown.parameters) != _of_chunks(shown.wanted):
         return None
     return Edition(shown.text, sorted(zip(shown.starts, shown.ends, strict=True)))
@@ -170,10 +212,8 @@ def _of_chunks(parameters: dict[str, Any]) -> dict[str, Any]:
 def write_drafts(session: Session, version_id: UUID, text: str, pieces: Iterable[Piece]) -> int:
     """Keep the chunks of a version, in place of what an earlier attempt kept; returns how many."""
     lock(session, version_id)
-    session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
-    session.execute(delete(Draft).where(Draft.version_id == version_id))
     # Whatever was embedded of earlier drafts is gone: see `documents.vectors.begin`.
-    session.execute(update(Version).where(Version.id == version_id).values(embedder=None))
+    session.execute(_FORGET_DRAFTS, {"version_id": version_id})
     count = 0
 
     def rows() -> Iterable[Sequence[bytes | None]]:
@@ -209,9 +249,7 @@ def _searched(piece: Piece) -> list[str]:
 
 def count_drafts(session: Session, version_id: UUID) -> tuple[int, int]:
     """How many chunks a version in the making has, and how many of these have their vector."""
-    drafts = select(func.count()).where(Draft.version_id == version_id).scalar_subquery()
-    vectors = select(func.count()).where(DraftVector.version_id == version_id).scalar_subquery()
-    total, done = session.execute(select(drafts, vectors)).one()
+    total, done = session.execute(_COUNT_DRAFTS, {"version_id": version_id}).one()
     return total, done
 
 
@@ -221,11 +259,7 @@ def require_embedder(session: Session, kb_id: str, document_id: str, embedder: s
     Raises:
       TaskError: embedder_rejected, when other documents of the KB have vectors of another.
     """
-    other = session.scalar(
-        select(Document.embedder)
-        .where(Document.kb_id == kb_id, Document.document_id != document_id, Document.embedder != embedder)
-        .limit(1)
-    )
+    other = session.scalar(_OTHER_EMBEDDER, {"kb_id": kb_id, "document_id": document_id, "embedder": embedder})
     if other is not None:
         raise TaskError(
             "embedder_rejected",
@@ -265,11 +299,15 @@ def store(session: Session, version_id: UUID, *, joining: bool = True) -> int:
         require_embedder(session, version.kb_id, version.document_id, version.embedder)
     session.execute(_STORE, {"version_id": version_id, "kb_id": version.kb_id, "embedder": version.embedder})
     # Counted, not taken from the drafts: they are gone when this runs again after the swap.
-    count = session.scalar(select(func.count()).where(Chunk.version_id == version_id)) or 0
+    count: int = session.execute(_NOTE_CHUNKS, {"version_id": version_id}).scalar_one()
     if not count:
         raise TaskError("empty", "the document has no chunks")
-    session.execute(update(Version).where(Version.id == version_id).values(chunks=count))
     return count
+
+
+def is_of_other_embedder(session: Session, version_id: UUID) -> bool:
+    """Whether a version's KB is indexed with another embedder than it was made with."""
+    return session.execute(_IS_OF_OTHER_EMBEDDER, {"version_id": version_id}).first() is not None
 
 
 def unstore(session: Session, version_id: UUID) -> None:
@@ -281,7 +319,7 @@ def unstore(session: Session, version_id: UUID) -> None:
 
 def lock_kb(session: Session, kb_id: str) -> None:
     """Keep others from changing what documents of a KB show, until this transaction ends."""
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(kb_id, 0))))
+    session.execute(_LOCK_KB, {"kb_id": kb_id})
 
 
 def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None = None) -> Swapped:
@@ -296,25 +334,18 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
       TaskError: internal, when chunks are missing; embedder_rejected, see `require_embedder`.
     """
     version = lock(session, version_id)
-    count, tokens = session.execute(
-        select(func.count(), func.coalesce(func.sum(Chunk.token_count), 0)).where(Chunk.version_id == version_id)
-    ).one()
+    count, tokens = session.execute(_COUNT_CHUNKS, {"version_id": version_id}).one()
     if not count or count != version.chunks or version.embedder is None:
         raise TaskError("internal", f"{count} of {version.chunks} chunks of the version are stored")
-    session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
-    session.execute(delete(Draft).where(Draft.version_id == version_id))
+    session.execute(_DELETE_DRAFTS, {"version_id": version_id})
     # Two embedders that come into an empty KB at once: the second must see the first. Held until the commit only.
     lock_kb(session, version.kb_id)
-    shown = session.execute(
-        select(Document.version_id, Version.number, func.coalesce(Version.origin, Version.id).label("origin"))
-        .join(Version, Version.id == Document.version_id)
-        .where(Document.kb_id == version.kb_id, Document.document_id == version.document_id)
-    ).one_or_none()
+    shown = session.execute(_SHOWN, {"kb_id": version.kb_id, "document_id": version.document_id}).one_or_none()
     if shown is not None and shown.origin >= version_id:
         return Swapped(shown.origin == version_id, version.number, [])
     require_embedder(session, version.kb_id, version.document_id, version.embedder)
     number = (shown.number or 0) + 1 if shown is not None else 1
-    session.execute(update(Version).where(Version.id == version_id).values(number=number))
+    session.execute(_NUMBER, {"version_id": version_id, "number": number})
     facts = {"version_id": version_id, "embedder": version.embedder, "chunks": count, "tokens": tokens}
     session.execute(
         insert(Document)
@@ -375,17 +406,13 @@ def _delete_some(session: Session, model: type[Base], versions: Sequence[UUID], 
     return deleted
 
 
-def lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | None, int | None]:
+def lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | None, int | None, list[Any]]:
     """Keep other attempts at the same version away until this transaction ends.
 
     Raises:
       TaskError: internal, when there is no such version.
     """
-    found = session.execute(
-        select(Version.kb_id, Version.document_id, Version.embedder, Version.chunks, Version.number)
-        .where(Version.id == version_id)
-        .with_for_update(key_share=True)
-    ).one_or_none()
+    found = session.execute(_LOCK, {"version_id": version_id}).one_or_none()
     if found is None:
         raise TaskError("internal", f"the version {version_id} is gone")
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from errors import TaskError
 from models import Blob, database
@@ -85,6 +85,9 @@ def storage(settings: Settings) -> Storage:
     return Files(settings.storage_url) if settings.storage_url else Table()
 
 
+_PAGE = select(Blob.data).where(Blob.id == bindparam("id"), Blob.page == bindparam("page"))
+
+
 class Table(Storage):
     """Pages of 1 MiB, each written in a transaction of its own, so that no upload is ever whole in memory."""
 
@@ -100,11 +103,13 @@ class Table(Storage):
         number = 0
         while True:
             with database.transaction() as session:
-                page = session.scalar(select(Blob.data).where(Blob.id == upload_id, Blob.page == number))
+                page = session.scalar(_PAGE, {"id": upload_id, "page": number})
             if page is None:
                 break
             yield page
             number += 1
+            if len(page) < PAGE:
+                return  # only the last is
         if number == 0:
             raise _gone(upload_id)
 

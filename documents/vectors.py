@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, text, update
 from sqlalchemy.orm import Session
 
 from documents import copying
 from documents.index import embedded_text, lock
-from models import Draft, DraftVector, Version
+from models import DraftVector, Version
 
 #: Refused chunks that a version names in its warnings; beyond these they are only counted.
 NAMED = 20
@@ -40,10 +40,12 @@ def begin(session: Session, version_id: UUID, embedder: str) -> int:
     version = lock(session, version_id)
     # Two embedders' vectors may have the same length; in one index they would be found by chance.
     if version.embedder != embedder:
-        session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
-        warnings = [each for each in _warnings(session, version_id) if _REFUSED not in each]
+        if version.embedder is not None:
+            session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
+        warnings = [each for each in version.warnings if _REFUSED not in each]
         _set(session, version_id, embedder=embedder, chunks_reused=0, chunks_refused=0, warnings=warnings)
-    return session.scalar(select(func.count()).where(Draft.version_id == version_id)) or 0
+    count: int = session.execute(_COUNT, {"version_id": version_id}).scalar_one()
+    return count
 
 
 _REUSE = text("""
@@ -67,28 +69,35 @@ _REUSE = text("""
 def reuse(session: Session, version_id: UUID, indexes: range) -> None:
     """Take over the vectors that chunks of the same KB, text and embedder have; a refused chunk has none to give."""
     lock(session, version_id)
-    session.execute(_REUSE, {"version_id": version_id, "first": indexes.start, "last": indexes.stop - 1})
+    session.execute(_REUSE, _between(version_id, indexes))
+
+
+def _between(version_id: UUID, indexes: range) -> dict[str, object]:
+    return {"version_id": version_id, "first": indexes.start, "last": indexes.stop - 1}
+
+
+_UNDONE = text("""
+    SELECT d.index, d.heading_path, d.context, d.text
+      FROM drafts d LEFT JOIN draft_vectors v ON v.version_id = d.version_id AND v.index = d.index
+     WHERE d.version_id = :version_id AND d.index BETWEEN :first AND :last AND v.version_id IS NULL
+     ORDER BY d.index LIMIT :limit
+""")
+_COUNT = text("SELECT count(*) FROM drafts WHERE version_id = :version_id")
+_COUNT_DONE = text("""
+    SELECT count(*) FROM draft_vectors WHERE version_id = :version_id AND index BETWEEN :first AND :last
+""")
 
 
 def undone(session: Session, version_id: UUID, indexes: range, limit: int) -> list[Undone]:
     """The first `limit` drafts of a range that have no vector yet, by index."""
-    found = session.execute(
-        select(Draft.index, Draft.heading_path, Draft.context, Draft.text)
-        .outerjoin(DraftVector, (DraftVector.version_id == Draft.version_id) & (DraftVector.index == Draft.index))
-        .where(Draft.version_id == version_id, Draft.index.between(indexes.start, indexes.stop - 1))
-        .where(DraftVector.version_id.is_(None))
-        .order_by(Draft.index)
-        .limit(limit)
-    )
+    found = session.execute(_UNDONE, _between(version_id, indexes) | {"limit": limit})
     return [Undone(index, embedded_text(path, context, body)) for index, path, context, body in found]
 
 
 def count_undone(session: Session, version_id: UUID, indexes: range) -> int:
     """How many drafts of a range have no vector yet."""
-    done = select(func.count()).where(
-        DraftVector.version_id == version_id, DraftVector.index.between(indexes.start, indexes.stop - 1)
-    )
-    return len(indexes) - (session.scalar(done) or 0)
+    done: int = session.execute(_COUNT_DONE, _between(version_id, indexes)).scalar_one()
+    return len(indexes) - done
 
 
 def write(
@@ -102,25 +111,25 @@ def write(
       ValueError: not as many vectors as indexes.
     """
     lock(session, version_id)
-    present = set(
-        session.scalars(
-            select(DraftVector.index).where(DraftVector.version_id == version_id, DraftVector.index.in_(list(indexes)))
-        )
-    )
+    present = set(session.scalars(_PRESENT, {"version_id": version_id, "indexes": list(indexes)}))
     rows = (
         (copying.uuid(version_id), copying.integer(index), copying.half_vector(vector))
         for index, vector in zip(indexes, vectors, strict=True)
         if index not in present
     )
     copying.copy(session, DraftVector.__tablename__, ["version_id", "index", "embedding"], rows)
-    _set(session, version_id, tokens_embedded=Version.tokens_embedded + tokens)
+    session.execute(_CHARGE, {"version_id": version_id, "tokens": tokens})
+
+
+_PRESENT = text("SELECT index FROM draft_vectors WHERE version_id = :version_id AND index = ANY(:indexes)")
+_CHARGE = text("UPDATE versions SET tokens_embedded = tokens_embedded + :tokens WHERE id = :version_id")
 
 
 def refuse(session: Session, version_id: UUID, index: int, dimension: int, reason: str) -> None:
     """Let a draft that its embedder will not have be found by its words only, and say so in the version's warnings."""
     write(session, version_id, [index], [array("f", bytes(4 * dimension))], 0)
     _set(session, version_id, chunks_refused=Version.chunks_refused + 1)
-    warnings = _warnings(session, version_id)
+    warnings = lock(session, version_id).warnings
     named = sum(_REFUSED in each for each in warnings)
     if named < NAMED:
         _set(session, version_id, warnings=[*warnings, f"chunk {index} has {_REFUSED}: {reason}"])
@@ -130,12 +139,13 @@ def refuse(session: Session, version_id: UUID, index: int, dimension: int, reaso
 
 def all_refused(session: Session, version_id: UUID) -> bool:
     """Whether not one draft of a version has a vector of the embedder's."""
-    refused = session.scalar(select(Version.chunks_refused).where(Version.id == version_id)) or 0
-    return 0 < refused == session.scalar(select(func.count()).where(Draft.version_id == version_id))
+    return bool(session.execute(_ALL_REFUSED, {"version_id": version_id}).scalar_one())
 
 
-def _warnings(session: Session, version_id: UUID) -> list[str]:
-    return list(session.scalars(select(Version.warnings).where(Version.id == version_id)).one())
+_ALL_REFUSED = text("""
+    SELECT chunks_refused > 0 AND chunks_refused = (SELECT count(*) FROM drafts WHERE version_id = :version_id)
+      FROM versions WHERE id = :version_id
+""")
 
 
 def _set(session: Session, version_id: UUID, **values: object) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
 _engine: Engine | None = None
@@ -25,7 +28,6 @@ def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
         psycopg2_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={
             "application_name": application_name,
@@ -36,7 +38,20 @@ def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
             "keepalives_count": 3,
         },
     )
+    event.listen(_engine, "checkout", _refuse_closed)
     return _engine
+
+
+def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
+    """Have the pool open another in place of a connection that the server has closed while it lay there.
+
+    PostgreSQL says nothing on an idle connection but that it ends, so its socket tells what a query of its own before
+    each transaction (`pool_pre_ping`) would, without the way there and back.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError("closed by the server")
 
 
 def disconnect() -> None:

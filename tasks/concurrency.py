@@ -13,6 +13,9 @@ from tasks.unit import Unit
 #: Seconds for which this process remembers that places were short.
 REMEMBERED = 5.0
 
+#: Whether all threads of the deployment together are at most `:most`.
+ENOUGH = "(SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker') <= :most"
+
 _short_at = -REMEMBERED
 
 
@@ -23,7 +26,7 @@ def places(unit: Unit) -> int | None:
     """
     global _short_at
     most = settings().max_concurrent_tasks
-    if unit.session.execute(_THREADS).scalar_one() <= most:
+    if unit.session.execute(_ENOUGH, {"most": most}).scalar_one():
         return None
     _short_at = time.monotonic()
     # A statement of its own: only one that begins after the lock sees what was claimed before it.
@@ -44,4 +47,4 @@ _RUNNING = text(
     """
 )
 
-_THREADS = text("SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker'")
+_ENOUGH = text(f"SELECT {ENOUGH}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 #: Wake-ups of one queue and priority that may be published and not yet claimed. RabbitMQ's queues stay this
 #: short, so that order is decided here; long enough that workers never wait for a refill.
-WINDOW = 200
+WINDOW = 400
 #: Of these, at most so many of one KB. RabbitMQ's queues are first in, first out: this is what a KB's only document
 #: can find before it.
 KB_WINDOW = 32
@@ -58,8 +58,11 @@ class Room:
     """Places that new tasks may take at once: none for a KB of which older tasks still wait.
 
     Parameters:
-      wanted: queue, priority and KB of each new task.
+      wanted: queue, priority and KB of each new task; at least one.
     """
+
+    at: datetime
+    """PostgreSQL's time."""
 
     def __init__(self, unit: Unit, wanted: Iterable[tuple[str, int, str | None]]) -> None:
         places = sorted({(queue, priority, kb_id or "") for queue, priority, kb_id in wanted})
@@ -73,6 +76,7 @@ class Room:
                 "kb_window": KB_WINDOW,
             },
         ).all()
+        self.at = rows[0].at
         self._of_kb: dict[tuple[str, int, str], int] = {(row.queue, row.priority, row.kb): row.kb_room for row in rows}
         self._of_queue: dict[tuple[str, int], int] = {(row.queue, row.priority): row.room for row in rows}
 
@@ -89,15 +93,20 @@ class Room:
 _resume_after: dict[str, str] = {}
 
 
-def refill(unit: Unit, queues: Iterable[str]) -> int:
+def refill(unit: Unit, queues: Iterable[str], any_waits: bool | None = None) -> int:
     """Publish tasks that wait, by priority and fairly between KBs, as far as the windows of these queues have room.
+
+    Parameters:
+      any_waits: whether there are such tasks, where that is known.
 
     Returns:
       how many will be published after the commit.
     """
     wanted = sorted(set(queues))
-    # While workers keep up nothing waits, and this costs a fifteenth of what follows.
-    if not unit.session.execute(_ANY_WAITS, {"queues": wanted}).scalar_one():
+    # While workers keep up nothing waits, and to ask costs a fifteenth of what follows.
+    if any_waits is None:
+        any_waits = unit.session.execute(_ANY_WAITS, {"queues": wanted}).scalar_one()
+    if not any_waits:
         for queue in wanted:
             _resume_after.pop(queue, None)
         return 0
@@ -219,7 +228,7 @@ _SHARE = "CASE WHEN {kb} = '' THEN :window ELSE :kb_window END"
 
 _ROOM = text(
     f"""
-    SELECT wanted.*, :window - (
+    SELECT wanted.*, now() AS at, :window - (
         SELECT count(*) FROM (
             SELECT FROM tasks
             WHERE queue = wanted.queue AND priority = wanted.priority AND published_at IS NOT NULL AND {READY}
@@ -247,16 +256,16 @@ _ROOM = text(
     """
 )
 
-_ANY_WAITS = text(
-    f"""
-    SELECT EXISTS (
+#: Whether anything of `:queues` waits to be published.
+ANY_WAITS = f"""
+    EXISTS (
         SELECT FROM unnest(CAST(:queues AS text[])) AS wanted(queue) CROSS JOIN LATERAL (
             SELECT FROM tasks WHERE queue = wanted.queue AND published_at IS NULL AND {READY}
             ORDER BY queue, priority, {KB} LIMIT 1
         ) AS waiting
     )
-    """
-)
+"""
+_ANY_WAITS = text(f"SELECT {ANY_WAITS}")
 
 #: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait. Where only
 #: the first row is asked for, the order keeps PostgreSQL on that index when most of the table's rows would do.

@@ -21,7 +21,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 
 from broker.topology import PRIORITIES
 from models import Batch, Task
@@ -262,15 +262,13 @@ def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None
 
 def _write(unit: Unit, rows: list[dict[str, Any]]) -> None:
     """Insert tasks, and publish those that are ready as far as there is room."""
-    now = unit.session.execute(select(func.now())).scalar_one()
     orphans = dependencies.watch(unit.session, rows)
+    room = dispatch.Room(unit, ((row["queue"], row["priority"], row["kb_id"]) for row in rows))
+    now = room.at
     for row in rows:
         row |= {"created_at": now, "due_at": row["run_at"] or now}
         deferred = row["waiting_for"] or row["due_at"] > now
         row["status"] = target("defer" if deferred else "submit")
-    ready = [row for row in rows if row["status"] == Status.QUEUED]
-    room = dispatch.Room(unit, ((row["queue"], row["priority"], row["kb_id"]) for row in ready))
-    for row in rows:
         fits = row["status"] == Status.QUEUED and room.take(row["queue"], row["priority"], row["kb_id"])
         row |= {"published_at": now if fits else None, "publications": int(fits)}
     unit.session.execute(insert(Task), rows)

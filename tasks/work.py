@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 import metrics
 from models.task import READY
+from settings import settings
 from tasks import concurrency, dispatch, ending, shard_repair, shards, submission
 from tasks.ending import End
 from tasks.lifecycle import sources, target
@@ -102,15 +103,13 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
       for each wish a claim, or None where the row says otherwise: ended, held by another, at another stage,
       expired, in a queue that is paused, beyond MAX_CONCURRENT_TASKS, or of a document that another task works on.
     """
+    stages = all_stages()
+    queues = sorted({stages[each.stage].queue for each in wanted})
     wishes = {"ids": [each.task_id for each in wanted], "stages": [each.stage for each in wanted]}
-    values = wishes | {
-        "worker": process_id(),
-        "sources": list(sources("claim")),
-        "target": target("claim"),
-        "stood_back": target("stand_back"),
-    }
-    places = concurrency.places(unit)
-    rows = unit.session.execute(_CLAIM, values | {"places": places}).all()
+    places = concurrency.places(unit) if concurrency.is_short() else None
+    rows = _take(unit, wishes, queues, places)
+    if not rows and places is None and (places := concurrency.places(unit)) is not None:
+        rows = _take(unit, wishes, queues, places)
     if places is not None and len(rows) < len(wanted):
         # Whoever ends next makes room for them.
         unit.session.execute(_GIVE_BACK, wishes)
@@ -120,12 +119,28 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
         whole = [each for each in claims if each.task_id not in divided]
         claims = whole + shards.take(unit, [each for each in claims if each.task_id in divided])
     if rows or places is None:
-        # Those that stood back made room as well.
-        stages = all_stages()
-        dispatch.refill(unit, {stages[each.stage].queue for each in wanted})
+        # Those that stood back made room as well; and a task that is divided is published again.
+        dispatch.refill(unit, queues, any_waits=rows[0].any_waits if rows and not divided else None)
     # A wake-up that came twice gets the claim once.
     given = {(each.task_id, each.stage): each for each in claims}
     return [given.pop((each.task_id, each.stage), None) for each in wanted]
+
+
+def _take(unit: Unit, wishes: dict[str, Any], queues: Sequence[str], places: int | None) -> Sequence[Any]:
+    """Claim what may be claimed; nothing where `places` is None though they may be short."""
+    return unit.session.execute(
+        _CLAIM,
+        wishes
+        | {
+            "worker": process_id(),
+            "sources": list(sources("claim")),
+            "target": target("claim"),
+            "stood_back": target("stand_back"),
+            "places": places,
+            "most": settings().max_concurrent_tasks,
+            "queues": queues,
+        },
+    ).all()
 
 
 def _claim(row: Any) -> Claim:
@@ -274,6 +289,7 @@ _CLAIM = text(
                 AND t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
                 AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
                 AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
+                AND (CAST(:places AS integer) IS NOT NULL OR {concurrency.ENOUGH})
             FOR UPDATE OF t
         ) AS found
         LIMIT :places
@@ -299,7 +315,7 @@ _CLAIM = text(
     FROM free LEFT JOIN holder USING (kb_id, subject)
     WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
-        t.retry_limit, t.errors, t.crashes, t.deaths, t.shards
+        t.retry_limit, t.errors, t.crashes, t.deaths, t.shards, {dispatch.ANY_WAITS} AS any_waits
     """
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from broker.consumer import WIDE_FROM
 from broker.delivery import Delivery
 from broker.messages import Step, wake_up
 from broker.rabbitmq import RabbitBroker
@@ -72,10 +73,10 @@ def test_it_pulls_no_more_than_the_prefetch_for_long_work(broker: RabbitBroker) 
 def test_it_pulls_wide_for_short_work_and_gives_back_what_long_work_would_keep_waiting(
     broker: RabbitBroker, pace: Pace
 ) -> None:
-    pace.places = 8
+    pace.places = WIDE_FROM
     consumer = broker.consume("storing", PREFETCH, 300)
     taken = pull(consumer)
-    assert len(taken) == PREFETCH + 8
+    assert len(taken) == PREFETCH + WIDE_FROM
     assert pace.prepared == [each.args[0] for each in taken]
     assert ready(broker) == 0, "the rest is pulled, and waits in the consumer"
     pace.places = 0
