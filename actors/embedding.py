@@ -136,7 +136,8 @@ def _keep(
             pace.spend(unit.session, outcome.tokens)
             indexes = [draft.index for draft in drafts]
             vectors.write(unit.session, version_id, indexes, outcome.vectors, outcome.tokens)
-            unit.count(metrics.EMBEDDING_TOKENS, provider.name, by=outcome.tokens)
+            if outcome.tokens:
+                unit.count(metrics.EMBEDDING_TOKENS, provider.name, by=outcome.tokens)
         elif outcome.retryable and work.claim.errors < work.claim.retry_limit:
             raise TaskError(
                 outcome.code, f"chunk {drafts[0].index}: {outcome.message}", retry_after=outcome.retry_after

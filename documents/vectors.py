@@ -118,7 +118,8 @@ def write(
         if index not in present
     )
     copying.copy(session, DraftVector.__tablename__, ["version_id", "index", "embedding"], rows)
-    session.execute(_CHARGE, {"version_id": version_id, "tokens": tokens})
+    if tokens:
+        session.execute(_CHARGE, {"version_id": version_id, "tokens": tokens})
 
 
 _PRESENT = text("SELECT index FROM draft_vectors WHERE version_id = :version_id AND index = ANY(:indexes)")
