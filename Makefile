@@ -54,6 +54,10 @@ bench-retrieval: $(VENV)/dev.installed  ## Recall of search over REST on the que
 bench-estimates: $(VENV)/dev.installed  ## How far estimated_completion is from the truth on real runs; takes some minutes
 	$(BIN)/python -m bench.estimates
 
+.PHONY: bench-bloat
+bench-bloat: $(VENV)/dev.installed  ## Whether the table of tasks grows for good under load; takes some minutes
+	$(BIN)/python -m bench.bloat $(ARGS)
+
 .PHONY: bench-documents
 bench-documents: $(VENV)/dev.installed .venv-bench/installed  ## Readers and splitters beside others; ARGS="--documents DIR"
 	$(BIN)/python -m bench.documents $(ARGS)

@@ -1,0 +1,92 @@
+"""Whether the table of tasks and its indexes grow for good while tasks come, end and are deleted all the time.
+
+    make bench-bloat ARGS="--tasks 1000000"
+
+Tasks are submitted, claimed and completed 500 in a transaction by the functions that the service itself uses; once
+`--kept` are there, as many as come are deleted by the statement of the retention, as if they had ended long ago.
+PostgreSQL runs with its own settings, autovacuum included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from bench.servers import servers
+from broker.in_process import InProcessBroker
+from models import database
+from models.base import FIRST_ID, id_at
+from tasks import process, retention, unit, work
+from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit_batch
+from tasks.unit import unit_of_work
+from tasks.work import Advance, Claim, Wanted
+
+AT_ONCE = 500
+_SIZES = text("""
+    SELECT pg_table_size('tasks') AS rows, pg_indexes_size('tasks') AS indexes, count(*) AS count,
+           (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'tasks') AS dead
+      FROM tasks
+""")
+
+
+def live(count: int) -> None:
+    """Let so many tasks be submitted, claimed and completed."""
+    with unit_of_work() as each:
+        (batch,) = submit_batch(each, [NewBatch(submissions=[Submission(task_type="test", payload={})] * count)])
+    assert isinstance(batch, AcceptedBatch)
+    wanted = [Wanted(accepted.task_id, "test") for accepted in batch.tasks if isinstance(accepted, Accepted)]
+    with unit_of_work() as each:
+        claims = work.claim(each, wanted)
+    with unit_of_work() as each:
+        done = work.advance(each, [Advance(claim, {"echo": {}}) for claim in claims if isinstance(claim, Claim)])
+    assert done == [True] * count
+
+
+def delete() -> None:
+    """Delete as many as the retention does at once, the oldest first, as if all had ended long ago."""
+    now = datetime.now(UTC)
+    values = {"statuses": ["completed"], "ended_by": [now], "before": [id_at(now)], "first": FIRST_ID}
+    with database.transaction() as session:
+        session.execute(retention._PRUNE, values | {"limit": retention.AT_ONCE})
+
+
+def row(done: int, seconds: float) -> str:
+    """A line of the table that is printed."""
+    with database.transaction() as session:
+        found = session.execute(_SIZES).one()
+    sizes = f"{found.rows / 1e6:.0f} MB | {found.indexes / 1e6:.0f} MB"
+    return f"| {done:,} | {found.count:,} | {sizes} | {found.dead:,} | {done / seconds:,.0f} |"
+
+
+def main() -> None:
+    """Print how large the table is while tasks go through it, and how large it would be if it were written anew."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tasks", type=int, default=1_000_000)
+    parser.add_argument("--kept", type=int, default=100_000)
+    given = parser.parse_args()
+    with servers("bloat-") as found, found.postgres.database() as url:
+        os.environ["DATABASE_URL"] = url
+        database.connect(url, pool_size=2, application_name="bloat")
+        unit.use_broker(InProcessBroker())
+        process.adopt(UUID(int=1))
+        print("| tasks that ended | kept | rows | indexes | dead rows | a second |\n|---|---|---|---|---|---|")
+        began = time.monotonic()
+        for done in range(AT_ONCE, given.tasks + 1, AT_ONCE):
+            live(AT_ONCE)
+            if done > given.kept and done % retention.AT_ONCE == 0:
+                delete()
+            if done % (given.tasks // 10) == 0:
+                print(row(done, time.monotonic() - began), flush=True)
+        with database.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM FULL tasks"))
+        print(f"written anew: {row(given.tasks, time.monotonic() - began)}")
+        database.disconnect()
+
+
+if __name__ == "__main__":
+    main()
