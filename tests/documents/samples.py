@@ -50,7 +50,7 @@ def pdf(
     catalogue, tree = add(b""), add(b"")
     font = add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
     fonts = b"/F1 %d 0 R" % font
-    if any(_is_chinese(line) for page in pages for line in page or ()):
+    if any(is_chinese(line) for page in pages for line in page or ()):
         inner = add(
             b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000"
             b" /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >> >>"
@@ -123,17 +123,17 @@ def _content(page: Sequence[Line | str] | None) -> bytes:
     for item in page:
         line = Line(item) if isinstance(item, str) else item
         at -= line.drop
-        if _is_chinese(line):
+        if is_chinese(line):
             shown = b"<%s>" % line.text.encode("utf-16-be").hex().encode()
         else:
             text = line.text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
             shown = b"(%s)" % text
-        font = b"F2" if _is_chinese(line) else b"F1"
+        font = b"F2" if is_chinese(line) else b"F1"
         parts.append(b"BT /%s %g Tf 1 0 0 1 %g %g Tm %s Tj ET" % (font, line.size, line.left, at, shown))
     return b"\n".join(parts)
 
 
-def _is_chinese(line: Line | str) -> bool:
+def is_chinese(line: Line | str) -> bool:
     """Whether a line needs a font of its own."""
     text = line if isinstance(line, str) else line.text
     return any(character >= "\u2e80" for character in text)

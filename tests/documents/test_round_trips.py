@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from html import escape
 from random import Random
+from textwrap import wrap
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -131,6 +132,29 @@ def as_pptx(given: list[Block]) -> bytes:
     return office.pptx(slides)
 
 
+def as_pdf(given: list[Block]) -> bytes:
+    lines: list[samples.Line] = []
+    for block in given:
+        size = 14.0 if block.kind == "heading" else 8.0
+        drop = 2.5 * size
+        for row in block.rows if block.kind == "table" else [[line] for line in block.lines]:
+            if len(row) == 2:
+                left, right = row
+                lines += [samples.Line(left, size, drop=drop), samples.Line(right, size, left=330, drop=0)]
+                drop = 1.5 * size
+                continue
+            width = int(440 / size) if samples.is_chinese(row[0]) else int(800 / size)
+            for part in wrap(row[0], width, break_on_hyphens=False):
+                lines.append(samples.Line(part, size, drop=drop))
+                drop = 1.2 * size
+    pages: list[list[samples.Line]] = [[]]
+    for line in lines:
+        if sum(each.drop for each in pages[-1]) + line.drop > 700:
+            pages.append([])
+        pages[-1].append(line)
+    return samples.pdf(pages)
+
+
 def as_eml(given: list[Block]) -> bytes:
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = "制度 policy", "a@example.org", "b@example.org"
@@ -158,6 +182,7 @@ FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
     "a.rtf": as_rtf,
     "a.epub": lambda given: books.epub({f"{n}.xhtml": as_html([block]) for n, block in enumerate(given)}),
     "a.pptx": as_pptx,
+    "a.pdf": as_pdf,
     "a.xlsx": lambda given: office.xlsx({f"s{n}": [list(row) for row in block.rows] for n, block in enumerate(given)}),
     "a.xls": lambda given: office.xls({f"s{n}": block.rows for n, block in enumerate(given)}),
     "a.eml": as_eml,
