@@ -27,7 +27,7 @@ from tasks.work import Claim, Wanted
 #: Claims that may wait for a thread.
 MOST = 200
 #: Seconds that a stage may take, from its thread's start, to count as short.
-QUICK = 0.05
+QUICK = 0.005
 #: Seconds that a claim may wait for its thread before there are to be fewer.
 PATIENCE = 0.05
 #: Seconds after which it is handed back, for another worker.

@@ -111,15 +111,15 @@ def embed(
         vectors.reuse(session, version_id, indexes)
         left = vectors.count_undone(session, version_id, indexes)
         drafts = vectors.undone(session, version_id, indexes, provider.batch_size)
-    while left:
+    while drafts:
         work.report(before + len(indexes) - left, units or len(indexes))
         drafts = drafts[: fitting([draft.text for draft in drafts], provider)]
         for places, outcome in outcomes(request, [draft.text for draft in drafts]):
             _keep(work, version_id, provider, pace, drafts[places.start : places.stop], outcome)
         left -= len(drafts)
-        if left:
-            with database.transaction() as session:
-                drafts = vectors.undone(session, version_id, indexes, provider.batch_size)
+        # Looked at again: a worker that was given up may write some of them meanwhile.
+        with database.transaction() as session:
+            drafts = vectors.undone(session, version_id, indexes, provider.batch_size) if left else []
 
 
 def _keep(

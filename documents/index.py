@@ -58,7 +58,7 @@ _DELETE_DRAFTS = text("""
 """)
 _FORGET_DRAFTS = text("""
     WITH vectors AS (DELETE FROM draft_vectors WHERE version_id = :version_id),
-         drafts AS (DELETE FROM drafts WHERE version_id = :version_id)
+         gone AS (DELETE FROM drafts WHERE version_id = :version_id)
     UPDATE versions SET embedder = NULL WHERE id = :version_id
 """)
 _COUNT_DRAFTS = text("""

@@ -36,6 +36,7 @@ def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
         },
     )
     event.listen(_engine, "checkout", _refuse_closed)

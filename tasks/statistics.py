@@ -55,17 +55,18 @@ def queues(session: Session) -> list[dict[str, Any]]:
 def workers(session: Session) -> dict[str, Any]:
     """The processes that work, and what each holds."""
     rows = session.scalars(select(Worker).where(Worker.kind == "worker").order_by(Worker.id)).all()
-    active = sum(len(row.current) for row in rows)
+    # A worker also holds what is claimed a moment before its thread starts.
+    active = {row.id: min(len(row.current), row.threads) for row in rows}
     return {
-        "active": active,
-        "idle": max(0, sum(row.threads for row in rows) - active),
+        "active": sum(active.values()),
+        "idle": sum(row.threads for row in rows) - sum(active.values()),
         "workers": [
             {
                 "worker_id": str(row.id),
                 "name": row.name,
                 "queues": row.queues,
                 "threads": row.threads,
-                "active": len(row.current),
+                "active": active[row.id],
                 "current_tasks": [str(each) for each in row.current],
                 "prefetched": row.prefetched,
                 "started_at": rfc3339(row.started_at),

@@ -119,8 +119,9 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
         whole = [each for each in claims if each.task_id not in divided]
         claims = whole + shards.take(unit, [each for each in claims if each.task_id in divided])
     if rows or places is None:
-        # Those that stood back made room as well; and a task that is divided is published again.
-        dispatch.refill(unit, queues, any_waits=rows[0].any_waits if rows and not divided else None)
+        # Those that stood back made room as well. What is given back, or divided, is published again after the claim.
+        known = rows and not divided and places is None
+        dispatch.refill(unit, queues, any_waits=rows[0].any_waits if known else None)
     # A wake-up that came twice gets the claim once.
     given = {(each.task_id, each.stage): each for each in claims}
     return [given.pop((each.task_id, each.stage), None) for each in wanted]
