@@ -48,7 +48,7 @@ bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and i
 
 .PHONY: bench-retrieval
 bench-retrieval: $(VENV)/dev.installed  ## Recall of search over REST on the question sets below DATA; takes some minutes
-	$(BIN)/python -m bench.retrieval --data $(or $(DATA),../shared/data)
+	$(BIN)/python -m bench.retrieval --data $(or $(DATA),$(error DATA= must name the folder that holds the question sets; see docs/retrieval.md))
 
 .PHONY: bench-estimates
 bench-estimates: $(VENV)/dev.installed  ## How far estimated_completion is from the truth on real runs; takes some minutes

@@ -15,12 +15,23 @@ from sqlalchemy.exc import DBAPIError
 
 import logs
 from broker.rabbitmq import RabbitBroker
-from documents import index
+from documents import dead_versions
 from documents.storage import storage
 from documents.vector_index import VectorIndexes
 from models import database
 from settings import service_settings, settings
-from tasks import callbacks, dispatch, ending, events, idempotency, presence, retention, shard_repair, unit
+from tasks import (
+    callbacks,
+    dispatch,
+    ending,
+    events,
+    idempotency,
+    lost_wake_ups,
+    presence,
+    retention,
+    shard_repair,
+    unit,
+)
 from tasks.unit import Unit, unit_of_work
 
 #: An upload outlives the end of its task by so much at least, and one that no task came of is given up.
@@ -47,13 +58,13 @@ def repair(work: Unit) -> None:
     presence.sweep(work)
     counts = unit.broker().counts()
     if counts is not None:
-        dispatch.find_lost(work, {queue: counts[queue].ready for queue in dispatch.queues()})
+        lost_wake_ups.find(work, {queue: counts[queue].ready for queue in dispatch.queues()})
     dispatch.refill(work, dispatch.queues())
 
 
 def tidy(work: Unit) -> None:
     """Delete, a few at a time, what no document points at any more."""
-    index.sweep_versions(work.session, _first_over(work, partial(index.makers_of_unpublished, work.session)))
+    dead_versions.sweep(work.session, _first_over(work, partial(dead_versions.makers, work.session)))
     uploads = storage(settings())
     for upload_id in _first_over(work, partial(uploads.older_than, UPLOADS_KEPT)):
         uploads.delete(upload_id)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -20,13 +20,15 @@ from sqlalchemy import text
 from bench.servers import servers
 from broker.in_process import InProcessBroker
 from models import database
-from models.base import FIRST_ID, id_at
+from settings import settings
 from tasks import process, retention, unit, work
 from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit_batch
 from tasks.unit import unit_of_work
 from tasks.work import Advance, Claim, Wanted
 
 AT_ONCE = 500
+#: What is deleted is deleted as if it were so much later.
+LATER = timedelta(days=settings().retention_completed_days + 1)
 _SIZES = text("""
     SELECT pg_table_size('tasks') AS rows, pg_indexes_size('tasks') AS indexes, count(*) AS count,
            (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'tasks') AS dead
@@ -45,14 +47,6 @@ def live(count: int) -> None:
     with unit_of_work() as each:
         done = work.advance(each, [Advance(claim, {"echo": {}}) for claim in claims if isinstance(claim, Claim)])
     assert done == [True] * count
-
-
-def delete() -> None:
-    """Delete as many as the retention does at once, the oldest first, as if all had ended long ago."""
-    now = datetime.now(UTC)
-    values = {"statuses": ["completed"], "ended_by": [now], "before": [id_at(now)], "first": FIRST_ID}
-    with database.transaction() as session:
-        session.execute(retention._PRUNE, values | {"limit": retention.AT_ONCE})
 
 
 def row(done: int, seconds: float) -> str:
@@ -79,12 +73,14 @@ def main() -> None:
         for done in range(AT_ONCE, given.tasks + 1, AT_ONCE):
             live(AT_ONCE)
             if done > given.kept and done % retention.AT_ONCE == 0:
-                delete()
-            if done % (given.tasks // 10) == 0:
-                print(row(done, time.monotonic() - began), flush=True)
+                with unit_of_work() as each:
+                    retention.prune(each, datetime.now(UTC) + LATER)
+            seconds = time.monotonic() - began
+            if done * 10 // given.tasks > (done - AT_ONCE) * 10 // given.tasks:
+                print(row(done, seconds), flush=True)
         with database.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM FULL tasks"))
-        print(f"written anew: {row(given.tasks, time.monotonic() - began)}")
+        print(f"written anew: {row(done, seconds)}")
         database.disconnect()
 
 

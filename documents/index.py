@@ -14,9 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased, defer
-from sqlalchemy.types import Uuid
 
 from documents import copying
 from documents.child import Piece
@@ -24,7 +23,7 @@ from documents.chunking import lead
 from documents.edition import Edition
 from documents.text import Anchor, Extracted
 from errors import TaskError
-from models import Base, Chunk, Document, Draft, DraftVector, Version
+from models import Chunk, Document, Draft, Version
 
 # Statements that every document needs are made once: to make them costs more than to run them.
 _OWN = Version.id == bindparam("version_id")
@@ -270,8 +269,7 @@ def require_embedder(session: Session, kb_id: str, document_id: str, embedder: s
 
 _STORE = text("""
     INSERT INTO chunks (version_id, index, kb_id, start_offset, end_offset, page, heading_path, context, text, hash,
-                        embedder,
-                        tokens, token_count, embedding)
+                        embedder, tokens, token_count, embedding)
     SELECT d.version_id, d.index, :kb_id, d.start_offset, d.end_offset, d.page, d.heading_path, d.context, d.text,
            d.hash, :embedder, d.tokens, d.token_count, v.embedding
       FROM drafts d JOIN draft_vectors v ON v.version_id = d.version_id AND v.index = d.index
@@ -362,48 +360,6 @@ def remove(session: Session, kb_id: str, document_id: str) -> UUID | None:
     """Take a document out of the index at once; returns the version that nothing points at any more."""
     removal = delete(Document).where(Document.kb_id == kb_id, Document.document_id == document_id)
     return session.scalar(removal.returning(Document.version_id))
-
-
-def makers_of_unpublished(session: Session, limit: int, after: UUID | None = None) -> list[UUID]:
-    """Tasks with versions that no document points at, oldest first: superseded, given up, or still in the making."""
-    maker = func.coalesce(Version.maker, Version.id)
-    query = select(maker).where(~select(Document).where(Document.version_id == Version.id).exists())
-    if after is not None:
-        query = query.where(maker > after)
-    return list(session.scalars(query.distinct().order_by(maker).limit(limit)))
-
-
-def sweep_versions(session: Session, dead: Sequence[UUID], limit: int = 1000) -> int:
-    """Delete some rows of versions that no task works at any more; returns how many, 0 when nothing is left.
-
-    Parameters:
-      dead: tasks that are over. A version of theirs that a document points at is left alone nevertheless.
-      limit: the most rows of each table, so that no transaction is long; call again until it returns 0.
-    """
-    doomed = list(
-        session.scalars(
-            select(Version.id)
-            .where(Version.id.in_(list(dead)) | Version.maker.in_(list(dead)))
-            .where(~select(Document).where(Document.version_id == Version.id).exists())
-            .with_for_update(skip_locked=True)
-        )
-    )
-    deleted = sum(_delete_some(session, table, doomed, limit) for table in (DraftVector, Draft, Chunk))
-    if deleted < limit and doomed:
-        # What is left of a version that is not yet empty goes with it.
-        deleted += len(session.scalars(delete(Version).where(Version.id.in_(doomed)).returning(Version.id)).all())
-    return deleted
-
-
-def _delete_some(session: Session, model: type[Base], versions: Sequence[UUID], limit: int) -> int:
-    """Delete at most `limit` rows of these versions."""
-    name = model.__tablename__
-    statement = text(
-        f"WITH gone AS (DELETE FROM {name} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {name}"
-        "  WHERE version_id = ANY(:versions) LIMIT :limit)) RETURNING 1) SELECT count(*) FROM gone"
-    ).bindparams(bindparam("versions", type_=ARRAY(Uuid())))
-    deleted: int = session.execute(statement, {"versions": list(versions), "limit": limit}).scalar_one()
-    return deleted
 
 
 def lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | None, int | None, list[Any]]:

@@ -79,7 +79,7 @@ _TWIN = text(f"""
 """)
 
 _DRAFTS = text(
-    f"INSERT INTO drafts (version_id, {_OF_DRAFT}) SELECT :twin, {_OF_DRAFT} FROM chunks  WHERE version_id = :source"
+    f"INSERT INTO drafts (version_id, {_OF_DRAFT}) SELECT :twin, {_OF_DRAFT} FROM chunks WHERE version_id = :source"
 )
 
 _PUBLISH = text(f"""

@@ -16,7 +16,7 @@ from errors import TaskError
 from models import Blob, database
 from settings import Settings
 
-#: Bytes of a page in the table.
+#: Bytes of a page in the table: a shorter one is the last, so this stays what it was when the table was filled.
 PAGE = 1024 * 1024
 #: Names of files that are still being written end so.
 PART = ".part"

@@ -33,16 +33,19 @@ def over(session: Session, task_ids: Sequence[UUID]) -> list[UUID]:
     return [each for each in task_ids if each not in kept]
 
 
-def prune(unit: Unit) -> int:
+def prune(unit: Unit, now: datetime | None = None) -> int:
     """Delete tasks whose end is longer ago than their status is kept, with their callbacks; with its last task a batch.
 
     A task whose callback, or whose batch's, is still to be delivered stays until it is. No count falls by it: metrics
     have rows of their own, and a batch knows its total.
 
+    Parameters:
+      now: from when ages are counted; this moment unless it is given.
+
     Returns:
       how many were deleted, AT_ONCE at most.
     """
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     ended_by = {str(status): now - timedelta(days=_days(status)) for status in ENDED}
     rows = unit.session.execute(
         _PRUNE,

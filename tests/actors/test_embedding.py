@@ -49,6 +49,26 @@ def test_a_resumed_stage_embeds_only_what_is_missing(bench: Bench, embedded: lis
     assert bench.sql("SELECT count(*) FROM draft_vectors") == [(whole,)]
 
 
+def test_what_another_attempt_embeds_meanwhile_is_not_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    original: Any = LocalEmbedder.embed
+
+    def embed(self: LocalEmbedder, batch: Sequence[str], kind: Any) -> Any:
+        batches.append(len(batch))
+        bench.sql(
+            "INSERT INTO draft_vectors SELECT version_id, index, array_fill(0.1, ARRAY[1024])::real[]::halfvec"
+            " FROM drafts WHERE index >= 4 ON CONFLICT DO NOTHING"
+        )
+        return original(self, batch, kind)
+
+    monkeypatch.setattr(LocalEmbedder, "embed", embed)
+    monkeypatch.setattr(LocalEmbedder, "batch_size", 4)
+    bench.finish_all(bench.take_in(chunk_size=300, chunk_overlap=50), until="storing")
+    assert batches == [4]
+    ((drafts, vectors),) = bench.sql("SELECT (SELECT count(*) FROM drafts), (SELECT count(*) FROM draft_vectors)")
+    assert drafts == vectors > 9
+
+
 def numbered(count: int) -> list[str]:
     """Paragraphs of a chunk each."""
     return [f"Paragraph {number} says what {number * 7919 % 1000} is about. " * 4 for number in range(count)]

@@ -9,7 +9,7 @@ import pytest
 
 from actors import stage as stages
 from actors.holding import HandBack
-from documents import index, search
+from documents import dead_versions, index, search
 from documents.embedding import embedder
 from errors import TaskError
 from models import database
@@ -197,8 +197,8 @@ def test_a_cancelled_reindexing_changes_nothing_and_what_it_made_can_be_swept(be
     assert bench.within(work.advance, ready) == [False]
     assert embedders(bench) == [LOCAL]
     with database.transaction() as session:
-        assert index.makers_of_unpublished(session, 10) == [claim.task_id]
-        while index.sweep_versions(session, [claim.task_id]):
+        assert dead_versions.makers(session, 10) == [claim.task_id]
+        while dead_versions.sweep(session, [claim.task_id]):
             pass
     assert [row[0] for row in bench.sql("SELECT id FROM versions ORDER BY id")] == kb
     assert found("document") == {"a", "b", "c"}
@@ -208,8 +208,8 @@ def test_what_it_replaced_can_be_swept_and_what_it_made_not(bench: Bench, kb: li
     claim = reindex(bench)
     assert bench.perform(claim)
     with database.transaction() as session:
-        assert index.makers_of_unpublished(session, 10) == kb
-        while index.sweep_versions(session, [*kb, claim.task_id]):
+        assert dead_versions.makers(session, 10) == kb
+        while dead_versions.sweep(session, [*kb, claim.task_id]):
             pass
     assert bench.sql("SELECT count(*), count(DISTINCT maker) FROM versions") == [(3, 1)]
     assert found("document") == {"a", "b", "c"}

@@ -16,7 +16,7 @@ from broker.publisher import Unpublished
 from errors import TaskError
 from models import database
 from settings import settings
-from tasks import dispatch, failing, presence, unit, work
+from tasks import dispatch, failing, lost_wake_ups, presence, unit, work
 from tasks.dispatch import AGEING, KB_WINDOW, KBS_AT_ONCE, ONE_IN, WINDOW
 from tasks.failing import Failure
 from tasks.process import process_id
@@ -172,7 +172,7 @@ def age(desk: Desk, seconds: float) -> None:
 
 def find_lost(ready: int) -> int:
     with unit_of_work() as each:
-        return dispatch.find_lost(each, {"default": ready})
+        return lost_wake_ups.find(each, {"default": ready})
 
 
 def test_a_long_queue_is_no_loss(desk: Desk) -> None:
@@ -223,7 +223,7 @@ def test_a_forward_that_was_lost_is_repaired(desk: Desk) -> None:
     assert desk.row(task_id).published_at is not None, "Dramatiq's pipeline is expected to forward"
     age(desk, 30)
     with unit_of_work() as each:
-        assert dispatch.find_lost(each, {"chunking": 0}) == 1
+        assert lost_wake_ups.find(each, {"chunking": 0}) == 1
         assert dispatch.refill(each, ["chunking"]) == 1
     assert desk.queued("chunking") == 1
 

@@ -14,7 +14,19 @@ from errors import TaskError
 from models import database
 from models.shard import TAKEN
 from settings import settings
-from tasks import dispatch, ending, failing, pausing, presence, reading, retrying, shard_repair, shards, work
+from tasks import (
+    dispatch,
+    ending,
+    failing,
+    lost_wake_ups,
+    pausing,
+    presence,
+    reading,
+    retrying,
+    shard_repair,
+    shards,
+    work,
+)
 from tasks.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
 from tasks.unit import unit_of_work
 from tasks.work import Advance, Claim
@@ -121,7 +133,7 @@ def test_one_wake_up_is_published_at_a_time_each_claim_publishes_the_next(desk: 
     assert desk.row(task_id).worker_id == TAKEN
     with unit_of_work() as unit:
         desk.sql("UPDATE tasks SET published_at = now() - interval '1 hour'")
-        assert dispatch.find_lost(unit, {STAGE: 0}) == 0, "nothing is missing while every shard is taken"
+        assert lost_wake_ups.find(unit, {STAGE: 0}) == 0, "nothing is missing while every shard is taken"
 
 
 def test_a_lost_wake_up_of_a_shard_is_published_again(desk: Desk) -> None:
@@ -129,7 +141,7 @@ def test_a_lost_wake_up_of_a_shard_is_published_again(desk: Desk) -> None:
     shard(desk, task_id)
     desk.sql("UPDATE tasks SET published_at = now() - interval '11 seconds'")
     with unit_of_work() as unit:
-        assert dispatch.find_lost(unit, {STAGE: 0}) == 1
+        assert lost_wake_ups.find(unit, {STAGE: 0}) == 1
         assert dispatch.refill(unit, [STAGE]) == 1
     assert shard(desk, task_id).shard == shards.Range(1, 10, 20)
 

@@ -1,0 +1,55 @@
+"""Versions that no document points at: superseded, given up, or deleted with their document; the clock removes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Uuid
+
+from models import Base, Chunk, Document, Draft, DraftVector, Version
+
+
+def makers(session: Session, limit: int, after: UUID | None = None) -> list[UUID]:
+    """Tasks with versions that no document points at, oldest first: superseded, given up, or still in the making."""
+    maker = func.coalesce(Version.maker, Version.id)
+    query = select(maker).where(~select(Document).where(Document.version_id == Version.id).exists())
+    if after is not None:
+        query = query.where(maker > after)
+    return list(session.scalars(query.distinct().order_by(maker).limit(limit)))
+
+
+def sweep(session: Session, dead: Sequence[UUID], limit: int = 1000) -> int:
+    """Delete some rows of versions that no task works at any more; returns how many, 0 when nothing is left.
+
+    Parameters:
+      dead: tasks that are over. A version of theirs that a document points at is left alone nevertheless.
+      limit: the most rows of each table, so that no transaction is long; call again until it returns 0.
+    """
+    doomed = list(
+        session.scalars(
+            select(Version.id)
+            .where(Version.id.in_(list(dead)) | Version.maker.in_(list(dead)))
+            .where(~select(Document).where(Document.version_id == Version.id).exists())
+            .with_for_update(skip_locked=True)
+        )
+    )
+    deleted = sum(_delete_some(session, table, doomed, limit) for table in (DraftVector, Draft, Chunk))
+    if deleted < limit and doomed:
+        # What is left of a version that is not yet empty goes with it.
+        deleted += len(session.scalars(delete(Version).where(Version.id.in_(doomed)).returning(Version.id)).all())
+    return deleted
+
+
+def _delete_some(session: Session, model: type[Base], versions: Sequence[UUID], limit: int) -> int:
+    """Delete at most `limit` rows of these versions."""
+    name = model.__tablename__
+    statement = text(
+        f"WITH gone AS (DELETE FROM {name} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {name}"
+        "  WHERE version_id = ANY(:versions) LIMIT :limit)) RETURNING 1) SELECT count(*) FROM gone"
+    ).bindparams(bindparam("versions", type_=ARRAY(Uuid())))
+    deleted: int = session.execute(statement, {"versions": list(versions), "limit": limit}).scalar_one()
+    return deleted
