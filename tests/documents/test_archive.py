@@ -46,14 +46,14 @@ def test_a_changed_byte_changes_no_content(
     data[at % len(data)] ^= change
     path.write_bytes(data)
     try:
-        with Archive(path) as archive, zipfile.ZipFile(path) as judge:
+        with Archive(path) as archive:
             for name in archive.members:
                 try:
                     found = archive.read(name)
                 except TaskError as error:
                     assert error.code in ("corrupt", "encrypted", "archive_bomb")
                 else:
-                    assert found == judge.read(name)
+                    assert found in [content for content, _ in members.values()]
     except TaskError as error:
         assert error.code in ("corrupt", "archive_bomb")
 
