@@ -246,6 +246,11 @@ def _searched(piece: Piece) -> list[str]:
     return piece.tokens + [token for token in dict.fromkeys(piece.lead_tokens) if token not in present]
 
 
+def delete_drafts(session: Session, version_id: UUID) -> None:
+    """Delete the drafts of a version and their vectors, which have become chunks."""
+    session.execute(_DELETE_DRAFTS, {"version_id": version_id})
+
+
 def count_drafts(session: Session, version_id: UUID) -> tuple[int, int]:
     """How many chunks a version in the making has, and how many of these have their vector."""
     total, done = session.execute(_COUNT_DRAFTS, {"version_id": version_id}).one()
@@ -335,7 +340,7 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
     count, tokens = session.execute(_COUNT_CHUNKS, {"version_id": version_id}).one()
     if not count or count != version.chunks or version.embedder is None:
         raise TaskError("internal", f"{count} of {version.chunks} chunks of the version are stored")
-    session.execute(_DELETE_DRAFTS, {"version_id": version_id})
+    delete_drafts(session, version_id)
     # Two embedders that come into an empty KB at once: the second must see the first. Held until the commit only.
     lock_kb(session, version.kb_id)
     shown = session.execute(_SHOWN, {"kb_id": version.kb_id, "document_id": version.document_id}).one_or_none()

@@ -14,7 +14,7 @@ from sqlalchemy import Table, delete, select, text
 from sqlalchemy.orm import Session
 
 from documents import index
-from models import Draft, DraftVector, Version
+from models import Draft, Version
 from models.base import new_id
 
 
@@ -132,8 +132,7 @@ def next_twin(session: Session, to: Reindexing, after: str = "") -> Twin | None:
 def finish_twin(session: Session, twin: UUID) -> None:
     """Turn a twin's drafts and vectors into chunks, which makes it ready to be shown."""
     index.store(session, twin, joining=False)
-    session.execute(delete(DraftVector).where(DraftVector.version_id == twin))
-    session.execute(delete(Draft).where(Draft.version_id == twin))
+    index.delete_drafts(session, twin)
 
 
 def publish(session: Session, to: Reindexing) -> dict[str, Any] | None:
