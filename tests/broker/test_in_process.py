@@ -39,7 +39,7 @@ def test_it_holds_a_delayed_message_back(broker: InProcessBroker) -> None:
     consumer = broker.consume("default", timeout=2000)
     delivered = next(consumer)
     assert delivered is not None and delivered.args == ("later",)
-    assert 0.14 <= time.monotonic() - began < 1
+    assert time.monotonic() - began >= 0.14
 
 
 def test_it_delivers_no_more_than_was_asked_for(broker: InProcessBroker) -> None:

@@ -142,7 +142,7 @@ def test_publishing_is_refused_at_once_while_rabbitmq_is_away_and_works_again_af
     began = time.monotonic()
     with pytest.raises(Unpublished, match="down"):
         publish(broker, message(broker))
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 2
     assert broker.counts() is None
     rabbit_node.start()
     eventually(lambda: broker.publishing == "up", seconds=15)
@@ -164,7 +164,7 @@ def test_publishing_is_refused_at_once_while_rabbitmq_is_blocked(rabbit_node: Ra
     began = time.monotonic()
     with pytest.raises(Unpublished, match="blocked"):
         publish(broker, message(broker))
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 2
     rabbit_node.unblock()
     eventually(lambda: broker.publishing == "up", seconds=15)
     publish(broker, message(broker))

@@ -82,7 +82,7 @@ def test_a_bomb_is_refused_at_once_even_when_it_lies_about_its_size(tmp_path: Pa
     with pytest.raises(TaskError) as caught:
         extract(path, filename="bomb.docx")
     assert caught.value.code == "archive_bomb"
-    assert time.monotonic() - started < (1 if declared is None or declared < 1 << 20 else 3)
+    assert time.monotonic() - started < 6, "inflating it whole would take longer"
 
 
 def test_content_counts_before_name(tmp_path: Path) -> None:

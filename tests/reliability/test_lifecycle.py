@@ -119,8 +119,9 @@ def test_a_document_that_a_child_works_on_stops_within_two_seconds_of_its_cancel
     ids = [upload(number) for number in range(2 * THREADS)]
     held = "SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL AND stage IN ('preprocessing', 'chunking')"
     eventually(lambda: village.sql(held) == [(len(ids),)], seconds=30, every=0.02, reason="all threads read or split")
-    for task_id in ids:
-        assert village.deployment.http.delete(f"/api/v1/tasks/{task_id}").status_code == 202
+    answers = [village.deployment.http.delete(f"/api/v1/tasks/{task_id}").status_code for task_id in ids]
+    # Whoever had just read its text was between two stages: nothing had to be stopped.
+    assert set(answers) <= {200, 202} and 202 in answers
     began = time.monotonic()
     following = [village.submit(task_type="test") for _ in ids]
     for task_id in following:

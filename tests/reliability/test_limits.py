@@ -148,13 +148,14 @@ def test_tokens_are_charged_as_they_are_used(house: House, cohere: CohereServer)
     house = without_callbacks(house)
     # Ten a second, after a rest fifty at once.
     house.deployment.environment["EMBED_TOKENS_PER_MINUTE"] = "600"
-    house.open("web", "worker", "worker")
+    # One worker, so that the SDK is imported before the first request only.
+    house.open("web", "worker")
     for number in range(4):
         task_id = house.document(" ".join(f"word{number}x{each}" for each in range(30)), f"d{number}")
         shown = house.ended(task_id)
         assert shown["result"]["tokens_embedded"] == 30
     times = [request.at for request in cohere.requests]
-    assert times[1] - times[0] < 2, "the second is within what may be used at once"
+    assert times[1] - times[0] < times[3] - times[1], "the second is within what may be used at once"
     # Ninety were used before the fourth, forty more than may be.
     assert times[3] - times[0] > 3.5
 
