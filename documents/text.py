@@ -120,8 +120,11 @@ class Writer:
 
     def page(self, number: int) -> None:
         """The next block opens page `number`, counted from 1."""
-        start = self.length + 2 if self._parts else 0
-        self.anchors.append(Anchor(start, "page", page=number))
+        self.anchors.append(Anchor(self.next_block(), "page", page=number))
+
+    def next_block(self) -> int:
+        """Where the next block will start, if it is not tight."""
+        return self.length + 2 if self._parts else 0
 
     def finish(self, format: str, **facts: Any) -> Extracted:
         """What was written, as a reader returns it."""

@@ -1,9 +1,10 @@
-"""EPUB: the pages of an e-book in the order in which they are read, each as a page of HTML."""
+"""EPUB: the pages of an e-book in the order in which they are read, each as HTML, with headings by its contents too."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,7 +13,8 @@ from lxml import etree
 
 from documents.archive import Archive
 from documents.decoding import decode
-from documents.readers.html import declared_encoding, opened, write_page
+from documents.readers.epub_contents import Contents, Levels, control_file, navigation, places_of
+from documents.readers.html import declared_encoding, opened, tree_of, write_tree
 from documents.readers.office_xml import children_of, name_of, parse
 from documents.text import Extracted, Writer
 from errors import TaskError
@@ -20,6 +22,7 @@ from errors import TaskError
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
+_CONTROL_FILE = "application/x-dtbncx+xml"
 #: Fonts may be made unusable outside of the book; that hides no text.
 _OBFUSCATION = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 #: A document type that defines nothing itself, as the packages of old e-books have.
@@ -33,7 +36,7 @@ class _Item:
 
     part: str
     media: str
-    marks: str
+    is_navigation: bool
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
@@ -47,19 +50,56 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         part = _package(archive)
         package = parse(_DOCTYPE.sub(b"", archive.read(part)), part)
         items = _items(package, posixpath.dirname(part))
-        writer = Writer()
-        warnings: dict[str, None] = {}
-        for reference in children_of(package, "spine"):
-            item = items.get(reference.get("idref") or "")
-            if item is None or item.media not in _PAGES or "nav" in item.marks.split():
-                continue
-            if item.part not in archive:
-                raise TaskError("corrupt", f"the e-book lacks its page {item.part}")
-            data = archive.read(item.part)
-            decoded = decode(data, declared_encoding(data) or encoding)
-            warnings.update(dict.fromkeys(f"{posixpath.basename(item.part)}: {each}" for each in decoded.warnings))
-            write_page(opened(decoded.text), writer)
-        return writer.finish("epub", warnings=list(warnings), properties=_properties(package))
+        reader = _Reader(archive, encoding)
+        contents = reader.contents(items.values())
+        pages = [
+            (item.part, reader.page(item.part))
+            for reference in children_of(package, "spine")
+            if (item := items.get(reference.get("idref") or "")) and item.media in _PAGES and not item.is_navigation
+        ]
+    led_to = ((tree_of(page), contents[part]) for part, page in pages if part in contents)
+    levels = Levels(place for tree, entries in led_to for place in places_of(tree, entries))
+    writer = Writer()
+    for part, page in pages:
+        tree = tree_of(page)
+        write_tree(tree, writer, levels.titles(places_of(tree, contents.get(part, []))))
+    return writer.finish("epub", warnings=list(reader.warnings), properties=_properties(package))
+
+
+class _Reader:
+    """Takes the pages of a book out of its archive."""
+
+    def __init__(self, archive: Archive, encoding: str | None) -> None:
+        self.warnings: dict[str, None] = {}
+        self._archive = archive
+        self._encoding = encoding
+
+    def page(self, part: str) -> str:
+        """A page as HTML."""
+        if part not in self._archive:
+            raise TaskError("corrupt", f"the e-book lacks its page {part}")
+        data = self._archive.read(part)
+        decoded = decode(data, declared_encoding(data) or self._encoding)
+        self.warnings.update(dict.fromkeys(f"{posixpath.basename(part)}: {each}" for each in decoded.warnings))
+        return opened(decoded.text)
+
+    def contents(self, items: Iterable[_Item]) -> Contents:
+        """The table of contents: the newer one that has any lines. A book can be read without."""
+        contents: Contents = {}
+        for item in sorted(items, key=lambda item: not item.is_navigation):
+            folder = posixpath.dirname(item.part)
+            try:
+                if contents or item.part not in self._archive:
+                    continue
+                if item.is_navigation:
+                    contents = navigation(tree_of(self.page(item.part)), folder)
+                elif item.media == _CONTROL_FILE or item.part.endswith(".ncx"):
+                    contents = control_file(parse(_DOCTYPE.sub(b"", self._archive.read(item.part)), item.part), folder)
+            except TaskError as error:
+                if error.code not in ("corrupt", "undecodable"):
+                    raise
+                self.warnings[f"the table of contents was not read: {error}"] = None
+        return contents
 
 
 def _package(archive: Archive) -> str:
@@ -81,7 +121,7 @@ def _items(package: etree._Element, folder: str) -> dict[str, _Item]:
     for item in children_of(package, "manifest"):
         part = posixpath.normpath(posixpath.join(folder, unquote(item.get("href") or "")))
         media = (item.get("media-type") or "").strip().lower()
-        items[item.get("id") or ""] = _Item(part, media, item.get("properties") or "")
+        items[item.get("id") or ""] = _Item(part, media, "nav" in (item.get("properties") or "").split())
     return items
 
 

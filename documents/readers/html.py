@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from documents.decoding import decode
-from documents.text import Extracted, Writer, table_lines
+from documents.text import Anchor, Extracted, Writer, clean, table_lines
 
-_SKIPPED = frozenset(
+SKIPPED = frozenset(
     [
         "head",
         "script",
@@ -83,7 +85,7 @@ _BLOCKS = frozenset(
     ]
 )
 _PROPERTIES = {"author": "author", "description": "subject", "keywords": "keywords"}
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset(("ul", "ol", "menu"))
 _META = re.compile(rb"<meta[^>]+?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml[^>]+?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]+)", re.IGNORECASE)
@@ -94,6 +96,17 @@ _CLOSED_AT_ONCE = re.compile(
 )
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _DEEPEST_LIST = 12
+#: What stands between a title and the text that goes on in its paragraph.
+_RUN_IN = re.compile(r"[^\S\n]*(?:[.:。：!?！？)）—–]|\n)")
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A title that a page is given from outside. is_shown: whether the page shows it itself, as a mere paragraph."""
+
+    text: str
+    level: int
+    is_shown: bool = False
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
@@ -111,11 +124,8 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 def write_page(page: str, writer: Writer) -> dict[str, str]:
     """Write what a page shows; its title and its other properties are returned and not written."""
-    if page.lstrip().startswith("<?xml"):
-        page = opened(page)
-    tree = LexborHTMLParser(page)
-    if tree.root is not None:
-        _Walk(writer).down(tree.root)
+    tree = tree_of(page)
+    write_tree(tree, writer)
     title, root = tree.css_first("head > title"), tree.css_first("html")
     found = {"title": title.text() if title is not None else ""}
     found["language"] = (root.attributes.get("lang") or "") if root is not None else ""
@@ -123,6 +133,17 @@ def write_page(page: str, writer: Writer) -> dict[str, str]:
         if (meta := tree.css_first(f"head > meta[name='{name}' i]")) is not None:
             found[property] = meta.attributes.get("content") or ""
     return {name: " ".join(value.split()) for name, value in found.items() if value.strip()}
+
+
+def tree_of(page: str) -> LexborHTMLParser:
+    """A page as a tree; XHTML too."""
+    return LexborHTMLParser(opened(page) if page.lstrip().startswith("<?xml") else page)
+
+
+def write_tree(tree: LexborHTMLParser, writer: Writer, titles: Mapping[int, list[Title]] | None = None) -> None:
+    """Write what a page shows; `titles` are written where the nodes begin that they are given for, by `mem_id`."""
+    if tree.root is not None:
+        _Walk(writer, titles or {}).down(tree.root)
 
 
 def opened(page: str) -> str:
@@ -141,8 +162,10 @@ def declared_encoding(data: bytes) -> str | None:
 class _Walk:
     """Goes through the tree without recursion: a page may be nested deeper than Python's stack."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, titles: Mapping[int, list[Title]]) -> None:
         self.writer = writer
+        self._titles = titles
+        self._due: list[Title] = []  # titles that are to stand before the next block
         self._inline: list[str] = []
         self._lists: list[int | None] = []  # the number of the last item, None in a bulleted list
         self._label = ""
@@ -175,7 +198,11 @@ class _Walk:
             self._inline.append(node.text_content or "")
             return False
         tag = node.tag or ""
-        if tag in _SKIPPED or not node.is_element_node or "hidden" in node.attributes:
+        if node.mem_id in self._titles:
+            if tag in _BLOCKS:
+                self._flush()
+            self._due += self._titles[node.mem_id]
+        if tag in SKIPPED or not node.is_element_node or "hidden" in node.attributes:
             return False
         if tag == "br":
             self._inline.append("\v")
@@ -187,16 +214,18 @@ class _Walk:
 
     def _enter_block(self, node: LexborNode, tag: str) -> bool:
         self._flush()
-        if tag in _HEADINGS:
-            level = _HEADINGS[tag]
-            self.writer.heading(_text_of(node).removesuffix("¶"), level, "#" * level + " ")
+        if tag in HEADINGS:
+            if title := text_of(node).removesuffix("¶"):
+                self._announce(self._due)
+                self._announce([Title(title, HEADINGS[tag])])
             return False
         if tag == "pre":
             self._code(node)
             return False
         if tag == "table" and (rows := _data_table(node)):
+            self._announce(self._due)
             if (caption := node.css_first("caption")) is not None:
-                self.writer.block(_text_of(caption))
+                self.writer.block(text_of(caption))
             self.writer.block(table_lines(rows), "table")
             return False
         if tag in _LISTS:
@@ -235,6 +264,8 @@ class _Walk:
         self._inline = []
         if not text:
             return
+        if self._due and self._is_title(text):
+            return
         tight, self._tight = self._tight, False
         if self._lists and not self._label:
             self._label = "  " * min(len(self._lists), _DEEPEST_LIST)
@@ -243,7 +274,37 @@ class _Walk:
         self._label = ""
 
     def _code(self, node: LexborNode) -> None:
+        self._announce(self._due)
         self.writer.code(node.text() or "")
+
+    def _announce(self, titles: list[Title]) -> None:
+        """Write titles as headings."""
+        for title in titles:
+            self.writer.heading(title.text, title.level, "#" * max(title.level, 1) + " ")
+            self._tight = False
+        self._due = []
+
+    def _is_title(self, text: str) -> bool:
+        """Write the titles that are due before a block; True when the block is itself the last one, and written."""
+        *others, last = self._due
+        self._announce(others)
+        if not last.is_shown or self._label:
+            self._announce([last])
+            return False
+        text, _ = clean(text)
+        end = _end_of(last.text, text)
+        if end < len(text):  # the text goes on in the same paragraph
+            self._tight = False
+            if _RUN_IN.match(text, end) is None:
+                self._announce([last])
+                return False
+            place = self.writer.next_block()
+            self.writer.anchors.append(Anchor(place, "heading", place + end, level=last.level, title=last.text))
+            return False
+        mark = "#" * max(last.level, 1) + " "
+        self.writer.block(mark + text, "heading", level=last.level, title=last.text)
+        self._tight = False
+        return True
 
 
 def _squeeze(text: str) -> str:
@@ -252,7 +313,23 @@ def _squeeze(text: str) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def _text_of(node: LexborNode) -> str:
+def letters_of(text: str) -> str:
+    """The letters and digits of a text, by which two ways to set one title are alike."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _end_of(title: str, text: str) -> int:
+    """Where the letters of a title end with which a text begins; the text's end where only signs follow."""
+    left = len(letters_of(title))
+    for end, sign in enumerate(text, 1):
+        left -= len(letters_of(sign))
+        if left <= 0:
+            return end if letters_of(text[end:]) else len(text)
+    return len(text)
+
+
+def text_of(node: LexborNode) -> str:
+    """The text of an element in one line."""
     parts: list[str] = []
     for part in node.traverse(include_text=True):
         if part.is_text_node:
@@ -273,7 +350,7 @@ def _data_table(table: LexborNode) -> list[list[str]]:
         cell = row.child
         while cell is not None:
             if cell.tag in ("td", "th"):
-                cells.append(_text_of(cell))
+                cells.append(text_of(cell))
                 cells.extend([""] * (min(_number(cell, "colspan", 1), 50) - 1))
             cell = cell.next
         if any(cells):

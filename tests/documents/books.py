@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 from tests.documents.office import package
 
@@ -26,12 +27,16 @@ def epub(
     more: Mapping[str, str | bytes] | None = None,
     prolog: str = "",
 ) -> bytes:
-    """An e-book with the given bodies as its pages; `spine` is the order in which they are read."""
+    """An e-book with the given bodies as its pages; `spine` is the order in which they are read.
+
+    A page whose name begins with `nav` is the table of contents, as is `toc.ncx` of the other parts.
+    """
     manifest = "".join(
         f'<item id="{name}" href="{name}" media-type="application/xhtml+xml" '
         f'properties="{"nav" if name.startswith("nav") else ""}"/>'
         for name in pages
     )
+    manifest += '<item id="ncx" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
     order = "".join(f'<itemref idref="{name}"/>' for name in (spine or list(pages)))
     opf = (
         f'{prolog}<package xmlns="http://www.idpf.org/2007/opf"><metadata><title>The Book</title></metadata>'
@@ -40,6 +45,40 @@ def epub(
     files = {f"OEBPS/{name}": page(body) for name, body in pages.items()}
     fixed = {"mimetype": "application/epub+zip", "META-INF/container.xml": CONTAINER, "OEBPS/book.opf": opf}
     return package({**fixed, **files, **(more or {})})
+
+
+#: A line of a table of contents: its title, where it leads (to nowhere for a mere caption), and the lines below it.
+Line = tuple[str, str | None, "Sequence[Line]"]
+
+
+def navigation(lines: Sequence[Line]) -> str:
+    """The body of a page that is the table of contents of EPUB 3."""
+
+    def listed(lines: Sequence[Line]) -> str:
+        items = (
+            (f'<a href="{escape(target)}">{escape(title)}</a>' if target else f"<span>{escape(title)}</span>")
+            + (listed(below) if below else "")
+            for title, target, below in lines
+        )
+        return "<ol>" + "".join(f"<li>{item}</li>" for item in items) + "</ol>"
+
+    pages = '<nav epub:type="page-list"><ol><li><a href="a.xhtml">1</a></li></ol></nav>'
+    return f'{pages}<nav epub:type="toc"><h2>Contents</h2>{listed(lines)}</nav>'
+
+
+def control_file(lines: Sequence[Line]) -> str:
+    """The table of contents of EPUB 2."""
+
+    def points(lines: Sequence[Line]) -> str:
+        return "".join(
+            f"<navPoint><navLabel><text>{escape(title)}</text></navLabel>"
+            + (f'<content src="{escape(target)}"/>' if target else "")
+            + f"{points(below)}</navPoint>"
+            for title, target, below in lines
+        )
+
+    doctype = '<!DOCTYPE ncx PUBLIC "-//NISO//DTD ncx 2005-1//EN" "http://www.daisy.org/z3986/2005/ncx-2005-1.dtd">'
+    return f'{doctype}<ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap>{points(lines)}</navMap></ncx>'
 
 
 _OPEN_DOCUMENT = " ".join(
