@@ -44,10 +44,26 @@ class Unpacked:
     warnings: list[str] = field(default_factory=list)
 
 
-def unpack(path: str, filename: str | None, content_type: str | None, folder: str, max_bytes: int) -> Unpacked | None:
+@dataclass(slots=True)
+class Budget:
+    """Bytes to which archives may inflate together. Raises archive_bomb from `spend`."""
+
+    left: int = field(default_factory=lambda: MAX_INFLATED)
+
+    def spend(self, count: int) -> None:
+        """Take what a member claims to inflate to off the budget."""
+        self.left -= count
+        if self.left < 0:
+            raise TaskError("archive_bomb", f"the archives in it inflate to more than {MAX_INFLATED:,} bytes")
+
+
+def unpack(
+    path: str, filename: str | None, content_type: str | None, folder: str, max_bytes: int, budget: Budget | None = None
+) -> Unpacked | None:
     """The documents in a zip archive, as files in `folder`; None for a file that is a document itself.
 
-    max_bytes: the most that a document may have. To be called in a child of the sandbox, as all that inflates.
+    max_bytes: the most that a document may have. budget: shared with other archives. To be called in a child of the
+    sandbox, as all that inflates.
 
     Raises:
       TaskError: archive_bomb, corrupt; too_large for too many members; and where no member can be read the error that
@@ -55,7 +71,7 @@ def unpack(path: str, filename: str | None, content_type: str | None, folder: st
     """
     if named_format(filename, content_type) in TOLD_BY_BYTES or zip_format(Path(path)) != "zip":
         return None
-    unpacking = _Unpacking(Path(folder), max_bytes)
+    unpacking = _Unpacking(Path(folder), max_bytes, budget or Budget())
     unpacking.archive(Path(path), "", 1)
     found = unpacking.unpacked
     if not found.members:
@@ -68,11 +84,11 @@ def unpack(path: str, filename: str | None, content_type: str | None, folder: st
 class _Unpacking:
     """Inflates members until there are too many, within one budget for all archives."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, budget: Budget) -> None:
         self.unpacked = Unpacked()
         self._folder = folder
         self._max_bytes = max_bytes
-        self._left = MAX_INFLATED
+        self._budget = budget
         self._codes: set[str] = set()
 
     def archive(self, path: Path, above: str, depth: int) -> None:
@@ -102,9 +118,7 @@ class _Unpacking:
     def _member(self, archive: Archive, info: zipfile.ZipInfo, name: str, depth: int) -> None:
         if info.file_size > self._max_bytes:
             raise TaskError("too_large", f"it has {info.file_size:,} bytes, more than {self._max_bytes:,}")
-        self._left -= info.file_size
-        if self._left < 0:
-            raise TaskError("archive_bomb", f"the archives in it inflate to more than {MAX_INFLATED:,} bytes")
+        self._budget.spend(info.file_size)
         data = archive.read(info.filename)
         if not data:
             raise TaskError("empty", "it has no content")

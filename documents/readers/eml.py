@@ -1,10 +1,14 @@
-"""Mail: its headers, its text (plain before HTML), and its attachments, each read by the reader of its own format."""
+"""Mail: its headers, its text (plain before HTML), and its attachments, each read by the reader of its own format.
+
+Of an archive that is attached, each member is read as if it were attached itself.
+"""
 
 from __future__ import annotations
 
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError
@@ -14,16 +18,20 @@ from email.parser import BytesParser
 from email.policy import compat32
 from pathlib import Path, PurePath
 
+from documents.archive import begins_as_zip
 from documents.decoding import decode
 from documents.readers.html import declared_encoding, write_page
 from documents.text import Extracted, Writer
+from documents.unpacking import Budget, Unpacked, unpack
 from errors import TaskError
 
 _SHOWN = ("From", "To", "Cc", "Date")
 _MAILS = ("message/rfc822", "message/global")
-#: How deep mails may lie in mails, and how many attachments are read of one mail with all that it holds.
+#: How deep mails may lie in mails or in archives, and how many attachments are read of one mail with all that it holds.
 _DEEPEST = 4
 _MOST_ATTACHMENTS = 100
+#: Bytes of a member of an archive: as many as MAX_DOCUMENT_BYTES allows a document at first.
+_LARGEST_MEMBER = 100 * 1024 * 1024
 _FOLDED = re.compile(r"\r?\n[ \t]+")
 
 
@@ -33,6 +41,15 @@ class _Bounds:
 
     depth: int = 0
     attachments: int = 0
+    inflated: Budget = field(default_factory=Budget)
+
+    def refusal(self) -> str | None:
+        """Why nothing more is read, if so."""
+        if self.depth > _DEEPEST:
+            return f"it lies more than {_DEEPEST} mails or archives deep"
+        if self.attachments >= _MOST_ATTACHMENTS:
+            return f"there are more than {_MOST_ATTACHMENTS} attachments"
+        return None
 
 
 _BOUNDS: ContextVar[_Bounds | None] = ContextVar("bounds", default=None)
@@ -70,12 +87,12 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         _write_text(part, writer, warnings, encoding)
     bounds = _BOUNDS.get() or _Bounds()
     token = _BOUNDS.set(bounds)
-    bounds.depth += 1
+    attachments = _Attachments(writer, warnings, bounds)
     try:
-        for part in content.attachments:
-            _attach(part, writer, warnings, bounds)
+        with attachments.deeper():
+            for part in content.attachments:
+                attachments.add(part)
     finally:
-        bounds.depth -= 1
         _BOUNDS.reset(token)
     return writer.finish("eml", warnings=warnings, properties={"title": subject} if subject else {})
 
@@ -115,32 +132,70 @@ def _write_text(part: Message, writer: Writer, warnings: list[str], encoding: st
     warnings += decoded.warnings
 
 
-def _attach(part: Message, writer: Writer, warnings: list[str], bounds: _Bounds) -> None:
-    """Write an attachment under its name; what it lacks to be read is a warning."""
-    from documents import extraction  # which imports the readers, this one among them
+class _Attachments:
+    """Writes attachments under their names; what one lacks to be read is a warning."""
 
-    data = _payload(part)
-    name = _filename(part)
-    if not data:
-        return
-    bounds.attachments += 1
-    if bounds.attachments > _MOST_ATTACHMENTS or bounds.depth > _DEEPEST:
-        limit = f"more than {_MOST_ATTACHMENTS} attachments" if bounds.depth <= _DEEPEST else "mails too deep in mails"
-        warnings.append(f"the attachment {name} was not read: there are {limit}")
-        return
-    with tempfile.TemporaryDirectory(prefix="mail") as folder:
-        path = Path(folder) / "attachment"
-        path.write_bytes(data)
+    def __init__(self, writer: Writer, warnings: list[str], bounds: _Bounds) -> None:
+        self._writer = writer
+        self._warnings = warnings
+        self._bounds = bounds
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """What is read within lies one mail or one archive deeper."""
+        self._bounds.depth += 1
         try:
-            kind = None if part.get_content_type() == "application/octet-stream" else part.get_content_type()
+            yield
+        finally:
+            self._bounds.depth -= 1
+
+    def add(self, part: Message) -> None:
+        """Write an attachment."""
+        if not (data := _payload(part)):
+            return
+        kind = None if part.get_content_type() == "application/octet-stream" else part.get_content_type()
+        with tempfile.TemporaryDirectory(prefix="mail") as folder:
+            path = Path(folder) / "attachment"
+            path.write_bytes(data)
+            self._file(path, _filename(part), kind)
+
+    def _file(self, path: Path, name: str, kind: str | None) -> None:
+        from documents import extraction  # which imports the readers, this one among them
+
+        if (refusal := self._bounds.refusal()) is not None:
+            self._warnings.append(f"the attachment {name} was not read: {refusal}")
+            return
+        try:
+            if (unpacked := self._unpacked(path, name, kind)) is not None:
+                self._members(unpacked, name)
+                return
+            self._bounds.attachments += 1
             extracted = extraction.extract(path, filename=name, content_type=kind)
         except TaskError as error:
-            warnings.append(f"the attachment {name} was not read: {error}")
-            writer.block(f"Attachment: {name}")
+            self._warnings.append(f"the attachment {name} was not read: {error}")
+            self._writer.block(f"Attachment: {name}")
             return
-    writer.heading(f"Attachment: {name}", 1)
-    warnings += [f"{name}: {warning}" for warning in extracted.warnings]
-    _append(extracted, writer)
+        self._writer.heading(f"Attachment: {name}", 1)
+        self._warnings += [f"{name}: {warning}" for warning in extracted.warnings]
+        _append(extracted, self._writer)
+
+    def _unpacked(self, path: Path, name: str, kind: str | None) -> Unpacked | None:
+        """The documents of an archive, beside it; None for what is a document itself."""
+        if not begins_as_zip(path):
+            return None
+        folder = path.with_suffix(".members")
+        folder.mkdir()
+        return unpack(str(path), name, kind, str(folder), _LARGEST_MEMBER, self._bounds.inflated)
+
+    def _members(self, unpacked: Unpacked, name: str) -> None:
+        self._warnings += [f"{name}: {warning}" for warning in unpacked.warnings]
+        with self.deeper():
+            for number, member in enumerate(unpacked.members):
+                if (refusal := self._bounds.refusal()) is not None:
+                    left = len(unpacked.members) - number
+                    self._warnings.append(f"{name}: the last {left} of its documents were not read: {refusal}")
+                    return
+                self._file(Path(member.file), f"{name}/{member.name}", None)
 
 
 def _append(extracted: Extracted, writer: Writer) -> None:
@@ -163,10 +218,17 @@ def _append(extracted: Extracted, writer: Writer) -> None:
 def _payload(part: Message) -> bytes:
     """The bytes of a part, as they were before they were made fit for the way."""
     if part.get_content_type() in _MAILS:
-        inner = part.get_payload()
-        return (
-            b"\n\n".join(each.as_bytes() for each in inner if isinstance(each, Message)) if part.is_multipart() else b""
-        )
+        inner = [each for each in part.get_payload() if isinstance(each, Message)] if part.is_multipart() else []
+        if len(inner) == 1 and not inner[0].keys():  # in base64, which no mail should be, and which hides its headers
+            carrier = Message()
+            carrier["Content-Transfer-Encoding"] = str(part.get("Content-Transfer-Encoding", "7bit"))
+            carrier.set_payload(inner[0].get_payload())
+            return _decoded_payload(carrier)
+        return b"\n\n".join(each.as_bytes() for each in inner)
+    return _decoded_payload(part)
+
+
+def _decoded_payload(part: Message) -> bytes:
     data = part.get_payload(decode=True)
     return data if isinstance(data, bytes) else b""
 
@@ -177,7 +239,7 @@ def _filename(part: Message) -> str:
     if not name and part.get_content_type() in _MAILS:
         inner = part.get_payload()
         if isinstance(inner, list) and isinstance(inner[0], Message):
-            name = _header(inner[0], "Subject").replace("/", " ") + ".eml"
+            name = (_header(inner[0], "Subject").replace("/", " ") or "mail") + ".eml"
     return PurePath(name.replace("\\", "/")).name or part.get_content_type().replace("/", ".")
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from email.message import EmailMessage
 from email.policy import SMTP
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from documents import unpacking
 from errors import TaskError
 from tests.documents import samples
 from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
+from tests.documents.test_unpacking import archive, archive_named
 
 
 def mail(text: str = "Hello.", subject: str = "Leave", html: str | None = None) -> EmailMessage:
@@ -92,7 +98,7 @@ def test_mails_in_mails_are_read_down_to_a_depth(read: Read) -> None:
         message = outer
     extracted = read("a.eml", message.as_bytes())
     assert [f"Level {level}." in extracted.text for level in range(8)] == [False] * 3 + [True] * 5
-    assert "mails too deep in mails" in " ".join(extracted.warnings)
+    assert "S2.eml was not read: it lies more than 4 mails or archives deep" in " ".join(extracted.warnings)
 
 
 def test_more_attachments_than_anybody_sends_are_not_read(read: Read) -> None:
@@ -103,6 +109,122 @@ def test_more_attachments_than_anybody_sends_are_not_read(read: Read) -> None:
     assert "text 99" in extracted.text
     assert "text 100" not in extracted.text
     assert len(extracted.warnings) == 5
+
+
+def attached(data: bytes, filename: str, subtype: str = "zip") -> bytes:
+    message = mail()
+    message.add_attachment(data, maintype="application", subtype=subtype, filename=filename)
+    return message.as_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-8", "big5"])
+@pytest.mark.parametrize("subtype", ["zip", "x-zip-compressed", "octet-stream"])
+def test_the_members_of_an_archive_are_read_under_their_names(read: Read, encoding: str, subtype: str) -> None:
+    names = ["員工手冊/第一章 總則.txt", "員工手冊/請假制度.txt"]
+    extracted = read("a.eml", attached(archive_named([name.encode(encoding) for name in names]), "手冊.zip", subtype))
+    wanted = "".join(f"\n\nAttachment: 手冊.zip/{name}\n\n{CHINESE}" for name in names)
+    assert extracted.text == f"Subject: Leave\n{HEAD}\n\nHello.{wanted}"
+    assert headings(extracted)[1:] == [(1, f"Attachment: 手冊.zip/{name}") for name in names]
+
+
+def test_members_that_cannot_be_read_are_told_and_the_others_are_read(read: Read) -> None:
+    word = samples.docx(samples.paragraph("Rules", "1"))
+    members = {"a.docx": word, "b.png": b"\x89PNG\r\n\x1a\n" + bytes(50), "c.docx": word[:300], "__MACOSX/._a": b"x"}
+    extracted = read("a.eml", attached(archive(members), "a.zip"))
+    assert extracted.text.endswith("Attachment: a.zip/a.docx\n\n# Rules\n\nAttachment: a.zip/c.docx")
+    assert extracted.warnings[0].startswith("a.zip: b.png was not read: unsupported_format")
+    assert extracted.warnings[1].startswith("the attachment a.zip/c.docx was not read: corrupt")
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        ("archive_bomb", archive({"a.txt": bytes(100 * 2**20)})),
+        ("corrupt", archive({"a.txt": b"text"})[:-30]),
+        ("empty", archive({})),
+        ("unsupported_format", archive({"a.png": b"\x89PNG\r\n\x1a\n" + bytes(50)})),
+    ],
+)
+def test_an_archive_that_cannot_be_read_costs_the_mail_nothing(read: Read, code: str, data: bytes) -> None:
+    extracted = read("a.eml", attached(data, "a.zip"))
+    assert extracted.text.endswith("Hello.\n\nAttachment: a.zip")
+    assert extracted.warnings[0].startswith(f"the attachment a.zip was not read: {code}")
+
+
+def test_archives_and_mails_share_the_bounds_of_the_mail_that_holds_them(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = archive({f"{number:03}.txt": f"text {number:03}".encode() for number in range(60)})
+    message = mail()
+    for name in ("a.zip", "b.zip"):
+        message.add_attachment(many, maintype="application", subtype="zip", filename=name)
+    extracted = read("a.eml", message.as_bytes())
+    assert extracted.text.count("\n\ntext 0") == 100
+    assert extracted.warnings == [
+        "b.zip: the last 20 of its documents were not read: there are more than 100 attachments"
+    ]
+    monkeypatch.setattr(unpacking, "MAX_INFLATED", 700)
+    told = read("a.eml", message.as_bytes()).warnings
+    assert [warning[:58] for warning in told] == ["the attachment b.zip was not read: archive_bomb: the archi"]
+
+
+def test_archives_and_mails_in_each_other_are_read_down_to_a_depth(read: Read) -> None:
+    inner = mail("Level 0.", "S0").as_bytes()
+    for level in range(1, 4):
+        inner = attached(archive({"m.eml": inner}), f"{level}.zip").replace(b"Hello.", f"Level {level}.".encode())
+    extracted = read("a.eml", inner)
+    assert [f"Level {level}." in extracted.text for level in range(4)] == [False, True, True, True]
+    assert extracted.warnings == [
+        "3.zip/m.eml: 2.zip/m.eml: the attachment 1.zip was not read: it lies more than 4 mails or archives deep"
+    ]
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_mail_in_a_mail_is_read_however_it_is_encoded(read: Read, encoded: bool) -> None:
+    inner = mail(CHINESE, "内").as_bytes()
+    body = b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(inner) if encoded else b"\n" + inner
+    outer = b"Subject: Out\nContent-Type: multipart/mixed; boundary=zz\n\n--zz\n\nText\n--zz\n"
+    extracted = read("a.eml", outer + b"Content-Type: message/rfc822\n" + body + b"\n--zz--\n")
+    assert extracted.text.count(CHINESE) == 1
+    assert (1, "内") in [(level and level - 1, title) for level, title in headings(extracted)]
+    assert extracted.warnings == []
+
+
+Tree = str | tuple[str, list["Tree"]]
+
+
+def trees(depth: int) -> st.SearchStrategy[Tree]:
+    leaf: st.SearchStrategy[Tree] = st.just("text")
+    if depth == 0:
+        return leaf
+    return leaf | st.tuples(st.sampled_from(["mail", "zip"]), st.lists(trees(depth - 1), min_size=1, max_size=3))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_trees=st.lists(trees(3), min_size=1, max_size=3))
+def test_every_text_in_any_mails_and_archives_is_read_once(read: Read, given_trees: list[Tree]) -> None:
+    texts: list[str] = []
+
+    def text() -> str:
+        texts.append(f"Text number {len(texts):03} of them.")
+        return texts[-1]
+
+    def written(tree: Tree) -> tuple[str, bytes]:
+        if isinstance(tree, str):
+            return "a.txt", text().encode()
+        if tree[0] == "zip":
+            return "b.zip", archive({f"{n}{name}": data for n, (name, data) in enumerate(map(written, tree[1]))})
+        return "c.eml", with_attachments(tree[1]).as_bytes()
+
+    def with_attachments(below: list[Tree]) -> EmailMessage:
+        message = mail(text())
+        for name, data in map(written, below):
+            message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+        return message
+
+    extracted = read("a.eml", with_attachments(given_trees).as_bytes())
+    assert re.findall(r"Text number \d+ of them\.", extracted.text) == texts
+    assert extracted.warnings == []
 
 
 def test_headers_that_nobody_can_parse_do_no_harm(read: Read) -> None:
