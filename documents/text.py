@@ -118,13 +118,20 @@ class Writer:
             fence = "~~~~~~" if "```" in code else "```"
             self.block(f"{fence}\n{code}\n{fence}", "code")
 
-    def page(self, number: int) -> None:
-        """The next block opens page `number`, counted from 1."""
-        self.anchors.append(Anchor(self.next_block(), "page", page=number))
+    def more(self, text: str, joint: str) -> None:
+        """Go on with the block that was written last, after `joint`; it must not be one with an anchor."""
+        text, removed = clean(text)
+        self.removed += removed
+        self._append(joint)
+        self._append(text.strip("\n"))
 
-    def next_block(self) -> int:
+    def page(self, number: int, joint: str = "\n\n") -> None:
+        """What is written next opens page `number`, counted from 1; `joint` is what will stand before it."""
+        self.anchors.append(Anchor(self.next_block(joint), "page", page=number))
+
+    def next_block(self, joint: str = "\n\n") -> int:
         """Where the next block will start, if it is not tight."""
-        return self.length + 2 if self._parts else 0
+        return self.length + len(joint) if self._parts else 0
 
     def finish(self, format: str, **facts: Any) -> Extracted:
         """What was written, as a reader returns it."""

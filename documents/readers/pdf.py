@@ -18,11 +18,10 @@ import pypdfium2
 
 from documents.readers.pdf_furniture import Furniture
 from documents.readers.pdf_headings import Entry, Outline, Sizes
-from documents.readers.pdf_layout import Hyphens, Line, blocks_of, is_divided
+from documents.readers.pdf_layout import Hyphens, Line, is_divided
 from documents.readers.pdf_pages import Page, lines_of, page_of
 from documents.readers.pdf_scans import Scans, recognised
-from documents.readers.pdf_tables import tables_of
-from documents.readers.sheet import write_table
+from documents.readers.pdf_text import Pages
 from documents.text import Extracted, Writer
 from errors import TaskError
 
@@ -145,29 +144,16 @@ def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Wri
     def kept() -> Iterator[list[Line]]:
         return (furniture.without(index, page.lines) for index, page in enumerate(pages))
 
-    divided = any(is_divided(line.text) for lines in kept() for line in lines)
+    divided = any(map(_has_divided, kept()))
     hyphens = Hyphens("\n".join(line.text for line in lines) for lines in kept() if divided)
     sizes = None if outline.titles else Sizes(line for lines in kept() for line in lines)
-    writer = Writer()
+    written = Pages(hyphens)
     for index, lines in enumerate(kept()):
         levels = outline.levels(index, lines) if sizes is None else sizes.levels(lines)
-        writer.page(index + 1)
-        at = 0
-        for table in tables_of(lines, levels.keys()):
-            _write_blocks(writer, lines, levels, hyphens, at, table.first)
-            write_table(writer, [[hyphens.join(cell) for cell in row] for row in table.rows], table.begins)
-            at = table.last
-        _write_blocks(writer, lines, levels, hyphens, at, len(lines))
-    return writer
+        written.add(index + 1, lines, levels)
+    return written.finish()
 
 
-def _write_blocks(
-    writer: Writer, lines: list[Line], levels: dict[int, int], hyphens: Hyphens, first: int, stop: int
-) -> None:
-    """Write the lines of a page from index `first` to before `stop`."""
-    inner = {index - first: level for index, level in levels.items() if first <= index < stop}
-    for block in blocks_of(lines[first:stop], inner, hyphens):
-        if block.level is not None:
-            writer.heading(block.text, block.level)
-        else:
-            writer.block(block.text)
+def _has_divided(lines: list[Line]) -> bool:
+    """Whether a page may have a word that is divided, perhaps over its end."""
+    return any(is_divided(line.text) for line in lines) or (bool(lines) and lines[-1].text.endswith("-"))

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 #: What pdfium puts where a word is divided at a line's end.
-_DIVIDED = re.compile("([^\\W\\d_]*)[\x02\ufffe]+\n?([^\\W\\d_]*)")
-_MARKS = "\x02\ufffe"
+MARKS = "\x02\ufffe"
+_DIVIDED = re.compile(f"([^\\W\\d_]*)[{MARKS}]+([^\\W\\d_]*)")
+_HYPHEN = re.compile(r"([^\W\d_]*)(?<=\w)-$")
+_LETTERS = re.compile(r"[^\W\d_]*")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
 #: What pdfium sees between two Chinese characters, and no reader where it is narrow.
@@ -31,6 +33,8 @@ _WIDE = "\u2003"
 _CELLS_APART = 1.0
 #: A line pitch this many times the usual one separates paragraphs.
 _GAP = 1.35
+#: The rest of a divided word is no farther below its beginning, in sizes of its font.
+_FARTHEST = 3.0
 
 
 #: A wide gap in a line: the index of the first character after it, and its edges in points.
@@ -45,7 +49,7 @@ class Line:
     left: float
     right: float
     bottom: float
-    last_bottom: float  # of the last character; a word that was divided pulls the next line into this one
+    last_bottom: float  # of the last character, which is another where a line is slanted
     size: float
     gaps: list[Gap] = field(default_factory=list)
 
@@ -68,14 +72,25 @@ class Hyphens:
         """The text with its divided words put together."""
         if not is_divided(text):
             return text
-        return _DIVIDED.sub(self._joined, text)
+        return _DIVIDED.sub(lambda match: self._joined(*match.groups()), text)
 
-    def _joined(self, match: re.Match[str]) -> str:
-        left, right = match.groups()
-        if left and right and (left + right).lower() not in self._words:
-            hyphenated = f"{left}-{right}"
-            if hyphenated.lower() in self._words or right[0].isupper():
-                return hyphenated
+    def before(self, text: str, after: str) -> str | None:
+        """A text that ends with a hyphen, without it where it divides a word of which `after` has the rest.
+
+        None where no hyphen ends the text.
+        """
+        match = _HYPHEN.search(text)
+        if match is None:
+            return None
+        left, right = match[1], _LETTERS.match(after)[0]  # type: ignore[index]
+        return text[:-1] if self._joined(left, right) == left + right else text
+
+    def _joined(self, left: str, right: str) -> str:
+        hyphenated = f"{left}-{right}"
+        if not left or not right:  # a range, or COVID-19
+            return hyphenated
+        if (left + right).lower() not in self._words and (hyphenated.lower() in self._words or right[0].isupper()):
+            return hyphenated
         return left + right
 
 
@@ -89,7 +104,7 @@ def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens) -> li
     if not lines:
         return []
     usual = _pitch(lines)
-    right = _right_edges(lines)
+    right = right_edges(lines)
     blocks: list[Block] = []
     parts = [_spaced(lines[0])]
     for index in range(1, len(lines)):
@@ -98,18 +113,20 @@ def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens) -> li
         if levels.get(index - 1) != levels.get(index) or (not row and _separate(before, line, usual, right[index - 1])):
             blocks.append(_block(parts, levels.get(index - 1), hyphens))
             parts = []
+        elif before.text[-1] in MARKS:
+            parts.append("")
         elif row:
             parts.append(_WIDE if line.left - before.right > _CELLS_APART * line.size else " ")
-        elif levels.get(index) is None and _breaks(before, line, right[index - 1]):
+        elif levels.get(index) is None and breaks(before, line, right[index - 1]):
             parts.append("\n")
         else:
-            parts.append(_glue(before.text, line.text))
+            parts.append(glue(before.text, line.text))
         parts.append(_spaced(line))
     blocks.append(_block(parts, levels.get(len(lines) - 1), hyphens))
     return blocks
 
 
-def _breaks(before: Line, line: Line, right: float) -> bool:
+def breaks(before: Line, line: Line, right: float) -> bool:
     """Whether a line stays a line of its own within a paragraph."""
     return (_short(before, right) and not _flows(before, line)) or _is_tabular(before) or _is_tabular(line)
 
@@ -149,22 +166,25 @@ def _is_tabular(line: Line) -> bool:
     )
 
 
-def _glue(before: str, after: str) -> str:
-    """What stands between two lines of a paragraph: nothing in Chinese, or where a word is divided."""
-    if before[-1] in _MARKS:
-        return ""
+def glue(before: str, after: str) -> str:
+    """What stands between two lines of a paragraph: nothing in Chinese."""
     return "" if not before.isascii() and _ENDS_CJK.search(before) and _STARTS_CJK.match(after) else " "
 
 
 def _separate(before: Line, line: Line, usual: float, right: float) -> bool:
     """Whether a new paragraph begins with a line below another."""
+    pitch = before.last_bottom - line.bottom
+    divided = before.text[-1] in MARKS
+    if divided and line.text[0].islower():  # a footnote's number may be smaller than its text
+        return pitch > _FARTHEST * line.size
     if abs(before.size - line.size) > 0.12 * max(before.size, line.size):
         return True
+    if divided:
+        return pitch > _FARTHEST * line.size
     if _BULLET.match(line.text) and (
         not line.text[0].isalnum() or before.text.endswith(_SENTENCE_END) or _short(before, right)
     ):
         return True
-    pitch = before.last_bottom - line.bottom
     if pitch < 0:  # the next column
         return before.text.endswith(_SENTENCE_END)
     if usual and pitch > usual * _GAP and pitch > line.size * 1.1:
@@ -204,7 +224,7 @@ def _pitch(lines: list[Line]) -> float:
     return float(min(frequent) if frequent else steps.most_common(1)[0][0])
 
 
-def _right_edges(lines: list[Line]) -> list[float]:
+def right_edges(lines: list[Line]) -> list[float]:
     """For each line, how far to the right the lines of its column reach."""
     columns = [int(line.left // 60) for line in lines]
     widest: dict[int, float] = {}

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from documents.readers.pdf_layout import BETWEEN_CJK, BULLETS, Line
+from documents.readers.pdf_layout import BETWEEN_CJK, BULLETS, MARKS, Line
 
 #: A gap is wider than this, in sizes of the font: spaces between words are a third, those that fill a line a half.
 _GAP = 0.4
@@ -19,6 +19,8 @@ _USUAL = 0.48
 _WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
 _SPACES = re.compile(r"\S\s+(?=\S)")
 _FIXED_PITCH = 1
+#: Where a word is divided pdfium has its hyphen instead of the line's end.
+_LINES = re.compile(f"[^\n{MARKS}]*(?:[{MARKS}]+|\n|$)")
 
 
 @dataclass(slots=True)
@@ -61,9 +63,9 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
     at = 0
     raw = text_page.raw  # which ctypes takes at once, other than its wrapper
     box, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
-    for string in text.split("\n"):
-        shown = string.strip(" \r\t\x00")
-        if shown:
+    for string in _LINES.findall(text):
+        shown = string.strip(" \r\n\t\x00")
+        if shown.strip(MARKS):
             start = at + string.index(shown[0])
             line = _line(raw, shown, index(start), index(start + len(shown) - 1), box, matrix)
             if _may_have_gaps(line) and not _is_code(raw, shown, index(start)):
@@ -74,7 +76,7 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
                     if box.left - left > _GAP * line.size:
                         line.gaps.append((space.end(), left, box.left))
             lines.append(line)
-        at += len(string) + 1
+        at += len(string)
     text_page.close()
     return lines
 

@@ -48,7 +48,7 @@ def long_pdf(pages: int, seed: int = 1, outline: bool = True) -> bytes:
             page.append(Line(title, size=20, drop=40))
             bookmarks.append((title, number - 1))
         page.append(Line(f"Section {number}: {' '.join(chance.choices(vocabulary, k=3))}", size=13, drop=36))
-        # No word is divided over two pages: pdfium would put it together with the number below it.
+        # No word is divided over two pages, of which each begins with a heading.
         while sum(line.drop for line in page) < _HEIGHT or page[-1].text.endswith("-"):
             page.append(next(lines))
         page.append(Line(f"Page {number} of {pages}", size=8, drop=_NUMBER - sum(line.drop for line in page)))
