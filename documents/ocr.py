@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from itertools import groupby
 _LANGUAGES = ("chi_sim", "eng")
 #: Seconds for one picture: a full page takes 2 to 10.
 _TIMEOUT = 90.0
+#: How the forms begin that are given to Tesseract, in this order: PNM, PNG, JPEG, GIF, TIFF, BMP and WebP.
+_FORMS = re.compile(rb"P5\s|\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|BM|RIFF....WEBP", re.DOTALL)
 _PR_SET_PDEATHSIG = 1
 #: Columns of Tesseract's TSV: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
 _WORD_LEVEL = "5"
@@ -51,15 +54,17 @@ def recognise(picture: bytes, resolution: int) -> list[Row]:
     """The lines of text in a picture, from the top.
 
     Parameters:
-      picture: in any form that Leptonica reads, such as PGM.
+      picture: a file such as a PNG, a JPEG or a PGM.
       resolution: pixels for an inch.
 
     Raises:
-      Failed: Tesseract is not installed, failed, or took too long.
+      Failed: Tesseract is not installed, does not read such a picture, failed, or took too long.
     """
     wanted = languages()
     if wanted is None:
         raise Failed("Tesseract is not installed")
+    if not _FORMS.match(picture):  # which Tesseract takes for a list of files of this machine, and opens those
+        raise Failed("the picture is in a form that text recognition does not read")
     command = ["tesseract", "-", "-", "-l", wanted, "--dpi", str(resolution), "--psm", "3", "tsv"]
     try:
         done = subprocess.run(

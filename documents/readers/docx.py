@@ -10,7 +10,18 @@ from lxml import etree
 
 from documents.archive import Archive
 from documents.readers.docx_styles import Numbering, Styles
-from documents.readers.office_xml import child_of, main_part, name_of, parse, properties_of, stream, value_of
+from documents.readers.office_xml import (
+    child_of,
+    main_part,
+    name_of,
+    parse,
+    properties_of,
+    reference_of,
+    relations,
+    stream,
+    value_of,
+)
+from documents.readers.pictures import write_pictures
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 
@@ -29,7 +40,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     """Read a Word document; `encoding` has no meaning here, since XML names its own.
 
     Raises:
-      TaskError: corrupt, encrypted, archive_bomb, too_large.
+      TaskError: corrupt, encrypted, archive_bomb, needs_ocr, too_large.
     """
     with Archive(path) as archive:
         main = main_part(archive, "word/document.xml")
@@ -41,7 +52,20 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         for block in stream(data, main, "body"):
             reader.block(block)
         reader.notes()
-        return reader.writer.finish("docx", properties=properties_of(archive))
+        warnings = []
+        if not reader.writer.length:
+            warnings = write_pictures("document", _pictures(archive, main, data), reader.writer)
+        return reader.writer.finish("docx", warnings=warnings, properties=properties_of(archive))
+
+
+def _pictures(archive: Archive, main: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The pictures of a document in their order, as Word and as older programs refer to them."""
+    known = relations(archive, main)
+    for block in stream(data, main, "body"):
+        for element in block.iter("{*}blip", "{*}imagedata"):
+            relation = known.get(reference_of(element, "embed") or reference_of(element))
+            if relation and relation.target in archive:
+                yield relation.target, archive.read(relation.target)
 
 
 class _Reader:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from documents.decoding import decode
 from documents.readers.epub_contents import Contents, Levels, control_file, navigation, places_of
 from documents.readers.html import declared_encoding, opened, tree_of, write_tree
 from documents.readers.office_xml import children_of, name_of, parse
+from documents.readers.pictures import write_pictures
 from documents.text import Extracted, Writer
 from errors import TaskError
 
@@ -43,7 +44,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     """Read an e-book; `encoding` is used for pages that name none themselves.
 
     Raises:
-      TaskError: corrupt, encrypted, archive_bomb, undecodable, too_large.
+      TaskError: corrupt, encrypted, archive_bomb, undecodable, needs_ocr, too_large.
     """
     with Archive(path) as archive:
         _refuse_protection(archive)
@@ -57,13 +58,22 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
             for reference in children_of(package, "spine")
             if (item := items.get(reference.get("idref") or "")) and item.media in _PAGES and not item.is_navigation
         ]
+        writer = _written(pages, contents)
+        warnings = list(reader.warnings)
+        if not writer.length:
+            warnings += write_pictures("e-book", reader.pictures(pages), writer)
+    return writer.finish("epub", warnings=warnings, properties=_properties(package))
+
+
+def _written(pages: list[tuple[str, str]], contents: Contents) -> Writer:
+    """The text of pages, which are the names of their parts and HTML."""
     led_to = ((tree_of(page), contents[part]) for part, page in pages if part in contents)
     levels = Levels(place for tree, entries in led_to for place in places_of(tree, entries))
     writer = Writer()
     for part, page in pages:
         tree = tree_of(page)
         write_tree(tree, writer, levels.titles(places_of(tree, contents.get(part, []))))
-    return writer.finish("epub", warnings=list(reader.warnings), properties=_properties(package))
+    return writer
 
 
 class _Reader:
@@ -82,6 +92,16 @@ class _Reader:
         decoded = decode(data, declared_encoding(data) or self._encoding)
         self.warnings.update(dict.fromkeys(f"{posixpath.basename(part)}: {each}" for each in decoded.warnings))
         return opened(decoded.text)
+
+    def pictures(self, pages: list[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+        """The pictures on pages in their order."""
+        for page, html in pages:
+            for image in tree_of(html).css("img, image"):
+                attributes = image.attributes
+                target = attributes.get("src") or attributes.get("xlink:href") or attributes.get("href") or ""
+                part = posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(target)))
+                if part in self._archive:
+                    yield part, self._archive.read(part)
 
     def contents(self, items: Iterable[_Item]) -> Contents:
         """The table of contents: the newer one that has any lines. A book can be read without."""

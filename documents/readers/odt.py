@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from copy import deepcopy
@@ -12,6 +13,7 @@ from lxml import etree
 from documents.archive import Archive
 from documents.readers.docx_styles import CODE
 from documents.readers.office_xml import child_of, children_of, name_of, parse, stream, value_of
+from documents.readers.pictures import write_pictures
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 
@@ -40,7 +42,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     """Read an OpenDocument text; `encoding` has no meaning here, since XML names its own.
 
     Raises:
-      TaskError: corrupt, encrypted, archive_bomb, too_large.
+      TaskError: corrupt, encrypted, archive_bomb, needs_ocr, too_large.
     """
     with Archive(path) as archive:
         if b"encryption-data" in archive.read(_MANIFEST):
@@ -52,7 +54,19 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         for block in stream(data, _MAIN, "text", "body"):
             reader.block(block)
         reader.finish_notes()
-        return reader.writer.finish("odt", properties=_properties(archive))
+        warnings = []
+        if not reader.writer.length:
+            warnings = write_pictures("document", _pictures(archive, data), reader.writer)
+        return reader.writer.finish("odt", warnings=warnings, properties=_properties(archive))
+
+
+def _pictures(archive: Archive, data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The pictures of a document in their order."""
+    for block in stream(data, _MAIN, "text", "body"):
+        for image in block.iter("{*}image"):
+            part = posixpath.normpath(value_of(image, "href") or "")
+            if part in archive:
+                yield part, archive.read(part)
 
 
 def _styles(archive: Archive, part: str) -> Iterator[etree._Element]:

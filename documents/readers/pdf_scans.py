@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
-from statistics import median
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -12,6 +11,7 @@ import pypdfium2.raw as pdfium
 from documents import ocr
 from documents.readers.pdf_layout import Line
 from documents.readers.pdf_pages import Page
+from documents.readers.pictures import CONFIDENT, confidence, placed
 from documents.text import listed
 from errors import TaskError
 
@@ -21,8 +21,7 @@ _FEW, _MOST_OF_A_PAGE = 100, 0.5
 _STAMP = 40
 #: What Tesseract was trained on, in pixels for an inch; and what a page may have at most on each side, in pixels.
 _RESOLUTION, _LARGEST = 300, 6000
-#: Less confidence than this: the page may lie on its side; and even turned, the text is doubtful.
-_CONFIDENT = 70.0
+#: A page of which text recognition is not `CONFIDENT` may lie on its side.
 _QUARTER_TURNS = (0, 90, 180, 270)
 
 
@@ -66,7 +65,7 @@ class Scans:
         told = []
         if read := self._of("ocr"):
             told.append(f"{len(read)} of {count} pages are scans, read by OCR ({ocr.languages()}): {listed(read)}")
-        if doubtful := [number for number in read if self._confidence[number] < _CONFIDENT]:
+        if doubtful := [number for number in read if self._confidence[number] < CONFIDENT]:
             told.append(f"OCR is not sure of what it read on {listed(doubtful)}")
         if unread := self._of("picture"):
             told.append(f"{len(unread)} of {count} pages {self._lack()}: {listed(unread)}")
@@ -137,12 +136,11 @@ def _recognised(page: pypdfium2.PdfPage) -> tuple[list[Line], float]:
     for turn in _QUARTER_TURNS:
         bitmap = page.render(scale=scale, grayscale=True, rotation=turn)
         rows = ocr.recognise(_grey(bitmap), round(scale * 72))
-        letters = sum(len(row.text) for row in rows)
-        confidence = sum(row.confidence * len(row.text) for row in rows) / letters if letters else 0.0
-        if confidence > best[1]:
-            best = _placed(rows, bitmap.height, scale), confidence
+        sure = confidence(rows)
+        if sure > best[1]:
+            best = placed(rows, bitmap.height, scale), sure
         bitmap.close()
-        if not letters or confidence >= _CONFIDENT:
+        if not rows or sure >= CONFIDENT:
             break
     return best
 
@@ -153,18 +151,6 @@ def _grey(bitmap: pypdfium2.PdfBitmap) -> bytes:
     pixels = memoryview(bitmap.buffer).cast("B")
     rows = b"".join(pixels[at : at + width] for at in range(0, stride * height, stride))
     return b"P5 %d %d 255\n" % (width, height) + rows
-
-
-def _placed(rows: list[ocr.Row], height: int, scale: float) -> list[Line]:
-    """Rows as lines of a page, in points from its lower edge; all in one size, since OCR is no judge of sizes."""
-    if not rows:
-        return []
-    size = round(median(row.bottom - row.top for row in rows) / scale * 2) / 2
-    lines = []
-    for row in rows:
-        bottom = (height - row.bottom) / scale
-        lines.append(Line(row.text, row.left / scale, row.right / scale, bottom, bottom, size))
-    return lines
 
 
 def _length(lines: list[Line]) -> int:

@@ -20,7 +20,8 @@ from documents.readers.office_xml import (
     relations,
     value_of,
 )
-from documents.text import Extracted, Writer, listed, table_lines
+from documents.readers.pictures import Pictures
+from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 
 _TITLES = ("title", "ctrTitle")
@@ -57,7 +58,7 @@ class _Reader:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._writer = Writer()
-        self._pictures: list[int] = []  # slides that show something but hold no text
+        self._pictures = Pictures("slide")
 
     def slide(self, number: int, slide: Relation | None) -> None:
         """Write a slide: its title, what else stands on it, its notes."""
@@ -75,19 +76,24 @@ class _Reader:
         for shape, kind in shapes:
             if kind not in _TITLES:
                 self._shape(shape, kind, known)
-        if self._writer.length == before and any(name_of(shape) == "pic" for shape, _ in shapes):
-            self._pictures.append(number)
+        if self._writer.length == before:
+            self._as_pictures(number, tree, known)
         self._notes(known)
 
+    def _as_pictures(self, number: int, tree: etree._Element, known: dict[str, Relation]) -> None:
+        """Write what the pictures of a slide without text say, those behind it and in its shapes too."""
+        blips = [known.get(reference_of(blip, "embed")) for blip in tree.iter("{*}blip")]
+        parts = dict.fromkeys(blip.target for blip in blips if blip and blip.target in self._archive)
+        if parts or next(tree.iter("{*}pic"), None) is not None:
+            self._pictures.read(number, map(self._archive.read, parts), self._writer)
+
     def finish(self, slides: int, properties: dict[str, str]) -> Extracted:
-        """What was written, with a warning of the slides that are pictures only."""
-        warnings = []
-        if self._pictures:
-            where = listed(self._pictures, "slide")
-            if not self._writer.length:
-                raise TaskError("needs_ocr", f"no slide of the presentation holds text, only pictures: {where}")
-            warnings = [f"{len(self._pictures)} of {slides} slides hold no text and would need OCR: {where}"]
-        return self._writer.finish("pptx", pages=slides, warnings=warnings, properties=properties)
+        """What was written, with warnings of the slides that are pictures only."""
+        if not self._writer.length:
+            self._pictures.require_text("presentation")
+        return self._writer.finish(
+            "pptx", pages=slides, warnings=self._pictures.warnings(slides), properties=properties
+        )
 
     def _shape(self, shape: etree._Element, kind: str | None, known: dict[str, Relation]) -> None:
         if name_of(shape) == "graphicFrame":

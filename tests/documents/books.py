@@ -93,7 +93,7 @@ _OPEN_DOCUMENT = " ".join(
 )
 
 
-def odt(body: str, more: Mapping[str, str] | None = None, mimetype: str = "text") -> bytes:
+def odt(body: str, more: Mapping[str, str | bytes] | None = None, mimetype: str = "text") -> bytes:
     """An OpenDocument text with the given XML as its body; list style L1 is numbered, paragraph style P1 the title."""
     styles = (
         '<style:style style:name="P1" style:parent-style-name="Title"/>'

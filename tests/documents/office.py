@@ -77,7 +77,9 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def pptx(slides: Sequence[str], notes: Mapping[int, str] | None = None, more: Mapping[str, str] | None = None) -> bytes:
+def pptx(
+    slides: Sequence[str], notes: Mapping[int, str] | None = None, more: Mapping[str, str | bytes] | None = None
+) -> bytes:
     """A presentation whose slides hold the given shapes; the files of the slides are numbered from behind."""
     listed, targets = "", {}
     members: dict[str, str | bytes] = {

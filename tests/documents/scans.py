@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import io
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,6 +51,23 @@ def scanned(document: pypdfium2.PdfDocument, pages: Sequence[int] | None = None,
         sheet.insert_obj(picture)
         sheet.gen_content()
     return saved(made)
+
+
+def picture(document: pypdfium2.PdfDocument) -> bytes:
+    """A PNG of the first page of a document."""
+    bitmap = document[0].render(scale=200 / 72, grayscale=True)
+    pixels = bytes(bitmap.buffer)
+    rows = (pixels[at : at + bitmap.width] for at in range(0, bitmap.stride * bitmap.height, bitmap.stride))
+    return png(bitmap.width, bitmap.height, b"".join(b"\0" + row for row in rows))
+
+
+def png(width: int, height: int, rows: bytes) -> bytes:
+    """A PNG in shades of grey, of rows that each begin with the number of their filter."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
 
 
 def saved(document: pypdfium2.PdfDocument) -> bytes:
