@@ -170,6 +170,8 @@ def _is_table(rows: list[Row], first: int, stop: int, columns: list[Cell]) -> bo
     for row in table:
         for cell in row.cells:
             cells[_column(cell, columns)].append(cell)
+    if not all(cells):  # what has no width stands in its neighbour
+        return False
     if len(columns) == 2 and _are_marks([cell.text for cell in cells[0]]):
         return False
     if 2 * sum(map(len, cells)) < len(table) * len(columns):  # a drawing

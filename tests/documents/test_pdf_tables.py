@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from documents.readers.pdf_layout import Line as PdfLine
+from documents.readers.pdf_tables import tables_of
 from documents.text import table_lines
 from tests.documents import samples
 from tests.documents.reading import Read, spans
@@ -121,3 +123,21 @@ def test_rows_of_which_a_cell_runs_over_are_no_certain_table(read: Read) -> None
     rows = [["Name", "Remark"], ["Ada", "first"], ["Grace", "none but this that"]]
     extracted = read("a.pdf", samples.pdf([[*table(rows, step=150), Line("goes on", left=222, drop=12)]]))
     assert spans(extracted, "table") == []
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from([0.0, 30.0, 60.0, 90.0]), st.sampled_from([0.0, 25.0, 30.0])), max_size=4),
+        min_size=3,
+        max_size=6,
+    )
+)
+@settings(deadline=None)
+def test_cells_without_width_are_no_table_and_no_trouble(rows: list[list[tuple[float, float]]]) -> None:
+    lines = [
+        PdfLine("x", left, left + width, 700 - 12 * number, 700 - 12 * number, 10)
+        for number, row in enumerate(rows)
+        for left, width in sorted(row)
+    ]
+    for table in tables_of(lines, set()):
+        assert all(any(column) for column in zip(*table.rows, strict=True))
