@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from lxml import etree
 
 from documents.archive import Archive
 from documents.readers.docx_styles import Numbering, Styles
+from documents.readers.drawings import REFERENCES, write_drawing
 from documents.readers.office_xml import (
+    Relation,
     child_of,
     main_part,
     name_of,
@@ -44,8 +47,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     """
     with Archive(path) as archive:
         main = main_part(archive, "word/document.xml")
-        folder = posixpath.dirname(main)
-        reader = _Reader(archive, folder)
+        reader = _Reader(archive, main)
         data = archive.read(main)
         if not data:
             raise TaskError("corrupt", f"the document lacks its main part {main}")
@@ -71,10 +73,10 @@ def _pictures(archive: Archive, main: str, data: bytes) -> Iterator[tuple[str, b
 class _Reader:
     """Turns blocks of XML into blocks of text."""
 
-    def __init__(self, archive: Archive, folder: str) -> None:
+    def __init__(self, archive: Archive, main: str) -> None:
         self.writer = Writer()
         self._archive = archive
-        self._folder = folder
+        self._main = main
         self._styles = Styles(self._part("styles"))
         self._numbering = Numbering(self._part("numbering"))
         self._noted: list[tuple[str, str]] = []  # kind and id of the notes that were referred to, in order
@@ -82,7 +84,7 @@ class _Reader:
         self._code: list[str] = []  # lines of code that are not yet written
 
     def _part(self, name: str) -> etree._Element | None:
-        part = posixpath.join(self._folder, f"{name}.xml")
+        part = posixpath.join(posixpath.dirname(self._main), f"{name}.xml")
         data = self._archive.read(part)
         return parse(data, part) if data else None
 
@@ -96,6 +98,14 @@ class _Reader:
             case name if name in _HOLDERS:
                 for child in element:
                     self.block(child)
+            case name if name in REFERENCES:
+                self._write_code()
+                self._in_list = False
+                write_drawing(self.writer, self._archive, element, self._known)
+
+    @cached_property
+    def _known(self) -> dict[str, Relation]:
+        return relations(self._archive, self._main)
 
     def notes(self) -> None:
         """Write the foot- and endnotes that the text refers to, after it."""
@@ -130,8 +140,7 @@ class _Reader:
                 self.writer.block(text)
                 self._in_list = False
         for box in boxes:
-            for child in box:
-                self.block(child)
+            self.block(box)
 
     def _write_code(self) -> None:
         if self._code:
@@ -145,7 +154,7 @@ class _Reader:
             name = name_of(child)
             if name == "t":
                 parts.append(child.text or "")
-            elif name == "txbxContent":
+            elif name == "txbxContent" or name in REFERENCES:
                 boxes.append(child)
             elif name in _BREAKS:
                 parts.append(_BREAKS[name])
@@ -161,7 +170,7 @@ class _Reader:
         return "".join(parts)
 
     def _joined(self, element: etree._Element, boxes: list[etree._Element]) -> str:
-        """All paragraphs below an element in one line, those of nested tables and of text boxes too."""
+        """All paragraphs below an element in one line, those of nested tables and boxes too; drawings are put by."""
         texts = []
         for paragraph in element.iter("{*}p"):
             if not any(name_of(above) in ("Fallback", "del", "p") for above in _between(paragraph, element)):
@@ -171,6 +180,7 @@ class _Reader:
                 )
                 text = self._inline(paragraph, found).strip()
                 texts.append(f"{label} {text}".strip() if text else "")
+                boxes.extend(box for box in found if name_of(box) in REFERENCES)
                 texts.extend(self._joined(box, boxes) for box in found)
         return " ".join(text for text in texts if text)
 
@@ -187,19 +197,22 @@ class _Reader:
                     self.block(child)
             return
         texts: list[list[str]] = []
+        drawings: list[etree._Element] = []
         for row in rows:
             cells: list[str] = []
             for cell in row:
                 properties = child_of(cell, "tcPr")
                 merge = child_of(properties, "vMerge")
                 hidden = merge is not None and value_of(merge) in (None, "continue")
-                cells.append("" if hidden else self._joined(cell, []))
+                cells.append("" if hidden else self._joined(cell, drawings))
                 span = value_of(child_of(properties, "gridSpan")) or "1"
                 cells.extend([""] * (min(int(span), 64) - 1 if span.isdigit() else 0))
             if any(cells):
                 texts.append(cells)
         if texts:
             self.writer.block(table_lines(texts), "table")
+        for drawing in drawings:
+            self.block(drawing)
 
 
 def _between(element: etree._Element, top: etree._Element) -> Iterator[etree._Element]:

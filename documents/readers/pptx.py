@@ -1,4 +1,4 @@
-"""PPTX: each slide a page, its title a heading, then its lists, tables, diagrams and the speaker's notes."""
+"""PPTX: each slide a page, its title a heading, then its lists, tables, charts, diagrams and the speaker's notes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from lxml import etree
 
 from documents.archive import Archive
+from documents.readers.drawings import REFERENCES, write_drawing
 from documents.readers.office_xml import (
     Relation,
     child_of,
@@ -103,17 +104,13 @@ class _Reader:
             self._writer.block("\n".join(_paragraphs(body, is_list)))
 
     def _frame(self, frame: etree._Element, known: dict[str, Relation]) -> None:
-        """Write a table, or the texts of a diagram, which lie in a part of their own."""
+        """Write a table, a chart or a diagram."""
         for table in frame.iter("{*}tbl"):
             rows = [[_cell(cell) for cell in row if name_of(cell) == "tc"] for row in table if name_of(row) == "tr"]
             if rows := [row for row in rows if any(row)]:
                 self._writer.block(table_lines(rows), "table")
-        for reference in frame.iter("{*}relIds"):
-            diagram = known.get(reference_of(reference, "dm"))
-            if diagram and (data := self._archive.read(diagram.target)):
-                points = parse(data, diagram.target).iter("{*}t")
-                texts = [" ".join(_texts(point)) for point in points if len(point)]
-                self._writer.block("\n".join(f"- {text}" for text in texts if text))
+        for reference in frame.iter(*(f"{{*}}{name}" for name in REFERENCES)):
+            write_drawing(self._writer, self._archive, reference, known)
 
     def _notes(self, known: dict[str, Relation]) -> None:
         for relation in known.values():

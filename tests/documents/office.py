@@ -77,6 +77,27 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def points(kind: str, values: Sequence[str], code: str | None = None) -> str:
+    """What a chart remembers of the cells that it refers to; a kind is `str` or `num`."""
+    inner = "".join(f'<c:pt idx="{at}"><c:v>{escape(value)}</c:v></c:pt>' for at, value in enumerate(values))
+    shown = f"<c:formatCode>{code}</c:formatCode>" if code else ""
+    return f"<c:{kind}Ref><c:f>S!A1</c:f><c:{kind}Cache>{shown}{inner}</c:{kind}Cache></c:{kind}Ref>"
+
+
+def chart(title: str, labels: Sequence[str], series: Mapping[str, Sequence[str]], code: str = "General") -> str:
+    """The part of a chart: its title, what stands below its bars, and the figures of each series."""
+    bars = "".join(
+        f"<c:ser><c:tx>{points('str', [name])}</c:tx><c:cat>{points('str', labels)}</c:cat>"
+        f"<c:val>{points('num', values, code)}</c:val></c:ser>"
+        for name, values in series.items()
+    )
+    head = f"<c:title><c:tx><c:rich>{run(title)}</c:rich></c:tx></c:title>"
+    return (
+        f'<c:chartSpace xmlns:c="{_DRAWING}/chart" xmlns:a="{_DRAWING}/main"><c:chart>{head}'
+        f"<c:plotArea><c:barChart>{bars}</c:barChart></c:plotArea></c:chart></c:chartSpace>"
+    )
+
+
 def pptx(
     slides: Sequence[str], notes: Mapping[int, str] | None = None, more: Mapping[str, str | bytes] | None = None
 ) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from documents.text import table_lines
 from errors import TaskError
 from tests.documents import office, samples
 from tests.documents.office import content, grid, pptx, run, shape, title
@@ -61,6 +62,45 @@ def test_diagrams_are_read(read: Read) -> None:
         "ppt/diagrams/data1.xml": data,
     }
     assert read("a.pptx", pptx([frame], more=more)).text == "- Plan\n- Do"
+
+
+def test_charts_are_read_with_what_they_show(read: Read) -> None:
+    frame = '<p:graphicFrame><c:chart xmlns:c="urn:c" r:id="c1"/></p:graphicFrame>'
+    data = office.chart("营业额", ["华东", "001"], {"2024": ["0.1", "0.25"], "2025": ["0.3"]}, "0%")
+    more = {
+        "ppt/slides/_rels/slide1.xml.rels": office.relations({"c1": ("chart", "../charts/chart1.xml")}),
+        "ppt/charts/chart1.xml": data,
+    }
+    extracted = read("a.pptx", pptx([frame], more=more))
+    assert spans(extracted, "table") == [
+        table_lines([["", "2024", "2025"], ["华东", "10%", "30%"], ["001", "25%", ""]])
+    ]
+    assert extracted.text.startswith("营业额\n\n|")
+
+
+def test_series_of_other_labels_have_a_table_of_their_own(read: Read) -> None:
+    def series(name: str, labels: str) -> str:
+        values = office.points("num", ["1.5", "2"], "General")
+        return f"<c:ser><c:tx>{office.points('str', [name])}</c:tx>{labels}<c:val>{values}</c:val></c:ser>"
+
+    levels = "".join(
+        f"<c:lvl>{inner}</c:lvl>"
+        for inner in (
+            '<c:pt idx="0"><c:v>Jan</c:v></c:pt><c:pt idx="1"><c:v>Feb</c:v></c:pt>',
+            '<c:pt idx="0"><c:v>2024</c:v></c:pt>',
+        )
+    )
+    deep = f"<c:cat><c:multiLvlStrRef><c:multiLvlStrCache>{levels}</c:multiLvlStrCache></c:multiLvlStrRef></c:cat>"
+    inner = series("A", deep) + series("B", deep) + series("C", "")
+    frame = '<p:graphicFrame><c:chart xmlns:c="urn:c" r:id="c1"/></p:graphicFrame>'
+    more = {
+        "ppt/slides/_rels/slide1.xml.rels": office.relations({"c1": ("chart", "../charts/chart1.xml")}),
+        "ppt/charts/chart1.xml": f'<c:chartSpace xmlns:c="urn:c">{inner}</c:chartSpace>',
+    }
+    assert spans(read("a.pptx", pptx([frame], more=more)), "table") == [
+        table_lines([["", "A", "B"], ["2024 Jan", "1.5", "1.5"], ["2024 Feb", "2", "2"]]),
+        table_lines([["", "C"], ["", "1.5"], ["", "2"]]),
+    ]
 
 
 def test_slides_that_are_pictures_are_named(read: Read) -> None:

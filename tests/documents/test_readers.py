@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from documents.text import Anchor
-from tests.documents import samples
+from tests.documents import office, samples
 from tests.documents.reading import headings, spans
 from tests.documents.samples import Line, paragraph, table
 
@@ -103,6 +103,25 @@ class TestDocx:
         notes = f'<w:footnotes xmlns:w="{samples.WORD}">{note}</w:footnotes>'
         data = samples.docx(box + control + deleted + noted, {"word/footnotes.xml": notes})
         assert read("a.docx", data).text == "Anchor\n\nBoxed\n\nControlled\n\nnew\n\nNoted[^1]\n\n[^1]: The note."
+
+    def test_charts_and_diagrams_are_read_where_they_stand(self, read) -> None:  # type: ignore[no-untyped-def]
+        def drawing(inner: str) -> str:
+            names = 'xmlns:d="urn:d" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+            return f"<w:p><w:r><w:drawing {names}>{inner}</w:drawing></w:r></w:p>"
+
+        chart, diagram = drawing('<d:chart r:id="c"/>'), drawing('<d:relIds r:dm="d"/>')
+        cells = f"<w:tr><w:tc>{samples.paragraph('A')}</w:tc><w:tc>{chart}</w:tc></w:tr>"
+        parts: dict[str, str | bytes] = {
+            "word/_rels/document.xml.rels": office.relations(
+                {"c": ("chart", "charts/chart1.xml"), "d": ("diagramData", "diagrams/data1.xml")}
+            ),
+            "word/charts/chart1.xml": office.chart("Sales", ["Q1"], {"2024": ["0.1"]}),
+            "word/diagrams/data1.xml": f'<d:m xmlns:d="urn:d" xmlns:a="urn:a"><d:t>{office.run("计划")}</d:t></d:m>',
+        }
+        body = samples.paragraph("Before") + chart + samples.paragraph("between") + diagram + f"<w:tbl>{cells}</w:tbl>"
+        figures = "Sales\n\n|  | 2024 |\n| --- | --- |\n| Q1 | 0.1 |"
+        wanted = ["Before", figures, "between", "- 计划", "| A |  |\n| --- | --- |", figures]
+        assert read("a.docx", samples.docx(body, parts)).text == "\n\n".join(wanted)
 
     def test_a_million_nested_elements_are_refused(self, read) -> None:  # type: ignore[no-untyped-def]
         from errors import TaskError
