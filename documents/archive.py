@@ -6,6 +6,7 @@ import os
 import re
 import zipfile
 import zlib
+from functools import cached_property
 from pathlib import Path
 
 from errors import TaskError
@@ -57,11 +58,19 @@ class Archive:
         self._file.close()
 
     def __contains__(self, name: str) -> bool:
-        return name in self.members
+        return self._member(name) is not None
+
+    def _member(self, name: str) -> zipfile.ZipInfo | None:
+        """A member by its name, or by one that differs in case or in its slashes, as some programs write them."""
+        return self.members.get(name) or self._folded.get(_fold(name))
+
+    @cached_property
+    def _folded(self) -> dict[str, zipfile.ZipInfo]:
+        return {_fold(name): info for name, info in reversed(self.members.items())}
 
     def read(self, name: str) -> bytes:
         """A member's bytes, or b"" when there is no such member."""
-        info = self.members.get(name)
+        info = self._member(name)
         if info is None:
             return b""
         if info.flag_bits & 1:
@@ -139,6 +148,10 @@ class Archive:
             raise _bomb(f"{size:,} bytes claim to inflate to {declared:,}")
         if declared > RATIO_MATTERS_FROM and declared > size * MAX_RATIO:
             raise _bomb(f"{size:,} bytes claim to inflate to {declared:,}, {declared // max(size, 1)} times as many")
+
+
+def _fold(name: str) -> str:
+    return name.replace("\\", "/").casefold()
 
 
 def _count_members(path: Path) -> None:

@@ -102,7 +102,7 @@ _MAGIC = {
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 #: By the streams that it holds, what such a container is.
 _STREAMS = {
-    format: [f"{name}\0".encode("utf-16-le") for name in names]
+    format: re.compile(b"|".join(re.escape(f"{name}\0".encode("utf-16-le")) for name in names), re.IGNORECASE)
     for format, names in {
         "encrypted": ["EncryptedPackage"],
         "doc": ["WordDocument"],
@@ -180,7 +180,10 @@ def compound_format(data: bytes | mmap, named: str | None) -> str:
 
     Documents may hold each other, so of several the one that the file is named as counts, else the first.
     """
-    found = [format for format, names in _STREAMS.items() if any(data.find(name) >= 0 for name in names)]
+    # A stream's name opens its entry in the directory, whose entries have 128 bytes each.
+    found = [
+        format for format, names in _STREAMS.items() if any(match.start() % 128 == 0 for match in names.finditer(data))
+    ]
     return named if named in found and "encrypted" not in found else (found or ["compound"])[0]
 
 

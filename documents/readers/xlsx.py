@@ -46,7 +46,12 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         for name, relation in workbook.sheets:
             write_sheet(writer, name, workbook.rows(relation.target), list(workbook.beside(relation.target)))
         names = [name for name, _ in workbook.sheets]
-        return writer.finish("xlsx", properties={**properties_of(archive), "sheets": names})
+        if workbook.lacking:
+            workbook.warnings.append(f"the texts of {workbook.lacking} cells are not in the workbook")
+            if not writer.length:
+                raise TaskError("corrupt", workbook.warnings[-1])
+        properties = {**properties_of(archive), "sheets": names}
+        return writer.finish("xlsx", warnings=workbook.warnings, properties=properties)
 
 
 class _Workbook:
@@ -61,12 +66,16 @@ class _Workbook:
         tree = parse(data, self._main)
         known = relations(archive, self._main)
         self.sheets: list[tuple[str, Relation]] = []
+        self.warnings: list[str] = []
+        self.lacking = 0  # strings that cells name but that are not there
         for sheet in children_of(tree, "sheets"):
             relation = known.get(reference_of(sheet))
             if relation is None or relation.target not in archive:
-                raise TaskError("corrupt", f"the workbook lacks its sheet {sheet.get('name')!r}")
-            if relation.kind == "worksheet":
+                self.warnings.append(f"the workbook lacks its sheet {sheet.get('name')!r}")
+            elif relation.kind == "worksheet":
                 self.sheets.append((sheet.get("name") or "", relation))
+        if self.warnings and not self.sheets:
+            raise TaskError("corrupt", self.warnings[0])
         self._since_1904 = value_of(child_of(tree, "workbookPr"), "date1904") in ("1", "true")
         self._strings = list(self._shared())
         self._formats = self._styles()
@@ -110,16 +119,27 @@ class _Workbook:
         text = (value.text or "").strip() if value is not None else ""
         if not text:
             return ""
-        try:
-            match kind:
-                case "s":
-                    return self._strings[int(text)]
-                case "n":
-                    code = self._formats[int(cell.get("s", "0"))] if self._formats else GENERAL
-                    return shown(float(text), code, since_1904=self._since_1904)
-        except (ValueError, IndexError) as error:
-            raise TaskError("corrupt", f"the cell {cell.get('r')} of the workbook cannot be read: {error}") from error
+        match kind:
+            case "s":
+                return self._string(text)
+            case "n":
+                return self._number(text, cell.get("s", "0"))
         return _TRUTH.get(text, text) if kind == "b" else _unescaped(value.text or "" if value is not None else "")
+
+    def _string(self, number: str) -> str:
+        """A shared string; nothing for one that the workbook lacks, of which a warning tells."""
+        if number.isdecimal() and int(number) < len(self._strings):
+            return self._strings[int(number)]
+        self.lacking += 1
+        return ""
+
+    def _number(self, text: str, style: str) -> str:
+        """A number as its style shows it, or as it is written where either says nothing."""
+        known = style.isdecimal() and int(style) < len(self._formats)
+        try:
+            return shown(float(text), self._formats[int(style)] if known else GENERAL, since_1904=self._since_1904)
+        except ValueError:
+            return text
 
     def _part(self, kind: str, usual: str) -> tuple[str, bytes]:
         named = (relation.target for relation in relations(self._archive, self._main).values() if relation.kind == kind)

@@ -16,7 +16,7 @@ WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _PADDING = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
 _FILE_ID = bytes(16)
 #: What office documents behind a password have in common.
-ENCRYPTED_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100_000) + "EncryptedPackage\0".encode("utf-16-le")
+ENCRYPTED_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(128 * 800 - 8) + "EncryptedPackage\0".encode("utf-16-le")
 
 
 @dataclass

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from errors import TaskError
-from tests.documents.office import compound, xls
+from tests.documents.office import Cell, compound, xls
 from tests.documents.reading import CHINESE, ENGLISH, Read, headings
 
 
@@ -20,6 +22,22 @@ def test_a_text_comes_back(read: Read, text: str) -> None:
 def test_numbers_and_dates_are_as_they_are_shown(read: Read) -> None:
     data = xls({"S": [["a", "b", "c"], [1815, (45292, 1), (1234.5, 2)]]}, ["#,##0.00"])
     assert read("a.xls", data).text.endswith("| 1815 | 2024-01-01 | 1,234.50 |")
+
+
+def test_what_lies_around_the_cells_may_be_damaged(read: Read) -> None:
+    data = xls({"S": [["Ada", 0.5]]})
+    assert data.count(b"\xfc\x00") == 1
+    at = data.index(b"\xfc\x00") + 4
+    claims = data[:at] + struct.pack("<II", 1000, 1000) + data[at + 8 :]  # strings that are not there
+    capitals = data.replace("Workbook".encode("utf-16-le"), "WORKBOOK".encode("utf-16-le"))
+    for damaged in (claims, capitals):
+        assert read("a.xls", damaged).text == read("a.xls", data).text
+
+
+def test_a_cell_far_away_makes_no_million_of_them(read: Read) -> None:
+    rows: list[list[Cell]] = [["first", "second"], *([] for _ in range(65_534)), [*([None] * 255), "last"]]
+    extracted = read("a.xls", xls({"S": rows}))
+    assert extracted.text.endswith("| first | second |  |\n| --- | --- | --- |\n|  |  | last |")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,6 +104,31 @@ def test_comments_and_boxes_are_read(read: Read) -> None:
         "xl/drawings/drawing1.xml": '<d xmlns:a="urn:a"><txBody><a:p><a:r><a:t>A box</a:t></a:r></a:p></txBody></d>',
     }
     assert read("a.xlsx", xlsx({"S": [["x"]]}, more=more)).text == "# S\n\nx\n\nB2: Why?\n\nA box"
+
+
+def test_cells_that_do_not_hold_what_they_say_cost_only_themselves(read: Read) -> None:
+    cells = (
+        '<c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>7</v></c><c r="C1" s=""><v>2</v></c><c r="D1"><v>n/a</v></c>'
+    )
+    data = f"<worksheet><sheetData><row>{cells}</row></sheetData></worksheet>"
+    extracted = read("a.xlsx", xlsx({"S": [["text"]]}, more={"xl/worksheets/sheet1.xml": data}))
+    assert extracted.text == "# S\n\n| text | 2 | n/a |\n| --- | --- | --- |"
+    assert extracted.warnings == ["the texts of 1 cells are not in the workbook"]
+
+
+def test_a_sheet_that_is_not_there_is_told_of(read: Read) -> None:
+    relations = {"rId1": ("worksheet", "worksheets/sheet1.xml"), "t": ("sharedStrings", "sharedStrings.xml")}
+    more = {"xl/_rels/workbook.xml.rels": office.relations(relations)}
+    extracted = read("a.xlsx", xlsx({"S": [["here"]], "Module": [["gone"]]}, more=more))
+    assert extracted.text == "# S\n\nhere"
+    assert "'Module'" in extracted.warnings[0]
+
+
+@pytest.mark.parametrize("renamed", [str.upper, lambda name: name.replace("/", "\\")])
+def test_parts_are_found_however_their_names_are_written(read: Read, renamed: Callable[[str], str]) -> None:
+    with zipfile.ZipFile(io.BytesIO(xlsx({"假期": [["Ada"]]}))) as archive:
+        parts = {renamed(name): archive.read(name) for name in archive.namelist()}
+    assert read("a.xlsx", office.package(parts)).text == "# 假期\n\nAda"
 
 
 def test_cells_far_apart_take_no_room(read: Read) -> None:
