@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from documents.readers.code import is_code_style, is_monospaced
 from documents.readers.office_xml import child_of, name_of, value_of
 
 _HEADING = re.compile(r"heading (\d)$", re.IGNORECASE)
-#: What styles of code are called by Word, LibreOffice and pandoc.
-CODE = re.compile(r"preformatted|source\s*code|verbatim|code listing|^code\b|代码", re.IGNORECASE)
 _CHAIN = 20  # styles may be based on each other in a circle
 _PLACE = re.compile(r"%(\d)")
 _CHINESE = "零一二三四五六七八九"
@@ -63,14 +62,16 @@ class Styles:
 
     def _resolve(self, identifier: str) -> Style:
         found = Style()
-        body = False
+        body = in_monospace = False
         for _ in range(_CHAIN):
             element = self._elements.get(identifier)
             if element is None:
                 found.heading = _level_of_name(identifier) if found.heading is None and not body else found.heading
                 break
             properties = child_of(element, "pPr")
-            found.is_code |= bool(CODE.search(value_of(child_of(element, "name")) or ""))
+            found.is_code |= is_code_style(value_of(child_of(element, "name")) or "")
+            font = value_of(child_of(element, "rPr", "rFonts"), "ascii") or ""
+            in_monospace |= identifier != self._default and is_monospaced(font)
             if found.heading is None and not body:
                 found.heading, body = _heading(element, properties)
             if found.number is None:
@@ -80,6 +81,7 @@ class Styles:
             identifier = value_of(child_of(element, "basedOn")) or ""
             if not identifier:
                 break
+        found.is_code |= in_monospace and found.heading is None and found.number is None
         return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from lxml import etree
 
 from documents.archive import Archive
-from documents.readers.docx_styles import CODE
+from documents.readers.code import is_code_style, is_monospaced
 from documents.readers.office_xml import child_of, children_of, name_of, parse, stream, value_of
 from documents.readers.pictures import write_pictures
 from documents.text import Extracted, Writer, table_lines
@@ -85,6 +85,14 @@ def _properties(archive: Archive) -> dict[str, str]:
     return {name: found[key] for key, name in _PROPERTIES.items() if found.get(key)}
 
 
+def _is_code(style: etree._Element, name: str) -> bool:
+    """Whether a style is for code, by its name or by its typeface, which says nothing where it is that of all text."""
+    fonts = child_of(style, "text-properties")
+    typeface = f"{value_of(fonts, 'font-name')} {value_of(fonts, 'font-family')}"
+    own = value_of(style, "family") in (None, "paragraph") and name != "Standard"
+    return is_code_style(name.replace("_20_", " ")) or (own and is_monospaced(typeface))
+
+
 class _Styles:
     """Which paragraphs are the title, and which lists are numbered."""
 
@@ -101,7 +109,7 @@ class _Styles:
                 }
             elif value_of(style, "parent-style-name") in self._titles:
                 self._titles.add(name)
-            elif value_of(style, "parent-style-name") in self._code or CODE.search(name.replace("_20_", " ")):
+            elif value_of(style, "parent-style-name") in self._code or _is_code(style, name):
                 self._code.add(name)
 
     def is_title(self, paragraph: etree._Element) -> bool:

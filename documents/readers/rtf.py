@@ -1,4 +1,4 @@
-"""RTF: paragraphs, headings, lists, tables and notes, in the code pages that the document and its fonts name."""
+"""RTF: paragraphs, headings, lists, tables, code and notes, in the code pages that the document and its fonts name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from documents.readers.code import is_code_style, is_monospaced
+from documents.readers.rtf_blocks import Blocks, Paragraph
 from documents.readers.rtf_codes import (
+    EAST_ASIAN,
     KEPT,
     ORIGINS,
     PARAGRAPH_ENDS,
@@ -16,7 +19,7 @@ from documents.readers.rtf_codes import (
     encoding_of_charset,
     encoding_of_page,
 )
-from documents.text import Extracted, Writer, table_lines
+from documents.text import Extracted, Writer
 from errors import TaskError
 
 _TOKEN = re.compile(
@@ -25,9 +28,12 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _HEADING = re.compile(r"(?:heading|标题|標題)\s*(\d)$", re.IGNORECASE)
-_BULLET = re.compile(r"\W?$")
-_LONGEST_HEADING = 400
+#: Signs, and letters that are signs in Symbol, in Wingdings, and as Word bullets its second level.
+_BULLET = re.compile(r"(?:\W|[oqØüà])$")
+_VISIBLE = re.compile("[!-~]")
 _BODY_LEVEL = 9  # of \outlinelevel
+#: The words that say how deep in a list an item is, and how they count its outermost level.
+_DEPTHS = {"ilvl": 0, "pnlvl": 1}
 
 
 @dataclass(slots=True)
@@ -39,6 +45,7 @@ class _Group:
     encoding: str = ""  # of the font; the document's own when empty
     fallback: int = 1  # characters that stand for the one that \u names, for readers without Unicode
     deleted: bool = False
+    is_monospaced: bool = False
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
@@ -76,10 +83,15 @@ class _Reader:
         self._starred = False
         self._fonts: dict[int, str] = {}
         self._font = 0  # the one that is being defined
+        self._monospaced: set[int] = set()
+        self._default_font = 0
         self._styles: dict[int, int] = {}
+        self._code_styles: set[int] = set()
         self._style = self._outline = -1
-        self._level: int | None = None
-        self._in_table = self._in_list = False
+        self._blocks = Blocks()
+        self._paragraph = Paragraph("")  # what is said of the one that is read
+        self._fixed = self._other = False  # whether any of its letters are monospaced, and whether any are not
+        self._in_table = False
         self._cell: list[str] = []
         self._cells: list[str] = []
         self._rows: list[list[str]] = []
@@ -113,6 +125,7 @@ class _Reader:
             raise TaskError("corrupt", f"the document breaks off: {len(self._groups)} of its groups are never closed")
         self._end_paragraph()
         self._end_table()
+        self._blocks.write(self.writer)
         for number, note in enumerate(self._notes, 1):
             self.writer.block(f"[^{number}]: {' '.join(''.join(note).split())}", tight=number > 1)
 
@@ -133,20 +146,29 @@ class _Reader:
         single = sum(byte > 127 for byte in raw) < 2
         for name in (own, "cp1252") if single else (own,):
             try:
-                self._group.into.append(raw.decode(name))
+                self._add(raw.decode(name))
                 return
             except UnicodeError:
                 continue
         text = raw.decode(own, "replace")
         self.broken += text.count("\ufffd")
-        self._group.into.append(text)
+        self._add(text)
 
     def _put(self, text: str) -> None:
         self._flush()
         if self._skip:
             self._skip -= 1
         elif self._group.into is not None and not self._group.deleted:
-            self._group.into.append(text)
+            self._add(text)
+
+    def _add(self, text: str) -> None:
+        into = self._group.into
+        assert into is not None
+        into.append(text)
+        # Letters above ASCII are often set in a font of their own, code or not.
+        if into is self._text and _VISIBLE.search(text):
+            self._fixed |= self._group.is_monospaced
+            self._other |= not self._group.is_monospaced
 
     def _symbol(self, symbol: bytes) -> None:
         if symbol == b"*":
@@ -161,7 +183,9 @@ class _Reader:
     def _word(self, word: str, number: int | None) -> None:
         self._flush()
         starred, self._starred = self._starred, False
-        if word in SKIPPED or (starred and word not in KEPT):
+        if word in _DEPTHS:  # also in groups that are skipped otherwise
+            self._paragraph.depth = (number or 0) - _DEPTHS[word]
+        elif word in SKIPPED or (starred and word not in KEPT):
             self._open_skipped(word)
         elif word == "u" and number is not None:
             self._put(chr(number % 0x10000))
@@ -214,6 +238,10 @@ class _Reader:
                 self._font = number
             case "fonts", "fcharset":
                 self._fonts[self._font] = encoding_of_charset(number) or ""
+                if number in EAST_ASIAN:  # where fonts that are called modern are those of prose
+                    self._monospaced.discard(self._font)
+            case "fonts", "fmodern":
+                self._monospaced.add(self._font)
             case "fonts", "cpg" if page := encoding_of_page(number):
                 self._fonts[self._font] = page
             case "styles", "s":
@@ -225,20 +253,16 @@ class _Reader:
         match word:
             case "f":
                 self._group.encoding = self._fonts.get(number or 0, "")
+                self._group.is_monospaced = (number or 0) in self._monospaced
+            case "deff":
+                self._default_font = number or 0
             case "plain":
                 self._group.encoding, self._group.deleted = "", False
+                self._group.is_monospaced = self._default_font in self._monospaced
             case "uc":
                 self._group.fallback = max(number or 0, 0)
             case "deleted":
                 self._group.deleted = number != 0
-            case "pard":
-                self._level, self._in_table = None, False
-            case "s":
-                self._level = self._styles.get(number or 0)
-            case "outlinelevel":
-                self._level = (number or 0) + 1 if (number or 0) < _BODY_LEVEL else None
-            case "intbl":
-                self._in_table = True
             case "ansi" | "mac" | "pc" | "pca":
                 self.encoding = ORIGINS[word]
             case "ansicpg":
@@ -246,6 +270,22 @@ class _Reader:
                 if page is None:
                     self.warnings[f"the code page {number} is unknown; {self.encoding} was used"] = None
                 self.encoding = page or self.encoding
+            case _ if self._group.into is self._text:  # paragraphs of notes and labels are none of the text
+                self._format_paragraph(word, number)
+
+    def _format_paragraph(self, word: str, number: int | None) -> None:
+        match word:
+            case "pard":
+                self._paragraph, self._in_table = Paragraph(""), False
+            case "s":
+                self._paragraph.level = self._styles.get(number or 0)
+                self._paragraph.in_code_style = (number or 0) in self._code_styles
+            case "outlinelevel":
+                self._paragraph.level = (number or 0) + 1 if (number or 0) < _BODY_LEVEL else None
+            case "li":
+                self._paragraph.indent = number or 0
+            case "intbl":
+                self._in_table = True
 
     def _close(self) -> bool:
         """Close a group; False when it was the document."""
@@ -254,9 +294,14 @@ class _Reader:
         if self._group.kind == "styles":
             self._define_style()
         elif self._group.kind == "fonts":
-            self._name.clear()
+            self._define_font()
         self._group = self._groups.pop()
         return bool(self._groups)
+
+    def _define_font(self) -> None:
+        if is_monospaced("".join(self._name)):
+            self._monospaced.add(self._font)
+        self._name.clear()
 
     def _define_style(self) -> None:
         name = "".join(self._name).strip(" ;")
@@ -269,6 +314,8 @@ class _Reader:
                 self._styles[max(self._style, 0)] = int(heading.group(1))
             elif name.lower() == "title":
                 self._styles[max(self._style, 0)] = 0
+            elif is_code_style(name):
+                self._code_styles.add(max(self._style, 0))
         self._style = self._outline = -1
 
     def _end(self, word: str) -> None:
@@ -277,7 +324,7 @@ class _Reader:
             if self._group.into is not None:
                 self._group.into.append(" ")
         elif word == "cell":
-            self._cell.append(self._taken())
+            self._cell.append(" ".join(self._taken()).strip())
             self._cells.append(" ".join(text for text in self._cell if text))
             self._cell = []
         elif word == "row":
@@ -285,38 +332,32 @@ class _Reader:
                 self._rows.append(self._cells)
             self._cells = []
         elif self._in_table:
-            self._cell.append(self._taken())
+            self._cell.append(" ".join(self._taken()).strip())
         else:
             self._end_paragraph()
 
-    def _taken(self) -> str:
-        """The paragraph's text with its list label, which are then forgotten; halves of characters are joined."""
-        label, text = ("".join(part).strip() for part in (self._label, self._text))
+    def _taken(self) -> tuple[str, str]:
+        """The paragraph's list label and its text, which are then forgotten; halves of characters are joined."""
+        label, text = (
+            "".join(part).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            for part in (self._label, self._text)
+        )
         self._label.clear()
         self._text.clear()
-        if label:
-            text = f"- {text}" if _BULLET.match(label) else f"{label} {text}"
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        label = label.strip()
+        return "-" if _BULLET.match(label) else label, text
 
     def _end_paragraph(self) -> None:
-        listed = bool(self._label)
-        text = self._taken().strip()
-        if not text:
-            return
-        self._end_table()
-        if self._level is not None and len(text) < _LONGEST_HEADING:
-            self.writer.heading(text, self._level, "#" * min(max(self._level, 1), 6) + " ")
-        else:
-            self.writer.block(text, tight=listed and self._in_list)
-        self._in_list = listed
+        label, text = self._taken()
+        if text.strip():
+            self._end_table()
+        fixed = self._fixed and not self._other if text.strip() else self._group.is_monospaced
+        self._blocks.add(replace(self._paragraph, text=text, label=label, is_monospaced=fixed))
+        self._fixed = self._other = False
 
     def _end_table(self) -> None:
         if self._cells or self._cell:
             self._end("row")
         if self._rows:
-            rows, self._rows = self._rows, []
-            if max(map(len, rows)) > 1:
-                self.writer.block(table_lines(rows), "table")
-            else:
-                for (text,) in rows:
-                    self.writer.block(text)
+            self._blocks.add(self._rows)
+            self._rows = []

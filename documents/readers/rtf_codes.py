@@ -34,6 +34,8 @@ _CHARSETS = {
     **{162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874"},
     **{238: "cp1250", 254: "cp437", 255: "cp850"},
 }
+#: Charsets of fonts for Chinese, Japanese and Korean.
+EAST_ASIAN = frozenset((128, 129, 130, 134, 136))
 _PAGES = {936: "gb18030", 10000: "mac_roman", 65001: "utf-8"}
 ORIGINS = {"ansi": "cp1252", "mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 

@@ -93,9 +93,9 @@ _OPEN_DOCUMENT = " ".join(
 )
 
 
-def odt(body: str, more: Mapping[str, str | bytes] | None = None, mimetype: str = "text") -> bytes:
+def odt(body: str, more: Mapping[str, str | bytes] | None = None, mimetype: str = "text", styles: str = "") -> bytes:
     """An OpenDocument text with the given XML as its body; list style L1 is numbered, paragraph style P1 the title."""
-    styles = (
+    styles += (
         '<style:style style:name="P1" style:parent-style-name="Title"/>'
         '<text:list-style style:name="L1"><text:list-level-style-number text:level="1" style:num-format="1"/>'
         '<text:list-level-style-bullet text:level="2"/></text:list-style>'

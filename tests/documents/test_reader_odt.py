@@ -103,3 +103,16 @@ def test_preformatted_lines_are_one_block_of_code(read: Read) -> None:
     extracted = read("a.odt", odt(f"{paragraph('Before.')}{code}{paragraph('After.')}"))
     assert extracted.text == "Before.\n\n```\ndef f():\n    return 1\n```\n\nAfter."
     assert spans(extracted, "code") == ["```\ndef f():\n    return 1\n```"]
+
+
+def test_paragraphs_whose_style_has_a_typeface_of_code_are_code(read: Read) -> None:
+    style = '<style:style style:name="{}" style:family="{}"><style:text-properties {}="{}"/></style:style>'
+    styles = (
+        style.format("Listing", "paragraph", "style:font-name", "Liberation Mono1")
+        + style.format("Verse", "paragraph", "style:font-family", "'Courier New'")
+        + style.format("Standard", "paragraph", "style:font-name", "Courier")
+        + style.format("Word", "text", "style:font-name", "Courier")
+    )
+    names = ("Listing", "Verse", "Standard", "Word")
+    body = "".join(f'<text:p text:style-name="{name}">{name}</text:p>' for name in names)
+    assert read("a.odt", odt(body, styles=styles)).text == "```\nListing\nVerse\n```\n\nStandard\n\nWord"

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import groupby
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from errors import TaskError
 from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
 
-FONTS = r"{\fonttbl{\f0\fnil\fcharset0 Arial;}{\f1\fnil\fcharset134 SimSun;}{\f2\fcharset204 Courier;}}"
-STYLES = r"{\stylesheet{\s0 Normal;}{\s1\outlinelevel0 heading 1;}{\s2 heading 2;}{\s3 Title;}{\*\cs10 Char;}}"
+FONTS = (
+    r"{\fonttbl{\f0\fnil\fcharset0 Arial;}{\f1\fnil\fcharset134 SimSun;}{\f2\fcharset204 Times;}"
+    r"{\f3\fmodern\fcharset0\fprq1 Letters;}{\f4{\*\panose 02}DejaVu Sans Mono;}{\f5 Consolas{\*\falt X};}"
+    r"{\f6\fmodern\fcharset134\fprq1 SimHei;}{\f7\fmodern\fcharset128 MS Mincho;}}"
+)
+STYLES = (
+    r"{\stylesheet{\s0 Normal;}{\s1\outlinelevel0 heading 1;}{\s2 heading 2;}{\s3 Title;}{\*\cs10 Char;}"
+    r"{\s4 HTML Preformatted;}}"
+)
 
 
 def rtf(body: str, page: int = 1252) -> bytes:
@@ -74,6 +86,78 @@ def test_lists_tables_signs_and_line_ends(read: Read) -> None:
     extracted = read("a.rtf", rtf(listed + cells + r"a\tab b\line c\emdash\~d\_e\-f" + "\\\nlast"))
     assert extracted.text == ("- one\n2. two\n\n| A | B\\|C |\n| --- | --- |\n| 1 2 |  |\n\na\tb\nc—\u00a0d-ef\n\nlast")
     assert spans(extracted, "table") == ["| A | B\\|C |\n| --- | --- |\n| 1 2 |  |"]
+
+
+#: How programs write an item of a list: its label, its depth from 0 and its text.
+DIALECTS: dict[str, Callable[[str, int, str], str]] = {
+    "Word": lambda label, depth, text: (
+        rf"\pard\plain {{\listtext\pard\plain\f2 {label}\tab}}\li{720 * (depth + 1)}\ilvl{depth}\ls1 {text}\par"
+    ),
+    "Word 6": lambda label, depth, text: (
+        rf"\pard {{\pntext\f2 {label}\tab}}{{\*\pn\pnlvl{depth + 1}\pndec{{\pntxta .}}}}{text}\par"
+    ),
+    "WordPad": lambda label, depth, text: (
+        rf"\pard{{\pntext\f2 {label}\tab}}{{\*\pn\pnlvlblt\pnf2}}\fi-360\li{720 + 500 * depth} {text}\par"
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(st.tuples(st.integers(-3, 1), st.sampled_from(["1.", "a)", r"\'b7", "o", r"\u9679?"])), max_size=12)
+)
+def test_lists_in_lists_are_as_deep_as_they_were(read: Read, dialect: str, steps: list[tuple[int, str]]) -> None:
+    body, lines, depth = "", [], 0
+    for number, (step, label) in enumerate([(0, "1."), *steps]):
+        depth = max(depth + step, 0)
+        body += DIALECTS[dialect](label, depth, f"item {number}") + "\n"
+        lines.append(f"{'  ' * depth}{label if label in ('1.', 'a)') else '-'} item {number}")
+    extracted = read("a.rtf", rtf(rf"\pard Before.\par {body}\pard After.\par"))
+    assert extracted.text == "\n\n".join(["Before.", "\n".join(lines), "After."])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    blocks=st.lists(
+        st.tuples(
+            st.sampled_from(["prose", "code"]), st.lists(st.sampled_from(["def f():", "    x = 1 # 一", "", "}"]))
+        ),
+        max_size=6,
+    ),
+    style=st.sampled_from([r"\s4 ", r"\f3 ", r"\f5 ", r"{\f4 "]),
+)
+def test_paragraphs_in_a_typeface_or_a_style_of_code_are_blocks_of_it(
+    read: Read, blocks: list[tuple[str, list[str]]], style: str
+) -> None:
+    body, wanted = r"\pard\plain Prose, of which there is enough to tell that code is none.\par" * 4, []
+    for kind, lines in blocks:
+        if kind == "prose":
+            body += r"\pard\plain Prose with {\f3 code} in it.\par" + "\n"
+        else:
+            end = "}" if style.startswith("{") else ""
+            body += "".join(rf"\pard\plain {style}{as_unicode(line)}\par{end}" + "\n" for line in lines)
+    for kind, group in groupby(blocks, key=lambda block: block[0]):
+        code = "\n".join(line for _, lines in group for line in lines).strip("\n")
+        if kind == "code" and code.strip():
+            wanted.append(f"```\n{code}\n```")
+    extracted = read("a.rtf", rtf(body))
+    assert spans(extracted, "code") == wanted
+    assert extracted.text.count("Prose with code in it.") == sum(kind == "prose" for kind, _ in blocks)
+
+
+@pytest.mark.parametrize("font", [r"\f0", r"\f6", r"\f7"])
+def test_a_typeface_that_is_none_of_code_tells_none(read: Read, font: str) -> None:
+    assert spans(read("a.rtf", rtf(rf"\pard {font} Prose.\par \pard\f2 Most of it.\par")), "code") == []
+
+
+def test_a_document_that_is_typed_in_one_typeface_is_no_code(read: Read) -> None:
+    assert read("a.rtf", rtf(r"\pard\f3 INT. KITCHEN\par \pard Morning.\par")).text == "INT. KITCHEN\n\nMorning."
+
+
+def test_a_footnote_leaves_the_heading_a_heading_that_it_is_in(read: Read) -> None:
+    extracted = read("a.rtf", rtf(r"\pard\s1 Leave{\footnote\pard\plain\s0 Note.} of absence\par"))
+    assert headings(extracted) == [(1, "Leave[^1] of absence")]
 
 
 def test_groups_without_text_are_skipped_and_those_with_text_are_not(read: Read) -> None:

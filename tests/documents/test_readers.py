@@ -76,6 +76,18 @@ class TestDocx:
         assert spans(extracted, "code") == ["```\ndef f():\n\n    return 1\n```", "```\nx = 1\n```"]
         assert extracted.text.startswith("Before.\n\n```\ndef f()")
 
+    def test_lines_in_a_style_with_a_typeface_of_code_are_code(self, read) -> None:  # type: ignore[no-untyped-def]
+        style = '<w:style w:type="paragraph" w:styleId="{0}"{2}><w:name w:val="{0}"/>{1}{3}</w:style>'
+        font = '<w:rPr><w:rFonts w:ascii="Courier New"/></w:rPr>'
+        styles = style.format("Normal", "", ' w:default="1"', font) + style.format("Listing", "", "", font)
+        styles += style.format("Inner", '<w:basedOn w:val="Listing"/>', "", "")
+        styles += style.format("Text", '<w:basedOn w:val="Normal"/>', "", "")
+        styles += style.format("heading 1", '<w:basedOn w:val="Listing"/>', "", "")
+        body = "".join(paragraph(name, name) for name in ("heading 1", "Normal", "Text", "Listing", "Inner"))
+        parts: dict[str, str | bytes] = {"word/styles.xml": f'<w:styles xmlns:w="{samples.WORD}">{styles}</w:styles>'}
+        text = read("a.docx", samples.docx(body, parts)).text
+        assert text == "# heading 1\n\nNormal\n\nText\n\n```\nListing\nInner\n```"
+
     def test_its_properties_are_known(self, read) -> None:  # type: ignore[no-untyped-def]
         core = (
             '<c:coreProperties xmlns:c="urn:c" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>员工手册</dc:title>'
