@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pypdfium2
+from pypdfium2.raw import FORMTYPE_NONE
 
+from documents.readers.pdf_fields import with_fields
 from documents.readers.pdf_furniture import Furniture
 from documents.readers.pdf_headings import Entry, Outline, Sizes
 from documents.readers.pdf_layout import Hyphens, Line, is_divided
@@ -91,6 +93,8 @@ def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
     try:
         if len(document) == 0:
             raise TaskError("corrupt", "the PDF has no pages")
+        if document.get_formtype() != FORMTYPE_NONE:
+            document.init_forms()
         yield document
     finally:
         document.close()
@@ -104,7 +108,7 @@ def _pages(document: pypdfium2.PdfDocument, indexes: range) -> Iterator[Page]:
         except pypdfium2.PdfiumError as error:
             yield Page([], failure=f"page {index + 1}: {error}")
             continue
-        yield recognised(page, lines_of(page))
+        yield recognised(page, with_fields(page, lines_of(page)))
         page.close()
 
 

@@ -29,10 +29,33 @@ class Line:
     drop: float = 12  # below the line before
 
 
+@dataclass
+class Filled:
+    """What was filled into a page: a field of a form, or text that was typed on top; left and bottom in points."""
+
+    text: str
+    left: float
+    bottom: float
+    kind: str = "Tx"  # text field; `Ch` a choice, `FreeText` what was typed on top
+    page: int = 0
+    hidden: bool = False
+    facts: str = ""
+
+    def body(self) -> bytes:
+        """The object in the file."""
+        box = f"/Rect [{self.left} {self.bottom} {self.left + 120} {self.bottom + 14}] /F {2 if self.hidden else 4}"
+        value = f"<feff{self.text.encode('utf-16-be').hex()}>"
+        if self.kind == "FreeText":
+            return f"<< /Type /Annot /Subtype /FreeText {box} /Contents {value} {self.facts} >>".encode()
+        name = f"/T (f{self.left}{self.bottom})"
+        return f"<< /Type /Annot /Subtype /Widget /FT /{self.kind} {name} {box} /V {value} {self.facts} >>".encode()
+
+
 def pdf(
     pages: Sequence[Sequence[Line | str] | None],
     outline: Sequence[tuple[str, int]] = (),
     password: str | None = None,
+    filled: Sequence[Filled] = (),
 ) -> bytes:
     """A PDF with the given lines on its pages; None makes a page that holds a picture only, [] a blank one.
 
@@ -59,16 +82,24 @@ def pdf(
         fonts += b" /F2 %d 0 R" % add(b"<< %s /DescendantFonts [%d 0 R] >>" % (names, inner))
     key, encryption = _encryption(password) if password else (None, b"")
     numbers = []
-    for page in pages:
+    fields = b""
+    for index, page in enumerate(pages):
+        annotations = b""
+        for each in filled:
+            if each.page == index:
+                annotations += b"%d 0 R " % add(each.body())
+                fields += b"" if each.kind == "FreeText" else b"%d 0 R " % len(objects)
         stream = _content(page)
         number = len(objects) + 1
         stream = _rc4(_object_key(key, number), stream) if key else stream
         content = add(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
         body = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R" % (tree, content)
-        numbers.append(add(body + b" /Resources << /Font << %s >> >> >>" % fonts))
+        numbers.append(add(body + b" /Annots [%s] /Resources << /Font << %s >> >> >>" % (annotations, fonts)))
     kids = b" ".join(b"%d 0 R" % number for number in numbers)
     put(tree, b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, len(numbers)))
     root = b"<< /Type /Catalog /Pages %d 0 R" % tree
+    if fields:
+        root += b" /AcroForm << /Fields [%s] >>" % fields
     if outline:
         top = len(objects) + 1
         items = [top + 1 + at for at in range(len(outline))]
