@@ -343,7 +343,12 @@ _WAKE = text(
 _GIVE_BACK = text(
     f"""
     UPDATE tasks AS t SET published_at = NULL
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS expected(id, attempt)
-    WHERE t.id = expected.id AND t.attempt = expected.attempt AND {READY.replace("worker_id", "t.worker_id")}
+    FROM (
+        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS expected(id, attempt)
+        JOIN tasks AS own
+            ON own.id = expected.id AND own.attempt = expected.attempt AND {READY.replace("worker_id", "own.worker_id")}
+        ORDER BY own.id FOR UPDATE OF own
+    ) AS unclaimed
+    WHERE t.id = unclaimed.id
     """
 )

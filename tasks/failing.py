@@ -127,7 +127,7 @@ def hand_back_all(unit: Unit) -> int:
             UPDATE tasks SET
                 status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL,
                 stage_attempts = stage_attempts - 1
-            WHERE worker_id = :worker RETURNING id
+            WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE) RETURNING id
             """
         ),
         {"worker": process_id(), "target": target("requeue")},
@@ -175,8 +175,12 @@ _HAND_BACK = text(
     UPDATE tasks AS t SET
         status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL,
         stage_attempts = t.stage_attempts - 1
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)
-    WHERE t.id = given.id AND t.attempt = given.attempt AND t.worker_id = :worker
+    FROM (
+        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)
+        JOIN tasks AS own ON own.id = given.id AND own.attempt = given.attempt AND own.worker_id = :worker
+        ORDER BY own.id FOR UPDATE OF own
+    ) AS held
+    WHERE t.id = held.id
     RETURNING t.id
     """
 )

@@ -323,8 +323,13 @@ _CLAIM = text(
 _GIVE_BACK = text(
     f"""
     UPDATE tasks AS t SET published_at = NULL
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage)
-    WHERE t.id = wish.id AND t.stage = wish.stage AND {READY.replace("worker_id", "t.worker_id")}
+    FROM (
+        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage)
+        JOIN tasks AS own
+            ON own.id = wish.id AND own.stage = wish.stage AND {READY.replace("worker_id", "own.worker_id")}
+        ORDER BY own.id FOR UPDATE OF own
+    ) AS refused
+    WHERE t.id = refused.id
     """
 )
 
@@ -372,11 +377,15 @@ _REPORT = text(
     """
     UPDATE tasks AS t SET
         units = given.units, units_done = given.done, progress = greatest(t.progress, given.progress)
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:done AS integer[]),
-        CAST(:units AS integer[]), CAST(:progress AS float[])
-    ) AS given(id, attempt, done, units, progress)
-    WHERE t.id = given.id AND t.attempt = given.attempt AND t.worker_id = :worker
+    FROM (
+        SELECT given.* FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:done AS integer[]),
+            CAST(:units AS integer[]), CAST(:progress AS float[])
+        ) AS given(id, attempt, done, units, progress)
+        JOIN tasks AS own ON own.id = given.id AND own.attempt = given.attempt AND own.worker_id = :worker
+        ORDER BY own.id FOR UPDATE OF own
+    ) AS given
+    WHERE t.id = given.id
     RETURNING t.id
     """
 )
