@@ -102,24 +102,28 @@ def count_undone(session: Session, version_id: UUID, indexes: range) -> int:
 
 def write(
     session: Session, version_id: UUID, indexes: Sequence[int], vectors: Sequence[array[float]], tokens: int
-) -> None:
+) -> int:
     """Keep the vectors of some drafts, and note what was billed for them.
 
     A draft that has one already keeps it, so two attempts do not collide.
+
+    Returns:
+      how many drafts had none.
 
     Raises:
       ValueError: not as many vectors as indexes.
     """
     lock(session, version_id)
     present = set(session.scalars(_PRESENT, {"version_id": version_id, "indexes": list(indexes)}))
-    rows = (
+    rows = [
         (copying.uuid(version_id), copying.integer(index), copying.half_vector(vector))
         for index, vector in zip(indexes, vectors, strict=True)
         if index not in present
-    )
+    ]
     copying.copy(session, DraftVector.__tablename__, ["version_id", "index", "embedding"], rows)
     if tokens:
         session.execute(_CHARGE, {"version_id": version_id, "tokens": tokens})
+    return len(rows)
 
 
 _PRESENT = text("SELECT index FROM draft_vectors WHERE version_id = :version_id AND index = ANY(:indexes)")
@@ -128,7 +132,8 @@ _CHARGE = text("UPDATE versions SET tokens_embedded = tokens_embedded + :tokens 
 
 def refuse(session: Session, version_id: UUID, index: int, dimension: int, reason: str) -> None:
     """Let a draft that its embedder will not have be found by its words only, and say so in the version's warnings."""
-    write(session, version_id, [index], [array("f", bytes(4 * dimension))], 0)
+    if not write(session, version_id, [index], [array("f", bytes(4 * dimension))], 0):
+        return
     _set(session, version_id, chunks_refused=Version.chunks_refused + 1)
     warnings = lock(session, version_id).warnings
     named = sum(_REFUSED in each for each in warnings)

@@ -196,3 +196,14 @@ def test_of_many_refused_chunks_some_are_named(bench: Bench, cohere: CohereServe
     result = take_in(bench, [*numbered(24), "This one is taken. " * 12])
     assert len(result["warnings"]) == vectors.NAMED + 1
     assert "more chunks than these 20" in result["warnings"][-1]
+
+
+def test_a_chunk_that_two_attempts_are_refused_counts_once(bench: Bench, embedded: list[str]) -> None:
+    task_id = bench.take_in(chunk_size=300, chunk_overlap=50)
+    bench.finish_all(task_id, until="embedding")
+    for _ in range(2):
+        with database.transaction() as session:
+            vectors.begin(session, task_id, "local:1024")
+            vectors.refuse(session, task_id, 3, 1024, "too long")
+    ((refused, warnings),) = bench.sql("SELECT chunks_refused, warnings FROM versions")
+    assert refused == len([each for each in warnings if "too long" in each]) == 1
