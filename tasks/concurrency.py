@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 from sqlalchemy import text
 
 from models.shard import TAKEN
 from settings import settings
+from tasks import dispatch
 from tasks.unit import Unit
-
-#: Seconds for which this process remembers that places were short.
-REMEMBERED = 5.0
 
 #: Whether all threads of the deployment together are at most `:most`.
 ENOUGH = "(SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker') <= :most"
 
-_short_at = -REMEMBERED
+_short = False
 
 
 def places(unit: Unit) -> int | None:
@@ -24,11 +20,11 @@ def places(unit: Unit) -> int | None:
 
     Where it has more, claims come one after the other until this transaction ends.
     """
-    global _short_at
+    global _short
     most = settings().max_concurrent_tasks
-    if unit.session.execute(_ENOUGH, {"most": most}).scalar_one():
+    _short = not unit.session.execute(_ENOUGH, {"most": most}).scalar_one()
+    if not _short:
         return None
-    _short_at = time.monotonic()
     # A statement of its own: only one that begins after the lock sees what was claimed before it.
     unit.session.execute(text("SELECT pg_advisory_xact_lock(hashtext('concurrency'))"))
     running: int = unit.session.execute(_RUNNING, {"nobody": TAKEN}).scalar_one()
@@ -36,8 +32,14 @@ def places(unit: Unit) -> int | None:
 
 
 def is_short() -> bool:
-    """Whether places were short for this process a moment ago: then whoever ends makes room for one that waits."""
-    return time.monotonic() - _short_at < REMEMBERED
+    """Whether places were short at the last claim of this process."""
+    return _short
+
+
+def hand_on(unit: Unit) -> None:
+    """Where places are short, publish what waits for those that this transaction frees."""
+    if _short:
+        dispatch.refill(unit, dispatch.queues())
 
 
 _RUNNING = text(

@@ -172,8 +172,7 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
     shards.divide(unit, [each for each in done if each.shards])
     joined = shards.finish(unit, [each for each in done if each.claim.shard])
     own = _advance_whole(unit, [each for each in done if not each.shards and not each.claim.shard])
-    if concurrency.is_short():
-        dispatch.refill(unit, dispatch.queues())
+    concurrency.hand_on(unit)
     return [joined.get(each.claim.key) or each.claim.task_id in own for each in done]
 
 

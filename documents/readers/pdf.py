@@ -18,6 +18,7 @@ import pypdfium2
 from pypdfium2.raw import FORMTYPE_NONE
 
 from documents.readers.pdf_fields import with_fields
+from documents.readers.pdf_fonts import use_squares
 from documents.readers.pdf_furniture import Furniture
 from documents.readers.pdf_headings import Entry, Outline, Sizes
 from documents.readers.pdf_layout import Hyphens, Line, is_divided
@@ -84,6 +85,7 @@ def _records(part: Path) -> Iterator[str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
+    use_squares()
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
