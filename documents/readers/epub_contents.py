@@ -12,7 +12,8 @@ from urllib.parse import unquote
 from lxml import etree
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from documents.readers.html import HEADINGS, SKIPPED, Title, letters_of, text_of
+from documents.readers.html import Title
+from documents.readers.html_nodes import HEADINGS, SKIPPED, letters_of, text_of
 from documents.readers.office_xml import child_of
 
 #: Nodes after a place that are looked at for a heading or for the title itself.

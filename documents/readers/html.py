@@ -10,82 +10,16 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from documents.decoding import decode
+from documents.readers.html_nodes import BLOCKS, HEADINGS, SKIPPED, SPACES, data_table, letters_of, number_of, text_of
+from documents.readers.numerals import numeral
 from documents.text import Anchor, Extracted, Writer, clean, table_lines
 
-SKIPPED = frozenset(
-    [
-        "head",
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "nav",
-        "svg",
-        "math",
-        "iframe",
-        "object",
-        "embed",
-        "canvas",
-        "audio",
-        "video",
-        "select",
-        "button",
-        "datalist",
-        "dialog",
-        "map",
-    ]
-)
-_BLOCKS = frozenset(
-    [
-        "html",
-        "body",
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "header",
-        "hgroup",
-        "hr",
-        "legend",
-        "main",
-        "p",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "thead",
-        "tfoot",
-        "tr",
-        "td",
-        "th",
-        "caption",
-        "ul",
-        "ol",
-        "menu",
-        "li",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "pre",
-    ]
-)
 _PROPERTIES = {"author": "author", "description": "subject", "keywords": "keywords"}
-HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_NUMERALS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+#: What a reference to a note says it is, to readers of e-books and to those who hear a page; what the others look like.
+_NOTE_REFERENCES = frozenset(("noteref", "doc-noteref"))
+_MARK = re.compile(r"(?:n(?:ote)? ?)?\d{1,4}|[*†‡§]{1,4}|[a-z]{1,2}|[ivxl]{1,6}")
+_AROUND_MARKS = "[]()^↩↑\ufe0e\ufe0f "
 _LISTS = frozenset(("ul", "ol", "menu"))
 _META = re.compile(rb"<meta[^>]+?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml[^>]+?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]+)", re.IGNORECASE)
@@ -94,7 +28,6 @@ _VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _CLOSED_AT_ONCE = re.compile(
     rf"<(?!(?:{_VOID})[\s/])([A-Za-z][\w:-]*)((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/>"
 )
-_SPACES = re.compile(r"[ \t\n\r\f]+")
 _DEEPEST_LIST = 12
 #: What stands between a title and the text that goes on in its paragraph.
 _RUN_IN = re.compile(r"[^\S\n]*(?:[.:。：!?！？)）—–]|\n)")
@@ -167,7 +100,8 @@ class _Walk:
         self._titles = titles
         self._due: list[Title] = []  # titles that are to stand before the next block
         self._inline: list[str] = []
-        self._lists: list[int | None] = []  # the number of the last item, None in a bulleted list
+        self._lists: list[tuple[int | None, str]] = []  # the number of the last item, None for bullets, and its format
+        self._notes: dict[str, str] = {}  # the labels of notes that were referred to, by the ids of their elements
         self._label = ""
         self._tight = False
 
@@ -199,16 +133,16 @@ class _Walk:
             return False
         tag = node.tag or ""
         if node.mem_id in self._titles:
-            if tag in _BLOCKS:
+            if tag in BLOCKS:
                 self._flush()
             self._due += self._titles[node.mem_id]
         if tag in SKIPPED or not node.is_element_node or "hidden" in node.attributes:
             return False
         if tag == "br":
             self._inline.append("\v")
-        elif tag == "img":
+        elif tag == "img" or (tag == "a" and self._is_note_mark(node)):
             return False
-        elif tag in _BLOCKS:
+        elif tag in BLOCKS:
             return self._enter_block(node, tag)
         return True
 
@@ -222,24 +156,51 @@ class _Walk:
         if tag == "pre":
             self._code(node)
             return False
-        if tag == "table" and (rows := _data_table(node)):
+        if tag == "table" and (rows := data_table(node)):
             self._announce(self._due)
             if (caption := node.css_first("caption")) is not None:
                 self.writer.block(text_of(caption))
             self.writer.block(table_lines(rows), "table")
             return False
         if tag in _LISTS:
-            self._lists.append(_number(node, "start", 1) - 1 if tag == "ol" else None)
+            first = number_of(node, "start", 1) - 1 if tag == "ol" else None
+            self._lists.append((first, _NUMERALS.get(node.attributes.get("type") or "", "")))
             self._tight = len(self._lists) > 1
         elif tag == "li":
-            self._label = self._next_label()
+            self._label = self._next_label(number_of(node, "value", 0))
         elif tag == "dd":
             self._tight = True
+        if self._notes and (note := self._notes.get(node.attributes.get("id") or "")) is not None:
+            self._label = f"[^{note}]: "
+        return True
+
+    def _is_note_mark(self, link: LexborNode) -> bool:
+        """Write a link that refers to a note, or opens one, as Markdown marks notes; False for other links.
+
+        Nothing is written for what leads back from a note.
+        """
+        attributes = link.attributes
+        target = (attributes.get("href") or "").partition("#")[2]
+        note = self._notes.get(attributes.get("id") or "")
+        if not target and note is None:
+            return False
+        mark = text_of(link).strip(_AROUND_MARKS)
+        if note is not None and mark in ("", note) and not "".join(self._inline).strip():
+            self._inline.append("" if self._label.startswith("[^") else f"[^{note}]: ")
+            return True
+        if self._label.startswith("[^") and mark in ("", self._label[2:-3]):
+            return True
+        kinds = f"{attributes.get('epub:type')} {attributes.get('role')}".split()
+        raised = (link.parent is not None and link.parent.tag == "sup") or link.css_first("sup") is not None
+        if not (raised and _MARK.fullmatch(mark)) and (not mark or _NOTE_REFERENCES.isdisjoint(kinds)):
+            return False
+        self._inline.append(f"[^{mark}]")
+        self._notes[target] = mark
         return True
 
     def _leave(self, node: LexborNode) -> None:
         tag = node.tag or ""
-        if tag not in _BLOCKS:
+        if tag not in BLOCKS:
             return
         self._flush()
         if tag in _LISTS and self._lists:
@@ -249,12 +210,14 @@ class _Walk:
             self._label = ""
             self._tight = True
 
-    def _next_label(self) -> str:
+    def _next_label(self, number: int) -> str:
+        """The label of a list's item, with its own number if it is not 0."""
         depth = min(len(self._lists), _DEEPEST_LIST)
         indent = "  " * max(depth - 1, 0)
-        if self._lists and (number := self._lists[-1]) is not None:
-            self._lists[-1] = number + 1
-            return f"{indent}{number + 1}. "
+        last, format = self._lists[-1] if self._lists else (None, "")
+        if last is not None:
+            self._lists[-1] = number or last + 1, format
+            return f"{indent}{numeral(number or last + 1, format)}. "
         return f"{indent}- "
 
     def _flush(self) -> None:
@@ -309,13 +272,8 @@ class _Walk:
 
 def _squeeze(text: str) -> str:
     """White space as a browser shows it; `\\v` stands for a forced line end."""
-    lines = (_SPACES.sub(" ", line).strip(" ") for line in text.split("\v"))
+    lines = (SPACES.sub(" ", line).strip(" ") for line in text.split("\v"))
     return "\n".join(lines).strip("\n")
-
-
-def letters_of(text: str) -> str:
-    """The letters and digits of a text, by which two ways to set one title are alike."""
-    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _end_of(title: str, text: str) -> int:
@@ -326,38 +284,3 @@ def _end_of(title: str, text: str) -> int:
         if left <= 0:
             return end if letters_of(text[end:]) else len(text)
     return len(text)
-
-
-def text_of(node: LexborNode) -> str:
-    """The text of an element in one line."""
-    parts: list[str] = []
-    for part in node.traverse(include_text=True):
-        if part.is_text_node:
-            if part.parent is None or part.parent.tag not in ("script", "style"):
-                parts.append(part.text_content or "")
-        elif part.tag in _BLOCKS or part.tag == "br":
-            parts.append(" ")
-    return _SPACES.sub(" ", "".join(parts)).strip()
-
-
-def _data_table(table: LexborNode) -> list[list[str]]:
-    """The rows of a table that holds data; none for one that merely lays out the page."""
-    if table.css_first("table table, h1, h2, h3, h4, pre, ul ul") is not None:
-        return []
-    rows = []
-    for row in table.css("tr"):
-        cells: list[str] = []
-        cell = row.child
-        while cell is not None:
-            if cell.tag in ("td", "th"):
-                cells.append(text_of(cell))
-                cells.extend([""] * (min(_number(cell, "colspan", 1), 50) - 1))
-            cell = cell.next
-        if any(cells):
-            rows.append(cells)
-    return rows if rows and max(map(len, rows)) > 1 else []
-
-
-def _number(node: LexborNode, attribute: str, default: int) -> int:
-    value = node.attributes.get(attribute) or ""
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else default

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 import time
 from pathlib import Path
@@ -119,12 +120,23 @@ SEEDS = {
     "a.md": b"---\na: b\n---\n# T\n\n```\ncode\n```\n\n| a | b |\n|---|---|\n| c | d |\n",
     "a.pptx": office.pptx([office.title("Title") + office.content(["one", "two"])], {1: "Notes"}),
     "a.xlsx": office.xlsx({"Sheet": [["a", 1], ["b", (45292, 14)]]}),
-    "a.epub": books.epub({"a.xhtml": "<h1>T</h1><p>x</p>", "b.xhtml": "<p>y</p>"}),
+    "a.epub": books.epub(
+        {
+            "a.xhtml": "<h1>T</h1><p>x</p>",
+            "b.xhtml": '<p>Two. y</p><p id="i">z</p>',
+            "nav.xhtml": books.navigation([("Part", None, [("Two", "b.xhtml", []), ("Three", "b.xhtml#i", [])])]),
+        }
+    ),
     "a.odt": books.odt("<text:h>T</text:h><text:list><text:list-item><text:p>x</text:p></text:list-item></text:list>"),
-    "a.rtf": rb"{\rtf1\ansicpg936{\fonttbl{\f0\fcharset134 S;}}{\stylesheet{\s1 heading 1;}}\s1 T\par x"
-    rb"\'d6\'d0\u20013\'d6\cell\row}",
+    "a.rtf": rb"{\rtf1\ansicpg936{\fonttbl{\f0\fcharset134 S;}{\f1\fmodern M;}}{\stylesheet{\s1 heading 1;}}\s1 T\par"
+    rb"\pard{\listtext 1.}\ilvl1 x\par\pard{\pntext 2.}{\*\pn\pnlvl2}\li9 y\par\pard\f1 code\par\pard\plain x"
+    rb"\'d6\'d0\u20013\'d6{\footnote n}\cell\row}",
     "a.eml": b"Subject: =?gbk?B?1tA=?=\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nText\n"
-    b"--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=a.csv\n\nn,m\n1,2\n--b--\n",
+    b"--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=a.csv\n\nn,m\n1,2\n"
+    b"--b\nContent-Type: message/rfc822\n\nSubject: S\n\nInner\n"
+    b"--b\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\n"
+    + base64.encodebytes(office.package({"a.txt": "Text", "b.eml": "Subject: S\n\nInner"}))
+    + b"--b--\n",
     "a.xls": office.xls({"S": [["a", 1], ["b", (45292, 1)]]}),
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',

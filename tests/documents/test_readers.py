@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from documents.text import Anchor
 from tests.documents import office, samples
@@ -158,6 +160,49 @@ class TestHtml:
         )
         assert headings(extracted) == [(1, "Leave")]
         assert extracted.properties["title"] == "The title"
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(data=st.data(), width=st.integers(2, 5), height=st.integers(1, 5))
+    def test_cells_that_reach_over_rows_and_columns_move_no_other(self, read, data, width: int, height: int) -> None:  # type: ignore[no-untyped-def]
+        wanted: list[list[str | None]] = [[None] * width for _ in range(height)]
+        page = ""
+        for row in range(height):
+            page += "<tr>"
+            for column in range(width):
+                if wanted[row][column] is None:
+                    right = column + 1
+                    while right < width and wanted[row][right] is None and data.draw(st.booleans()):
+                        right += 1
+                    below = data.draw(st.integers(row + 1, height))
+                    for at in range(row, below):
+                        wanted[at][column:right] = [""] * (right - column)
+                    wanted[row][column] = f"{row}/{column}"
+                    page += f'<td colspan="{right - column}" rowspan="{below - row}">{row}/{column}</td>'
+            page += "</tr>"
+        first, _, *others = spans(read("a.html", f"<table>{page}</table>"), "table")[0].split("\n")
+        assert [first, *others] == [f"| {' | '.join(map(str, row))} |" for row in wanted if any(row)]
+
+    @pytest.mark.parametrize(
+        ("reference", "note"),
+        [
+            ('<sup><a href="#n">1</a></sup>', '<ol><li id="n"><p>Why. <a href="#r">↩︎</a></p></li></ol>'),
+            ('<a href="#n"><sup>[1]</sup></a>', '<p id="n"><a href="#r">1</a> Why.</p>'),
+            ('<a role="doc-noteref" href="#n">1</a>', '<div id="n"><p><a href="#r">[1]</a> Why.</p></div>'),
+            ('<a epub:type="noteref" href="a.xhtml#n">1</a>', '<aside id="n"><p>Why.</p></aside>'),
+            ('<sup><a href="#n">1</a></sup>', '<p><a id="n" href="#r">1</a> Why.</p>'),
+        ],
+    )
+    def test_notes_are_marked_as_such(self, read, reference: str, note: str) -> None:  # type: ignore[no-untyped-def]
+        page = f"<html><body><p>Fifteen days{reference} a year.</p>{note}</body></html>"
+        assert read("a.html", page).text == "Fifteen days[^1] a year.\n\n[^1]: Why."
+
+    def test_links_that_are_no_notes_stay_as_they_are(self, read) -> None:  # type: ignore[no-untyped-def]
+        body = '<p>See <a href="#n">1</a>, <sup><a href="x">2</a></sup> and <sup><a href="#n">that page</a></sup>.</p>'
+        assert read("a.html", f'<html>{body}<p id="n">x</p>').text == "See 1, 2 and that page.\n\nx"
+
+    def test_items_are_numbered_as_a_browser_shows_them(self, read) -> None:  # type: ignore[no-untyped-def]
+        page = '<ol type="a"><li>x<li value="4">y<li>z</ol><ol type="I" start="9"><li>x<ul><li>y</ul><li>z</ol>'
+        assert read("a.html", f"<html>{page}").text == "a. x\nd. y\ne. z\n\nIX. x\n  - y\nX. z"
 
     def test_its_properties_are_known(self, read) -> None:  # type: ignore[no-untyped-def]
         head = '<title>T</title><meta name="Author" content="Ada  L."><meta name="description" content="About.">'
