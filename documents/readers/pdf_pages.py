@@ -27,7 +27,8 @@ _LINES = re.compile(f"[^\n{MARKS}]*(?:[{MARKS}]+|\n|$)")
 class Page:
     """What a page shows: its lines, its lower and upper edge in points, and where its text comes from.
 
-    source: `text`, `ocr`, `picture` (which has next to no text), `blank`; None for a page that cannot be read.
+    source: `text`, `ocr`, `picture` (which has next to no text), `garbled` (which has no text that can be
+    made out), `blank`; None for a page that cannot be read.
     confidence: of the recognition of text, from 0 to 100. failure: why that failed, or why the page cannot be read.
     """
 

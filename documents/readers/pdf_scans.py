@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import groupby
 
@@ -9,7 +10,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from documents import ocr
-from documents.readers.pdf_layout import Line
+from documents.readers.pdf_layout import MARKS, Line
 from documents.readers.pdf_pages import Page
 from documents.readers.pictures import CONFIDENT, confidence, placed
 from documents.text import listed
@@ -21,6 +22,11 @@ _FEW, _MOST_OF_A_PAGE = 100, 0.5
 _STAMP = 40
 #: What Tesseract was trained on, in pixels for an inch; and what a page may have at most on each side, in pixels.
 _RESOLUTION, _LARGEST = 300, 6000
+#: Characters that no page shows. More than this share of them is nonsense: among the letters of words that lack vowels,
+#: which those of no language that is written with them do, or whatever else they are among.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LETTERS, _VOWELS = re.compile("[A-Za-z]"), re.compile("[aeiouAEIOU]")
+_NO_WORDS, _NO_TEXT, _FEWEST_VOWELS = 0.03, 0.3, 0.25
 #: A page of which text recognition is not `CONFIDENT` may lie on its side.
 _QUARTER_TURNS = (0, 90, 180, 270)
 
@@ -52,7 +58,8 @@ class Scans:
             self._stamps.update(line.text for line in page.lines)
 
     def coverage(self) -> dict[str, list[list[int]]]:
-        """For each source of text (`text`, `ocr`, `picture`, `blank`) the first and last page of each run of pages."""
+        """For each source of text (`text`, `ocr`, `picture`, `garbled`, `blank`) the
+        first and last page of each run of pages."""
         runs: dict[str, list[list[int]]] = {}
         for source, group in groupby(sorted(self._sources), key=lambda number: self._sources[number]):
             numbers = list(group)
@@ -69,6 +76,11 @@ class Scans:
             told.append(f"OCR is not sure of what it read on {listed(doubtful)}")
         if unread := self._of("picture"):
             told.append(f"{len(unread)} of {count} pages {self._lack()}: {listed(unread)}")
+        if garbled := self._of("garbled"):
+            told.append(
+                f"{len(garbled)} of {count} pages were left out, and would need OCR: their fonts do not say which"
+                f" characters they show: {listed(garbled)}"
+            )
         return told + [f"page {number}: {why}" for number, why in sorted(self._failures.items())]
 
     def require_text(self) -> None:
@@ -77,7 +89,7 @@ class Scans:
         Raises:
           TaskError: corrupt, empty, needs_ocr.
         """
-        pictures = self._of("picture")
+        pictures = sorted([*self._of("picture"), *self._of("garbled")])
         if self._of("text") or self._of("ocr") or len("".join(self._stamps)) > _STAMP:
             return
         if self._broken and not self._stamps:
@@ -88,7 +100,8 @@ class Scans:
         lacking = "OCR found no text in them" if self._confidence else f"text recognition is not installed{failures}"
         if self._failures:
             lacking = f"text recognition failed{failures}"
-        raise TaskError("needs_ocr", f"no page of the PDF holds text, only pictures, and {lacking}: {listed(pictures)}")
+        what = "text that can be made out" if self._of("garbled") else "text, only pictures"
+        raise TaskError("needs_ocr", f"no page of the PDF holds {what}, and {lacking}: {listed(pictures)}")
 
     def _of(self, source: str) -> list[int]:
         return sorted(number for number, each in self._sources.items() if each == source)
@@ -102,17 +115,31 @@ class Scans:
 def recognised(page: pypdfium2.PdfPage, lines: list[Line]) -> Page:
     """A page with its own lines, or where it is a picture with those that are recognised on it."""
     _, lower, _, upper = page.get_bbox()
-    if not _is_scan(page, lines):
+    lacking = "picture"
+    if _is_garbled("".join(line.text for line in lines)):
+        lines, lacking = [], "garbled"
+    elif not _is_scan(page, lines):
         return Page(lines, lower, upper, "text" if lines else "blank")
     if ocr.languages() is None:
-        return Page(lines, lower, upper, "picture")
+        return Page(lines, lower, upper, lacking)
     try:
         found, confidence = _recognised(page)
     except ocr.Failed as failure:
-        return Page(lines, lower, upper, "picture", failure=str(failure))
+        return Page(lines, lower, upper, lacking, failure=str(failure))
     if _length(found) > _length(lines):
         return Page(found, lower, upper, "ocr", confidence)
-    return Page(lines, lower, upper, "picture", confidence)
+    return Page(lines, lower, upper, lacking, confidence)
+
+
+def _is_garbled(text: str) -> bool:
+    """Whether a page's characters are only the numbers that its fonts have for them, who do not say which they are."""
+    shown = re.sub(rf"[\s{MARKS}]", "", text)
+    controls = len(_CONTROL.findall(shown))
+    if controls <= _NO_WORDS * len(shown):
+        return False
+    letters = len(_LETTERS.findall(shown))
+    is_latin = 2 * letters >= len(shown) and len(_VOWELS.findall(shown)) < _FEWEST_VOWELS * letters
+    return is_latin or controls > _NO_TEXT * len(shown)
 
 
 def _is_scan(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:

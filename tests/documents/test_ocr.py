@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -27,6 +27,7 @@ ENGLISH = [
     "Employees have fifteen days of paid leave in a year, and those who stay longer have",
     "more. What is left of it can be taken until the end of March in the year after that.",
 ]
+NOTICE = ["The office is open from 8:30 to 16:00, on 24 December 2024 until 12:00.", "Room 7, phone 0781-9606-0."]
 #: With fewer characters than this a page is not worth its name as a text.
 PLENTY = ["Words fill this line of the page until its very end, as they do in all documents."] * 3
 
@@ -107,6 +108,27 @@ class TestWithoutTesseract:
         extracted = read("a.pdf", stamped(title))
         assert extracted.text.split() == " ".join(title).split()
         assert "would need OCR: page 1" in extracted.warnings[0]
+
+    def test_characters_that_fonts_do_not_name_are_no_text(self, read: Read) -> None:
+        with pytest.raises(TaskError, match=r"needs_ocr: no page .* can be made out, .* not installed: pages 1-2"):
+            read("a.pdf", unnamed(NOTICE, NOTICE))
+
+    def test_pages_in_such_fonts_cost_only_themselves(self, read: Read) -> None:
+        extracted = read("a.pdf", unnamed(NOTICE, others=[PLENTY]))
+        assert extracted.text == " ".join(PLENTY)
+        assert extracted.properties["coverage"] == {"garbled": [[1, 1]], "text": [[2, 2]]}
+        assert "do not say which characters they show: page 1" in extracted.warnings[0]
+
+
+def unnamed(*pages_of_lines: list[str], others: Sequence[list[str]] = ()) -> bytes:
+    """Pages in a font that has glyphs by number and says of none which character it is; the other pages are sound.
+
+    Words in Latin letters come out with each letter moved by as much, and with control characters between them.
+    """
+    moved = [["".join(chr(ord(sign) - 29) for sign in line) for line in lines] for lines in pages_of_lines]
+    made = samples.pdf([*moved, *others])
+    names = b" ".join(b"/own%d" % number for number in range(3, 98))
+    return made.replace(b"/Encoding /WinAnsiEncoding", b"/Encoding << /Differences [3 %s] >>" % names)
 
 
 def stamped(*pages_of_lines: list[str]) -> bytes:
