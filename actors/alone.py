@@ -16,9 +16,9 @@ from typing import Any
 
 from actors import holding
 from errors import TaskError
+from tasks.claim import Claim
 from tasks.process import process_id
 from tasks.wake_up import BACKSTOP_SECONDS
-from tasks.work import Claim
 
 POLL_SECONDS = 0.1
 #: Seconds that a suspect waits for its turn before it is handed back: Dramatiq's time limit counts them as well, and

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from actors.stage import Work, stage
-from tasks.work import Advance
+from tasks.claim import Advance
 
 #: Seconds between two looks at whether to go on.
 NAP = 0.2

@@ -10,7 +10,7 @@ from documents.measure import CHARACTERS
 from documents.sandbox import Cancelled
 from models import database
 from settings import settings
-from tasks.work import Advance
+from tasks.claim import Advance
 
 
 @stage

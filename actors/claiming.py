@@ -21,8 +21,8 @@ from actors import holding
 from actors.ledger import LEDGER
 from broker.delivery import Delivery
 from tasks import concurrency, failing, work
+from tasks.claim import Claim, Wanted
 from tasks.types import all_stages
-from tasks.work import Claim, Wanted
 
 #: Claims that may wait for a thread.
 MOST = 200

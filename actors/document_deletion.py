@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from actors.stage import Work, stage
 from documents import index
 from errors import TaskError
-from tasks.work import Advance
+from tasks.claim import Advance
 
 
 @stage

@@ -15,10 +15,10 @@ from documents.vectors import Undone
 from errors import TaskError
 from models import database
 from settings import settings
+from tasks.claim import Advance
 from tasks.shards import ranges
 from tasks.types.document_processing import document_id_of
 from tasks.unit import unit_of_work
-from tasks.work import Advance
 
 #: A document with more chunks to embed than this is shared between workers, in shards of so many chunks.
 UNDIVIDED = 1000

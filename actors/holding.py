@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from tasks.work import Claim
+from tasks.claim import Claim
 
 _claims: dict[int, Claim] = {}
 _of_thread = threading.local()

@@ -13,7 +13,8 @@ from actors.stage import Work, stage
 from documents import index
 from errors import TaskError
 from models import database
-from tasks.work import Advance, metadata
+from tasks.claim import Advance
+from tasks.work import metadata
 
 
 @stage

@@ -16,7 +16,7 @@ from documents.reindexing import Reindexing
 from errors import TaskError
 from models import database
 from settings import settings
-from tasks.work import Advance
+from tasks.claim import Advance
 
 
 @stage

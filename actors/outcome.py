@@ -13,8 +13,8 @@ from actors import holding
 from actors.ledger import LEDGER
 from errors import TaskError
 from tasks import failing, work
+from tasks.claim import Advance, Claim
 from tasks.failing import Failure
-from tasks.work import Advance, Claim
 
 log = structlog.get_logger(__name__)
 

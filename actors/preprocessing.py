@@ -29,9 +29,10 @@ from models import database
 from models.base import new_id
 from settings import settings
 from tasks import shards
+from tasks.claim import Advance
 from tasks.submission import Member
 from tasks.types.document_processing import document_id_of, member_payload, parameters_of
-from tasks.work import Advance, metadata
+from tasks.work import metadata
 
 #: A PDF of more pages than this is shared between workers, in shards of so many pages.
 UNDIVIDED = 200

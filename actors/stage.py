@@ -17,10 +17,9 @@ from actors.claiming import AHEAD
 from actors.ledger import LEDGER
 from errors import TaskError
 from tasks import work
-from tasks.shards import Range
+from tasks.claim import Advance, Claim, Range
 from tasks.submission import Member
 from tasks.types import all_stages, stages_left, task_type
-from tasks.work import Advance, Claim
 
 log = structlog.get_logger(__name__)
 
@@ -106,7 +105,7 @@ class Work:
         members: Sequence[Member] = (),
         ends: bool = False,
     ) -> Advance:
-        """The stage, or the shard, is done; see `tasks.work.Advance`."""
+        """The stage, or the shard, is done; see `tasks.claim.Advance`."""
         return Advance(self.claim, result or {}, units, within, part=part, members=members, ends=ends)
 
     def divide(self, shards: Sequence[tuple[int, int]], *, anew: bool = False) -> Advance:

@@ -6,7 +6,7 @@ from actors.embedding import settle
 from actors.stage import Work, stage
 from documents import index
 from models import database
-from tasks.work import Advance
+from tasks.claim import Advance
 
 
 @stage

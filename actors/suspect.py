@@ -24,8 +24,8 @@ from broker.publisher import Unpublished
 from broker.rabbitmq import CONFIRM_SECONDS, RabbitBroker
 from errors import TaskError
 from settings import settings
+from tasks.claim import Claim
 from tasks.process import adopt
-from tasks.work import Claim
 
 PR_SET_PDEATHSIG = 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.stage import Work, stage
-from tasks.work import Advance
+from tasks.claim import Advance
 
 
 @stage

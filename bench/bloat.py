@@ -22,9 +22,9 @@ from broker.in_process import InProcessBroker
 from models import database
 from settings import settings
 from tasks import process, retention, unit, work
+from tasks.claim import Advance, Claim, Wanted
 from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit_batch
 from tasks.unit import unit_of_work
-from tasks.work import Advance, Claim, Wanted
 
 AT_ONCE = 500
 #: What is deleted is deleted as if it were so much later.

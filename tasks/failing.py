@@ -14,11 +14,11 @@ import metrics
 from errors import TaskError
 from settings import settings
 from tasks import ending, shard_repair, shards
+from tasks.claim import Claim
 from tasks.ending import End, error_fields
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.unit import Unit
-from tasks.work import Claim
 
 #: Deaths of a process that a task alone can have caused, in one stage, before it is given up.
 CRASH_BUDGET = 3

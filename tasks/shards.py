@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -25,31 +25,11 @@ from sqlalchemy.orm import Session
 from models import Shard
 from models.shard import FREE, HAS_FREE, HAS_UNFINISHED, TAKEN
 from tasks import dispatch, shard_repair
+from tasks.claim import Advance, Claim, Key, Range
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.types import task_type
 from tasks.unit import Unit
-
-if TYPE_CHECKING:
-    from tasks.work import Advance, Claim
-
-
-#: What tells claims apart: the task, the shard's index or None for a whole stage, the attempt.
-Key = tuple[UUID, int | None, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A shard as its worker sees it: which one it is, and its units from `first` to before `last`."""
-
-    index: int
-    first: int
-    last: int
-
-    @property
-    def units(self) -> range:
-        """Its units, by their index in the stage."""
-        return range(self.first, self.last)
 
 
 def ranges(units: int, size: int) -> list[tuple[int, int]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -80,10 +82,42 @@ def test_an_arrow_that_is_turned_round_is_found(tmp_path: Path) -> None:
     ]
 
 
+def modules(root: Path) -> dict[str, set[str]]:
+    """The modules of each module's imports, also of those for types only; packages of ours alone."""
+    paths = [path for room in MAY_IMPORT for path in (root / f"{room}.py", *(root / room).rglob("*.py"))]
+    known = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in paths
+        if path.exists()
+    }
+    found: dict[str, set[str]] = {}
+    for name, path in known.items():
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        told = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                told |= inner & known.keys() or {node.module}
+        found[name] = told & known.keys() - {name}
+    return found
+
+
+def test_no_two_modules_need_each_other() -> None:
+    TopologicalSorter(modules(ROOT)).prepare()
+
+
+def test_a_circle_is_found(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "work.py").write_text("from tasks import shards\n")
+    (tmp_path / "tasks" / "shards.py").write_text("if TYPE_CHECKING:\n    from tasks.work import Claim\n")
+    with pytest.raises(CycleError, match=r"tasks\.work"):
+        TopologicalSorter(modules(tmp_path)).prepare()
+
+
 def test_every_room_is_known_here() -> None:
-    modules = {path.stem for path in ROOT.glob("*.py")} - {"gunicorn.conf"}
+    files = {path.stem for path in ROOT.glob("*.py")} - {"gunicorn.conf"}
     folders = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
-    assert modules | folders - {"alembic", "tests", "bench"} <= MAY_IMPORT.keys()
+    assert files | folders - {"alembic", "tests", "bench"} <= MAY_IMPORT.keys()
 
 
 @pytest.mark.parametrize("name", sorted(all_stages()))

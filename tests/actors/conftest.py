@@ -15,6 +15,7 @@ from actors.middleware import worker_middleware
 from broker.in_process import InProcessBroker
 from settings import settings
 from tasks import unit, work
+from tasks.claim import Claim
 from tests.cohere_server import KEY, CohereServer, cohere_server
 from tests.tasks.conftest import Desk
 
@@ -44,11 +45,11 @@ class Bench(Desk):
         self.die_after(claim)
         assert self.perform(claim)
 
-    def die_after(self, claim: work.Claim) -> None:
+    def die_after(self, claim: Claim) -> None:
         """Do what a claim is for, in a worker that dies before it can advance."""
         stages.FUNCTIONS[claim.stage](stages.Work(claim))
 
-    def perform(self, claim: work.Claim) -> bool:
+    def perform(self, claim: Claim) -> bool:
         """Do what a claim is for, and advance. Returns whether the claim still held."""
         advance = stages.FUNCTIONS[claim.stage](stages.Work(claim))
         return bool(self.within(work.advance, advance)[0])

@@ -15,6 +15,7 @@ from errors import TaskError
 from models import database
 from settings import settings
 from tasks import ending, work
+from tasks.claim import Claim
 from tests.actors.conftest import PIPELINE, Bench
 from tests.cohere_server import CohereServer, Failure
 
@@ -39,7 +40,7 @@ def kb(bench: Bench, cohere: CohereServer) -> list[UUID]:
     return made
 
 
-def reindex(bench: Bench, **payload: Any) -> work.Claim:
+def reindex(bench: Bench, **payload: Any) -> Claim:
     """A reindexing to Cohere that is about to begin."""
     payload = {"embedder": "cohere", **payload}
     (task_id,) = bench.submit(task_type="kb_reindex", kb_id="kb", payload=payload)

@@ -12,9 +12,9 @@ from sqlalchemy import Engine, text
 from broker.in_process import InProcessBroker
 from models import database as models_database
 from tasks import unit, work
+from tasks.claim import Claim, Wanted
 from tasks.submission import Accepted, Submission, submit
 from tasks.unit import Unit, unit_of_work
-from tasks.work import Claim, Wanted
 
 
 class Desk:

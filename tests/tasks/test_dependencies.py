@@ -10,11 +10,11 @@ import pytest
 
 from errors import TaskError
 from tasks import dependencies, dispatch, ending, failing, work
+from tasks.claim import Advance
 from tasks.dependencies import Misnamed, Unknown, by_name
 from tasks.failing import Failure
 from tasks.submission import AcceptedBatch, NewBatch, Submission, submit, submit_batch
 from tasks.unit import unit_of_work
-from tasks.work import Advance
 from tests.tasks.conftest import Desk
 
 

@@ -17,11 +17,11 @@ from errors import TaskError
 from models import database
 from settings import settings
 from tasks import dispatch, failing, lost_wake_ups, presence, unit, work
+from tasks.claim import Advance
 from tasks.dispatch import AGEING, KB_WINDOW, KBS_AT_ONCE, ONE_IN, WINDOW
 from tasks.failing import Failure
 from tasks.process import process_id
 from tasks.unit import unit_of_work
-from tasks.work import Advance
 from tests.servers import eventually
 from tests.tasks.conftest import Desk
 

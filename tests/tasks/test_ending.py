@@ -10,10 +10,10 @@ import pytest
 import settings as settings_module
 from errors import TaskError
 from tasks import callbacks, ending, failing, work
+from tasks.claim import Advance
 from tasks.failing import Failure
 from tasks.submission import NewBatch, Submission, submit_batch
 from tasks.unit import unit_of_work
-from tasks.work import Advance
 from tests.tasks.conftest import Desk
 
 URL = "https://kb.example.com/callbacks"

@@ -11,9 +11,10 @@ import pytest
 
 from models import database
 from tasks import estimating, pausing, presence, reading
+from tasks.claim import Advance
 from tasks.submission import NewBatch, Submission, submit_batch
 from tasks.unit import unit_of_work
-from tasks.work import Advance, advance
+from tasks.work import advance
 from tests.tasks.conftest import Desk
 
 STAGES = ("preprocessing", "chunking", "embedding", "storing", "indexing")

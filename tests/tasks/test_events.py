@@ -10,10 +10,11 @@ from sqlalchemy import Engine, text
 from errors import TaskError
 from models import database
 from tasks import ending, events, failing
+from tasks.claim import Advance
 from tasks.failing import Failure
 from tasks.submission import NewBatch, Submission, submit_batch
 from tasks.unit import unit_of_work
-from tasks.work import Advance, advance, report
+from tasks.work import advance, report
 from tests.tasks.conftest import Desk
 
 STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from errors import CODES, TaskError
 from tasks import ending, failing, reading, work
+from tasks.claim import Advance
 from tasks.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
 from tasks.lifecycle import ENDED, MEANING, TRANSITIONS, Status
 from tasks.process import process_id
 from tasks.unit import unit_of_work
-from tasks.work import Advance
 from tests.tasks.conftest import Desk
 
 STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]

@@ -12,8 +12,8 @@ from models import database
 from settings import settings
 from tasks import pace, work
 from tasks.admission import Backlog
+from tasks.claim import Advance, Wanted
 from tasks.unit import unit_of_work
-from tasks.work import Advance, Wanted
 from tests.tasks.conftest import Desk
 
 

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from errors import TaskError
 from tasks import dispatch, ending, failing, retrying, work
+from tasks.claim import Advance, Wanted
 from tasks.failing import Failure
 from tasks.process import process_id
 from tasks.types.document_processing import document_id_of
 from tasks.unit import unit_of_work
-from tasks.work import Advance, Wanted
 from tests.tasks.conftest import Desk
 
 STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]

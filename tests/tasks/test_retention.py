@@ -14,10 +14,11 @@ from models import database
 from models.base import id_at, new_id
 from settings import settings
 from tasks import ending, failing, reading, retention
+from tasks.claim import Advance
 from tasks.failing import Failure
 from tasks.submission import Accepted, NewBatch, Submission, submit, submit_batch
 from tasks.unit import unit_of_work
-from tasks.work import Advance, advance
+from tasks.work import advance
 from tests.tasks.conftest import Desk
 
 ADDRESS = "https://kb.example.com/callbacks"

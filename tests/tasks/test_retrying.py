@@ -8,11 +8,11 @@ from uuid import UUID
 import clock
 from errors import TaskError
 from tasks import callbacks, ending, failing, pausing, retention, retrying, work
+from tasks.claim import Advance
 from tasks.failing import Failure
 from tasks.idempotency import Key, Reused, forget
 from tasks.submission import Accepted, NewBatch, Submission, submit, submit_batch
 from tasks.unit import unit_of_work
-from tasks.work import Advance
 from tests.tasks.conftest import Desk
 
 URL = "http://203.0.113.1/callback"

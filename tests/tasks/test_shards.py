@@ -27,9 +27,9 @@ from tasks import (
     shards,
     work,
 )
+from tasks.claim import Advance, Claim, Range
 from tasks.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
 from tasks.unit import unit_of_work
-from tasks.work import Advance, Claim
 from tests.servers import eventually
 from tests.tasks.conftest import Desk
 
@@ -143,7 +143,7 @@ def test_a_lost_wake_up_of_a_shard_is_published_again(desk: Desk) -> None:
     with unit_of_work() as unit:
         assert lost_wake_ups.find(unit, {STAGE: 0}) == 1
         assert dispatch.refill(unit, [STAGE]) == 1
-    assert shard(desk, task_id).shard == shards.Range(1, 10, 20)
+    assert shard(desk, task_id).shard == Range(1, 10, 20)
 
 
 def test_shards_that_finish_at_the_same_moment_are_joined_once(desk: Desk) -> None:
@@ -253,7 +253,7 @@ def test_a_shard_that_kills_its_process_alone_is_given_up_after_three(desk: Desk
     crash = TaskError("worker_crashed", "killed")
     for crashes in range(CRASH_BUDGET):
         claim = shard(desk, task_id)
-        assert (claim.shard, claim.crashes) == (shards.Range(0, *BOUNDS[0]), crashes)
+        assert (claim.shard, claim.crashes) == (Range(0, *BOUNDS[0]), crashes)
         ended = desk.within(failing.failed, Failure(claim, crash))
         due_now(desk)
     assert ended == [True]
@@ -307,7 +307,7 @@ def test_what_was_divided_anew_keeps_nothing(desk: Desk) -> None:
         ending.cancel(unit, [task_id])
         retrying.retry(unit, [task_id])
     desk.within(work.advance, Advance(desk.held(task_id, STAGE), shards=[(0, 7)], anew=True))
-    assert shard(desk, task_id).shard == shards.Range(0, 0, 7)
+    assert shard(desk, task_id).shard == Range(0, 0, 7)
     assert desk.row(task_id).units == 7
 
 
@@ -342,7 +342,7 @@ def test_a_claim_of_a_shard_that_its_worker_does_not_know_is_requeued(desk: Desk
     with unit_of_work() as unit:
         assert presence.sweep(unit) == 1
         assert shard_repair.offer(unit) == 1
-    assert shard(desk, task_id).shard == shards.Range(2, *BOUNDS[2])
+    assert shard(desk, task_id).shard == Range(2, *BOUNDS[2])
 
 
 def test_shards_wait_while_their_queue_is_paused(desk: Desk) -> None:
@@ -354,7 +354,7 @@ def test_shards_wait_while_their_queue_is_paused(desk: Desk) -> None:
     assert finish(desk, first) is False
     with unit_of_work() as unit:
         pausing.resume(unit, STAGE)
-    assert shard(desk, task_id).shard == shards.Range(1, *BOUNDS[1])
+    assert shard(desk, task_id).shard == Range(1, *BOUNDS[1])
 
 
 def test_each_shard_takes_a_place_of_those_that_may_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,7 +366,7 @@ def test_each_shard_takes_a_place_of_those_that_may_run(desk: Desk, monkeypatch:
     first, _ = shard(desk, task_id), shard(desk, task_id)
     assert desk.claim(task_id, STAGE) is None
     assert finish(desk, first) is False
-    assert shard(desk, task_id).shard == shards.Range(2, *BOUNDS[2])
+    assert shard(desk, task_id).shard == Range(2, *BOUNDS[2])
 
 
 def test_shards_of_one_kb_share_the_window_with_others(desk: Desk) -> None:

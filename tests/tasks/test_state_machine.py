@@ -24,12 +24,12 @@ from models import database
 from models.base import new_id
 from settings import settings
 from tasks import ending, failing, pausing, presence, process, retrying, work
+from tasks.claim import Advance, Claim
 from tasks.failing import Failure
 from tasks.idempotency import Key, Reused
 from tasks.lifecycle import ENDED, OPEN, TRANSITIONS
 from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit, submit_batch
 from tasks.unit import unit_of_work
-from tasks.work import Advance, Claim
 from tests.servers import eventually
 from tests.tasks.conftest import Desk
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from actors.stage import Work, stage
-from tasks.work import Advance
+from tasks.claim import Advance
 
 
 @stage

@@ -1,0 +1,102 @@
+"""A claim: a stage of a task in the hands of one thread, what was wished for to get it, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from tasks.submission import Member
+
+#: What tells claims apart: the task, the shard's index or None for a whole stage, the attempt.
+Key = tuple[UUID, int | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A shard as its worker sees it: which one it is, and its units from `first` to before `last`."""
+
+    index: int
+    first: int
+    last: int
+
+    @property
+    def units(self) -> range:
+        """Its units, by their index in the stage."""
+        return range(self.first, self.last)
+
+
+@dataclass(eq=False)
+class Claim:
+    """A stage of a task in the hands of one thread. `attempt` fences: who lost the row can no longer write it."""
+
+    task_id: UUID
+    task_type: str
+    stage: str
+    attempt: int
+    kb_id: str | None
+    payload: dict[str, Any]
+    timeout: float
+    """Seconds this attempt may run."""
+    retry_limit: int
+    errors: int
+    crashes: int
+    deaths: int
+    """Workers that died with an earlier attempt at this stage; after one, the stage runs alone in a process."""
+    shard: Range | None = None
+    """The part of a divided stage that is claimed; its own are then `attempt`, `errors`, `crashes` and `deaths`."""
+    joins: bool = False
+    """Whether the stage was divided, and all its shards are done."""
+    lost: threading.Event = field(default_factory=threading.Event)
+    """Set when the row is no longer ours: cancelled, or given to another worker."""
+
+    @property
+    def key(self) -> Key:
+        """What tells this claim from every other."""
+        return self.task_id, self.shard.index if self.shard else None, self.attempt
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "lost"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, lost=threading.Event())
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A wake-up's wish to start a stage."""
+
+    task_id: UUID
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """A stage that is done.
+
+    Parameters:
+      result: of the task; of a last stage only.
+      units: how many units of work the stage had, 0 when it does not count any.
+      within: writes that belong to the same transaction, such as the swap of a document's version; called only
+        while the claim is held. Gives more of the result.
+      shards: the first unit of each shard, and the one behind its last, when the stage is not done but divided.
+      anew: whether shards of an earlier attempt count no more, since what they read has changed.
+      part: what a shard that is done leaves to whoever joins.
+      members: the tasks that this one becomes, under a batch that its result names. It is complete by that, whatever
+        stages would follow.
+      ends: the task is complete by this stage, whatever stages would follow.
+    """
+
+    claim: Claim
+    result: dict[str, Any] = field(default_factory=dict)
+    units: int = 0
+    within: Callable[[Session], dict[str, Any]] | None = None
+    shards: Sequence[tuple[int, int]] = ()
+    anew: bool = False
+    part: bytes | None = None
+    members: Sequence[Member] = ()
+    ends: bool = False
