@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine
 from xdist.scheduler import LoadScopeScheduling
@@ -22,6 +23,12 @@ from tests.postgres import Postgres
 from tests.processes import ROOT, Deployment, EmbeddedDeployment
 from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.servers import ServerMissing
+
+#: Every run tries the same examples, so that it fails for what was changed; `HYPOTHESIS_PROFILE=search` looks for new
+#: ones. How long one takes says something of the machine only.
+hypothesis.settings.register_profile("repeat", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 _servers: list[str] = []
 #: The same of every process that ran tests, as their ends are told to the one that started them.

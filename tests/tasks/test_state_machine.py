@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,11 +31,6 @@ from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, subm
 from tasks.unit import unit_of_work
 from tests.servers import eventually
 from tests.tasks.conftest import Desk
-
-#: `HYPOTHESIS_PROFILE=search` looks for new lives for some minutes; CI lives the same ones every time.
-hypothesis.settings.register_profile("ci", max_examples=30, stateful_step_count=50, derandomize=True, deadline=None)
-hypothesis.settings.register_profile("search", max_examples=400, stateful_step_count=60, deadline=None)
-PROFILE = hypothesis.settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 URL = "http://203.0.113.1/callback"
 #: What the life cycle knows, and the steps that leave a status as it is.
@@ -492,4 +486,5 @@ def test_whatever_happens_the_promises_hold(lives: Desk) -> None:
         def __init__(self) -> None:
             super().__init__(lives)
 
-    run_state_machine_as_test(Machine, settings=PROFILE)
+    examples = 30 if hypothesis.settings().derandomize else 400
+    run_state_machine_as_test(Machine, settings=hypothesis.settings(max_examples=examples, stateful_step_count=50))
