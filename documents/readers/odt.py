@@ -6,12 +6,14 @@ import posixpath
 import re
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 from lxml import etree
 
 from documents.archive import Archive
 from documents.readers.code import is_code_style, is_monospaced
+from documents.readers.numerals import numeral
 from documents.readers.office_xml import child_of, children_of, name_of, parse, stream, value_of
 from documents.readers.pictures import write_pictures
 from documents.text import Extracted, Writer, table_lines
@@ -26,6 +28,10 @@ _BOXES = frozenset(("text-box", "table"))
 _DEEPEST_LIST = 10
 #: Spaces, columns and rows that a document may ask to repeat: sheets repeat their last cell to the very edge.
 _MOST_REPEATED = 64
+#: The style that numbers headings, which has no name.
+_OUTLINE = "\0outline"
+#: How numbers are shown, by the first sign of their format; others in digits.
+_FORMATS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman", "一": "chineseCounting"}
 _SPACE = re.compile(r"[ \t\r\n]+")
 #: Of those that mean the same the last counts: whoever wrote a document before whoever saved it.
 _PROPERTIES = {
@@ -35,6 +41,8 @@ _PROPERTIES = {
     "language": "language",
     "subject": "subject",
     "creation-date": "created",
+    "date": "modified",
+    "keyword": "keywords",
 }
 
 
@@ -81,7 +89,8 @@ def _properties(archive: Archive) -> dict[str, str]:
     data = archive.read("meta.xml")
     if not data:
         return {}
-    found = {name_of(item): (item.text or "").strip() for item in children_of(parse(data, "meta.xml"), "meta")}
+    items = [(name_of(item), (item.text or "").strip()) for item in children_of(parse(data, "meta.xml"), "meta")]
+    found = {**dict(items), "keyword": ", ".join(text for name, text in items if name == "keyword" and text)}
     return {name: found[key] for key, name in _PROPERTIES.items() if found.get(key)}
 
 
@@ -94,19 +103,18 @@ def _is_code(style: etree._Element, name: str) -> bool:
 
 
 class _Styles:
-    """Which paragraphs are the title, and which lists are numbered."""
+    """Which paragraphs are the title or code, and how lists and headings are numbered."""
 
     def __init__(self, styles: list[etree._Element]) -> None:
         self._titles = {"Title"}
         self._code = {"Preformatted_20_Text"}
-        self._numbered: dict[str, set[str]] = {}
+        self._levels: dict[str, dict[int, _Level]] = {}
         for style in styles:
             name = value_of(style, "name") or ""
             if name_of(style) == "list-style":
-                numbers = (level for level in style if name_of(level) == "list-level-style-number")
-                self._numbered[name] = {
-                    value_of(level, "level") or "" for level in numbers if value_of(level, "num-format")
-                }
+                self._levels[name] = dict(_levels(style, "list-level-style-number"))
+            elif name_of(style) == "outline-style":
+                self._levels[_OUTLINE] = dict(_levels(style, "outline-level-style"))
             elif value_of(style, "parent-style-name") in self._titles:
                 self._titles.add(name)
             elif value_of(style, "parent-style-name") in self._code or _is_code(style, name):
@@ -120,9 +128,42 @@ class _Styles:
         """Whether a paragraph is a line of code."""
         return value_of(paragraph, "style-name") in self._code
 
-    def is_numbered(self, name: str, depth: int) -> bool:
-        """Whether a list of a style is numbered at a depth, counted from 1."""
-        return str(depth) in self._numbered.get(name, ())
+    def label(self, name: str, numbers: list[int]) -> str:
+        """The label of an item of a list of a style; nothing where it is not numbered.
+
+        numbers: that of the item, after those of the items that it lies in.
+        """
+        levels = self._levels.get(name, {})
+        if (level := levels.get(len(numbers))) is None:
+            return ""
+        shown = range(max(len(numbers) - level.shown, 0), len(numbers))
+        parts = [numeral(numbers[at], levels[at + 1].format) for at in shown if at + 1 in levels]
+        return level.before + ".".join(parts) + level.after
+
+    def start(self, name: str, depth: int) -> int:
+        """The number of the first item of a list of a style at a depth, counted from 1."""
+        level = self._levels.get(name, {}).get(depth)
+        return level.start if level else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """How items of a list's level are numbered. shown: how many levels, this one and those above, a label has."""
+
+    format: str
+    before: str
+    after: str
+    start: int
+    shown: int
+
+
+def _levels(style: etree._Element, kind: str) -> Iterator[tuple[int, _Level]]:
+    for level in style:
+        if name_of(level) == kind and (format := value_of(level, "num-format")):
+            before, after = value_of(level, "num-prefix") or "", value_of(level, "num-suffix") or ""
+            after = after if before or after or kind == "outline-level-style" else "."
+            start, shown = _number(level, "start-value"), _number(level, "display-levels")
+            yield _number(level, "level"), _Level(_FORMATS.get(format[:1], ""), before, after, start, shown)
 
 
 class _Reader:
@@ -132,6 +173,8 @@ class _Reader:
         self.writer = Writer()
         self._styles = styles
         self._notes: list[str] = []
+        self._last: dict[tuple[str, int], int] = {}  # the number of the last item of a list of a style, at a depth
+        self._chapters: list[int] = []  # the numbers of the last headings, outermost first
         self._in_list = False
         self._code: list[str] = []  # lines of code that are not yet written
 
@@ -139,18 +182,27 @@ class _Reader:
         """Write a heading, a paragraph, a list, a table, or whatever a section holds."""
         match name_of(element):
             case "h":
-                level = value_of(element, "outline-level") or "1"
-                self._paragraph(element, int(level) if level.isdecimal() and len(level) < 3 else 1)
+                level = min(max(_number(element, "outline-level"), 1), _DEEPEST_LIST)
+                self._paragraph(element, level, self._chapter(element, level))
             case "p":
                 self._paragraph(element, 0 if self._styles.is_title(element) else None)
             case "list":
-                self._list(element, value_of(element, "style-name") or "", 1)
+                self._list(element, value_of(element, "style-name") or "", [])
                 self._in_list = False
             case "table":
                 self._table(element)
             case name if name and not _is_skipped(element):
                 for child in element:
                     self.block(child)
+
+    def _chapter(self, heading: etree._Element, level: int) -> str:
+        """The label of a heading where headings are numbered."""
+        if value_of(heading, "is-list-header") == "true" or not "".join(heading.itertext()).strip():
+            return ""
+        above = [*self._chapters, *[0] * level][: level - 1]
+        last = self._chapters[level - 1] if level <= len(self._chapters) else self._styles.start(_OUTLINE, level) - 1
+        self._chapters = [*above, last + 1]
+        return self._styles.label(_OUTLINE, self._chapters)
 
     def finish_notes(self) -> None:
         """Write the foot- and endnotes after the text."""
@@ -168,7 +220,7 @@ class _Reader:
         elif text:
             self._write_code()
         if text and level is not None:
-            self.writer.heading(text, level, "#" * min(max(level, 1), 6) + " ")
+            self.writer.heading(f"{label} {text}".strip(), level, "#" * min(max(level, 1), 6) + " ")
         elif text:
             self.writer.block(label + text, tight=self._in_list)
             self._in_list = bool(label)
@@ -217,22 +269,30 @@ class _Reader:
                 texts.append(self._joined(child))
         return " ".join(text for text in texts if text)
 
-    def _list(self, element: etree._Element, style: str, depth: int) -> None:
-        number = 0
+    def _list(self, element: etree._Element, style: str, above: list[int]) -> None:
+        """Write a list. above: the numbers of the items that it lies in, outermost first."""
+        depth = len(above) + 1
         indent = "  " * min(depth - 1, _DEEPEST_LIST)
+        goes_on = value_of(element, "continue-numbering") == "true" or value_of(element, "continue-list") is not None
+        first = self._styles.start(style, depth)
+        number = self._last.get((style, depth), first - 1) if goes_on else first - 1
         for item in element:
             if name_of(item) not in ("list-item", "list-header"):
                 continue
-            number += 1
-            label = f"{number}. " if self._styles.is_numbered(style, depth) else "- "
+            # An item that holds a list only is there to have it as deep as it is.
+            is_numbered = name_of(item) == "list-item" and any(name_of(child) in ("p", "h") for child in item)
+            if is_numbered:
+                number = _number(item, "start-value") if value_of(item, "start-value") else number + 1
+                self._last[style, depth] = number
+            label = self._styles.label(style, [*above, number])
             for child in item:
                 if name_of(child) == "list":
-                    self._list(child, value_of(child, "style-name") or style, depth + 1)
+                    self._list(child, value_of(child, "style-name") or style, [*above, max(number, first)])
                 elif name_of(child) == "h":
-                    self.block(child)
+                    self._paragraph(child, min(_number(child, "outline-level"), _DEEPEST_LIST), label)
                 elif name_of(child) == "p":
-                    self._paragraph(child, label=indent + label)
-                    label = "  "  # further paragraphs of an item have no number of their own
+                    self._paragraph(child, label=f"{indent}{label or '-'} " if is_numbered else f"{indent}  ")
+                    is_numbered = False  # further paragraphs of an item have no number of their own
                 else:
                     self.block(child)
 
@@ -278,9 +338,13 @@ def _rows(table: etree._Element) -> Iterator[etree._Element]:
             yield from _rows(child)
 
 
-def _count(element: etree._Element, attribute: str) -> int:
+def _number(element: etree._Element, attribute: str) -> int:
     value = value_of(element, attribute) or "1"
-    return min(int(value), _MOST_REPEATED) if value.isdecimal() and len(value) < 9 else 1
+    return int(value) if value.isdecimal() and len(value) < 9 else 1
+
+
+def _count(element: etree._Element, attribute: str) -> int:
+    return min(_number(element, attribute), _MOST_REPEATED)
 
 
 def _spaced(text: str | None) -> str:

@@ -48,6 +48,74 @@ def test_the_title_numbers_and_nested_lists(read: Read) -> None:
     assert headings(extracted) == [(0, "手册")]
 
 
+def level(number: int, format: str, facts: str = "", kind: str = "list-level-style-number") -> str:
+    return f'<text:{kind} text:level="{number}" style:num-format="{format}" {facts}/>'
+
+
+NINTH = 'text:start-value="9"'
+
+
+def items(texts: list[str], facts: str = "") -> str:
+    return "".join(f"<text:list-item {facts}>{paragraph(text)}</text:list-item>" for text in texts)
+
+
+def test_items_are_numbered_as_the_document_shows_them(read: Read) -> None:
+    formats = level(1, "一, 二, 三, ...", 'style:num-suffix="、"')
+    formats += level(2, "a", 'style:num-prefix="(" style:num-suffix=")" text:display-levels="1"')
+    formats += level(3, "i", 'style:num-suffix=")" text:display-levels="2" text:start-value="4"')
+    styles = f'<text:list-style style:name="N">{formats}</text:list-style>'
+    deep = f"<text:list><text:list-item><text:list>{items(['f', 'g'])}</text:list></text:list-item></text:list>"
+    inner = f"<text:list-item>{paragraph('b')}<text:list>{items(['c', 'd'])}</text:list></text:list-item>"
+    first = f'<text:list text:style-name="N">{items(["a"])}{inner}<text:list-item>{deep}</text:list-item></text:list>'
+    more = f'<text:list text:style-name="N" {{}}>{items(["h"])}{items(["i"], NINTH)}</text:list>'
+    body = first + paragraph("x") + more.format('text:continue-numbering="true"') + paragraph("y") + more.format("")
+    extracted = read("a.odt", odt(body, styles=styles))
+    assert extracted.text == (
+        "一、 a\n二、 b\n  (a) c\n  (b) d\n    a.iv) f\n    a.v) g\n\nx\n\n三、 h\n九、 i\n\ny\n\n一、 h\n九、 i"
+    )
+
+
+def test_headings_are_numbered_as_the_document_shows_them(read: Read) -> None:
+    outline = level(1, "I", 'style:num-suffix="."', "outline-level-style")
+    outline += level(2, "1", 'text:display-levels="2"', "outline-level-style")
+    sheet = f'<text:outline-style style:name="Outline">{outline}</text:outline-style>'
+    space = 'xmlns:text="urn:t" xmlns:style="urn:s"'
+    more = {"styles.xml": f"<o:document-styles xmlns:o='o' {space}><o:styles>{sheet}</o:styles></o:document-styles>"}
+    body = "".join(
+        f'<text:h text:outline-level="{depth}" {facts}>{text}</text:h>'
+        for depth, text, facts in [
+            (1, "a", ""),
+            (2, "b", ""),
+            (2, "c", ""),
+            (3, "d", ""),
+            (1, "", ""),
+            (1, "Preface", 'text:is-list-header="true"'),
+            (1, "e", ""),
+            (2, "f", ""),
+        ]
+    )
+    titles = [title for _, title in headings(read("a.odt", odt(body, more)))]
+    assert titles == ["I. a", "I.1 b", "I.2 c", "d", "Preface", "II. e", "II.1 f"]
+
+
+def test_its_properties_are_known(read: Read) -> None:
+    named = "".join(
+        f"<m:{name}>{text}</m:{name}>"
+        for name, text in [
+            ("title", "手册"),
+            ("initial-creator", "Ada"),
+            ("creator", "Bob"),
+            ("keyword", "leave"),
+            ("keyword", "年假"),
+            ("date", "2026-11-25"),
+        ]
+    )
+    meta = {"meta.xml": f"<d xmlns:m='m'><m:meta>{named}</m:meta></d>"}
+    assert read("a.odt", odt(paragraph("x"), meta)).properties == {
+        **{"title": "手册", "author": "Ada", "keywords": "leave, 年假", "modified": "2026-11-25"}
+    }
+
+
 def test_tables_repeat_no_further_than_their_text(read: Read) -> None:
     far = '<table:table-cell table:number-columns-repeated="16384"/>'
     row = f"<table:table-row><table:table-cell>{paragraph('a|b')}</table:table-cell>{far}</table:table-row>"
