@@ -16,6 +16,7 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
+from email.utils import parsedate_to_datetime
 from pathlib import Path, PurePath
 
 from documents.archive import begins_as_zip
@@ -94,7 +95,17 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
                 attachments.add(part)
     finally:
         _BOUNDS.reset(token)
-    return writer.finish("eml", warnings=warnings, properties={"title": subject} if subject else {})
+    found = {"title": subject, "author": _header(mail, "From"), "created": _sent(mail)}
+    properties = {name: value for name, value in found.items() if value}
+    return writer.finish("eml", warnings=warnings, properties=properties)
+
+
+def _sent(mail: Message) -> str:
+    """When a mail was sent, as ISO 8601 has it; nothing where its header says no time."""
+    try:
+        return parsedate_to_datetime(_header(mail, "Date")).isoformat()
+    except (ValueError, TypeError, OverflowError, IndexError):  # of a library that trusts its input
+        return ""
 
 
 def _sort(part: Message, content: _Content) -> None:

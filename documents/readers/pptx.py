@@ -8,6 +8,7 @@ from pathlib import Path
 from lxml import etree
 
 from documents.archive import Archive
+from documents.readers.code import is_monospaced
 from documents.readers.drawings import REFERENCES, write_drawing
 from documents.readers.office_xml import (
     Relation,
@@ -101,7 +102,10 @@ class _Reader:
             self._frame(shape, known)
         elif kind not in _FURNITURE and (body := child_of(shape, "txBody")) is not None:
             is_list = child_of(shape, "nvSpPr", "nvPr", "ph") is not None and kind in _LISTS
-            self._writer.block("\n".join(_paragraphs(body, is_list)))
+            if _is_code(body):
+                self._writer.code("\n".join(_inline(child) for child in body if name_of(child) == "p"))
+            else:
+                self._writer.block("\n".join(_paragraphs(body, is_list)))
 
     def _frame(self, frame: etree._Element, known: dict[str, Relation]) -> None:
         """Write a table, a chart or a diagram."""
@@ -136,6 +140,13 @@ def _shapes(holder: etree._Element | None) -> Iterator[etree._Element]:
 def _placeholder(shape: etree._Element) -> str | None:
     """What a shape is a placeholder for; None for content, and for what is no placeholder."""
     return value_of(child_of(shape, "nvSpPr", "nvPr", "ph"), "type")
+
+
+def _is_code(body: etree._Element) -> bool:
+    """Whether all that a shape says is in a typeface of code."""
+    runs = [run for run in body.iter("{*}r", "{*}fld") if _inline(run).strip()]
+    fonts = (value_of(child_of(run, "rPr", "latin"), "typeface") or "" for run in runs)
+    return bool(runs) and all(map(is_monospaced, fonts))
 
 
 def _texts(body: etree._Element | None) -> Iterator[str]:

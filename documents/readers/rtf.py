@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from documents.readers.code import is_code_style, is_monospaced
+from documents.readers.pictures import write_pictures
 from documents.readers.rtf_blocks import Blocks, Paragraph
 from documents.readers.rtf_codes import (
     EAST_ASIAN,
@@ -19,6 +20,7 @@ from documents.readers.rtf_codes import (
     encoding_of_charset,
     encoding_of_page,
 )
+from documents.readers.rtf_pictures import pictures
 from documents.text import Extracted, Writer
 from errors import TaskError
 
@@ -32,6 +34,9 @@ _HEADING = re.compile(r"(?:heading|标题|標題)\s*(\d)$", re.IGNORECASE)
 _BULLET = re.compile(r"(?:\W|[oqØüà])$")
 _VISIBLE = re.compile("[!-~]")
 _BODY_LEVEL = 9  # of \outlinelevel
+#: The properties that times are, and the words that make a day.
+_TIMES = {"creatim": "created", "revtim": "modified"}
+_DAY = ("yr", "mo", "dy")
 #: The words that say how deep in a list an item is, and how they count its outermost level.
 _DEPTHS = {"ilvl": 0, "pnlvl": 1}
 
@@ -52,14 +57,18 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     """Read an RTF file; `encoding` is what the document's own bytes are in when it names no code page.
 
     Raises:
-      TaskError: corrupt, too_large.
+      TaskError: corrupt, needs_ocr, too_large.
     """
-    reader = _Reader(encoding)
-    reader.all(path.read_bytes())
+    reader, data = _Reader(encoding), path.read_bytes()
+    reader.all(data)
     warnings = list(reader.warnings)
+    if not reader.writer.length:
+        warnings += write_pictures("document", pictures(data), reader.writer)
     if reader.broken:
         warnings.append(f"{reader.broken} characters are broken in their encoding and became U+FFFD")
     found = {name: " ".join("".join(parts).split()) for name, parts in reader.properties.items()}
+    days = {name: [time.get(word, 0) for word in _DAY] for name, time in reader.times.items()}
+    found |= {name: "{:04}-{:02}-{:02}".format(*day) for name, day in days.items() if all(day)}
     properties = {name: value for name, value in found.items() if value}
     return reader.writer.finish("rtf", encoding=reader.encoding, warnings=warnings, properties=properties)
 
@@ -73,6 +82,7 @@ class _Reader:
         self.warnings: dict[str, None] = {}
         self.broken = 0
         self.properties: dict[str, list[str]] = {}
+        self.times: dict[str, dict[str, int]] = {}
         self._text: list[str] = []
         self._label: list[str] = []
         self._name: list[str] = []  # of the style that is being defined
@@ -185,6 +195,8 @@ class _Reader:
         starred, self._starred = self._starred, False
         if word in _DEPTHS:  # also in groups that are skipped otherwise
             self._paragraph.depth = (number or 0) - _DEPTHS[word]
+        elif (time := _TIMES.get(self._group.kind)) is not None:
+            self.times.setdefault(time, {})[word] = number or 0
         elif word in SKIPPED or (starred and word not in KEPT):
             self._open_skipped(word)
         elif word == "u" and number is not None:
@@ -213,6 +225,8 @@ class _Reader:
                 group.kind, group.into = "styles", self._name
             case "title" | "author" | "subject" | "keywords" if group.kind == "info":
                 group.into = self.properties.setdefault(word, [])
+            case "creatim" | "revtim" if group.kind == "info":
+                group.kind = word
             case "upr":  # the same twice, the second time in Unicode
                 group.kind, group.into = "upr", None
             case "ud" if group.kind == "upr":

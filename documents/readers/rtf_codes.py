@@ -19,7 +19,7 @@ SKIPPED = frozenset(
     (
         *("annotation", "atnauthor", "atnid", "atnref", "bkmkend", "bkmkstart", "colortbl", "comment", "datastore"),
         *("falt", "fchars", "filetbl", "fldinst", "footer", "footerf", "footerl", "footerr", "generator", "header"),
-        *("headerf", "headerl", "headerr", "info", "keywords", "latentstyles", "lchars", "listoverridetable"),
+        *("headerf", "headerl", "headerr", "info", "latentstyles", "lchars", "listoverridetable"),
         *("listtable", "nesttableprops", "nonesttables", "nonshppict", "objclass", "objdata", "objname", "operator"),
         *("panose", "pgdsctbl", "pict", "pntxta", "pntxtb", "private", "revtbl", "rsidtbl", "rxe", "shppict", "sn"),
         *("sp", "sv", "tc", "tcn", "template", "themedata", "txe", "wgrffmtfilter", "xe", "xmlnstbl"),

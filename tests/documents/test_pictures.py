@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -63,7 +64,19 @@ def pptx(pictures: Sequence[bytes], text: str = "") -> bytes:
     return office.pptx(slides + ([office.content([text])] if text else []), more=more)
 
 
-FORMATS: Mapping[str, Callable[..., bytes]] = {"docx": docx, "odt": odt, "epub": epub, "pptx": pptx}
+def rtf(pictures: Sequence[bytes], text: str = "") -> bytes:
+    """Pictures by turns in hexadecimal digits, as Word writes them twice, and as they are."""
+    parts = []
+    for number, data in enumerate(pictures):
+        lines = "\r\n".join(wrap(data.hex(), 128)).encode()
+        new = b"{\\*\\shppict{\\pict{\\*\\picprop}\\pngblip\\picw9 {\\*\\blipuid 00ff}" + lines + b"}}"
+        old = b"{\\nonshppict {\\pict\\wmetafile8 0100}}"
+        raw = b"{\\pict\\pngblip\\bin%d " % len(data) + data + b"}"
+        parts.append(raw if number % 2 else new + old)
+    return b"{\\rtf1\\ansi " + text.encode() + b"\\par ".join(parts) + b"}"
+
+
+FORMATS: Mapping[str, Callable[..., bytes]] = {"docx": docx, "odt": odt, "epub": epub, "pptx": pptx, "rtf": rtf}
 
 
 def noun(format: str) -> str:

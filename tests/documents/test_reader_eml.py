@@ -44,6 +44,12 @@ def test_a_text_comes_back_from_subject_and_body(read: Read, text: str, policy) 
     assert extracted.format == "eml"
 
 
+def test_its_properties_are_known(read: Read) -> None:
+    known = {"title": "Leave", "author": "Ada <ada@example.org>", "created": "2026-11-25T04:00:00+00:00"}
+    assert read("a.eml", mail().as_bytes()).properties == known
+    assert read("a.eml", "Date: yesterday\nFrom: \n\nText").properties == {}
+
+
 @pytest.mark.parametrize(
     ("charset", "text"), [("gb2312", "镕基的假期"), ("big5", "員工手冊"), ("iso-8859-1", "café €")]
 )

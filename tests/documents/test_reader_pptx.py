@@ -103,6 +103,16 @@ def test_series_of_other_labels_have_a_table_of_their_own(read: Read) -> None:
     ]
 
 
+def test_a_shape_in_a_typeface_of_code_is_code(read: Read) -> None:
+    def line(text: str, font: str) -> str:
+        return run(text).replace("<a:rPr/>", f'<a:rPr><a:latin typeface="{font}"/></a:rPr>')
+
+    code = line("def f():", "Consolas") + "<a:p/>" + line("    return 1", "Courier New")
+    extracted = read("a.pptx", pptx([title("T") + shape(code) + shape(line("x", "Consolas") + line("y", "Arial"))]))
+    assert extracted.text == "# T\n\n```\ndef f():\n\n    return 1\n```\n\nx\ny"
+    assert spans(extracted, "code") == ["```\ndef f():\n\n    return 1\n```"]
+
+
 def test_slides_that_are_pictures_are_named(read: Read) -> None:
     extracted = read("a.pptx", pptx(["<p:pic/>", title("Words"), "<p:pic/>"]))
     assert "slides 1, 3" in extracted.warnings[0]

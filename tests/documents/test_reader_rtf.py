@@ -162,7 +162,8 @@ def test_a_footnote_leaves_the_heading_a_heading_that_it_is_in(read: Read) -> No
 
 def test_groups_without_text_are_skipped_and_those_with_text_are_not(read: Read) -> None:
     body = (
-        r"{\info{\title The Title}{\author Me}}{\header page head}{\*\unknown secret{deeper}}"
+        r"{\info{\title The Title}{\author Me}{\keywords a, b}{\creatim\yr2024\mo3\dy5\hr9}{\revtim\yr2024}}"
+        r"{\header page head}{\*\unknown secret{deeper}}"
         r"{\pict\bin5 }}}}}{\*\x}ff00}"
         r"{\field{\*\fldinst HYPERLINK x}{\fldrslt link}} {\deleted gone}"
         r"{\*\shpinst{\sp{\sn a}{\sv b}}{\shptxt box\par}}"
@@ -170,7 +171,9 @@ def test_groups_without_text_are_skipped_and_those_with_text_are_not(read: Read)
     )
     extracted = read("a.rtf", rtf(body))
     assert extracted.text == "link box\n\nnoted[^1] end\n\n[^1]: The note."
-    assert extracted.properties == {"title": "The Title", "author": "Me"}
+    assert extracted.properties == {
+        **{"title": "The Title", "author": "Me", "keywords": "a, b", "created": "2024-03-05"}
+    }
 
 
 def test_bytes_that_are_no_character_are_told(read: Read) -> None:
