@@ -124,7 +124,11 @@ class TestWithTesseract:
         assert pages(extracted)[1] == "- Text."
         assert extracted.warnings == ["1 of 2 slides are pictures, read by OCR (chi_sim+eng): slide 1"]
 
-    @pytest.mark.parametrize("data", [BLANK, scans.png(20, 20, b""), b"\x01\x00\x00\x00 a metafile", b"GIF89a", b"BM"])
+    @pytest.mark.parametrize(
+        "data",
+        [BLANK, scans.png(20, 20, b""), b"\x01\x00\x00\x00 a metafile", b"GIF89a", b"BM"],
+        ids=["blank", "torn", "metafile", "gif", "bmp"],
+    )
     def test_pictures_that_nothing_can_be_read_in_are_not_taken_for_success(self, read: Read, data: bytes) -> None:
         with pytest.raises(TaskError, match=r"needs_ocr: .*: picture 1$"):
             read("a.docx", docx([data]))

@@ -150,6 +150,7 @@ def test_members_that_cannot_be_read_are_told_and_the_others_are_read(read: Read
         ("empty", archive({})),
         ("unsupported_format", archive({"a.png": b"\x89PNG\r\n\x1a\n" + bytes(50)})),
     ],
+    ids=["archive_bomb", "corrupt", "empty", "unsupported_format"],
 )
 def test_an_archive_that_cannot_be_read_costs_the_mail_nothing(read: Read, code: str, data: bytes) -> None:
     extracted = read("a.eml", attached(data, "a.zip"))
