@@ -17,6 +17,7 @@ from typing import Any
 import pypdfium2
 from pypdfium2.raw import FORMTYPE_NONE
 
+from documents.readers.pdf_code import Code
 from documents.readers.pdf_fields import with_fields
 from documents.readers.pdf_fonts import use_squares
 from documents.readers.pdf_furniture import Furniture
@@ -153,7 +154,7 @@ def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Wri
     divided = any(map(_has_divided, kept()))
     hyphens = Hyphens("\n".join(line.text for line in lines) for lines in kept() if divided)
     sizes = None if outline.titles else Sizes(line for lines in kept() for line in lines)
-    written = Pages(hyphens)
+    written = Pages(hyphens, Code(line for lines in kept() for line in lines))
     for index, lines in enumerate(kept()):
         levels = outline.levels(index, lines) if sizes is None else sizes.levels(lines)
         written.add(index + 1, lines, levels)

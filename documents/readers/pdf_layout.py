@@ -17,6 +17,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
 #: What pdfium sees between two Chinese characters, and no reader where it is narrow.
 BETWEEN_CJK = re.compile(f"(?<=[{_CJK}])[ \u00a0]+(?=[{_CJK}])")
+#: Characters that are as wide as they are high.
+WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
 _ENDS_CJK = re.compile(f"[{_CJK}“”‘’…—]$")
 _STARTS_CJK = re.compile(f"[{_CJK}“”‘’…—]")
 _BULLET = re.compile(
@@ -39,6 +41,9 @@ _FARTHEST = 3.0
 
 #: A wide gap in a line: the index of the first character after it, and its edges in points.
 Gap = tuple[int, float, float]
+#: A line whose characters are all of one width: its text with as many spaces as have room, that width in points, and
+#: whether its letters show it; those of some lines, such as "}", might be of any font.
+Typed = tuple[str, float, bool]
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class Line:
     last_bottom: float  # of the last character, which is another where a line is slanted
     size: float
     gaps: list[Gap] = field(default_factory=list)
+    typed: Typed | None = None
 
 
 @dataclass(slots=True)
@@ -99,25 +105,43 @@ def is_divided(text: str) -> bool:
     return "\x02" in text or "\ufffe" in text
 
 
-def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens) -> list[Block]:
-    """The paragraphs of a page. `levels` names the lines, by index, that are headings."""
+class Frame:
+    """How the lines of a page are set: how far apart they usually are, in points, and how far their columns reach."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.pitch = _pitch(lines)
+        widest: dict[int, float] = {}
+        for line in lines:
+            column = _column(line)
+            widest[column] = max(widest.get(column, 0.0), line.right)
+        self._reach = {column: max(widest.get(column + step, 0.0) for step in (-1, 0, 1)) for column in widest}
+
+    def right(self, line: Line) -> float:
+        """How far to the right the lines of a line's column reach."""
+        return self._reach[_column(line)]
+
+
+def _column(line: Line) -> int:
+    return int(line.left // 60)
+
+
+def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens, frame: Frame) -> list[Block]:
+    """The paragraphs among lines that follow each other. `levels` names those, by index, that are headings."""
     if not lines:
         return []
-    usual = _pitch(lines)
-    right = right_edges(lines)
     blocks: list[Block] = []
     parts = [_spaced(lines[0])]
     for index in range(1, len(lines)):
         before, line = lines[index - 1], lines[index]
         row = same_row(before, line)
-        if levels.get(index - 1) != levels.get(index) or (not row and _separate(before, line, usual, right[index - 1])):
+        if levels.get(index - 1) != levels.get(index) or (not row and _separate(before, line, frame)):
             blocks.append(_block(parts, levels.get(index - 1), hyphens))
             parts = []
         elif before.text[-1] in MARKS:
             parts.append("")
         elif row:
             parts.append(_WIDE if line.left - before.right > _CELLS_APART * line.size else " ")
-        elif levels.get(index) is None and breaks(before, line, right[index - 1]):
+        elif levels.get(index) is None and breaks(before, line, frame):
             parts.append("\n")
         else:
             parts.append(glue(before.text, line.text))
@@ -126,9 +150,11 @@ def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens) -> li
     return blocks
 
 
-def breaks(before: Line, line: Line, right: float) -> bool:
+def breaks(before: Line, line: Line, frame: Frame) -> bool:
     """Whether a line stays a line of its own within a paragraph."""
-    return (_short(before, right) and not _flows(before, line)) or _is_tabular(before) or _is_tabular(line)
+    return (
+        (_short(before, frame.right(before)) and not _flows(before, line)) or _is_tabular(before) or _is_tabular(line)
+    )
 
 
 def _block(parts: list[str], level: int | None, hyphens: Hyphens) -> Block:
@@ -171,8 +197,9 @@ def glue(before: str, after: str) -> str:
     return "" if not before.isascii() and _ENDS_CJK.search(before) and _STARTS_CJK.match(after) else " "
 
 
-def _separate(before: Line, line: Line, usual: float, right: float) -> bool:
+def _separate(before: Line, line: Line, frame: Frame) -> bool:
     """Whether a new paragraph begins with a line below another."""
+    right = frame.right(before)
     pitch = before.last_bottom - line.bottom
     divided = before.text[-1] in MARKS
     if divided and line.text[0].islower():  # a footnote's number may be smaller than its text
@@ -187,7 +214,7 @@ def _separate(before: Line, line: Line, usual: float, right: float) -> bool:
         return True
     if pitch < 0:  # the next column
         return before.text.endswith(_SENTENCE_END)
-    if usual and pitch > usual * _GAP and pitch > line.size * 1.1:
+    if frame.pitch and pitch > frame.pitch * _GAP and pitch > line.size * 1.1:
         return True
     indent = line.left - before.left
     if indent > 0.8 * line.size and not _BULLET.match(before.text) and before.text.endswith(_SENTENCE_END):
@@ -222,13 +249,3 @@ def _pitch(lines: list[Line]) -> float:
     enough = max(2, sum(steps.values()) // 5)
     frequent = [step for step, count in steps.items() if count >= enough]
     return float(min(frequent) if frequent else steps.most_common(1)[0][0])
-
-
-def right_edges(lines: list[Line]) -> list[float]:
-    """For each line, how far to the right the lines of its column reach."""
-    columns = [int(line.left // 60) for line in lines]
-    widest: dict[int, float] = {}
-    for column, line in zip(columns, lines, strict=True):
-        widest[column] = max(widest.get(column, 0.0), line.right)
-    reach = {column: max(widest.get(column + step, 0.0) for step in (-1, 0, 1)) for column in widest}
-    return [reach[column] for column in columns]

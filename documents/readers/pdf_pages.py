@@ -10,15 +10,14 @@ from dataclasses import astuple, dataclass
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from documents.readers.pdf_layout import BETWEEN_CJK, BULLETS, MARKS, Line
+from documents.readers.pdf_layout import BETWEEN_CJK, BULLETS, MARKS, WIDE, Gap, Line
+from documents.readers.pdf_typed import is_half, letters, typed, typed_gaps
 
 #: A gap is wider than this, in sizes of the font: spaces between words are a third, those that fill a line a half.
 _GAP = 0.4
 #: How wide a character is on average, spaces included, in sizes of its font; a Chinese one is 1.
 _USUAL = 0.48
-_WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
 _SPACES = re.compile(r"\S\s+(?=\S)")
-_FIXED_PITCH = 1
 #: Where a word is divided pdfium has its hyphen instead of the line's end.
 _LINES = re.compile(f"[^\n{MARKS}]*(?:[{MARKS}]+|\n|$)")
 
@@ -54,71 +53,92 @@ def page_of(record: str) -> Page:
 def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
     """The lines of a page in reading order, with where they stand and how large they are."""
     text_page = page.get_textpage()
-    text = text_page.get_text_range(errors="replace")
-    aligned = len(text) == text_page.count_chars()
-
-    def index(place: int) -> int:
-        return place if aligned else _char_index(text_page, text, place)
-
-    lines = []
+    characters = _Characters(text_page)
+    lines, starts = [], []
     at = 0
-    raw = text_page.raw  # which ctypes takes at once, other than its wrapper
-    box, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
-    for string in _LINES.findall(text):
+    for string in _LINES.findall(characters.text):
         shown = string.strip(" \r\n\t\x00")
         if shown.strip(MARKS):
             start = at + string.index(shown[0])
-            line = _line(raw, shown, index(start), index(start + len(shown) - 1), box, matrix)
-            if _may_have_gaps(line) and not _is_code(raw, shown, index(start)):
-                for space in _SPACES.finditer(shown):
-                    pdfium.FPDFText_GetLooseCharBox(raw, index(start + space.start()), box)
-                    left = box.right
-                    pdfium.FPDFText_GetLooseCharBox(raw, index(start + space.end()), box)
-                    if box.left - left > _GAP * line.size:
-                        line.gaps.append((space.end(), left, box.left))
+            line = characters.line(shown, start)
+            if _is_roomy(line):
+                line.typed = typed(line, start, characters.edges)
+                if " " in shown:
+                    found = typed_gaps(line)
+                    line.gaps = _gaps(line, start, characters) if found is None else found
             lines.append(line)
+            starts.append(start)
         at += len(string)
+    _doubt_half(lines, starts, characters)
     text_page.close()
     return lines
 
 
-def _may_have_gaps(line: Line) -> bool:
+class _Characters:
+    """The characters of a page by their places in its text."""
+
+    def __init__(self, text_page: pypdfium2.PdfTextPage) -> None:
+        self.text: str = text_page.get_text_range(errors="replace")
+        self._page = text_page
+        self._raw = text_page.raw  # which ctypes takes at once, other than its wrapper
+        self._aligned = len(self.text) == text_page.count_chars()
+        self._box, self._matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
+
+    def edges(self, place: int) -> tuple[float, float]:
+        """The left and the right edge of a character, in points."""
+        pdfium.FPDFText_GetLooseCharBox(self._raw, self._index(place), self._box)
+        return self._box.left, self._box.right
+
+    def line(self, text: str, start: int) -> Line:
+        """A line whose text begins at a place."""
+        raw, box, matrix = self._raw, self._box, self._matrix
+        first, last = self._index(start), self._index(start + len(text) - 1)
+        pdfium.FPDFText_GetLooseCharBox(raw, first, box)
+        left, bottom = box.left, box.bottom
+        typical = last if text[0] in BULLETS else first  # a bullet may have a size of its own
+        size = pdfium.FPDFText_GetFontSize(raw, typical)
+        if pdfium.FPDFText_GetMatrix(raw, typical, ctypes.byref(matrix)):
+            size *= max(abs(matrix.d), abs(matrix.b))
+        pdfium.FPDFText_GetLooseCharBox(raw, last, box)
+        return Line(text, left, box.right, bottom, box.bottom, round(size * 2) / 2)
+
+    def _index(self, place: int) -> int:
+        """pdfium's own number of a character: it counts what it shows in UTF-16 and what it leaves out."""
+        if self._aligned:
+            return place
+        units = len(self.text[:place].encode("utf-16-le", "surrogatepass")) // 2
+        return max(int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, units)), 0)
+
+
+def _is_roomy(line: Line) -> bool:
     """Whether a line takes more room than its characters, which saves looking at each of most lines."""
-    if " " not in line.text:
-        return False
     if not line.text.isascii() and BETWEEN_CJK.search(line.text):
         return True
-    wide = 0 if line.text.isascii() else len(_WIDE.findall(line.text))
+    wide = 0 if line.text.isascii() else len(WIDE.findall(line.text))
     room = (line.right - line.left) / max(line.size, 1)
     return room > _USUAL * (len(line.text) - wide) + wide
 
 
-def _is_code(text_page: pdfium.FPDF_TEXTPAGE, text: str, index: int) -> bool:
-    """Whether a line is set in a font for code, where spaces align what is no table; Chinese fonts claim to be one."""
-    flags = ctypes.c_int()
-    pdfium.FPDFText_GetFontInfo(text_page, index, None, 0, flags)
-    return bool(flags.value & _FIXED_PITCH) and not _WIDE.search(text)
+def _gaps(line: Line, start: int, characters: _Characters) -> list[Gap]:
+    """The wide gaps of a line that begins at a place."""
+    gaps = []
+    for space in _SPACES.finditer(line.text):
+        _, left = characters.edges(start + space.start())
+        right, _ = characters.edges(start + space.end())
+        if right - left > _GAP * line.size:
+            gaps.append((space.end(), left, right))
+    return gaps
 
 
-def _char_index(text_page: pypdfium2.PdfTextPage, text: str, at: int) -> int:
-    """pdfium's own number of a character: it counts what it shows in UTF-16 and what it leaves out."""
-    units = len(text[:at].encode("utf-16-le", "surrogatepass")) // 2
-    return max(int(pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, units)), 0)
-
-
-def _line(
-    text_page: pdfium.FPDF_TEXTPAGE,
-    text: str,
-    first: int,
-    last: int,
-    box: pdfium.FS_RECTF,
-    matrix: pdfium.FS_MATRIX,
-) -> Line:
-    pdfium.FPDFText_GetLooseCharBox(text_page, first, box)
-    left, bottom = box.left, box.bottom
-    typical = last if text[0] in BULLETS else first  # a bullet may have a size of its own
-    size = pdfium.FPDFText_GetFontSize(text_page, typical)
-    if pdfium.FPDFText_GetMatrix(text_page, typical, ctypes.byref(matrix)):
-        size *= max(abs(matrix.d), abs(matrix.b))
-    pdfium.FPDFText_GetLooseCharBox(text_page, last, box)
-    return Line(text, left, box.right, bottom, box.bottom, round(size * 2) / 2)
+def _doubt_half(lines: list[Line], starts: list[int], characters: _Characters) -> None:
+    """Take no line for typed because its letters are half as wide as high where those among Chinese are as well."""
+    half = [line for line in lines if line.typed is not None and is_half(line.typed[1], line.size)]
+    if not half:
+        return
+    for line, start in zip(lines, starts, strict=True):
+        if WIDE.search(line.text) and (found := letters(line.text)):
+            widths = [right - left for left, right in (characters.edges(start + at) for at in found)]
+            if all(is_half(width, line.size) for width in widths):
+                for each in half:
+                    each.typed = None
+                return

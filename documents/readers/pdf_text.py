@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 from typing import TypeGuard
 
+from documents.readers.pdf_code import Code, Listing
 from documents.readers.pdf_headings import is_number, letters_of
-from documents.readers.pdf_layout import Block, Hyphens, Line, blocks_of, breaks, glue, has_mark, right_edges
+from documents.readers.pdf_layout import Block, Frame, Hyphens, Line, blocks_of, breaks, glue, has_mark
 from documents.readers.pdf_tables import Table, tables_of
 from documents.readers.sheet import write_table
 from documents.text import Writer
@@ -25,6 +28,9 @@ _ALIKE = 0.05
 _LEAST = 0.5
 
 
+Piece = Block | Table | Listing
+
+
 @dataclass(slots=True)
 class _Held:
     """The paragraph that ends a page, not written yet; `joint` is what stands before it where it began earlier."""
@@ -36,8 +42,9 @@ class _Held:
 class Pages:
     """Writes pages, to be added in their order. `finish` must be called before `writer` has all."""
 
-    def __init__(self, hyphens: Hyphens) -> None:
+    def __init__(self, hyphens: Hyphens, code: Code) -> None:
         self.writer = Writer()
+        self._code = code
         self._hyphens = hyphens
         self._begun: list[int] = []
         self._before: list[Line] = []
@@ -65,18 +72,21 @@ class Pages:
         self._close(None)
         return self.writer
 
-    def _pieces(self, lines: list[Line], levels: dict[int, int]) -> list[Block | Table]:
-        pieces: list[Block | Table] = []
-        at = 0
-        for table in tables_of(lines, levels.keys()):
-            pieces += self._blocks(lines, levels, at, table.first)
-            pieces.append(table)
-            at = table.last
-        return pieces + self._blocks(lines, levels, at, len(lines))
+    def _pieces(self, lines: list[Line], levels: dict[int, int]) -> Iterator[Piece]:
+        """What a page consists of, in its order: tables, code, and between them headings and paragraphs."""
+        found = self._tables_and_code(lines, levels)
+        runs = list(pairwise([0, *(edge for each in found for edge in (each.first, each.last)), len(lines)]))[::2]
+        frame = Frame([line for first, stop in runs for line in lines[first:stop]])
+        for (first, stop), special in zip_longest(runs, found):
+            inner = {index - first: level for index, level in levels.items() if first <= index < stop}
+            yield from blocks_of(lines[first:stop], inner, self._hyphens, frame)
+            if special is not None:
+                yield special
 
-    def _blocks(self, lines: list[Line], levels: dict[int, int], first: int, stop: int) -> list[Block]:
-        inner = {index - first: level for index, level in levels.items() if first <= index < stop}
-        return blocks_of(lines[first:stop], inner, self._hyphens)
+    def _tables_and_code(self, lines: list[Line], levels: dict[int, int]) -> list[Table | Listing]:
+        listings = list(self._code.listings(lines, levels))
+        taken = levels.keys() | {at for each in listings for at in range(each.first, each.last)}
+        return sorted([*listings, *tables_of(lines, taken)], key=lambda each: each.first)
 
     def _joint(self, lines: list[Line]) -> str | None:
         """What stands between the paragraph that is held and the rest of it on this page; None where it has ended."""
@@ -97,8 +107,10 @@ class Pages:
             self.writer.page(number, "\n\n" if joint is None else joint)
         self._begun.clear()
 
-    def _write(self, piece: Block | Table, joint: str | None) -> None:
-        if isinstance(piece, Table):
+    def _write(self, piece: Piece, joint: str | None) -> None:
+        if isinstance(piece, Listing):
+            self.writer.code(piece.text)
+        elif isinstance(piece, Table):
             write_table(self.writer, [list(map(self._hyphens.join, row)) for row in piece.rows], piece.begins)
         elif piece.level is not None:
             self.writer.heading(piece.text, piece.level)
@@ -108,7 +120,7 @@ class Pages:
             self.writer.block(piece.text)
 
 
-def _is_paragraph(piece: Block | Table) -> TypeGuard[Block]:
+def _is_paragraph(piece: Piece) -> TypeGuard[Block]:
     return isinstance(piece, Block) and piece.level is None
 
 
@@ -124,5 +136,4 @@ def _goes_on(before: list[Line], lines: list[Line]) -> bool:
     indented = len(lines) > 1 and first.left - lines[1].left > _INDENT * first.size
     if indented or _NUMBERED.match(first.text):
         return False
-    right = right_edges([*before, *lines])[len(before) - 1]
-    return not breaks(last, first, right)
+    return not breaks(last, first, Frame([*before, *lines]))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statistics import median
 
 from documents import ocr
-from documents.readers.pdf_layout import Hyphens, Line, blocks_of
+from documents.readers.pdf_layout import Frame, Hyphens, Line, blocks_of
 from documents.text import Writer, listed
 from errors import TaskError
 
@@ -39,7 +39,7 @@ class Pictures:
                 self._failures[number] = str(failure)
                 continue
             lines = placed(found, max((row.bottom for row in found), default=0), _RESOLUTION / 72)
-            for block in blocks_of(lines, {}, Hyphens(line.text for line in lines)):
+            for block in blocks_of(lines, {}, Hyphens(line.text for line in lines), Frame(lines)):
                 writer.block(block.text)
             rows += found
         if rows:

@@ -27,6 +27,7 @@ class Line:
     size: float = 10
     left: float = 72
     drop: float = 12  # below the line before
+    typed: bool = False  # in a font for code
 
 
 @dataclass
@@ -72,10 +73,11 @@ def pdf(
 
     catalogue, tree = add(b""), add(b"")
     font = add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
-    fonts = b"/F1 %d 0 R" % font
+    courier = add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>")
+    fonts = b"/F1 %d 0 R /F3 %d 0 R" % (font, courier)
     if any(is_chinese(line) for page in pages for line in page or ()):
         inner = add(
-            b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000"
+            b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000 /W [1 95 500]"
             b" /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >> >>"
         )
         names = b"/Type /Font /Subtype /Type0 /BaseFont /STSong-Light /Encoding /UniGB-UCS2-H"
@@ -159,7 +161,7 @@ def _content(page: Sequence[Line | str] | None) -> bytes:
         else:
             text = line.text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
             shown = b"(%s)" % text
-        font = b"F2" if is_chinese(line) else b"F1"
+        font = b"F2" if is_chinese(line) else b"F3" if line.typed else b"F1"
         parts.append(b"BT /%s %g Tf 1 0 0 1 %g %g Tm %s Tj ET" % (font, line.size, line.left, at, shown))
     return b"\n".join(parts)
 
