@@ -33,6 +33,15 @@ _SENTENCE_END = tuple(".!?:;。！？：；…”」』")
 _WIDE = "\u2003"
 #: Cells of a row are so far apart, in sizes of their font; words that are spread to fill a line are less.
 _CELLS_APART = 1.0
+#: The end of a line of which the sentence may go on in the next.
+_RUNS_OUT = re.compile(f"(?![。！？：；…”」』])[{_CJK}]$")
+#: What numbers a chapter or an article.
+NUMBERED = re.compile(r"第\s*[\d〇零一二三四五六七八九十百千]+\s*[章节節条條款部篇编編回]")
+#: Lines of a paragraph are no farther apart than double spacing makes them, in sizes of their font, and those after the
+#: first no farther to the right.
+_WIDEST_PITCH, _DEEPEST_HANG = 2.7, 3.0
+#: A column of running text is no narrower, in sizes of its font.
+_SHORTEST = 12.0
 #: A line pitch this many times the usual one separates paragraphs.
 _GAP = 1.35
 #: The rest of a divided word is no farther below its beginning, in sizes of its font.
@@ -214,12 +223,30 @@ def _separate(before: Line, line: Line, frame: Frame) -> bool:
         return True
     if pitch < 0:  # the next column
         return before.text.endswith(_SENTENCE_END)
+    if _runs_on(before, line, right):
+        return pitch > _WIDEST_PITCH * line.size
     if frame.pitch and pitch > frame.pitch * _GAP and pitch > line.size * 1.1:
         return True
     indent = line.left - before.left
     if indent > 0.8 * line.size and not _BULLET.match(before.text) and before.text.endswith(_SENTENCE_END):
         return True
     return _short(before, right) and before.text.endswith(_SENTENCE_END[:3] + _SENTENCE_END[5:8])
+
+
+def _runs_on(before: Line, line: Line, right: float) -> bool:
+    """Whether a Chinese line has no room left for the rest of its sentence, or breaks off at a comma.
+
+    However far apart lines stand: those of a table, or of code, on the same page may be closer.
+    """
+    if before.gaps or line.gaps or _BULLET.match(line.text) or NUMBERED.match(line.text):
+        return False
+    if not (_RUNS_OUT.search(before.text) and _STARTS_CJK.match(line.text)):
+        return False
+    if line.left - before.left > _DEEPEST_HANG * line.size:
+        return False
+    if before.right - before.left < _SHORTEST * before.size:
+        return False
+    return before.text[-1] in "，、" or right - before.right < 1.5 * before.size
 
 
 def same_row(before: Line, line: Line) -> bool:

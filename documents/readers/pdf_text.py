@@ -10,15 +10,13 @@ from typing import TypeGuard
 
 from documents.readers.pdf_code import Code, Listing
 from documents.readers.pdf_headings import is_number, letters_of
-from documents.readers.pdf_layout import Block, Frame, Hyphens, Line, blocks_of, breaks, glue, has_mark
+from documents.readers.pdf_layout import NUMBERED, Block, Frame, Hyphens, Line, blocks_of, breaks, glue, has_mark
 from documents.readers.pdf_tables import Table, tables_of
 from documents.readers.sheet import write_table
 from documents.text import Writer
 
 #: Where a sentence ends, or announces what follows.
 _ENDED = re.compile(r"[.!?…:。！？：][\"'”’」』)\]）】]*$")
-#: What numbers a chapter or an article.
-_NUMBERED = re.compile(r"第\s*[\d〇零一二三四五六七八九十百千]+\s*[章节節条條款部篇编編回]")
 _CHINESE = re.compile("[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 #: A paragraph's first line is indented by this much, in sizes of its font.
 _INDENT = 0.8
@@ -134,6 +132,6 @@ def _goes_on(before: list[Line], lines: list[Line]) -> bool:
     if not (first.text[0].islower() or _CHINESE.match(first.text)) or has_mark(first.text):
         return False
     indented = len(lines) > 1 and first.left - lines[1].left > _INDENT * first.size
-    if indented or _NUMBERED.match(first.text):
+    if indented or NUMBERED.match(first.text):
         return False
     return not breaks(last, first, Frame([*before, *lines]))

@@ -177,3 +177,17 @@ def test_a_hyphen_stays_where_other_words_have_it(read: Read, foot: str | None) 
 def test_a_hyphen_before_a_number_stays(read: Read) -> None:
     lines = ["This is the first of two lines, and the second of them begins with the number of COVID-", "19 and ends."]
     assert "COVID-19 and" in read("a.pdf", samples.pdf([lines])).text
+
+
+@given(st.randoms(use_true_random=False), st.floats(1.2, 2.5), st.integers(0, 12))
+@SETTINGS
+def test_a_chinese_paragraph_is_one_whatever_its_spacing(read: Read, chance: Random, spacing: float, code: int) -> None:
+    text = "".join(chance.choices(DAILY["zh"][:3000], k=100)) + "。"
+    lines = [text[:38], *(text[at : at + 40] for at in range(38, len(text), 40))]
+    made: list[Line | str] = [Line(f"print({number})") for number in range(code)]
+    for number, line in enumerate(lines):
+        made.append(Line(line, left=72 if number else 92, drop=10 * spacing if number else 30))
+    made.append(Line("下一段从这里开始，说的是另外一件事。", left=92, drop=10 * spacing))
+    extracted = read("a.pdf", samples.pdf([made]))
+    assert text in extracted.text
+    assert f"{text}下" not in extracted.text
