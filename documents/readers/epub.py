@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -67,12 +68,19 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 def _written(pages: list[tuple[str, str]], contents: Contents) -> Writer:
     """The text of pages, which are the names of their parts and HTML."""
-    led_to = ((tree_of(page), contents[part]) for part, page in pages if part in contents)
-    levels = Levels(place for tree, entries in led_to for place in places_of(tree, entries))
+
+    @cache
+    def levels() -> Levels:
+        """Learnt when the first page lacks a heading: most books have all of theirs, and each page is parsed for it."""
+        led_to = ((tree_of(page), contents[part]) for part, page in pages if part in contents)
+        return Levels(place for tree, entries in led_to for place in places_of(tree, entries))
+
     writer = Writer()
     for part, page in pages:
         tree = tree_of(page)
-        write_tree(tree, writer, levels.titles(places_of(tree, contents.get(part, []))))
+        places = places_of(tree, contents.get(part, []))
+        is_whole = all(place.own is not None for place in places)
+        write_tree(tree, writer, None if is_whole else levels().titles(places))
     return writer
 
 

@@ -95,7 +95,7 @@ def places_of(tree: LexborHTMLParser, entries: list[Entry]) -> list[Place]:
         return []
     wanted = {entry.fragment for entry in entries}
     nodes = {"": tree.body}
-    for node in tree.css("[id], a[name]"):
+    for node in tree.css("[id], a[name]") if any(wanted) else ():
         for name in (node.attributes.get("id"), node.attributes.get("name")):
             if name in wanted and name:
                 nodes.setdefault(name, node)

@@ -182,17 +182,18 @@ class _Walk:
         attributes = link.attributes
         target = (attributes.get("href") or "").partition("#")[2]
         note = self._notes.get(attributes.get("id") or "")
-        if not target and note is None:
+        is_raised = "sup" in (_tag(link.parent), _tag(link.child))
+        is_reference = _NOTE_REFERENCES & {attributes.get("epub:type"), attributes.get("role")}
+        in_note = self._label.startswith("[^")
+        if note is None and not (target and (is_raised or is_reference or in_note)):
             return False
         mark = text_of(link).strip(_AROUND_MARKS)
         if note is not None and mark in ("", note) and not "".join(self._inline).strip():
-            self._inline.append("" if self._label.startswith("[^") else f"[^{note}]: ")
+            self._inline.append("" if in_note else f"[^{note}]: ")
             return True
-        if self._label.startswith("[^") and mark in ("", self._label[2:-3]):
+        if in_note and mark in ("", self._label[2:-3]):
             return True
-        kinds = f"{attributes.get('epub:type')} {attributes.get('role')}".split()
-        raised = (link.parent is not None and link.parent.tag == "sup") or link.css_first("sup") is not None
-        if not (raised and _MARK.fullmatch(mark)) and (not mark or _NOTE_REFERENCES.isdisjoint(kinds)):
+        if not mark or not target or not (is_reference or (is_raised and _MARK.fullmatch(mark))):
             return False
         self._inline.append(f"[^{mark}]")
         self._notes[target] = mark
@@ -268,6 +269,10 @@ class _Walk:
         self.writer.block(mark + text, "heading", level=last.level, title=last.text)
         self._tight = False
         return True
+
+
+def _tag(node: LexborNode | None) -> str | None:
+    return node.tag if node is not None else None
 
 
 def _squeeze(text: str) -> str:
