@@ -12,6 +12,7 @@ from lxml import etree
 from documents.archive import Archive
 from documents.readers.docx_styles import Numbering, Styles
 from documents.readers.drawings import REFERENCES, write_drawing
+from documents.readers.office_math import formula, formulas
 from documents.readers.office_xml import (
     Relation,
     child_of,
@@ -156,6 +157,10 @@ class _Reader:
                 parts.append(child.text or "")
             elif name == "txbxContent" or name in REFERENCES:
                 boxes.append(child)
+            elif name == "oMath":
+                parts.append(formula(child))
+            elif name == "oMathPara":
+                parts.append(formulas(child))
             elif name in _BREAKS:
                 parts.append(_BREAKS[name])
             elif name == "br":

@@ -10,6 +10,7 @@ from lxml import etree
 from documents.archive import Archive
 from documents.readers.code import is_monospaced
 from documents.readers.drawings import REFERENCES, write_drawing
+from documents.readers.office_math import formula, formulas
 from documents.readers.office_xml import (
     Relation,
     child_of,
@@ -185,6 +186,10 @@ def _pieces(element: etree._Element) -> Iterable[str]:
         name = name_of(child)
         if name == "t":
             yield child.text or ""
+        elif name == "oMath":
+            yield formula(child)
+        elif name == "oMathPara":
+            yield formulas(child)
         elif name == "br":
             yield "\n"
         elif name and name not in _PROPERTIES and name != "Fallback":
