@@ -10,7 +10,17 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from documents.decoding import decode
-from documents.readers.html_nodes import BLOCKS, HEADINGS, SKIPPED, SPACES, data_table, letters_of, number_of, text_of
+from documents.readers.html_nodes import (
+    BLOCKS,
+    HEADINGS,
+    SKIPPED,
+    SPACES,
+    data_table,
+    is_title,
+    letters_of,
+    number_of,
+    text_of,
+)
 from documents.readers.numerals import numeral
 from documents.text import Anchor, Extracted, Writer, clean, table_lines
 
@@ -252,11 +262,12 @@ class _Walk:
         """Write the titles that are due before a block; True when the block is itself the last one, and written."""
         *others, last = self._due
         self._announce(others)
-        if not last.is_shown or self._label:
+        text, _ = clean(text)
+        is_all = is_title(text, last.text)
+        if self._label or not (is_all or last.is_shown):
             self._announce([last])
             return False
-        text, _ = clean(text)
-        end = _end_of(last.text, text)
+        end = len(text) if is_all else _end_of(last.text, text)
         if end < len(text):  # the text goes on in the same paragraph
             self._tight = False
             if _RUN_IN.match(text, end) is None:

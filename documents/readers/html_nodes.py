@@ -23,12 +23,22 @@ BLOCKS = frozenset(
     )
 )
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
+#: Letters and digits of what stands before a title, such as Chapter 7, XXVIII, Appendix A or 第七章.
+_LABEL = re.compile(r"\D{0,10}\d{1,8}\D?|[ivxlc]{1,8}|(?:chapter|part|book|section|appendix)\w{0,8}|第\w{1,6}")
 SPACES = re.compile(r"[ \t\n\r\f]+")
 
 
 def letters_of(text: str) -> str:
     """The letters and digits of a text, by which two ways to set one title are alike."""
     return "".join(filter(str.isalnum, text.casefold()))
+
+
+def is_title(line: str, title: str) -> bool:
+    """Whether a line shows a title, where one of the two may have a label before it, such as the chapter's number."""
+    one, other = sorted((letters_of(line), letters_of(title)), key=len)
+    if one == other:
+        return bool(one)
+    return bool(one) and other.endswith(one) and _LABEL.fullmatch(other.removesuffix(one)) is not None
 
 
 def text_of(node: LexborNode) -> str:

@@ -99,6 +99,10 @@ class TestContents:
         ("body", "text", "span"),
         [
             ("<p>One Two</p><p>x</p>", "# One Two\n\nx", "# One Two"),
+            ("<p>Chapter 7. One Two</p><p>x</p>", "# Chapter 7. One Two\n\nx", "# Chapter 7. One Two"),
+            ("<p>第一章 One Two</p><p>x</p>", "# 第一章 One Two\n\nx", "# 第一章 One Two"),
+            ("<p>There was never a one; two</p>", "# One Two\n\nThere was never a one; two", "# One Two"),
+            ("<p>Text.</p>", "# One Two\n\nText.", "# One Two"),
             ("<p>one: </p><div>two</div><p>x</p>", "# one:\n\ntwo\n\nx", "# one:"),
             ("<p><b>One two.</b> x</p>", "One two. x", "One two"),
             ("<p>One<br/>Two<br/>x</p>", "One\nTwo\nx", "One\nTwo"),
