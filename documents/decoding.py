@@ -46,6 +46,8 @@ _HEAD = 64 * 1024
 _STEP = 1024 * 1024
 #: What no text in bytes of eight bits holds, but halves of wider characters are.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+#: What begins Japanese in seven bits, as mails have it.
+_ISO_2022 = b"\x1b$"
 _ALL_HIGH = bytes(range(128, 256))
 _HIGH = re.compile(rb"[\x80-\xff]")
 _HIGH_RUN = re.compile(r"[^\x00-\x7f]+")
@@ -83,6 +85,9 @@ _WIDE_SENSE, _WIDE_LEAD = -14.6, 0.3
 _DOUBT = log(20)
 #: What a character of text is likelier than; with less sense, the doubt is told of, and with none the guess refused.
 _SENSE, _NO_SENSE = -6.5, -8.5
+#: A guess of which more is broken is none: as a share of what is no ASCII, and of everything, since a text that is nearly
+#: all ASCII may do without a few characters.
+_BROKEN_OF_HIGH, _BROKEN = 0.1, 0.01
 #: What an encoding must make more sense by than the one that is declared, for each byte above ASCII.
 _BETTER = 2.0
 
@@ -112,6 +117,8 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
         decoded = _as_declared(data, declared, warnings)
         if decoded is not None:
             return decoded
+    if _ISO_2022 in data and data.isascii() and (text := _strictly(data, "iso2022_jp_2")) is not None:
+        return Decoded(text, "iso2022_jp_2")
     text, head = _strictly(data, "utf-8"), data[:_HEAD]
     # ASCII may hold a NUL, but nobody writes it; in UTF-16 it is half of every Latin letter.
     suspect = _CONTROL.search(head) if text is None else b"\x00" in head and head.isascii()
@@ -209,7 +216,11 @@ def _by_score(data: bytes, warnings: list[str]) -> Decoded:
         warnings.append(f"the encoding was guessed as {best}, but {second} is nearly as likely")
     elif sense < _SENSE:
         warnings.append(f"the encoding was guessed as {best}, in which the text makes little sense")
-    return _as(data, best, warnings)
+    decoded = _as(data, best, warnings)
+    broken, whole = decoded.text.count("\ufffd"), sum(map(len, _HIGH_RUN.findall(decoded.text)))
+    if broken > 1 + max(_BROKEN_OF_HIGH * whole, _BROKEN * len(decoded.text)):
+        raise _undecodable(broken, decoded.text, best)
+    return decoded
 
 
 def _scores(data: bytes, sample: bytes) -> dict[str, float]:
@@ -266,12 +277,16 @@ def _as(data: bytes, encoding: str, warnings: list[str] | None = None) -> Decode
     text = data.decode(encoding, "replace")
     broken = text.count("\ufffd")
     if broken > 1 + len(text) * 0.05:
-        raise TaskError(
-            "undecodable",
-            f"{broken:,} of {len(text):,} characters are broken in {encoding}, the best guess;"
-            " name the right one in `encoding`",
-        )
+        raise _undecodable(broken, text, encoding)
     return Decoded(text, encoding, [*warnings, f"{broken} characters are broken {encoding} and became U+FFFD"])
+
+
+def _undecodable(broken: int, text: str, encoding: str) -> TaskError:
+    return TaskError(
+        "undecodable",
+        f"{broken:,} of {len(text):,} characters are broken in {encoding}, the best guess;"
+        " name the right one in `encoding`",
+    )
 
 
 def _strictly(data: bytes, encoding: str) -> str | None:

@@ -33,7 +33,8 @@ _AROUND_MARKS = "[]()^↩↑\ufe0e\ufe0f "
 _LISTS = frozenset(("ul", "ol", "menu"))
 _META = re.compile(rb"<meta[^>]+?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml[^>]+?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]+)", re.IGNORECASE)
-_META_WITHIN = 4096
+#: Where a page says its encoding: in its head, which may begin with long scripts, styles and comments.
+_META_WITHIN = 64 * 1024
 _VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _CLOSED_AT_ONCE = re.compile(
     rf"<(?!(?:{_VOID})[\s/])([A-Za-z][\w:-]*)((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/>"

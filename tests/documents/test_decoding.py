@@ -40,6 +40,7 @@ ENCODED = [
     (GERMAN, "utf-16-be"),
     (JAPANESE, "shift_jis"),
     (JAPANESE, "euc_jp"),
+    (JAPANESE, "iso2022_jp"),
     (KOREAN, "euc_kr"),
     (GERMAN, "cp1252"),
     (FRENCH, "cp1252"),
@@ -195,3 +196,13 @@ def test_a_gb18030_file_cut_in_the_middle_of_a_character_loses_only_that() -> No
 
 def test_a_mark_decides() -> None:
     assert decode(codecs.BOM_UTF16_BE + "年".encode("utf-16-be")).text == "年"
+
+
+@pytest.mark.parametrize("markup", [0, 20, 60])
+def test_a_language_that_it_does_not_know_is_refused_also_among_much_markup(markup: int) -> None:
+    russian = "Съешь же ещё этих мягких французских булок, да выпей чаю. "
+    page = f"{'<b>' * (markup // 7)}{russian}{'</b>' * (markup // 7)}\n" * 30
+    with pytest.raises(TaskError) as caught:
+        decode(page.encode("iso8859-5"))
+    assert caught.value.code == "undecodable"
+    assert decode(page.encode("iso8859-5"), "iso8859-5").text == page

@@ -216,6 +216,10 @@ class TestHtml:
         extracted = read("a.html", page)
         assert (extracted.text, extracted.encoding) == ("龙", "gb18030")
 
+    def test_the_charset_is_found_behind_a_long_head(self, read) -> None:  # type: ignore[no-untyped-def]
+        page = f"<html><head><style>{'a {} ' * 5000}</style><meta charset=windows-1251></head><p>Привет, мир</p>"
+        assert read("a.html", page.encode("cp1251")).text == "Привет, мир"
+
     def test_a_page_nested_deeper_than_any_stack_is_read(self, read) -> None:  # type: ignore[no-untyped-def]
         assert read("a.html", "<div>" * 50_000 + "deep" + "</div>" * 50_000).text == "deep"
 
