@@ -85,8 +85,8 @@ _WIDE_SENSE, _WIDE_LEAD = -14.6, 0.3
 _DOUBT = log(20)
 #: What a character of text is likelier than; with less sense, the doubt is told of, and with none the guess refused.
 _SENSE, _NO_SENSE = -6.5, -8.5
-#: A guess of which more is broken is none: as a share of what is no ASCII, and of everything, since a text that is nearly
-#: all ASCII may do without a few characters.
+#: A guess of which more is broken is none: as a share of what is no ASCII, and of everything, since a text that is
+#: nearly all ASCII may do without a few characters.
 _BROKEN_OF_HIGH, _BROKEN = 0.1, 0.01
 #: What an encoding must make more sense by than the one that is declared, for each byte above ASCII.
 _BETTER = 2.0
@@ -164,7 +164,7 @@ def _more_likely(data: bytes, encoding: str) -> str | None:
 def encoding_named(name: str) -> str | None:
     """Python's name of an encoding of documents, in its widest form; None for what is none."""
     try:
-        info = codecs.lookup(name.strip().strip("\"'"))
+        info = codecs.lookup(name.strip().strip("\"'").lower().removeprefix("x-"))  # as in x-sjis
     except (LookupError, ValueError):
         return None
     if not getattr(info, "_is_text_encoding", True) or info.name.replace("_", "-") in {

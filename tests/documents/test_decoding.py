@@ -198,6 +198,13 @@ def test_a_mark_decides() -> None:
     assert decode(codecs.BOM_UTF16_BE + "年".encode("utf-16-be")).text == "年"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("x-sjis", "cp932"), ("X-GBK", "gb18030"), ("x-euc-jp", "euc_jp"), ("'Big5'", "cp950")]
+)
+def test_old_names_of_encodings_are_known(name: str, meant: str) -> None:
+    assert encoding_named(name) == meant
+
+
 @pytest.mark.parametrize("markup", [0, 20, 60])
 def test_a_language_that_it_does_not_know_is_refused_also_among_much_markup(markup: int) -> None:
     russian = "Съешь же ещё этих мягких французских булок, да выпей чаю. "
