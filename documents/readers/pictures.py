@@ -52,11 +52,11 @@ class Pictures:
         told, nouns = [], f"{self._noun}s"
         if read := sorted(self._confidence):
             where = listed(read, self._noun)
-            told.append(f"{len(read)} of {count} {nouns} are pictures, read by OCR ({ocr.languages()}): {where}")
+            told.append(f"{len(read)} of {count} {nouns} were read by OCR ({ocr.languages()}): {where}")
         if doubtful := [number for number in read if self._confidence[number] < CONFIDENT]:
             told.append(f"OCR is not sure of what it read on {listed(doubtful, self._noun)}")
         if self._unread:
-            lack = "hold no text, and OCR found none in their pictures"
+            lack = "hold no text that OCR could read"
             if ocr.languages() is None:
                 lack = "hold no text and would need OCR"
             told.append(f"{len(self._unread)} of {count} {nouns} {lack}: {listed(self._unread, self._noun)}")

@@ -114,15 +114,15 @@ class TestWithTesseract:
         assert alike(extracted.text, "".join(ENGLISH + CHINESE)) > 0.9, extracted.text
         name = noun(format)
         assert extracted.warnings[:2] == [
-            f"2 of 3 {name}s are pictures, read by OCR (chi_sim+eng): {name}s 1-2",
-            f"1 of 3 {name}s hold no text, and OCR found none in their pictures: {name} 3",
+            f"2 of 3 {name}s were read by OCR (chi_sim+eng): {name}s 1-2",
+            f"1 of 3 {name}s hold no text that OCR could read: {name} 3",
         ]
 
     def test_only_slides_without_text_are_read_so(self, read: Read) -> None:
         extracted = read("a.pptx", pptx([scans.picture(english(ENGLISH))], "Text."))
         assert alike(pages(extracted)[0], "".join(ENGLISH)) > 0.9
         assert pages(extracted)[1] == "- Text."
-        assert extracted.warnings == ["1 of 2 slides are pictures, read by OCR (chi_sim+eng): slide 1"]
+        assert extracted.warnings == ["1 of 2 slides were read by OCR (chi_sim+eng): slide 1"]
 
     @pytest.mark.parametrize(
         "data",
