@@ -67,6 +67,7 @@ class Line:
     size: float
     gaps: list[Gap] = field(default_factory=list)
     typed: Typed | None = None
+    cell: tuple[int, int, int] | None = None  # the number of a ruled table on its page, its row and its column
 
 
 @dataclass(slots=True)
@@ -202,7 +203,9 @@ def _is_tabular(line: Line) -> bool:
 
 
 def glue(before: str, after: str) -> str:
-    """What stands between two lines of a paragraph: nothing in Chinese."""
+    """What stands between two lines of a paragraph: nothing in Chinese, or where a word is divided."""
+    if before[-1] in MARKS:
+        return ""
     return "" if not before.isascii() and _ENDS_CJK.search(before) and _STARTS_CJK.match(after) else " "
 
 

@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from documents.readers.pdf_cells import with_cells
 from documents.readers.pdf_layout import BETWEEN_CJK, BULLETS, MARKS, WIDE, Gap, Line
 from documents.readers.pdf_typed import is_half, letters, typed, typed_gaps
 
@@ -70,6 +71,7 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
             starts.append(start)
         at += len(string)
     _doubt_half(lines, starts, characters)
+    lines = with_cells(page, lines, starts, characters.edges)
     text_page.close()
     return lines
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import TypeGuard
 
+from documents.readers.pdf_cells import ruled_tables
 from documents.readers.pdf_code import Code, Listing
 from documents.readers.pdf_headings import is_number, letters_of
 from documents.readers.pdf_layout import NUMBERED, Block, Frame, Hyphens, Line, blocks_of, breaks, glue, has_mark
@@ -83,8 +84,9 @@ class Pages:
 
     def _tables_and_code(self, lines: list[Line], levels: dict[int, int]) -> list[Table | Listing]:
         listings = list(self._code.listings(lines, levels))
-        taken = levels.keys() | {at for each in listings for at in range(each.first, each.last)}
-        return sorted([*listings, *tables_of(lines, taken)], key=lambda each: each.first)
+        certain: list[Table | Listing] = [*listings, *ruled_tables(lines, levels)]
+        taken = levels.keys() | {at for each in certain for at in range(each.first, each.last)}
+        return sorted([*certain, *tables_of(lines, taken)], key=lambda each: each.first)
 
     def _joint(self, lines: list[Line]) -> str | None:
         """What stands between the paragraph that is held and the rest of it on this page; None where it has ended."""

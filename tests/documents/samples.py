@@ -52,8 +52,19 @@ class Filled:
         return f"<< /Type /Annot /Subtype /Widget /FT /{self.kind} {name} {box} /V {value} {self.facts} >>".encode()
 
 
+@dataclass
+class Stroke:
+    """A straight line on a PDF page, or a frame if `framed`, from one corner to the opposite one."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    framed: bool = False
+
+
 def pdf(
-    pages: Sequence[Sequence[Line | str] | None],
+    pages: Sequence[Sequence[Line | str | Stroke] | None],
     outline: Sequence[tuple[str, int]] = (),
     password: str | None = None,
     filled: Sequence[Filled] = (),
@@ -149,11 +160,16 @@ def _file(objects: list[bytes], root: int, encrypt: int) -> bytes:
     return bytes(out)
 
 
-def _content(page: Sequence[Line | str] | None) -> bytes:
+def _content(page: Sequence[Line | str | Stroke] | None) -> bytes:
     if page is None:
         return b"q 200 0 0 200 100 400 cm BI /W 2 /H 2 /CS /G /BPC 8 ID \x00\xff\xff\x00 EI Q"
     parts, at = [], 780.0
     for item in page:
+        if isinstance(item, Stroke):
+            place = (item.left, item.bottom, item.right - item.left, item.top - item.bottom)
+            drawn = b"%g %g %g %g re S" if item.framed else b"%g %g m %g %g l S"
+            parts.append(drawn % (place if item.framed else (item.left, item.bottom, item.right, item.top)))
+            continue
         line = Line(item) if isinstance(item, str) else item
         at -= line.drop
         if is_chinese(line):
@@ -166,8 +182,10 @@ def _content(page: Sequence[Line | str] | None) -> bytes:
     return b"\n".join(parts)
 
 
-def is_chinese(line: Line | str) -> bool:
+def is_chinese(line: Line | str | Stroke) -> bool:
     """Whether a line needs a font of its own."""
+    if isinstance(line, Stroke):
+        return False
     text = line if isinstance(line, str) else line.text
     return any(character >= "\u2e80" for character in text)
 
