@@ -32,7 +32,9 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def read_rows(decoded: Decoded, format: str, delimiter: str, quoted: bool = True) -> Extracted:
-    """The rows of a table as lines. quoted: whether quotation marks enclose values, or are characters like others.
+    """The rows of a table as lines, before them the names of columns that hold nothing.
+
+    quoted: whether quotation marks enclose values, or are characters like others.
 
     Raises:
       TaskError: corrupt, too_large.
@@ -43,19 +45,22 @@ def read_rows(decoded: Decoded, format: str, delimiter: str, quoted: bool = True
     csv.field_size_limit(_LONGEST_FIELD)
     lines: list[str] = []
     length = 0
+    unsaid = dict(enumerate(header or ()))  # the names of columns that no row has said yet
     try:
-        for number, row in enumerate(_reader(text, delimiter, quoted)):
+        rows = (row for row in _reader(text, delimiter, quoted) if any(cell.strip() for cell in row))
+        for number, row in enumerate(rows):
             if header is not None and number == 0:
                 continue
+            for column in [column for column in unsaid if column < len(row) and row[column].strip()]:
+                del unsaid[column]
             if line := _line(row, header):
                 lines.append(line)
                 length += len(line) + 1
                 require_length(length)
     except csv.Error as error:
         raise TaskError("corrupt", f"row {len(lines) + 1} of the table cannot be read: {error}") from error
-    if header is not None and not lines:
-        lines = [" | ".join(_flat(name) for name in header)]
-    result = "\n".join(lines)
+    names = " | ".join(filter(None, map(_flat, unsaid.values())))
+    result = "\n".join([names, *lines] if names else lines)
     return Extracted(
         result,
         [Anchor(0, "table", len(result))] if result else [],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -251,6 +254,17 @@ class TestCsv:
         extracted = read("a.csv", "\n".join(delimiter.join(row) for row in rows))
         assert extracted.text == "Name: Ada | Born: 1815\nName: Grace Hopper | Born: 1906 | City: New York"
         assert extracted.properties["columns"] == rows[0]
+
+    @given(
+        st.lists(st.lists(st.sampled_from(["", "1", "Ada", "年假"]), min_size=4, max_size=4), min_size=1, max_size=5),
+        st.integers(0, 2),
+    )
+    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_no_name_and_no_value_is_lost(self, read, rows, blank) -> None:  # type: ignore[no-untyped-def]
+        names = ["Name", "Born", "City", "备注"]
+        text = read("a.csv", ",\n" * blank + "\n".join(map(",".join, [names, *rows]))).text
+        assert all(name in text for name in names)
+        assert Counter(re.findall(r"\b(?:1|Ada|年假)\b", text)) == Counter(cell for row in rows for cell in row if cell)
 
     def test_a_table_without_a_header_keeps_its_first_row(self, read) -> None:  # type: ignore[no-untyped-def]
         assert read("a.csv", "1,2\n3,4\n").text == "1 | 2\n3 | 4"
