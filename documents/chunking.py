@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from documents.edition import Cuts, Edition
+from documents.edition import Edition, Known
 from documents.measure import Characters, Measure
 from documents.sentences import Boundary, Unit, cut, units_of
 from documents.text import Anchor
@@ -17,6 +17,8 @@ _SECTION_FILL = 1 / 3
 _FILL = {Boundary.PARAGRAPH: 1 / 2, Boundary.LINE: 3 / 4, Boundary.SENTENCE: 0.0, Boundary.CUT: 0.0}
 #: What remains of a chunk after its heading must hold at least this share, or the heading goes alone.
 _ROOM_AFTER_HEADING = 1 / 4
+#: Chunks before the next known one, of which there are as few as can be; among more, one more does not matter.
+_FEW = 3
 #: What is embedded before a chunk's text counts as its tokens if it is less than this share of its size.
 _LEAD = 1 / 2
 
@@ -58,7 +60,8 @@ def split(
 
     Parameters:
       earlier: of the same document, cut with the same size and overlap; the text is cut where that was, as far as it
-        is the same.
+        is the same. At most 3 chunks are others after an edit of one paragraph that is no longer than the size less
+        three sentences.
       measure: what size and overlap count; characters unless told otherwise. Where they are tokens, the `lead` of a
         chunk counts as well, unless it takes half of the size.
 
@@ -95,14 +98,17 @@ class _Splitter:
 
     def chunks(self, earlier: Edition | None) -> list[Chunk]:
         units = self._units
-        cuts = Cuts(earlier, self._text, units) if earlier is not None else None
+        known = Known(earlier, self._text, units) if earlier is not None else None
         chunks: list[Chunk] = []
         first = 0
         while first < len(units):
             start = self._overlapping(first)
-            after = cuts.end(start, first, self._reach(first)) if cuts is not None else None
-            if after is None:
+            if known is None:
                 after = self._end_of_chunk(start, first)
+            elif (kept := self._kept(known, first)) is not None:
+                start, after = kept
+            else:
+                after = self._end_of_edited(known, start, first)
             while start < first and self._held(start, after) > self._size:
                 start += 1  # repeats less, so that it can end where it did
             chunks.append(
@@ -159,10 +165,58 @@ class _Splitter:
             start -= 1
         return start
 
-    def _reach(self, first: int) -> int:
-        """The last unit before which a chunk may end that is new from `first` on: within its size and its section."""
+    def _kept(self, known: Known, first: int) -> tuple[int, int] | None:
+        """The units of the known chunk that is new from `first` on, if it would be allowed here; else None."""
+        chunk = known.chunk(first)
+        if chunk is None:
+            return None
+        start, after = chunk
+        if not self._overlapping(first) <= start <= first or after > self._reach(first, first):
+            return None
+        if self._held(start, after) > self._size:
+            return None
+        ends_well = after == len(self._units) or self._may_end(after) or self._end_of_chunk(start, first) == after
+        return chunk if ends_well else None
+
+    def _end_of_edited(self, known: Known, start: int, first: int) -> int:
+        """Where a chunk ends that is not known, so that as few as can be follow before one that is."""
+        for begin in (start, first):  # better with what it is to repeat, else without
+            if (after := self._rejoins(known, begin, first)) is not None:
+                return after
+        after = self._end_of_chunk(start, first)
+        steps = self._steps(known, first)
+        if steps > _FEW or self._steps(known, after) < steps:
+            return after
+        return self._farthest(first)
+
+    def _steps(self, known: Known, first: int) -> int:
+        """Chunks needed from a unit on until one that is known; one more than _FEW where these are not enough."""
+        ahead = self._measure.size(self._units[first].start, self._units[known.next(first) - 1].end)
+        if ahead > self._size * _FEW:
+            return _FEW + 1
+        for step in range(1, _FEW + 1):
+            if self._rejoins(known, first, first) is not None:
+                return step
+            first = self._farthest(first)
+        return _FEW + 1
+
+    def _rejoins(self, known: Known, start: int, first: int) -> int | None:
+        """The last place up to which a chunk can reach before a known one or the end; None where there is none."""
+        reach = self._reach(start, first)
+        if reach == len(self._units):
+            return reach
+        places = reversed(known.places(first, reach))
+        return next((place for place in places if self._may_end(place) and self._kept(known, place)), None)
+
+    def _farthest(self, first: int) -> int:
+        """The last unit before which a chunk may end that is new from `first` on."""
+        reach = self._reach(first, first)
+        return next((place for place in range(reach, first, -1) if self._may_end(place)), reach)
+
+    def _reach(self, start: int, first: int) -> int:
+        """Up to where a chunk can go that begins with `start` and is new from `first` on; in its section."""
         units, after = self._units, first + 1
-        while after < len(units) and self._held(first, after + 1) <= self._size:
+        while after < len(units) and self._held(start, after + 1) <= self._size:
             if self._ends_section(first, after):
                 break
             after += 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from documents.chunking import Chunk, split
 from documents.edition import Edition
@@ -60,6 +62,61 @@ def test_an_edited_paragraph_of_500_changes_three_chunks_at_most(edit: str, size
         after = "\n\n".join(edited)
         chunks = split(after, [], size, overlap, Edition(text, spans(first)))
         assert sum(after[chunk.start : chunk.end] not in known for chunk in chunks) <= 3
+
+
+LONGEST = 40  # characters of a phrase and what parts it from the next; they decide how full a chunk is for certain
+
+
+def phrases(rng: random.Random, count: int) -> list[str]:
+    return ["".join(rng.choices("abc", k=rng.randint(2, LONGEST - 3))).capitalize() + "." for _ in range(count)]
+
+
+@given(st.integers(0, 2**32), st.integers(3, 400), st.integers(4 * LONGEST, 1000), st.floats(0, 0.9))
+@settings(max_examples=100, deadline=None)
+def test_three_chunks_at_most_change_with_a_paragraph_that_fits_one(
+    seed: int, different: int, size: int, repeated: float
+) -> None:
+    """Beside the paragraph, the first and the last chunk that change hold a chunk's worth each.
+
+    Parameters:
+      different: phrases that the text is made of; where there are few, it repeats itself.
+      repeated: the overlap as a share of the size.
+    """
+    rng = random.Random(seed)
+    known = phrases(rng, different)
+    paragraphs = [" ".join(rng.choices(known, k=rng.randint(1, 12))) for _ in range(40)]
+    text = "\n\n".join(paragraphs)
+    chunks = split(text, [], size, int(size * repeated))
+    for _ in range(6):
+        place, more = rng.randrange(len(paragraphs)), rng.randint(0, 1)
+        longest = rng.choice([0, LONGEST, size // 2, size]) - 3 * LONGEST
+        new = " ".join(rng.choices(known + phrases(rng, 3), k=40))[: max(0, longest)].strip()
+        paragraphs[place : place + 1] = [*paragraphs[place : place + more], *([new] if new else [])]
+        after = "\n\n".join(paragraphs)
+        edited = split(after, [], size, int(size * repeated), Edition(text, spans(chunks)))
+        had = {text[chunk.start : chunk.end] for chunk in chunks}
+        assert sum(after[chunk.start : chunk.end] not in had for chunk in edited) <= 3
+        text, chunks = after, edited
+
+
+def test_a_text_that_repeats_itself_is_cut_where_it_was() -> None:
+    """Chunks that begin alike are not taken for one another."""
+    rng = random.Random(3)
+    lines = [f"2026-01-01 INFO worker {rng.randrange(3)} finished its task and went to sleep." for _ in range(500)]
+    before, after = "\n".join(lines), "\n".join([*lines[:250], "Someone wrote this by hand.", *lines[250:]])
+    first = split(before, [], 1000, 200)
+    chunks = split(after, [], 1000, 200, Edition(before, spans(first)))
+    same = {chunk.end for chunk in first} & {chunk.end for chunk in chunks}
+    moved = {chunk.end + len(after) - len(before) for chunk in first} & {chunk.end for chunk in chunks}
+    assert len(same) + len(moved) >= len(first) - 2
+
+
+def test_five_megabytes_that_repeat_themselves_are_cut_again_as_fast() -> None:
+    text = "A sentence of English words, as usual. " * 128_000
+    earlier = Edition(text, spans(split(text, [], 1000, 200)))
+    started = time.process_time()
+    split(f"Another begins it. {text}And another ends it.", [], 1000, 200, earlier)
+    assert time.process_time() - started < 4
 
 
 def test_a_hundred_edits_leave_no_remains() -> None:
