@@ -27,7 +27,7 @@ _TOUCHES = 0.75
 #: So many lines stand beside others where a table is; the gaps between them are wider than this.
 _FEWEST_BESIDE, _APART = 3, 0.6
 _MARK = re.compile(r"[\d.]+\s*|\W?\w?\W?\s*")
-_NUMBER = re.compile(r"[-+−±~<>]?[\d.,:/ %‰$€£¥*()−-]*\d[\d.,:/ %‰$€£¥*()-]*")
+_NUMBER = re.compile(r"[-+−±~<>$€£¥( ]*\d(?:[\d.,:/ −-]*\d)?[%‰$€£¥*) ]*")
 
 
 def with_cells(page: pypdfium2.PdfPage, lines: list[Line], starts: list[int], edges: Edges) -> list[Line]:
@@ -95,7 +95,7 @@ def _cut(line: Line, start: int, grid: Grid, number: int, edges: Edges) -> Itera
     cuts = [0]
     for border in grid.columns[1:-1]:
         if line.left < border < line.right and grid.cell(border - 1, height) != grid.cell(border + 1, height):
-            cuts.append(_cut_at(line, start, border, edges))
+            cuts.append(max(cuts[-1], _cut_at(line, start, border, edges)))
     for first, stop in pairwise([*cuts, len(line.text)]):
         text = line.text[first:stop].strip()
         if text:
@@ -133,14 +133,14 @@ def _with_rows(lines: list[Line]) -> list[Line]:
         for line in band:
             if line.cell is not None:
                 number, _, column = line.cell
-                row = sum(line.bottom < height - line.size / 2 for height in heights)
+                row = sum(line.bottom < height + line.size / 2 for height in heights)
                 found.append(replace(line, cell=(number, count + row, column)))
         count += len(heights) + 1
     return found
 
 
 def _rows_within(band: list[Line], certain: bool) -> list[float] | None:
-    """Where a row ends and another begins between two ruled lines, but for the last: the lower edges of its lines.
+    """Where further rows begin between two ruled lines: the lower edges of their first lines.
 
     Nobody breaks numbers over lines, and hardly do three cells or more have as many lines each. None where no more than
     two rows are ruled: the lines may be rows, or parts of a text in columns.
@@ -151,12 +151,12 @@ def _rows_within(band: list[Line], certain: bool) -> list[float] | None:
         if not column or not same_row(column[-1], line):
             column.append(line)
     numbers = [column for column in columns.values() if len(column) > 1 and all(map(_is_number, column))]
-    if numbers:
-        return [line.bottom for line in max(numbers, key=len)[:-1]]
     tall = [column for column in columns.values() if len(column) > 1]
+    if numbers and len(tall) > 1:
+        return [line.bottom for line in max(numbers, key=len)[1:]]
     if not certain:
         return [] if len(tall) < 2 else None
-    return [line.bottom for line in tall[0][:-1]] if len(columns) > 2 and _are_rows(list(columns.values())) else []
+    return [line.bottom for line in tall[0][1:]] if len(columns) > 2 and _are_rows(list(columns.values())) else []
 
 
 def _are_rows(columns: list[list[Line]]) -> bool:

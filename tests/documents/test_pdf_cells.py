@@ -96,6 +96,40 @@ def test_rows_without_lines_between_them_are_told_by_their_numbers(read: Read) -
     assert [lines_in(text) for text in spans(extracted, "table")] == [lines_in(table_lines(wanted))]
 
 
+def test_a_text_beside_numbers_may_have_several_lines(read: Read) -> None:
+    cells = [[["Fruit"], ["Count"]], [["Apples", "of all kinds", "Pears"], ["1200", "", "300"]]]
+    wanted = [["Fruit", "Count"], ["Apples of all kinds", "1200"], ["Pears", "300"]]
+    extracted = read("a.pdf", samples.pdf([page(cells, "lines", across=True)]))
+    assert [lines_in(text) for text in spans(extracted, "table")] == [lines_in(table_lines(wanted))]
+
+
+def test_a_cell_of_dates_is_one_row(read: Read) -> None:
+    rows = [["Ada", "2026-", "01-01"], ["Grace", "2025-", "12-31"], ["Alan", "10", "12"]]
+    cells = [[["Name"], ["When"]], *([[name], list(when)] for name, *when in rows)]
+    wanted = [["Name", "When"], *([name, " ".join(when)] for name, *when in rows)]
+    extracted = read("a.pdf", samples.pdf([page(cells, "lines", across=True)]))
+    assert [lines_in(text) for text in spans(extracted, "table")] == [lines_in(table_lines(wanted))]
+
+
+@given(
+    st.lists(st.sampled_from(["a", "it", "word", "longer/word", "年假", "员工每年享有"]), min_size=1, max_size=12),
+    st.data(),
+)
+@SETTINGS
+def test_a_line_that_ruled_lines_cross_loses_and_doubles_nothing(
+    read: Read, words: list[str], data: st.DataObject
+) -> None:
+    made: list[Line | str | Stroke] = []
+    places = [60.0, *sorted(data.draw(st.lists(st.floats(70, 500), min_size=1, max_size=6))), 590.0]
+    made += [Stroke(60, 770 - 20 * at, 590, 770 - 20 * at) for at in range(6)]
+    made += [Stroke(place, 670, place, 770) for place in places]
+    for at in range(5):
+        made.append(Line(" ".join(words), left=72, drop=(16 if not at else 20)))
+        made.append(Line("beside", left=540, drop=0))
+    text = read("a.pdf", samples.pdf([made])).text.replace("---", "").replace("|", "")
+    assert sorted("".join(text.split())) == sorted("".join([*words, "beside"]) * 5)
+
+
 def test_a_line_that_runs_through_cells_is_cut_at_their_border(read: Read) -> None:
     """What is drawn without a gap is one line to pdfium."""
     made = page([[["Name"], ["Place"]], [["Ada"], ["here"]], [["Grace"], ["there"]]], "lines", across=True, step=60)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.fuzz.checks import CHUNKER, CORPUS
-from tests.fuzz.seeds import SEEDS
+from tests.fuzz.seeds import FURTHER, SEEDS
 
 #: Of one target's process.
 MEGABYTES = 1500
@@ -26,7 +26,7 @@ def fuzz(target: str, seconds: int) -> tuple[str, int, str]:
     kept = CORPUS / target
     kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"fuzz-{target}-") as folder:
-        for name, data in SEEDS.get(target, {}).items():
+        for name, data in (SEEDS.get(target, {}) | FURTHER.get(target, {})).items():
             (Path(folder) / name).write_bytes(data)
         done = subprocess.run(
             [

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from tests.documents import samples
+from tests.documents.samples import Line, Stroke
 from tests.documents.test_extraction import SEEDS as _FILES
+
+#: A ruled table, code, and a sentence that runs over the end of the page.
+_PAGES: list[list[Line | str | Stroke]] = [
+    [
+        *(Stroke(72, height, 272, height) for height in (700, 720, 740, 760)),
+        *(Stroke(left, 700, left, 760) for left in (72, 172, 272)),
+        *(Line("Name", left=76, drop=34), Line("Number of it", left=176, drop=0)),
+        *(Line("Ada", left=76, drop=20), Line("first", left=176, drop=0)),
+        *(Line("Grace", left=76, drop=20), Line("second", left=176, drop=0)),
+        *(Line("if one:", drop=30, typed=True), Line("    print(it)", typed=True)),
+        Line("This is a line of text that goes on with the next page and does not end on this one, but in-", drop=24),
+    ],
+    ["stead on that one.", "员工每年享有十五天年假"],
+]
 
 #: By format: file names and their bytes.
 SEEDS: dict[str, dict[str, bytes]] = {
@@ -13,3 +29,6 @@ SEEDS: dict[str, dict[str, bytes]] = {
         "utf-16.txt": "Leave 年假\r\n".encode("utf-16"),
     },
 }
+
+#: What fuzzing begins with besides.
+FURTHER: dict[str, dict[str, bytes]] = {"pdf": {"rich.pdf": samples.pdf(_PAGES)}}
