@@ -133,6 +133,8 @@ def recognised(page: pypdfium2.PdfPage, lines: list[Line]) -> Page:
 
 def _is_garbled(text: str) -> bool:
     """Whether a page's characters are only the numbers that its fonts have for them, who do not say which they are."""
+    if not _CONTROL.search(text):  # as on most pages
+        return False
     shown = re.sub(rf"[\s{MARKS}]", "", text)
     controls = len(_CONTROL.findall(shown))
     if controls <= _NO_WORDS * len(shown):

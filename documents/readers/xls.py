@@ -10,7 +10,7 @@ from typing import Any
 
 import xlrd
 from xlrd.book import Book, unpack_SST_table
-from xlrd.sheet import Cell
+from xlrd.sheet import Cell, Sheet
 
 from documents.readers.number_format import BUILT_IN, GENERAL, shown
 from documents.readers.sheet import Row, write_sheet
@@ -72,6 +72,7 @@ def _fails(records: list[bytes], count: int) -> bool:
 xlrd.book.unpack_SST_table = _strings
 # What the names of ranges stand for is of no use here, and formulas that xlrd does not know would end it.
 Book.names_epilogue = lambda _: None
+Sheet.handle_note = lambda *_: None  # nor are comments read, of which some have more than xlrd expects
 
 
 def _write(book: Book) -> Extracted:

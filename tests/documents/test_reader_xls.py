@@ -30,7 +30,10 @@ def test_what_lies_around_the_cells_may_be_damaged(read: Read) -> None:
     at = data.index(b"\xfc\x00") + 4
     claims = data[:at] + struct.pack("<II", 1000, 1000) + data[at + 8 :]  # strings that are not there
     capitals = data.replace("Workbook".encode("utf-16-le"), "WORKBOOK".encode("utf-16-le"))
-    for damaged in (claims, capitals):
+    comment = struct.pack("<HH4HHB", 0x001C, 8 + 3 + 4, 0, 0, 0, 1, 1, 0) + b"A" + bytes(3)  # longer than its author
+    end = data.rindex(struct.pack("<HH", 0x000A, 0))
+    noted = data[:end] + comment + data[end : -len(comment)]  # in place of what fills the last sector
+    for damaged in (claims, capitals, noted):
         assert read("a.xls", damaged).text == read("a.xls", data).text
 
 
