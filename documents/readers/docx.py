@@ -26,6 +26,7 @@ from documents.readers.office_xml import (
     value_of,
 )
 from documents.readers.pictures import write_pictures
+from documents.readers.symbols import symbol
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 
@@ -161,6 +162,8 @@ class _Reader:
                 parts.append(formula(child))
             elif name == "oMathPara":
                 parts.append(formulas(child))
+            elif name == "sym":
+                parts.append(symbol(value_of(child, "font") or "", value_of(child, "char") or ""))
             elif name in _BREAKS:
                 parts.append(_BREAKS[name])
             elif name == "br":

@@ -121,6 +121,18 @@ class TestDocx:
         data = samples.docx(box + control + deleted + noted, {"word/footnotes.xml": notes})
         assert read("a.docx", data).text == "Anchor\n\nBoxed\n\nControlled\n\nnew\n\nNoted[^1]\n\n[^1]: The note."
 
+    @pytest.mark.parametrize(
+        ("font", "number", "wanted"),
+        [
+            *(("Wingdings 2", "F052", "☑"), ("Wingdings 2", "00A3", "□"), ("Wingdings", "F0FE", "☑")),
+            *(("Symbol", "F061", "α"), ("Symbol", "F0B3", "≥"), ("Calibri", "2211", "∑")),
+            *(("Wingdings", "F0FF", ""), ("Symbol", "no", ""), ("Arial", "D800", "")),
+        ],
+    )
+    def test_symbols_are_characters(self, read, font: str, number: str, wanted: str) -> None:  # type: ignore[no-untyped-def]
+        body = f'<w:p><w:r><w:t>甲</w:t><w:sym w:font="{font}" w:char="{number}"/><w:t>乙</w:t></w:r></w:p>'
+        assert read("a.docx", samples.docx(body)).text == f"甲{wanted}乙"
+
     def test_charts_and_diagrams_are_read_where_they_stand(self, read) -> None:  # type: ignore[no-untyped-def]
         def drawing(inner: str) -> str:
             names = 'xmlns:d="urn:d" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
