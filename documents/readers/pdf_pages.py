@@ -88,8 +88,9 @@ class _Characters:
 
     def edges(self, place: int) -> tuple[float, float]:
         """The left and the right edge of a character, in points."""
-        pdfium.FPDFText_GetLooseCharBox(self._raw, self._index(place), self._box)
-        return self._box.left, self._box.right
+        box = self._box
+        pdfium.FPDFText_GetLooseCharBox(self._raw, place if self._aligned else self._index(place), box)
+        return box.left, box.right
 
     def line(self, text: str, start: int) -> Line:
         """A line whose text begins at a place."""
@@ -135,7 +136,7 @@ def _gaps(line: Line, start: int, characters: _Characters) -> list[Gap]:
 def _doubt_half(lines: list[Line], starts: list[int], characters: _Characters) -> None:
     """Take no line for typed because its letters are half as wide as high where those among Chinese are as well."""
     half = [line for line in lines if line.typed is not None and is_half(line.typed[1], line.size)]
-    if not half:
+    if not any(line.typed is not None and line.typed[2] for line in half):
         return
     for line, start in zip(lines, starts, strict=True):
         if WIDE.search(line.text) and (found := letters(line.text)):
