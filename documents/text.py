@@ -147,8 +147,13 @@ class Writer:
 
 
 def table_lines(rows: list[list[str]]) -> str:
-    """Rows as a Markdown table whose first row is the header; shorter rows are filled up."""
+    """Rows as a Markdown table whose first row is the header; shorter rows are filled up.
+
+    Raises:
+      TaskError: too_large; before anything is filled up, since one wide row can make millions of cells of small rows.
+    """
     width = max(map(len, rows))
+    require_length(len(rows) * width * len(" | "))
     lines = [_row(row + [""] * (width - len(row))) for row in rows]
     lines.insert(1, "|" + " --- |" * width)
     return "\n".join(lines)

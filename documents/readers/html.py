@@ -31,7 +31,7 @@ _NOTE_REFERENCES = frozenset(("noteref", "doc-noteref"))
 _MARK = re.compile(r"(?:n(?:ote)? ?)?\d{1,4}|[*†‡§]{1,4}|[a-z]{1,2}|[ivxl]{1,6}")
 _AROUND_MARKS = "[]()^↩↑\ufe0e\ufe0f "
 _LISTS = frozenset(("ul", "ol", "menu"))
-_META = re.compile(rb"<meta[^>]+?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
+_META = re.compile(rb"<meta[^<>]+?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml[^>]+?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 #: Where a page says its encoding: in its head, which may begin with long scripts, styles and comments.
 _META_WITHIN = 64 * 1024

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _CHINESE = "零一二三四五六七八九"
+#: After z come aa and bb; a number that would take more letters than this is a broken one.
+_MOST_LETTERS = 8
 _HUNDREDS = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"))
 
 
@@ -12,8 +14,8 @@ def numeral(number: int, format: str) -> str:
         return str(number)
     match format:
         case "lowerLetter" | "upperLetter":
-            letter = chr(ord("a") + (number - 1) % 26) * ((number - 1) // 26 + 1)
-            return letter[:8].upper() if format == "upperLetter" else letter[:8]
+            letters = chr(ord("a") + (number - 1) % 26) * min((number - 1) // 26 + 1, _MOST_LETTERS)
+            return letters.upper() if format == "upperLetter" else letters
         case "lowerRoman" | "upperRoman":
             return _roman(number).upper() if format == "upperRoman" else _roman(number)
         case "chineseCounting" | "chineseCountingThousand" | "japaneseCounting" | "taiwaneseCountingThousand":

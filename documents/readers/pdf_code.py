@@ -14,8 +14,9 @@ _FEWEST_LINES = 2
 _MOST_SHARE = 0.8
 #: Two widths, or two sizes, are the same give or take this share.
 _ALIKE = 0.02
-#: Lines are no farther apart than this, in sizes of their font; and those of a block with two empty lines between.
-_PITCH, _FARTHEST = 1.7, 4.0
+#: Lines are no closer and no farther apart than this, in sizes of their font; and those of a block with two empty
+#: lines between.
+_CLOSEST, _PITCH, _FARTHEST = 0.5, 1.7, 4.0
 #: Empty lines are as high as others, give or take this share of one.
 _UNEVEN = 0.15
 
@@ -81,7 +82,7 @@ def _pieces(lines: list[Line], first: int, last: int) -> Iterator[tuple[int, int
     """Runs of lines that are one, two or three lines apart; any other distance separates paragraphs."""
     steps = _steps(lines[first:last])
     usual = min(steps)
-    if not 0 < usual <= _PITCH * lines[first].size:
+    if not _CLOSEST * lines[first].size <= usual <= _PITCH * lines[first].size:
         return
     for at, step in enumerate(steps, first + 1):
         if abs(step / usual - round(step / usual)) > _UNEVEN:

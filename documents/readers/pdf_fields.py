@@ -17,6 +17,8 @@ _PASSWORD = 1 << 13  # a flag of a text field (ISO 32000-1, table 228)
 _CHOICES = (pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX)
 #: Where a page holds nothing else, in points.
 _SIZE = 10.0
+#: Of a page with more lines, whatever is filled in comes last: to look for each one's place would take minutes.
+_MOST_LINES = 2000
 
 
 def with_fields(page: pypdfium2.PdfPage, lines: list[Line]) -> list[Line]:
@@ -31,15 +33,17 @@ def with_fields(page: pypdfium2.PdfPage, lines: list[Line]) -> list[Line]:
 def _place(lines: list[Line], text: str, box: pdfium.FS_RECTF) -> None:
     rows = [row for row in text.splitlines() if row.strip()]
     middle = (box.bottom + box.top) / 2 if len(rows) == 1 else box.top
-    at = _after(lines, box.left, middle)
+    at = _after(lines, box.left, middle) if len(lines) <= _MOST_LINES else len(lines)
     before = lines[at - 1] if at else None
     size = before.size if before else _SIZE
     beside = before is not None and before.bottom <= middle <= before.bottom + 1.5 * size
     bottom = before.bottom if before is not None and beside else middle - size / 2
+    filled = []
     for number, row in enumerate(rows):
         right = min(max(box.right, box.left), box.left + size * len(row))
         low = bottom - number * size
-        lines.insert(at + number, Line(row.strip(), box.left, right, low, low, size))
+        filled.append(Line(row.strip(), box.left, right, low, low, size))
+    lines[at:at] = filled
 
 
 def _after(lines: list[Line], left: float, middle: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import re
+from bisect import bisect_left
 from dataclasses import astuple, dataclass
 
 import pypdfium2
@@ -19,6 +20,8 @@ _GAP = 0.4
 #: How wide a character is on average, spaces included, in sizes of its font; a Chinese one is 1.
 _USUAL = 0.48
 _SPACES = re.compile(r"\S\s+(?=\S)")
+#: Characters that are two in UTF-16.
+_PAIRS = re.compile("[\U00010000-\U0010ffff]")
 #: Where a word is divided pdfium has its hyphen instead of the line's end.
 _LINES = re.compile(f"[^\n{MARKS}]*(?:[{MARKS}]+|\n|$)")
 
@@ -84,6 +87,7 @@ class _Characters:
         self._page = text_page
         self._raw = text_page.raw  # which ctypes takes at once, other than its wrapper
         self._aligned = len(self.text) == text_page.count_chars()
+        self._pairs = [match.start() for match in _PAIRS.finditer(self.text)]
         self._box, self._matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
 
     def edges(self, place: int) -> tuple[float, float]:
@@ -109,7 +113,7 @@ class _Characters:
         """pdfium's own number of a character: it counts what it shows in UTF-16 and what it leaves out."""
         if self._aligned:
             return place
-        units = len(self.text[:place].encode("utf-16-le", "surrogatepass")) // 2
+        units = place + bisect_left(self._pairs, place)
         return max(int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, units)), 0)
 
 

@@ -16,6 +16,8 @@ _THICKEST, _SHORTEST = 3.0, 8.0
 _NEAR = 3.0
 #: A page with more lines than this is a drawing, and one with more objects than this is not looked at.
 _MOST_LINES, _MOST_OBJECTS, _MOST_SEGMENTS = 400, 20_000, 1000
+#: Segments of all shapes of a page that are looked at one by one, which takes 3 microseconds each.
+_MOST_OF_PAGE = 50_000
 _MOST_CROSSINGS = 4000
 
 
@@ -95,7 +97,7 @@ def _rules(page: pypdfium2.PdfPage) -> tuple[list[Rule], list[Rule]]:
     count = pdfium.FPDFPage_CountObjects(raw)
     if page.get_rotation() or count > _MOST_OBJECTS:
         return found
-    edges = [ctypes.c_float() for _ in range(4)]
+    edges, left_to_see = [ctypes.c_float() for _ in range(4)], _MOST_OF_PAGE
     shape_at, type_of, wanted = pdfium.FPDFPage_GetObject, pdfium.FPDFPageObj_GetType, pdfium.FPDF_PAGEOBJ_PATH
     for index in range(count):
         shape = shape_at(raw, index)
@@ -106,7 +108,8 @@ def _rules(page: pypdfium2.PdfPage) -> tuple[list[Rule], list[Rule]]:
         left, bottom, right, top = (edge.value for edge in edges)
         if min(right - left, top - bottom) <= _THICKEST:
             _note(found, left, bottom, right, top)
-        elif _is_drawn(shape):
+        elif left_to_see > 0 and _is_drawn(shape):
+            left_to_see -= pdfium.FPDFPath_CountSegments(shape)
             for ends in _strokes(shape):
                 _note(found, *ends)
         if sum(map(len, found)) > _MOST_LINES:

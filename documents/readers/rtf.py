@@ -230,8 +230,8 @@ class _Reader:
             case "upr":  # the same twice, the second time in Unicode
                 group.kind, group.into = "upr", None
             case "ud" if group.kind == "upr":
-                kind = "info" if any(each.kind == "info" for each in self._groups) else "body"
-                group.kind, group.into = kind, self._groups[-2].into if len(self._groups) > 1 else self._text
+                around = self._groups[-2] if len(self._groups) > 1 else _Group(self._text)
+                group.kind, group.into = around.kind, around.into
             case _ if group.into is None:
                 pass
             case "listtext" | "pntext":
