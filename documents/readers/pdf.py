@@ -18,7 +18,6 @@ import pypdfium2
 from pypdfium2.raw import FORMTYPE_NONE
 
 from documents.readers.pdf_code import Code
-from documents.readers.pdf_fields import with_fields
 from documents.readers.pdf_fonts import use_squares
 from documents.readers.pdf_furniture import Furniture
 from documents.readers.pdf_headings import Entry, Outline, Sizes
@@ -111,7 +110,7 @@ def _pages(document: pypdfium2.PdfDocument, indexes: range) -> Iterator[Page]:
         except pypdfium2.PdfiumError as error:
             yield Page([], failure=f"page {index + 1}: {error}")
             continue
-        yield recognised(page, with_fields(page, lines_of(page)))
+        yield recognised(page, lines_of(page))
         page.close()
 
 

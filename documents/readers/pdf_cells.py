@@ -30,10 +30,10 @@ _MARK = re.compile(r"[\d.]+\s*|\W?\w?\W?\s*")
 _NUMBER = re.compile(r"[-+−±~<>$€£¥( ]*\d(?:[\d.,:/ −-]*\d)?[%‰$€£¥*) ]*")
 
 
-def with_cells(page: pypdfium2.PdfPage, lines: list[Line], starts: list[int], edges: Edges) -> list[Line]:
+def with_cells(page: pypdfium2.PdfPage, lines: list[Line], starts: list[int | None], edges: Edges) -> list[Line]:
     """The lines of a page, those of ruled tables with their cells: one by one, and cut where a ruled line cuts them.
 
-    starts: the places in the page's text at which the lines begin.
+    starts: the places in the page's text at which the lines begin; None for what was filled in, which is not in it.
     """
     if not _may_have_any(lines):
         return lines
@@ -89,9 +89,12 @@ def _is_inside(grid: Grid, line: Line) -> bool:
     )
 
 
-def _cut(line: Line, start: int, grid: Grid, number: int, edges: Edges) -> Iterator[Line]:
+def _cut(line: Line, start: int | None, grid: Grid, number: int, edges: Edges) -> Iterator[Line]:
     """The pieces of a line that stand in different cells."""
     height = line.bottom + _MIDDLE * line.size
+    if start is None:
+        yield replace(line, cell=(number, *grid.cell((line.left + line.right) / 2, height)))
+        return
     cuts = [0]
     for border in grid.columns[1:-1]:
         if line.left < border < line.right and grid.cell(border - 1, height) != grid.cell(border + 1, height):

@@ -12,6 +12,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from documents.readers.pdf_cells import with_cells
+from documents.readers.pdf_fields import with_fields
 from documents.readers.pdf_layout import BETWEEN_CJK, BULLETS, MARKS, WIDE, Gap, Line
 from documents.readers.pdf_typed import is_half, letters, typed, typed_gaps
 
@@ -55,7 +56,7 @@ def page_of(record: str) -> Page:
 
 
 def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
-    """The lines of a page in reading order, with where they stand and how large they are."""
+    """The lines of a page in reading order, what was filled in among them, with where they stand and how large."""
     text_page = page.get_textpage()
     characters = _Characters(text_page)
     lines, starts = [], []
@@ -74,7 +75,9 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
             starts.append(start)
         at += len(string)
     _doubt_half(lines, starts, characters)
-    lines = with_cells(page, lines, starts, characters.edges)
+    places = {id(line): start for line, start in zip(lines, starts, strict=True)}
+    lines = with_fields(page, lines)
+    lines = with_cells(page, lines, [places.get(id(line)) for line in lines], characters.edges)
     text_page.close()
     return lines
 

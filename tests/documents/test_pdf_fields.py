@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.documents import samples
 from tests.documents.reading import Read, pages
-from tests.documents.samples import Filled, Line
+from tests.documents.samples import Filled, Line, Stroke
 
 SETTINGS = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FORM: list[Line | str] = [
@@ -53,3 +53,27 @@ def test_a_choice_is_read_as_it_is_shown(read: Read) -> None:
 )
 def test_what_nobody_sees_is_not_read_and_nothing_is_read_twice(read: Read, field: Filled) -> None:
     assert read("a.pdf", samples.pdf([["Name:"]], filled=[field])).text == "Name:"
+
+
+@given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), min_size=3, max_size=6), KINDS, st.data())
+@SETTINGS
+def test_what_was_filled_into_a_ruled_table_stands_in_its_cells(
+    read: Read, rows: list[list[str]], kind: str, data: st.DataObject
+) -> None:
+    """Whichever cells are the form's own and which were filled in."""
+    table = [["Question", "Answer"], *rows]
+    blank = data.draw(st.sets(st.sampled_from([(row, at) for row in range(1, len(table)) for at in (0, 1)])))
+    top = 774
+    drawn: list[Line | str | Stroke] = [Stroke(72, top - 20 * at, 472, top - 20 * at) for at in range(len(table) + 1)]
+    drawn += [Stroke(72 + 200 * at, top - 20 * len(table), 72 + 200 * at, top) for at in range(3)]
+    filled, above = [], 0
+    for row, cells in enumerate(table):
+        for at, text in enumerate(cells):
+            if (row, at) in blank:
+                filled.append(Filled(text, 76 + 200 * at, top - 17 - 20 * row, kind))
+            else:
+                drawn.append(Line(text, left=76 + 200 * at, drop=20 * (row + 1) - above))
+                above = 20 * (row + 1)
+    wanted = [" | ".join(cells) for cells in table]
+    wanted.insert(1, "--- | ---")
+    assert read("a.pdf", samples.pdf([drawn], filled=filled)).text == "\n".join(f"| {line} |" for line in wanted)
