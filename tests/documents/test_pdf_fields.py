@@ -42,6 +42,14 @@ def test_a_choice_is_read_as_it_is_shown(read: Read) -> None:
     assert extracted.text.split() == ["Role:", "Clerk"]
 
 
+@pytest.mark.parametrize("bottom", [742, 744, 746])
+def test_an_answer_that_the_line_above_it_names_is_not_lost(read: Read, bottom: float) -> None:
+    """The boxes of fields reach a little into the lines above them."""
+    filled = [Filled("2", 72, bottom)]
+    text = read("a.pdf", samples.pdf([[Line("Choose 1 or 2", drop=22)]], filled=filled)).text
+    assert text.split() == ["Choose", "1", "or", "2", "2"]
+
+
 @pytest.mark.parametrize(
     "field",
     [
