@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from documents.archive import Archive, zip_format
 from errors import TaskError
 
-SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = st.sampled_from(["a.xml", "ppt/slides/slide1.xml", "文件.txt", "ünïcode", "a b"])
 METHODS = st.sampled_from([zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 MEMBERS = st.dictionaries(NAMES, st.tuples(st.binary(max_size=400), METHODS), min_size=1)

@@ -70,7 +70,7 @@ def documents(draw: st.DrawFn) -> tuple[str, list[Anchor], int, int]:
 
 
 @given(documents())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_contract_holds_for_any_text(document: tuple[str, list[Anchor], int, int]) -> None:
     text, anchors, size, overlap = document
     chunks = split(text, anchors, size, overlap)
@@ -88,7 +88,7 @@ def test_the_contract_holds_for_any_text(document: tuple[str, list[Anchor], int,
 
 
 @given(_TEXTS, st.integers(20, 200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_word_is_cut_where_a_space_was_near(text: str, size: int) -> None:
     for chunk in split(text, [], size, 0):
         after = text[chunk.end : chunk.end + 1]
@@ -115,7 +115,6 @@ SENTENCES_ZH = [
 
 
 @given(st.lists(st.sampled_from(SENTENCES_ZH), min_size=1, max_size=60), st.integers(30, 120), st.integers(0, 29))
-@settings(deadline=None)
 def test_chinese_sentences_stay_whole(sentences: list[str], size: int, overlap: int) -> None:
     text = "".join(sentences)
     ends: set[int] = set()
@@ -128,7 +127,6 @@ def test_chinese_sentences_stay_whole(sentences: list[str], size: int, overlap: 
 
 
 @given(st.lists(st.sampled_from(SENTENCES_EN[:3]), min_size=1, max_size=60), st.integers(40, 200), st.integers(0, 39))
-@settings(deadline=None)
 def test_english_sentences_stay_whole_and_overlap_is_whole_sentences(
     sentences: list[str], size: int, overlap: int
 ) -> None:
@@ -143,7 +141,6 @@ def test_english_sentences_stay_whole_and_overlap_is_whole_sentences(
 
 
 @given(st.data(), st.integers(60, 300), st.integers(0, 50))
-@settings(deadline=None)
 def test_no_heading_is_left_behind(data: st.DataObject, size: int, overlap: int) -> None:
     parts, anchors, at = [], [], 0
     for number in range(data.draw(st.integers(1, 8))):
@@ -219,7 +216,6 @@ def test_a_table_or_code_that_is_split_says_again_what_it_is(kind: str, block: s
 
 
 @given(st.lists(st.sampled_from(["🇨🇳", "e\u0301", "👩‍👩‍👧", "क्षि", "한", "𠮷"]), min_size=1), st.integers(8, 40))
-@settings(deadline=None)
 def test_what_is_seen_as_one_character_stays_whole(characters: list[str], size: int) -> None:
     text, ends = "", {0}
     for character in characters:

@@ -98,7 +98,7 @@ FORMATS: dict[str, Callable[[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("encoding", "language"), ENCODINGS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_not_a_character_is_lost_in_any_encoding_behind_up_to_64_kb_of_ascii(
     tmp_path_factory: pytest.TempPathFactory, encoding: str, language: str, data: st.DataObject

@@ -72,7 +72,7 @@ def phrases(rng: random.Random, count: int) -> list[str]:
 
 
 @given(st.integers(0, 2**32), st.integers(3, 400), st.integers(4 * LONGEST, 1000), st.floats(0, 0.9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_three_chunks_at_most_change_with_a_paragraph_that_fits_one(
     seed: int, different: int, size: int, repeated: float
 ) -> None:
@@ -146,7 +146,7 @@ def test_what_is_added_at_the_end_continues_the_last_chunk() -> None:
 
 
 @given(documents(), documents())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_contract_holds_whatever_was_there_before(
     document: tuple[str, list[Anchor], int, int], earlier: tuple[str, list[Anchor], int, int]
 ) -> None:
@@ -162,7 +162,7 @@ def test_the_contract_holds_whatever_was_there_before(
 
 
 @given(documents())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_same_text_is_cut_as_it_was(document: tuple[str, list[Anchor], int, int]) -> None:
     text, anchors, size, overlap = document
     first = split(text, anchors, size, overlap)

@@ -62,7 +62,7 @@ def counts(path: Path) -> dict[str, Count]:
 
 
 @given(document=documents(), at_least=st.integers(12, 60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_chunk_holds_more_than_its_size(
     tokenizer: Path, document: tuple[str, list[Anchor], int, int], at_least: int
 ) -> None:

@@ -20,7 +20,7 @@ from tests.documents.samples import Line
 from tests.documents.test_decoding import DAILY
 from tests.documents.test_pdf_parts import in_parts, write
 
-SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SYLLABLES = ("ba", "co", "de", "fi", "gu", "ha", "ki", "lan", "mor", "gal", "te")
 WIDTH = 90
 

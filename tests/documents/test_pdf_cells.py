@@ -18,7 +18,7 @@ from tests.documents.samples import Line, Stroke
 from tests.documents.test_pdf_parts import in_parts, write
 from tests.documents.test_pdf_tables import CHINESE, ENGLISH, PROSE, lines_in
 
-SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LEFT, TOP, PITCH = 72.0, 740.0, 12.0
 #: The lines of a cell; its text is what they say.
 Cells = list[list[list[str]]]

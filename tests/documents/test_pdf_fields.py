@@ -10,7 +10,7 @@ from tests.documents import samples
 from tests.documents.reading import Read, pages
 from tests.documents.samples import Filled, Line, Stroke
 
-SETTINGS = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FORM: list[Line | str] = [
     Line("Application", size=18),
     Line("Name:", drop=40),

@@ -13,7 +13,7 @@ from tests.documents import samples
 from tests.documents.reading import Read, spans
 from tests.documents.samples import Line
 
-SETTINGS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ENGLISH = ["Ada", "Grace Hopper", "navy", "paid (late)", "on trial", "a-b"]
 CHINESE = ["张三", "研发部", "试用期内", "可以累积", "无备注", "北京公司"]
 GRIDS = st.sampled_from([ENGLISH, CHINESE]).flatmap(
@@ -132,7 +132,6 @@ def test_rows_of_which_a_cell_runs_over_are_no_certain_table(read: Read) -> None
         max_size=6,
     )
 )
-@settings(deadline=None)
 def test_cells_without_width_are_no_table_and_no_trouble(rows: list[list[tuple[float, float]]]) -> None:
     lines = [
         PdfLine("x", left, left + width, 700 - 12 * number, 700 - 12 * number, 10)

@@ -85,7 +85,7 @@ def noun(format: str) -> str:
 
 @pytest.mark.parametrize("format", FORMATS)
 class TestWithoutTesseract:
-    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(count=st.integers(1, 6))
     def test_pictures_alone_need_ocr_and_are_named(self, read: Read, format: str, count: int) -> None:
         with pytest.raises(TaskError, match="text recognition is not installed") as caught:

@@ -207,7 +207,7 @@ def trees(depth: int) -> st.SearchStrategy[Tree]:
     return leaf | st.tuples(st.sampled_from(["mail", "zip"]), st.lists(trees(depth - 1), min_size=1, max_size=3))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_trees=st.lists(trees(3), min_size=1, max_size=3))
 def test_every_text_in_any_mails_and_archives_is_read_once(read: Read, given_trees: list[Tree]) -> None:
     texts: list[str] = []

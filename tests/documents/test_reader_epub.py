@@ -140,7 +140,7 @@ def test_contents_that_cannot_be_read_cost_no_text(read: Read) -> None:
     assert extracted.warnings[0].startswith("the table of contents was not read: corrupt")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sections=st.lists(st.lists(st.sampled_from(["heading", "title", "text"]), max_size=4), min_size=1, max_size=4),
     kind=st.sampled_from(["nav", "ncx"]),

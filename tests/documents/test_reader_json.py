@@ -110,7 +110,7 @@ def flat(value: object) -> list[str]:
     return [value if isinstance(value, str) else json.dumps(value)]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 def test_every_key_and_value_is_in_the_text_in_order(read: Read, value: object) -> None:
     text = read("a.json", json.dumps({"all": value})).text

@@ -103,7 +103,7 @@ DIALECTS: dict[str, Callable[[str, int, str], str]] = {
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.tuples(st.integers(-3, 1), st.sampled_from(["1.", "a)", r"\'b7", "o", r"\u9679?"])), max_size=12)
 )
@@ -117,7 +117,7 @@ def test_lists_in_lists_are_as_deep_as_they_were(read: Read, dialect: str, steps
     assert extracted.text == "\n\n".join(["Before.", "\n".join(lines), "After."])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     blocks=st.lists(
         st.tuples(

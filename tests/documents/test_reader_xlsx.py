@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from documents.chunking import split
@@ -56,7 +56,6 @@ def test_each_row_is_there_once_and_its_header_is_with_every_chunk(read: Read, m
 
 
 @given(st.lists(st.lists(st.sampled_from(["", "Ada", "15", "假期", "0.5", "a b"]), min_size=2, max_size=4)))
-@settings(deadline=None)
 def test_no_row_is_lost_or_said_twice(rows: list[list[str]]) -> None:
     writer = Writer()
     write_sheet(writer, "S", [row for cells in rows if (row := {at: cell for at, cell in enumerate(cells) if cell})])

@@ -176,7 +176,7 @@ class TestHtml:
         assert headings(extracted) == [(1, "Leave")]
         assert extracted.properties["title"] == "The title"
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data(), width=st.integers(2, 5), height=st.integers(1, 5))
     def test_cells_that_reach_over_rows_and_columns_move_no_other(self, read, data, width: int, height: int) -> None:  # type: ignore[no-untyped-def]
         wanted: list[list[str | None]] = [[None] * width for _ in range(height)]
@@ -271,7 +271,7 @@ class TestCsv:
         st.lists(st.lists(st.sampled_from(["", "1", "Ada", "年假"]), min_size=4, max_size=4), min_size=1, max_size=5),
         st.integers(0, 2),
     )
-    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_no_name_and_no_value_is_lost(self, read, rows, blank) -> None:  # type: ignore[no-untyped-def]
         names = ["Name", "Born", "City", "备注"]
         text = read("a.csv", ",\n" * blank + "\n".join(map(",".join, [names, *rows]))).text

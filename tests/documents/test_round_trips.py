@@ -199,7 +199,7 @@ def read(tmp_path_factory: pytest.TempPathFactory, name: str, data: str | bytes)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(written=blocks())
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, name: str, written: list[Block]) -> None:
     extracted = read(tmp_path_factory, name, FORMATS[name](written))
@@ -214,7 +214,7 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, name
 
 
 @pytest.mark.parametrize("name", ["a.html", "a.docx", "a.odt", "a.epub", "a.pptx"])
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(written=blocks())
 def test_structure_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, name: str, written: list[Block]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from documents.tokens import LONGEST_GRAM, LONGEST_TOKEN, index_tokens, query_tokens
@@ -17,7 +17,6 @@ TEXTS = st.one_of(
 
 
 @given(TEXTS)
-@settings(deadline=None)
 def test_every_word_of_the_index_is_found_by_the_same_text(text: str) -> None:
     asked = set(query_tokens(text))
     for token in index_tokens(text):
@@ -27,7 +26,6 @@ def test_every_word_of_the_index_is_found_by_the_same_text(text: str) -> None:
 
 
 @given(TEXTS)
-@settings(deadline=None)
 def test_tokens_fit_an_index(text: str) -> None:
     for token in index_tokens(text) + query_tokens(text):
         assert 0 < len(token) <= LONGEST_TOKEN
