@@ -68,6 +68,7 @@ class Task(Base):
     published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """When a message for the present stage was last sent; NULL: the dispatch has it still to send."""
     publications: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How many were sent since the last one that arrived; what RabbitMQ refused does not count."""
 
     attempt: Mapped[int] = mapped_column(Integer, server_default="0")
     """Claims so far, over all stages. Together with `worker_id` it fences off whoever was given up for dead."""

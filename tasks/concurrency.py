@@ -32,7 +32,7 @@ def places(unit: Unit) -> int | None:
 
 
 def is_short() -> bool:
-    """Whether places were short at the last claim of this process."""
+    """Whether places were short at the last claim of this process: a hint, since others end meanwhile."""
     return _short
 
 

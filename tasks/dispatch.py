@@ -342,7 +342,7 @@ _WAKE = text(
 
 _GIVE_BACK = text(
     f"""
-    UPDATE tasks AS t SET published_at = NULL
+    UPDATE tasks AS t SET published_at = NULL, publications = greatest(publications - 1, 0)
     FROM (
         SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS expected(id, attempt)
         JOIN tasks AS own

@@ -13,7 +13,7 @@ from sqlalchemy import text
 import metrics
 from errors import TaskError
 from settings import settings
-from tasks import ending, shard_repair, shards
+from tasks import concurrency, ending, shard_repair, shards
 from tasks.claim import Claim
 from tasks.ending import End, error_fields
 from tasks.lifecycle import sources, target
@@ -59,6 +59,7 @@ def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
     for each in failures:
         if _has_another(each) and _put_off(unit, each):
             unit.count(metrics.RETRY, each.claim.stage)
+    concurrency.hand_on(unit)
     return [each.claim.key in enders and each.claim.task_id in gone for each in failures]
 
 
@@ -116,6 +117,7 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
         },
     )
     back = {row.id for row in rows} | shards.hand_back(unit, [each for each in claims if each.shard])
+    concurrency.hand_on(unit)
     return [(each.key if each.shard else each.task_id) in back for each in claims]
 
 
@@ -125,7 +127,7 @@ def hand_back_all(unit: Unit) -> int:
         text(
             """
             UPDATE tasks SET
-                status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL,
+                status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
                 stage_attempts = stage_attempts - 1
             WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE) RETURNING id
             """
@@ -173,7 +175,7 @@ _PUT_OFF = text(
 _HAND_BACK = text(
     """
     UPDATE tasks AS t SET
-        status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL,
+        status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
         stage_attempts = t.stage_attempts - 1
     FROM (
         SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)

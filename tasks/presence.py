@@ -130,7 +130,8 @@ _FOLD_OTHERS = text(
 
 _UNKNOWN = text(
     """
-    UPDATE tasks SET status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL
+    UPDATE tasks SET
+        status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0
     WHERE id IN (
         SELECT t.id FROM tasks AS t LEFT JOIN workers AS w ON w.id = t.worker_id
         WHERE t.worker_id IS NOT NULL AND CASE WHEN w.id IS NULL

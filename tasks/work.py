@@ -226,7 +226,8 @@ _CLAIM = text(
         ON CONFLICT (kb_id, subject) DO UPDATE SET task_id = held.task_id
         RETURNING kb_id, subject, task_id
     ), stood_back AS (
-        UPDATE tasks AS t SET status = :stood_back, waiting_for = ARRAY[holder.task_id], published_at = NULL
+        UPDATE tasks AS t SET
+            status = :stood_back, waiting_for = ARRAY[holder.task_id], published_at = NULL, publications = 0
         FROM free JOIN holder USING (kb_id, subject) WHERE t.id = free.id AND holder.task_id <> free.id
     )
     UPDATE tasks AS t SET
@@ -246,7 +247,7 @@ _CLAIM = text(
 
 _GIVE_BACK = text(
     f"""
-    UPDATE tasks AS t SET published_at = NULL
+    UPDATE tasks AS t SET published_at = NULL, publications = 0
     FROM (
         SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage)
         JOIN tasks AS own

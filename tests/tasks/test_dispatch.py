@@ -217,6 +217,30 @@ def test_each_time_it_is_given_more_time(desk: Desk) -> None:
             dispatch.refill(each, ["default"])
 
 
+def test_what_rabbitmq_refuses_is_not_given_more_time(desk: Desk) -> None:
+    unit.use_broker(AwayBroker())
+    desk.submit(1)
+    for _ in range(20):
+        with unit_of_work() as each:
+            assert dispatch.refill(each, ["default"]) == 1
+        assert published(desk) == 0
+    unit.use_broker(desk.broker)
+    with unit_of_work() as each:
+        assert dispatch.refill(each, ["default"]) == 1
+    age(desk, 11)
+    assert find_lost(ready=0) == 1
+
+
+def test_what_arrived_and_was_handed_back_is_not_given_more_time(desk: Desk) -> None:
+    (task_id,) = desk.submit(1)
+    for _ in range(5):
+        desk.within(failing.hand_back, desk.held(task_id))
+        with unit_of_work() as each:
+            assert dispatch.refill(each, ["default"]) == 1
+    age(desk, 11)
+    assert find_lost(ready=0) == 1
+
+
 def test_a_forward_that_was_lost_is_repaired(desk: Desk) -> None:
     task_id = desk.document()
     desk.within(work.advance, Advance(desk.held(task_id, "preprocessing")))

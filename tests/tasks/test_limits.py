@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
 
+from errors import TaskError
 from models import database
 from settings import settings
-from tasks import pace, work
+from tasks import concurrency, failing, pace, work
 from tasks.admission import Backlog
-from tasks.claim import Advance, Wanted
+from tasks.claim import Advance, Claim, Wanted
+from tasks.failing import Failure
 from tasks.unit import unit_of_work
 from tests.tasks.conftest import Desk
 
@@ -20,6 +23,7 @@ from tests.tasks.conftest import Desk
 @pytest.fixture
 def three_places(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_CONCURRENT_TASKS", "3")
+    monkeypatch.setattr(concurrency, "_short", False)
     settings.cache_clear()
 
 
@@ -47,14 +51,22 @@ def test_no_more_stages_run_than_may_however_many_threads_ask(desk: Desk) -> Non
     assert desk.sql(running) == [(3,)]
 
 
+FREEING: dict[str, Callable[[Desk, Claim], object]] = {
+    "done": lambda desk, claim: desk.within(work.advance, Advance(claim, {})),
+    "failed": lambda desk, claim: desk.within(failing.failed, Failure(claim, TaskError("internal", "x"))),
+    "handed back": lambda desk, claim: desk.within(failing.hand_back, claim),
+}
+
+
 @pytest.mark.usefixtures("three_places")
-def test_what_found_no_place_is_published_when_one_is_free(desk: Desk) -> None:
+@pytest.mark.parametrize("free", FREEING.values(), ids=FREEING)
+def test_what_found_no_place_is_published_when_one_is_free(desk: Desk, free: Callable[[Desk, Claim], object]) -> None:
     threads(desk, 20)
     *first, last = desk.submit(4)
     claims = [desk.held(task_id) for task_id in first]
     assert desk.claim(last) is None
     assert desk.row(last).published_at is None
-    desk.within(work.advance, Advance(claims[0], {}))
+    free(desk, claims[0])
     assert desk.row(last).published_at is not None
     assert desk.claim(last) is not None
 
