@@ -21,6 +21,7 @@ from documents.readers.html_nodes import (
     number_of,
     text_of,
 )
+from documents.readers.mathml import write_formulas
 from documents.readers.numerals import numeral
 from documents.text import Anchor, Extracted, Writer, clean, table_lines
 
@@ -80,8 +81,10 @@ def write_page(page: str, writer: Writer) -> dict[str, str]:
 
 
 def tree_of(page: str) -> LexborHTMLParser:
-    """A page as a tree; XHTML too."""
-    return LexborHTMLParser(opened(page) if page.lstrip().startswith("<?xml") else page)
+    """A page as a tree, its formulas as text; XHTML too."""
+    tree = LexborHTMLParser(opened(page) if page.lstrip().startswith("<?xml") else page)
+    write_formulas(tree)
+    return tree
 
 
 def write_tree(tree: LexborHTMLParser, writer: Writer, titles: Mapping[int, list[Title]] | None = None) -> None:

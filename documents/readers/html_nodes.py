@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborNode
 #: Elements without text of the page.
 SKIPPED = frozenset(
     (
-        *("head", "script", "style", "noscript", "template", "nav", "svg", "math", "iframe", "object"),
+        *("head", "script", "style", "noscript", "template", "nav", "svg", "iframe", "object"),
         *("embed", "canvas", "audio", "video", "select", "button", "datalist", "dialog", "map"),
     )
 )

@@ -1,22 +1,17 @@
-"""Formulas of office documents on one line, as Word itself writes them when asked to: (a+b)/2, x^2, √(y)."""
+"""Formulas of office documents on one line: Office Math, as DOCX and PPTX hold it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from lxml import etree
 
+from documents.readers.formulas import DEEPEST, Piece, fraction, matrix, one, root, row, scripts
 from documents.readers.office_xml import child_of, children_of, name_of, value_of
 from errors import TaskError
 
-#: What needs no parentheses to be read as one: a number, a name, one sign, and what has them; below a fraction's line
-#: a name of several letters has them, or 1/2a is read as a/2.
-_ONE = re.compile(r"\w*|\S|\d+\.\d+|\([^()]*\)")
-_ONE_BELOW = re.compile(r"\d*|\S|\d+\.\d+|\([^()]*\)")
 #: Elements after which a letter would seem to be one of them.
 _OPEN_ENDED = frozenset(("f", "sSup", "sSub", "sSubSup", "sPre", "func"))
-_DEEPEST = 100
 
 
 def formula(element: etree._Element, depth: int = 0) -> str:
@@ -25,14 +20,9 @@ def formula(element: etree._Element, depth: int = 0) -> str:
     Raises:
       TaskError: corrupt, for one that is nested too deeply.
     """
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         raise TaskError("corrupt", "a formula of the document is nested too deeply")
-    text, is_open = "", False
-    for child in element:
-        piece = _written(child, depth + 1)
-        text += f" {piece}" if is_open and piece[:1].isalnum() else piece
-        is_open = name_of(child) in _OPEN_ENDED if piece else is_open
-    return text
+    return row(Piece(_written(child, depth + 1), name_of(child) in _OPEN_ENDED) for child in element)
 
 
 def formulas(paragraph: etree._Element) -> str:
@@ -72,9 +62,9 @@ class _Parts:
 
     def rows(self) -> Iterator[list[str]]:
         """The cells of each row of a matrix."""
-        for row in self._element:
-            if name_of(row) == "mr":
-                yield [formula(cell, self._depth).strip() for cell in row if name_of(cell) == "e"]
+        for cells in self._element:
+            if name_of(cells) == "mr":
+                yield [formula(cell, self._depth).strip() for cell in cells if name_of(cell) == "e"]
 
     def said(self, name: str, otherwise: str) -> str:
         """A property, such as the sign of a sum; otherwise where it is not set."""
@@ -86,31 +76,16 @@ class _Parts:
         return otherwise
 
 
-def _one(text: str, plain: re.Pattern[str] = _ONE) -> str:
-    """A part that is one also beside others."""
-    return text if plain.fullmatch(text) else f"({text})"
-
-
-def _raised(text: str, sign: str) -> str:
-    return f"{sign}{_one(text)}" if text else ""
-
-
 def _scripts(parts: _Parts) -> str:
-    return _one(parts["e"]) + _raised(parts["sub"], "_") + _raised(parts["sup"], "^")
+    return one(parts["e"]) + scripts(parts["sub"], parts["sup"])
 
 
 def _fraction(parts: _Parts) -> str:
-    line = "¦" if parts.said("type", "bar") == "noBar" else "/"
-    return f"{_one(parts['num'])}{line}{_one(parts['den'], _ONE_BELOW)}"
-
-
-def _root(parts: _Parts) -> str:
-    degree = parts["deg"]
-    return f"√{f'[{degree}]' if degree else ''}({parts['e']})"
+    return fraction(parts["num"], parts["den"], has_line=parts.said("type", "bar") != "noBar")
 
 
 def _sum(parts: _Parts) -> str:
-    return f"{parts.said('chr', '∫')}{_raised(parts['sub'], '_')}{_raised(parts['sup'], '^')} {parts['e']}"
+    return f"{parts.said('chr', '∫')}{scripts(parts['sub'], parts['sup'])} {parts['e']}"
 
 
 def _delimited(parts: _Parts) -> str:
@@ -128,15 +103,15 @@ _WRITERS: dict[str, Callable[[_Parts], str]] = {
     "sSup": _scripts,
     "sSub": _scripts,
     "sSubSup": _scripts,
-    "sPre": lambda parts: _raised(parts["sub"], "_") + _raised(parts["sup"], "^") + _one(parts["e"]),
-    "rad": _root,
+    "sPre": lambda parts: scripts(parts["sub"], parts["sup"]) + one(parts["e"]),
+    "rad": lambda parts: root(parts["e"], parts["deg"]),
     "nary": _sum,
     "d": _delimited,
     "func": _function,
-    "limLow": lambda parts: parts["e"] + _raised(parts["lim"], "_"),
-    "limUpp": lambda parts: parts["e"] + _raised(parts["lim"], "^"),
-    "m": lambda parts: f"[{'; '.join(', '.join(row) for row in parts.rows())}]",
+    "limLow": lambda parts: parts["e"] + scripts(parts["lim"], ""),
+    "limUpp": lambda parts: parts["e"] + scripts("", parts["lim"]),
+    "m": lambda parts: matrix(parts.rows()),
     "eqArr": lambda parts: "; ".join(parts.all("e")),
-    "acc": lambda parts: _one(parts["e"]) + parts.said("chr", "\u0302"),
-    "bar": lambda parts: _one(parts["e"]) + "\u0305",
+    "acc": lambda parts: one(parts["e"]) + parts.said("chr", "\u0302"),
+    "bar": lambda parts: one(parts["e"]) + "\u0305",
 }
