@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from documents import deadline
 from documents.chunking import Chunk
 from documents.chunking import split as cut
 from documents.edition import Edition
@@ -141,8 +142,9 @@ def _settle(memory_bytes: int, parent: int) -> None:
 
 def _answer(frame: bytes) -> Reply:
     try:
-        function, arguments = pickle.loads(frame)  # from the parent, which is trusted
-        return Reply(_function(function)(*arguments))
+        function, arguments, seconds = pickle.loads(frame)  # from the parent, which is trusted
+        with deadline.within(seconds):
+            return Reply(_function(function)(*arguments))
     except TaskError as error:
         return Reply(error=_bare(error))
     except MemoryError:

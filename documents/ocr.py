@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
+from documents import deadline
+
 #: Languages that are asked for, best first, as far as they are installed.
 _LANGUAGES = ("chi_sim", "eng")
 #: Seconds for one picture: a full page takes 2 to 10.
 _TIMEOUT = 90.0
+#: Why a picture was not read that came too late.
+OUT_OF_TIME = "not read, since the time for text recognition was over; a larger `timeout` of the task gives it more"
 #: How the forms begin that are given to Tesseract, in this order: PNM, PNG, JPEG, GIF, TIFF, BMP and WebP.
 _FORMS = re.compile(rb"P5\s|\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|BM|RIFF....WEBP", re.DOTALL)
 _PR_SET_PDEATHSIG = 1
@@ -58,8 +62,9 @@ def recognise(picture: bytes, resolution: int) -> list[Row]:
       resolution: pixels for an inch.
 
     Raises:
-      Failed: Tesseract is not installed, does not read such a picture, failed, or took too long.
+      Failed: Tesseract is not installed, does not read such a picture, failed, or took too long; or no time is left.
     """
+    left = require_time()
     wanted = languages()
     if wanted is None:
         raise Failed("Tesseract is not installed")
@@ -71,20 +76,27 @@ def recognise(picture: bytes, resolution: int) -> list[Row]:
             command,
             input=picture,
             capture_output=True,
-            timeout=_TIMEOUT,
+            timeout=min(_TIMEOUT, left),
             check=False,
             # One page keeps one CPU busy: there are as many readers as CPUs.
             env={**os.environ, "OMP_THREAD_LIMIT": "1"},
             preexec_fn=_die_with_parent,
         )
     except subprocess.TimeoutExpired:
-        raise Failed(f"Tesseract took longer than {_TIMEOUT:g} s") from None
+        raise Failed(OUT_OF_TIME if left < _TIMEOUT else f"Tesseract took longer than {_TIMEOUT:g} s") from None
     except OSError as error:
         raise Failed(f"Tesseract cannot be started: {error.strerror}") from None
     if done.returncode:
         said = " ".join(done.stderr.decode(errors="replace").split())[-200:]
         raise Failed(f"Tesseract ended with {done.returncode}: {said}")
     return _rows(done.stdout.decode(errors="replace"))
+
+
+def require_time() -> float:
+    """Seconds that are left for text recognition. Raises Failed when there are none."""
+    if (left := deadline.seconds_left()) <= 0:
+        raise Failed(OUT_OF_TIME)
+    return left
 
 
 def _die_with_parent() -> None:

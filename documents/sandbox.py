@@ -147,7 +147,7 @@ class Sandbox:
         cancelled: Callable[[], bool] = _never,
     ) -> Any:
         """Call `module:function` in a child; its result consists of plain values and this room's own classes."""
-        request = pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL)
+        request = pickle.dumps((function, arguments, timeout), pickle.HIGHEST_PROTOCOL)
         with self._free_child(cancelled) as child:
             reply = child.call(request, timeout, cancelled)
         if reply.error is not None:

@@ -12,7 +12,7 @@ import pypdfium2.raw as pdfium
 from documents import ocr
 from documents.readers.pdf_layout import MARKS, Line
 from documents.readers.pdf_pages import Page
-from documents.readers.pictures import CONFIDENT, confidence, placed
+from documents.readers.pictures import CONFIDENT, confidence, failed, placed, refuse_late
 from documents.text import listed
 from errors import TaskError
 
@@ -74,20 +74,20 @@ class Scans:
             told.append(f"{len(read)} of {count} pages are scans, read by OCR ({ocr.languages()}): {listed(read)}")
         if doubtful := [number for number in read if self._confidence[number] < CONFIDENT]:
             told.append(f"OCR is not sure of what it read on {listed(doubtful)}")
-        if unread := self._of("picture"):
+        if unread := [number for number in self._of("picture") if number not in self._failures]:
             told.append(f"{len(unread)} of {count} pages {self._lack()}: {listed(unread)}")
         if garbled := self._of("garbled"):
             told.append(
                 f"{len(garbled)} of {count} pages were left out, and would need OCR: their fonts do not say which"
                 f" characters they show: {listed(garbled)}"
             )
-        return told + [f"page {number}: {why}" for number, why in sorted(self._failures.items())]
+        return told + failed(self._failures)
 
     def require_text(self) -> None:
         """Refuse a document whose pages hold no text, or that of a stamp on scans at most.
 
         Raises:
-          TaskError: corrupt, empty, needs_ocr.
+          TaskError: corrupt, empty, needs_ocr; timeout where there was no time to read all.
         """
         pictures = sorted([*self._of("picture"), *self._of("garbled")])
         if self._of("text") or self._of("ocr") or len("".join(self._stamps)) > _STAMP:
@@ -96,6 +96,7 @@ class Scans:
             raise TaskError("corrupt", f"the PDF's pages cannot be read ({self._broken[0]})")
         if not pictures:
             raise TaskError("empty", f"the PDF's {self.pages} pages are blank")
+        refuse_late(self._failures, "PDF")
         failures = "".join(f" ({why})" for why in list(self._failures.values())[:1])
         lacking = "OCR found no text in them" if self._confidence else f"text recognition is not installed{failures}"
         if self._failures:
@@ -158,13 +159,23 @@ def _is_scan(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
 
 
 def _recognised(page: pypdfium2.PdfPage) -> tuple[list[Line], float]:
-    """The lines that are read on a page, turned until they make sense, and how sure they are, from 0 to 100."""
+    """The lines that are read on a page, turned until they make sense, and how sure they are, from 0 to 100.
+
+    Raises:
+      ocr.Failed: before anything was read on it.
+    """
     width, height = page.get_size()
     scale = min(_RESOLUTION / 72, _LARGEST / max(width, height, 1))
     best: tuple[list[Line], float] = [], 0.0
     for turn in _QUARTER_TURNS:
-        bitmap = page.render(scale=scale, grayscale=True, rotation=turn)
-        rows = ocr.recognise(_grey(bitmap), round(scale * 72))
+        try:
+            ocr.require_time()  # before the page is drawn, which takes long as well
+            bitmap = page.render(scale=scale, grayscale=True, rotation=turn)
+            rows = ocr.recognise(_grey(bitmap), round(scale * 72))
+        except ocr.Failed:
+            if best[0]:
+                break
+            raise
         sure = confidence(rows)
         if sure > best[1]:
             best = placed(rows, bitmap.height, scale), sure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Iterable
 from statistics import median
 
@@ -36,7 +37,7 @@ class Pictures:
             try:
                 found = ocr.recognise(picture, _RESOLUTION)
             except ocr.Failed as failure:
-                self._failures[number] = str(failure)
+                self._failures.setdefault(number, str(failure))
                 continue
             lines = placed(found, max((row.bottom for row in found), default=0), _RESOLUTION / 72)
             for block in blocks_of(lines, {}, Hyphens(line.text for line in lines), Frame(lines)):
@@ -44,7 +45,7 @@ class Pictures:
             rows += found
         if rows:
             self._confidence[number] = confidence(rows)
-        else:
+        elif number not in self._failures:
             self._unread.append(number)
 
     def warnings(self, count: int) -> list[str]:
@@ -60,22 +61,24 @@ class Pictures:
             if ocr.languages() is None:
                 lack = "hold no text and would need OCR"
             told.append(f"{len(self._unread)} of {count} {nouns} {lack}: {listed(self._unread, self._noun)}")
-        return told + [f"{self._noun} {number}: {why}" for number, why in sorted(self._failures.items())]
+        return told + failed(self._failures, self._noun)
 
     def require_text(self, what: str) -> None:
         """Refuse a document, called `what`, of which nothing but unread pictures is known.
 
         Raises:
-          TaskError: needs_ocr.
+          TaskError: needs_ocr; timeout where there was no time to read all.
         """
-        if self._confidence or not self._unread:
+        unread = sorted([*self._unread, *self._failures])
+        if self._confidence or not unread:
             return
+        refuse_late(self._failures, what)
         lack = "OCR found no text in them"
         if ocr.languages() is None:
             lack = "text recognition is not installed"
         elif self._failures:
             lack = f"text recognition failed ({next(iter(self._failures.values()))})"
-        where = listed(self._unread, self._noun)
+        where = listed(unread, self._noun)
         raise TaskError("needs_ocr", f"the {what} holds no text, only pictures, and {lack}: {where}")
 
 
@@ -87,7 +90,7 @@ def write_pictures(what: str, pictures: Iterable[tuple[str, bytes]], writer: Wri
       pictures: the name of each one's part, and its bytes.
 
     Raises:
-      TaskError: needs_ocr.
+      TaskError: needs_ocr, timeout.
     """
     account, names = Pictures("picture"), dict[str, None]()
     for name, picture in pictures:
@@ -96,6 +99,24 @@ def write_pictures(what: str, pictures: Iterable[tuple[str, bytes]], writer: Wri
             account.read(len(names), [picture], writer)
     account.require_text(f"{what} ({', '.join(map(posixpath.basename, list(names)[:3]))})")
     return account.warnings(len(names))
+
+
+def failed(failures: dict[int, str], noun: str = "page") -> list[str]:
+    """What the submitter is told of failures of text recognition: each reason once, with the numbers it is true of."""
+    numbers = defaultdict[str, list[int]](list)
+    for number, why in sorted(failures.items()):
+        numbers[why].append(number)
+    return [f"{listed(each, noun)}: {why}" for why, each in numbers.items()]
+
+
+def refuse_late(failures: dict[int, str], what: str) -> None:
+    """Refuse a document, called `what`, of which nothing was read, where text recognition would have needed more time.
+
+    Raises:
+      TaskError: timeout.
+    """
+    if ocr.OUT_OF_TIME in failures.values():
+        raise TaskError("timeout", f"the {what} holds no text, only pictures, and no time was left to read them all")
 
 
 def confidence(rows: list[ocr.Row]) -> float:
