@@ -11,6 +11,8 @@ from errors import TaskError
 #: A document that expands to more than this is refused; PostgreSQL's own limit for a value is 1 GB.
 MAX_CHARACTERS = 100_000_000
 
+#: Warnings that a reader gives; of what there are more they are only counted.
+MOST_WARNINGS = 100
 _LISTED_PAGES = 20
 #: Characters that PostgreSQL, JSON or UTF-8 cannot carry, or that no reader of a text can see.
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]")
@@ -38,7 +40,8 @@ class Anchor:
 
 @dataclass(slots=True)
 class Extracted:
-    """A document's text and what was learned on the way. `warnings` are sentences for the submitter."""
+    """A document's text and what was learned on the way. `warnings` are sentences for the submitter, no more
+    than `told` leaves."""
 
     text: str
     anchors: list[Anchor]
@@ -49,6 +52,15 @@ class Extracted:
     properties: dict[str, Any] = field(default_factory=dict)
     unread: bool = False
     """Whether the document has more pages than were to be read at once: then this is all but its text."""
+
+    def __post_init__(self) -> None:
+        self.warnings = told(self.warnings)
+
+
+def told(warnings: list[str]) -> list[str]:
+    """The first `MOST_WARNINGS`, and how many more there are: a mail or an archive can give cause for thousands."""
+    more = len(warnings) - MOST_WARNINGS
+    return [*warnings[:MOST_WARNINGS], f"there are {more:,} more warnings"] if more > 0 else warnings
 
 
 def clean(text: str) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from documents.archive import MAX_INFLATED, Archive, zip_format
 from documents.decoding import decode
 from documents.sniffing import TOLD_BY_BYTES, format_of, named_format
+from documents.text import told
 from errors import TaskError
 
 #: Documents that an archive, with all archives in it, becomes at most.
@@ -25,7 +26,6 @@ _HEAD = 64 * 1024
 _LEFT_BEHIND = re.compile(r"(?:^|/)(?:__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
 _UTF8 = 0x800  # a flag of a member: its name is in UTF-8
 _UNICODE_PATH = 0x7075  # an extra field of Info-ZIP: the member's name in UTF-8
-_TOLD = 20
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Member:
 
 @dataclass(slots=True)
 class Unpacked:
-    """What an archive holds. `warnings` name each member that is not read, with the reason."""
+    """What an archive holds. `warnings` name members that are not read, and why, as far as `told` does."""
 
     members: list[Member] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -76,8 +76,7 @@ def unpack(
     found = unpacking.unpacked
     if not found.members:
         raise unpacking.nothing()
-    if (more := len(found.warnings) - _TOLD) > 0:
-        found.warnings[_TOLD:] = [f"{more} more members of the archive were not read"]
+    found.warnings = told(found.warnings)
     return found
 
 
@@ -108,8 +107,8 @@ class _Unpacking:
         code = next(iter(self._codes)) if len(self._codes) == 1 else "unsupported_format"
         if not self._codes:
             return TaskError("empty", "the archive holds no documents")
-        told = "; ".join(self.unpacked.warnings[:3])
-        return TaskError(code, f"no member of the archive can be read: {told}")
+        reasons = "; ".join(self.unpacked.warnings[:3])
+        return TaskError(code, f"no member of the archive can be read: {reasons}")
 
     @property
     def _is_full(self) -> bool:

@@ -117,6 +117,13 @@ def test_more_attachments_than_anybody_sends_are_not_read(read: Read) -> None:
     assert len(extracted.warnings) == 5
 
 
+def test_warnings_of_a_mail_with_thousands_of_attachments_are_counted(read: Read) -> None:
+    part = "--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename=a\r\n\r\nx\r\n"
+    extracted = read("a.eml", f"Subject: S\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{part * 2000}--b--")
+    assert len(extracted.warnings) == 101
+    assert extracted.warnings[-1] == "there are 1,800 more warnings"
+
+
 def attached(data: bytes, filename: str, subtype: str = "zip") -> bytes:
     message = mail()
     message.add_attachment(data, maintype="application", subtype=subtype, filename=filename)

@@ -113,6 +113,12 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path: Path) -> No
     assert [warning.split(": ")[1] for warning in found.warnings] == ["unsupported_format", "empty", "too_large"]
 
 
+def test_warnings_of_an_archive_are_counted_when_they_are_many(tmp_path: Path) -> None:
+    found = unpacked(tmp_path, archive({"a.txt": TEXT, **{f"{number}.txt": b"" for number in range(150)}}))
+    assert found is not None and len(found.warnings) == 101
+    assert found.warnings[-1] == "there are 50 more warnings"
+
+
 def test_what_systems_leave_behind_is_no_document(tmp_path: Path) -> None:
     junk = dict.fromkeys(("__MACOSX/._a.txt", ".DS_Store", "x/Thumbs.db", "x/desktop.ini", ".git/config"), TEXT)
     assert list(contents(unpacked(tmp_path, archive(junk | {"x/a.txt": TEXT})))) == ["x/a.txt"]
