@@ -181,7 +181,7 @@ class _Walk:
             self._lists.append((first, _NUMERALS.get(node.attributes.get("type") or "", "")))
             self._tight = len(self._lists) > 1
         elif tag == "li":
-            self._label = self._next_label(number_of(node, "value", 0))
+            self._label = self._next_label(number_of(node, "value", -1))
         elif tag == "dd":
             self._tight = True
         if self._notes and (note := self._notes.get(node.attributes.get("id") or "")) is not None:
@@ -226,13 +226,14 @@ class _Walk:
             self._tight = True
 
     def _next_label(self, number: int) -> str:
-        """The label of a list's item, with its own number if it is not 0."""
+        """The label of a list's item, with its own number unless that is below 0."""
         depth = min(len(self._lists), _DEEPEST_LIST)
         indent = "  " * max(depth - 1, 0)
         last, format = self._lists[-1] if self._lists else (None, "")
         if last is not None:
-            self._lists[-1] = number or last + 1, format
-            return f"{indent}{numeral(number or last + 1, format)}. "
+            number = number if number >= 0 else last + 1
+            self._lists[-1] = number, format
+            return f"{indent}{numeral(number, format)}. "
         return f"{indent}- "
 
     def _flush(self) -> None:

@@ -6,6 +6,8 @@ import re
 
 from selectolax.lexbor import LexborNode
 
+from documents.text import require_length
+
 #: Elements without text of the page.
 SKIPPED = frozenset(
     (
@@ -25,6 +27,8 @@ BLOCKS = frozenset(
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 #: Letters and digits of what stands before a title, such as Chapter 7, XXVIII, Appendix A or 第七章.
 _LABEL = re.compile(r"\D{0,10}\d{1,8}\D?|[ivxlc]{1,8}|(?:chapter|part|book|section|appendix)\w{0,8}|第\w{1,6}")
+#: Columns that cells may cover; beyond these each cell is one column wide and one row high. Rows: as in browsers.
+_MOST_COLUMNS, _MOST_ROWS = 1000, 65_534
 SPACES = re.compile(r"[ \t\n\r\f]+")
 
 
@@ -54,33 +58,43 @@ def text_of(node: LexborNode) -> str:
 
 
 def data_table(table: LexborNode) -> list[list[str]]:
-    """The rows of a table that holds data; none for one that merely lays out the page."""
+    """The rows of a table that holds data; none for one that merely lays out the page.
+
+    Raises:
+      TaskError: too_large; before a few cells that cover many make more of them than can be written.
+    """
     if table.css_first("table table, h1, h2, h3, h4, pre, ul ul") is not None:
         return []
     rows = []
-    covered: list[int] = []  # of each column, how many of the next rows a cell from above reaches into
-    for row in table.css("tr"):
-        cells = _cells(row, covered)
+    covered: list[int] = []  # of each column, the first row that no cell from above reaches into
+    group, count = None, 0
+    for number, row in enumerate(table.css("tr")):
+        if row.parent is not None and row.parent.mem_id != group:
+            group = row.parent.mem_id
+            covered.clear()  # no cell reaches from one group of rows into the next
+        cells = _cells(row, number, covered)
         if any(cells):
             rows.append(cells)
+            count += len(cells)
+            require_length(count * len(" | "))
     return rows if rows and max(map(len, rows)) > 1 else []
 
 
-def _cells(row: LexborNode, covered: list[int]) -> list[str]:
+def _cells(row: LexborNode, number: int, covered: list[int]) -> list[str]:
     """The texts of a row's cells, each in its column; nothing in columns that another cell covers."""
     cells: list[str] = []
-    below = [max(count - 1, 0) for count in covered]
     cell = row.child
     while cell is not None:
         if cell.tag in ("td", "th"):
-            while len(cells) < len(covered) and covered[len(cells)]:
+            while len(cells) < len(covered) and covered[len(cells)] > number:
                 cells.append("")
-            width, height = min(max(number_of(cell, "colspan", 1), 1), 50), number_of(cell, "rowspan", 1)
-            below += [0] * (len(cells) + width - len(below))
-            below[len(cells) : len(cells) + width] = [max(height - 1, 0)] * width
+            width = min(max(number_of(cell, "colspan", 1), 1), 50, max(_MOST_COLUMNS - len(cells), 1))
+            height = number_of(cell, "rowspan", 1) or _MOST_ROWS  # 0 is until the last of its group
+            covered += [0] * (len(cells) + width - len(covered))
+            covered[len(cells) : len(cells) + width] = [number + height] * width
             cells += [text_of(cell), *[""] * (width - 1)]
         cell = cell.next
-    covered[:] = below
+    del covered[_MOST_COLUMNS:]
     return cells
 
 

@@ -60,6 +60,14 @@ def test_one_wide_row_makes_no_table_of_a_hundred_million_characters() -> None:
     assert refused.value.code == "too_large"
 
 
+def test_a_few_cells_that_cover_a_page_make_no_table_of_a_hundred_million_characters(read: Read) -> None:
+    covering, row = "<td colspan=50 rowspan=0>x" * 20, "<tr><td>y"
+    started = time.process_time()
+    with pytest.raises(TaskError, match="100,000,000 characters"):
+        read("a.html", f"<html><table><tr>{covering}{row * 60_000}</table>")
+    assert time.process_time() - started < MOST
+
+
 def test_a_number_beyond_all_letters_is_no_longer_than_eight() -> None:
     assert [numeral(number, "lowerLetter") for number in (1, 27, 10**18)] == ["a", "aa", "n" * 8]
 

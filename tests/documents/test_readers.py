@@ -218,6 +218,20 @@ class TestHtml:
     def test_items_are_numbered_as_a_browser_shows_them(self, read) -> None:  # type: ignore[no-untyped-def]
         page = '<ol type="a"><li>x<li value="4">y<li>z</ol><ol type="I" start="9"><li>x<ul><li>y</ul><li>z</ol>'
         assert read("a.html", f"<html>{page}").text == "a. x\nd. y\ne. z\n\nIX. x\n  - y\nX. z"
+        page = "<ol><li>x<li value=0>y<li>z<li value=-1>w</ol>"
+        assert read("a.html", f"<html>{page}").text == "1. x\n0. y\n1. z\n2. w"
+
+    def test_a_cell_reaches_to_the_end_of_its_rows_and_no_further(self, read) -> None:  # type: ignore[no-untyped-def]
+        head = "<thead><tr><th rowspan=9>n<th>m</thead>"
+        page = f"<html><table>{head}<tbody><tr><td rowspan=0>a<td>1<tr><td>2<tr><td>3</tbody><tr><td>b<td>4</table>"
+        rows = ["| n | m |", "| --- | --- |", "| a | 1 |", "|  | 2 |", "|  | 3 |", "| b | 4 |"]
+        assert read("a.html", page).text == "\n".join(rows)
+
+    def test_cells_in_thousands_of_columns_are_kept(self, read) -> None:  # type: ignore[no-untyped-def]
+        wide = "<td colspan=50 rowspan=0>x" * 3000
+        text = read("a.html", f"<html><table><tr>{wide}<tr>{'<td>y' * 9}</table>").text
+        assert (text.count("x"), text.count("y")) == (3000, 9)
+        assert len(text.split("\n")[0].split("|")) < 5000
 
     def test_its_properties_are_known(self, read) -> None:  # type: ignore[no-untyped-def]
         head = '<title>T</title><meta name="Author" content="Ada  L."><meta name="description" content="About.">'
