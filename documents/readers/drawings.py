@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -60,15 +61,17 @@ def _labels(series: etree._Element) -> dict[int, str]:
         levels = [_points(level) for level in holder.iter("{*}lvl")]
         if not levels:
             found.update(_points(holder))
+        outer = [(level, sorted(level)) for level in reversed(levels[1:])]
         for place in sorted(levels[0]) if levels else ():
-            above = (_before(level, place) for level in reversed(levels[1:]))
+            above = (_before(place, *level) for level in outer)
             found[place] = " ".join(filter(None, (*above, levels[0][place])))
     return found
 
 
-def _before(level: dict[int, str], place: int) -> str:
+def _before(place: int, level: dict[int, str], begins: list[int]) -> str:
     """The label of an outer level that covers a point: the last one that begins there or before."""
-    return level.get(max((begin for begin in level if begin <= place), default=-1), "")
+    at = bisect_right(begins, place)
+    return level[begins[at - 1]] if at else ""
 
 
 def _values(series: etree._Element) -> dict[int, str]:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from lxml import etree
 
-from documents.readers import pdf_rules
+from documents.readers import drawings, pdf_rules
 from documents.readers.html import declared_encoding
 from documents.readers.numerals import numeral
 from documents.readers.pdf_code import Code
@@ -65,6 +66,14 @@ def test_a_few_cells_that_cover_a_page_make_no_table_of_a_hundred_million_charac
     started = time.process_time()
     with pytest.raises(TaskError, match="100,000,000 characters"):
         read("a.html", f"<html><table><tr>{covering}{row * 60_000}</table>")
+    assert time.process_time() - started < MOST
+
+
+def test_labels_of_a_chart_in_two_levels_are_found_by_halves() -> None:
+    level = "".join(f'<pt idx="{at}"><v>{at}</v></pt>' for at in range(30_000))
+    series = etree.fromstring(f"<ser><cat><lvl>{level}</lvl><lvl>{level}</lvl></cat></ser>")
+    started = time.process_time()
+    assert drawings._labels(series)[29_999] == "29999 29999"
     assert time.process_time() - started < MOST
 
 
