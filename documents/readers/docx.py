@@ -25,7 +25,7 @@ from documents.readers.office_xml import (
     stream,
     value_of,
 )
-from documents.readers.pictures import write_pictures
+from documents.readers.pictures import pictures_in, write_pictures
 from documents.readers.symbols import symbol
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
@@ -58,18 +58,17 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         reader.notes()
         warnings = []
         if not reader.writer.length:
-            warnings = write_pictures("document", _pictures(archive, main, data), reader.writer)
+            parts = _pictures(data, main, relations(archive, main))
+            warnings = write_pictures("document", pictures_in(archive, parts), reader.writer)
         return reader.writer.finish("docx", warnings=warnings, properties=properties_of(archive))
 
 
-def _pictures(archive: Archive, main: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The pictures of a document in their order, as Word and as older programs refer to them."""
-    known = relations(archive, main)
+def _pictures(data: bytes, main: str, known: dict[str, Relation]) -> Iterator[str]:
+    """The parts of a document's pictures in their order, as Word and as older programs refer to them."""
     for block in stream(data, main, "body"):
         for element in block.iter("{*}blip", "{*}imagedata"):
-            relation = known.get(reference_of(element, "embed") or reference_of(element))
-            if relation and relation.target in archive:
-                yield relation.target, archive.read(relation.target)
+            if relation := known.get(reference_of(element, "embed") or reference_of(element)):
+                yield relation.target
 
 
 class _Reader:

@@ -17,7 +17,7 @@ from documents.decoding import decode
 from documents.readers.epub_contents import Contents, Levels, control_file, navigation, places_of
 from documents.readers.html import declared_encoding, opened, tree_of, write_tree
 from documents.readers.office_xml import children_of, name_of, parse
-from documents.readers.pictures import write_pictures
+from documents.readers.pictures import pictures_in, write_pictures
 from documents.text import Extracted, Writer
 from errors import TaskError
 
@@ -62,7 +62,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         writer = _written(pages, contents)
         warnings = list(reader.warnings)
         if not writer.length:
-            warnings += write_pictures("e-book", reader.pictures(pages), writer)
+            warnings += write_pictures("e-book", pictures_in(archive, _pictures(pages)), writer)
     return writer.finish("epub", warnings=warnings, properties=_properties(package))
 
 
@@ -84,6 +84,15 @@ def _written(pages: list[tuple[str, str]], contents: Contents) -> Writer:
     return writer
 
 
+def _pictures(pages: list[tuple[str, str]]) -> Iterator[str]:
+    """The parts of the pictures on pages in their order."""
+    for page, html in pages:
+        for image in tree_of(html).css("img, image"):
+            attributes = image.attributes
+            target = attributes.get("src") or attributes.get("xlink:href") or attributes.get("href") or ""
+            yield posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(target)))
+
+
 class _Reader:
     """Takes the pages of a book out of its archive."""
 
@@ -100,16 +109,6 @@ class _Reader:
         decoded = decode(data, declared_encoding(data) or self._encoding)
         self.warnings.update(dict.fromkeys(f"{posixpath.basename(part)}: {each}" for each in decoded.warnings))
         return opened(decoded.text)
-
-    def pictures(self, pages: list[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
-        """The pictures on pages in their order."""
-        for page, html in pages:
-            for image in tree_of(html).css("img, image"):
-                attributes = image.attributes
-                target = attributes.get("src") or attributes.get("xlink:href") or attributes.get("href") or ""
-                part = posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(target)))
-                if part in self._archive:
-                    yield part, self._archive.read(part)
 
     def contents(self, items: Iterable[_Item]) -> Contents:
         """The table of contents: the newer one that has any lines. A book can be read without."""

@@ -15,7 +15,7 @@ from documents.archive import Archive
 from documents.readers.code import is_code_style, is_monospaced
 from documents.readers.numerals import numeral
 from documents.readers.office_xml import child_of, children_of, name_of, parse, stream, value_of
-from documents.readers.pictures import write_pictures
+from documents.readers.pictures import pictures_in, write_pictures
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 
@@ -64,17 +64,15 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         reader.finish_notes()
         warnings = []
         if not reader.writer.length:
-            warnings = write_pictures("document", _pictures(archive, data), reader.writer)
+            warnings = write_pictures("document", pictures_in(archive, _pictures(data)), reader.writer)
         return reader.writer.finish("odt", warnings=warnings, properties=_properties(archive))
 
 
-def _pictures(archive: Archive, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The pictures of a document in their order."""
+def _pictures(data: bytes) -> Iterator[str]:
+    """The parts of a document's pictures in their order."""
     for block in stream(data, _MAIN, "text", "body"):
         for image in block.iter("{*}image"):
-            part = posixpath.normpath(value_of(image, "href") or "")
-            if part in archive:
-                yield part, archive.read(part)
+            yield posixpath.normpath(value_of(image, "href") or "")
 
 
 def _styles(archive: Archive, part: str) -> Iterator[etree._Element]:

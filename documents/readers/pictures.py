@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from statistics import median
 
 from documents import ocr
+from documents.archive import Archive
 from documents.readers.pdf_layout import Frame, Hyphens, Line, blocks_of
 from documents.text import Writer, listed
 from errors import TaskError
@@ -83,21 +84,20 @@ class Pictures:
 
 
 def write_pictures(what: str, pictures: Iterable[tuple[str, bytes]], writer: Writer) -> list[str]:
-    """Write what the pictures of a document without text say, each once. Returns what the submitter is told.
+    """Write what the pictures of a document without text say. Returns what the submitter is told.
 
     Parameters:
       what: the document is called.
-      pictures: the name of each one's part, and its bytes.
+      pictures: the name of each one, and its bytes.
 
     Raises:
       TaskError: needs_ocr, timeout.
     """
-    account, names = Pictures("picture"), dict[str, None]()
+    account, names = Pictures("picture"), list[str]()
     for name, picture in pictures:
-        if name not in names:
-            names[name] = None
-            account.read(len(names), [picture], writer)
-    account.require_text(f"{what} ({', '.join(map(posixpath.basename, list(names)[:3]))})")
+        names.append(name)
+        account.read(len(names), [picture], writer)
+    account.require_text(f"{what} ({', '.join(map(posixpath.basename, names[:3]))})")
     return account.warnings(len(names))
 
 
@@ -117,6 +117,11 @@ def refuse_late(failures: dict[int, str], what: str) -> None:
     """
     if ocr.OUT_OF_TIME in failures.values():
         raise TaskError("timeout", f"the {what} holds no text, only pictures, and no time was left to read them all")
+
+
+def pictures_in(archive: Archive, parts: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """The pictures that a document refers to, each once however often it does; inflated as they are asked for."""
+    return ((part, archive.read(part)) for part in dict.fromkeys(parts) if part in archive)
 
 
 def confidence(rows: list[ocr.Row]) -> float:

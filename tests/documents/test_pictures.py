@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from documents import ocr
+from documents.archive import Archive
 from errors import TaskError
 from tests.documents import books, office, samples, scans
 from tests.documents.reading import Read, pages
@@ -33,23 +35,23 @@ def docx(pictures: Sequence[bytes], text: str = "") -> bytes:
 
 
 def odt(pictures: Sequence[bytes], text: str = "") -> bytes:
-    """Pictures as LibreOffice places them."""
+    """Pictures as LibreOffice places them, and the first one once more."""
     frames = "".join(
         f'<text:p><draw:frame><draw:image l:href="Pictures/{number}.png" xmlns:l="l"/></draw:frame></text:p>'
-        for number in range(1, len(pictures) + 1)
+        for number in [*range(1, len(pictures) + 1), *([1] if pictures else [])]
     )
     media = {f"Pictures/{number}.png": data for number, data in enumerate(pictures, 1)}
     return books.odt(f"<text:p>{text}</text:p>{frames}", media)
 
 
 def epub(pictures: Sequence[bytes], text: str = "") -> bytes:
-    """A book with a picture on each page, by turns as HTML and as SVG refer to it."""
+    """A book with a picture on each page, by turns as HTML and as SVG refer to it, and the first one once more."""
     bodies, media = {}, {}
     for number, data in enumerate(pictures, 1):
         svg = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="x"><image xlink:href="i/{number}%2B.png"/></svg>'
         bodies[f"{number}.xhtml"] = f'<img src="i/{number}+.png"/>' if number % 2 else svg
         media[f"OEBPS/i/{number}+.png"] = data
-    return books.epub({**bodies, "z.xhtml": f"<p>{text}</p>"}, more=media)
+    return books.epub({**bodies, "z.xhtml": f'<p>{text}</p><img src="i/1+.png"/>'}, more=media)
 
 
 def pptx(pictures: Sequence[bytes], text: str = "") -> bytes:
@@ -101,6 +103,17 @@ class TestWithoutTesseract:
     def test_neither_text_nor_pictures_is_empty(self, read: Read, format: str) -> None:
         with pytest.raises(TaskError, match="empty: "):
             read(f"a.{format}", FORMATS[format]([]) if format != "pptx" else office.pptx([""]))
+
+
+@pytest.mark.parametrize("format", ["docx", "odt", "epub"])
+def test_a_picture_is_inflated_once_however_often_it_is_referred_to(
+    read: Read, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, take = Counter[str](), Archive.read
+    monkeypatch.setattr(Archive, "read", lambda archive, name: taken.update([name]) or take(archive, name))
+    with pytest.raises(TaskError, match="needs_ocr"):
+        read(f"a.{format}", FORMATS[format]([BLANK, BLANK + b"2"]))
+    assert [count for name, count in taken.items() if name.endswith(".png")] == [1, 1]
 
 
 @pytest.mark.usefixtures("tesseract")
