@@ -54,11 +54,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         items = _items(package, posixpath.dirname(part))
         reader = _Reader(archive, encoding)
         contents = reader.contents(items.values())
-        pages = [
-            (item.part, reader.page(item.part))
-            for reference in children_of(package, "spine")
-            if (item := items.get(reference.get("idref") or "")) and item.media in _PAGES and not item.is_navigation
-        ]
+        pages = [(part, reader.page(part)) for part in _spine(package, items)]
         writer = _written(pages, contents)
         warnings = list(reader.warnings)
         if not writer.length:
@@ -150,6 +146,12 @@ def _items(package: etree._Element, folder: str) -> dict[str, _Item]:
         media = (item.get("media-type") or "").strip().lower()
         items[item.get("id") or ""] = _Item(part, media, "nav" in (item.get("properties") or "").split())
     return items
+
+
+def _spine(package: etree._Element, items: dict[str, _Item]) -> dict[str, None]:
+    """The parts of the book's pages in the order in which they are read, each once however often it is listed."""
+    listed = (items.get(reference.get("idref") or "") for reference in children_of(package, "spine"))
+    return dict.fromkeys(item.part for item in listed if item and item.media in _PAGES and not item.is_navigation)
 
 
 def _properties(package: etree._Element) -> dict[str, str]:

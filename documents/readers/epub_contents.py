@@ -102,7 +102,7 @@ def places_of(tree: LexborHTMLParser, entries: list[Entry]) -> list[Place]:
     nodes.setdefault(entries[0].fragment, tree.body)
     found = [(nodes[entry.fragment], entry) for entry in entries if entry.fragment in nodes]
     last = {node.mem_id: entry for node, entry in found}
-    titles = {letters_of(text_of(node)): HEADINGS[node.tag or ""] for node in tree.css(", ".join(HEADINGS))}
+    titles = {letters_of(text_of(node)): HEADINGS[node.tag or ""] for node in _headings(tree)}
     return [
         Place(
             node,
@@ -111,6 +111,15 @@ def places_of(tree: LexborHTMLParser, entries: list[Entry]) -> list[Place]:
         )
         for node, entry in found
     ]
+
+
+def _headings(tree: LexborHTMLParser) -> Iterator[LexborNode]:
+    """The headings of a page that lie in no other, whose text would be theirs once more."""
+    selector, inner = ", ".join(HEADINGS), set[int]()
+    for node in tree.css(selector):
+        if node.mem_id not in inner:
+            inner.update(each.mem_id for each in node.css(selector))
+            yield node
 
 
 def _heading_at(node: LexborNode) -> int | None:

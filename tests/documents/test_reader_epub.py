@@ -39,6 +39,11 @@ def test_the_spine_orders_the_pages_and_the_contents_are_no_text(read: Read) -> 
     assert extracted.text == "## One\n\n## Two"
 
 
+def test_a_page_is_read_once_however_often_the_spine_lists_it(read: Read) -> None:
+    pages = {"a.xhtml": "<h2>One</h2>", "b.xhtml": "<h2>Two</h2>"}
+    assert read("a.epub", epub(pages, ["b.xhtml", "a.xhtml", "b.xhtml"])).text == "## Two\n\n## One"
+
+
 def test_elements_that_close_at_once_swallow_nothing(read: Read) -> None:
     body = '<p><a id="p1" title="a > b"/>One<br/>line</p><script src="x.js"/><p>Two<img src="y"/></p>'
     more = {"OEBPS/a.xhtml": page(body, "<title/>")}
