@@ -5,7 +5,10 @@ from __future__ import annotations
 _CHINESE = "零一二三四五六七八九"
 #: After z come aa and bb; a number that would take more letters than this is a broken one.
 _MOST_LETTERS = 8
-_HUNDREDS = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"))
+_ROMAN = (
+    *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl")),
+    *((10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i")),
+)
 
 
 def numeral(number: int, format: str) -> str:
@@ -29,7 +32,7 @@ def _roman(number: int) -> str:
     if number > 3999:
         return str(number)
     result = ""
-    for value, letters in (*_HUNDREDS, (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i")):
+    for value, letters in _ROMAN:
         result += letters * (number // value)
         number %= value
     return result

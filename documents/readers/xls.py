@@ -69,6 +69,7 @@ def _fails(records: list[bytes], count: int) -> bool:
     return False
 
 
+# Put in place of xlrd's own, which has no hooks; nothing else in a child uses it.
 xlrd.book.unpack_SST_table = _strings
 # What the names of ranges stand for is of no use here, and formulas that xlrd does not know would end it.
 Book.names_epilogue = lambda _: None
