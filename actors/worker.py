@@ -16,7 +16,7 @@ from actors.middleware import worker_middleware
 from broker.rabbitmq import RabbitBroker
 from models import database
 from settings import service_settings, settings
-from tasks import unit
+from tasks import process, unit
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,7 @@ def boot() -> None:
     logs.configure(service_settings())
     connect()
     assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware(), AHEAD))
+    process.settle()
 
 
 def connect() -> None:

@@ -8,7 +8,7 @@ from api.requests import THREADS
 from broker.rabbitmq import RabbitBroker
 from models import database
 from settings import service_settings
-from tasks import unit
+from tasks import process, unit
 
 _settings = service_settings()
 logs.configure(_settings)
@@ -17,3 +17,4 @@ _broker = RabbitBroker(_settings.rabbitmq_urls, _settings.queue_type)
 _broker.publisher.start()
 unit.use_broker(_broker)
 app = create_app(_settings)
+process.settle()

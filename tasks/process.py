@@ -1,12 +1,16 @@
-"""Who this process is: an id made at its start, since host names and process ids are reused on a PaaS."""
+"""This process: its id, made at its start since host names and process ids are reused on a PaaS; and its garbage."""
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from uuid import UUID
 
 from models.base import new_id
+
+#: New objects after which Python looks for garbage in circles: after its own 700, it would many times a second.
+NEW_OBJECTS = 20_000
 
 _id: tuple[int, UUID] | None = None
 
@@ -28,3 +32,10 @@ def adopt(identity: UUID) -> None:
 def process_name() -> str:
     """Host and process, for people."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def settle() -> None:
+    """Note that this process is complete: what it has loaded by now stays, and is not looked through again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
