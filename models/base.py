@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -47,6 +48,15 @@ _last = 0
 def rfc3339(moment: datetime) -> str:
     """A time as every answer shows it: in UTC, whatever the time zone of the database is."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def json_of(value: Any) -> str:
+    """A value as PostgreSQL is sent it in one parameter; ids and times become text.
+
+    Many rows at once are a list of objects, which `json_to_recordset` takes apart: as arrays, or as VALUES, each of
+    their fields would be an expression of its own to write and to parse.
+    """
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def new_id() -> uuid.UUID:

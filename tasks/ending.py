@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sqlalchemy import text
 
 import metrics
 from errors import CODES, TaskError
+from models.base import json_of
 from tasks import callbacks, dependencies, dispatch, shard_repair
 from tasks.dependencies import Orphan
 from tasks.lifecycle import Status, sources, target
@@ -101,12 +101,7 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     rows = unit.session.execute(
         _END,
         {
-            "ids": [each.task_id for each in ends],
-            "attempts": [each.attempt for each in ends],
-            "workers": [each.worker for each in ends],
-            "results": [json_of(each.result) for each in ends],
-            "errors": [json_of(each.error) for each in ends],
-            "units": [each.units for each in ends],
+            "ends": json_of([_fields(each) for each in ends]),
             "sources": list(sources(transition)),
             "target": target(transition),
         },
@@ -118,6 +113,17 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     _count_down_batches(unit, rows)
     callbacks.owe_for_tasks(unit, rows)
     return rows
+
+
+def _fields(end: End) -> dict[str, Any]:
+    return {
+        "task_id": end.task_id,
+        "attempt": end.attempt,
+        "worker": end.worker,
+        "result": end.result,
+        "error": end.error,
+        "units": end.units,
+    }
 
 
 def _count(unit: Unit, row: Any) -> None:
@@ -142,11 +148,6 @@ def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
             callbacks.owe_for_batch(unit, batch_id, batch.run, batch.callback_url)
 
 
-def json_of(value: dict[str, Any] | None) -> str | None:
-    """A JSON column's value, as PostgreSQL is sent it."""
-    return None if value is None else json.dumps(value, ensure_ascii=False)
-
-
 _END = text(
     f"""
     WITH ended AS (
@@ -164,24 +165,24 @@ _END = text(
             worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}', shards = 0
         FROM (
             -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
-            SELECT found.*, given.units, CAST(given.result AS jsonb), CAST(given.error AS jsonb)
+            SELECT found.*, given.units, given.result, given.error
             FROM (
-                SELECT * FROM unnest(
-                    CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:workers AS uuid[]),
-                    CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:units AS integer[])
-                ) AS each(id, attempt, worker, result, error, units) ORDER BY id
+                SELECT * FROM json_to_recordset(CAST(:ends AS json)) AS each(
+                    task_id uuid, attempt integer, worker uuid, result jsonb, error jsonb, units integer)
+                ORDER BY task_id
             ) AS given CROSS JOIN LATERAL (
                 SELECT own.id, own.shards,
                     CASE WHEN own.shards > 0 THEN own.stage_started_at ELSE own.claimed_at END AS begun_at
                 FROM tasks AS own
-                WHERE own.id = given.id AND own.status = ANY(CAST(:sources AS text[]))
+                WHERE own.id = given.task_id AND own.status = ANY(CAST(:sources AS text[]))
                     AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
                 FOR UPDATE OF own
             ) AS found
         ) AS held
         WHERE t.id = held.id
-        RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url, t.payload,
+        RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url,
             t.metadata, t.result, t.error, t.retries, t.run, held.shards,
+            coalesce(t.result->>'document_id', t.payload->>'document_id') AS document_id,
             extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
             extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds
     ), unlocked AS (

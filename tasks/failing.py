@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 import metrics
 from errors import TaskError
+from models.base import json_of
 from settings import settings
 from tasks import concurrency, ending, shard_repair, shards
 from tasks.claim import Claim
@@ -85,7 +86,7 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
     crashed = failure.error.code == "worker_crashed"
     held = failure.claim
     delay = timedelta(seconds=backoff(held.crashes if crashed else held.errors, failure.error.retry_after))
-    error = ending.json_of(error_fields(failure.error, held.stage))
+    error = json_of(error_fields(failure.error, held.stage))
     if held.shard:
         return shards.put_off(unit, held, delay, crashed=crashed, error=error)
     row = unit.session.execute(

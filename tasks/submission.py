@@ -21,11 +21,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from broker.topology import PRIORITIES
 from models import Batch, Task
-from models.base import new_id
+from models.base import json_of, new_id
 from settings import settings
 from tasks import dependencies, dispatch, ending, idempotency
 from tasks.dependencies import Unknown
@@ -271,7 +271,7 @@ def _write(unit: Unit, rows: list[dict[str, Any]]) -> None:
         row["status"] = target("defer" if deferred else "submit")
         fits = row["status"] == Status.QUEUED and room.take(row["queue"], row["priority"], row["kb_id"])
         row |= {"published_at": now if fits else None, "publications": int(fits)}
-    unit.session.execute(insert(Task), rows)
+    unit.session.execute(_INSERT, {"rows": json_of(rows)})
     dispatch.publish(unit, [SimpleNamespace(**row, attempt=0) for row in rows if row["published_at"]])
     ending.orphan(unit, orphans)
 
@@ -288,7 +288,7 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "batch_id": batch_id,
         "priority": PRIORITIES[submission.priority],
         "payload": submission.payload,
-        "details": submission.metadata,
+        "metadata": submission.metadata,
         "callback_url": submission.callback_url,
         "retry_limit": settings().max_retry_attempts if limit is None else limit,
         "timeout": submission.timeout or settings().task_timeout,
@@ -316,3 +316,17 @@ def obstacle(value: object, depth: int = 0) -> str | None:
         parts = chain(value, value.values()) if isinstance(value, dict) else value
         return next((found for part in parts if (found := obstacle(part, depth + 1)) is not None), None)
     return None
+
+
+_COLUMNS = (
+    "id, task_type, kb_id, subject, batch_id, priority, payload, metadata, callback_url, retry_limit, timeout, run_at, "
+    "expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for, created_at, due_at, status, "
+    "published_at, publications"
+)
+
+_INSERT = text(
+    f"""
+    INSERT INTO tasks ({_COLUMNS})
+    SELECT {_COLUMNS} FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json))
+    """
+)

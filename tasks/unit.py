@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 import metrics
 from models import database
+from models.base import json_of
 from tasks.process import process_id
 
 log = structlog.get_logger(__name__)
@@ -82,12 +83,12 @@ class Unit:
             _ADD_TALLIES,
             {
                 "worker": process_id(),
-                "metrics": [metric for (metric, _), _ in tallies],
-                "labels": [labels for (_, labels), _ in tallies],
-                "counts": [n for _, (n, _, _) in tallies],
-                "sums": [total for _, (_, total, _) in tallies],
-                # As text: PostgreSQL has no array of arrays of different lengths.
-                "buckets": ["{" + ",".join(map(str, buckets)) + "}" for _, (_, _, buckets) in tallies],
+                "tallies": json_of(
+                    [
+                        {"metric": metric, "labels": labels, "count": count, "sum": total, "buckets": buckets}
+                        for (metric, labels), (count, total, buckets) in tallies
+                    ]
+                ),
             },
         )
 
@@ -111,11 +112,9 @@ class Unit:
 _ADD_TALLIES = text(
     """
     INSERT INTO tallies (worker_id, metric, labels, count, sum, buckets)
-    SELECT :worker, metric, labels, n, total, CAST(buckets AS bigint[])
-    FROM unnest(
-        CAST(:metrics AS text[]), CAST(:labels AS text[]), CAST(:counts AS bigint[]), CAST(:sums AS float[]),
-        CAST(:buckets AS text[])
-    ) AS each(metric, labels, n, total, buckets)
+    SELECT :worker, each.*
+    FROM json_to_recordset(CAST(:tallies AS json)) AS each(
+        metric text, labels text, count bigint, sum float, buckets bigint[])
     ORDER BY metric, labels
     ON CONFLICT (worker_id, metric, labels) DO UPDATE SET
         count = tallies.count + excluded.count,

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import metrics
+from models.base import json_of
 from models.task import READY
 from settings import settings
 from tasks import concurrency, dispatch, ending, shard_repair, shards, submission
@@ -30,7 +31,7 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
     """
     stages = all_stages()
     queues = sorted({stages[each.stage].queue for each in wanted})
-    wishes = {"ids": [each.task_id for each in wanted], "stages": [each.stage for each in wanted]}
+    wishes = {"wishes": json_of([{"task_id": each.task_id, "stage": each.stage} for each in wanted])}
     places = concurrency.places(unit) if concurrency.is_short() else None
     rows = _take(unit, wishes, queues, places)
     if not rows and places is None and (places := concurrency.places(unit)) is not None:
@@ -109,9 +110,9 @@ def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
             each.result["batch_id"] = str(submission.submit_members(unit, each.claim.task_id, each.members))
     going_on = [each for each in done if _goes_on(each)]
     ended = [each for each in done if not _goes_on(each)]
+    worker = process_id()
     own = _next_stage(unit, going_on) | ending.complete(
-        unit,
-        [End(each.claim.task_id, each.claim.attempt, process_id(), each.result, units=each.units) for each in ended],
+        unit, [End(each.claim.task_id, each.claim.attempt, worker, each.result, units=each.units) for each in ended]
     )
     if over := [each.claim.task_id for each in done if each.claim.joins and each.claim.task_id in own]:
         shard_repair.forget(unit.session, over)
@@ -146,21 +147,10 @@ def timings(session: Session, claim: Claim) -> dict[str, float]:
 def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     if not done:
         return set()
-    nexts = []
-    for each in done:
-        kind = task_type(each.claim.task_type)
-        following = kind.after(each.claim.stage)
-        assert following is not None
-        nexts.append((following.name, following.queue, kind.progress(following.name, 0)))
     rows = unit.session.execute(
         _ADVANCE,
         {
-            "ids": [each.claim.task_id for each in done],
-            "attempts": [each.claim.attempt for each in done],
-            "units": [each.units for each in done],
-            "stages": [name for name, _, _ in nexts],
-            "queues": [queue for _, queue, _ in nexts],
-            "progress": [progress for _, _, progress in nexts],
+            "done": json_of([_following(each) for each in done]),
             "worker": process_id(),
             "sources": list(sources("advance")),
             "target": target("advance"),
@@ -170,6 +160,20 @@ def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
         unit.count(metrics.SUCCESS, row.done_stage)
         unit.observe(metrics.PROCESSING, row.done_stage, value=row.seconds)
     return {row.id for row in rows}
+
+
+def _following(done: Advance) -> dict[str, Any]:
+    kind = task_type(done.claim.task_type)
+    stage = kind.after(done.claim.stage)
+    assert stage is not None
+    return {
+        "task_id": done.claim.task_id,
+        "attempt": done.claim.attempt,
+        "units": done.units,
+        "stage": stage.name,
+        "queue": stage.queue,
+        "progress": kind.progress(stage.name, 0),
+    }
 
 
 def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
@@ -182,13 +186,18 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
     rows = unit.session.execute(
         _REPORT,
         {
-            "ids": [held.task_id for held, _, _ in whole],
-            "attempts": [held.attempt for held, _, _ in whole],
-            "done": [done for _, done, _ in whole],
-            "units": [units for _, _, units in whole],
-            "progress": [
-                task_type(held.task_type).progress(held.stage, done / max(units, 1)) for held, done, units in whole
-            ],
+            "reports": json_of(
+                [
+                    {
+                        "task_id": held.task_id,
+                        "attempt": held.attempt,
+                        "units": units,
+                        "done": done,
+                        "progress": task_type(held.task_type).progress(held.stage, done / max(units, 1)),
+                    }
+                    for held, done, units in whole
+                ]
+            ),
             "worker": process_id(),
         },
     )
@@ -202,15 +211,17 @@ def still_held(session: Session) -> set[Key]:
     return {(row.id, None, row.attempt) for row in rows} | shards.held(session)
 
 
+_WISHES = "json_to_recordset(CAST(:wishes AS json)) AS wish(task_id uuid, stage text)"
+
 _CLAIM = text(
     f"""
     WITH free AS (
         -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
         SELECT found.* FROM (
-            SELECT DISTINCT * FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage) ORDER BY id
+            SELECT DISTINCT * FROM {_WISHES} ORDER BY task_id
         ) AS wanted CROSS JOIN LATERAL (
             SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t
-            WHERE t.id = wanted.id AND t.stage = wanted.stage
+            WHERE t.id = wanted.task_id AND t.stage = wanted.stage
                 AND t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
                 AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
                 AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
@@ -249,9 +260,9 @@ _GIVE_BACK = text(
     f"""
     UPDATE tasks AS t SET published_at = NULL, publications = 0
     FROM (
-        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:stages AS text[])) AS wish(id, stage)
+        SELECT own.id FROM {_WISHES}
         JOIN tasks AS own
-            ON own.id = wish.id AND own.stage = wish.stage AND {READY.replace("worker_id", "own.worker_id")}
+            ON own.id = wish.task_id AND own.stage = wish.stage AND {READY.replace("worker_id", "own.worker_id")}
         ORDER BY own.id FOR UPDATE OF own
     ) AS refused
     WHERE t.id = refused.id
@@ -284,10 +295,8 @@ _ADVANCE = text(
     FROM (
         SELECT held.id, held.stage AS done_stage,
             CASE WHEN held.shards > 0 THEN held.stage_started_at ELSE held.claimed_at END AS begun_at, given.*
-        FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:units AS integer[]),
-            CAST(:stages AS text[]), CAST(:queues AS text[]), CAST(:progress AS float[])
-        ) AS given(task_id, attempt, units, stage, queue, progress)
+        FROM json_to_recordset(CAST(:done AS json)) AS given(
+            task_id uuid, attempt integer, units integer, stage text, queue text, progress float)
         JOIN tasks AS held ON held.id = given.task_id
         WHERE held.attempt = given.attempt AND held.worker_id = :worker
             AND held.status = ANY(CAST(:sources AS text[]))
@@ -303,11 +312,9 @@ _REPORT = text(
     UPDATE tasks AS t SET
         units = given.units, units_done = given.done, progress = greatest(t.progress, given.progress)
     FROM (
-        SELECT given.* FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:done AS integer[]),
-            CAST(:units AS integer[]), CAST(:progress AS float[])
-        ) AS given(id, attempt, done, units, progress)
-        JOIN tasks AS own ON own.id = given.id AND own.attempt = given.attempt AND own.worker_id = :worker
+        SELECT own.id, given.* FROM json_to_recordset(CAST(:reports AS json)) AS given(
+            task_id uuid, attempt integer, units integer, done integer, progress float)
+        JOIN tasks AS own ON own.id = given.task_id AND own.attempt = given.attempt AND own.worker_id = :worker
         ORDER BY own.id FOR UPDATE OF own
     ) AS given
     WHERE t.id = given.id
