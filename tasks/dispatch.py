@@ -299,18 +299,24 @@ _REFILL = text(
                 LIMIT greatest(0, least(level.room, share.places - share.taken))
             ) AS oldest
         ) AS next
+    ), resume AS MATERIALIZED (
+        SELECT queue, CASE WHEN max(place) < :kbs_at_once THEN '' ELSE max(kb) END AS after FROM kbs GROUP BY queue
     ), picked AS MATERIALIZED (
-        SELECT tasks.id FROM tasks JOIN ranked USING (id) JOIN level ON
+        -- num_nulls and not IS NULL: to each of these rows PostgreSQL could otherwise walk through all that wait.
+        SELECT own.id
+        FROM ranked JOIN level ON
             level.queue = ranked.queue AND level.priority = ranked.priority AND ranked.rank <= level.room
-        WHERE published_at IS NULL AND {READY}
-        FOR UPDATE OF tasks SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT t.id FROM tasks AS t
+            WHERE t.id = ranked.id AND num_nulls(t.published_at, t.worker_id) = 2
+                AND t.status IN ('queued', 'processing')
+            FOR UPDATE SKIP LOCKED
+        ) AS own
     )
     UPDATE tasks AS t SET published_at = now(), publications = publications + 1
     FROM picked WHERE t.id = picked.id
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, (
-        SELECT CASE WHEN max(kbs.place) < :kbs_at_once THEN '' ELSE max(kbs.kb) END
-        FROM kbs WHERE kbs.queue = t.queue
-    ) AS resume_after
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout,
+        (SELECT after FROM resume WHERE resume.queue = t.queue) AS resume_after
     """
 )
 

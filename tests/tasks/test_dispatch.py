@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from dramatiq import Message
+from sqlalchemy import text
 
 from broker.publisher import Unpublished
 from errors import TaskError
@@ -98,6 +99,19 @@ def test_no_kb_starves_where_more_wait_than_a_window_holds(desk: Desk) -> None:
         served |= shares(desk).keys()
         desk.sql("UPDATE tasks SET status = 'completed' WHERE published_at IS NOT NULL")
     assert len(served) == KBS_AT_ONCE * 2
+
+
+def test_a_refill_reads_few_rows_though_postgresql_knows_nothing_yet_of_a_backlog_of_many_kbs(desk: Desk) -> None:
+    kbs, each_has = 100, 20
+    for number in range(kbs):
+        desk.submit(each_has, kb_id=f"kb{number:04}")
+    desk.sql("UPDATE tasks SET published_at = NULL")
+    fetched = text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tasks'")
+    with unit_of_work() as each:
+        before = each.session.execute(fetched).scalar_one()
+        assert dispatch.refill(each, ["default"]) == WINDOW
+        # For each that it takes, all that wait: that would be 400,000 and more.
+        assert each.session.execute(fetched).scalar_one() - before < 5 * kbs * each_has
 
 
 def test_no_priority_starves_while_more_urgent_tasks_come_all_the_time(desk: Desk) -> None:
