@@ -11,6 +11,8 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
+from models.connection import Connection, use_prepared
+
 _engine: Engine | None = None
 
 
@@ -29,7 +31,9 @@ def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_recycle=1800,
+        use_native_hstore=False,  # none is used, and to ask for its types costs each new connection a query
         connect_args={
+            "connection_factory": Connection,
             "application_name": application_name,
             "connect_timeout": 5,
             # A peer that vanished without a word is noticed in half a minute, not in two hours.
@@ -40,6 +44,7 @@ def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
         },
     )
     event.listen(_engine, "checkout", _refuse_closed)
+    use_prepared(_engine)
     return _engine
 
 

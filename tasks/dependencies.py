@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.base import new_id
+from models.connection import prepared
 from tasks.lifecycle import OPEN, Status, sources, target
 
 
@@ -126,7 +127,7 @@ def release(session: Session, ended: Mapping[UUID, str]) -> tuple[set[str], list
 
 _STATUSES = text("SELECT id, status FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR SHARE")
 
-_RELEASE = text(
+_RELEASE = prepared(
     """
     WITH ended AS (
         SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS given(id, status)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from broker.topology import PRIORITIES
 from models import database
+from models.connection import prepared
 from models.task import KB, READY
 from tasks.lifecycle import sources, target
 from tasks.types import all_stages
@@ -198,7 +199,7 @@ def _give_back(expected: list[tuple[UUID, int]]) -> None:
 #: Places of a KB: without one, as many as the window has.
 _SHARE = "CASE WHEN {kb} = '' THEN :window ELSE :kb_window END"
 
-_ROOM = text(
+_ROOM = prepared(
     f"""
     SELECT wanted.*, now() AS at, :window - (
         SELECT count(*) FROM (
@@ -237,11 +238,11 @@ ANY_WAITS = f"""
         ) AS waiting
     )
 """
-_ANY_WAITS = text(f"SELECT {ANY_WAITS}")
+_ANY_WAITS = prepared(f"SELECT {ANY_WAITS}")
 
 #: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait. Where only
 #: the first row is asked for, the order keeps PostgreSQL on that index when most of the table's rows would do.
-_REFILL = text(
+_REFILL = prepared(
     f"""
     WITH RECURSIVE level AS MATERIALIZED (
         SELECT wanted.queue, wanted.after, level.priority, :window - (

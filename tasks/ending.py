@@ -13,6 +13,7 @@ from sqlalchemy import text
 import metrics
 from errors import CODES, TaskError
 from models.base import json_of
+from models.connection import prepared
 from tasks import callbacks, dependencies, dispatch, shard_repair
 from tasks.dependencies import Orphan
 from tasks.lifecycle import Status, sources, target
@@ -148,7 +149,7 @@ def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
             callbacks.owe_for_batch(unit, batch_id, batch.run, batch.callback_url)
 
 
-_END = text(
+_END = prepared(
     f"""
     WITH ended AS (
         UPDATE tasks AS t SET

@@ -21,11 +21,12 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select
 
 from broker.topology import PRIORITIES
 from models import Batch, Task
 from models.base import json_of, new_id
+from models.connection import prepared
 from settings import settings
 from tasks import dependencies, dispatch, ending, idempotency
 from tasks.dependencies import Unknown
@@ -324,7 +325,7 @@ _COLUMNS = (
     "published_at, publications"
 )
 
-_INSERT = text(
+_INSERT = prepared(
     f"""
     INSERT INTO tasks ({_COLUMNS})
     SELECT {_COLUMNS} FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json))

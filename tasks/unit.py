@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 import structlog
 from dramatiq import Message
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import metrics
 from models import database
 from models.base import json_of
+from models.connection import prepared
 from tasks.process import process_id
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,7 @@ class Unit:
         broker().publish(self._messages).add_done_callback(settle)
 
 
-_ADD_TALLIES = text(
+_ADD_TALLIES = prepared(
     """
     INSERT INTO tallies (worker_id, metric, labels, count, sum, buckets)
     SELECT :worker, each.*

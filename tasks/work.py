@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 import metrics
 from models.base import json_of
+from models.connection import prepared
 from models.task import READY
 from settings import settings
 from tasks import concurrency, dispatch, ending, shard_repair, shards, submission
@@ -213,7 +214,7 @@ def still_held(session: Session) -> set[Key]:
 
 _WISHES = "json_to_recordset(CAST(:wishes AS json)) AS wish(task_id uuid, stage text)"
 
-_CLAIM = text(
+_CLAIM = prepared(
     f"""
     WITH free AS (
         -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
@@ -279,7 +280,7 @@ _TIMINGS = text(
     """
 )
 
-_ADVANCE = text(
+_ADVANCE = prepared(
     """
     UPDATE tasks AS t SET
         status = :target,

@@ -1,10 +1,26 @@
-"""The only way to a transaction: what becomes of connections that lie in the pool."""
+"""The only way to a transaction: when it begins, what is prepared, what becomes of connections in the pool."""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, text
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
 
+import psycopg2
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from models import database as models_database
+from models.connection import prepared
 from models.database import transaction
+from tests.guard import Guard
+from tests.packages import install
+from tests.servers import eventually, free_port
+
+ADD = prepared("SELECT CAST(:one AS integer) + CAST(:other AS integer) + :one % 1")
 
 
 def backends() -> list[int]:
@@ -22,3 +38,87 @@ def test_a_connection_that_the_server_closed_while_it_lay_in_the_pool_is_not_use
     after = backends()
     assert own in after, "a connection that lives is used again"
     assert other not in after, "and the other one replaced, without an error"
+
+
+def test_a_transaction_begins_with_its_first_statement_and_ends_whole(database: Engine) -> None:
+    with transaction() as session:
+        session.execute(text("CREATE TABLE notes (note text)"))
+    with transaction() as session:
+        connection = session.connection().connection.dbapi_connection
+        assert connection is not None and connection.is_to_begin
+        session.execute(text("INSERT INTO notes VALUES ('kept')"))
+        assert not connection.is_to_begin
+    assert connection.is_to_begin
+    with pytest.raises(RuntimeError), transaction() as session:
+        # A COPY begins one as well.
+        session.connection().connection.cursor().copy_expert("COPY notes FROM STDIN", StringIO("copied\n"))
+        assert session.execute(text("SELECT count(*) FROM notes")).scalar_one() == 2
+        raise RuntimeError("something else goes wrong")
+    with transaction(repeatable=True) as session:
+        assert session.execute(text("SHOW transaction_isolation")).scalar_one() == "repeatable read"
+        assert session.scalars(text("SELECT note FROM notes")).all() == ["kept"]
+
+
+def test_a_statement_outside_of_transactions_leaves_the_next_user_of_its_connection_none(database: Engine) -> None:
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM tasks"))  # which a transaction would refuse
+        backend = connection.scalar(text("SELECT pg_backend_pid()"))
+    with transaction() as session:
+        assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() == backend
+        first = session.execute(text("SELECT now()")).scalar_one()
+        assert session.execute(text("SELECT now()")).scalar_one() == first, "one transaction"
+
+
+def test_what_is_run_again_and_again_is_prepared_once_for_each_connection(database: Engine) -> None:
+    for one in range(8):
+        with transaction() as session:
+            assert session.execute(ADD, {"one": one, "other": 2}).scalar_one() == one + 2
+    with transaction() as session:
+        found = session.execute(text("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements")).all()
+    ((statement, generic, custom),) = found
+    assert "CAST($1 AS integer) + CAST($2 AS integer) + $1 % 1" in statement
+    assert (generic, custom) == (8, 0), "planned once, whatever the parameters"
+
+
+@pytest.fixture
+def pooler(database_url: str, tmp_path: Path, guard: Guard) -> Iterator[str]:
+    """The URL of the database through a PgBouncer that gives a server's process to each transaction anew."""
+    install(lambda: shutil.which("pgbouncer") is not None, "pgbouncer")
+    url = make_url(database_url)
+    host = str(url.query.get("host") or url.host)
+    port = free_port()
+    configuration = tmp_path / "pgbouncer.ini"
+    configuration.write_text(
+        f"[databases]\n* = host={host} port={url.port or 5432} user={url.username}"
+        f"{f' password={url.password}' if url.password else ''}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+        "pool_mode = transaction\n"
+    )
+    # It does not run as root; who owns the server's socket may use it.
+    user = ["-u", Path(host).owner()] if os.geteuid() == 0 and host.startswith("/") else []
+    process = subprocess.Popen(["pgbouncer", "-q", *user, configuration], start_new_session=True)
+    guard.watch(process.pid)
+    through = url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+    try:
+        eventually(lambda: psycopg2.connect(through).close() is None, seconds=10)
+        yield through
+    finally:
+        process.kill()
+        process.wait()
+        guard.forget(process.pid)
+
+
+def test_behind_a_pooler_nothing_is_prepared(pooler: str) -> None:
+    models_database.connect(pooler, pool_size=5, application_name="tests")
+    try:
+        seen = set()
+        for one in range(4):
+            # The one that began first ends last: so the pooler needs a second process, and swaps the two.
+            with transaction() as first, transaction() as second:
+                for session in (first, second) if one % 2 else (second, first):
+                    assert session.execute(ADD, {"one": one, "other": 2}).scalar_one() == one + 2
+                    seen.add(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
+                    assert not session.execute(text("SELECT FROM pg_prepared_statements")).all()
+        assert len(seen) > 1
+    finally:
+        models_database.disconnect()

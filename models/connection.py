@@ -1,0 +1,116 @@
+"""A connection that goes to PostgreSQL as seldom as it can, and has it plan a statement once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import psycopg2.extensions
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, TRANSACTION_STATUS_IDLE
+from sqlalchemy import Engine, TextClause, event, text
+
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+
+# Behind a pooler, who is told to clients as the server is none of its processes, and the next transaction may run in
+# another: what one has prepared, another does not know. The plan is to be the same whatever the parameters are: where
+# statements are short, to choose it costs more than to follow it.
+_IS_DIRECT = """
+    SELECT CASE pg_backend_pid() WHEN %s THEN set_config('plan_cache_mode', 'force_generic_plan', false) END
+"""
+
+
+def prepared(sql: str) -> TextClause:
+    """A statement that is run again and again, whose plan does not depend on its parameters.
+
+    Each connection has it prepared when it is first run, where no pooler is in between. The type of each parameter
+    must be clear from where it stands; a CAST makes it so.
+    """
+    return text(sql).execution_options(prepared=True)
+
+
+def use_prepared(engine: Engine) -> None:
+    """Have an engine whose connections are `Connection` run what is `prepared` so."""
+    event.listen(engine, "before_cursor_execute", _prepare, retval=True)
+
+
+def _prepare(_: Any, cursor: Any, statement: str, parameters: Any, context: Any, __: bool) -> tuple[str, Any]:
+    if context is not None and context.execution_options.get("prepared"):
+        statement = cursor.connection.prepare(statement)
+    return statement, parameters
+
+
+class Connection(psycopg2.extensions.connection):
+    """Begins a transaction together with its first statement. psycopg2 by itself waits for an answer to BEGIN."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        super().set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+        self.cursor_factory = Cursor
+        self._alone = False
+        self._known: dict[str, str] = {}
+        with self.cursor() as cursor:
+            cursor.alone(_IS_DIRECT, (self.info.backend_pid,))
+            self._is_direct = bool(cursor.fetchone()[0])
+
+    @property
+    def is_to_begin(self) -> bool:
+        """Whether the next statement is the first of a transaction."""
+        return not self._alone and self.get_transaction_status() == TRANSACTION_STATUS_IDLE
+
+    def set_isolation_level(self, level: int | None) -> None:
+        """AUTOCOMMIT, in which each statement stands alone, and back; a transaction sets its own level."""
+        self._alone = level == ISOLATION_LEVEL_AUTOCOMMIT
+
+    def commit(self) -> None:
+        """End the transaction, if one was begun."""
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the transaction, if one was begun."""
+        self._end("ROLLBACK")
+
+    def prepare(self, statement: str) -> str:
+        """What to say in place of a statement: that it was prepared for, or itself where it cannot be."""
+        if not self._is_direct:
+            return statement
+        if (known := self._known.get(statement)) is None:
+            names = list(dict.fromkeys(_PARAMETER.findall(statement)))
+            body = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).replace("%%", "%")
+            name = f"prepared_{len(self._known)}"
+            with self.cursor() as cursor:
+                cursor.execute(f"PREPARE {name} AS {body}")
+            known = self._known[statement] = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in names)})"
+        return known
+
+    def _end(self, how: str) -> None:
+        if self.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+            with self.cursor() as cursor:
+                cursor.alone(how)
+
+
+class Cursor(psycopg2.extensions.cursor):
+    """What `Connection` says to the server."""
+
+    def alone(self, query: Any, values: Any = None) -> None:
+        """Run a statement as it is."""
+        super().execute(query, values)
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        """Run a statement, which begins a transaction where there is none."""
+        if self.connection.is_to_begin:
+            query = (b"BEGIN;" if isinstance(query, bytes) else "BEGIN;") + query
+        super().execute(query, vars)
+
+    def executemany(self, query: Any, vars_list: Any) -> None:
+        """Run a statement for each of many."""
+        self._begin()
+        super().executemany(query, vars_list)
+
+    def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+        """Run a COPY, which cannot share a message with BEGIN."""
+        self._begin()
+        super().copy_expert(sql, file, size)
+
+    def _begin(self) -> None:
+        if self.connection.is_to_begin:
+            super().execute("BEGIN")
