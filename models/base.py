@@ -55,8 +55,17 @@ def json_of(value: Any) -> str:
 
     Many rows at once are a list of objects, which `json_to_recordset` takes apart: as arrays, or as VALUES, each of
     their fields would be an expression of its own to write and to parse.
+
+    Raises:
+      TypeError: it holds what JSON does not know.
     """
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return json.dumps(value, default=_text_of, ensure_ascii=False)
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, (uuid.UUID, datetime)):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is no value of JSON")
 
 
 def new_id() -> uuid.UUID:
