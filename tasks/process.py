@@ -36,6 +36,5 @@ def process_name() -> str:
 
 def settle() -> None:
     """Note that this process is complete: what it has loaded by now stays, and is not looked through again."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
