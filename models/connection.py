@@ -89,7 +89,7 @@ class Connection(psycopg2.extensions.connection):
 
 
 class Cursor(psycopg2.extensions.cursor):
-    """What `Connection` says to the server."""
+    """What `Connection` says to the server. Other calls of psycopg2, such as `copy_to`, would begin no transaction."""
 
     def alone(self, query: Any, values: Any = None) -> None:
         """Run a statement as it is."""

@@ -175,7 +175,7 @@ def _task_data(row: Any) -> dict[str, Any]:
         "task_id": str(row.id),
         "task_type": row.task_type,
         "status": row.status,
-        "document_id": row.document_id,
+        "document_id": (row.result or {}).get("document_id") or row.document_id,
         "result": row.result,
         "error": row.error,
         "retry_count": row.retries,

@@ -309,8 +309,7 @@ _REFILL = prepared(
             level.queue = ranked.queue AND level.priority = ranked.priority AND ranked.rank <= level.room
         CROSS JOIN LATERAL (
             SELECT t.id FROM tasks AS t
-            WHERE t.id = ranked.id AND num_nulls(t.published_at, t.worker_id) = 2
-                AND t.status IN ('queued', 'processing')
+            WHERE t.id = ranked.id AND num_nulls(published_at) = 1 AND {READY}
             FOR UPDATE SKIP LOCKED
         ) AS own
     )

@@ -183,7 +183,7 @@ _END = prepared(
         WHERE t.id = held.id
         RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url,
             t.metadata, t.result, t.error, t.retries, t.run, held.shards,
-            coalesce(t.result->>'document_id', t.payload->>'document_id') AS document_id,
+            t.payload->'document_id' AS document_id,
             extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
             extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds
     ), unlocked AS (
