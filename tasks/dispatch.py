@@ -121,7 +121,7 @@ def refill(unit: Unit, queues: Iterable[str], any_waits: bool | None = None) -> 
     for queue in wanted:
         _resume_after.pop(queue, None)
     _resume_after.update({row.queue: row.resume_after for row in rows})
-    publish(unit, rows)
+    publish(unit, sorted(rows, key=lambda row: row.rank))
     return len(rows)
 
 
@@ -304,7 +304,7 @@ _REFILL = prepared(
         SELECT queue, CASE WHEN max(place) < :kbs_at_once THEN '' ELSE max(kb) END AS after FROM kbs GROUP BY queue
     ), picked AS MATERIALIZED (
         -- num_nulls and not IS NULL: to each of these rows PostgreSQL could otherwise walk through all that wait.
-        SELECT own.id
+        SELECT own.id, ranked.rank
         FROM ranked JOIN level ON
             level.queue = ranked.queue AND level.priority = ranked.priority AND ranked.rank <= level.room
         CROSS JOIN LATERAL (
@@ -315,7 +315,7 @@ _REFILL = prepared(
     )
     UPDATE tasks AS t SET published_at = now(), publications = publications + 1
     FROM picked WHERE t.id = picked.id
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout,
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, picked.rank,
         (SELECT after FROM resume WHERE resume.queue = t.queue) AS resume_after
     """
 )

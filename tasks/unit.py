@@ -96,6 +96,8 @@ class Unit:
         """After the commit: publish without waiting for the confirms."""
         if not self._messages:
             return
+        # An idle worker takes what comes first: the highest priority, however the rows came.
+        self._messages.sort(key=_urgency)
         fallbacks = self._unpublished
 
         def settle(done: Future[None]) -> None:
@@ -107,6 +109,10 @@ class Unit:
                 fallback()
 
         broker().publish(self._messages).add_done_callback(settle)
+
+
+def _urgency(message: Message[Any]) -> int:
+    return -(message.options.get("broker_priority") or 0)
 
 
 _ADD_TALLIES = prepared(

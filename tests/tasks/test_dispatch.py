@@ -17,7 +17,7 @@ from broker.publisher import Unpublished
 from errors import TaskError
 from models import database
 from settings import settings
-from tasks import dispatch, failing, lost_wake_ups, presence, unit, work
+from tasks import dispatch, failing, lost_wake_ups, pausing, presence, unit, work
 from tasks.claim import Advance
 from tasks.dispatch import AGEING, KB_WINDOW, KBS_AT_ONCE, ONE_IN, WINDOW
 from tasks.failing import Failure
@@ -145,6 +145,26 @@ def lifted(desk: Desk) -> int:
     bodies = [Message.decode(body) for _, _, body in desk.broker.queues["default"].ready]
     urgent = [UUID(each.args[0]) for each in bodies if each.options["broker_priority"] == 9]
     return int(desk.sql("SELECT count(*) FROM tasks WHERE id = ANY(:ids) AND priority = 1", ids=urgent)[0][0])
+
+
+def test_what_is_published_together_goes_highest_priority_first_and_then_in_the_order_of_submission(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with unit_of_work() as each:
+        pausing.pause(each, "default")
+    names = ("low", "normal", "high", "urgent")
+    ids = {name: desk.submit(3, priority=name) for name in names}
+    sent: list[UUID] = []
+    take = desk.broker.publish
+
+    def publish(messages: list[Message[Any]]) -> Future[None]:
+        sent.extend(UUID(each.args[0]) for each in messages)
+        return take(messages)
+
+    monkeypatch.setattr(desk.broker, "publish", publish)
+    with unit_of_work() as each:
+        pausing.resume(each, "default")
+    assert sent == [task_id for name in reversed(names) for task_id in ids[name]]
 
 
 class AwayBroker:
