@@ -25,6 +25,8 @@ from tasks.types import all_types
 
 VERSION = "0.1.0"
 PREFIX = "/api/v1"
+#: The only routes that need no key and count against no rate limit.
+PUBLIC = frozenset({"/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
 #: How the routes end on which a POST submits tasks.
 SUBMITTING = ("/tasks", "/tasks/batch", "/documents")
 #: Seconds that a submission waits for PostgreSQL before its client is told to try again.
@@ -65,11 +67,11 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
         ("/metrics", Metrics()),
     ]
     payloads = {name: each.payload for name, each in all_types().items()}
-    spec = openapi.document(routes, VERSION, PREFIX, payloads)
+    spec = openapi.document(routes, VERSION, PUBLIC, payloads)
     routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec))]
-    passed: list[Any] = [RequestIds(), Addresses(), Keys(settings.keys, PREFIX)]
+    passed: list[Any] = [RequestIds(), Addresses(), Keys(settings.keys, PUBLIC)]
     if settings.rate_limit_per_minute:
-        passed.append(RateLimit(settings.rate_limit_per_minute, PREFIX))
+        passed.append(RateLimit(settings.rate_limit_per_minute, PUBLIC))
     passed.append(Admission(Backlog(settings.max_backlog), SUBMITTING))
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=passed)
     app.req_options.auto_parse_qs_csv = False

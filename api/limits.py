@@ -21,15 +21,15 @@ class RateLimit:
 
     Parameters:
       per_minute: which may also come all at once, after a minute's rest.
-      prefix: below which requests count.
+      public: the templates of the routes that do not count.
     """
 
-    def __init__(self, per_minute: int, prefix: str) -> None:
+    def __init__(self, per_minute: int, public: frozenset[str]) -> None:
         self._cost = MINUTE / per_minute
-        self._prefix = prefix
+        self._public = public
 
-    async def process_request(self, req: Any, resp: Any) -> None:
-        if not req.path.startswith(self._prefix):
+    async def process_resource(self, req: Any, resp: Any, resource: Any, params: Any) -> None:
+        if req.uri_template in self._public:
             return
         name = f"requests of {getattr(req.context, 'caller', '')}"
         seconds = await requests.read(pace.admit, name, self._cost, MINUTE)

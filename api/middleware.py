@@ -54,19 +54,21 @@ class Addresses:
 
 
 class Keys:
-    """Asks for a bearer key below a path, where any are set.
+    """Asks for a bearer key, where any are set, on every route but a few.
+
+    The route decides, which is what the router made of an address: it finds the same route under several spellings.
 
     Parameters:
       keys: by the name of their holder; empty: every caller may come in.
-      prefix: what they protect.
+      public: the templates of the routes that need none.
     """
 
-    def __init__(self, keys: dict[str, str], prefix: str) -> None:
+    def __init__(self, keys: dict[str, str], public: frozenset[str]) -> None:
         self._keys = {name: key.encode() for name, key in keys.items()}
-        self._prefix = prefix
+        self._public = public
 
-    async def process_request(self, req: Any, resp: Any) -> None:
-        if not self._keys or not req.path.startswith(self._prefix):
+    async def process_resource(self, req: Any, resp: Any, resource: Any, params: Any) -> None:
+        if not self._keys or req.uri_template in self._public:
             return
         scheme, _, given = (req.auth or "").partition(" ")
         holder = self._holder(given.strip().encode()) if scheme.lower() == "bearer" else None

@@ -17,13 +17,13 @@ METHODS = ("get", "post", "delete")
 
 
 def document(
-    routes: list[tuple[str, Any]], version: str, secured: str, payloads: dict[str, type[BaseModel]]
+    routes: list[tuple[str, Any]], version: str, public: frozenset[str], payloads: dict[str, type[BaseModel]]
 ) -> dict[str, Any]:
     """The OpenAPI document of a table of routes.
 
     Parameters:
       routes: path templates with their resources.
-      secured: the prefix below which a bearer key may be asked for.
+      public: the paths that need no key.
       payloads: what each task type is submitted with, by the type's name.
     """
     described = [
@@ -51,7 +51,7 @@ def document(
         # One resource may be at several addresses.
         entry["operationId"] = operation_id if names[operation_id] == 1 else f"{operation_id}_{names[operation_id]}"
         entry["tags"] = [_tag(path)]
-        if path.startswith(secured):
+        if path not in public:
             entry["security"] = [{"key": []}]
         paths.setdefault(path, {})[method] = entry
     return {
