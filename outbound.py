@@ -22,8 +22,46 @@ CONNECT_SECONDS = 5.0
 MOST_REDIRECTS = 5
 #: Characters of an answer that are kept for people.
 KEPT = 1000
-#: An IPv4 address in the last 32 bits of an IPv6 address: translated (RFC 6052), or in the old form (RFC 4291).
-CARRIERS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+
+#: What is not public, from IANA's registries of special-purpose addresses, of multicast, and of the IPv6 address space
+#: (iana.org/assignments: iana-ipv4-special-registry, iana-ipv6-special-registry, multicast-addresses,
+#: ipv6-address-space). Kept here, since what Python calls global differs between its patch releases. An anycast
+#: address of a protocol is no web server's: it counts as special, too.
+SPECIAL = (
+    "0.0.0.0/8",  # this network (RFC 791)
+    "10.0.0.0/8",  # private (RFC 1918)
+    "100.64.0.0/10",  # shared by the customers of a provider (RFC 6598)
+    "127.0.0.0/8",  # loopback (RFC 1122)
+    "169.254.0.0/16",  # link-local, and the metadata of clouds (RFC 3927)
+    "172.16.0.0/12",  # private (RFC 1918)
+    "192.0.0.0/24",  # of protocols (RFC 6890), and the metadata of one cloud
+    "192.0.2.0/24",  # documentation (RFC 5737)
+    "192.31.196.0/24",  # AS112 (RFC 7535)
+    "192.52.193.0/24",  # AMT (RFC 7450)
+    "192.88.99.0/24",  # relays of 6to4, deprecated (RFC 7526)
+    "192.168.0.0/16",  # private (RFC 1918)
+    "192.175.48.0/24",  # AS112 (RFC 7534)
+    "198.18.0.0/15",  # benchmarks (RFC 2544)
+    "198.51.100.0/24",  # documentation (RFC 5737)
+    "203.0.113.0/24",  # documentation (RFC 5737)
+    "224.0.0.0/4",  # multicast (RFC 5771)
+    "240.0.0.0/4",  # reserved, and broadcast (RFC 1112, RFC 8190)
+    "2001::/23",  # of protocols: Teredo, benchmarks, ORCHID (RFC 2928)
+    "2001:db8::/32",  # documentation (RFC 3849)
+    "2620:4f:8000::/48",  # AS112 (RFC 7534)
+    "3fff::/20",  # documentation (RFC 9637)
+)
+#: All that IANA gives out as global unicast (RFC 4291, RFC 3587). Outside of it lie, among others, loopback, `::/96`,
+#: SIIT (RFC 2765), local NAT64 (64:ff9b:1::/48, RFC 8215), discard-only and dummy (100::/64, 100:0:0:1::/64), segment
+#: routing (5f00::/16), unique local (fc00::/7), link-local (fe80::/10), site-local (fec0::/10), multicast (ff00::/8).
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+#: An IPv4 address in the last 32 bits, translated by whoever is on the way (RFC 6052).
+TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+#: The 32 bits before an IPv4 address that is tunnelled to (ISATAP, RFC 5214).
+ISATAP = (0x00005EFE, 0x02005EFE)
+
+_SPECIAL_4 = [ipaddress.IPv4Network(each) for each in SPECIAL if ":" not in each]
+_SPECIAL_6 = [ipaddress.IPv6Network(each) for each in SPECIAL if ":" in each]
 
 
 class ForbiddenAddress(ValueError):
@@ -80,12 +118,13 @@ def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
       ForbiddenAddress: not http(s), with credentials, or with any address that is not global.
       OutboundError: the name does not resolve.
     """
+    # No message quotes the URL: its path or its query may hold what opens a door.
     try:
         parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, TypeError) as error:
-        raise ForbiddenAddress(f"{url[:200]!r} is not a URL: {error}") from None
+    except (httpx2.InvalidURL, TypeError):
+        raise ForbiddenAddress("the address is not a URL") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ForbiddenAddress(f"{url[:200]!r} is not an http(s) URL")
+        raise ForbiddenAddress("the address is not an http(s) URL with a host")
     if parsed.userinfo:
         raise ForbiddenAddress("the URL holds a user name or password; send none in a URL")
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
@@ -101,17 +140,27 @@ def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
     return Target(parsed, addresses[0])
 
 
+def host_of(url: str) -> str:
+    """What a message or a log says of a URL: its host."""
+    try:
+        return httpx2.URL(url).host or "the server"
+    except (httpx2.InvalidURL, TypeError):
+        return "the server"
+
+
 def is_outside(address: Address) -> bool:
-    """Whether an address is global; one that carries an IPv4 address within is as global as that."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if any(address in carrier for carrier in CARRIERS):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if address.teredo is not None:
-            inner = address.teredo[1]
-        if inner is not None:
-            return is_outside(inner)
-    return address.is_global and not address.is_multicast
+    """Whether an address is public; one that carries an IPv4 address within is as public as that."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return not any(address in each for each in _SPECIAL_4)
+    inner = address.ipv4_mapped or address.sixtofour
+    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address in TRANSLATED:
+        inner = last
+    if inner is not None:
+        return is_outside(inner)
+    if (int(address) >> 32) & 0xFFFFFFFF in ISATAP and not is_outside(last):
+        return False
+    return address in GLOBAL_UNICAST and not any(address in each for each in _SPECIAL_6)
 
 
 def post(
@@ -180,8 +229,8 @@ def download(
 def _onward(url: httpx2.URL, location: str) -> str:
     try:
         return str(url.join(location))
-    except httpx2.InvalidURL as error:
-        raise ForbiddenAddress(f"{url.host} redirects to {location[:200]!r}, which is not a URL: {error}") from None
+    except httpx2.InvalidURL:
+        raise ForbiddenAddress(f"{url.host} redirects to what is not a URL") from None
 
 
 def retry_after(response: httpx2.Response) -> float | None:

@@ -22,6 +22,9 @@ from pydantic import (
     model_validator,
 )
 
+#: A user name, with or without a password, before the host of a URL.
+CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
+
 Priority = Literal["low", "normal", "high", "urgent"]
 
 
@@ -39,6 +42,17 @@ def _begins(*beginnings: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def without_credentials(url: str | None) -> str | None:
+    """An address that may be stored, shown and called.
+
+    Raises:
+      ValueError: when it holds a user name or password.
+    """
+    if url is not None and CREDENTIALS.match(url):
+        raise ValueError("holds a user name or password; send none in a URL")
+    return url
 
 
 def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
@@ -164,7 +178,7 @@ class Settings(BaseModel):
     embed_requests_per_minute: int | None = Field(None, ge=1)
     embed_tokens_per_minute: int | None = Field(None, ge=1)
 
-    kb_callback_url: Annotated[str | None, Web] = None
+    kb_callback_url: Annotated[str | None, Web, AfterValidator(without_credentials)] = None
     callback_secret: Annotated[SecretStr | None, AfterValidator(_webhook_secret)] = None
     callback_allowed_hosts: CommaSeparated = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import dramatiq
@@ -35,6 +36,7 @@ def callback(callback_id: str) -> None:
 
 def deliver(delivery: Delivery) -> None:
     """Post a callback and record what came of it. Only a 2xx is success, and no redirect is followed."""
+    named = _named(delivery)
     body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":"))
     try:
         answer = outbound.post(
@@ -47,12 +49,12 @@ def deliver(delivery: Delivery) -> None:
     except outbound.ForbiddenAddress as error:
         with unit_of_work() as unit:
             callbacks.refused(unit, delivery, str(error))
-        log.warning("callback_refused", callback_id=str(delivery.id), reason=str(error))
+        log.warning("callback_refused", **named, reason=str(error))
         return
     except outbound.OutboundError as error:
         with unit_of_work() as unit:
             callbacks.put_off(unit, delivery, str(error), None)
-        log.warning("callback_put_off", callback_id=str(delivery.id), reason=str(error))
+        log.warning("callback_put_off", **named, reason=str(error))
         return
     told = f"HTTP {answer.status}: {answer.text}"
     with unit_of_work() as unit:
@@ -62,7 +64,18 @@ def deliver(delivery: Delivery) -> None:
             callbacks.refused(unit, delivery, told)
         else:
             callbacks.put_off(unit, delivery, told, answer.retry_after)
-    log.info("callback_answered", callback_id=str(delivery.id), status=answer.status, attempt=delivery.attempt)
+    log.info("callback_answered", **named, status=answer.status)
+
+
+def _named(delivery: Delivery) -> dict[str, Any]:
+    """What a line of the log says of a callback. Of its address only the host: the rest may hold a secret."""
+    subject = {name: delivery.body["data"].get(name) for name in ("task_id", "batch_id", "kb_id")}
+    return {
+        "callback_id": str(delivery.id),
+        "host": outbound.host_of(delivery.url),
+        "attempt": delivery.attempt,
+        **{name: value for name, value in subject.items() if value},
+    }
 
 
 def headers(delivery: Delivery, body: str) -> dict[str, str]:

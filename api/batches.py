@@ -14,7 +14,7 @@ from api.problems import Invalid
 from api.tasks import EXAMPLE, submission_of
 from tasks import dependencies, reading
 from tasks.group_commit import GroupCommit
-from tasks.submission import ADDRESS, Accepted, NewBatch, Submission, submit_batch
+from tasks.submission import Accepted, CallbackAddress, NewBatch, Submission, submit_batch
 
 LARGEST = 1000
 
@@ -29,7 +29,7 @@ class BatchRequest(BaseModel):
         max_length=LARGEST,
         description="As for `POST /tasks`; one with a `name` can be depended on by the others.",
     )
-    callback_url: str | None = Field(None, max_length=2048, pattern=ADDRESS, description="Default: KB_CALLBACK_URL.")
+    callback_url: CallbackAddress | None = None
     atomic: bool = Field(False, description="All or none: one task that does not fit rejects the rest.")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from uuid import UUID
 
 import outbound
@@ -132,7 +132,7 @@ def _copy(given: str, settings: Settings, path: Path) -> None:
 def _download(
     url: str, settings: Settings, path: Path, cancelled: Callable[[], bool], timeout: float
 ) -> outbound.Downloaded:
-    host = urlsplit(url).hostname or "the server"
+    host = outbound.host_of(url)
     try:
         found = outbound.download(
             url, path, max_bytes=settings.max_document_bytes, timeout=timeout, cancelled=cancelled

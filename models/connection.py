@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, TRANSACTION_STATUS_IDLE
 from sqlalchemy import Engine, TextClause, event, text
@@ -88,6 +91,16 @@ class Connection(psycopg2.extensions.connection):
                 cursor.alone(how)
 
 
+@contextmanager
+def _without_values() -> Iterator[None]:
+    """Take from an error of PostgreSQL the lines that quote a row: whoever meets it logs it."""
+    try:
+        yield
+    except (psycopg2.IntegrityError, psycopg2.DataError) as error:
+        error.args = (error.diag.message_primary,)
+        raise
+
+
 class Cursor(psycopg2.extensions.cursor):
     """What `Connection` says to the server. Other calls of psycopg2, such as `copy_to`, would begin no transaction."""
 
@@ -99,17 +112,20 @@ class Cursor(psycopg2.extensions.cursor):
         """Run a statement, which begins a transaction where there is none."""
         if self.connection.is_to_begin:
             query = (b"BEGIN;" if isinstance(query, bytes) else "BEGIN;") + query
-        super().execute(query, vars)
+        with _without_values():
+            super().execute(query, vars)
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Run a statement for each of many."""
         self._begin()
-        super().executemany(query, vars_list)
+        with _without_values():
+            super().executemany(query, vars_list)
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
         """Run a COPY, which cannot share a message with BEGIN."""
         self._begin()
-        super().copy_expert(sql, file, size)
+        with _without_values():
+            super().copy_expert(sql, file, size)
 
     def _begin(self) -> None:
         if self.connection.is_to_begin:

@@ -32,6 +32,7 @@ def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
         max_overflow=pool_size,
         pool_use_lifo=True,  # the one that was used last is warm: what it has prepared, and the server's caches
         pool_recycle=1800,
+        hide_parameters=True,  # errors are logged, and parameters hold documents
         use_native_hstore=False,  # none is used, and to ask for its types costs each new connection a query
         connect_args={
             "connection_factory": Connection,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -27,7 +28,7 @@ from broker.topology import PRIORITIES
 from models import Batch, Task
 from models.base import json_of, new_id
 from models.connection import prepared
-from settings import settings
+from settings import settings, without_credentials
 from tasks import dependencies, dispatch, ending, idempotency
 from tasks.dependencies import Unknown
 from tasks.idempotency import Key
@@ -36,7 +37,11 @@ from tasks.types import all_types, task_type
 from tasks.unit import Unit
 
 #: An address that a callback may go to, as far as its form tells.
-ADDRESS = r"^https?://[^\x00-\x20]+$"
+CallbackAddress = Annotated[
+    str,
+    Field(max_length=2048, pattern=r"^https?://[^\x00-\x20]+$", description="Default: KB_CALLBACK_URL."),
+    AfterValidator(without_credentials),
+]
 #: Levels of JSON within JSON. What is shown and called back is written by code that recurses.
 DEEPEST = 100
 #: Times of tasks.
@@ -59,7 +64,7 @@ class Submission(BaseModel):
     timeout: float | None = Field(
         None, gt=0, le=86_400, description="Running seconds of one stage's attempt. Default: TASK_TIMEOUT."
     )
-    callback_url: str | None = Field(None, max_length=2048, pattern=ADDRESS, description="Default: KB_CALLBACK_URL.")
+    callback_url: CallbackAddress | None = None
     run_at: AwareDatetime | None = Field(None, description="Not started before.")
     expires_at: AwareDatetime | None = Field(None, description="Fails with `expired` if not started by then.")
     depends_on: list[UUID] = Field([], max_length=1000, description="Tasks that must have ended first.")
@@ -216,10 +221,12 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
         "priority": names[row.priority],
         "retry_limit": row.retry_limit,
         "timeout": row.timeout,
-        "callback_url": row.callback_url,
         "metadata": row.details,
     }
     submissions = [Submission(**shared, payload=each.payload).named(each.task_id) for each in members]
+    for each in submissions:
+        # As it was accepted, which may have been by an earlier release that asked for less.
+        each.callback_url = row.callback_url
     batch = _accept_batch(unit, NewBatch(submissions=submissions, callback_url=row.callback_url))
     assert batch.batch_id is not None  # nothing that they depend on can be missing
     return batch.batch_id

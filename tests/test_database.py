@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import traceback
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from models import database as models_database
 from models.connection import prepared
@@ -78,6 +80,23 @@ def test_what_is_run_again_and_again_is_prepared_once_for_each_connection(databa
     ((statement, generic, custom),) = found
     assert "CAST($1 AS integer) + CAST($2 AS integer) + $1 % 1" in statement
     assert (generic, custom) == (8, 0), "planned once, whatever the parameters"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO nowhere VALUES (:secret)",
+        "INSERT INTO locks (kb_id) VALUES (:secret)",  # "Failing row contains …"
+        "INSERT INTO locks (kb_id, subject) VALUES (:secret, 'a'), (:secret, 'a')",  # "Key …=… already exists"
+        "SELECT CAST('{\"a\": \"' || :secret || '\"]' AS json)",  # "JSON data, line 1: …"
+    ],
+    ids=["no table", "not null", "unique", "json"],
+)
+def test_no_error_quotes_what_was_to_be_written(database: Engine, statement: str) -> None:
+    with pytest.raises(DBAPIError) as failed, transaction() as session:
+        session.execute(text(statement), {"secret": "s3cr3t"})
+    told = "".join(traceback.format_exception(failed.value))
+    assert "s3cr3t" not in told
 
 
 @pytest.fixture

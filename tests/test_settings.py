@@ -50,6 +50,7 @@ WRONG = [
     {"COHERE_BASE_URL": "api.cohere.com"},
     {"EMBEDDING_TOKENIZER": "tokenizer.json"},
     {"KB_CALLBACK_URL": "kb.example.com/callbacks"},
+    {"KB_CALLBACK_URL": f"https://kb:{SECRET}@kb.example.com/callbacks"},
     {"CALLBACK_SECRET": SECRET},
     {"CALLBACK_SECRET": "whsec_"},
     {"CALLBACK_SECRET": f"whsec_{SECRET}!"},

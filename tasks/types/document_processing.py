@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from settings import without_credentials
 from tasks.types import Stage, TaskType
 
 #: Where a document is.
@@ -58,7 +59,9 @@ class DocumentProcessing(Reading):
     """Where the document is, and how it is to be read and split. Exactly one source is named."""
 
     file_path: str | None = Field(None, min_length=1, description="A file below one of UPLOAD_ROOTS.")
-    url: str | None = Field(None, min_length=1, max_length=8192, description="An http(s) address.")
+    url: Annotated[str | None, AfterValidator(without_credentials)] = Field(
+        None, min_length=1, max_length=8192, description="An http(s) address, without user name and password."
+    )
     content: str | None = Field(None, description="The text itself.")
     upload_id: str | None = Field(
         None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None

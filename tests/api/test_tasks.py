@@ -90,6 +90,20 @@ def test_every_bad_field_is_listed_at_once(idle_client: Client) -> None:
     }
 
 
+@pytest.mark.parametrize("url", ["https://kb:s3cr3t@example.com/c", "http://kb@example.com?a=b"])
+def test_a_callback_url_with_a_password_is_refused_and_not_repeated(idle_client: Client, url: str) -> None:
+    task = {"task_type": "test", "callback_url": url}
+    batch = {"tasks": [{"task_type": "test"}], "callback_url": url}
+    for path, body in ((TASKS, task), (f"{TASKS}/batch", batch)):
+        answer = idle_client.http.post(path, json=body)
+        assert bad_fields(answer) == {"callback_url"}
+        assert "s3cr3t" not in answer.text
+        assert "user name or password" in answer.text
+    # What is an @ only behind the host is none.
+    fine = {"task_type": "test", "callback_url": "https://example.com/@kb?a=b@c"}
+    assert idle_client.http.post(TASKS, json=fine).status_code == 202
+
+
 @pytest.mark.parametrize(
     ("payload", "field"),
     [
@@ -98,8 +112,10 @@ def test_every_bad_field_is_listed_at_once(idle_client: Client) -> None:
         ({"content": "x", "chunk_size": 100, "chunk_overlap": 100}, "payload"),
         ({"content": "x", "upload_id": str(uuid.uuid4())}, "payload.upload_id"),
         ({"content": 5}, "payload.content"),
+        ({"url": "https://kb:s3cr3t@example.com/tea.pdf"}, "payload.url"),
+        ({"url": "https://kb@example.com/tea.pdf"}, "payload.url"),
     ],
-    ids=["no source", "two sources", "overlap", "another's upload", "no text"],
+    ids=["no source", "two sources", "overlap", "another's upload", "no text", "a password", "a user name"],
 )
 def test_a_payload_that_does_not_fit_is_refused(
     idle_client: Client, kb_id: str, payload: dict[str, Any], field: str
