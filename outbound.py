@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -22,6 +22,10 @@ CONNECT_SECONDS = 5.0
 MOST_REDIRECTS = 5
 #: Characters of an answer that are kept for people.
 KEPT = 1000
+#: Characters of a header that holds a number or a date.
+LONGEST_HEADER = 64
+#: Seconds that another server may ask to be waited: a day.
+LONGEST_WAIT = 86_400.0
 
 #: What is not public, from IANA's registries of special-purpose addresses, of multicast, and of the IPv6 address space
 #: (iana.org/assignments: iana-ipv4-special-registry, iana-ipv6-special-registry, multicast-addresses,
@@ -181,7 +185,7 @@ def post(
             text += part
             if len(text) > KEPT * 4:
                 break
-        return Answer(response.status_code, retry_after(response), text.decode("utf-8", "replace")[:KEPT])
+        return Answer(response.status_code, retry_after(response.headers), text.decode("utf-8", "replace")[:KEPT])
 
 
 def download(
@@ -210,7 +214,7 @@ def download(
                 target = check(_onward(target.url, response.headers["location"]), allowed_hosts)
                 continue
             size = 0
-            if int(response.headers.get("content-length") or 0) > max_bytes:
+            if _announced(response.headers) > max_bytes:
                 raise TooLarge(f"the answer of {target.url.host} is larger than {max_bytes:,} bytes")
             with path.open("wb") as file:
                 for part in _parts(response, deadline):
@@ -222,7 +226,7 @@ def download(
                     file.write(part)
             name = Path(target.url.path).name or None
             kind = response.headers.get("content-type")
-            return Downloaded(response.status_code, retry_after(response), kind, name, size)
+            return Downloaded(response.status_code, retry_after(response.headers), kind, name, size)
     raise OutboundError(f"{target.url.host} redirects more than {MOST_REDIRECTS} times")
 
 
@@ -233,15 +237,31 @@ def _onward(url: httpx2.URL, location: str) -> str:
         raise ForbiddenAddress(f"{url.host} redirects to what is not a URL") from None
 
 
-def retry_after(response: httpx2.Response) -> float | None:
-    """Seconds of a `Retry-After` header, which holds seconds or a date; None without a good one."""
-    value = response.headers.get("retry-after", "")
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a `Retry-After` header asks for, LONGEST_WAIT at most; None without a good one.
+
+    It holds whole seconds or a date (RFC 9110, 10.2.3). What another server sends is not to be trusted: a number
+    beyond all bounds would be a task that never runs again.
+
+    Parameters:
+      headers: whose names are in small letters, or in any where the mapping does not care.
+    """
+    value = headers.get("retry-after", "").strip()
+    if not value.isascii() or len(value) > LONGEST_HEADER:
         return None
+    if value.isdigit():
+        return min(float(value), LONGEST_WAIT)
+    try:
+        seconds = parsedate_to_datetime(value).timestamp() - time.time()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    return min(max(0.0, seconds), LONGEST_WAIT)
+
+
+def _announced(headers: httpx2.Headers) -> int:
+    """The bytes that `Content-Length` announces; 0 where it says nothing that can be believed."""
+    value = headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= LONGEST_HEADER else 0
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from errors import TaskError
 from models import database
 from settings import Settings
 from tasks import pace
+from tasks.failing import LONGEST_PATIENCE
 
 #: Seconds of rest after which no more may be used at once: small, since providers count by the minute.
 BURST = 5.0
@@ -58,7 +59,7 @@ class ProviderPace:
         except TaskError as error:
             if error.code == "rate_limited" and error.retry_after:
                 with database.transaction() as session:
-                    pace.hold(session, self._requests, error.retry_after)
+                    pace.hold(session, self._requests, min(error.retry_after, LONGEST_PATIENCE))
             raise
 
     def _admit(self) -> float:

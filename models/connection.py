@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, PYDATETIMETZ, TRANSACTION_STATUS_IDLE
 from sqlalchemy import Engine, TextClause, event, text
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -42,6 +43,21 @@ def _prepare(_: Any, cursor: Any, statement: str, parameters: Any, context: Any,
     return statement, parameters
 
 
+#: What a time after the year 9999 is read as: PostgreSQL knows such, and Python does not. None is written any more.
+LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+def _moment(value: str | None, cursor: Any) -> datetime | None:
+    try:
+        found: datetime | None = PYDATETIMETZ(value, cursor)
+    except (ValueError, OverflowError):
+        return LATEST
+    return found
+
+
+_MOMENTS = psycopg2.extensions.new_type(PYDATETIMETZ.values, "MOMENT", _moment)
+
+
 class Connection(psycopg2.extensions.connection):
     """Begins a transaction together with its first statement. psycopg2 by itself waits for an answer to BEGIN."""
 
@@ -49,6 +65,7 @@ class Connection(psycopg2.extensions.connection):
         super().__init__(*given, **named)
         super().set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         self.cursor_factory = Cursor
+        psycopg2.extensions.register_type(_MOMENTS, self)
         self._alone = False
         self._known: dict[str, str] = {}
         with self.cursor() as cursor:

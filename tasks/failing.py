@@ -28,6 +28,8 @@ DEATH_BUDGET = 10
 #: Seconds before the first retry; each further one waits RETRY_BACKOFF_FACTOR times as long.
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 600.0
+#: Seconds that somebody else's server may put an attempt off by.
+LONGEST_PATIENCE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Failure:
 def backoff(errors: int, retry_after: float | None = None) -> float:
     """Seconds until the next attempt after `errors` failed ones: exponential, spread by a half either way."""
     delay: float = FIRST_DELAY * settings().retry_backoff_factor ** errors
-    return max(retry_after or 0.0, min(delay, LONGEST_DELAY) * random.uniform(0.5, 1.5))
+    return max(min(retry_after or 0.0, LONGEST_PATIENCE), min(delay, LONGEST_DELAY) * random.uniform(0.5, 1.5))
 
 
 def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from models import Base
 from models.base import HalfVector
@@ -38,6 +38,23 @@ def differences(url: str) -> list[Any]:
 
 def test_the_migrations_make_what_the_models_say(database_url: str) -> None:
     assert differences(database_url) == []
+
+
+def test_what_was_put_off_beyond_all_bounds_is_tried_again(database_url: str) -> None:
+    alembic(database_url, "downgrade", "0011")
+    engine = create_engine(psycopg2_url(database_url))
+    task = """
+        INSERT INTO tasks (id, task_type, stage, queue, priority, payload, retry_limit, timeout, status, errors, due_at)
+        VALUES (gen_random_uuid(), 'test', 'test', 'default', 4, '{}', 3, 300, 'waiting', :errors, :due)
+    """
+    with engine.begin() as connection:
+        for errors, due in ((1, "11533-01-01"), (0, "2999-01-01")):
+            connection.execute(text(task), {"errors": errors, "due": due})
+    alembic(database_url, "upgrade", "head")
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT errors, due_at < now() + interval '1 hour' FROM tasks")).all()
+    assert {(1, True), (0, False)} == set(found), "what a client asked for stays"
+    engine.dispose()
 
 
 def test_every_migration_can_be_taken_back_and_made_again(database_url: str) -> None:

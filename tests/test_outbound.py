@@ -171,10 +171,10 @@ def test_a_public_address_is_reached(host: str) -> None:
 def test_what_is_no_address_of_the_web_is_refused(url: str) -> None:
     with pytest.raises(ForbiddenAddress) as refused:
         outbound.check(url)
-    assert "password" not in str(refused.value)
+    assert ":password" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["http://[kb/?token=SECRET", "kb/SECRET?token=SECRET", "http://user:SECRET@kb/"])
+@pytest.mark.parametrize("url", ["http://kb:port/?token=SECRET", "kb/SECRET?token=SECRET", "http://user:SECRET@kb/"])
 def test_no_message_quotes_a_url(url: str) -> None:
     with pytest.raises(ForbiddenAddress) as refused:
         outbound.check(url)
@@ -380,8 +380,12 @@ def test_proxies_of_the_environment_are_ignored(site: Site, tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("120", 120), ("0", 0), ("soon", None), ("-1", None), ("", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
-)
+    [("120", 120), ("0", 0), ("soon", None), ("-1", None), ("", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+     ("1.5", None), ("1e9", None), ("0x10", None), ("1_0", None), ("\xb2", None), ("nan", None), ("inf", None),
+     ("31000000000", 86_400), ("99999999999999", 86_400), ("9" * 400, None), ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
+     ("Mon, 01 Jan 0001 00:00:00 -0000", 0), ("Sat, 99 Foo 2015 07:28:00 GMT", None), ("x" * 5000, None)],
+    ids=lambda each: str(each)[:12],
+)  # fmt: skip
 def test_a_wait_that_is_asked_for_is_understood(site: Site, value: str, seconds: float | None) -> None:
     site.pages["/busy"] = answer(503, retry_after=value)
     told = outbound.post(site.url("/busy"), b"{}", {}, timeout=20, allowed_hosts=[site.host])

@@ -6,12 +6,12 @@ import math
 import random
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from email.utils import parsedate_to_datetime
-from time import sleep, time
+from time import sleep
 from typing import Any, TypeVar
 
 import httpx2
 
+import outbound
 from documents.embedding.interface import Kind
 from errors import TaskError
 
@@ -88,7 +88,7 @@ class Provider:
         if self._key:
             message = message.replace(self._key, "…")
         said = f"{self.name} answered {status}{': ' if message else ''}{message[:200]}"
-        wait = retry_after({name.lower(): value for name, value in headers.items()})
+        wait = outbound.retry_after({name.lower(): value for name, value in headers.items()})
         # A quota that is used up does not come back by waiting (OpenAI's guide "Error codes").
         if status == 429 and "insufficient_quota" not in str(body):
             return TaskError("rate_limited", said, retry_after=wait)
@@ -127,20 +127,3 @@ def _said(body: Any) -> str:
     for name in ("error", "message"):
         found = found.get(name, found) if isinstance(found, dict) else found
     return found if isinstance(found, str) else ""
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from a Retry-After header in either of its forms (RFC 9110, 10.2.3).
-
-    Parameters:
-      headers: by their names in small letters.
-    """
-    value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time()
-        except ValueError:
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -191,3 +191,13 @@ def test_a_queue_that_is_paused_keeps_its_tasks_until_it_is_resumed(client: Clie
         assert client.http.post(f"{queues}/resume").json() == {"queue": "default", "paused": False}
     assert client.ended(task_id)["status"] == "completed"
     is_problem(client.http.post("/api/v1/queues/nowhere/pause"), 404)
+
+
+def test_a_task_that_waits_for_the_year_11533_is_shown_listed_and_cancelled(idle_client: Client, kb_id: str) -> None:
+    task_id = idle_client.submit(kb_id=kb_id, run_at="2999-01-01T00:00:00Z")
+    idle_client.sql("UPDATE tasks SET due_at = '11533-01-01' WHERE id = %s RETURNING id", task_id)
+    assert idle_client.http.get(f"{TASKS}/{task_id}").json()["status"] == "waiting"
+    for query in ({"kb_id": kb_id}, {"kb_id": kb_id, "status": "waiting"}):
+        assert [each["task_id"] for each in idle_client.http.get(TASKS, params=query).json()["items"]] == [task_id]
+    assert idle_client.http.delete(f"{TASKS}/{task_id}").status_code in (200, 202)
+    assert idle_client.http.get(f"{TASKS}/{task_id}").json()["status"] == "cancelled"

@@ -16,7 +16,7 @@ def test_no_log_holds_the_address_of_a_callback(house: House, receiver: Receiver
     task_id = house.submit(task_type="test", callback_url=url)
     house.called_back_once(task_id)
     # Nor where it cannot be delivered.
-    for address in (f"http://127.0.0.1:1/{SECRET}?token={SECRET}", f"http://[kb?token={SECRET}"):
+    for address in (f"http://127.0.0.1:1/{SECRET}?token={SECRET}", f"http://kb:port/?token={SECRET}"):
         house.submit(task_type="test", callback_url=address)
     worker = house.deployment.processes[1]
     eventually(lambda: worker.log.count("callback_put_off") == worker.log.count("callback_refused") == 1)

@@ -143,6 +143,16 @@ def test_a_provider_that_asks_for_patience_gets_it(desk: Desk) -> None:
     assert 119 <= (row.due_at - row.created_at).total_seconds() <= 125
 
 
+@pytest.mark.parametrize("seconds", [31_000_000_000.0, 300_000_000_000.0, 99_999_999_999_999.0, float("inf")])
+def test_no_server_puts_a_task_off_for_more_than_an_hour(desk: Desk, seconds: float) -> None:
+    (task_id,) = desk.submit()
+    error = TaskError("rate_limited", "slow down", retry_after=seconds)
+    desk.within(failing.failed, Failure(desk.held(task_id), error))
+    row = desk.row(task_id)
+    assert (row.status, row.errors) == ("waiting", 1)
+    assert (row.due_at - row.created_at).total_seconds() == pytest.approx(3600, abs=10)
+
+
 def test_a_stage_that_is_done_clears_its_errors_and_the_next_starts_afresh(desk: Desk) -> None:
     task_id = desk.document()
     desk.within(failing.failed, Failure(desk.held(task_id, "preprocessing"), TaskError("internal", "x")))
