@@ -24,6 +24,8 @@ from tests.servers import eventually, free_port
 
 ADD = prepared("SELECT CAST(:one AS integer) + CAST(:other AS integer) + :one % 1")
 
+SECRET = "s3cr3t"
+
 
 def backends() -> list[int]:
     """The server's processes of two connections of the pool."""
@@ -94,9 +96,9 @@ def test_what_is_run_again_and_again_is_prepared_once_for_each_connection(databa
 )
 def test_no_error_quotes_what_was_to_be_written(database: Engine, statement: str) -> None:
     with pytest.raises(DBAPIError) as failed, transaction() as session:
-        session.execute(text(statement), {"secret": "s3cr3t"})
+        session.execute(text(statement), {"secret": SECRET})
     told = "".join(traceback.format_exception(failed.value))
-    assert "s3cr3t" not in told
+    assert SECRET not in told
 
 
 @pytest.fixture
