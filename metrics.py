@@ -34,6 +34,21 @@ CALLBACK = Metric("callback_delivery_total", "Attempts to call the KB service ba
 EMBEDDING_TOKENS = Metric(
     "embedding_tokens_total", "Tokens sent to the embedder, as it counts them.", "counter", ("embedder",)
 )
+NOT_UNDERSTOOD = Metric(
+    "queue_message_not_understood_total",
+    "Messages that no release has published; dead-lettered.",
+    "counter",
+    ("queue",),
+)
+CANCELLED = Metric(
+    "queue_consumer_cancelled_total", "Consumers that RabbitMQ ended, and that were made anew.", "counter", ("queue",)
+)
+UNSERVED = Metric(
+    "queue_unserved_total",
+    "Looks, every 5 s, at which a queue held messages and had no consumer though a worker says that it serves it.",
+    "counter",
+    ("queue",),
+)
 
 QUEUE_SIZE = Metric("task_queue_size", "Tasks that wait for a worker.", "gauge", ("queue",))
 OLDEST = Metric(
@@ -46,5 +61,16 @@ ACTIVE = Metric("worker_pool_active_count", "Worker threads at work.", "gauge")
 IDLE = Metric("worker_pool_idle_count", "Worker threads without work.", "gauge")
 
 #: Counted in the tables by whoever acts; the gauges are read from the tables when asked.
-COUNTED = (PROCESSING, END_TO_END, SUCCESS, FAILURE, RETRY, CALLBACK, EMBEDDING_TOKENS)
+COUNTED = (
+    PROCESSING,
+    END_TO_END,
+    SUCCESS,
+    FAILURE,
+    RETRY,
+    CALLBACK,
+    EMBEDDING_TOKENS,
+    NOT_UNDERSTOOD,
+    CANCELLED,
+    UNSERVED,
+)
 GAUGES = (QUEUE_SIZE, OLDEST, ACTIVE, IDLE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +17,15 @@ from uuid import UUID
 
 from dramatiq.broker import MessageProxy
 
+import metrics
 from actors import holding
 from actors.ledger import LEDGER
 from broker.delivery import Delivery
+from metrics import Metric
 from tasks import concurrency, failing, work
 from tasks.claim import Claim, Wanted
 from tasks.types import all_stages
+from tasks.unit import Unit
 
 #: Claims that may wait for a thread.
 MOST = 200
@@ -71,6 +74,14 @@ class Ahead:
 
         early.claim.add_done_callback(keep)
 
+    def rejected(self, queue: str) -> None:
+        """Count a message that could not be understood."""
+        LEDGER.put(_count, (metrics.NOT_UNDERSTOOD, queue))
+
+    def cancelled(self, queue: str) -> None:
+        """Count a consumer that RabbitMQ has ended."""
+        LEDGER.put(_count, (metrics.CANCELLED, queue))
+
     def take(self, delivery: Delivery | None) -> Future[Any] | None:
         """The claim that was made for a message, for the thread that starts it; None: there is none."""
         early = self._waiting.pop(id(delivery), None)
@@ -94,6 +105,12 @@ class Ahead:
             # A thread may have started it this moment.
             if self._waiting.pop(key, None) is not None:
                 _hand_back(early.claim.result())
+
+
+def _count(unit: Unit, counted: Sequence[tuple[Metric, str]]) -> list[None]:
+    for metric, queue in counted:
+        unit.count(metric, queue)
+    return [None] * len(counted)
 
 
 AHEAD = Ahead(all_stages())

@@ -148,7 +148,10 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
     run.__doc__ = function.__doc__
     # What was begun is finished first: the backlog stays before the first stage, where the dispatch shares it out.
     declare = dramatiq.actor(
-        actor_name=name, queue_name=declared.queue, priority=stages_left(name), throws=(TaskError,)
+        actor_name=name,
+        queue_name=declared.queue,
+        priority=stages_left(name),
+        throws=(TaskError, holding.Lost, holding.HandBack),
     )
     return declare(run)
 

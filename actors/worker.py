@@ -25,7 +25,7 @@ def boot() -> None:
     """Set this process up as a worker of service mode: what the `dramatiq` command calls before anything else."""
     logs.configure(service_settings())
     connect()
-    assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware(), AHEAD))
+    assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware(), AHEAD, kind="worker"))
     process.settle()
 
 

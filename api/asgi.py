@@ -13,7 +13,7 @@ from tasks import process, unit
 _settings = service_settings()
 logs.configure(_settings)
 database.connect(_settings.postgres_url, pool_size=THREADS + 2, application_name="task-manager web")
-_broker = RabbitBroker(_settings.rabbitmq_urls, _settings.queue_type)
+_broker = RabbitBroker(_settings.rabbitmq_urls, _settings.queue_type, kind="web")
 _broker.publisher.start()
 unit.use_broker(_broker)
 app = create_app(_settings)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, cast
 
 import pika
 import structlog
-from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import ConnectionClosed
 
+from broker import topology
+from broker.connecting import AWAY, named, why
 from broker.delivery import Delivery
+from broker.messages import NotUnderstood, understood
 
 log = structlog.get_logger(__name__)
 
@@ -36,18 +39,39 @@ class Ahead(Protocol):
     def prepare(self, delivery: Delivery) -> None:
         """Called with each message that is handed out."""
 
+    def rejected(self, queue: str) -> None:
+        """Called for each message that could not be understood."""
+
+    def cancelled(self, queue: str) -> None:
+        """Called when RabbitMQ has ended a consumer by itself."""
+
 
 class RabbitConsumer(Consumer):
     """Pulls `prefetch` messages, and WIDTH more while the worker works ahead; gives those back when it no longer does.
 
     RabbitMQ fixes a consumer's prefetch at its start, so the width comes from a second consumer on the same channel.
 
+    Parameters:
+      parameters: of each member of the cluster, in the order in which they are tried.
+      name: what RabbitMQ shows of the connection and its consumers.
+
     Raises:
       ConnectionClosed: when RabbitMQ cannot be reached.
     """
 
-    def __init__(self, parameters: Any, queue_name: str, prefetch: int, timeout_ms: int, ahead: Ahead | None) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[pika.URLParameters],
+        queue_name: str,
+        prefetch: int,
+        timeout_ms: int,
+        ahead: Ahead | None,
+        *,
+        name: str,
+        queue_type: str,
+    ) -> None:
         self._queue_name = queue_name
+        self._name = f"{name} {queue_name}"
         self._prefetch = prefetch
         self._timeout = timeout_ms / 1000
         self._ahead = ahead
@@ -59,12 +83,23 @@ class RabbitConsumer(Consumer):
         self._lock = threading.Lock()
         self._flushing = False
         self._wide: str | None = None
+        self._is_cancelled = False
         try:
-            self._connection = pika.BlockingConnection(parameters)
-            self._channel = self._connection.channel()
-            self._consume(prefetch)
+            self._connection = pika.BlockingConnection(named(parameters, self._name))
         except _LOST as error:
-            raise ConnectionClosed(error) from None
+            AWAY.goes_on(reason=why(error))
+            raise ConnectionClosed(why(error)) from None
+        try:
+            self._channel = self._connection.channel()
+            self._channel.add_on_cancel_callback(self._on_cancel)
+            topology.declare(self._channel, queue_type, [queue_name])
+            self._consume(prefetch, self._name)
+            AWAY.is_over()
+        except _LOST as error:
+            AWAY.goes_on(reason=why(error))
+            with suppress(*_LOST):
+                self._connection.close()
+            raise ConnectionClosed(why(error)) from None
 
     @property
     def waiting(self) -> int:
@@ -76,19 +111,23 @@ class RabbitConsumer(Consumer):
         try:
             self._adapt()
             while not self._may_hand_out():
+                if self._is_cancelled:
+                    raise ConnectionClosed(f"RabbitMQ has cancelled the consumer of {self._queue_name}")
                 # Ends early for every acknowledgement that is to be sent.
                 if (left := deadline - time.monotonic()) <= 0:
                     return None
                 self._connection.process_data_events(time_limit=left)
         except _LOST as error:
-            raise ConnectionClosed(error) from None
+            raise ConnectionClosed(why(error)) from None
         tag, body = self._pulled.popleft()
         with self._lock:
             self._unsettled[tag] = None
         try:
-            delivery = Delivery(Message.decode(body), self, tag)
-        except DecodeError:
-            log.exception("undecodable_message", queue=self._queue_name)
+            delivery = Delivery(understood(body, self._queue_name), self, tag)
+        except NotUnderstood as error:
+            log.error("message_not_understood", queue=self._queue_name, reason=str(error), bytes=len(body))
+            if self._ahead is not None:
+                self._ahead.rejected(self._queue_name)
             self._settle(tag, True)
             return None
         if self._ahead is not None:
@@ -121,11 +160,20 @@ class RabbitConsumer(Consumer):
             self._channel.close()
             self._connection.close()
         except _LOST as error:
-            raise ConnectionClosed(error) from None
+            raise ConnectionClosed(why(error)) from None
 
-    def _consume(self, prefetch: int) -> str:
+    def _consume(self, prefetch: int, tag: str) -> str:
         self._channel.basic_qos(prefetch_count=prefetch)
-        return cast(str, self._channel.basic_consume(self._queue_name, self._on_message))
+        return cast(str, self._channel.basic_consume(self._queue_name, self._on_message, consumer_tag=tag))
+
+    def _on_cancel(self, _: Any) -> None:
+        """RabbitMQ does so when the queue is deleted, or when the node fails that it was on."""
+        if self._is_cancelled:  # there are two while it pulls wide
+            return
+        self._is_cancelled = True
+        log.warning("consumer_cancelled", queue=self._queue_name, reason="the queue was deleted, or its node failed")
+        if self._ahead is not None:
+            self._ahead.cancelled(self._queue_name)
 
     def _on_message(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         self._pulled.append((method.delivery_tag, body))
@@ -139,7 +187,7 @@ class RabbitConsumer(Consumer):
     def _adapt(self) -> None:
         ahead = self._places()
         if self._wide is None and ahead >= WIDE_FROM:
-            self._wide = self._consume(WIDTH)
+            self._wide = self._consume(WIDTH, f"{self._name} wide")
         elif self._wide is not None and ahead == 0:
             # Long work has come: what would only wait here is for other workers.
             self._channel.basic_cancel(self._wide)

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from dramatiq import Message
 from dramatiq.broker import Broker
 from dramatiq.composition import pipeline
+from dramatiq.errors import DecodeError
+
+from broker.topology import QUEUES
+
+#: Messages that one may carry behind it: more than any task type has stages.
+LONGEST_PIPELINE = 20
+
+
+class NotUnderstood(Exception):
+    """A body that none of this service's releases has published: whoever works on it could only fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +66,44 @@ def headers(message: Message[Any]) -> dict[str, Any]:
         "stage": message.actor_name,
         "attempt": message.options.get("attempt", 1),
     }
+
+
+def understood(body: bytes, queue: str) -> Message[Any]:
+    """The wake-up that was pulled from a queue.
+
+    Raises:
+      NotUnderstood: when it is none, with what is wrong. The body is not quoted.
+    """
+    try:
+        message: Message[Any] = Message.decode(body)
+    except DecodeError as error:
+        raise NotUnderstood(f"it is no message: {type(error.__cause__ or error).__name__}") from None
+    if message.queue_name != queue:
+        raise NotUnderstood("it names another queue")
+    try:
+        UUID(*message.args)
+    except (TypeError, ValueError, AttributeError):
+        raise NotUnderstood("`args` is not one id") from None
+    _check_form(message.asdict(), LONGEST_PIPELINE)
+    return message
+
+
+def _check_form(fields: Any, left: int) -> None:
+    """Look through a message and those that it carries for what the worker's threads would stumble over."""
+    if not isinstance(fields, dict) or not left:
+        raise NotUnderstood("`pipe_target` is no message")
+    for name in ("queue_name", "actor_name", "message_id"):
+        if not isinstance(fields.get(name), str):
+            raise NotUnderstood(f"`{name}` is no text")
+    if fields["queue_name"] not in QUEUES:
+        raise NotUnderstood("it names a queue that is none of this service's")
+    options = fields.get("options")
+    if not isinstance(options, dict) or fields.get("kwargs") != {}:
+        raise NotUnderstood("`options` is no object, or `kwargs` is not empty")
+    if "eta" in options:
+        raise NotUnderstood("it is delayed, which no message is")
+    limit = options.get("time_limit", 1)
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0:
+        raise NotUnderstood("`time_limit` is no time")
+    if options.get("pipe_target") is not None:
+        _check_form(options["pipe_target"], left - 1)

@@ -15,6 +15,7 @@ from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 
 from broker import topology
+from broker.connecting import AWAY, named, process_name, why
 from broker.messages import headers
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,6 @@ log = structlog.get_logger(__name__)
 RECONNECT_SECONDS = 1.0
 #: Seconds that the first publishes of a process wait for its first connection.
 FIRST_ATTEMPT_SECONDS = 0.5
-
 
 class Unpublished(Exception):
     """RabbitMQ is away, blocked or refused: the messages are not known to be in a queue."""
@@ -45,9 +45,10 @@ class Publisher:
     accepted work is not held up: the row is durable, and the dispatch publishes it later.
     """
 
-    def __init__(self, urls: list[str], queue_type: str) -> None:
+    def __init__(self, urls: list[str], queue_type: str, kind: str = "") -> None:
         self._parameters = [pika.URLParameters(url) for url in urls]
         self._queue_type = queue_type
+        self._kind = kind
         self._waiting: deque[_Batch] = deque()
         self._inflight: dict[int, _Batch] = {}
         self._tag = 0
@@ -116,9 +117,13 @@ class Publisher:
     def _serve(self, parameters: pika.URLParameters) -> None:
         """One connection, from the declaration of the queues to its loss."""
         try:
+            (parameters,) = named([parameters], f"{process_name(self._kind)} publisher")
             declaring = pika.BlockingConnection(parameters)
-            topology.declare(declaring.channel(), self._queue_type)
-            declaring.close()
+            try:
+                topology.declare(declaring.channel(), self._queue_type)
+            finally:
+                if declaring.is_open:
+                    declaring.close()
             self._connection = SelectConnection(
                 parameters,
                 on_open_callback=self._on_open,
@@ -127,7 +132,7 @@ class Publisher:
             )
             self._connection.ioloop.start()
         except Exception as error:  # whatever it is, the next round tries again
-            log.warning("rabbitmq_unreachable", reason=f"{type(error).__name__}: {error}")
+            AWAY.goes_on(reason=why(error))
         finally:
             self._lost()
 
@@ -145,6 +150,7 @@ class Publisher:
     def _confirming(self, channel: Channel) -> None:
         self._tag, self._blocked, self._channel = 0, False, channel
         self._tried.set()
+        AWAY.is_over()
         log.info("rabbitmq_connected")
         self._drain()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 import pika
@@ -11,8 +13,10 @@ from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
+from pika.adapters.blocking_connection import BlockingChannel
 
 from broker import topology
+from broker.connecting import named, process_name, why
 from broker.consumer import Ahead, RabbitConsumer
 from broker.publisher import Publisher, Unpublished
 
@@ -28,6 +32,7 @@ class RabbitBroker(RabbitmqBroker):
       queue_type: `classic` or `quorum`.
       middleware: the worker's list; a process that only publishes needs none.
       ahead: how far the worker works ahead of its threads.
+      kind: of this process, which names its connections.
     """
 
     def __init__(
@@ -36,11 +41,14 @@ class RabbitBroker(RabbitmqBroker):
         queue_type: str,
         middleware: list[Middleware] | None = None,
         ahead: Ahead | None = None,
+        *,
+        kind: str = "",
     ) -> None:
         super().__init__(url=urls, middleware=middleware or [])
         self.queue_type = queue_type
         self._ahead = ahead
-        self.publisher = Publisher(urls, queue_type)
+        self._kind = kind
+        self.publisher = Publisher(urls, queue_type, kind)
 
     @property
     def publishing(self) -> str:
@@ -59,10 +67,10 @@ class RabbitBroker(RabbitmqBroker):
             self.emit_after("declare_queue", queue_name)
         if ensure:
             try:
-                topology.declare(self.channel, self.queue_type)
-            except (pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError) as error:
-                del self.connection
-                raise ConnectionClosed(error) from None
+                with self._channel() as channel:
+                    topology.declare(channel, self.queue_type)
+            except pika.exceptions.AMQPError as error:
+                raise ConnectionClosed(why(error)) from None
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """A consumer of its own connection; see `RabbitConsumer`.
@@ -70,8 +78,15 @@ class RabbitBroker(RabbitmqBroker):
         Raises:
           ConnectionClosed: when RabbitMQ cannot be reached.
         """
-        self.declare_queue(queue_name, ensure=True)
-        return RabbitConsumer(self.parameters, queue_name, prefetch, timeout, self._ahead)
+        return RabbitConsumer(
+            self.parameters,
+            queue_name,
+            prefetch,
+            timeout,
+            self._ahead,
+            name=process_name(self._kind),
+            queue_type=self.queue_type,
+        )
 
     def publish(self, messages: list[Message[Any]]) -> Future[None]:
         """Publish a batch; see `Publisher.publish`."""
@@ -97,15 +112,18 @@ class RabbitBroker(RabbitmqBroker):
     def counts(self) -> dict[str, topology.Counts] | None:
         """What each queue holds; None while RabbitMQ is away. Makes missing queues anew."""
         try:
-            connection = pika.BlockingConnection(self.parameters)
+            with self._channel() as channel:
+                topology.declare(channel, self.queue_type)
+                return {queue: topology.counts(channel, queue) for queue in topology.QUEUES}
         except pika.exceptions.AMQPError:
             return None
+
+    @contextmanager
+    def _channel(self) -> Iterator[BlockingChannel]:
+        """A channel for a moment. Its connection is closed: one that nobody serves would be ended by RabbitMQ."""
+        connection = pika.BlockingConnection(named(self.parameters, process_name(self._kind)))
         try:
-            channel = connection.channel()
-            topology.declare(channel, self.queue_type)
-            return {queue: topology.counts(channel, queue) for queue in topology.QUEUES}
-        except pika.exceptions.AMQPError:
-            return None
+            yield connection.channel()
         finally:
             if connection.is_open:
                 connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,15 +40,15 @@ def queue_arguments(queue: str, queue_type: str) -> dict[str, Any]:
     return arguments
 
 
-def declare(channel: BlockingChannel, queue_type: str) -> None:
-    """Declare every queue, the dead-letter exchange and its queues. Does nothing where they exist already.
+def declare(channel: BlockingChannel, queue_type: str, queues: Sequence[str] = QUEUES) -> None:
+    """Declare queues, the dead-letter exchange and its queues. Does nothing where they exist already.
 
     Raises:
       pika.exceptions.ChannelClosedByBroker: when a queue exists with other arguments, for example after
         `QUEUE_TYPE` was changed; the message of RabbitMQ names the queue and the argument.
     """
     channel.exchange_declare(DEAD_LETTER_EXCHANGE, exchange_type="direct", durable=True)
-    for queue in QUEUES:
+    for queue in queues:
         channel.queue_declare(queue, durable=True, arguments=queue_arguments(queue, queue_type))
         channel.queue_declare(
             dead_letter_queue(queue),

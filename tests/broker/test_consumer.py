@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
+import pika
 import pytest
+from dramatiq.errors import ConnectionClosed
 
+from broker import topology
 from broker.consumer import WIDE_FROM
 from broker.delivery import Delivery
 from broker.messages import Step, wake_up
@@ -25,9 +33,16 @@ class Pace:
     def __init__(self) -> None:
         self.places = 0
         self.prepared: list[str] = []
+        self.noted: list[str] = []
 
     def prepare(self, delivery: Delivery) -> None:
         self.prepared.append(delivery.args[0])
+
+    def rejected(self, queue: str) -> None:
+        self.noted.append(f"rejected {queue}")
+
+    def cancelled(self, queue: str) -> None:
+        self.noted.append(f"cancelled {queue}")
 
 
 @pytest.fixture
@@ -40,7 +55,8 @@ def broker(rabbitmq: RabbitServer, pace: Pace) -> Iterator[RabbitBroker]:
     broker = RabbitBroker([rabbitmq.url], "classic", ahead=pace)
     steps = [Step("storing", "storing")]
     messages = [
-        wake_up(str(number), steps, priority=4, attempt=1, time_limit=10, broker=broker) for number in range(MESSAGES)
+        wake_up(str(UUID(int=number)), steps, priority=4, attempt=1, time_limit=10, broker=broker)
+        for number in range(MESSAGES)
     ]
     broker.publisher.start()
     eventually(lambda: broker.publishing == "up")
@@ -102,3 +118,86 @@ def test_it_acknowledges_only_what_is_durable(broker: RabbitBroker, pace: Pace) 
     assert counts is not None
     assert counts["storing"].dead_lettered == 1
     assert counts["storing"].ready == MESSAGES - 3, "what was still being written down comes again"
+
+
+GOOD: dict[str, object] = {
+    "queue_name": "storing",
+    "actor_name": "storing",
+    "args": [str(UUID(int=1))],
+    "kwargs": {},
+    "options": {"pipe_ignore": True, "broker_priority": 4, "attempt": 1, "time_limit": 10_000},
+    "message_id": "1",
+    "message_timestamp": 1,
+}
+PIPED = {"options": {"pipe_target": {**GOOD, "queue_name": "nowhere"}}}
+STRANGE: list[dict[str, object]] = [
+    *({field: value} for field in GOOD if field != "message_timestamp" for value in (None, 5, ["a"])),
+    {"args": []}, {"args": ["x"]}, {"args": [None]}, {"args": [GOOD["args"], 2]}, {"kwargs": {"x": 1}},
+    {"queue_name": "other"}, {"queue_name": "default"}, {"colour": "red"}, {"options": {"eta": 10**15}},
+    {"options": {"time_limit": "x"}}, {"options": {"time_limit": -1}}, {"options": {"pipe_target": "x"}}, PIPED,
+]  # fmt: skip
+BODIES = [b"", b"\xff\xfe", b"{}", b"[]", b"null", b"1", b"{" * 100_000, b"[" * 100_000]
+
+
+def test_what_cannot_be_understood_becomes_a_dead_letter_and_stops_nothing(rabbitmq: RabbitServer, pace: Pace) -> None:
+    pace.places = 100  # each message that is handed out is claimed ahead
+    broker = RabbitBroker([rabbitmq.url], "classic", ahead=pace)
+    consumer = broker.consume("storing", PREFETCH, 300)
+    strange = [*BODIES, *(json.dumps(GOOD | each).encode() for each in STRANGE)]
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq.url))
+    for body in [*strange, json.dumps(GOOD).encode()]:
+        connection.channel().basic_publish("", "storing", body)
+    connection.close()
+    found = []
+    for _ in range(len(strange) * 2):
+        if (each := next(consumer)) is not None:
+            found.append(each)
+            break
+    assert [list(each.args) for each in found] == [GOOD["args"]]
+    assert pace.noted == ["rejected storing"] * len(strange)
+    consumer.ack(found[0])
+    consumer.close()
+    counts = broker.counts()
+    assert counts is not None and counts["storing"] == topology.Counts(0, len(strange), 0)
+    broker.close()
+
+
+def test_a_consumer_that_rabbitmq_cancels_says_so_and_its_successor_finds_the_queue(
+    broker: RabbitBroker, pace: Pace, rabbitmq: RabbitServer
+) -> None:
+    pace.places = WIDE_FROM
+    consumer = broker.consume("storing", PREFETCH, 300)
+    pull(consumer)
+    rabbitmq.management("/queues/{vhost}/storing", "DELETE")
+    with pytest.raises(ConnectionClosed, match="cancelled"):
+        for _ in range(100):
+            next(consumer)
+    assert pace.noted == ["cancelled storing"]
+    with suppress(ConnectionClosed):
+        consumer.close()
+    consumer = broker.consume("storing", PREFETCH, 300)
+    message = wake_up(
+        str(UUID(int=1)), [Step("storing", "storing")], priority=4, attempt=1, time_limit=10, broker=broker
+    )
+    eventually(lambda: broker.publishing == "up")
+    broker.publish([message]).result(timeout=10)
+    assert len(pull(consumer, 1)) == 1
+    consumer.close()
+
+
+def test_a_consumer_has_one_connection_and_both_have_names(rabbitmq: RabbitServer) -> None:
+    broker = RabbitBroker([rabbitmq.url], "classic", kind="worker")
+    consumers = [broker.consume(queue, PREFETCH, 300) for queue in topology.QUEUES]
+
+    def names() -> set[str]:
+        shown = rabbitmq.management("/consumers/{vhost}")
+        return {f"{each['queue']['name']}: {each['consumer_tag']}" for each in shown}
+
+    name = f"worker {socket.gethostname()}:{os.getpid()}"
+    eventually(lambda: names() == {f"{queue}: {name} {queue}" for queue in topology.QUEUES}, seconds=20)
+    shown = rabbitmq.management("/vhosts/{vhost}/connections")
+    called = [each["client_properties"].get("connection_name") for each in shown]
+    assert sorted(called) == sorted(f"{name} {queue}" for queue in topology.QUEUES), "and no other connection"
+    for each in consumers:
+        each.close()
+    broker.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pika
 import pytest
@@ -25,9 +26,14 @@ def broker(rabbitmq: RabbitServer) -> Iterator[RabbitBroker]:
     each.close()
 
 
+def id_of(name: str) -> str:
+    """A task's id."""
+    return str(uuid5(NAMESPACE_URL, name))
+
+
 def message(broker: Any, subject: str = "task", priority: int = 4, attempt: int = 1) -> Message[Any]:
     steps = [Step("storing", "storing"), Step("indexing", "indexing")]
-    return wake_up(subject, steps, priority=priority, attempt=attempt, time_limit=10, broker=broker)
+    return wake_up(id_of(subject), steps, priority=priority, attempt=attempt, time_limit=10, broker=broker)
 
 
 def publish(broker: RabbitBroker, *messages: Message[Any]) -> None:
@@ -81,7 +87,7 @@ def test_a_message_is_persistent_and_shows_its_ids(broker: RabbitBroker, rabbitm
     properties = shown["properties"]
     assert properties["delivery_mode"] == 2
     assert properties["priority"] == 6
-    assert properties["headers"] == {"task_id": "01a2", "stage": "storing", "attempt": 3}
+    assert properties["headers"] == {"task_id": id_of("01a2"), "stage": "storing", "attempt": 3}
 
 
 def test_a_higher_priority_overtakes(broker: RabbitBroker) -> None:
@@ -97,8 +103,8 @@ def test_a_higher_priority_overtakes(broker: RabbitBroker) -> None:
         order.append(delivered.args[0])
         consumer.ack(delivered)
     consumer.close()
-    assert order[:2] == ["urgent", "high"]
-    assert order[-1] == "low"
+    assert order[:2] == [id_of("urgent"), id_of("high")]
+    assert order[-1] == id_of("low")
 
 
 def test_what_is_rejected_goes_to_its_dead_letter_queue(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:
@@ -111,7 +117,7 @@ def test_what_is_rejected_goes_to_its_dead_letter_queue(broker: RabbitBroker, ra
     counts: Any = eventually(lambda: (each := broker.counts()) and each["storing"].dead_lettered and each, seconds=5)
     assert counts["storing"] == topology.Counts(ready=0, dead_lettered=1, consumers=0)
     (shown,) = rabbitmq.messages("storing.XQ")
-    assert shown["properties"]["headers"]["task_id"] == "poison"
+    assert shown["properties"]["headers"]["task_id"] == id_of("poison")
 
 
 def test_no_delay_queue_is_made(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:

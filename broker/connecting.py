@@ -1,0 +1,35 @@
+"""How connections to RabbitMQ are called, and why one failed."""
+
+from __future__ import annotations
+
+import copy
+import os
+import socket
+from collections.abc import Sequence
+
+import pika
+
+from logs import Outage
+
+#: RabbitMQ, as this process sees it.
+AWAY = Outage("rabbitmq_unreachable")
+
+
+def process_name(kind: str) -> str:
+    """A process as RabbitMQ shows it: `worker HOST:PID`."""
+    return f"{kind} {socket.gethostname()}:{os.getpid()}".strip()
+
+
+def named(parameters: Sequence[pika.URLParameters], name: str) -> list[pika.URLParameters]:
+    """The same parameters for a connection of this name."""
+    called = [copy.copy(each) for each in parameters]
+    for each in called:
+        each.client_properties = {**(each.client_properties or {}), "connection_name": name}
+    return called
+
+
+def why(error: BaseException) -> str:
+    """What is behind an error of pika, whose own text is often empty."""
+    while error.args and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
