@@ -110,11 +110,15 @@ class Connection(psycopg2.extensions.connection):
 
 @contextmanager
 def _without_values() -> Iterator[None]:
-    """Take from an error of PostgreSQL the lines that quote a row: whoever meets it logs it."""
+    """Take from an error of PostgreSQL the lines that quote a row or a statement: whoever meets it logs it.
+
+    The details of a conflict (class 40) quote neither, and tell who blocked whom.
+    """
     try:
         yield
-    except (psycopg2.IntegrityError, psycopg2.DataError) as error:
-        error.args = (error.diag.message_primary,)
+    except psycopg2.Error as error:
+        if error.pgcode and error.pgcode[:2] != "40" and error.diag.message_primary:
+            error.args = (error.diag.message_primary,)
         raise
 
 
