@@ -76,6 +76,9 @@ PROMISED = {
     "worker_pool_idle_count": ("gauge", set()),
     "callback_delivery_total": ("counter", {"outcome"}),
     "embedding_tokens_total": ("counter", {"embedder"}),
+    "queue_message_not_understood_total": ("counter", {"queue"}),
+    "queue_consumer_cancelled_total": ("counter", {"queue"}),
+    "queue_unserved_total": ("counter", {"queue"}),
 }
 
 

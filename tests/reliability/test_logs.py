@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import time
+
+import pika
+
+from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.receiver import Receiver
 from tests.reliability.conftest import House
 from tests.servers import eventually
@@ -23,3 +29,67 @@ def test_no_log_holds_the_address_of_a_callback(house: House, receiver: Receiver
     assert SECRET not in house.deployment.logs()
     (answered,) = [line for line in worker.log.splitlines() if "callback_answered" in line]
     assert task_id in answered and "127.0.0.1" in answered
+
+
+def test_a_cancelled_task_and_a_stop_with_work_in_hand_are_no_errors(house: House) -> None:
+    house.open("web")
+    worker = house.deployment.start("worker")
+    running = [house.submit(task_type="benchmark", payload={"seconds": 30}) for _ in range(3)]
+    for task_id in running:
+        house.at_work(task_id, "benchmark")
+    assert house.deployment.http.delete(f"/api/v1/tasks/{running[0]}").status_code in (200, 202)
+    eventually(lambda: "stage_stopped" in worker.log, seconds=20)
+    worker.terminate()
+    eventually(lambda: not worker.running, seconds=40)
+    assert worker.log.count("stage_handed_back") == 2
+    assert "Traceback" not in worker.log
+    assert '"level": "error"' not in worker.log and '"level": "critical"' not in worker.log
+
+
+def test_a_queue_that_was_deleted_is_served_again_within_seconds(house: House, rabbitmq: RabbitServer) -> None:
+    house.open("web", "worker", "clock")
+    house.ended(house.submit(task_type="test"))
+    rabbitmq.management("/queues/{vhost}/default", "DELETE")
+    began = time.monotonic()
+    house.ended(house.submit(task_type="test"), seconds=30)
+    assert time.monotonic() - began < 20
+    worker = house.deployment.processes[1]
+    assert worker.log.count("consumer_cancelled") == 1
+    counted = 'queue_consumer_cancelled_total{queue="default"} 1'
+    eventually(lambda: counted in house.deployment.http.get("/metrics").text, seconds=10)
+
+
+def test_a_wrong_message_is_said_and_counted_and_the_others_are_worked_on(house: House, rabbitmq: RabbitServer) -> None:
+    house.open("web", "worker")
+    house.ended(house.submit(task_type="test"))
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq.url))
+    message = {"queue_name": "default", "actor_name": "test", "kwargs": {}, "options": {}, "message_id": "1"}
+    for args in ([], ["x"]):
+        body = json.dumps({**message, "args": args, "message_timestamp": 1}).encode()
+        connection.channel().basic_publish("", "default", body, pika.BasicProperties(priority=9))
+    connection.close()
+    house.ended(house.submit(task_type="test"), seconds=15)
+    worker = house.deployment.processes[1]
+    eventually(lambda: worker.log.count("message_not_understood") == 2, seconds=10)
+    counted = 'queue_message_not_understood_total{queue="default"} 2'
+    eventually(lambda: counted in house.deployment.http.get("/metrics").text, seconds=10)
+    assert len(rabbitmq.messages("default.XQ")) == 2
+
+
+def test_an_outage_of_rabbitmq_is_said_once_with_its_reason_and_its_end(
+    breakable_house: House, rabbit_node: RabbitNode
+) -> None:
+    house = breakable_house
+    house.open("web", "worker", "clock")
+    house.ended(house.submit(task_type="test"))
+    rabbit_node.stop()
+    time.sleep(10)
+    rabbit_node.start()
+    house.ended(house.submit(task_type="test"), seconds=60)
+    for process in house.deployment.processes:
+        eventually(lambda log=process: "rabbitmq_unreachable_over" in log.log, seconds=20)  # type: ignore[misc]
+        said = [line for line in process.log.splitlines() if '"rabbitmq_unreachable"' in line]
+        # One that comes back in pieces may be lost again meanwhile.
+        assert 1 <= len(said) <= 3, process.log
+        assert "refused" in said[0]
+        assert '"level": "critical"' not in process.log
