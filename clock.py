@@ -97,7 +97,8 @@ def beat() -> None:
         with database.transaction() as session:
             presence.beat(session, "clock")
     except DBAPIError as error:
-        log.warning("no_heartbeat", reason=type(error.orig).__name__)
+        if not database.is_told(error):
+            log.warning("no_heartbeat", reason=database.reason(error))
 
 
 #: What is done how often, in seconds.
@@ -120,7 +121,8 @@ def tick(work: Callable[[Unit], None]) -> None:
             if alone:
                 work(unit_now)
     except DBAPIError as error:
-        log.warning("tick_failed", tick=work.__name__, reason=type(error.orig).__name__)
+        if not database.is_told(error):
+            log.warning("tick_failed", tick=work.__name__, reason=database.reason(error))
 
 
 class Timetable(BackgroundScheduler):
@@ -138,7 +140,8 @@ class Timetable(BackgroundScheduler):
         try:
             self._indexes.tend()
         except DBAPIError as error:
-            log.warning("tick_failed", tick="vector_indexes", reason=type(error.orig).__name__)
+            if not database.is_told(error):
+                log.warning("tick_failed", tick="vector_indexes", reason=database.reason(error))
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop; what is being done is waited for, but for an index that is being built."""
@@ -161,8 +164,11 @@ def main() -> None:
     log.info("clock_ready", entries=[work.__name__ for work, _ in TIMETABLE])
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     scheduler.shutdown(wait=True)
-    with unit_of_work() as work:
-        presence.leave(work)
+    try:
+        with unit_of_work() as work:
+            presence.leave(work)
+    except DBAPIError as error:
+        log.warning("left_without_word", reason=database.reason(error))
     broker.close()
     log.info("clock_stopped")
 

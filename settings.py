@@ -212,7 +212,11 @@ class Settings(BaseModel):
             raise RuntimeError("embedded mode has no database URL of its own")
         password = quote(self.postgres_password.get_secret_value(), safe="")
         user = quote(self.postgres_user, safe="")
-        return f"postgresql://{user}:{password}@{self.postgres_host}:{self.postgres_port}/{self.postgres_db}"
+        names = self.postgres_host.split(",")
+        hosts = ",".join(f"{name.strip()}:{self.postgres_port}" for name in names)
+        # Of several servers the one that takes writes.
+        more = "?target_session_attrs=read-write" if len(names) > 1 else ""
+        return f"postgresql://{user}:{password}@{hosts}/{self.postgres_db}{more}"
 
     @property
     def rabbitmq_urls(self) -> list[str]:

@@ -92,7 +92,7 @@ class Presence(Middleware):
             with unit_of_work() as unit:
                 presence.leave(unit)
         except DBAPIError as error:
-            log.warning("left_without_word", reason=type(error.orig).__name__)
+            log.warning("left_without_word", reason=database.reason(error))
 
     def _run(self, worker: Worker) -> None:
         beats_every = max(1, round(presence.beat_seconds() / WATCH_SECONDS))
@@ -103,7 +103,8 @@ class Presence(Middleware):
                     self._beat(worker)
                 self._watch()
             except DBAPIError as error:
-                log.warning("no_heartbeat", reason=type(error.orig).__name__)
+                if not database.is_told(error):
+                    log.warning("no_heartbeat", reason=database.reason(error))
             turn += 1
             if self._stopped.wait(WATCH_SECONDS):
                 return

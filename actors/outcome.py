@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from actors import holding
 from actors.ledger import LEDGER
 from errors import TaskError
+from models import database
 from tasks import failing, work
 from tasks.claim import Advance, Claim
 from tasks.failing import Failure
@@ -27,9 +28,9 @@ def ends(claim: Claim, exception: BaseException) -> bool:
     if isinstance(exception, holding.Lost):
         log.info("stage_stopped")
         return False
-    if isinstance(exception, holding.HandBack) or _is_away(exception):
+    if isinstance(exception, holding.HandBack) or is_away(exception):
         LEDGER.run(failing.hand_back, claim)
-        log.info("stage_handed_back", reason=type(exception).__name__)
+        log.info("stage_handed_back", reason=str(exception) or type(exception).__name__)
         return False
     error = as_task_error(claim, exception)
     ended = bool(LEDGER.run(failing.failed, Failure(claim, error)))
@@ -79,6 +80,6 @@ def as_task_error(claim: Claim, exception: BaseException) -> TaskError:
     return TaskError("internal", f"{claim.stage} met an unexpected {type(exception).__name__}")
 
 
-def _is_away(exception: BaseException) -> bool:
+def is_away(exception: BaseException) -> bool:
     """PostgreSQL did not answer: the document is not at fault."""
-    return isinstance(exception, (OperationalError, InterfaceError))
+    return isinstance(exception, (OperationalError, InterfaceError)) or database.is_away(exception)

@@ -10,6 +10,7 @@ from uuid import UUID
 import dramatiq
 import structlog
 from dramatiq.middleware import SkipMessage
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from actors import alone, claiming, holding, outcome
@@ -140,7 +141,13 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
         while isinstance(over, Claim):
             # An error leaves the claim held, for the middleware that writes down what becomes of it.
             holding.hold(over)
-            over = perform(over)
+            try:
+                over = perform(over)
+            except DBAPIError as error:
+                if not outcome.is_away(error):
+                    raise
+                # It is told elsewhere, once: not by each thread, with a traceback.
+                raise holding.HandBack("PostgreSQL is away") from None
             holding.release()
         if not over:
             raise SkipMessage(f"{name} of {task_id} is not over: cancelled, given to another, or in other shards")

@@ -8,9 +8,10 @@ import falcon
 import falcon.asgi
 import structlog
 from pydantic import ValidationError
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
 
 from errors import CODES, TaskError
+from models import database
 from tasks.dependencies import Unknown
 from tasks.idempotency import Reused
 
@@ -65,6 +66,8 @@ def install(app: falcon.asgi.App[Any, Any]) -> None:
     app.add_error_handler(IntegrityError, _on_unstorable)
     app.add_error_handler(OperationalError, _on_database_away)
     app.add_error_handler(InterfaceError, _on_database_away)
+    app.add_error_handler(InternalError, _on_internal)
+    app.add_error_handler(ProgrammingError, _on_programming)
     app.add_error_handler(Exception, _on_unexpected)
     # Falcon's own handler for its HTTP errors stays more specific than the one for Exception.
 
@@ -137,9 +140,24 @@ async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:
 
 
 async def _on_database_away(req: Any, resp: Any, error: Any, params: Any) -> None:
-    log.warning("database_away", reason=type(error.orig).__name__)
+    # The log has it from `models.database`, once a minute.
     resp.set_header("Retry-After", str(RETRY_AFTER))
     write(resp, req, 503, "PostgreSQL cannot be reached; nothing was accepted, try again in a moment")
+
+
+async def _on_internal(req: Any, resp: Any, error: Any, params: Any) -> None:
+    if database.is_away(error):
+        await _on_database_away(req, resp, error, params)
+    else:
+        await _on_unexpected(req, resp, error, params)
+
+
+async def _on_programming(req: Any, resp: Any, error: Any, params: Any) -> None:
+    if database.is_told(error):
+        resp.set_header("Retry-After", str(RETRY_AFTER))
+        write(resp, req, 503, "the database lacks a migration; the operator has to run `alembic upgrade head`")
+    else:
+        await _on_unexpected(req, resp, error, params)
 
 
 async def _on_unexpected(req: Any, resp: Any, error: Exception, params: Any) -> None:

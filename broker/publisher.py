@@ -25,6 +25,7 @@ RECONNECT_SECONDS = 1.0
 #: Seconds that the first publishes of a process wait for its first connection.
 FIRST_ATTEMPT_SECONDS = 0.5
 
+
 class Unpublished(Exception):
     """RabbitMQ is away, blocked or refused: the messages are not known to be in a queue."""
 

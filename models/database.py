@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
+from logs import Outage
 from models.connection import Connection, use_prepared
+
+#: PostgreSQL's code for a write in a transaction that only reads: on a standby, always.
+READ_ONLY = "25006"
+#: Codes after which a new connection is to be made: the above, and a server that is shut down, has crashed or starts.
+MOVED = (READ_ONLY, "57P01", "57P02", "57P03")
+#: Its codes for a table, column or function that is not there.
+UNKNOWN_TO_THE_SCHEMA = ("42P01", "42703", "42883")
+
+AWAY = Outage("database_away")
+BEHIND = Outage("migration_missing")
+
+#: What follows `://` where it names several hosts.
+SEVERAL_HOSTS = re.compile(r"(?P<user>[^@/?]*@)?(?P<hosts>[^@/?]*,[^@/?]*)(/(?P<path>[^?]*))?(\?(?P<query>.*))?")
+HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:]*)(:(?P<port>\d*))?")
 
 _engine: Engine | None = None
 
@@ -46,6 +62,7 @@ def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
         },
     )
     event.listen(_engine, "checkout", _refuse_closed)
+    event.listen(_engine, "handle_error", _leave)
     use_prepared(_engine)
     return _engine
 
@@ -60,6 +77,15 @@ def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
         raise DisconnectionError("closed by the server")
+
+
+def _leave(context: Any) -> None:
+    """Close this connection, and those in the pool, after an error that says that the server is not to be used.
+
+    Without a word more a server that has become a standby would keep its connections for as long as they live.
+    """
+    if getattr(context.original_exception, "pgcode", None) in MOVED:
+        context.is_disconnect = True
 
 
 def disconnect() -> None:
@@ -88,15 +114,69 @@ def transaction(*, repeatable: bool = False) -> Iterator[Session]:
     Parameters:
       repeatable: all statements see one snapshot (REPEATABLE READ), for readers that ask twice.
     """
-    with Session(engine(), expire_on_commit=False) as session, session.begin():
-        if repeatable:
-            session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        yield session
+    try:
+        with Session(engine(), expire_on_commit=False) as session, session.begin():
+            if repeatable:
+                session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            yield session
+    except DBAPIError as error:
+        is_told(error)
+        raise
+    AWAY.is_over()
+    BEHIND.is_over()
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server or the way to it is at fault for an error, and not the statement.
+
+    So it is without a connection (no code, 08), where resources are short (53), where somebody shuts the server down or
+    it starts (57), and after a switchover, when what was the primary takes no writes (25006).
+    """
+    if not isinstance(error, (OperationalError, InterfaceError, InternalError)):
+        return False
+    code = getattr(error.orig, "pgcode", None)
+    if code is None:
+        return not isinstance(error, InternalError)
+    return code[:2] in ("08", "53", "57") or code == READ_ONLY
+
+
+def is_told(error: DBAPIError) -> bool:
+    """Say, at most once a minute, that PostgreSQL is away or lacks a migration.
+
+    Returns:
+      whether it is one of these, and so needs no other line.
+    """
+    code = getattr(error.orig, "pgcode", None)
+    if is_away(error):
+        AWAY.goes_on(reason=reason(error))
+    elif code in UNKNOWN_TO_THE_SCHEMA:
+        BEHIND.goes_on(reason=reason(error), what_to_do="run `alembic upgrade head`, and start this process again")
+    else:
+        return False
+    return True
+
+
+def reason(error: DBAPIError) -> str:
+    """What PostgreSQL or the way to it said, in one line. It names hosts and users, and neither passwords nor data."""
+    said = str(error.orig).strip().partition("\n")[0]
+    return f"{type(error.orig).__name__}: {said}"
 
 
 def psycopg2_url(url: str) -> str:
-    """The URL with its driver named: SQLAlchemy 2.1 would take psycopg 3 for a bare `postgresql://`."""
+    """The URL as SQLAlchemy takes it.
+
+    The driver is named: SQLAlchemy 2.1 would take psycopg 3 for a bare `postgresql://`. Several hosts, which libpq has
+    before the path (`h1:5432,h2:5433`), become parameters, which psycopg2 hands on to libpq.
+    """
     scheme, separator, rest = url.partition("://")
-    if separator and scheme in ("postgres", "postgresql"):
-        return f"postgresql+psycopg2://{rest}"
-    return url
+    if not separator or scheme not in ("postgres", "postgresql", "postgresql+psycopg2"):
+        return url
+    found = SEVERAL_HOSTS.fullmatch(rest)
+    if found:
+        members = [HOST.fullmatch(each) for each in found["hosts"].split(",")]
+        if all(members):
+            hosts = ",".join(each["host"].strip("[]") for each in members if each)
+            ports = ",".join(each["port"] or "5432" for each in members if each)
+            more = f"&{found['query']}" if found["query"] else ""
+            rest = f"{found['user'] or ''}/{found['path'] or ''}?host={hosts}&port={ports}{more}"
+    return f"postgresql+psycopg2://{rest}"

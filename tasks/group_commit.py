@@ -10,12 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from models import database
 from tasks.unit import Unit, unit_of_work
-
-log = structlog.get_logger(__name__)
 
 #: An operation on many items at once: gives one result for each, in their order. An exception among the
 #: results is raised to the one that asked.
@@ -118,11 +116,10 @@ class GroupCommit:
         while True:
             try:
                 return _execute(entries)
-            except (OperationalError, InterfaceError) as error:
+            except DBAPIError as error:
                 waited = time.monotonic() - entries[0].since
                 if not _is_away(error) or waited > self._patience:
                     raise
-                log.warning("database_away", waited_seconds=round(waited, 1), reason=type(error.orig).__name__)
                 time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
                 tries += 1
 
@@ -143,5 +140,4 @@ def _execute(entries: list[_Entry]) -> list[Any]:
 
 def _is_away(error: DBAPIError) -> bool:
     """Whether the connection is at fault, or a deadlock that a second try resolves; not the statement."""
-    code = getattr(error.orig, "pgcode", None)
-    return code is None or code[:2] in ("08", "40", "53", "57")
+    return database.is_away(error) or str(getattr(error.orig, "pgcode", None)).startswith("40")

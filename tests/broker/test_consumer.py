@@ -120,7 +120,7 @@ def test_it_acknowledges_only_what_is_durable(broker: RabbitBroker, pace: Pace) 
     assert counts["storing"].ready == MESSAGES - 3, "what was still being written down comes again"
 
 
-GOOD: dict[str, object] = {
+GOOD: dict[str, Any] = {
     "queue_name": "storing",
     "actor_name": "storing",
     "args": [str(UUID(int=1))],
@@ -130,7 +130,7 @@ GOOD: dict[str, object] = {
     "message_timestamp": 1,
 }
 PIPED = {"options": {"pipe_target": {**GOOD, "queue_name": "nowhere"}}}
-STRANGE: list[dict[str, object]] = [
+STRANGE: list[dict[str, Any]] = [
     *({field: value} for field in GOOD if field != "message_timestamp" for value in (None, 5, ["a"])),
     {"args": []}, {"args": ["x"]}, {"args": [None]}, {"args": [GOOD["args"], 2]}, {"kwargs": {"x": 1}},
     {"queue_name": "other"}, {"queue_name": "default"}, {"colour": "red"}, {"options": {"eta": 10**15}},
