@@ -1,4 +1,8 @@
-"""Running stages alone in a process: for tasks whose worker died, so that only the guilty one is convicted."""
+"""Running stages alone in a process: for tasks whose worker died, so that only the guilty one is convicted.
+
+Each has a process of its own at once, and none waits for another: the processes are forked from one that has loaded
+everything, so that they cost little time and memory, and there are never more than this worker has threads.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ import os
 import pickle
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from actors import holding
@@ -21,127 +25,138 @@ from tasks.process import process_id
 from tasks.wake_up import BACKSTOP_SECONDS
 
 POLL_SECONDS = 0.1
-#: Seconds that a suspect waits for its turn before it is handed back: Dramatiq's time limit counts them as well, and
-#: a neighbour of the guilty must not run out of time because others had their turn first.
-PATIENCE = BACKSTOP_SECONDS / 2
+#: What each process says first: the first one when it has loaded everything, the others before they get their claim.
+READY = b"r"
+#: Seconds that one may take for that until its claim is handed back, and again beyond the stage's own limit:
+#: Dramatiq's time limit is later still.
+PATIENCE = 0.4 * BACKSTOP_SECONDS
 #: Seconds from the commit of a stage to its answer: what is to be published is so before.
 ANSWERING = 0.5
-#: Seconds after which the process ends by itself when no suspect comes.
+#: Seconds after which the process that the others are forked from ends when no suspect comes.
 IDLE = 10.0
 
 
-class Room:
-    """A process in which one suspect after the other works, until one of them kills it."""
+class Origin:
+    """The process that the others are forked from: `actors.suspect`, with everything loaded and nothing connected."""
 
     def __init__(self) -> None:
-        reading, writing = os.pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "actors.suspect", str(writing), str(os.getpid())],
-            stdin=subprocess.PIPE,
-            pass_fds=[writing],
-        )
-        os.close(writing)
-        self._answers = os.fdopen(reading, "rb")
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "actors.suspect", str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
         self._used_at = time.monotonic()
+        self._has_loaded = False
 
     @property
     def is_fresh(self) -> bool:
         """Whether it will not end by itself in this moment."""
-        return time.monotonic() - self._used_at < IDLE / 2
+        if not self._has_loaded and select.select([self._control], [], [], 0)[0]:
+            self._has_loaded = self._control.recv(1) == READY
+            self._used_at = time.monotonic()
+        is_idle = self._has_loaded and time.monotonic() - self._used_at > IDLE / 2
+        return self._process.poll() is None and not is_idle
 
-    def answer(self, claim: Claim) -> Any:
-        """What came of a claim: what `tasks.work.advance` says, or the error of the stage.
-
-        Raises:
-          TaskError: `worker_crashed` when the process died, `timeout` when the stage took too long.
-          holding.Lost, holding.HandBack: see `run`.
-        """
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it died already; its exit status says how
-            self._process.stdin.write(pickle.dumps((process_id(), claim)))
-            self._process.stdin.flush()
-        deadline = time.monotonic() + claim.timeout + PATIENCE
-        while not select.select([self._answers], [], [], POLL_SECONDS)[0]:
-            # A claim is lost by being finished, too: then the answer is on its way.
-            if claim.lost.is_set() and select.select([self._answers], [], [], ANSWERING)[0]:
-                break
-            _go_on(claim)
-            if time.monotonic() > deadline:
-                raise TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was killed")
-        try:
-            outcome = pickle.load(self._answers)
-        except (EOFError, pickle.UnpicklingError):
-            how = _manner(self._process.wait())
-            raise TaskError("worker_crashed", f"the process that ran {claim.stage} alone {how}") from None
+    def fork(self) -> socket.socket:
+        """A channel to a new process, which works on the claim that is sent there and dies when it is closed."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [b"f"], [theirs.fileno()])
         self._used_at = time.monotonic()
-        return outcome
+        return ours
 
     def end(self) -> None:
-        """Kill the process, and whatever runs in it."""
-        self._process.kill()
-        self._process.wait()
-        self._answers.close()
-        with suppress(BrokenPipeError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+        """Have it end, when what was forked from it has ended."""
+        self._control.close()
+        threading.Thread(target=self._process.wait, daemon=True).start()
 
 
-#: Suspects take turns: each room is a whole interpreter, which takes a second of CPU time to start.
-_one = threading.Lock()
-_room: Room | None = None
+_origin: Origin | None = None
+_choosing = threading.Lock()
 
 
 def run(claim: Claim) -> bool | Claim:
-    """Do a stage's work and advance, in a process in which nothing else is done meanwhile.
+    """Do a stage's work and advance, in a process in which nothing else is done.
 
     Returns:
       what `tasks.work.advance` does.
 
     Raises:
       TaskError: what the stage raised; `worker_crashed` when its process died, `timeout` when it had to be killed.
-      holding.Lost, holding.HandBack: when it was killed for the claim's or this process's end; handed back also
-        when others have their turn.
+      holding.Lost, holding.HandBack: when it was killed for the claim's or this process's end.
     """
-    global _room
-    with _turn(claim):
-        if _room is not None and not _room.is_fresh:
-            _room.end()
-            _room = None
-        room = _room = _room or Room()
-        try:
-            outcome = room.answer(claim)
-        except BaseException:
-            _room = None
-            room.end()
-            raise
+    with _fork() as channel:
+        outcome = _answer(channel, claim)
     if isinstance(outcome, Exception):
         raise outcome
     answered: bool | Claim = outcome
     return answered
 
 
-@contextmanager
-def _turn(claim: Claim) -> Iterator[None]:
-    """Wait until no other suspect runs, and keep the others waiting."""
-    deadline = time.monotonic() + PATIENCE
-    while not _one.acquire(timeout=POLL_SECONDS):
-        _go_on(claim)
-        if time.monotonic() > deadline:
-            raise holding.HandBack
-    try:
-        yield
-    finally:
-        _one.release()
+def _fork() -> socket.socket:
+    global _origin
+    with _choosing:
+        if _origin is not None and not _origin.is_fresh:
+            _origin.end()
+            _origin = None
+        _origin = _origin or Origin()
+        try:
+            return _origin.fork()
+        except OSError:  # it was killed
+            _origin.end()
+            _origin = None
+            raise holding.HandBack from None
 
 
-def _go_on(claim: Claim) -> None:
-    if claim.lost.is_set():
-        raise holding.Lost
-    if holding.out_of_grace():
+def _answer(channel: socket.socket, claim: Claim) -> Any:
+    """What came of a claim: what `tasks.work.advance` says, or the error of the stage."""
+    if not _comes(channel, claim, PATIENCE) or channel.recv(1) != READY:
         raise holding.HandBack
+    with suppress(BrokenPipeError, ConnectionResetError):  # it died already; its exit status says how
+        channel.sendall(pickle.dumps((process_id(), claim)))
+    if not _comes(channel, claim, claim.timeout + PATIENCE):
+        raise TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was killed")
+    try:
+        outcome = pickle.load(channel.makefile("rb"))
+    except Exception:
+        # The process that it was forked from is gone, and took it along: the task is not at fault.
+        raise holding.HandBack from None
+    if isinstance(outcome, Ended):
+        raise TaskError("worker_crashed", f"the process that ran {claim.stage} alone {outcome.manner}")
+    return outcome
 
 
-def _manner(returncode: int) -> str:
-    if returncode < 0:
-        return f"was killed by {signal.Signals(-returncode).name}"
-    return f"ended with exit status {returncode}"
+def _comes(channel: socket.socket, claim: Claim, seconds: float) -> bool:
+    """Wait for something to be read. Returns whether there was something in time."""
+    deadline = time.monotonic() + seconds
+    while not select.select([channel], [], [], POLL_SECONDS)[0]:
+        if claim.lost.is_set():
+            # It is lost by being finished, too: then the answer is on its way.
+            if select.select([channel], [], [], ANSWERING)[0]:
+                break
+            raise holding.Lost
+        if holding.out_of_grace():
+            raise holding.HandBack
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+class Ended:
+    """What the process that the others are forked from says of one that ended without an answer.
+
+    Parameters:
+      code: as in `subprocess.Popen.returncode`.
+    """
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    @property
+    def manner(self) -> str:
+        """How, for people."""
+        if self.code < 0:
+            return f"was killed by {signal.Signals(-self.code).name}"
+        return f"ended with exit status {self.code}"

@@ -1,4 +1,4 @@
-"""The process in which `actors.alone` runs the stages of suspects: one of them may kill it, and nobody else."""
+"""The processes in which `actors.alone` runs the stages of suspects: each may kill its own, and nobody else's."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import os
 import pickle
 import select
 import signal
+import socket
 import sys
 from concurrent.futures import Future, wait
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import dramatiq
 from dramatiq import Message
@@ -24,37 +26,103 @@ from broker.publisher import Unpublished
 from broker.rabbitmq import CONFIRM_SECONDS, RabbitBroker
 from errors import TaskError
 from settings import settings
+from tasks import process
 from tasks.claim import Claim
-from tasks.process import adopt
 
 PR_SET_PDEATHSIG = 1
 
 
-def main(pipe: int, parent: int) -> None:
-    """Take claims from stdin, work under the parent's name, and write what came of each to the pipe."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
+def main(control: socket.socket, parent: int) -> None:
+    """Fork a process for each channel that comes, and tell through the channel how it ended."""
+    if not _dies_with(parent):
         return
-    # The parent decides when to stop; a signal to the whole group is no crash of a task.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    # The worker decides when to stop; a signal to the whole group is no crash of a task.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, signal.SIG_IGN)
     _assemble()
-    with os.fdopen(pipe, "wb") as answers:
-        while select.select([sys.stdin.buffer], [], [], alone.IDLE)[0]:
-            try:
-                identity, claim = pickle.load(sys.stdin.buffer)
-            except EOFError:
-                break
-            adopt(identity)
-            answers.write(pickle.dumps(_outcome(claim)))
-            answers.flush()
-    LEDGER.close()
-    dramatiq.get_broker().close()
+    process.settle()
+    control.sendall(alone.READY)
+    forked: dict[int, _Forked] = {}
+    is_open = True
+    while is_open or forked:
+        poll = select.poll()
+        if is_open:
+            poll.register(control, select.POLLIN)
+        for each in forked.values():
+            poll.register(each.pidfd, select.POLLIN)
+            poll.register(each.channel, 0)  # only whether the worker has closed it
+        ready = {number for number, _ in poll.poll(None if forked else alone.IDLE * 1000)}
+        if not ready:
+            return
+        for each in [each for each in forked.values() if ready & {each.pidfd, each.channel.fileno()}]:
+            each.end()
+            del forked[each.pid]
+        if is_open and control.fileno() in ready:
+            _, channels, _, _ = socket.recv_fds(control, 1, 1)
+            is_open = bool(channels)
+            for number in channels:
+                new = _Forked(socket.socket(fileno=number), [control, *(each.channel for each in forked.values())])
+                forked[new.pid] = new
+
+
+class _Forked:
+    """A process with one suspect in it.
+
+    Parameters:
+      channel: from which it gets its claim, and to which it writes what came of it.
+      others: of which it must know nothing.
+    """
+
+    def __init__(self, channel: socket.socket, others: list[socket.socket]) -> None:
+        origin = os.getpid()
+        self.channel = channel
+        self.pid = os.fork()
+        if self.pid == 0:
+            _work(channel, others, origin)
+        self.pidfd = os.pidfd_open(self.pid)
+
+    def end(self) -> None:
+        """It has ended, or its worker wants no answer any more: make sure of it, and tell how."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.pidfd)
+        code = os.waitstatus_to_exitcode(status)
+        with suppress(OSError), self.channel:
+            # Behind its answer, if there was one: then nobody reads it.
+            self.channel.sendall(pickle.dumps(alone.Ended(code)))
+
+
+def _work(channel: socket.socket, others: list[socket.socket], origin: int) -> NoReturn:
+    """Do what the claim says, and end."""
+    code = 1
+    try:
+        for other in others:
+            other.close()
+        if _dies_with(origin):
+            channel.sendall(alone.READY)
+            worker.connect()
+            identity, claim = pickle.load(channel.makefile("rb"))
+            process.adopt(identity)
+            channel.sendall(pickle.dumps(_outcome(claim)))
+            LEDGER.close()
+            dramatiq.get_broker().close()
+            code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _dies_with(parent: int) -> bool:
+    """Have the kernel end this process with its parent. Returns whether that lived until now."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
 
 
 def _assemble() -> None:
+    """Load what a worker needs. Nothing is connected, and no thread is started, before the fork."""
     logs.configure(settings())
-    worker.connect()
     urls = settings().rabbitmq_urls
     middleware = worker_middleware()
     worker.assemble(_Patient(urls, settings().queue_type, middleware) if urls else _Nobody(middleware))
@@ -65,9 +133,8 @@ def _outcome(claim: Claim) -> bool | Claim | Exception:
         outcome: bool | Claim | Exception = carry_out(claim)
     except Exception as error:
         outcome = error if _crosses(error) else TaskError("internal", f"{claim.stage} met a {type(error).__name__}")
-    # The next claim may kill this process: what this one has to publish must be on its way.
+    # The process ends with the answer: what it has to publish must be on its way.
     wait(_published, timeout=CONFIRM_SECONDS)
-    _published.clear()
     return outcome
 
 
@@ -101,4 +168,4 @@ def _crosses(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.processes import Process
 from tests.reliability.conftest import House
 from tests.servers import eventually
 
@@ -20,7 +21,7 @@ def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_comple
     worker = house.deployment.start("worker", restart=True, WORKER_POOL_SIZE=str(THREADS))
     sign = tmp_path / "sign"
     killer = house.submit(task_type="killer", payload={"sign": str(sign)}, retry_limit=0)
-    # Run one after the other, as those are whose worker died, they take longer than any of them may.
+    # All of these are suspects when their worker has died, and none may lose its time by waiting for the others.
     neighbours = [
         house.submit(task_type="benchmark", payload={"seconds": 2}, timeout=3, retry_limit=0)
         for _ in range(THREADS - 1)
@@ -43,3 +44,21 @@ def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_comple
         assert shown["stages"][0]["attempts"] == 2
     assert worker.starts == 2
     house.called_back_once(killer, *neighbours)
+
+
+def alone(worker: Process) -> int:
+    """How many processes of a worker run a suspect: they are forked from one, and look like it."""
+    return sum("actors.suspect" in each.cmdline() for each in worker.members) - 1
+
+
+def test_the_suspects_of_a_killed_worker_run_beside_each_other(house: House) -> None:
+    house.open("web", "clock")
+    worker = house.deployment.start("worker", restart=True, WORKER_POOL_SIZE=str(THREADS))
+    tasks = [house.submit(task_type="benchmark", payload={"seconds": 25}) for _ in range(THREADS)]
+    held = "SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL"
+    eventually(lambda: house.sql(held) == [(THREADS,)], seconds=20, reason="all are at work")
+    worker.kill()
+    eventually(lambda: alone(worker) == THREADS, seconds=60, reason="each has a process of its own")
+    for task_id in tasks:
+        shown = house.ended(task_id, seconds=60)
+        assert (shown["status"], shown["stages"][0]["attempts"]) == ("completed", 2), shown["error"]
