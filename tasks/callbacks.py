@@ -169,6 +169,15 @@ def publish_due(unit: Unit, limit: int = 500) -> int:
     return len(rows)
 
 
+def take_back(unit: Unit) -> None:
+    """Make due at once what somebody had taken or published, when nobody can have it any more."""
+    unit.session.execute(
+        update(Callback)
+        .where(Callback.status == "pending", Callback.published_at.is_not(None))
+        .values(due_at=func.least(Callback.due_at, func.now()), published_at=None)
+    )
+
+
 def _task_data(row: Any) -> dict[str, Any]:
     return {
         "kb_id": row.kb_id,

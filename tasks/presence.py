@@ -74,13 +74,16 @@ def bury(unit: Unit, worker: UUID) -> None:
     unit.session.execute(text("DELETE FROM workers WHERE id = :worker"), {"worker": worker})
 
 
-def sweep(unit: Unit) -> int:
+def sweep(unit: Unit, lease: timedelta | None = None) -> int:
     """Requeue what silent processes held, and claims that no process knows of.
+
+    Parameters:
+      lease: how long a process may be silent; LEASE_SECONDS unless given.
 
     Returns:
       how many tasks were requeued.
     """
-    lease = timedelta(seconds=settings().lease_seconds)
+    lease = timedelta(seconds=settings().lease_seconds) if lease is None else lease
     # While PostgreSQL was away nobody could be heard: it gives everyone a lease to speak again.
     listening = func.pg_postmaster_start_time() < func.now() - lease
     silent = unit.session.scalars(

@@ -150,9 +150,9 @@ def breakable_deployment(
 
 
 @pytest.fixture
-def embedded(tmp_path: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
+def embedded(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
     """Embedded mode in a folder of its own; `.start_embedded()` starts it."""
-    with EmbeddedDeployment(tmp_path, guard) as process:
+    with EmbeddedDeployment(Path(tempfile.mkdtemp(dir=server_folder)), guard) as process:
         yield process
 
 

@@ -6,12 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import psutil
 import pytest
 
 from tests.guard import Guard
+from tests.processes import EmbeddedDeployment
 from tests.servers import eventually, free_port
 from tests.test_requirements import ROOT
 
@@ -35,3 +40,55 @@ def test_a_signal_during_the_start_leaves_no_postgresql(
     process.wait(timeout=30)
     eventually(lambda: not psutil.pid_exists(pid), seconds=10, reason="PostgreSQL has ended")
     guard.forget(process.pid)
+
+
+def test_what_a_killed_service_was_at_is_taken_up_by_the_next_start_without_waiting_for_a_lease(
+    embedded: EmbeddedDeployment,
+) -> None:
+    service = embedded.start_embedded(LEASE_SECONDS="300", WORKER_POOL_SIZE="4")
+    running = [submit(embedded, task_type="benchmark", payload={"seconds": 4}) for _ in range(4)]
+    waiting = submit(embedded, task_type="test")
+    for task_id in running:
+        eventually(partial(has_status, embedded, task_id, "processing"), seconds=20, reason="it runs")
+    service.kill()
+    embedded.start_embedded()
+    began = time.monotonic()
+    for task_id in (*running, waiting):
+        eventually(partial(has_status, embedded, task_id, "completed"), seconds=60, reason="it completes")
+    assert time.monotonic() - began < 60
+    # What is shown is what it took, and not what nobody did meanwhile.
+    shown = show(embedded, running[0])
+    assert shown["stages"][0]["attempts"] == 2
+
+
+def test_postgresql_is_stopped_by_the_next_clean_end_after_a_kill(embedded: EmbeddedDeployment) -> None:
+    embedded.start_embedded().kill()
+    pid = postmaster(embedded.folder / "data")
+    assert pid is not None and psutil.pid_exists(pid), "it outlives a kill, and the next start finds it"
+    embedded.start_embedded().terminate()
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_second_service_on_the_same_folder_says_who_has_it(embedded: EmbeddedDeployment) -> None:
+    service = embedded.start_embedded()
+    second = embedded.start("embedded", wait=False, PORT=str(free_port()))
+    eventually(lambda: not second.running, seconds=20, reason="it ends")
+    assert f"process {service.pid} works on {embedded.folder / 'data'} already" in second.log
+    assert "Traceback" not in second.log
+    assert embedded.http.get("/livez").status_code == 200
+
+
+def submit(embedded: EmbeddedDeployment, **fields: object) -> str:
+    answer = embedded.http.post("/api/v1/tasks", json=fields)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["task_id"])
+
+
+def has_status(embedded: EmbeddedDeployment, task_id: str, status: str) -> bool:
+    return bool(show(embedded, task_id)["status"] == status)
+
+
+def show(embedded: EmbeddedDeployment, task_id: str) -> dict[str, Any]:
+    # Not the pooled client: a connection to the process that was killed would be tried again.
+    shown: dict[str, Any] = httpx2.get(f"{embedded.url}/api/v1/tasks/{task_id}", timeout=10).json()
+    return shown
