@@ -10,9 +10,11 @@ from uuid import UUID
 import dramatiq
 import structlog
 from dramatiq.middleware import SkipMessage
+from sqlalchemy.exc import DBAPIError
 from standardwebhooks import Webhook
 
 import outbound
+from models import database
 from settings import settings
 from tasks import callbacks
 from tasks.callbacks import Delivery
@@ -27,8 +29,14 @@ GONE = 410
 @dramatiq.actor(queue_name="callback")
 def callback(callback_id: str) -> None:
     """Deliver one callback, if it is due."""
-    with unit_of_work() as unit:
-        delivery = callbacks.take(unit, [UUID(callback_id)])[0]
+    try:
+        with unit_of_work() as unit:
+            delivery = callbacks.take(unit, [UUID(callback_id)])[0]
+    except DBAPIError as error:
+        if not database.is_away(error):
+            raise
+        # The clock wakes it again, and who is away is told elsewhere, once.
+        raise SkipMessage("PostgreSQL is away") from None
     if delivery is None:
         raise SkipMessage(f"callback {callback_id} is not due")
     deliver(delivery)

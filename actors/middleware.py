@@ -79,6 +79,7 @@ class Presence(Middleware):
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, args=(worker,), name="presence", daemon=True)
         self._thread.start()
+        log.info("worker_ready", queues=sorted(worker.consumers), threads=worker.worker_threads)
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         holding.stop(settings().shutdown_timeout * GRACE)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api import requests
+from models import database
 from tasks import events
 
 log = structlog.get_logger(__name__)
@@ -185,7 +186,8 @@ class Hub:
                     pause = 0 if len(happened) == MOST_WAITING else LOOK_EVERY
             except DBAPIError as error:
                 # The next look begins where this one did.
-                log.warning("events_not_read", reason=type(error.orig).__name__)
+                if not database.is_told(error):
+                    log.warning("events_not_read", reason=database.reason(error))
             await asyncio.sleep(pause)
         if not self.stopping:
             # Whoever comes now has a reader of its own, and waits for its first look.

@@ -30,6 +30,9 @@ def named(parameters: Sequence[pika.URLParameters], name: str) -> list[pika.URLP
 
 def why(error: BaseException) -> str:
     """What is behind an error of pika, whose own text is often empty."""
-    while error.args and isinstance(error.args[0], BaseException):
-        error = error.args[0]
+    inner: object = error
+    while isinstance(inner, BaseException):
+        error = inner
+        # An error of pika's connector has what it wraps in `exception`.
+        inner = getattr(error, "exception", None) or (error.args[0] if error.args else None)
     return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
+from pathlib import Path
 
 import pika
+import pytest
 
+from tests.guard import Guard
+from tests.postgres import OwnPostgres
+from tests.processes import Deployment
 from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.receiver import Receiver
 from tests.reliability.conftest import House
@@ -93,3 +99,43 @@ def test_an_outage_of_rabbitmq_is_said_once_with_its_reason_and_its_end(
         assert 1 <= len(said) <= 3, process.log
         assert "refused" in said[0]
         assert '"level": "critical"' not in process.log
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "clock"])
+def test_a_missing_migration_is_one_sentence_with_the_command(
+    empty_database_url: str, rabbitmq: RabbitServer, tmp_path: Path, guard: Guard, name: str
+) -> None:
+    with Deployment(empty_database_url, rabbitmq.url, tmp_path, guard) as deployment:
+        process = deployment.start(name, wait=name == "web")
+        if name == "web":
+            for _ in range(3):
+                answer = deployment.http.get("/api/v1/tasks")
+                assert answer.status_code == 503 and "alembic upgrade head" in answer.json()["detail"]
+        eventually(lambda: "alembic upgrade head" in process.log, seconds=40)
+        time.sleep(3)
+        process.terminate()
+        said = [line for line in process.log.splitlines() if "alembic upgrade head" in line]
+        assert len(said) == 1, process.log
+        assert "Traceback" not in process.log
+
+
+def test_an_outage_of_postgresql_is_said_once_with_its_reason_and_its_end(
+    rabbitmq: RabbitServer, receiver: Receiver, guard: Guard, tmp_path: Path
+) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="servers-"))
+    guard.remove_later(folder)
+    server = OwnPostgres(folder / "postgres", guard)
+    with server.database() as url, Deployment(url, rabbitmq.url, tmp_path, guard) as deployment:
+        house = House(deployment, receiver)
+        house.open("web", "worker", "clock")
+        house.ended(house.submit(task_type="test"))
+        server.stop()
+        time.sleep(8)
+        server.start()
+        house.ended(house.submit(task_type="test"), seconds=60)
+        for process in deployment.processes:
+            said = [line for line in process.log.splitlines() if '"database_away"' in line]
+            assert 1 <= len(said) <= 3, process.log
+            assert "Traceback" not in process.log
+        assert all("database_away_over" in each.log for each in deployment.processes[1:])
+    server.close()
