@@ -140,7 +140,8 @@ async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:
 
 
 async def _on_database_away(req: Any, resp: Any, error: Any, params: Any) -> None:
-    # The log has it from `models.database`, once a minute.
+    if not database.is_told(error):
+        log.warning("database_refused", reason=database.reason(error))
     resp.set_header("Retry-After", str(RETRY_AFTER))
     write(resp, req, 503, "PostgreSQL cannot be reached; nothing was accepted, try again in a moment")
 

@@ -8,17 +8,18 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import structlog
 from dramatiq import Message
 from sqlalchemy.orm import Session
 
 import metrics
+from logs import Outage
 from models import database
 from models.base import json_of
 from models.connection import prepared
 from tasks.process import process_id
 
-log = structlog.get_logger(__name__)
+#: Messages that RabbitMQ does not take; their rows are durable, and the dispatch publishes them later.
+UNPUBLISHED = Outage("unpublished")
 
 
 class Publishing(Protocol):
@@ -103,8 +104,9 @@ class Unit:
         def settle(done: Future[None]) -> None:
             error = done.exception()
             if error is None:
+                UNPUBLISHED.is_over()
                 return
-            log.warning("unpublished", messages=len(self._messages), reason=str(error))
+            UNPUBLISHED.goes_on(reason=str(error))
             for fallback in fallbacks:
                 fallback()
 
