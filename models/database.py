@@ -23,6 +23,7 @@ MOVED = (READ_ONLY, "57P01", "57P02", "57P03")
 UNKNOWN_TO_THE_SCHEMA = ("42P01", "42703", "42883")
 
 AWAY = Outage("database_away")
+#: What is said each minute while it is so; that a transaction went well does not tell that no table is missing.
 BEHIND = Outage("migration_missing")
 
 #: What follows `://` where it names several hosts.
@@ -123,7 +124,6 @@ def transaction(*, repeatable: bool = False) -> Iterator[Session]:
         is_told(error)
         raise
     AWAY.is_over()
-    BEHIND.is_over()
 
 
 def is_away(error: BaseException) -> bool:
