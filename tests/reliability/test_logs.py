@@ -130,6 +130,7 @@ def test_an_outage_of_postgresql_is_said_once_with_its_reason_and_its_end(
         house.open("web", "worker", "clock")
         house.ended(house.submit(task_type="test"))
         server.stop()
+        assert house.deployment.http.get("/api/v1/tasks").status_code == 503, "and the web process has noticed"
         time.sleep(8)
         server.start()
         house.ended(house.submit(task_type="test"), seconds=60)
