@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logs
 from api.app import create_app
-from api.requests import THREADS
+from api.pools import CONNECTIONS, LIMITS
 from broker.rabbitmq import RabbitBroker
 from models import database
 from settings import service_settings
@@ -12,7 +12,13 @@ from tasks import process, unit
 
 _settings = service_settings()
 logs.configure(_settings)
-database.connect(_settings.postgres_url, pool_size=THREADS + 2, application_name="task-manager web")
+# Half of the connections are kept, the others opened for a moment.
+database.connect(
+    _settings.postgres_url,
+    pool_size=-(-CONNECTIONS // 2),
+    application_name="task-manager web",
+    limits=LIMITS,
+)
 _broker = RabbitBroker(_settings.rabbitmq_urls, _settings.queue_type, kind="web")
 _broker.publisher.start()
 unit.use_broker(_broker)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import forms, requests
 from api.operation import operation
+from api.pools import INTAKE, SEARCHING
 from api.problems import Invalid
 from api.tasks import answer
 from documents import catalogue, index
@@ -131,7 +132,7 @@ class Documents:
     async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
         asked = requests.query(req, PageQuery)
         after = requests.from_cursor(asked.cursor, str)
-        items = await requests.read(catalogue.page, kb_id, limit=asked.limit + 1, after=after)
+        items = await requests.read(catalogue.page, kb_id, limit=asked.limit + 1, after=after, pool=SEARCHING)
         resp.media = requests.page_of(items, asked.limit, "document_id")
 
 
@@ -140,14 +141,14 @@ class Document:
 
     @operation("Show a document.", {200: "What is searchable of it now.", 404: "It is not searchable."})
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
-        found = await requests.read(catalogue.show, kb_id, document_id)
+        found = await requests.read(catalogue.show, kb_id, document_id, pool=SEARCHING)
         if found is None:
             raise requests.missing("document", document_id)
         resp.media = found
 
     @operation("Delete a document; search forgets it at once.", {204: "It is gone.", 404: "It is not searchable."})
     async def on_delete(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
-        if await requests.read(index.remove, kb_id, document_id) is None:
+        if await requests.read(index.remove, kb_id, document_id, pool=INTAKE) is None:
             raise requests.missing("document", document_id)
         resp.status = falcon.HTTP_204
 
@@ -159,7 +160,9 @@ class Chunks:
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
         asked = requests.query(req, PageQuery)
         after = requests.from_cursor(asked.cursor, int)
-        items = await requests.read(catalogue.chunks, kb_id, document_id, limit=asked.limit + 1, after=after)
+        items = await requests.read(
+            catalogue.chunks, kb_id, document_id, limit=asked.limit + 1, after=after, pool=SEARCHING
+        )
         if items is None:
             raise requests.missing("document", document_id)
         resp.media = requests.page_of(items, asked.limit, "index")
@@ -174,7 +177,7 @@ class Text:
         media="text/plain; charset=utf-8",
     )
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
-        text = await requests.read(catalogue.text, kb_id, document_id)
+        text = await requests.read(catalogue.text, kb_id, document_id, pool=SEARCHING)
         if text is None:
             raise requests.missing("document", document_id)
         resp.content_type = "text/plain; charset=utf-8"

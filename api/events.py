@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import falcon
@@ -17,7 +19,7 @@ TRY_AGAIN_AFTER = 10
 ANSWERS = {
     200: "Events; `Last-Event-ID` resumes behind one.",
     422: "`Last-Event-ID` is not the id of an event.",
-    503: "As many streams are open as may be (MAX_STREAMS).",
+    503: "As many streams are open, of this caller or of all, as may be (MAX_STREAMS).",
 }
 OVER = {204: "It has ended, and the event that `Last-Event-ID` names was its last: do not come again."}
 MEDIA = "text/event-stream"
@@ -35,19 +37,30 @@ class _Resource:
         self._hub = hub
         self._most = most
 
+    @contextmanager
+    def place(self, req: Any) -> Iterator[str]:
+        """Keep a place for a stream until it is open; gives the name of the caller, whose share it counts against.
+
+        Raises:
+          falcon.HTTPServiceUnavailable: when there is no place for another stream.
+        """
+        caller = getattr(req.context, "caller", None) or req.remote_addr
+        if self._hub.stopping or not self._hub.has_room(caller, self._most):
+            raise falcon.HTTPServiceUnavailable(
+                title="Service Unavailable",
+                description="as many event streams are open, of this caller or of all, as may be (MAX_STREAMS); "
+                "close some, come again later, or poll with an ETag",
+                retry_after=TRY_AGAIN_AFTER,
+            )
+        with self._hub.opening(caller):
+            yield caller
+
     async def seen(self, req: Any) -> int | None:
         """The event that the client has seen last; None when it has seen none, or what followed is not known any more.
 
         Raises:
-          falcon.HTTPServiceUnavailable: when there is no place for another stream.
           Invalid: when it is no event's id.
         """
-        if len(self._hub) >= self._most or self._hub.stopping:
-            raise falcon.HTTPServiceUnavailable(
-                title="Service Unavailable",
-                description="as many event streams are open as may be (MAX_STREAMS); come again, or poll with an ETag",
-                retry_after=TRY_AGAIN_AFTER,
-            )
         given = req.get_header("Last-Event-ID")
         if not given:
             return None
@@ -68,12 +81,13 @@ class Events(_Resource):
 
     @operation("Follow everything that happens.", ANSWERS, media=MEDIA)
     async def on_get(self, req: Any, resp: Any) -> None:
-        after = await self.seen(req)
-        first = None
-        if after is None:
-            after = await self._hub.until()
-            first = {"id": after, "type": "reset" if req.get_header("Last-Event-ID") else "open"}
-        self.answer(resp, Stream(after, first=first))
+        with self.place(req) as caller:
+            after = await self.seen(req)
+            first = None
+            if after is None:
+                after = await self._hub.until()
+                first = {"id": after, "type": "reset" if req.get_header("Last-Event-ID") else "open"}
+            self.answer(resp, Stream(after, caller, first=first))
 
 
 class TaskEvents(_Resource):
@@ -82,17 +96,18 @@ class TaskEvents(_Resource):
     @operation("Follow a task to its end.", {**ANSWERS, **OVER, 404: "There is no such task."}, media=MEDIA)
     async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
-        after = await self.seen(req)
-        settled = await self._hub.until()
-        state = await requests.read(events.state, identifier, settled)
-        if state is None:
-            raise requests.missing("task", task_id)
-        if after is None:
-            self.answer(resp, Stream(state["id"], first=state, task_id=identifier, is_last=events.ends))
-        elif events.ends(state) and not await requests.read(events.page, after=after, task_id=identifier, limit=1):
-            resp.status = falcon.HTTP_204
-        else:
-            self.answer(resp, Stream(after, task_id=identifier, is_last=events.ends))
+        with self.place(req) as caller:
+            after = await self.seen(req)
+            settled = await self._hub.until()
+            state = await requests.read(events.state, identifier, settled)
+            if state is None:
+                raise requests.missing("task", task_id)
+            if after is None:
+                self.answer(resp, Stream(state["id"], caller, first=state, task_id=identifier, is_last=events.ends))
+            elif events.ends(state) and not await requests.read(events.page, after=after, task_id=identifier, limit=1):
+                resp.status = falcon.HTTP_204
+            else:
+                self.answer(resp, Stream(after, caller, task_id=identifier, is_last=events.ends))
 
 
 class BatchEvents(_Resource):
@@ -103,19 +118,20 @@ class BatchEvents(_Resource):
     )
     async def on_get(self, req: Any, resp: Any, batch_id: str) -> None:
         identifier = requests.identifier(batch_id, "batch")
-        after = await self.seen(req)
-        settled = await self._hub.until()
-        batch = await requests.read(reading.show_batch, identifier)
-        if batch is None:
-            raise requests.missing("batch", batch_id)
-        ended = batch["finished_at"] is not None
-        if after is None:
-            first = {"id": settled, "type": f"batch.{batch['status']}", **batch}
-            self.answer(resp, Stream(settled, first=first, batch_id=identifier, is_last=_ends_a_batch))
-        elif ended and not await requests.read(events.page, after=after, batch_id=identifier, limit=1):
-            resp.status = falcon.HTTP_204
-        else:
-            self.answer(resp, Stream(after, batch_id=identifier, is_last=_ends_a_batch))
+        with self.place(req) as caller:
+            after = await self.seen(req)
+            settled = await self._hub.until()
+            batch = await requests.read(reading.show_batch, identifier)
+            if batch is None:
+                raise requests.missing("batch", batch_id)
+            ended = batch["finished_at"] is not None
+            if after is None:
+                first = {"id": settled, "type": f"batch.{batch['status']}", **batch}
+                self.answer(resp, Stream(settled, caller, first=first, batch_id=identifier, is_last=_ends_a_batch))
+            elif ended and not await requests.read(events.page, after=after, batch_id=identifier, limit=1):
+                resp.status = falcon.HTTP_204
+            else:
+                self.answer(resp, Stream(after, caller, batch_id=identifier, is_last=_ends_a_batch))
 
 
 def _ends_a_batch(happened: dict[str, Any]) -> bool:

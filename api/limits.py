@@ -8,6 +8,7 @@ from typing import Any
 import falcon
 
 from api import requests
+from api.pools import INTAKE
 from tasks import pace
 from tasks.admission import Backlog
 
@@ -32,7 +33,7 @@ class RateLimit:
         if req.uri_template in self._public:
             return
         name = f"requests of {getattr(req.context, 'caller', '')}"
-        seconds = await requests.read(pace.admit, name, self._cost, MINUTE)
+        seconds = await requests.read(pace.admit, name, self._cost, MINUTE, pool=INTAKE)
         if seconds:
             raise falcon.HTTPTooManyRequests(
                 title="Too Many Requests",
@@ -57,7 +58,7 @@ class Admission:
         if req.method != "POST" or not (req.uri_template or "").endswith(self._paths):
             return
         if self._backlog.is_due():
-            await requests.read(self._backlog.count)
+            await requests.read(self._backlog.count, pool=INTAKE)
         if self._backlog.is_full:
             raise falcon.HTTPServiceUnavailable(
                 title="Service Unavailable",

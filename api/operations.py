@@ -7,29 +7,41 @@ from typing import Any
 import falcon
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api import requests
+from api.latest import Latest
 from api.operation import operation
+from api.pools import PROBING, Busy
 from broker.topology import QUEUES
-from models import migration
+from models import database, migration
+from models.trouble import why
 from tasks import pausing, statistics
 from tasks.unit import broker, unit_of_work
 
+#: Seconds in which PostgreSQL must answer whether it can be used.
+READY_WITHIN = 3.0
 
-def _database(session: Session) -> str | None:
+
+def _lacking() -> str | None:
     """What is missing in the database; None when nothing is."""
-    session.execute(text("SELECT 1"))
-    lacking = migration.missing(session)
+    with database.probing() as session:
+        session.execute(text("SELECT 1"))
+        lacking = migration.missing(session)
     return None if lacking is None else f"migration {lacking} is missing; run: alembic upgrade head"
+
+
+_PROBE = Latest(_lacking, PROBING, fresh=0.5, oldest=1.0, patience=READY_WITHIN)
 
 
 async def _checks() -> dict[str, dict[str, str]]:
     try:
-        lacking = await requests.read(_database)
-        postgres = {"status": "down", "reason": lacking} if lacking else {"status": "up"}
-    except DBAPIError as error:
-        postgres = {"status": "down", "reason": type(error.orig).__name__}
+        reason = await _PROBE.get()
+    except (DBAPIError, PoolTimeout) as error:
+        reason = why(error)
+    except Busy:
+        reason = f"no answer within {READY_WITHIN:.0f} s"
+    postgres = {"status": "down", "reason": reason} if reason else {"status": "up"}
     state = broker().publishing
     rabbitmq = {"status": state}
     if state != "up":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import falcon
@@ -9,20 +10,28 @@ import falcon.asgi
 import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from errors import CODES, TaskError
-from models import database
+from models import database, trouble
 from tasks.dependencies import Unknown
 from tasks.idempotency import Reused
 
 log = structlog.get_logger(__name__)
 
 PROBLEM = "application/problem+json"
-#: Seconds after which a client may try again when PostgreSQL is away.
-RETRY_AFTER = 5
+#: Seconds after which a client may try again when PostgreSQL or the embedder is away, and at most where it says when.
+RETRY_AFTER, MOST_AFTER = 5, 300
 
 #: HTTP statuses of the error codes that a request can earn directly.
-STATUSES = {"too_large": 413, "not_found": 404, "internal": 500}
+STATUSES = {
+    "too_large": 413,
+    "not_found": 404,
+    "internal": 500,
+    # Of the embedder that a search needs.
+    "embedder_unavailable": 503,
+    "rate_limited": 503,
+}
 
 #: What is said where Falcon says the status alone.
 DETAILS = {
@@ -67,6 +76,7 @@ def install(app: falcon.asgi.App[Any, Any]) -> None:
     app.add_error_handler(OperationalError, _on_database_away)
     app.add_error_handler(InterfaceError, _on_database_away)
     app.add_error_handler(InternalError, _on_internal)
+    app.add_error_handler(PoolTimeout, _on_database_away)
     app.add_error_handler(ProgrammingError, _on_programming)
     app.add_error_handler(Exception, _on_unexpected)
     # Falcon's own handler for its HTTP errors stays more specific than the one for Exception.
@@ -129,7 +139,10 @@ async def _on_reused(req: Any, resp: Any, error: Reused, params: Any) -> None:
 
 async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:
     hints: dict[str, Any] = {"hint": CODES[error.code].hint, "hint_zh": CODES[error.code].hint_zh}
-    write(resp, req, STATUSES.get(error.code, 422), error.message, code=error.code, **hints)
+    status = STATUSES.get(error.code, 422)
+    if status == 503:
+        resp.set_header("Retry-After", str(math.ceil(min(max(error.retry_after or 0, RETRY_AFTER), MOST_AFTER))))
+    write(resp, req, status, error.message, code=error.code, **hints)
 
 
 async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:
@@ -143,7 +156,13 @@ async def _on_database_away(req: Any, resp: Any, error: Any, params: Any) -> Non
     if not database.is_told(error):
         log.warning("database_refused", reason=database.reason(error))
     resp.set_header("Retry-After", str(RETRY_AFTER))
-    write(resp, req, 503, "PostgreSQL cannot be reached; nothing was accepted, try again in a moment")
+    if req.method in ("GET", "HEAD", "OPTIONS"):
+        onward = "try again in a moment"
+    elif trouble.is_undone(error):
+        onward = "nothing was accepted, try again in a moment"
+    else:
+        onward = "whether this was accepted is not known, send it again with the same Idempotency-Key"
+    write(resp, req, 503, f"PostgreSQL: {trouble.why(error)}; {onward}")
 
 
 async def _on_internal(req: Any, resp: Any, error: Any, params: Any) -> None:

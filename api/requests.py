@@ -9,7 +9,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -17,6 +17,7 @@ from uuid import UUID
 import falcon
 from pydantic import BaseModel, ValidationError
 
+from api.pools import INTAKE, READING, Busy, Pool
 from api.problems import Invalid, fields_of
 from errors import TaskError
 from models import database
@@ -26,27 +27,28 @@ from tasks.idempotency import Key
 Result = TypeVar("Result")
 Model = TypeVar("Model", bound=BaseModel)
 
-#: Threads for calls that block: short reads, pages of an upload. Never the loop itself.
-THREADS = 8
+#: Seconds after which a submission whose commit has not answered is told so.
+LONGEST_COMMIT = 20.0
 #: Bytes of a JSON body, which is read whole into memory: a batch of 1,000 tasks of 32 KB each.
 LARGEST_BODY = 32 * 1024 * 1024
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
 
 
 async def beside(function: Callable[..., Result], *args: Any) -> Result:
-    """Run a call that blocks in the bounded pool."""
-    return await asyncio.get_running_loop().run_in_executor(_pool, function, *args)
+    """Run a call that blocks and changes something beside the loop."""
+    return await INTAKE.run(function, *args)
 
 
-async def read(function: Callable[..., Result], *args: Any, repeatable: bool = False, **named: Any) -> Result:
+async def read(
+    function: Callable[..., Result], *args: Any, repeatable: bool = False, pool: Pool = READING, **named: Any
+) -> Result:
     """Call a function with a session and these arguments, in a transaction beside the loop."""
 
     def within() -> Result:
         with database.transaction(repeatable=repeatable) as session:
             return function(session, *args, **named)
 
-    return await beside(within)
+    return await pool.run(within)
 
 
 async def body(req: Any) -> Any:
@@ -83,11 +85,17 @@ async def committed(commits: GroupCommit, operation: Operation, item: Any) -> An
     """Hand an item to a group commit, and wait for its result beside all others.
 
     Raises:
-      what `GroupCommit.put` does.
+      what `GroupCommit.put` does; Busy, when PostgreSQL hangs.
     """
     answer = asyncio.get_running_loop().create_future()
     commits.put(operation, item).add_done_callback(partial(_pass_on, answer))
-    return await answer
+    done, _ = await asyncio.wait({answer}, timeout=LONGEST_COMMIT)
+    if not done:
+        raise Busy(
+            "PostgreSQL does not answer; whether this was accepted is not known. Send it again with the same"
+            " Idempotency-Key, where it had one"
+        )
+    return answer.result()
 
 
 #: Results on their way to the loop. It is woken once for all that a commit has brought.

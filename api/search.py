@@ -6,16 +6,26 @@ import time
 from dataclasses import asdict
 from typing import Any, Literal
 
+import structlog
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from api import requests
 from api.operation import operation
+from api.pools import PROVIDERS, SEARCHING, Busy
 from documents import search
 from documents.embedding import embedder
+from documents.embedding.local import LocalEmbedder
 from documents.scope import Filter
 from errors import TaskError
 from settings import Settings
 from tasks.submission import obstacle
+
+log = structlog.get_logger(__name__)
+
+#: Seconds for the vector of a query, all tries together.
+DEADLINE = 5.0
+#: Failures of a provider in a row after which searches do without it, and for how many seconds.
+FAILURES, PAUSE = 3, 10.0
 
 
 class SearchFilter(BaseModel):
@@ -81,10 +91,20 @@ class FoundChunk(BaseModel):
     highlights: list[Highlight]
 
 
+class Degraded(BaseModel):
+    """Why the vectors were left out: a code of `docs/errors.md`, and what the provider said."""
+
+    reason: str
+    detail: str
+
+
 class SearchAnswer(BaseModel):
     """The best chunks, best first."""
 
     hits: list[FoundChunk]
+    degraded: Degraded | None = Field(
+        description="Set where the query got no vector in time: the hits are those of mode `text`, scores included."
+    )
     took_ms: float
 
 
@@ -93,10 +113,15 @@ class Search:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._breakers: dict[str, Breaker] = {}
 
     @operation(
         "Search a KB.",
-        {200: "The hits; none for a KB without documents.", 422: "Fields do not fit; `errors` names each."},
+        {
+            200: "The hits; none for a KB without documents. `degraded` says when words alone were searched.",
+            422: "Fields do not fit; `errors` names each.",
+            503: "Mode `vector`, and the embedder gives no vector now.",
+        },
         request=SearchRequest,
         response=SearchAnswer,
         example={"query": "How many days of leave are there?", "limit": 3},
@@ -105,29 +130,88 @@ class Search:
         began = time.perf_counter()
         asked = requests.fit(SearchRequest, await requests.body(req))
         try:
-            hits = await self._search(asked, kb_id)
+            found = await self._search(asked, kb_id)
         except TaskError as error:
             if error.code != "embedder_rejected":
                 raise
             # The KB may have been given another embedder between the question's vector and the search.
-            hits = await self._search(asked, kb_id)
-        resp.media = {
-            "hits": [asdict(hit) for hit in hits],
-            "took_ms": round((time.perf_counter() - began) * 1000, 1),
-        }
+            found = await self._search(asked, kb_id)
+        resp.media = {**found, "took_ms": round((time.perf_counter() - began) * 1000, 1)}
 
-    async def _search(self, asked: SearchRequest, kb_id: str) -> list[search.Hit]:
+    async def _search(self, asked: SearchRequest, kb_id: str) -> dict[str, Any]:
+        mode, degraded = asked.mode, None
         question = search.ask(asked.query, None)
-        if asked.mode != "text":
-            built_with = await requests.read(search.embedder_of, kb_id)
-            provider = embedder(built_with or self._settings.embedder, self._settings)
-            question = await requests.beside(search.ask, asked.query, provider)
-        return await requests.read(
+        if mode != "text":
+            built_with = await requests.read(search.embedder_of, kb_id, pool=SEARCHING)
+            if built_with is None:
+                # Nothing is there to be found, so no vector is asked for.
+                return {"hits": [], "degraded": None}
+            try:
+                question = await self._question(asked.query, built_with)
+            except TaskError as error:
+                if mode == "vector":
+                    raise
+                log.warning("search_degraded", code=error.code, reason=error.message)
+                mode, degraded = "text", {"reason": error.code, "detail": error.message}
+        hits = await requests.read(
             search.search,
             kb_id,
             question,
             limit=asked.limit,
-            mode=asked.mode,
+            mode=mode,
             filter=asked.filter.conditions(),
             repeatable=True,
+            pool=SEARCHING,
         )
+        return {"hits": [asdict(hit) for hit in hits], "degraded": degraded}
+
+    async def _question(self, query: str, built_with: str) -> search.Question:
+        """The query with its vector.
+
+        Raises:
+          TaskError: what the embedder raises; embedder_unavailable also when it does not answer in time.
+        """
+        provider = embedder(built_with, self._settings)
+        if isinstance(provider, LocalEmbedder):
+            return await SEARCHING.run(search.ask, query, provider)
+        breaker = self._breakers.setdefault(built_with, Breaker())
+        if breaker.is_open():
+            raise TaskError("embedder_unavailable", f"it did not answer lately and is asked again in {PAUSE:.0f} s")
+        try:
+            question = await PROVIDERS.run(search.ask, query, provider, seconds=DEADLINE)
+        except Busy:
+            breaker.failed()
+            raise TaskError("embedder_unavailable", f"it did not answer within {DEADLINE:.0f} s") from None
+        except TaskError as error:
+            if error.retryable:
+                breaker.failed()
+            raise
+        breaker.answered()
+        return question
+
+
+class Breaker:
+    """Whether a provider is asked: after some failures in a row it is left alone for a while, then tried by one."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._asked_again_at = 0.0
+
+    def is_open(self) -> bool:
+        """Whether it is to be left alone; false for one caller at a time once the pause is over."""
+        now = time.monotonic()
+        if self._failures < FAILURES:
+            return False
+        if now < self._asked_again_at:
+            return True
+        self._asked_again_at = now + PAUSE
+        return False
+
+    def failed(self) -> None:
+        """Count a failure that may pass by itself."""
+        self._failures += 1
+        self._asked_again_at = time.monotonic() + PAUSE
+
+    def answered(self) -> None:
+        """It works."""
+        self._failures = 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api import requests
+from api.pools import WATCHING, Busy
 from models import database
 from tasks import events
 
@@ -44,6 +45,7 @@ class Stream:
 
     Parameters:
       after: the number of the event that the client has seen last.
+      caller: whose it is.
       first: what it is sent before all else.
       is_last: whether nothing is to follow an event.
     """
@@ -51,6 +53,7 @@ class Stream:
     def __init__(
         self,
         after: int,
+        caller: str = "",
         *,
         first: Happened | None = None,
         task_id: UUID | None = None,
@@ -58,6 +61,7 @@ class Stream:
         is_last: Callable[[Happened], bool] = lambda _: False,
     ) -> None:
         self.after = after
+        self.caller = caller
         self.first = first
         self.task_id = task_id
         self.batch_id = batch_id
@@ -108,9 +112,15 @@ class Hub:
         self._horizon = events.Horizon()
         self._reader: asyncio.Task[None] | None = None
         self._asked = 0.0
+        self._opening: Counter[str] = Counter()
 
-    def __len__(self) -> int:
-        return len(self._streams)
+    def has_room(self, caller: str, most: int) -> bool:
+        """Whether a caller may open another stream: as long as more places are free than it has taken itself.
+
+        So one alone takes half of them, and whoever comes next finds one. Those that are being opened count as well.
+        """
+        own = self._opening[caller] + sum(stream.caller == caller for stream in self._streams)
+        return own < most - len(self._streams) - self._opening.total()
 
     def stop(self) -> None:
         """End every stream: the process is to stop. Its clients come again, to another."""
@@ -119,8 +129,23 @@ class Hub:
         for stream in self._streams:
             stream.wake()
 
+    @contextmanager
+    def opening(self, caller: str) -> Iterator[None]:
+        """Count a stream that is being opened, and have the reader go on for it."""
+        self._opening[caller] += 1
+        try:
+            yield
+        finally:
+            self._opening[caller] -= 1
+            if not self._opening[caller]:
+                del self._opening[caller]
+
     async def until(self) -> int:
-        """The number of the last event that those who follow were told of."""
+        """The number of the last event that those who follow were told of.
+
+        Raises:
+          falcon.HTTPServiceUnavailable: it is not known in time.
+        """
         self._asked = time.monotonic()
         if self._reader is None or self._reader.done():
             self._known, self._horizon = asyncio.Event(), events.Horizon()
@@ -171,10 +196,10 @@ class Hub:
 
     async def _read(self) -> None:
         until: int | None = None
-        while (self._streams or time.monotonic() - self._asked < LINGERS) and not self.stopping:
+        while (self._streams or self._opening or time.monotonic() - self._asked < LINGERS) and not self.stopping:
             pause = LOOK_EVERY
             try:
-                happened, until = await requests.read(self._look, until)
+                happened, until = await requests.read(self._look, until, pool=WATCHING)
                 if until is None:
                     pause = FIRST_LOOK_EVERY
                 else:
@@ -184,9 +209,11 @@ class Hub:
                             stream.tell(happened)
                     self._known.set()
                     pause = 0 if len(happened) == MOST_WAITING else LOOK_EVERY
-            except DBAPIError as error:
+            except (DBAPIError, Busy) as error:
                 # The next look begins where this one did.
-                if not database.is_told(error):
+                if isinstance(error, Busy):
+                    log.warning("events_not_read", reason=error.description)
+                elif not database.is_told(error):
                     log.warning("events_not_read", reason=database.reason(error))
             await asyncio.sleep(pause)
         if not self.stopping:

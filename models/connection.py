@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -18,9 +18,8 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 # Behind a pooler, who is told to clients as the server is none of its processes, and the next transaction may run in
 # another: what one has prepared, another does not know. The plan is to be the same whatever the parameters are: where
 # statements are short, to choose it costs more than to follow it.
-_IS_DIRECT = """
-    SELECT CASE pg_backend_pid() WHEN %s THEN set_config('plan_cache_mode', 'force_generic_plan', false) END
-"""
+_IS_DIRECT = "SELECT CASE pg_backend_pid() WHEN %s THEN concat({}) END"
+_SETTINGS = {"plan_cache_mode": "force_generic_plan"}
 
 
 def prepared(sql: str) -> TextClause:
@@ -59,18 +58,28 @@ _MOMENTS = psycopg2.extensions.new_type(PYDATETIMETZ.values, "MOMENT", _moment)
 
 
 class Connection(psycopg2.extensions.connection):
-    """Begins a transaction together with its first statement. psycopg2 by itself waits for an answer to BEGIN."""
+    """Begins a transaction together with its first statement. psycopg2 by itself waits for an answer to BEGIN.
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    Parameters:
+      limits: milliseconds by the name of PostgreSQL's setting, such as `lock_timeout`. They are set once; behind a
+        pooler, where the next transaction may run in another process, in each transaction.
+    """
+
+    def __init__(self, *given: Any, limits: Mapping[str, int] | None = None, **named: Any) -> None:
         super().__init__(*given, **named)
         super().set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         self.cursor_factory = Cursor
         psycopg2.extensions.register_type(_MOMENTS, self)
         self._alone = False
         self._known: dict[str, str] = {}
+        settings = {**_SETTINGS, **{name: str(value) for name, value in (limits or {}).items()}}
         with self.cursor() as cursor:
-            cursor.alone(_IS_DIRECT, (self.info.backend_pid,))
+            configured = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+            values = (part for setting in settings.items() for part in setting)
+            cursor.alone(_IS_DIRECT.format(configured), (self.info.backend_pid, *values))
             self._is_direct = bool(cursor.fetchone()[0])
+        local = "" if self._is_direct else "".join(f"SET LOCAL {n} = {v};" for n, v in (limits or {}).items())
+        self.begin = f"BEGIN;{local}"
 
     @property
     def is_to_begin(self) -> bool:
@@ -132,7 +141,8 @@ class Cursor(psycopg2.extensions.cursor):
     def execute(self, query: Any, vars: Any = None) -> None:
         """Run a statement, which begins a transaction where there is none."""
         if self.connection.is_to_begin:
-            query = (b"BEGIN;" if isinstance(query, bytes) else "BEGIN;") + query
+            begin = self.connection.begin
+            query = (begin.encode() if isinstance(query, bytes) else begin) + query
         with _without_values():
             super().execute(query, vars)
 
@@ -150,4 +160,4 @@ class Cursor(psycopg2.extensions.cursor):
 
     def _begin(self) -> None:
         if self.connection.is_to_begin:
-            super().execute("BEGIN")
+            super().execute(self.connection.begin)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
@@ -29,32 +30,45 @@ BEHIND = Outage("migration_missing")
 #: What follows `://` where it names several hosts.
 SEVERAL_HOSTS = re.compile(r"(?P<user>[^@/?]*@)?(?P<hosts>[^@/?]*,[^@/?]*)(/(?P<path>[^?]*))?(\?(?P<query>.*))?")
 HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:]*)(:(?P<port>\d*))?")
+#: Milliseconds that a look at whether the database can be used may take, and seconds until it is connected.
+PROBE_LIMITS = {"statement_timeout": 2000, "lock_timeout": 1000}
+PROBE_CONNECTS = 2
 
 _engine: Engine | None = None
+_probe: Engine | None = None
 
 
-def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
+def connect(url: str, *, pool_size: int, application_name: str, limits: Mapping[str, int] | None = None) -> Engine:
     """Make the engine of this process. Nothing is sent before its first use.
 
     Parameters:
       url: any PostgreSQL URL; `postgres://` and `postgresql://` both mean psycopg2 here.
       pool_size: connections kept; as many again may be opened for a moment.
       application_name: what `pg_stat_activity` shows.
+      limits: of every statement, as for `Connection`; none where work may take as long as it takes.
     """
-    global _engine
+    global _engine, _probe
     disconnect()
-    _engine = create_engine(
+    _engine = _made(url, pool_size, pool_size, application_name, limits or {}, 5)
+    _probe = _made(url, 1, 0, f"{application_name} probe", PROBE_LIMITS, PROBE_CONNECTS)
+    return _engine
+
+
+def _made(
+    url: str, pool_size: int, overflow: int, application_name: str, limits: Mapping[str, int], connects: int
+) -> Engine:
+    made = create_engine(
         psycopg2_url(url),
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=overflow,
         pool_use_lifo=True,  # the one that was used last is warm: what it has prepared, and the server's caches
         pool_recycle=1800,
         hide_parameters=True,  # errors are logged, and parameters hold documents
         use_native_hstore=False,  # none is used, and to ask for its types costs each new connection a query
         connect_args={
-            "connection_factory": Connection,
+            "connection_factory": partial(Connection, limits=limits),
             "application_name": application_name,
-            "connect_timeout": 5,
+            "connect_timeout": connects,
             # A peer that vanished without a word is noticed in half a minute, not in two hours.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -62,10 +76,10 @@ def connect(url: str, *, pool_size: int, application_name: str) -> Engine:
             "tcp_user_timeout": 30_000,
         },
     )
-    event.listen(_engine, "checkout", _refuse_closed)
-    event.listen(_engine, "handle_error", _leave)
-    use_prepared(_engine)
-    return _engine
+    event.listen(made, "checkout", _refuse_closed)
+    event.listen(made, "handle_error", _leave)
+    use_prepared(made)
+    return made
 
 
 def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
@@ -91,10 +105,11 @@ def _leave(context: Any) -> None:
 
 def disconnect() -> None:
     """Close every pooled connection; a later `connect` starts anew."""
-    global _engine
-    if _engine is not None:
-        _engine.dispose()
-        _engine = None
+    global _engine, _probe
+    for each in (_engine, _probe):
+        if each is not None:
+            each.dispose()
+    _engine = _probe = None
 
 
 def engine() -> Engine:
@@ -160,6 +175,19 @@ def reason(error: DBAPIError) -> str:
     """What PostgreSQL or the way to it said, in one line. It names hosts and users, and neither passwords nor data."""
     said = str(error.orig).strip().partition("\n")[0]
     return f"{type(error.orig).__name__}: {said}"
+
+
+@contextmanager
+def probing() -> Iterator[Session]:
+    """A session on a connection that nothing else of this process uses, with short limits.
+
+    Raises:
+      RuntimeError: when `connect` was not called.
+    """
+    if _probe is None:
+        raise RuntimeError("models.database.connect() must be called before the database is used")
+    with Session(_probe) as session, session.begin():
+        yield session
 
 
 def psycopg2_url(url: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from models import database
+from models import database, trouble
 from tasks.unit import Unit, unit_of_work
 
 #: An operation on many items at once: gives one result for each, in their order. An exception among the
@@ -98,8 +98,9 @@ class GroupCommit:
         try:
             results = self._in_one_transaction(entries)
         except Exception as error:
-            if len(entries) == 1:
-                entries[0].done.set_exception(error)
+            if len(entries) == 1 or _is_of_all(error):
+                for entry in entries:
+                    entry.done.set_exception(error)
                 return
             # One bad row fails the shared statement: alone, each gets what is its own.
             for entry in entries:
@@ -136,6 +137,14 @@ def _execute(entries: list[_Entry]) -> list[Any]:
             for position, result in zip(positions, given, strict=True):
                 results[position] = result
     return results
+
+
+def _is_of_all(error: Exception) -> bool:
+    """Whether the server or a lock is at fault, which each alone would meet again, one after the other."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = trouble.code_of(error) or ""
+    return code == trouble.LOCK_TIMEOUT or (_is_away(error) and not code.startswith("40"))
 
 
 def _is_away(error: DBAPIError) -> bool:

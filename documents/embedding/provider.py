@@ -6,7 +6,7 @@ import math
 import random
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import httpx2
@@ -16,12 +16,14 @@ from documents.embedding.interface import Kind
 from errors import TaskError
 
 #: Seconds for an answer to begin, or go on; somebody is waiting for a query's answer.
-TIMEOUT: Mapping[Kind, float] = {"document": 60.0, "query": 10.0}
+TIMEOUT: Mapping[Kind, float] = {"document": 60.0, "query": 5.0}
 
 #: Tries of one call, and the longest single wait between two, in seconds. A longer one is left to the task's retry,
 #: which holds no thread.
 TRIES = 3
 LONGEST_WAIT: Mapping[Kind, float] = {"document": 5.0, "query": 1.0}
+#: Seconds after which a query is not tried again: whoever asked goes on without its vector.
+LAST_TRY = 3.0
 
 T = TypeVar("T")
 
@@ -61,10 +63,13 @@ class Provider:
 
     def patiently(self, call: Callable[[], T], kind: Kind) -> T:
         """The answer of `call`, tried again after failures that pass by themselves within a short wait."""
+        began = monotonic()
         for attempt in range(1, TRIES + 1):
             try:
                 return call()
             except TaskError as error:
+                if kind == "query" and monotonic() - began > LAST_TRY:
+                    raise
                 wait = 0.5 * 2 ** (attempt - 1) * random.uniform(0.8, 1.2)
                 if error.retry_after is not None:
                     wait = error.retry_after

@@ -1,0 +1,66 @@
+"""One answer for all who ask the same at once, and for whoever asks soon after."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from api.pools import Busy, Pool
+
+Answer = TypeVar("Answer")
+
+#: An answer is kept for so many times as long as it took: what is dear is asked for seldom.
+REST = 20
+#: Seconds after which a question that hangs is asked anew.
+HANGS = 60.0
+
+
+class Latest(Generic[Answer]):
+    """The latest answer to a question that blocks; however many ask, it is asked once at a time.
+
+    Parameters:
+      question: what is called in a thread.
+      pool: whose thread.
+      fresh: seconds for which an answer is kept at least.
+      oldest: and at most, however long it took.
+      patience: seconds that whoever asks waits for a new one.
+    """
+
+    def __init__(
+        self, question: Callable[[], Answer], pool: Pool, *, fresh: float, oldest: float, patience: float
+    ) -> None:
+        self._question = question
+        self._pool = pool
+        self._fresh = fresh
+        self._oldest = oldest
+        self._patience = patience
+        self._known: tuple[Answer] | None = None
+        self._old_at = 0.0
+        self._asking: asyncio.Task[Answer] | None = None
+
+    async def get(self) -> Answer:
+        """The answer, as it is now or was a moment ago.
+
+        Raises:
+          Busy: it did not come in time; whoever asks next waits for the same.
+          what the question raises.
+        """
+        if self._known is not None and time.monotonic() < self._old_at:
+            return self._known[0]
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        asking = self._asking
+        done, _ = await asyncio.wait({asking}, timeout=self._patience)
+        if not done:
+            raise Busy(f"no answer in time ({self._pool.name}); try again in a moment")
+        return asking.result()
+
+    async def _ask(self) -> Answer:
+        began = time.monotonic()
+        answer = await self._pool.run(self._question, seconds=HANGS)
+        ended = time.monotonic()
+        self._known = (answer,)
+        self._old_at = ended + min(max(self._fresh, REST * (ended - began)), self._oldest)
+        return answer
