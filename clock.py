@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -19,6 +20,7 @@ from documents import dead_versions
 from documents.storage import storage
 from documents.vector_index import VectorIndexes
 from models import database
+from models.base import new_id
 from settings import service_settings, settings
 from tasks import (
     callbacks,
@@ -42,7 +44,14 @@ INDEXES_EVERY = 30
 #: Ids that are looked at together.
 PAGE = 200
 
+#: Seconds without a tick that succeeded after which this clock does not count as one.
+SILENT_AFTER = 30.0
+#: By which its heartbeat is known; in embedded mode it shares its process with a worker, which has its own.
+IDENTITY = new_id()
+
 log = structlog.get_logger(__name__)
+
+_ticked_at = time.monotonic()
 
 
 def wake(work: Unit) -> None:
@@ -92,10 +101,12 @@ def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:
 
 
 def beat() -> None:
-    """Say that this clock lives; the others do the same beside it."""
+    """Say that this clock ticks; the others do the same beside it. One whose ticks fail says nothing."""
+    if time.monotonic() - _ticked_at > SILENT_AFTER:
+        return
     try:
         with database.transaction() as session:
-            presence.beat(session, "clock")
+            presence.beat(session, "clock", identity=IDENTITY)
     except DBAPIError as error:
         if not database.is_told(error):
             log.warning("no_heartbeat", reason=database.reason(error))
@@ -111,6 +122,7 @@ HANGS = {"ms": "10000"}
 
 def tick(work: Callable[[Unit], None]) -> None:
     """Do one entry of the timetable, unless another clock is at it this moment: whoever has its lock leads."""
+    global _ticked_at
     try:
         with unit_of_work() as unit_now:
             # A clock that hangs, or whose machine is gone, leads no longer than this.
@@ -120,6 +132,7 @@ def tick(work: Callable[[Unit], None]) -> None:
             ).scalar()
             if alone:
                 work(unit_now)
+        _ticked_at = time.monotonic()
     except DBAPIError as error:
         if not database.is_told(error):
             log.warning("tick_failed", tick=work.__name__, reason=database.reason(error))
@@ -132,6 +145,7 @@ class Timetable(BackgroundScheduler):
         super().__init__(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
         for work, seconds in TIMETABLE:
             self.add_job(tick, "interval", seconds=seconds, args=[work], id=work.__name__)
+        self.add_job(beat, "interval", seconds=presence.beat_seconds(), id="beat")
         self._indexes = VectorIndexes()
         self.add_job(self._tend_indexes, "interval", seconds=INDEXES_EVERY, id="vector_indexes")
 
@@ -159,7 +173,6 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     scheduler = Timetable()
     scheduler.start()
-    scheduler.add_job(beat, "interval", seconds=presence.beat_seconds(), id="beat")
     beat()
     log.info("clock_ready", entries=[work.__name__ for work, _ in TIMETABLE])
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
@@ -167,6 +180,7 @@ def main() -> None:
     try:
         with unit_of_work() as work:
             presence.leave(work)
+            presence.bury(work, IDENTITY)
     except DBAPIError as error:
         log.warning("left_without_word", reason=database.reason(error))
     broker.close()

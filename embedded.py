@@ -16,12 +16,12 @@ import structlog
 import uvicorn
 from dramatiq import Worker
 
+import clock
 import logs
 from actors import worker
 from actors.middleware import worker_middleware
 from api.app import create_app
 from broker.in_process import InProcessBroker
-from clock import Timetable
 from models import database, migration
 from settings import settings
 from tasks import resuming
@@ -114,8 +114,9 @@ def main() -> None:
         resuming.resume(unit)
     working = Worker(broker, worker_threads=settings().worker_pool_size)
     working.start()
-    scheduler = Timetable()
+    scheduler = clock.Timetable()
     scheduler.start()
+    clock.beat()
     serve()
     scheduler.shutdown(wait=True)
     working.stop(timeout=int(settings().shutdown_timeout * 1000))

@@ -60,6 +60,9 @@ OLDEST = Metric(
 ACTIVE = Metric("worker_pool_active_count", "Worker threads at work.", "gauge")
 IDLE = Metric("worker_pool_idle_count", "Worker threads without work.", "gauge")
 
+SERVING = Metric("queue_worker_threads", "Threads of the workers that serve a queue.", "gauge", ("queue",))
+CLOCKS = Metric("clock_active_count", "Clocks whose ticks succeed.", "gauge")
+
 #: Counted in the tables by whoever acts; the gauges are read from the tables when asked.
 COUNTED = (
     PROCESSING,
@@ -73,4 +76,4 @@ COUNTED = (
     CANCELLED,
     UNSERVED,
 )
-GAUGES = (QUEUE_SIZE, OLDEST, ACTIVE, IDLE)
+GAUGES = (QUEUE_SIZE, OLDEST, SERVING, ACTIVE, IDLE, CLOCKS)

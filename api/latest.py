@@ -40,8 +40,11 @@ class Latest(Generic[Answer]):
         self._old_at = 0.0
         self._asking: asyncio.Task[Answer] | None = None
 
-    async def get(self) -> Answer:
+    async def get(self, patience: float | None = None) -> Answer:
         """The answer, as it is now or was a moment ago.
+
+        Parameters:
+          patience: seconds that this one waits for a new one, instead of what all do.
 
         Raises:
           Busy: it did not come in time; whoever asks next waits for the same.
@@ -52,7 +55,7 @@ class Latest(Generic[Answer]):
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         asking = self._asking
-        done, _ = await asyncio.wait({asking}, timeout=self._patience)
+        done, _ = await asyncio.wait({asking}, timeout=self._patience if patience is None else patience)
         if not done:
             raise Busy(f"no answer in time ({self._pool.name}); try again in a moment")
         return asking.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import falcon
@@ -9,18 +10,22 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api import requests
+from api import requests, snapshot
 from api.latest import Latest
 from api.operation import operation
-from api.pools import PROBING, Busy
+from api.pools import PROBING, WATCHING, Busy
 from broker.topology import QUEUES
 from models import database, migration
+from models.base import rfc3339
 from models.trouble import why
 from tasks import pausing, statistics
 from tasks.unit import broker, unit_of_work
 
 #: Seconds in which PostgreSQL must answer whether it can be used.
 READY_WITHIN = 3.0
+#: Seconds for which `/health` waits for what it says of clock and workers.
+TOLD_WITHIN = 1.5
+NO_CLOCK = "no clock ticks: nothing that is due is started, nothing that was lost is repaired; start: python -m clock"
 
 
 def _lacking() -> str | None:
@@ -49,12 +54,35 @@ async def _checks() -> dict[str, dict[str, str]]:
     return {"postgresql": postgres, "rabbitmq": rabbitmq}
 
 
+async def _deployment() -> dict[str, dict[str, str]]:
+    """Whether anybody works and repairs, and whether anything can be written."""
+    try:
+        found = await snapshot.TABLES.get(TOLD_WITHIN)
+        full = await snapshot.FULL.get(TOLD_WITHIN)
+    except (DBAPIError, PoolTimeout, Busy) as error:
+        reason = f"no answer within {TOLD_WITHIN} s" if isinstance(error, Busy) else why(error)
+        return {name: {"status": "unknown", "reason": f"PostgreSQL: {reason}"} for name in ("clock", "workers")}
+    checks = {"clock": {"status": "up"}, "workers": {"status": "up"}}
+    if not found.alive("clock"):
+        checks["clock"] = {"status": "down", "reason": NO_CLOCK}
+    if unserved := found.unserved():
+        reason = f"tasks wait, and no worker serves {', '.join(unserved)}; start one: sh deploy/worker.sh"
+        checks["workers"] = {"status": "down", "reason": reason}
+    if full:
+        checks["postgresql"] = {"status": "full", "reason": "its disk is full: tasks are refused; make room"}
+    return checks
+
+
 class Health:
     """`/health`"""
 
-    @operation("Each dependency's state; `degraded` while one is away.", {200: "The process answers."})
+    @operation(
+        "The state of each dependency, of the clock and of the workers; `degraded` while one is not up.",
+        {200: "The process answers."},
+    )
     async def on_get(self, req: Any, resp: Any) -> None:
-        checks = await _checks()
+        servers, deployment = await asyncio.gather(_checks(), _deployment())
+        checks = servers | (deployment if servers["postgresql"]["status"] == "up" else {})
         healthy = all(each["status"] == "up" for each in checks.values())
         resp.media = {"status": "ok" if healthy else "degraded", "checks": checks}
 
@@ -91,7 +119,7 @@ class Metrics:
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
-        resp.data = await requests.read(statistics.exposition)
+        resp.data = await WATCHING.run(statistics.exposition, await snapshot.TABLES.get())
 
 
 class Workers:
@@ -99,7 +127,8 @@ class Workers:
 
     @operation("The worker processes: heartbeats and current tasks.", {200: "All that are alive."})
     async def on_get(self, req: Any, resp: Any) -> None:
-        resp.media = await requests.read(statistics.workers)
+        found = await snapshot.TABLES.get()
+        resp.media = {"as_of": rfc3339(found.as_of), **statistics.workers(found)}
 
 
 class Queues:
@@ -110,7 +139,12 @@ class Queues:
         {200: "RabbitMQ's figures are null while it is away."},
     )
     async def on_get(self, req: Any, resp: Any) -> None:
-        resp.media = {"queues": await requests.read(statistics.queues)}
+        found = await snapshot.TABLES.get()
+        try:
+            counts = await snapshot.MESSAGES.get()
+        except Busy:
+            counts = {}
+        resp.media = {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, counts)}
 
 
 class Pause:

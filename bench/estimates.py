@@ -67,7 +67,9 @@ def wave(deployment: Deployment, name: str, count: int, chance: random.Random) -
             "/api/v1/tasks", params={"limit": 500, "batch_id": submitted.json()["batch_id"]}
         ).json()["items"]
         for task in listed:
-            end = task["estimated_completion"]
+            # A list does not say; each task's own page does.
+            shown = deployment.http.get(f"/api/v1/tasks/{task['task_id']}").json()
+            end = shown["estimated_completion"]
             seen[task["task_id"]].append((at, datetime.fromisoformat(end) if end else None))
         if all(task["finished_at"] for task in listed):
             assert all(task["status"] == "completed" for task in listed), listed

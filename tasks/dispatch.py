@@ -193,7 +193,7 @@ def _give_back(expected: list[tuple[UUID, int]]) -> None:
             )
     except DBAPIError as error:
         # Both servers are away. The clock finds the tasks published but in no queue.
-        log.warning("not_given_back", tasks=len(expected), reason=type(error.orig).__name__)
+        log.warning("not_given_back", tasks=len(expected), reason=database.reason(error))
 
 
 #: Places of a KB: without one, as many as the window has.

@@ -42,15 +42,20 @@ def beat(
     threads: int = 0,
     current: Sequence[UUID] = (),
     prefetched: dict[str, int] | None = None,
+    identity: UUID | None = None,
 ) -> None:
-    """Say that this process lives, and what it holds."""
+    """Say that this process lives, and what it holds.
+
+    Parameters:
+      identity: instead of the process's own, where a clock shares it with a worker.
+    """
     values = {
         "current": list(current),
         "prefetched": prefetched or {},
         "heartbeat_at": func.now(),
     }
     row = {
-        "id": process_id(),
+        "id": identity or process_id(),
         "kind": kind,
         "name": process_name(),
         "queues": list(queues),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
@@ -23,26 +25,72 @@ from models import Tally, Worker
 from models.base import rfc3339
 from models.shard import TAKEN
 from models.task import READY
+from settings import settings
 from tasks import pausing
-from tasks.unit import broker
 
 
-def queues(session: Session) -> list[dict[str, Any]]:
-    """Each queue as both servers see it; RabbitMQ's half is null while it is away."""
-    rows = {row.queue: row for row in session.execute(_QUEUES)}
-    held_back = pausing.paused(session)
-    counts: dict[str, Counts] = broker().counts() or {}
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the tables said at one moment; all figures for operators are made from one.
+
+    Parameters:
+      as_of: PostgreSQL's time.
+      queues: rows of `_QUEUES` by queue.
+      processes: workers and clocks.
+      lease: seconds of silence after which one counts as dead.
+    """
+
+    as_of: datetime
+    queues: dict[str, Any]
+    paused: set[str]
+    processes: Sequence[Worker]
+    tallies: Sequence[Tally]
+    lease: float
+
+    def alive(self, kind: str) -> list[Worker]:
+        """The processes of a kind that were heard of within a lease."""
+        silent = self.as_of - timedelta(seconds=self.lease)
+        return [each for each in self.processes if each.kind == kind and each.heartbeat_at > silent]
+
+    def threads(self, queue: str) -> int:
+        """Threads of the workers that serve a queue."""
+        return sum(each.threads for each in self.alive("worker") if queue in each.queues)
+
+    def unserved(self) -> list[str]:
+        """The queues with tasks that could start, and no worker."""
+        return [name for name in QUEUES if name in self.queues and self.queues[name].ready and not self.threads(name)]
+
+
+def look(session: Session) -> Snapshot:
+    """Read everything that is shown. The session must be REPEATABLE READ, so that all statements agree."""
+    return Snapshot(
+        as_of=session.execute(text("SELECT now()")).scalar_one(),
+        queues={row.queue: row for row in session.execute(_QUEUES)},
+        paused=pausing.paused(session),
+        processes=session.scalars(select(Worker).order_by(Worker.id)).all(),
+        tallies=session.scalars(select(Tally)).all(),
+        lease=settings().lease_seconds,
+    )
+
+
+def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, Any]]:
+    """Each queue as both servers see it.
+
+    Parameters:
+      counts: what RabbitMQ says; empty while it is away, and its half null.
+    """
     shown = []
     for name in QUEUES:
-        row, held = rows.get(name), counts.get(name)
+        row, held = snapshot.queues.get(name), counts.get(name)
         shown.append(
             {
                 "queue": name,
-                "paused": name in held_back,
+                "paused": name in snapshot.paused,
                 "waiting": row.ready if row else 0,
                 "delayed": row.delayed if row else 0,
                 "running": row.running if row else 0,
                 "oldest_age_seconds": round(row.oldest, 3) if row and row.oldest else 0,
+                "worker_threads": snapshot.threads(name),
                 "ready": held.ready if held else None,
                 "unacked": max(0, row.published - held.ready) + row.running if row and held else 0 if held else None,
                 "dead_lettered": held.dead_lettered if held else None,
@@ -52,9 +100,9 @@ def queues(session: Session) -> list[dict[str, Any]]:
     return shown
 
 
-def workers(session: Session) -> dict[str, Any]:
+def workers(snapshot: Snapshot) -> dict[str, Any]:
     """The processes that work, and what each holds."""
-    rows = session.scalars(select(Worker).where(Worker.kind == "worker").order_by(Worker.id)).all()
+    rows = [each for each in snapshot.processes if each.kind == "worker"]
     # A worker also holds what is claimed a moment before its thread starts.
     active = {row.id: min(len(row.current), row.threads) for row in rows}
     return {
@@ -77,15 +125,15 @@ def workers(session: Session) -> dict[str, Any]:
     }
 
 
-def exposition(session: Session) -> bytes:
+def exposition(snapshot: Snapshot) -> bytes:
     """Every metric in Prometheus' text format: the deployment's totals, whichever web process is asked."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot([*_counted(session), *_gauges(session)]))
+    registry.register(_Families([*_counted(snapshot), *_gauges(snapshot)]))
     return generate_latest(registry)
 
 
-class _Snapshot(Collector):
-    """What the tables said when they were asked."""
+class _Families(Collector):
+    """Metrics that are complete."""
 
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
@@ -94,9 +142,9 @@ class _Snapshot(Collector):
         return self._families
 
 
-def _counted(session: Session) -> list[Metric]:
+def _counted(snapshot: Snapshot) -> list[Metric]:
     totals: dict[tuple[str, str], tuple[int, float, list[int]]] = {}
-    for tally in session.scalars(select(Tally)):
+    for tally in snapshot.tallies:
         key = (tally.metric, tally.labels)
         count, total, buckets = totals.get(key, (0, 0.0, [0] * len(tally.buckets)))
         added = [a + b for a, b in zip(buckets, tally.buckets, strict=True)]
@@ -126,20 +174,25 @@ def _histogram(metric: metrics.Metric, samples: Samples) -> Metric:
     return family
 
 
-def _gauges(session: Session) -> list[Metric]:
-    rows = {row.queue: row for row in session.execute(_QUEUES)}
-    pool = workers(session)
-    size = GaugeMetricFamily(metrics.QUEUE_SIZE.name, metrics.QUEUE_SIZE.help, labels=metrics.QUEUE_SIZE.labels)
-    oldest = GaugeMetricFamily(metrics.OLDEST.name, metrics.OLDEST.help, labels=metrics.OLDEST.labels)
-    for queue in QUEUES:
-        size.add_metric([queue], rows[queue].ready if queue in rows else 0)
-        oldest.add_metric([queue], (rows[queue].oldest or 0) if queue in rows else 0)
-    return [
-        size,
-        oldest,
-        GaugeMetricFamily(metrics.ACTIVE.name, metrics.ACTIVE.help, value=pool["active"]),
-        GaugeMetricFamily(metrics.IDLE.name, metrics.IDLE.help, value=pool["idle"]),
-    ]
+def _gauges(snapshot: Snapshot) -> list[Metric]:
+    rows, pool = snapshot.queues, workers(snapshot)
+    per_queue = {
+        metrics.QUEUE_SIZE: lambda queue: rows[queue].ready if queue in rows else 0,
+        metrics.OLDEST: lambda queue: (rows[queue].oldest or 0) if queue in rows else 0,
+        metrics.SERVING: snapshot.threads,
+    }
+    families = []
+    for metric, value in per_queue.items():
+        family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for queue in QUEUES:
+            family.add_metric([queue], value(queue))
+        families.append(family)
+    single = {
+        metrics.ACTIVE: pool["active"],
+        metrics.IDLE: pool["idle"],
+        metrics.CLOCKS: len(snapshot.alive("clock")),
+    }
+    return [*families, *(GaugeMetricFamily(each.name, each.help, value=value) for each, value in single.items())]
 
 
 _QUEUES = text(

@@ -48,6 +48,15 @@ class Client:
         finally:
             connection.close()
 
+    def execute(self, statement: str) -> None:
+        """Run a statement that returns nothing."""
+        connection = psycopg2.connect(self.deployment.database_url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement)
+        finally:
+            connection.close()
+
     def ended(self, task_id: str) -> dict[str, Any]:
         """The task when it has ended."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,18 +15,57 @@ from tests.api.conftest import Client
 from tests.guard import Guard
 from tests.processes import Deployment
 from tests.rabbitmq import RabbitServer
-from tests.servers import free_port
+from tests.servers import eventually, free_port
 
 
-def test_a_whole_service_is_healthy(idle_client: Client) -> None:
-    for path in ("/health", "/readyz"):
-        answer = idle_client.http.get(path)
-        assert (answer.status_code, answer.json()["status"]) == (200, "ok")
-        assert {name: check["status"] for name, check in answer.json()["checks"].items()} == {
-            "postgresql": "up",
-            "rabbitmq": "up",
-        }
-    assert idle_client.http.get("/livez").json() == {"status": "ok"}
+def health(deployment: Deployment) -> dict[str, Any]:
+    """What `/health` says, which is always a 200."""
+    answer = deployment.http.get("/health")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    assert (found["status"] == "ok") == all(each["status"] == "up" for each in found["checks"].values())
+    return found
+
+
+def test_health_says_whether_anybody_works_and_whether_a_clock_ticks(deployment: Deployment) -> None:
+    deployment.environment["LEASE_SECONDS"] = "3"
+    deployment.start("web")
+    assert deployment.http.get("/livez").json() == {"status": "ok"}
+    ready = deployment.http.get("/readyz").json()
+    assert ready == {"status": "ok", "checks": {"postgresql": {"status": "up"}, "rabbitmq": {"status": "up"}}}
+    checks = health(deployment)["checks"]
+    assert {name: each["status"] for name, each in checks.items()} == {
+        "postgresql": "up",
+        "rabbitmq": "up",
+        "clock": "down",
+        "workers": "up",
+    }
+    assert "python -m clock" in checks["clock"]["reason"]
+    Client(deployment).submit()
+    unserved = eventually(lambda: health(deployment)["checks"]["workers"].get("reason"), seconds=30)
+    assert "no worker serves default" in unserved
+    clock = deployment.start("clock")
+    deployment.start("worker")
+    eventually(lambda: health(deployment)["status"] == "ok", seconds=30)
+    clock.kill()
+    eventually(lambda: health(deployment)["checks"]["clock"]["status"] == "down", seconds=30)
+
+
+def test_health_says_that_the_disk_is_full(deployment: Deployment) -> None:
+    # What the server says when it cannot write, as the look that `/health` takes meets it first.
+    client = Client(deployment)
+    client.execute("CREATE SCHEMA full_disk")
+    client.execute(
+        "CREATE FUNCTION full_disk.generate_series(integer, integer) RETURNS SETOF integer LANGUAGE plpgsql AS"
+        " 'BEGIN RAISE disk_full USING MESSAGE = ''could not write: No space left on device''; END'"
+    )
+    path = "ALTER DATABASE %I SET search_path = full_disk, pg_catalog, public"
+    client.execute(f"DO $$ BEGIN EXECUTE format('{path}', current_database()); END $$")
+    deployment.start("web")
+    postgres = health(deployment)["checks"]["postgresql"]
+    assert postgres["status"] == "full"
+    assert "disk is full" in postgres["reason"]
+    assert deployment.http.get("/readyz").status_code == 200, "what can be read is served"
 
 
 @pytest.fixture
@@ -41,11 +82,11 @@ def test_without_rabbitmq_the_service_is_degraded_and_takes_tasks(without_rabbit
     accepted = http.post("/api/v1/tasks", json={"task_type": "test"})
     assert accepted.status_code == 202
     assert http.get(accepted.headers["location"]).json()["status"] == "queued"
-    health = http.get("/health")
-    assert (health.status_code, health.json()["status"]) == (200, "degraded")
-    assert health.json()["checks"]["postgresql"] == {"status": "up"}
-    assert health.json()["checks"]["rabbitmq"]["status"] != "up"
-    assert health.json()["checks"]["rabbitmq"]["reason"]
+    found = health(without_rabbitmq)
+    assert found["status"] == "degraded"
+    assert found["checks"]["postgresql"] == {"status": "up"}
+    assert found["checks"]["rabbitmq"]["status"] != "up"
+    assert found["checks"]["rabbitmq"]["reason"]
     assert http.get("/readyz").status_code == 200
     queues = {each["queue"]: each for each in http.get("/api/v1/stats/queues").json()["queues"]}
     assert queues["default"]["waiting"] == 1
@@ -74,6 +115,8 @@ PROMISED = {
     "task_end_to_end_seconds": ("histogram", {"task_type"}),
     "worker_pool_active_count": ("gauge", set()),
     "worker_pool_idle_count": ("gauge", set()),
+    "queue_worker_threads": ("gauge", {"queue"}),
+    "clock_active_count": ("gauge", set()),
     "callback_delivery_total": ("counter", {"outcome"}),
     "embedding_tokens_total": ("counter", {"embedder"}),
     "queue_message_not_understood_total": ("counter", {"queue"}),
@@ -105,16 +148,31 @@ def test_every_metric_that_is_promised_is_exposed(client: Client, kb_id: str) ->
     for queue in QUEUES:
         assert values["task_queue_size", frozenset([queue])] >= 0
         assert values["task_queue_oldest_age_seconds", frozenset([queue])] >= 0
+        assert values["queue_worker_threads", frozenset([queue])] == 10
     assert kb_id not in answer.text
 
 
 def test_the_queues_show_what_waits(idle_client: Client) -> None:
     idle_client.submit()
-    queues = {each["queue"]: each for each in idle_client.http.get("/api/v1/stats/queues").json()["queues"]}
-    assert set(queues) == set(QUEUES)
-    assert queues["default"]["waiting"] >= 1
-    assert queues["default"]["oldest_age_seconds"] >= 0
-    assert (queues["default"]["consumers"], queues["default"]["dead_lettered"]) == (0, 0)
+
+    def shown() -> dict[str, Any]:
+        queues = {each["queue"]: each for each in idle_client.http.get("/api/v1/stats/queues").json()["queues"]}
+        assert set(queues) == set(QUEUES)
+        default: dict[str, Any] = queues["default"]
+        return default if default["waiting"] else {}
+
+    default = eventually(shown, seconds=10)
+    assert default["oldest_age_seconds"] >= 0
+    assert (default["consumers"], default["dead_lettered"], default["worker_threads"]) == (0, 0, 0)
+
+
+def test_figures_come_from_one_snapshot_that_says_how_old_it_is(idle_client: Client) -> None:
+    began = datetime.now(UTC)
+    of_all = {idle_client.http.get(f"/api/v1/stats/{each}").json()["as_of"] for each in ("queues", "workers") * 20}
+    for as_of in of_all:
+        assert datetime.fromisoformat(as_of) > began - timedelta(seconds=40)
+    assert len(of_all) < 40
+    eventually(lambda: idle_client.http.get("/api/v1/stats/queues").json()["as_of"] > max(of_all), seconds=40)
 
 
 def test_the_workers_show_their_threads(client: Client) -> None:

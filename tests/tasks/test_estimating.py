@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
 from models import database
 from tasks import estimating, pausing, presence, reading
@@ -140,13 +141,25 @@ def test_the_queue_ahead_counts_as_far_as_no_thread_is_free(desk: Desk) -> None:
     assert [left(each) for each in queued] == [
         pytest.approx(expected, abs=0.5) for expected in (10, 10, 20, 30, 40, 50)
     ]
-    listed = {task["task_id"]: task["estimated_completion"] for task in page()}
-    assert [listed[str(each)] for each in queued] == sorted(filter(None, listed.values()))
 
 
-def page() -> list[dict[str, Any]]:
+def test_a_list_estimates_nothing_and_costs_one_statement(desk: Desk) -> None:
+    took(desk, 10)
+    work(threads=2)
+    queued = [document(desk) for _ in range(6)]
+    statements: list[str] = []
+
+    def note(_: Any, cursor: Any, statement: str, *more: Any) -> None:
+        statements.append(statement)
+
     with database.transaction() as session:
-        return reading.page(session, limit=6)
+        event.listen(database.engine(), "before_cursor_execute", note)
+        listed = reading.page(session, limit=50)
+        event.remove(database.engine(), "before_cursor_execute", note)
+    assert {str(each) for each in queued} < {task["task_id"] for task in listed}
+    assert all("estimated_completion" not in task for task in listed)
+    assert listed[0].keys() | {"estimated_completion"} == shown(queued[-1]).keys()
+    assert len(statements) == 1, statements
 
 
 def test_a_kb_waits_for_its_turn_only_and_the_urgent_for_nobody_less(desk: Desk) -> None:

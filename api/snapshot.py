@@ -1,0 +1,48 @@
+"""The figures for operators, of which each process keeps one snapshot: everything that shows them reads it."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from api.latest import Latest
+from api.pools import WATCHING
+from broker.topology import Counts
+from models import database
+from models.trouble import DISK_FULL, code_of
+from tasks import statistics
+from tasks.unit import broker
+
+#: Seconds for which a snapshot is kept: at least, and at most when it is dear to take, as with a million tasks.
+FRESH, OLDEST = 1.0, 30.0
+#: Seconds that whoever asks waits for a new one.
+PATIENCE = 12.0
+
+
+def _tables() -> statistics.Snapshot:
+    with database.transaction(repeatable=True) as session:
+        return statistics.look(session)
+
+
+def _messages() -> dict[str, Counts]:
+    return broker().counts() or {}
+
+
+def _is_full() -> bool:
+    """Whether PostgreSQL's disk is full: it still answers whoever reads, and refuses what needs another page."""
+    try:
+        with database.transaction() as session:
+            # More than the memory that a statement may have here, so that some megabyte is written, into no table.
+            session.execute(text("SET LOCAL work_mem = '64kB'; SET LOCAL temp_tablespaces = ''"))
+            session.execute(text("SELECT count(*) FROM generate_series(1, 100000)"))
+    except DBAPIError as error:
+        return code_of(error) == DISK_FULL
+    return False
+
+
+#: What PostgreSQL says. Its age is in it, and is shown.
+TABLES = Latest(_tables, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE)
+#: What RabbitMQ says, apart: it may be away. Empty then.
+MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0)
+#: Whether PostgreSQL's disk is full.
+FULL = Latest(_is_full, WATCHING, fresh=10.0, oldest=30.0, patience=PATIENCE)
