@@ -153,7 +153,10 @@ async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:
 
 
 async def _on_database_away(req: Any, resp: Any, error: Any, params: Any) -> None:
-    if not database.is_told(error):
+    # A connection of this process that did not become free in time is no error of PostgreSQL's.
+    if isinstance(error, PoolTimeout):
+        log.warning("database_refused", reason=trouble.why(error))
+    elif not database.is_told(error):
         log.warning("database_refused", reason=database.reason(error))
     resp.set_header("Retry-After", str(RETRY_AFTER))
     if req.method in ("GET", "HEAD", "OPTIONS"):
