@@ -153,27 +153,42 @@ class TaskError(Exception):
       message: what, where, why, in one sentence, without any secret.
       retry_after: seconds that a provider asked to wait before the next try.
       retryable: overrides what `CODES` says of the code.
+      resume_at: an earlier stage, which makes what was found missing; the task goes on from there.
 
     Raises:
       KeyError: when the code is not one of `CODES`.
     """
 
     def __init__(
-        self, code: str, message: str, *, retry_after: float | None = None, retryable: bool | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+        resume_at: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry_after = retry_after
         self.retryable = CODES[code].retried if retryable is None else retryable
+        self.resume_at = resume_at
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.code, self.message, self.retry_after, self.retryable)
+        return _rebuild, (type(self), self.code, self.message, self.retry_after, self.retryable, self.resume_at)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
 
 
-def _rebuild(kind: type[TaskError], code: str, message: str, retry_after: float | None, retryable: bool) -> TaskError:
+def _rebuild(
+    kind: type[TaskError],
+    code: str,
+    message: str,
+    retry_after: float | None,
+    retryable: bool,
+    resume_at: str | None = None,
+) -> TaskError:
     """A `TaskError` that crossed a process boundary."""
-    return kind(code, message, retry_after=retry_after, retryable=retryable)
+    return kind(code, message, retry_after=retry_after, retryable=retryable, resume_at=resume_at)

@@ -36,6 +36,6 @@ def chunking(work: Work) -> Advance:
         )
     except Cancelled:
         raise work.interruption() from None
-    with database.transaction() as session:
+    with work.transaction() as session:
         count = index.write_drafts(session, work.task_id, text, pieces)
     return work.done(units=count)

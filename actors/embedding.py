@@ -18,7 +18,6 @@ from settings import settings
 from tasks.claim import Advance
 from tasks.shards import ranges
 from tasks.types.document_processing import document_id_of
-from tasks.unit import unit_of_work
 
 #: A document with more chunks to embed than this is shared between workers, in shards of so many chunks.
 UNDIVIDED = 1000
@@ -51,7 +50,7 @@ def begin(work: Work) -> tuple[Embedder, int]:
         wanted = settled or work.payload.get("embedder") or search.embedder_of(session, work.kb_id)
     provider = embedder(wanted or settings().embedder, settings())
     name = provider.name  # for which an endpoint may have to be asked
-    with database.transaction() as session:
+    with work.transaction() as session:
         if settled is None:
             index.require_embedder(session, work.kb_id, document_id_of(work.payload), name)
         return provider, vectors.begin(session, work.task_id, name)
@@ -59,7 +58,7 @@ def begin(work: Work) -> tuple[Embedder, int]:
 
 def _left(work: Work, units: int) -> int:
     """How many drafts are to be paid for, once what the KB has already is taken over."""
-    with database.transaction() as session:
+    with work.transaction() as session:
         vectors.reuse(session, work.task_id, range(units))
         return vectors.count_undone(session, work.task_id, range(units))
 
@@ -71,7 +70,7 @@ def settle(work: Work) -> bool:
     """
     if work.payload.get("embedder"):
         return False
-    with database.transaction() as session:
+    with work.transaction() as session:
         if not index.is_of_other_embedder(session, work.task_id):
             return False
         index.unstore(session, work.task_id)
@@ -107,7 +106,7 @@ def embed(
         with pace.heeding():
             return provider.embed(texts, "document")
 
-    with database.transaction() as session:
+    with work.transaction() as session:
         vectors.reuse(session, version_id, indexes)
         left = vectors.count_undone(session, version_id, indexes)
         drafts = vectors.undone(session, version_id, indexes, provider.batch_size)
@@ -117,7 +116,7 @@ def embed(
         for places, outcome in outcomes(request, [draft.text for draft in drafts]):
             _keep(work, version_id, provider, pace, drafts[places.start : places.stop], outcome)
         left -= len(drafts)
-        # Looked at again: a worker that was given up may write some of them meanwhile.
+        # Looked at again: the drafts that follow, and what is left of those that did not fit into one request.
         with database.transaction() as session:
             drafts = vectors.undone(session, version_id, indexes, provider.batch_size) if left else []
 
@@ -131,7 +130,7 @@ def _keep(
     outcome: Embedded | TaskError,
 ) -> None:
     """Write what became of some drafts, in one transaction with what it cost."""
-    with unit_of_work() as unit:
+    with work.unit() as unit:
         if isinstance(outcome, Embedded):
             pace.spend(unit.session, outcome.tokens)
             indexes = [draft.index for draft in drafts]

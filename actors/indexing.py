@@ -12,7 +12,6 @@ from actors.holding import HandBack
 from actors.stage import Work, stage
 from documents import index
 from errors import TaskError
-from models import database
 from tasks.claim import Advance
 from tasks.work import metadata
 
@@ -21,7 +20,7 @@ from tasks.work import metadata
 def indexing(work: Work) -> Advance:
     """Rows to search results: the one moment at which the document changes."""
     if settle(work):
-        with database.transaction() as session:
+        with work.transaction() as session:
             index.store(session, work.task_id)
 
     def publish(session: Session) -> dict[str, Any]:

@@ -61,12 +61,12 @@ def _embed_all(work: Work, provider: Embedder, to: Reindexing) -> int:
         work.check()
         if work.seconds_left < work.claim.timeout / 2:
             raise HandBack
-        with database.transaction() as session:
+        with work.transaction() as session:
             twin = reindexing.next_twin(session, to, after)
             drafts = vectors.begin(session, twin.id, provider.name) if twin is not None else 0
         if twin is not None:
             embed(work, provider, range(drafts), twin.id, before=done, units=units)
-            with database.transaction() as session:
+            with work.transaction() as session:
                 reindexing.finish_twin(session, twin.id)
             done, after = done + twin.chunks, twin.document_id
         elif after:

@@ -63,8 +63,8 @@ def preprocessing(work: Work) -> Advance:
             cancelled=work.interrupted,
         )
         if extracted.unread and payload.get("upload_id") is None:
-            source.keep(fetched.path, settings(), work.task_id)
-    with database.transaction() as session:
+            source.keep(fetched.path, settings(), work.task_id, work.transaction)
+    with work.transaction() as session:
         changed = extracted.unread and index.digest(session, work.task_id) != fetched.sha256
         index.write_version(
             session,
@@ -126,7 +126,7 @@ def _join(work: Work) -> Advance:
     with _folder(work) as folder:
         parts = list(_parts(work, folder))
         extracted = SANDBOX.join(parts, timeout=work.seconds_left, cancelled=work.interrupted)
-    with database.transaction() as session:
+    with work.transaction() as session:
         version = index.facts(session, work.task_id)
         # Those of before are of the file's name; an earlier attempt at this may have written the others as well.
         extracted.warnings = list(dict.fromkeys([*version.warnings, *extracted.warnings]))

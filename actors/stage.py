@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,11 @@ from actors import alone, claiming, holding, outcome
 from actors.claiming import AHEAD
 from actors.ledger import LEDGER
 from errors import TaskError
-from tasks import work
+from tasks import fence, work
 from tasks.claim import Advance, Claim, Range
 from tasks.submission import Member
 from tasks.types import all_stages, stages_left, task_type
+from tasks.unit import Unit, unit_of_work
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +90,30 @@ class Work:
     def interruption(self) -> Exception:
         """What to raise for work that was killed because of `interrupted`."""
         return holding.Lost() if self.claim.lost.is_set() else holding.HandBack()
+
+    @contextmanager
+    def unit(self) -> Iterator[Unit]:
+        """One transaction of the stage, for all that it writes but what goes with its end.
+
+        It counts as a whole, or not at all when the claim was lost before its commit: a worker that was paused may
+        go on long after its task was given to another. Looked at first to spare work that is in vain, and last with
+        a lock, so that the row is not kept from a cancel while much is written.
+
+        Raises:
+          Lost: see `check`.
+        """
+        with unit_of_work() as unit:
+            if not fence.is_held(unit.session, self.claim):
+                raise holding.Lost
+            yield unit
+            if not fence.is_held(unit.session, self.claim, "FOR SHARE"):
+                raise holding.Lost
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """The same, for what needs a session only."""
+        with self.unit() as unit:
+            yield unit.session
 
     def report(self, done: int, units: int) -> None:
         """Tell how many units are done; written twice a second at most, without waiting."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from actors.embedding import settle
 from actors.stage import Work, stage
 from documents import index
-from models import database
 from tasks.claim import Advance
 
 
@@ -13,6 +12,6 @@ from tasks.claim import Advance
 def storing(work: Work) -> Advance:
     """Vectors to rows."""
     settle(work)
-    with database.transaction() as session:
+    with work.transaction() as session:
         count = index.store(session, work.task_id)
     return work.done(units=count)

@@ -16,7 +16,7 @@ from actors.middleware import worker_middleware
 from broker.rabbitmq import RabbitBroker
 from models import database
 from settings import service_settings, settings
-from tasks import process, unit
+from tasks import fence, process, unit
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ def connect() -> None:
     database.connect(
         settings().postgres_url,
         pool_size=settings().worker_pool_size // 2 + 3,
-        application_name="task-manager worker",
+        application_name=fence.SESSIONS.format(id=process.process_id()),
     )
 
 

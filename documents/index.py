@@ -180,7 +180,7 @@ def facts(session: Session, version_id: UUID) -> Version:
     """
     found = session.scalar(_FACTS, {"version_id": version_id})
     if found is None:
-        raise TaskError("internal", f"the version {version_id} is gone")
+        raise _gone(version_id)
     return found
 
 
@@ -190,9 +190,15 @@ def digest(session: Session, version_id: UUID) -> bytes | None:
 
 
 def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
-    """The text of a version and its anchors."""
-    body, anchors = session.execute(_TEXT, {"version_id": version_id}).one()
-    return body, [Anchor(**record) for record in anchors]
+    """The text of a version and its anchors.
+
+    Raises:
+      TaskError: internal, when there is no such version.
+    """
+    found = session.execute(_TEXT, {"version_id": version_id}).one_or_none()
+    if found is None:
+        raise _gone(version_id)
+    return found.text, [Anchor(**record) for record in found.anchors]
 
 
 def edition(session: Session, version_id: UUID) -> Edition | None:
@@ -297,7 +303,7 @@ def store(session: Session, version_id: UUID, *, joining: bool = True) -> int:
     version = lock(session, version_id)
     total, done = count_drafts(session, version_id)
     if total != done or version.embedder is None:
-        raise TaskError("internal", f"{total - done} of {total} chunks have no vector")
+        raise TaskError("internal", f"{total - done} of {total} chunks have no vector", resume_at="embedding")
     if joining:
         require_embedder(session, version.kb_id, version.document_id, version.embedder)
     session.execute(_STORE, {"version_id": version_id, "kb_id": version.kb_id, "embedder": version.embedder})
@@ -339,7 +345,8 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
     version = lock(session, version_id)
     count, tokens = session.execute(_COUNT_CHUNKS, {"version_id": version_id}).one()
     if not count or count != version.chunks or version.embedder is None:
-        raise TaskError("internal", f"{count} of {version.chunks} chunks of the version are stored")
+        message = f"{count} of {version.chunks} chunks of the version are stored"
+        raise TaskError("internal", message, resume_at="storing")
     delete_drafts(session, version_id)
     # Two embedders that come into an empty KB at once: the second must see the first. Held until the commit only.
     lock_kb(session, version.kb_id)
@@ -375,5 +382,9 @@ def lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | 
     """
     found = session.execute(_LOCK, {"version_id": version_id}).one_or_none()
     if found is None:
-        raise TaskError("internal", f"the version {version_id} is gone")
+        raise _gone(version_id)
     return found
+
+
+def _gone(version_id: UUID) -> TaskError:
+    return TaskError("internal", f"the version {version_id} is gone", resume_at="preprocessing")

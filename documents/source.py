@@ -14,7 +14,7 @@ from uuid import UUID
 
 import outbound
 from documents.sandbox import Cancelled
-from documents.storage import storage
+from documents.storage import Transaction, storage
 from errors import TaskError
 from settings import Settings
 
@@ -69,9 +69,13 @@ def fetch(
     return Source(path, filename, content_type, _digest(path), size)
 
 
-def keep(path: Path, settings: Settings, task_id: UUID) -> None:
-    """Store a document under its task's id, as an upload is: whoever reads a part of it later reads the same bytes."""
-    uploads = storage(settings)
+def keep(path: Path, settings: Settings, task_id: UUID, transaction: Transaction) -> None:
+    """Store a document under its task's id, as an upload is: whoever reads a part of it later reads the same bytes.
+
+    Parameters:
+      transaction: opens the transactions in which it is kept, which fail when the task is in other hands.
+    """
+    uploads = storage(settings, transaction)
     uploads.delete(task_id)
     upload = uploads.writer(task_id, settings.max_document_bytes)
     try:

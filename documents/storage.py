@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import time
+import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy.orm import Session
 
 from errors import TaskError
 from models import Blob, database
@@ -80,9 +84,17 @@ class Upload(ABC):
         """Leave nothing behind."""
 
 
-def storage(settings: Settings) -> Storage:
-    """The storage that STORAGE_URL names; without it the table, since PaaS processes share no disk."""
-    return Files(settings.storage_url) if settings.storage_url else Table()
+#: Opens a transaction that commits at its end.
+Transaction = Callable[[], AbstractContextManager[Session]]
+
+
+def storage(settings: Settings, transaction: Transaction = database.transaction) -> Storage:
+    """The storage that STORAGE_URL names; without it the table, since PaaS processes share no disk.
+
+    Parameters:
+      transaction: opens the transactions in which something is kept or deleted. If one fails, nothing is.
+    """
+    return Files(settings.storage_url, transaction) if settings.storage_url else Table(transaction)
 
 
 _PAGE = select(Blob.data).where(Blob.id == bindparam("id"), Blob.page == bindparam("page"))
@@ -91,8 +103,11 @@ _PAGE = select(Blob.data).where(Blob.id == bindparam("id"), Blob.page == bindpar
 class Table(Storage):
     """Pages of 1 MiB, each written in a transaction of its own, so that no upload is ever whole in memory."""
 
+    def __init__(self, transaction: Transaction = database.transaction) -> None:
+        self._transaction = transaction
+
     def writer(self, upload_id: UUID, max_bytes: int) -> Upload:
-        return _Pages(upload_id, max_bytes)
+        return _Pages(upload_id, max_bytes, self._transaction)
 
     def copy_to(self, upload_id: UUID, path: Path) -> None:
         with path.open("wb") as file:
@@ -114,7 +129,7 @@ class Table(Storage):
             raise _gone(upload_id)
 
     def delete(self, upload_id: UUID) -> None:
-        with database.transaction() as session:
+        with self._transaction() as session:
             session.execute(delete(Blob).where(Blob.id == upload_id))
 
     def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
@@ -126,8 +141,9 @@ class Table(Storage):
 
 
 class _Pages(Upload):
-    def __init__(self, upload_id: UUID, max_bytes: int) -> None:
+    def __init__(self, upload_id: UUID, max_bytes: int, transaction: Transaction) -> None:
         super().__init__(max_bytes)
+        self._transaction = transaction
         self._id = upload_id
         self._page = 0
         self._rest = bytearray()
@@ -139,7 +155,7 @@ class _Pages(Upload):
             del self._rest[:PAGE]
 
     def _store(self, data: bytes) -> None:
-        with database.transaction() as session:
+        with self._transaction() as session:
             session.execute(insert(Blob).values(id=self._id, page=self._page, data=data))
         self._page += 1
 
@@ -149,7 +165,7 @@ class _Pages(Upload):
             self._store(bytes(self._rest))
 
     def abort(self) -> None:
-        Table().delete(self._id)
+        Table(self._transaction).delete(self._id)
 
 
 def _gone(upload_id: UUID) -> TaskError:
@@ -159,8 +175,10 @@ def _gone(upload_id: UUID) -> TaskError:
 class Files(Storage):
     """Files below a folder or bucket, through fsspec."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, transaction: Transaction = database.transaction) -> None:
         import fsspec
+
+        self._transaction = transaction
 
         self._files, self._root = fsspec.core.url_to_fs(url)
         self._files.makedirs(self._root, exist_ok=True)
@@ -169,7 +187,7 @@ class Files(Storage):
         return f"{self._root}/{upload_id}"
 
     def writer(self, upload_id: UUID, max_bytes: int) -> Upload:
-        return _File(self._files, self._path(upload_id), max_bytes)
+        return _File(self._files, self._path(upload_id), max_bytes, self._transaction)
 
     def copy_to(self, upload_id: UUID, path: Path) -> None:
         try:
@@ -178,40 +196,44 @@ class Files(Storage):
             raise _gone(upload_id) from None
 
     def delete(self, upload_id: UUID) -> None:
-        for path in (self._path(upload_id), self._path(upload_id) + PART):
-            if self._files.exists(path):
+        with self._transaction():
+            for path in self._files.glob(f"{glob.escape(self._path(upload_id))}*"):
                 self._files.rm_file(path)
 
     def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
-        found = []
+        found: list[UUID] = []
         for path in sorted(self._files.ls(self._root, detail=False)):
-            name = path.rpartition("/")[2].removesuffix(PART)
+            name = path.rpartition("/")[2]
             try:
-                upload_id = UUID(name)
+                upload_id = UUID(name.partition(".")[0])
             except ValueError:
                 continue
             # Ids are of version 7: their first 48 bits are the millisecond they were made in.
             old = (upload_id.int >> 80) / 1000 < time.time() - age.total_seconds()
-            if old and (after is None or upload_id > after):
+            if old and (after is None or upload_id > after) and upload_id not in found[-1:]:
                 found.append(upload_id)
         return found[:limit]
 
 
 class _File(Upload):
-    def __init__(self, files: Any, path: str, max_bytes: int) -> None:
+    def __init__(self, files: Any, path: str, max_bytes: int, transaction: Transaction) -> None:
         super().__init__(max_bytes)
         self._files = files
         self._path = path
-        self._file = files.open(path + PART, "wb")
+        self._transaction = transaction
+        # Of its own: another attempt at the same may be written beside it.
+        self._part = f"{path}.{uuid.uuid4().hex}{PART}"
+        self._file = files.open(self._part, "wb")
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
 
     def finish(self) -> None:
         self._file.close()
-        self._files.mv(self._path + PART, self._path)
+        with self._transaction():
+            self._files.mv(self._part, self._path)
 
     def abort(self) -> None:
         self._file.close()
-        if self._files.exists(self._path + PART):
-            self._files.rm_file(self._path + PART)
+        if self._files.exists(self._part):
+            self._files.rm_file(self._part)

@@ -81,6 +81,8 @@ class Task(Base):
     """Deaths in the present stage of a worker that held it among others: the next attempt runs alone in a process."""
     retries: Mapped[int] = mapped_column(Integer, server_default="0")
     """Retries over all stages, for whoever reads the result."""
+    returns: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Times that the present run went back to an earlier stage, since what that makes was missing."""
     run: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     """1 and the retries by hand: a task ends once in each run, and each end has one callback."""
     shards: Mapped[int] = mapped_column(SmallInteger, server_default="0")

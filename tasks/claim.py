@@ -49,6 +49,8 @@ class Claim:
     """Workers that died with an earlier attempt at this stage; after one, the stage runs alone in a process."""
     shard: Range | None = None
     """The part of a divided stage that is claimed; its own are then `attempt`, `errors`, `crashes` and `deaths`."""
+    returns: int = 0
+    """Times that this run went back to an earlier stage."""
     joins: bool = False
     """Whether the stage was divided, and all its shards are done."""
     lost: threading.Event = field(default_factory=threading.Event)

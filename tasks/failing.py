@@ -14,17 +14,20 @@ import metrics
 from errors import TaskError
 from models.base import json_of
 from settings import settings
-from tasks import concurrency, ending, shard_repair, shards
+from tasks import concurrency, dispatch, ending, fence, shard_repair, shards
 from tasks.claim import Claim
 from tasks.ending import End, error_fields
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
+from tasks.types import Stage, task_type
 from tasks.unit import Unit
 
 #: Deaths of a process that a task alone can have caused, in one stage, before it is given up.
 CRASH_BUDGET = 3
 #: Workers that may die with a task in one stage. Higher: a worker's death has many causes besides this task.
 DEATH_BUDGET = 10
+#: Times that a task goes back to an earlier stage in one run. Once mends what was lost; more often nothing does.
+MOST_RETURNS = 3
 #: Seconds before the first retry; each further one waits RETRY_BACKOFF_FACTOR times as long.
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 600.0
@@ -47,20 +50,26 @@ def backoff(errors: int, retry_after: float | None = None) -> float:
 
 
 def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
-    """Write down failed attempts: put off where a retry may help and one is left, else the end of the task.
+    """Write down failed attempts: back to an earlier stage where that makes what is missing, put off where a retry may
+    help and one is left, else the end of the task.
 
     Returns:
       for each whether its task has ended with this error.
     """
     ends: dict[UUID, End] = {}
     enders = set()
-    for each in failures:
+    ahead = [each for each in failures if _earlier(each) is None]
+    for each in ahead:
         if not _has_another(each) and each.claim.task_id not in ends and (end := _end(unit, each)) is not None:
             ends[each.claim.task_id] = end
             enders.add(each.claim.key)
     gone = ending.fail(unit, list(ends.values()))
     for each in failures:
-        if _has_another(each) and _put_off(unit, each):
+        if (stage := _earlier(each)) is not None:
+            retried = _go_back(unit, each.claim, stage)
+        else:
+            retried = _has_another(each) and _put_off(unit, each)
+        if retried:
             unit.count(metrics.RETRY, each.claim.stage)
     concurrency.hand_on(unit)
     return [each.claim.key in enders and each.claim.task_id in gone for each in failures]
@@ -107,6 +116,36 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
     return row is not None
 
 
+def _earlier(failure: Failure) -> Stage | None:
+    """The stage before the failed one that makes what was missing; None where going back is no help."""
+    claim, name = failure.claim, failure.error.resume_at
+    if name is None or claim.shard or claim.returns >= MOST_RETURNS:
+        return None
+    return next((stage for stage in task_type(claim.task_type).before(claim.stage) if stage.name == name), None)
+
+
+def _go_back(unit: Unit, claim: Claim, stage: Stage) -> bool:
+    """Let a task go on from an earlier stage; no error is counted."""
+    row = unit.session.execute(
+        _GO_BACK,
+        {
+            "id": claim.task_id,
+            "attempt": claim.attempt,
+            "worker": process_id(),
+            "stage": stage.name,
+            "queue": stage.queue,
+            "before": [each.name for each in task_type(claim.task_type).before(stage.name)],
+            "sources": list(sources("go_back")),
+            "target": target("go_back"),
+        },
+    ).first()
+    if row is None:
+        return False
+    shard_repair.forget(unit.session, [claim.task_id])
+    dispatch.refill(unit, [stage.queue])
+    return True
+
+
 def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
     """Give claims back unharmed, as a worker that is told to stop does: neither an error nor a crash is counted."""
     whole = [each for each in claims if not each.shard]
@@ -150,6 +189,7 @@ def died(unit: Unit, worker: UUID) -> int:
     Returns:
       how many tasks and shards were taken from it.
     """
+    fence.cut_off(unit.session, worker)
     rows = unit.session.execute(_DIED, {"worker": worker, "target": target("requeue")}).all()
     hopeless = [row for row in rows if row.deaths >= DEATH_BUDGET]
     unit.session.execute(_CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
@@ -170,6 +210,22 @@ _PUT_OFF = text(
         status = :target, due_at = now() + :delay, worker_id = NULL, claimed_at = NULL, published_at = NULL,
         publications = 0, retries = retries + 1, errors = errors + 1 - :crashed, crashes = crashes + :crashed,
         error = CAST(:error AS jsonb)
+    WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
+    RETURNING id
+    """
+)
+
+_GO_BACK = text(
+    """
+    UPDATE tasks SET
+        status = :target, stage = :stage, queue = :queue, returns = returns + 1, retries = retries + 1,
+        stages = (
+            SELECT coalesce(jsonb_agg(each), '[]') FROM jsonb_array_elements(stages) AS each
+            WHERE each->>'name' = ANY(CAST(:before AS text[]))
+        ),
+        due_at = now(), worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
+        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, stage_started_at = NULL, units = 0, units_done = 0,
+        shards = 0
     WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
     RETURNING id
     """

@@ -77,6 +77,12 @@ TRANSITIONS = (
         Status.QUEUED,
         "Its worker died or handed it back; no error is counted.",
     ),
+    Transition(
+        "go_back",
+        (Status.PROCESSING,),
+        Status.QUEUED,
+        "What an earlier stage made is missing: it resumes there.",
+    ),
     Transition("fail", (Status.PROCESSING,), Status.FAILED, "An error that no retry mends, or the last retry."),
     Transition("expire", (Status.WAITING, Status.QUEUED), Status.FAILED, "No worker had started it by `expires_at`."),
     Transition("orphan", (Status.WAITING,), Status.FAILED, "A task that it depends on did not complete."),

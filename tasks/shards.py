@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from models import Shard
 from models.shard import FREE, HAS_FREE, HAS_UNFINISHED, TAKEN
-from tasks import dispatch, shard_repair
+from tasks import dispatch, fence, shard_repair
 from tasks.claim import Advance, Claim, Key, Range
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
@@ -41,8 +41,7 @@ def ranges(units: int, size: int) -> list[tuple[int, int]]:
 def divide(unit: Unit, divided: Sequence[Advance]) -> None:
     """Divide stages into shards, and offer these to all workers; those that another attempt has done stay done."""
     for each in divided:
-        held = {"id": each.claim.task_id, "attempt": each.claim.attempt, "worker": process_id()}
-        if unit.session.execute(_HELD, held).first() is None:
+        if not fence.is_held(unit.session, each.claim, "FOR UPDATE"):
             continue
         stage = {"id": each.claim.task_id, "stage": each.claim.stage}
         if each.anew:
@@ -140,7 +139,7 @@ def _let_go(unit: Unit, claim: Claim, delay: timedelta, *, errors: int, crashes:
 def is_held(unit: Unit, claim: Claim) -> bool:
     """Whether a shard is still the claim's own; it stays so until this transaction ends."""
     _lock(unit, [claim])
-    return unit.session.execute(_IS_HELD, _fence(claim)).first() is not None
+    return fence.is_held(unit.session, claim)
 
 
 def give_up(unit: Unit, task_id: UUID, worker: UUID) -> int | None:
@@ -209,8 +208,6 @@ def _total(unit: Unit, claims: Sequence[Claim]) -> None:
 _OWN = "task_id = :id AND stage = :stage AND index = :index AND attempt = :attempt AND worker_id = :worker"
 
 _LOCK = text("SELECT id FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
-
-_HELD = text("SELECT FROM tasks WHERE id = :id AND attempt = :attempt AND worker_id = :worker FOR UPDATE")
 
 _FORGET_STAGE = text("DELETE FROM shards WHERE task_id = :id AND stage = :stage")
 
@@ -300,8 +297,6 @@ _TOTAL = text(
     WHERE t.id = :id AND t.stage = :stage AND t.shards > 0
     """
 )
-
-_IS_HELD = text(f"SELECT FROM shards WHERE {_OWN}")
 
 _LET_GO = text(
     f"""

@@ -14,7 +14,7 @@ from models.base import json_of
 from models.connection import prepared
 from models.task import READY
 from settings import settings
-from tasks import concurrency, dispatch, ending, shard_repair, shards, submission
+from tasks import concurrency, dispatch, ending, fence, shard_repair, shards, submission
 from tasks.claim import Advance, Claim, Key, Wanted
 from tasks.ending import End
 from tasks.lifecycle import sources, target
@@ -84,6 +84,7 @@ def _claim(row: Any) -> Claim:
         row.errors,
         row.crashes,
         row.deaths,
+        returns=row.returns,
     )
 
 
@@ -105,9 +106,10 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
 
 def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     for each in done:
-        if each.within is not None and _is_held(unit, each.claim):
+        held = (each.within is not None or each.members) and fence.is_held(unit.session, each.claim, "FOR UPDATE")
+        if held and each.within is not None:
             each.result.update(each.within(unit.session))
-        if each.members and _is_held(unit, each.claim):
+        if held and each.members:
             each.result["batch_id"] = str(submission.submit_members(unit, each.claim.task_id, each.members))
     going_on = [each for each in done if _goes_on(each)]
     ended = [each for each in done if not _goes_on(each)]
@@ -122,13 +124,6 @@ def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
 
 def _goes_on(done: Advance) -> bool:
     return not done.ends and not done.members and task_type(done.claim.task_type).after(done.claim.stage) is not None
-
-
-def _is_held(unit: Unit, claim: Claim) -> bool:
-    """Whether the row is still the claim's own; it stays so until this transaction ends."""
-    held = "SELECT FROM tasks WHERE id = :id AND attempt = :attempt AND worker_id = :worker FOR UPDATE"
-    values = {"id": claim.task_id, "attempt": claim.attempt, "worker": process_id()}
-    return unit.session.execute(text(held), values).first() is not None
 
 
 def metadata(session: Session, claim: Claim) -> dict[str, Any]:
@@ -253,7 +248,7 @@ _CLAIM = prepared(
     FROM free LEFT JOIN holder USING (kb_id, subject)
     WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
-        t.retry_limit, t.errors, t.crashes, t.deaths, t.shards, {dispatch.ANY_WAITS} AS any_waits
+        t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards, {dispatch.ANY_WAITS} AS any_waits
     """
 )
 

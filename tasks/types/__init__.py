@@ -57,10 +57,14 @@ class TaskType:
         position = self.position(name) + 1
         return self.stages[position] if position < len(self.stages) else None
 
+    def before(self, name: str) -> tuple[Stage, ...]:
+        """The stages that come first, in order."""
+        return self.stages[: self.position(name)]
+
     def progress(self, name: str, share: float) -> float:
         """Percent done when `share` (0 to 1) of a stage is done; 100 is left to the end of the task."""
         total = sum(stage.weight for stage in self.stages)
-        done = sum(stage.weight for stage in self.stages[: self.position(name)])
+        done = sum(stage.weight for stage in self.before(name))
         return min(99.0, 100 * (done + share * self.stage(name).weight) / total)
 
 

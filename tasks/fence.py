@@ -1,0 +1,54 @@
+"""The fence: what is written for a claim counts only while the row still says that the claim holds it."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tasks.claim import Claim
+from tasks.process import process_id
+
+#: What the sessions of a worker call themselves in `pg_stat_activity`, so that those of a dead one can be ended.
+SESSIONS = "task-manager worker {id}"
+
+
+def is_held(session: Session, claim: Claim, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = "") -> bool:
+    """Whether the row, a shard's for the claim of a shard, is still the claim's own.
+
+    Parameters:
+      lock: with one, the answer stays true until the transaction ends.
+    """
+    values = {"id": claim.task_id, "attempt": claim.attempt, "worker": process_id()}
+    if claim.shard is None:
+        statement = _TASK
+    else:
+        statement = _SHARD
+        values |= {"stage": claim.stage, "index": claim.shard.index}
+    return session.execute(text(f"{statement} {lock}"), values).first() is not None
+
+
+def cut_off(session: Session, worker: UUID) -> None:
+    """End the sessions of a worker that is taken for dead.
+
+    If it is only stopped, a transaction of its own would keep what it has locked from its successor until it goes on.
+    """
+    session.execute(_CUT_OFF, {"name": SESSIONS.format(id=worker)})
+
+
+_TASK = "SELECT FROM tasks WHERE id = :id AND attempt = :attempt AND worker_id = :worker"
+
+_SHARD = """
+    SELECT FROM shards
+    WHERE task_id = :id AND stage = :stage AND index = :index AND attempt = :attempt AND worker_id = :worker
+"""
+
+_CUT_OFF = text(
+    """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = :name AND datname = current_database() AND usename = current_user
+        AND pid <> pg_backend_pid()
+    """
+)
