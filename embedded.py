@@ -22,6 +22,7 @@ from actors import worker
 from actors.middleware import worker_middleware
 from api.app import create_app
 from broker.in_process import InProcessBroker
+from documents import scratch
 from models import database, migration
 from settings import settings
 from tasks import resuming
@@ -100,6 +101,7 @@ def main() -> None:
         sys.exit("task-manager: DATABASE_URL or POSTGRES_HOST is set: start web, worker and clock instead (Procfile)")
     data_dir = settings().data_dir.resolve()
     occupy(data_dir)
+    scratch.sweep()
     with stopped_only_after():
         url = start_postgres(data_dir)
     # What runs alone in a process of its own finds the database by it.

@@ -6,7 +6,6 @@ each leaves its pages, and the worker of the last one makes the text of them.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -19,7 +18,7 @@ from sqlalchemy.orm import Session
 from actors.children import SANDBOX
 from actors.document_result import document_result
 from actors.stage import Work, stage
-from documents import index, source
+from documents import index, scratch, source
 from documents.archive import begins_as_zip
 from documents.sandbox import Cancelled
 from documents.source import Source
@@ -105,9 +104,9 @@ def _unchanged(work: Work, fetched: Source) -> Advance | None:
 @contextmanager
 def _folder(work: Work) -> Iterator[Path]:
     """A folder for as long as the work takes, which may be interrupted."""
-    with tempfile.TemporaryDirectory(prefix="document-") as folder:
+    with scratch.folder() as folder:
         try:
-            yield Path(folder)
+            yield folder
         except Cancelled:
             raise work.interruption() from None
 

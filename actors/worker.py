@@ -14,6 +14,7 @@ import logs
 from actors.claiming import AHEAD
 from actors.middleware import worker_middleware
 from broker.rabbitmq import RabbitBroker
+from documents import scratch
 from models import database
 from settings import service_settings, settings
 from tasks import fence, process, unit
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 def boot() -> None:
     """Set this process up as a worker of service mode: what the `dramatiq` command calls before anything else."""
     logs.configure(service_settings())
+    scratch.sweep()
     connect()
     assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware(), AHEAD, kind="worker"))
     process.settle()

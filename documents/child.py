@@ -6,17 +6,18 @@ import ctypes
 import importlib
 import os
 import pickle
-import resource
 import signal
 import struct
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from documents import deadline
+from documents import confinement, deadline
 from documents.chunking import Chunk
 from documents.chunking import split as cut
 from documents.edition import Edition
@@ -25,7 +26,6 @@ from errors import TaskError
 
 #: Length of a frame in bytes, before the frame itself.
 HEADER = struct.Struct("!Q")
-_PR_SET_PDEATHSIG = 1
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -58,6 +58,7 @@ def extract(
     """`documents.extraction.extract`, loaded when it is first wanted."""
     from documents import extraction  # the readers' libraries stay out of the parent
 
+    tempfile.tempdir = str(Path(path).parent)  # so what a reader writes is removed with the document
     return extraction.extract(
         Path(path), filename=filename, content_type=content_type, encoding=encoding, at_once=at_once
     )
@@ -128,14 +129,11 @@ def main(requests: int, replies: int, memory_bytes: int, parent: int) -> None:
 
 
 def _settle(memory_bytes: int, parent: int) -> None:
-    """Die with the parent, keep within the memory, and let nothing that a library prints reach the pipes."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Give up what is not needed, die with the parent, and let nothing that a library prints reach the pipes."""
+    confinement.confine(memory_bytes)
     if os.getppid() != parent:  # it died before the line above
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the child in its own time
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(2, 1)
     sys.stdout = sys.stderr
 
@@ -150,7 +148,8 @@ def _answer(frame: bytes) -> Reply:
     except MemoryError:
         return Reply(error=TaskError("too_large", "the document wants more memory than reading one may take"))
     except Exception as error:
-        traceback.print_exc()
+        with suppress(OSError):  # a log that is full must not end the child
+            traceback.print_exc()
         return Reply(error=TaskError("internal", f"{type(error).__name__}: {error}"[:500]))
 
 

@@ -30,6 +30,8 @@ MEMORY_BYTES = 1024 * 1024 * 1024
 RESIDENT_BYTES = 95 * 1024 * 1024
 #: A child that has worked so often is replaced, whatever its size.
 CALLS = 500
+#: The variables that a child gets besides its own: how programs and their data are found, and no secret.
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TESSDATA_PREFIX")
 _POLL = 0.1
 _START_TIMEOUT = 30.0
 _ROOT = Path(__file__).resolve().parent.parent
@@ -232,7 +234,7 @@ class _Child:
         self._replies, their_replies = os.pipe()
         arguments = map(str, (their_requests, their_replies, memory_bytes, os.getpid()))
         environment = {
-            **os.environ,
+            **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             "PYTHONPATH": str(_ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "MALLOC_ARENA_MAX": "1",
@@ -305,7 +307,9 @@ class _Child:
             left = deadline - time.monotonic()
             if left <= 0:
                 self.kill()
-                raise TaskError("timeout", f"reading the document took longer than {timeout:g} seconds")
+                # The same bytes would take as long again.
+                message = f"reading the document took longer than {timeout:g} seconds"
+                raise TaskError("timeout", message, retryable=False)
             try:
                 unsent = self._progress(unsent, received, min(left, _POLL))
             except (EOFError, OSError, ValueError):  # it closed its end, or `close` closed ours

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import resource
+import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 _hoard: list[bytes] = []
@@ -46,6 +50,39 @@ def smuggle() -> Any:
 
 def blunder() -> float:
     return 1 / 0
+
+
+def reach(port: int) -> str:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return "reached"
+
+
+def spy(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/environ").read_text()
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+
+
+def limits() -> dict[str, tuple[int, int]]:
+    return {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in ("FSIZE", "NPROC", "CORE", "AS")}
+
+
+def write_too_much(path: str) -> str:
+    try:
+        with Path(path).open("wb") as file:
+            file.seek(2 * 1024**3)
+            file.write(b"x")
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return "written"
+
+
+def start(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def echo(value: Any) -> Any:
