@@ -10,6 +10,7 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from documents.decoding import decode
+from documents.readers.html_depth import shallow
 from documents.readers.html_nodes import (
     BLOCKS,
     HEADINGS,
@@ -82,7 +83,7 @@ def write_page(page: str, writer: Writer) -> dict[str, str]:
 
 def tree_of(page: str) -> LexborHTMLParser:
     """A page as a tree, its formulas as text; XHTML too."""
-    tree = LexborHTMLParser(opened(page) if page.lstrip().startswith("<?xml") else page)
+    tree = LexborHTMLParser(shallow(opened(page) if page.lstrip().startswith("<?xml") else page))
     write_formulas(tree)
     return tree
 

@@ -41,8 +41,14 @@ def doubles() -> bytes:
     return b"{\\rtf1 " + b"{\\upr{\\ud a" * 20_000 + b"}}" * 20_000 + b"}"
 
 
+def lists() -> bytes:
+    """Each list that begins looks through all that are open."""
+    return b"<ul><li>a" * 60_000 + b"<ul><li>b</li></ul>" * 1_000
+
+
 @pytest.mark.parametrize(
-    ("name", "make", "begins"), [("a.pdf", emojis, "😀"), ("a.pdf", notes, "Notes"), ("a.rtf", doubles, "aaa")]
+    ("name", "make", "begins"),
+    [("a.html", lists, "- a\n  - a"), ("a.pdf", emojis, "😀"), ("a.pdf", notes, "Notes"), ("a.rtf", doubles, "aaa")],
 )
 def test_it_is_read_in_time(read: Read, name: str, make: Callable[[], bytes], begins: str) -> None:
     data = make()
