@@ -165,8 +165,10 @@ def shown_as(
     return version if provider in (None, made_with) else None
 
 
-def describe(session: Session, kb_id: str, document_id: str, details: Mapping[str, Any]) -> None:
-    """Give a document the `metadata` of its last submission, and leave its version as it is."""
+def describe(session: Session, kb_id: str, document_id: str, details: Mapping[str, Any] | None) -> None:
+    """Give a document the `metadata` of its last submission if that said any, and leave its version as it is."""
+    if details is None:
+        return
     session.execute(
         update(Document).where(Document.kb_id == kb_id, Document.document_id == document_id).values(details=details)
     )

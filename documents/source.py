@@ -15,6 +15,7 @@ from uuid import UUID
 import outbound
 from documents.sandbox import Cancelled
 from documents.storage import Transaction, storage
+from documents.text import clean
 from errors import TaskError
 from settings import Settings
 
@@ -163,9 +164,14 @@ def _download(
         found.status,
         found.retry_after,
         found.content_type,
-        unquote(found.filename) if found.filename else None,
+        _told(unquote(found.filename)) if found.filename else None,
         found.size,
     )
+
+
+def _told(name: str) -> str | None:
+    """A name that somebody else's server gives, without the control characters that none has."""
+    return " ".join(clean(name)[0].split()) or None
 
 
 def _digest(path: Path) -> bytes:

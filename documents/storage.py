@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import time
 import uuid
 from abc import ABC, abstractmethod
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from errors import TaskError
@@ -97,6 +98,7 @@ def storage(settings: Settings, transaction: Transaction = database.transaction)
     return Files(settings.storage_url, transaction) if settings.storage_url else Table(transaction)
 
 
+_SUM = select(Blob.size, Blob.sha256).where(Blob.id == bindparam("id"), Blob.page == 0)
 _PAGE = select(Blob.data).where(Blob.id == bindparam("id"), Blob.page == bindparam("page"))
 
 
@@ -110,9 +112,17 @@ class Table(Storage):
         return _Pages(upload_id, max_bytes, self._transaction)
 
     def copy_to(self, upload_id: UUID, path: Path) -> None:
+        digest, size = hashlib.sha256(), 0
         with path.open("wb") as file:
             for page in self._pages(upload_id):
                 file.write(page)
+                digest.update(page)
+                size += len(page)
+        with database.transaction() as session:
+            kept = session.execute(_SUM, {"id": upload_id}).one_or_none()
+        # An upload of a release before has none.
+        if kept is None or (kept.size is not None and (kept.size, kept.sha256) != (size, digest.digest())):
+            raise _gone(upload_id, f": {size:,} bytes were found of {kept.size:,}" if kept else "")
 
     def _pages(self, upload_id: UUID) -> Iterator[bytes]:
         number = 0
@@ -147,8 +157,10 @@ class _Pages(Upload):
         self._id = upload_id
         self._page = 0
         self._rest = bytearray()
+        self._digest = hashlib.sha256()
 
     def _write(self, data: bytes) -> None:
+        self._digest.update(data)
         self._rest += data
         while len(self._rest) >= PAGE:
             self._store(bytes(self._rest[:PAGE]))
@@ -163,13 +175,16 @@ class _Pages(Upload):
         # An empty upload is a page without bytes: its task says that the document is empty.
         if self._rest or self._page == 0:
             self._store(bytes(self._rest))
+        whole = {"size": self.size, "sha256": self._digest.digest()}
+        with self._transaction() as session:
+            session.execute(update(Blob).where(Blob.id == self._id, Blob.page == 0).values(**whole))
 
     def abort(self) -> None:
         Table(self._transaction).delete(self._id)
 
 
-def _gone(upload_id: UUID) -> TaskError:
-    return TaskError("not_found", f"the upload {upload_id} is not there any more; upload the file again")
+def _gone(upload_id: UUID, how: str = "") -> TaskError:
+    return TaskError("not_found", f"the upload {upload_id} is not whole, or gone{how}; upload the file again")
 
 
 class Files(Storage):

@@ -148,7 +148,10 @@ class Writer:
     def finish(self, format: str, **facts: Any) -> Extracted:
         """What was written, as a reader returns it."""
         text = "".join(self._parts)
-        warnings = [*facts.pop("warnings", []), *clean_warning(self.removed)]
+        warnings = [clean(each)[0] for each in (*facts.pop("warnings", []), *clean_warning(self.removed))]
+        if properties := facts.get("properties"):
+            told = {name: clean(value)[0] if isinstance(value, str) else value for name, value in properties.items()}
+            facts["properties"] = told
         anchors = [anchor for anchor in self.anchors if anchor.start <= len(text)]
         return Extracted(text, anchors, format, warnings=warnings, **facts)
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     DateTime,
     ForeignKey,
     Index,
@@ -159,4 +160,7 @@ class Blob(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     page: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes of the whole file, and below their SHA-256; on its first page, once it was written to its end."""
+    sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, Float, Index, Integer, SmallInteger, Text, Uuid, func, text
+from sqlalchemy import Boolean, CheckConstraint, DateTime, Float, Index, Integer, SmallInteger, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,6 +48,8 @@ class Task(Base):
     priority: Mapped[int] = mapped_column(SmallInteger)
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
+    has_details: Mapped[bool] = mapped_column("has_metadata", Boolean, server_default="true")
+    """Whether the submission said `metadata`; a document of which nothing new is said keeps what it has."""
     callback_url: Mapped[str | None] = mapped_column(Text)
     retry_limit: Mapped[int] = mapped_column(SmallInteger)
     timeout: Mapped[float] = mapped_column(Float)

@@ -71,7 +71,9 @@ class Submission(BaseModel):
     on_dependency_failure: Literal["fail", "run"] = Field(
         "fail", description="What becomes of it when one of them does not complete."
     )
-    metadata: dict[str, Any] = Field({}, description="Yours; comes back unchanged.")
+    metadata: dict[str, Any] = Field(
+        {}, description="Yours; comes back unchanged. A document of which none is said again keeps what it has."
+    )
 
     _id: UUID | None = PrivateAttr(None)
     _key: Key | None = PrivateAttr(None)
@@ -211,7 +213,14 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
     """
     row = unit.session.execute(
         select(
-            Task.task_type, Task.kb_id, Task.priority, Task.retry_limit, Task.timeout, Task.callback_url, Task.details
+            Task.task_type,
+            Task.kb_id,
+            Task.priority,
+            Task.retry_limit,
+            Task.timeout,
+            Task.callback_url,
+            Task.details,
+            Task.has_details,
         ).where(Task.id == task_id)
     ).one()
     names = {value: name for name, value in PRIORITIES.items()}
@@ -221,7 +230,7 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
         "priority": names[row.priority],
         "retry_limit": row.retry_limit,
         "timeout": row.timeout,
-        "metadata": row.details,
+        **({"metadata": row.details} if row.has_details else {}),
     }
     submissions = [Submission(**shared, payload=each.payload).named(each.task_id) for each in members]
     for each in submissions:
@@ -297,6 +306,7 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "priority": PRIORITIES[submission.priority],
         "payload": submission.payload,
         "metadata": submission.metadata,
+        "has_metadata": "metadata" in submission.model_fields_set,
         "callback_url": submission.callback_url,
         "retry_limit": settings().max_retry_attempts if limit is None else limit,
         "timeout": submission.timeout or settings().task_timeout,
@@ -327,9 +337,9 @@ def obstacle(value: object, depth: int = 0) -> str | None:
 
 
 _COLUMNS = (
-    "id, task_type, kb_id, subject, batch_id, priority, payload, metadata, callback_url, retry_limit, timeout, run_at, "
-    "expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for, created_at, due_at, status, "
-    "published_at, publications"
+    "id, task_type, kb_id, subject, batch_id, priority, payload, metadata, has_metadata, callback_url, retry_limit, "
+    "timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for, created_at, due_at, "
+    "status, published_at, publications"
 )
 
 _INSERT = prepared(

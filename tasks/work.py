@@ -126,10 +126,10 @@ def _goes_on(done: Advance) -> bool:
     return not done.ends and not done.members and task_type(done.claim.task_type).after(done.claim.stage) is not None
 
 
-def metadata(session: Session, claim: Claim) -> dict[str, Any]:
-    """What the submitter of a task said of it."""
-    said: dict[str, Any] = session.execute(
-        text("SELECT metadata FROM tasks WHERE id = :id"), {"id": claim.task_id}
+def metadata(session: Session, claim: Claim) -> dict[str, Any] | None:
+    """What the submitter of a task said of it in `metadata`; None where that was left out."""
+    said: dict[str, Any] | None = session.execute(
+        text("SELECT CASE WHEN has_metadata THEN metadata END FROM tasks WHERE id = :id"), {"id": claim.task_id}
     ).scalar_one()
     return said
 

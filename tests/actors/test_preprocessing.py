@@ -144,3 +144,24 @@ def test_a_document_that_was_taken_out_is_processed_again(bench: Bench) -> None:
     again = bench.take_in()
     bench.finish_all(again)
     assert result_of(bench, again)["unchanged"] is False
+
+
+def test_a_document_keeps_its_metadata_until_other_is_said(bench: Bench) -> None:
+    def take_in(content: str, **said: Any) -> None:
+        payload = {"content": content, "document_id": "d"}
+        (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload, **said)
+        bench.finish(task_id, "preprocessing")
+        if bench.row(task_id).status != "completed":
+            for stage in PIPELINE[1:]:
+                bench.finish(task_id, stage)
+
+    def kept() -> Any:
+        return bench.sql("SELECT metadata FROM documents")[0][0]
+
+    take_in("One.", metadata={"lang": "zh"})
+    take_in("One.")
+    assert kept() == {"lang": "zh"}, "the same bytes"
+    take_in("Two.")
+    assert kept() == {"lang": "zh"}, "other bytes"
+    take_in("Two.", metadata={})
+    assert kept() == {}, "none is said, and not left out"

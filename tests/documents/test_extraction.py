@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from documents.extraction import extract
-from documents.text import clean
+from documents.text import Writer, clean
 from errors import TaskError
 from tests.documents import books, office, samples
 
@@ -164,3 +164,8 @@ def test_a_damaged_file_is_read_or_refused_but_nothing_else(
     extracted.text.encode()
     for anchor in extracted.anchors:
         assert 0 <= anchor.start <= (len(extracted.text) if anchor.end is None else anchor.end) <= len(extracted.text)
+
+
+def test_what_is_told_of_a_document_can_be_stored_as_its_text_can() -> None:
+    made = Writer().finish("pdf", properties={"title": "a\0b\ud800"}, warnings=["the attachment x\0y was not read"])
+    assert made.properties == {"title": "ab\ufffd"} and made.warnings == ["the attachment xy was not read"]

@@ -150,6 +150,8 @@ def test_a_url_is_fetched_with_what_the_server_says(yard: Yard, site: Site) -> N
     site.pages["/%E7%BB%BF%E8%8C%B6.md"] = answer(200, b"Green tea", content_type="text/markdown")
     found = yard.fetch({"url": site.url("/%E7%BB%BF%E8%8C%B6.md")})
     assert (found.filename, found.content_type, found.size) == ("绿茶.md", "text/markdown", 9)
+    site.pages["/a%00b%0A.txt"] = answer(200, b"Green tea")
+    assert yard.fetch({"url": site.url("/a%00b%0A.txt")}).filename == "ab .txt", "which PostgreSQL can hold"
     own = yard.fetch({"url": site.url("/%E7%BB%BF%E8%8C%B6.md"), "filename": "a.txt", "content_type": "text/plain"})
     assert (own.filename, own.content_type) == ("a.txt", "text/plain")
 

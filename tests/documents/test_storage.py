@@ -131,3 +131,43 @@ def test_a_page_is_written_in_a_transaction_of_its_own(database: Engine) -> None
         upload.write(b"x" * PAGE)
         with models_database.transaction() as session:
             assert session.scalar(text("SELECT count(*) FROM blobs")) == pages
+
+
+@pytest.mark.parametrize("lost", ["page = 1", "page = 2", "page = 3"])
+def test_an_upload_that_lacks_a_page_is_an_error_and_no_shorter_document(
+    database: Engine, tmp_path: Path, lost: str
+) -> None:
+    kept = storage(read({}))
+    upload_id = store(kept, pattern(3 * PAGE + 5))
+    with models_database.transaction() as session:
+        session.execute(text(f"DELETE FROM blobs WHERE {lost}"))
+    is_gone(kept, upload_id, tmp_path)
+
+
+def test_an_upload_with_a_page_of_other_bytes_is_an_error(database: Engine, tmp_path: Path) -> None:
+    kept = storage(read({}))
+    upload_id = store(kept, pattern(2 * PAGE))
+    with models_database.transaction() as session:
+        session.execute(text("UPDATE blobs SET data = overlay(data PLACING 'x'::bytea FROM 7) WHERE page = 1"))
+    is_gone(kept, upload_id, tmp_path)
+
+
+def test_an_upload_of_the_release_before_is_read(database: Engine, tmp_path: Path) -> None:
+    kept = storage(read({}))
+    upload_id = store(kept, pattern(PAGE + 1))
+    with models_database.transaction() as session:
+        session.execute(text("UPDATE blobs SET size = NULL, sha256 = NULL"))
+    assert copied(kept, upload_id, tmp_path) == pattern(PAGE + 1)
+
+
+def test_two_attempts_at_one_file_do_not_write_into_each_other(tmp_path: Path, database: Engine) -> None:
+    kept = storage(read({"STORAGE_URL": str(tmp_path / "a[b]")}))
+    upload_id = new_id()
+    old, new = kept.writer(upload_id, LARGEST), kept.writer(upload_id, LARGEST)
+    new.write(b"new")
+    new.finish()
+    old.write(b"older and longer")
+    assert copied(kept, upload_id, tmp_path) == b"new"
+    old.abort()
+    kept.delete(upload_id)
+    is_gone(kept, upload_id, tmp_path)
