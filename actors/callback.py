@@ -32,14 +32,14 @@ def callback(callback_id: str) -> None:
     try:
         with unit_of_work() as unit:
             delivery = callbacks.take(unit, [UUID(callback_id)])[0]
+        if delivery is None:
+            raise SkipMessage(f"callback {callback_id} is not due")
+        deliver(delivery)
     except DBAPIError as error:
         if not database.is_away(error):
             raise
-        # The clock wakes it again, and who is away is told elsewhere, once.
+        # The clock wakes it again, under the same id, and who is away is told elsewhere, once.
         raise SkipMessage("PostgreSQL is away") from None
-    if delivery is None:
-        raise SkipMessage(f"callback {callback_id} is not due")
-    deliver(delivery)
 
 
 def deliver(delivery: Delivery) -> None:
