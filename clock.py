@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -15,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 import logs
+import metrics
 from broker.rabbitmq import RabbitBroker
 from documents import dead_versions
 from documents.storage import storage
@@ -33,6 +37,7 @@ from tasks import (
     retention,
     shard_repair,
     unit,
+    unknown,
     unserved,
 )
 from tasks.unit import Unit, unit_of_work
@@ -54,39 +59,34 @@ log = structlog.get_logger(__name__)
 _ticked_at = time.monotonic()
 
 
-def wake(work: Unit) -> None:
-    """Publish what has become due, and what waits for room in its window."""
-    dispatch.wake(work)
-    shard_repair.offer(work)
-    ending.expire(work)
-    dispatch.refill(work, dispatch.queues())
-    callbacks.publish_due(work)
-
-
-def repair(work: Unit) -> None:
-    """Requeue what dead workers held, and publish anew what a queue has lost."""
-    presence.sweep(work)
+def find_lost(work: Unit) -> None:
+    """Give back to the dispatch what was published and is in no queue."""
     counts = unit.broker().counts()
     if counts is not None:
         unserved.find(work, counts)
         lost_wake_ups.find(work, {queue: counts[queue].ready for queue in dispatch.queues()})
+
+
+def refill(work: Unit) -> None:
+    """Publish what waits for room in its window."""
     dispatch.refill(work, dispatch.queues())
 
 
-def tidy(work: Unit) -> None:
-    """Delete, a few at a time, what no document points at any more."""
+def sweep_versions(work: Unit) -> None:
+    """Delete some versions that no document points at."""
     dead_versions.sweep(work.session, _first_over(work, partial(dead_versions.makers, work.session)))
+
+
+def sweep_uploads(work: Unit) -> None:
+    """Delete some uploads that no task needs."""
     uploads = storage(settings())
     for upload_id in _first_over(work, partial(uploads.older_than, UPLOADS_KEPT)):
         uploads.delete(upload_id)
+
+
+def forget_shards(work: Unit) -> None:
+    """Delete the shards of some tasks that are over."""
     shard_repair.forget(work.session, _first_over(work, partial(shard_repair.task_ids, work.session)))
-    idempotency.forget(work)
-
-
-def prune(work: Unit) -> None:
-    """Delete, a few at a time, the tasks that ended longer ago than they are kept, and the oldest of the events."""
-    retention.prune(work)
-    events.prune(work)
 
 
 def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:
@@ -112,30 +112,64 @@ def beat() -> None:
             log.warning("no_heartbeat", reason=database.reason(error))
 
 
-#: What is done how often, in seconds.
-TIMETABLE: tuple[tuple[Callable[[Unit], None], float], ...] = ((wake, 1), (repair, 5), (tidy, 30), (prune, 1))
+Duty = Callable[[Unit], object]
 
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is done together, every so many seconds. Each duty has a transaction of its own."""
+
+    name: str
+    every: float
+    duties: tuple[Duty, ...]
+
+
+#: Publish what has become due, and what waits for room in its window.
+WAKE = Entry("wake", 1, (dispatch.wake, shard_repair.offer, ending.expire, refill, callbacks.publish_due))
+#: Requeue what dead workers held, and publish anew what a queue has lost.
+REPAIR = Entry("repair", 5, (presence.sweep, find_lost, refill))
+#: Delete, a few at a time, what no document and no task needs any more; and say what is left to a later release.
+TIDY = Entry("tidy", 30, (sweep_versions, sweep_uploads, forget_shards, idempotency.forget, unknown.look))
+#: Delete, a few at a time, the tasks that ended longer ago than they are kept, and the oldest of the events.
+PRUNE = Entry("prune", 1, (retention.prune, events.prune))
+
+TIMETABLE = (WAKE, REPAIR, TIDY, PRUNE)
 
 #: Milliseconds of silence after which PostgreSQL ends the transaction of a clock, and with it its lead.
 HANGS = {"ms": "10000"}
 
 
-def tick(work: Callable[[Unit], None]) -> None:
-    """Do one entry of the timetable, unless another clock is at it this moment: whoever has its lock leads."""
+def tick(entry: Entry) -> None:
+    """Do one entry of the timetable. A duty that fails takes nothing from the others, and is due again next time."""
     global _ticked_at
-    try:
-        with unit_of_work() as unit_now:
-            # A clock that hangs, or whose machine is gone, leads no longer than this.
-            unit_now.session.execute(text("SELECT set_config('idle_in_transaction_session_timeout', :ms, true)"), HANGS)
-            alone = unit_now.session.execute(
-                text("SELECT pg_try_advisory_xact_lock(hashtext(:name))"), {"name": f"clock {work.__name__}"}
-            ).scalar()
-            if alone:
-                work(unit_now)
-        _ticked_at = time.monotonic()
-    except DBAPIError as error:
-        if not database.is_told(error):
-            log.warning("tick_failed", tick=work.__name__, reason=database.reason(error))
+    for duty in entry.duties:
+        try:
+            _do(entry.name, duty)
+            _ticked_at = time.monotonic()
+        except DBAPIError as error:
+            if not database.is_told(error):
+                _note(entry.name, duty, reason=database.reason(error))
+        except Exception:
+            _note(entry.name, duty, exc_info=True)
+
+
+def _do(name: str, duty: Duty) -> None:
+    """Do a duty in a transaction of its own, unless another clock is at this entry: whoever has its lock leads."""
+    with unit_of_work() as work:
+        # A clock that hangs, or whose machine is gone, leads no longer than this.
+        work.session.execute(text("SELECT set_config('idle_in_transaction_session_timeout', :ms, true)"), HANGS)
+        alone = work.session.execute(
+            text("SELECT pg_try_advisory_xact_lock(hashtext(:name))"), {"name": f"clock {name}"}
+        ).scalar()
+        if alone:
+            duty(work)
+
+
+def _note(name: str, duty: Duty, **why: Any) -> None:
+    """Log that a duty failed, and count it."""
+    log.error("duty_failed", tick=name, duty=duty.__name__, **why)
+    with suppress(DBAPIError), unit_of_work() as work:
+        work.count(metrics.DUTY_FAILURE, duty.__name__)
 
 
 class Timetable(BackgroundScheduler):
@@ -143,8 +177,8 @@ class Timetable(BackgroundScheduler):
 
     def __init__(self) -> None:
         super().__init__(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
-        for work, seconds in TIMETABLE:
-            self.add_job(tick, "interval", seconds=seconds, args=[work], id=work.__name__)
+        for entry in TIMETABLE:
+            self.add_job(tick, "interval", seconds=entry.every, args=[entry], id=entry.name)
         self.add_job(beat, "interval", seconds=presence.beat_seconds(), id="beat")
         self._indexes = VectorIndexes()
         self.add_job(self._tend_indexes, "interval", seconds=INDEXES_EVERY, id="vector_indexes")
@@ -155,7 +189,7 @@ class Timetable(BackgroundScheduler):
             self._indexes.tend()
         except DBAPIError as error:
             if not database.is_told(error):
-                log.warning("tick_failed", tick="vector_indexes", reason=database.reason(error))
+                log.warning("duty_failed", tick="vector_indexes", reason=database.reason(error))
 
     def shutdown(self, wait: bool = True) -> None:
         """Stop; what is being done is waited for, but for an index that is being built."""
@@ -174,7 +208,7 @@ def main() -> None:
     scheduler = Timetable()
     scheduler.start()
     beat()
-    log.info("clock_ready", entries=[work.__name__ for work, _ in TIMETABLE])
+    log.info("clock_ready", entries=[entry.name for entry in TIMETABLE])
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     scheduler.shutdown(wait=True)
     try:

@@ -49,6 +49,9 @@ UNSERVED = Metric(
     "counter",
     ("queue",),
 )
+DUTY_FAILURE = Metric(
+    "clock_duty_failure_total", "Duties of the clock that failed; each is tried again.", "counter", ("duty",)
+)
 
 QUEUE_SIZE = Metric("task_queue_size", "Tasks that wait for a worker.", "gauge", ("queue",))
 OLDEST = Metric(
@@ -56,6 +59,12 @@ OLDEST = Metric(
     "How long the oldest due task of a queue has waited.",
     "gauge",
     ("queue",),
+)
+UNKNOWN = Metric(
+    "task_type_unknown",
+    "1 for each type of open tasks that this release leaves to a later one.",
+    "gauge",
+    ("task_type",),
 )
 ACTIVE = Metric("worker_pool_active_count", "Worker threads at work.", "gauge")
 IDLE = Metric("worker_pool_idle_count", "Worker threads without work.", "gauge")
@@ -75,5 +84,6 @@ COUNTED = (
     NOT_UNDERSTOOD,
     CANCELLED,
     UNSERVED,
+    DUTY_FAILURE,
 )
-GAUGES = (QUEUE_SIZE, OLDEST, SERVING, ACTIVE, IDLE, CLOCKS)
+GAUGES = (QUEUE_SIZE, OLDEST, UNKNOWN, SERVING, ACTIVE, IDLE, CLOCKS)

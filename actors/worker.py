@@ -13,6 +13,7 @@ import actors
 import logs
 from actors.claiming import AHEAD
 from actors.middleware import worker_middleware
+from actors.unknown import Actors
 from broker.rabbitmq import RabbitBroker
 from documents import scratch
 from models import database
@@ -46,3 +47,4 @@ def assemble(broker: Broker) -> None:
     unit.use_broker(broker)  # type: ignore[arg-type]
     for module in pkgutil.iter_modules(actors.__path__):
         importlib.import_module(f"actors.{module.name}")
+    broker.actors = Actors(broker.actors)

@@ -26,7 +26,7 @@ from models.base import rfc3339
 from models.shard import TAKEN
 from models.task import READY
 from settings import settings
-from tasks import pausing
+from tasks import pausing, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Snapshot:
       queues: rows of `_QUEUES` by queue.
       processes: workers and clocks.
       lease: seconds of silence after which one counts as dead.
+      unknown: types of open tasks that this release leaves to a later one.
     """
 
     as_of: datetime
@@ -46,6 +47,7 @@ class Snapshot:
     processes: Sequence[Worker]
     tallies: Sequence[Tally]
     lease: float
+    unknown: Sequence[str] = ()
 
     def alive(self, kind: str) -> list[Worker]:
         """The processes of a kind that were heard of within a lease."""
@@ -70,6 +72,7 @@ def look(session: Session) -> Snapshot:
         processes=session.scalars(select(Worker).order_by(Worker.id)).all(),
         tallies=session.scalars(select(Tally)).all(),
         lease=settings().lease_seconds,
+        unknown=unknown.types(session),
     )
 
 
@@ -187,6 +190,10 @@ def _gauges(snapshot: Snapshot) -> list[Metric]:
         for queue in QUEUES:
             family.add_metric([queue], value(queue))
         families.append(family)
+    strange = GaugeMetricFamily(metrics.UNKNOWN.name, metrics.UNKNOWN.help, labels=metrics.UNKNOWN.labels)
+    for name in snapshot.unknown:
+        strange.add_metric([name], 1)
+    families.append(strange)
     single = {
         metrics.ACTIVE: pool["active"],
         metrics.IDLE: pool["idle"],

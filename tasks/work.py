@@ -19,7 +19,7 @@ from tasks.claim import Advance, Claim, Key, Wanted
 from tasks.ending import End
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
-from tasks.types import all_stages, task_type
+from tasks.types import all_stages, known, task_type
 from tasks.unit import Unit
 
 
@@ -28,7 +28,8 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
 
     Returns:
       for each wish a claim, or None where the row says otherwise: ended, held by another, at another stage,
-      expired, in a queue that is paused, beyond MAX_CONCURRENT_TASKS, or of a document that another task works on.
+      expired, in a queue that is paused, beyond MAX_CONCURRENT_TASKS, of a document that another task works on,
+      or of a type that this release does not know; that goes back to the dispatch.
     """
     stages = all_stages()
     queues = sorted({stages[each.stage].queue for each in wanted})
@@ -40,6 +41,8 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
     if places is not None and len(rows) < len(wanted):
         # Whoever ends next makes room for them.
         unit.session.execute(_GIVE_BACK, wishes)
+    if len(rows) < len(wanted):
+        unit.session.execute(_LEAVE, wishes | {"known": known()})
     dispatch.age(unit, (row.queue for row in rows))
     claims = [_claim(row) for row in rows]
     if divided := {row.id for row in rows if row.shards}:
@@ -47,8 +50,8 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
         claims = whole + shards.take(unit, [each for each in claims if each.task_id in divided])
     if rows or places is None:
         # Those that stood back made room as well. What is given back, or divided, is published again after the claim.
-        known = rows and not divided and places is None
-        dispatch.refill(unit, queues, any_waits=rows[0].any_waits if known else None)
+        told = rows and not divided and places is None
+        dispatch.refill(unit, queues, any_waits=rows[0].any_waits if told else None)
     # A wake-up that came twice gets the claim once.
     given = {(each.task_id, each.stage): each for each in claims}
     return [given.pop((each.task_id, each.stage), None) for each in wanted]
@@ -67,6 +70,7 @@ def _take(unit: Unit, wishes: dict[str, Any], queues: Sequence[str], places: int
             "places": places,
             "most": settings().max_concurrent_tasks,
             "queues": queues,
+            "known": known(),
         },
     ).all()
 
@@ -219,6 +223,7 @@ _CLAIM = prepared(
             SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t
             WHERE t.id = wanted.task_id AND t.stage = wanted.stage
                 AND t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
+                AND {dispatch.KNOWN}
                 AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
                 AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
                 AND (CAST(:places AS integer) IS NOT NULL OR {concurrency.ENOUGH})
@@ -262,6 +267,19 @@ _GIVE_BACK = text(
         ORDER BY own.id FOR UPDATE OF own
     ) AS refused
     WHERE t.id = refused.id
+    """
+)
+
+#: A stage of that name may be known while the task's type is not.
+_LEAVE = text(
+    f"""
+    UPDATE tasks SET published_at = NULL, publications = 0
+    WHERE id IN (
+        SELECT id FROM tasks
+        WHERE (id, stage) IN (SELECT task_id, stage FROM {_WISHES})
+            AND published_at IS NOT NULL AND {READY} AND NOT {dispatch.KNOWN}
+        ORDER BY id FOR UPDATE
+    )
     """
 )
 

@@ -93,6 +93,12 @@ def all_stages() -> dict[str, Stage]:
     return {stage.name: stage for each in all_types().values() for stage in each.stages}
 
 
+@lru_cache(maxsize=1)
+def known() -> list[str]:
+    """Every type with each of its stages, as `type stage`: what `tasks.dispatch.KNOWN` asks for."""
+    return [f"{each.name} {stage.name}" for each in all_types().values() for stage in each.stages]
+
+
 def stages_left(name: str) -> int:
     """How many stages follow the one of that name; 0 for a last stage."""
     return min(

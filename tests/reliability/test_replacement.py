@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx2
 
-from clock import tick, tidy
+from clock import TIDY, tick
 from models import database
 from tasks.retention import RESUMABLE
 from tests.cohere_server import KEY, CohereServer, Failure
@@ -124,7 +124,7 @@ def tidied_all_the_time(house: House) -> Iterator[None]:
 
     def work() -> None:
         while not stop.wait(0.01):
-            tick(tidy)
+            tick(TIDY)
 
     database.connect(house.deployment.database_url, pool_size=2, application_name="tests")
     thread = threading.Thread(target=work)

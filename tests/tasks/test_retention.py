@@ -121,7 +121,7 @@ def test_it_goes_on_where_one_transaction_does_not_do(desk: Desk, monkeypatch: p
         end(desk, submitted(days), "completed", days - 1)
     counts = desk.sql("SELECT sum(count) AS n FROM tallies WHERE metric = 'task_success_total'")
     for expected in (3, 1, 0):
-        clock.tick(clock.prune)
+        clock.tick(clock.PRUNE)
         assert len(left(desk)) == expected
     assert desk.sql("SELECT sum(count) AS n FROM tallies WHERE metric = 'task_success_total'") == counts
 

@@ -176,8 +176,7 @@ def test_a_paused_queue_gives_nothing_to_anybody(desk: Desk) -> None:
     (after,) = desk.submit()
     assert (desk.claim(before), desk.claim(after)) == (None, None)
     assert desk.row(after).published_at is None
-    with unit_of_work() as unit:
-        clock.wake(unit)
+    clock.tick(clock.WAKE)
     assert desk.row(after).published_at is None
     with unit_of_work() as unit:
         pausing.resume(unit, "default")

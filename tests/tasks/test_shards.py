@@ -73,8 +73,7 @@ def joined(desk: Desk, claim: Claim) -> Claim:
 def due_now(desk: Desk) -> None:
     """Let the time pass until the next attempt, and the clock look."""
     desk.sql("UPDATE shards SET due_at = now()")
-    with unit_of_work() as unit:
-        clock.wake(unit)
+    clock.tick(clock.WAKE)
 
 
 def die(desk: Desk) -> None:
@@ -382,8 +381,7 @@ def test_what_is_over_leaves_no_shards(desk: Desk) -> None:
     with unit_of_work() as unit:
         ending.cancel(unit, [over])
     desk.sql("UPDATE tasks SET finished_at = now() - interval '2 days' WHERE id = :id", id=over)
-    with unit_of_work() as unit:
-        clock.tidy(unit)
+    clock.tick(clock.TIDY)
     assert desk.sql("SELECT DISTINCT task_id FROM shards") == [(kept,)]
 
 

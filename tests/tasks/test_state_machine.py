@@ -372,9 +372,10 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def tick(self) -> None:
         process.adopt(self.own)
-        for entry in (clock.wake, clock.repair):
+        for entry in (clock.WAKE, clock.REPAIR):
             with unit_of_work() as unit:
-                entry(unit)
+                for duty in entry.duties:
+                    duty(unit)
 
     # --- what always holds
 

@@ -1,0 +1,43 @@
+"""Two releases beside each other, as in every deploy: what only the later one knows waits for it, and stops nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from broker.topology import dead_letter_queue
+from tests.rabbitmq import RabbitServer
+from tests.reliability.conftest import House
+from tests.reliability.test_task_types import examples, files
+from tests.servers import eventually
+
+
+def test_a_type_of_the_later_release_waits_for_its_workers_and_stops_nothing(
+    house: House, rabbitmq: RabbitServer, tmp_path: Path
+) -> None:
+    worker, clock = (house.deployment.start(name) for name in ("worker", "clock"))
+    for name, code in files().items():
+        (tmp_path / "added" / name).parent.mkdir(parents=True)
+        (tmp_path / "added" / name).write_text(code, encoding="utf-8")
+    house.deployment.add(tmp_path / "added")
+    house.deployment.start("web")
+
+    (submission, _) = examples()
+    payload = {"content": "Green tea, tea and more: green tea is.", "document_id": "tea.md"}
+    document = house.submit(task_type="document_processing", kb_id=submission["kb_id"], payload=payload)
+    assert house.ended(document)["status"] == "completed"
+    later = [house.submit(**submission) for _ in range(5)]
+    back = "SELECT count(*) FROM tasks WHERE task_type = %s AND status = 'queued' AND published_at IS NULL"
+    eventually(
+        lambda: house.sql(back, submission["task_type"]) == [(5,)], seconds=20, reason="the earlier worker gives back"
+    )
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    beside = [house.submit(task_type="test"), house.submit(task_type="test", run_at=soon)]
+    assert [house.ended(each)["status"] for each in beside] == ["completed", "completed"]
+    assert [house.show(each)["status"] for each in later] == ["queued"] * 5
+    assert worker.log.count("unknown_to_this_release") == 1
+    assert "duty_failed" not in clock.log
+
+    house.open("worker", "clock")
+    assert {house.ended(each)["status"] for each in later} == {"completed"}
+    assert rabbitmq.messages(dead_letter_queue("default")) == []
