@@ -23,7 +23,7 @@ from broker.rabbitmq import RabbitBroker
 from documents import dead_versions
 from documents.storage import storage
 from documents.vector_index import VectorIndexes
-from models import database
+from models import commit, database
 from models.base import new_id
 from settings import service_settings, settings
 from tasks import (
@@ -89,6 +89,11 @@ def forget_shards(work: Unit) -> None:
     shard_repair.forget(work.session, _first_over(work, partial(shard_repair.task_ids, work.session)))
 
 
+def forget_commits(work: Unit) -> None:
+    """Delete what connections that are gone have committed last."""
+    commit.forget(work.session)
+
+
 def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:
     """Of things that are kept for tasks those of the first page on which some are not needed any more."""
     ids = page(limit=PAGE)
@@ -129,7 +134,11 @@ WAKE = Entry("wake", 1, (dispatch.wake, shard_repair.offer, ending.expire, refil
 #: Requeue what dead workers held, and publish anew what a queue has lost.
 REPAIR = Entry("repair", 5, (presence.sweep, find_lost, refill))
 #: Delete, a few at a time, what no document and no task needs any more; and say what is left to a later release.
-TIDY = Entry("tidy", 30, (sweep_versions, sweep_uploads, forget_shards, idempotency.forget, unknown.look))
+TIDY = Entry(
+    "tidy",
+    30,
+    (sweep_versions, sweep_uploads, forget_shards, forget_commits, idempotency.forget, unknown.look),
+)
 #: Delete, a few at a time, the tasks that ended longer ago than they are kept, and the oldest of the events.
 PRUNE = Entry("prune", 1, (retention.prune, events.prune))
 

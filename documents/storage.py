@@ -89,7 +89,7 @@ class Upload(ABC):
 Transaction = Callable[[], AbstractContextManager[Session]]
 
 
-def storage(settings: Settings, transaction: Transaction = database.transaction) -> Storage:
+def storage(settings: Settings, transaction: Transaction = database.write) -> Storage:
     """The storage that STORAGE_URL names; without it the table, since PaaS processes share no disk.
 
     Parameters:
@@ -105,7 +105,7 @@ _PAGE = select(Blob.data).where(Blob.id == bindparam("id"), Blob.page == bindpar
 class Table(Storage):
     """Pages of 1 MiB, each written in a transaction of its own, so that no upload is ever whole in memory."""
 
-    def __init__(self, transaction: Transaction = database.transaction) -> None:
+    def __init__(self, transaction: Transaction = database.write) -> None:
         self._transaction = transaction
 
     def writer(self, upload_id: UUID, max_bytes: int) -> Upload:
@@ -190,7 +190,7 @@ def _gone(upload_id: UUID, how: str = "") -> TaskError:
 class Files(Storage):
     """Files below a folder or bucket, through fsspec."""
 
-    def __init__(self, url: str, transaction: Transaction = database.transaction) -> None:
+    def __init__(self, url: str, transaction: Transaction = database.write) -> None:
         import fsspec
 
         self._transaction = transaction

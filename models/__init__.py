@@ -3,6 +3,7 @@
 from models.base import Base
 from models.batch import Batch
 from models.callback import Callback
+from models.commit import Commit
 from models.document import Blob, Chunk, Document, Draft, DraftVector, Version
 from models.event import Event
 from models.idempotency import IdempotencyKey
@@ -21,6 +22,7 @@ __all__ = [
     "Blob",
     "Callback",
     "Chunk",
+    "Commit",
     "Document",
     "Draft",
     "DraftVector",

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, PYDATETIMETZ, TRANSACTION_STATUS_IDLE
 from sqlalchemy import Engine, TextClause, event, text
+
+from models.base import new_id
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
@@ -20,6 +23,28 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 # statements are short, to choose it costs more than to follow it.
 _IS_DIRECT = "SELECT CASE pg_backend_pid() WHEN %s THEN concat({}) END"
 _SETTINGS = {"plan_cache_mode": "force_generic_plan"}
+
+
+# Part of the transaction, and sent together with its COMMIT. Where somebody has asked what became of it, it fails, and
+# the COMMIT with it: `number` is never NULL. See `models.commit`.
+_MARK = """
+    INSERT INTO commits AS own (writer, number)
+    SELECT CAST(%(writer)s AS uuid), CAST(%(number)s AS bigint) WHERE txid_current_if_assigned() IS NOT NULL
+    ON CONFLICT (writer) DO UPDATE SET number = CASE WHEN NOT own.closed THEN excluded.number END, written_at = now()
+"""
+
+
+class AnswerLost(psycopg2.OperationalError):
+    """A COMMIT was sent, and the connection was lost before its answer: it may have been carried out.
+
+    Parameters:
+      writer: the connection's id; number: which of its transactions.
+    """
+
+    def __init__(self, writer: UUID, number: int) -> None:
+        super().__init__("the connection was lost before the answer to a COMMIT")
+        self.writer = writer
+        self.number = number
 
 
 def prepared(sql: str) -> TextClause:
@@ -71,6 +96,7 @@ class Connection(psycopg2.extensions.connection):
         self.cursor_factory = Cursor
         psycopg2.extensions.register_type(_MOMENTS, self)
         self._alone = False
+        self._writer, self._number, self._marks = new_id(), 0, False
         self._known: dict[str, str] = {}
         settings = {**_SETTINGS, **{name: str(value) for name, value in (limits or {}).items()}}
         with self.cursor() as cursor:
@@ -90,12 +116,25 @@ class Connection(psycopg2.extensions.connection):
         """AUTOCOMMIT, in which each statement stands alone, and back; a transaction sets its own level."""
         self._alone = level == ISOLATION_LEVEL_AUTOCOMMIT
 
+    def mark(self) -> None:
+        """Let what becomes of the present transaction be known, also where the answer to its COMMIT is lost."""
+        self._marks = True
+
     def commit(self) -> None:
-        """End the transaction, if one was begun."""
-        self._end("COMMIT")
+        """End the transaction, if one was begun.
+
+        Raises:
+          AnswerLost: where it has a mark.
+        """
+        if self._marks and self.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+            self._commit_with_mark()
+        else:
+            self._end("COMMIT")
+        self._marks = False
 
     def rollback(self) -> None:
         """Undo the transaction, if one was begun."""
+        self._marks = False
         self._end("ROLLBACK")
 
     def prepare(self, statement: str) -> str:
@@ -110,6 +149,17 @@ class Connection(psycopg2.extensions.connection):
                 cursor.execute(f"PREPARE {name} AS {body}")
             known = self._known[statement] = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in names)})"
         return known
+
+    def _commit_with_mark(self) -> None:
+        self._number += 1
+        mark = self.prepare(_MARK)
+        try:
+            with self.cursor() as cursor:
+                cursor.alone(f"{mark}; COMMIT", {"writer": str(self._writer), "number": self._number})
+        except psycopg2.Error as error:
+            if self.closed:
+                raise AnswerLost(self._writer, self._number) from error
+            raise
 
     def _end(self, how: str) -> None:
         if self.get_transaction_status() != TRANSACTION_STATUS_IDLE:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import select
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import psycopg2
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from logs import Outage
-from models.connection import Connection, use_prepared
+from models import commit
+from models.connection import AnswerLost, Connection, use_prepared
 
 #: PostgreSQL's code for a write in a transaction that only reads: on a standby, always.
 READ_ONLY = "25006"
@@ -22,6 +25,10 @@ READ_ONLY = "25006"
 MOVED = (READ_ONLY, "57P01", "57P02", "57P03")
 #: Its codes for a table, column or function that is not there.
 UNKNOWN_TO_THE_SCHEMA = ("42P01", "42703", "42883")
+
+#: Seconds to go on asking what became of a COMMIT, while somebody waits for the answer; and between two tries.
+PATIENCE = 5.0
+PAUSE = 0.2
 
 AWAY = Outage("database_away")
 #: What is said each minute while it is so; that a transaction went well does not tell that no table is missing.
@@ -130,11 +137,67 @@ def transaction(*, repeatable: bool = False) -> Iterator[Session]:
     Parameters:
       repeatable: all statements see one snapshot (REPEATABLE READ), for readers that ask twice.
     """
+    with _told(), Session(engine(), expire_on_commit=False) as session, session.begin():
+        if repeatable:
+            session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        yield session
+
+
+class NotCommitted(psycopg2.OperationalError):
+    """The connection was lost before a COMMIT was carried out, and it never will be."""
+
+
+@contextmanager
+def write(*, patience: float = PATIENCE) -> Iterator[Session]:
+    """A transaction of which it is known what became: where the answer to its COMMIT is lost, PostgreSQL is asked.
+
+    Parameters:
+      patience: seconds to go on asking while PostgreSQL is away.
+
+    Raises:
+      OperationalError: with `NotCommitted` as its `orig` nothing was written, and with `AnswerLost` that is unknown.
+    """
+    committing = False
     try:
-        with Session(engine(), expire_on_commit=False) as session, session.begin():
-            if repeatable:
-                session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        with _told(), Session(engine(), expire_on_commit=False) as session, session.begin():
             yield session
+            connection: Any = session.connection().connection.driver_connection
+            connection.mark()
+            committing = True
+    except OperationalError as error:
+        if not committing or not isinstance(error.orig, AnswerLost):
+            raise
+        if not _is_committed(error, error.orig, patience):
+            raise OperationalError("COMMIT", None, NotCommitted("the connection was lost before the COMMIT")) from error
+
+
+def _is_committed(error: OperationalError, lost: AnswerLost, patience: float) -> bool:
+    """Whether a transaction was committed, asked until PostgreSQL says it.
+
+    Raises:
+      OperationalError: `error`, when it was away for longer than `patience`.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return commit.is_committed(engine(), lost)
+        except DBAPIError as away:
+            if not is_away(away) or time.monotonic() > deadline:
+                raise error from away
+            is_told(away)
+            time.sleep(PAUSE)
+
+
+def is_answer_lost(error: BaseException) -> bool:
+    """Whether it is unknown what became of a transaction. It must not be tried again."""
+    return isinstance(error, OperationalError) and isinstance(error.orig, AnswerLost)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say when PostgreSQL is away, and when it no longer is."""
+    try:
+        yield
     except DBAPIError as error:
         is_told(error)
         raise

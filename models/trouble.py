@@ -50,6 +50,7 @@ _BY_WORDS = (
     ("Network is unreachable", "the network cannot be reached"),
     ("certificate", "TLS: the certificate is not accepted"),
     ("SSL", "TLS failed"),
+    ("the connection was lost", "the connection was lost"),
     ("timeout expired", "no answer in time"),
     ("timed out", "no answer in time"),
     ("closed the connection", "the connection was lost"),
@@ -57,7 +58,7 @@ _BY_WORDS = (
     ("QueuePool limit", "all connections of this process are in use"),
 )
 
-_NOT_CONNECTED = ("connection to server", "could not translate host name", "QueuePool limit")
+_UNDONE = ("connection to server", "could not translate host name", "QueuePool limit", "before the COMMIT")
 
 
 def why(error: Exception) -> str:
@@ -79,7 +80,7 @@ def is_undone(error: Exception) -> bool:
     if code is not None:
         return not code.startswith(("08", "57P"))
     said = str(getattr(error, "orig", None) or error)
-    return any(words in said for words in _NOT_CONNECTED)
+    return any(words in said for words in _UNDONE)
 
 
 def code_of(error: Exception) -> str | None:

@@ -38,7 +38,8 @@ class GroupCommit:
 
     Parameters:
       name: of the thread.
-      patience: seconds to go on trying while PostgreSQL is away; after that the error reaches whoever waits.
+      patience: seconds to go on trying, or asking what became of a COMMIT, while PostgreSQL is away; after that the
+        error reaches whoever waits. What may have been committed is never tried again.
         A worker waits as long as it lives, since what it did must be written down.
     """
 
@@ -116,22 +117,22 @@ class GroupCommit:
         tries = 0
         while True:
             try:
-                return _execute(entries)
+                return _execute(entries, self._patience)
             except DBAPIError as error:
                 waited = time.monotonic() - entries[0].since
-                if not _is_away(error) or waited > self._patience:
+                if database.is_answer_lost(error) or not _is_away(error) or waited > self._patience:
                     raise
                 time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
                 tries += 1
 
 
-def _execute(entries: list[_Entry]) -> list[Any]:
+def _execute(entries: list[_Entry], patience: float) -> list[Any]:
     """Run each operation once, on all its items, in the order in which operations first occur."""
     operations: dict[Operation, list[int]] = {}
     for position, entry in enumerate(entries):
         operations.setdefault(entry.operation, []).append(position)
     results: list[Any] = [None] * len(entries)
-    with unit_of_work() as unit:
+    with unit_of_work(patience=patience) as unit:
         for operation, positions in operations.items():
             given = operation(unit, [entries[position].item for position in positions])
             for position, result in zip(positions, given, strict=True):

@@ -133,9 +133,13 @@ _ADD_TALLIES = prepared(
 
 
 @contextmanager
-def unit_of_work() -> Iterator[Unit]:
-    """One transaction that counts and publishes. Rolls back, and publishes nothing, on any error."""
-    with database.transaction() as session:
+def unit_of_work(*, patience: float = database.PATIENCE) -> Iterator[Unit]:
+    """One transaction that counts and publishes. Rolls back, and publishes nothing, on any error.
+
+    Parameters:
+      patience: see `models.database.write`.
+    """
+    with database.write(patience=patience) as session:
         unit = Unit(session)
         yield unit
         unit.write_tallies()
