@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 import logs
 import metrics
 from broker.rabbitmq import RabbitBroker
-from documents import dead_versions
+from documents import dead_versions, deletions
 from documents.storage import storage
 from documents.vector_index import VectorIndexes
 from models import commit, database
@@ -94,6 +94,11 @@ def forget_commits(work: Unit) -> None:
     commit.forget(work.session)
 
 
+def forget_deletions(work: Unit) -> None:
+    """Forget which documents were deleted, once nothing can be retried that was submitted before."""
+    deletions.forget(work.session, timedelta(days=settings().retention_failed_days + 1))
+
+
 def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:
     """Of things that are kept for tasks those of the first page on which some are not needed any more."""
     ids = page(limit=PAGE)
@@ -137,7 +142,7 @@ REPAIR = Entry("repair", 5, (presence.sweep, find_lost, refill))
 TIDY = Entry(
     "tidy",
     30,
-    (sweep_versions, sweep_uploads, forget_shards, forget_commits, idempotency.forget, unknown.look),
+    (sweep_versions, sweep_uploads, forget_shards, forget_commits, forget_deletions, idempotency.forget, unknown.look),
 )
 #: Delete, a few at a time, the tasks that ended longer ago than they are kept, and the oldest of the events.
 PRUNE = Entry("prune", 1, (retention.prune, events.prune))

@@ -136,6 +136,12 @@ CODES: dict[str, Code] = {
         "Nothing to do; submit the task again if it is wanted after all.",
         "无需处理；如仍需要，请重新提交任务。",
     ),
+    "superseded": Code(
+        "A later deletion or submission of the document overtook it.",
+        False,
+        "Nothing to do: what was asked last counts; submit the document again if it is wanted after all.",
+        "无需处理：以最后一次请求为准；如仍需要该文档，请重新提交。",
+    ),
     "internal": Code(
         "An unexpected error inside this service.",
         True,

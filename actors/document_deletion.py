@@ -7,19 +7,30 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from actors.stage import Work, stage
-from documents import index
+from documents import deletions, index
 from errors import TaskError
 from tasks.claim import Advance
+from tasks.reading import submitted_at
 
 
 @stage
 def document_deletion(work: Work) -> Advance:
-    """Remove the document; search forgets it in the transaction that completes the task."""
+    """Remove the document; search forgets it in the transaction that completes the task.
+
+    The order of submission decides: what was submitted before and has not ended is overtaken, and what was submitted
+    later stays.
+    """
     document_id = work.payload["document_id"]
 
     def remove(session: Session) -> dict[str, Any]:
-        if index.remove(session, work.kb_id, document_id) is None:
+        index.lock_kb(session, work.kb_id)
+        asked_at = submitted_at(session, work.task_id)
+        origin = deletions.submission_shown(session, work.kb_id, document_id)
+        if origin is not None and submitted_at(session, origin) > asked_at:
+            raise TaskError("superseded", f"the document {document_id!r} was submitted again after this deletion")
+        if deletions.remove(session, work.kb_id, document_id, asked_at) is None and not advance.result["superseded"]:
             raise TaskError("not_found", f"there is no document {document_id!r} in KB {work.kb_id!r}")
         return {"document_id": document_id}
 
-    return work.done(within=remove)
+    advance = work.done(within=remove, overtakes="document_processing")
+    return advance

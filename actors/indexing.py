@@ -10,9 +10,11 @@ from actors.document_result import document_result
 from actors.embedding import settle
 from actors.holding import HandBack
 from actors.stage import Work, stage
-from documents import index
+from documents import deletions, index
 from errors import TaskError
 from tasks.claim import Advance
+from tasks.reading import submitted_at
+from tasks.types.document_processing import document_id_of
 from tasks.work import metadata
 
 
@@ -25,14 +27,15 @@ def indexing(work: Work) -> Advance:
 
     def publish(session: Session) -> dict[str, Any]:
         try:
+            at = submitted_at(session, work.task_id)
+            deletions.check(session, work.kb_id, document_id_of(work.payload), at)
             swapped = index.swap(session, work.task_id, metadata(session, work.claim))
         except TaskError as error:
             if error.code == "embedder_rejected" and not work.payload.get("embedder"):
                 # The KB was given another embedder this very moment; the next attempt settles it.
                 raise HandBack from None
             raise
-        late = "a later submission of this document is searchable already; this version was dropped"
         version = index.facts(session, work.task_id)
-        return document_result(session, work, version, *([] if swapped.published else [late]), number=swapped.number)
+        return document_result(session, work, version, number=swapped.number)
 
     return work.done(within=publish)

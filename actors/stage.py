@@ -131,9 +131,12 @@ class Work:
         part: bytes | None = None,
         members: Sequence[Member] = (),
         ends: bool = False,
+        overtakes: str | None = None,
     ) -> Advance:
         """The stage, or the shard, is done; see `tasks.claim.Advance`."""
-        return Advance(self.claim, result or {}, units, within, part=part, members=members, ends=ends)
+        return Advance(
+            self.claim, result or {}, units, within, part=part, members=members, ends=ends, overtakes=overtakes
+        )
 
     def divide(self, shards: Sequence[tuple[int, int]], *, anew: bool = False) -> Advance:
         """The stage is for several workers: this function is called for each shard, then once more to join them.

@@ -13,15 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import forms, requests
 from api.operation import operation
-from api.pools import INTAKE, SEARCHING
+from api.pools import SEARCHING
 from api.problems import Invalid
 from api.tasks import answer
-from documents import catalogue, index
+from documents import catalogue, deletions
 from documents.storage import PAGE, Upload, storage
 from models.base import new_id
 from settings import Settings
+from tasks import ending
 from tasks.group_commit import GroupCommit
 from tasks.submission import Accepted, Submission, submit
+from tasks.unit import unit_of_work
 
 #: Form fields that belong to the task; all others belong to its payload.
 TASK_FIELDS = (
@@ -146,10 +148,22 @@ class Document:
             raise requests.missing("document", document_id)
         resp.media = found
 
-    @operation("Delete a document; search forgets it at once.", {204: "It is gone.", 404: "It is not searchable."})
+    @operation(
+        "Delete a document; search forgets it at once.",
+        {
+            204: "It is gone. Tasks that were to bring it in end with `superseded`.",
+            404: "It is not searchable, and no task is to bring it in.",
+        },
+    )
     async def on_delete(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
-        if await requests.read(index.remove, kb_id, document_id, pool=INTAKE) is None:
-            raise requests.missing("document", document_id)
+        def delete() -> None:
+            with unit_of_work() as unit:
+                # In this order: a task that is just being completed is waited for, and the document is there then.
+                overtaken = ending.overtake(unit, kb_id, document_id, "document_processing")
+                if deletions.remove(unit.session, kb_id, document_id) is None and not overtaken:
+                    raise requests.missing("document", document_id)
+
+        await requests.beside(delete)
         resp.status = falcon.HTTP_204
 
 

@@ -90,11 +90,9 @@ _NUMBER = text("UPDATE versions SET number = :number WHERE id = :version_id")
 class Swapped:
     """What a swap did.
 
-    published: False when the document already shows what a later task made of it; the version is then dead.
     superseded: versions that nothing points at any more.
     """
 
-    published: bool
     number: int | None
     superseded: list[UUID]
 
@@ -339,10 +337,11 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
     Parameters:
       details: the submission's `metadata`, by which a search can be filtered; None leaves what the document has.
 
-    The later submitted task wins, in whatever order tasks end: ids of versions are those of tasks, and sort by time.
+    The later request wins, in whatever order tasks end: ids of versions are those of tasks, and sort by time.
 
     Raises:
-      TaskError: internal, when chunks are missing; embedder_rejected, see `require_embedder`.
+      TaskError: internal, when chunks are missing; embedder_rejected, see `require_embedder`; superseded, when the
+        document shows what a later task made of it.
     """
     version = lock(session, version_id)
     count, tokens = session.execute(_COUNT_CHUNKS, {"version_id": version_id}).one()
@@ -353,8 +352,10 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
     # Two embedders that come into an empty KB at once: the second must see the first. Held until the commit only.
     lock_kb(session, version.kb_id)
     shown = session.execute(_SHOWN, {"kb_id": version.kb_id, "document_id": version.document_id}).one_or_none()
-    if shown is not None and shown.origin >= version_id:
-        return Swapped(shown.origin == version_id, version.number, [])
+    if shown is not None and shown.origin == version_id:
+        return Swapped(version.number, [])
+    if shown is not None and shown.origin > version_id:
+        raise TaskError("superseded", "a later submission of this document is searchable already")
     require_embedder(session, version.kb_id, version.document_id, version.embedder)
     number = (shown.number or 0) + 1 if shown is not None else 1
     session.execute(_NUMBER, {"version_id": version_id, "number": number})
@@ -367,13 +368,7 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
             set_=facts | {"updated_at": func.now()} | ({} if details is None else {"metadata": details}),
         )
     )
-    return Swapped(True, number, [shown.version_id] if shown is not None else [])
-
-
-def remove(session: Session, kb_id: str, document_id: str) -> UUID | None:
-    """Take a document out of the index at once; returns the version that nothing points at any more."""
-    removal = delete(Document).where(Document.kb_id == kb_id, Document.document_id == document_id)
-    return session.scalar(removal.returning(Document.version_id))
+    return Swapped(number, [shown.version_id] if shown is not None else [])
 
 
 def lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | None, int | None, list[Any]]:

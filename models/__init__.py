@@ -4,7 +4,7 @@ from models.base import Base
 from models.batch import Batch
 from models.callback import Callback
 from models.commit import Commit
-from models.document import Blob, Chunk, Document, Draft, DraftVector, Version
+from models.document import Blob, Chunk, Deletion, Document, Draft, DraftVector, Version
 from models.event import Event
 from models.idempotency import IdempotencyKey
 from models.lock import Lock
@@ -23,6 +23,7 @@ __all__ = [
     "Callback",
     "Chunk",
     "Commit",
+    "Deletion",
     "Document",
     "Draft",
     "DraftVector",

@@ -46,6 +46,16 @@ class Document(Base):
     __table_args__ = (Index(None, "metadata", postgresql_using="gin", postgresql_ops={"metadata": "jsonb_path_ops"}),)
 
 
+class Deletion(Base):
+    """When a document was last deleted: what was submitted before does not bring it back."""
+
+    __tablename__ = "deletions"
+
+    kb_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    document_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    deleted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Version(Base):
     """One reading of a document: its text and what the reader learned. A task makes exactly one."""
 

@@ -140,5 +140,11 @@ class Task(Base):
             "expires_at",
             postgresql_where=text("expires_at IS NOT NULL AND started_at IS NULL AND status IN ('waiting', 'queued')"),
         ),
+        Index(
+            "ix_tasks_subject",
+            "kb_id",
+            "subject",
+            postgresql_where=text("subject IS NOT NULL AND status IN ('waiting', 'queued', 'processing')"),
+        ),
         Index("ix_tasks_claimed", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )

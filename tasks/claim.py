@@ -91,6 +91,8 @@ class Advance:
       members: the tasks that this one becomes, under a batch that its result names. It is complete by that, whatever
         stages would follow.
       ends: the task is complete by this stage, whatever stages would follow.
+      overtakes: a task type of which those end that were submitted before, to work on the same subject; how many is
+        in `result` as `superseded` when `within` is called.
     """
 
     claim: Claim
@@ -102,3 +104,4 @@ class Advance:
     part: bytes | None = None
     members: Sequence[Member] = ()
     ends: bool = False
+    overtakes: str | None = None

@@ -78,6 +78,23 @@ def orphan(unit: Unit, orphans: Sequence[Orphan]) -> set[UUID]:
     return _end(unit, "orphan", [_orphan_end(each) for each in orphans])
 
 
+def overtake(unit: Unit, kb_id: str, subject: str, task_type: str, *, by: UUID | None = None) -> int:
+    """End the tasks of a type that were to work on something which a later request has decided on.
+
+    Whoever works on one is fenced off; one that is just being completed is waited for.
+
+    Parameters:
+      by: the task that overtakes those that were submitted before it; None: a request of now, and so all.
+
+    Returns:
+      how many.
+    """
+    values = {"kb_id": kb_id, "subject": subject, "task_type": task_type, "by": by}
+    rows = unit.session.execute(_OVERTAKEN, values | {"sources": list(sources("supersede"))}).all()
+    error = TaskError("superseded", f"a later request deleted {subject!r}")
+    return len(_end(unit, "supersede", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
+
+
 def _orphan_end(orphan: Orphan) -> End:
     message = f"task {orphan.cause}, which this one depends on, is {orphan.cause_status}"
     return End(orphan.task_id, error=error_fields(TaskError("dependency_failed", message), orphan.stage))
@@ -200,6 +217,16 @@ _EXPIRED = text(
     WHERE expires_at <= now() AND started_at IS NULL AND status IN ('waiting', 'queued')
         AND status = ANY(CAST(:sources AS text[]))
     ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+
+_OVERTAKEN = text(
+    """
+    SELECT id, stage FROM tasks
+    WHERE kb_id = :kb_id AND subject = :subject AND status IN ('waiting', 'queued', 'processing')
+        AND status = ANY(CAST(:sources AS text[])) AND task_type = :task_type
+        AND created_at < coalesce((SELECT created_at FROM tasks WHERE id = CAST(:by AS uuid)), 'infinity')
+    ORDER BY id FOR UPDATE
     """
 )
 

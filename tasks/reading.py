@@ -216,6 +216,12 @@ def _open_stage(task: Task, name: str) -> dict[str, Any]:
     }
 
 
+def submitted_at(session: Session, task_id: UUID) -> datetime:
+    """When a task was submitted; of one that is kept no longer, when its id was made."""
+    kept = session.scalar(select(Task.created_at).where(Task.id == task_id))
+    return kept or datetime.fromtimestamp((task_id.int >> 80) / 1000, UTC)
+
+
 def version(shown: dict[str, Any]) -> str:
     """What changes with a task as it is shown, and not merely with the time."""
     steady = {name: value for name, value in shown.items() if name not in PASSING}

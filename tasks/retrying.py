@@ -67,6 +67,9 @@ def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
     for row in [each for each in rows if each["task_type"] not in all_types()]:
         answer.refused[row["id"]] = f"this release has no task type {row['task_type']}"
     rows = [row for row in rows if row["id"] not in answer.refused]
+    for row in [each for each in rows if each["code"] == "superseded"]:
+        answer.refused[row["id"]] = "a later deletion or submission of its document overtook it; submit it again"
+    rows = [row for row in rows if row["id"] not in answer.refused]
     # Whoever depends on one that cannot run again cannot either.
     while orphans := dependencies.watch(unit.session, rows):
         for orphan in orphans:
@@ -113,7 +116,7 @@ def _reopen_batches(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
 
 _CHOSEN = text(
     """
-    SELECT id, task_type, stage, batch_id, depends_on, on_dependency_failure,
+    SELECT id, task_type, stage, batch_id, depends_on, on_dependency_failure, error->>'code' AS code,
         finished_at > now() - CAST(:resumable AS interval) AS resumable
     FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:sources AS text[]))
     ORDER BY id FOR UPDATE

@@ -14,7 +14,7 @@ from models.base import json_of
 from models.connection import prepared
 from models.task import READY
 from settings import settings
-from tasks import concurrency, dispatch, ending, fence, shard_repair, shards, submission
+from tasks import concurrency, dispatch, ending, shard_repair, shards, submission
 from tasks.claim import Advance, Claim, Key, Wanted
 from tasks.ending import End
 from tasks.lifecycle import sources, target
@@ -109,11 +109,15 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
 
 
 def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
+    held = _held(unit, [each.claim for each in done if each.overtakes or each.within or each.members])
     for each in done:
-        held = (each.within is not None or each.members) and fence.is_held(unit.session, each.claim, "FOR UPDATE")
-        if held and each.within is not None:
+        if each.claim.task_id not in held:
+            continue
+        if each.overtakes is not None:
+            each.result["superseded"] = _overtake(unit, each.claim, each.overtakes)
+        if each.within is not None:
             each.result.update(each.within(unit.session))
-        if held and each.members:
+        if each.members:
             each.result["batch_id"] = str(submission.submit_members(unit, each.claim.task_id, each.members))
     going_on = [each for each in done if _goes_on(each)]
     ended = [each for each in done if not _goes_on(each)]
@@ -128,6 +132,24 @@ def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
 
 def _goes_on(done: Advance) -> bool:
     return not done.ends and not done.members and task_type(done.claim.task_type).after(done.claim.stage) is not None
+
+
+def _held(unit: Unit, claims: Sequence[Claim]) -> set[UUID]:
+    """Of these claims the tasks whose rows are still their own; they stay so until this transaction ends.
+
+    All at once: who holds some, and a lock of a KB besides, never waits for another.
+    """
+    if not claims:
+        return set()
+    given = json_of([{"task_id": each.task_id, "attempt": each.attempt} for each in claims])
+    return set(unit.session.scalars(_HELD, {"claims": given, "worker": process_id()}))
+
+
+def _overtake(unit: Unit, claim: Claim, overtaken: str) -> int:
+    """End the tasks of a type that were submitted before this one, to work on the same."""
+    subject = task_type(claim.task_type).subject
+    assert subject is not None and claim.kb_id is not None
+    return ending.overtake(unit, claim.kb_id, subject(claim.payload), overtaken, by=claim.task_id)
 
 
 def metadata(session: Session, claim: Claim) -> dict[str, Any] | None:
@@ -212,6 +234,14 @@ def still_held(session: Session) -> set[Key]:
 
 
 _WISHES = "json_to_recordset(CAST(:wishes AS json)) AS wish(task_id uuid, stage text)"
+
+_HELD = text(
+    """
+    SELECT own.id FROM json_to_recordset(CAST(:claims AS json)) AS given(task_id uuid, attempt integer)
+    JOIN tasks AS own ON own.id = given.task_id AND own.attempt = given.attempt AND own.worker_id = :worker
+    ORDER BY own.id FOR UPDATE OF own
+    """
+)
 
 _CLAIM = prepared(
     f"""

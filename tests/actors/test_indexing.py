@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from errors import TaskError
 from tests.actors.conftest import TEXT, Bench
 
 
@@ -27,9 +30,10 @@ def test_a_new_version_takes_the_place_of_the_old_one(bench: Bench) -> None:
 def test_the_task_submitted_later_wins_in_whatever_order_they_end(bench: Bench) -> None:
     first, second = bench.take_in(), bench.take_in("Something else entirely.")
     bench.finish_all(second)
-    bench.finish_all(first)
+    bench.finish_all(first, until="indexing")
+    with pytest.raises(TaskError, match="superseded"):
+        bench.finish(first, "indexing")
     assert bench.sql("SELECT version_id FROM documents") == [(second,)]
-    assert bench.row(first).result["warnings"]
 
 
 def test_nothing_of_the_work_in_progress_is_left(bench: Bench) -> None:

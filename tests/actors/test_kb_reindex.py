@@ -9,7 +9,7 @@ import pytest
 
 from actors import stage as stages
 from actors.holding import HandBack
-from documents import dead_versions, index, search
+from documents import dead_versions, deletions, search
 from documents.embedding import embedder
 from errors import TaskError
 from models import database
@@ -186,7 +186,7 @@ def test_what_is_taken_out_meanwhile_stays_out(bench: Bench, kb: list[UUID]) -> 
     claim = reindex(bench)
     ready = stages.FUNCTIONS["kb_reindex"](stages.Work(claim))
     with database.transaction() as session:
-        index.remove(session, "kb", "b")
+        deletions.remove(session, "kb", "b")
     assert bench.within(work.advance, ready) == [True]
     assert found("document") == {"a", "c"} and embedders(bench) == [COHERE]
 

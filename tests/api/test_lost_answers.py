@@ -123,7 +123,16 @@ def redelivery(desk: Desk) -> None:
     desk.post(f"/tasks/{said['task_id']}/callbacks/{callback_id}/redeliver")
 
 
-WRITES = [submission, batch, batch_with_names, upload, cancel, retry, pause, redelivery]
+def deletion(desk: Desk) -> None:
+    payload = {"content": "text", "document_id": "d"}
+    said = desk.post("/tasks", json={"task_type": "document_processing", "kb_id": "lost", "payload": payload})
+    desk.proxy.lose_answers()
+    assert desk.http.delete("/api/v1/kbs/lost/documents/d").status_code == 204
+    shown = desk.http.get(f"/api/v1/tasks/{said['task_id']}").json()
+    assert (shown["status"], shown["error"]["code"]) == ("failed", "superseded")
+
+
+WRITES = [submission, batch, batch_with_names, upload, cancel, retry, pause, redelivery, deletion]
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda each: each.__name__)
