@@ -34,6 +34,16 @@ PARTS = """
 OF_KB = "kb_id = :kb_id AND"
 
 
+#: What `waited` is when an attempt begins; the parts of a divided stage have no wait of their own.
+WAITED = "waited + CASE WHEN shards > 0 THEN 0 ELSE greatest(0, extract(epoch FROM now() - due_at)) END"
+#: What `worked` is when an attempt ends without its stage.
+WORKED = "worked + coalesce(greatest(0, extract(epoch FROM {until} - claimed_at)), 0)"
+#: What a task becomes that goes back to the dispatch: ready from now on, and its attempt worked until a moment.
+REQUEUED = (
+    f"worked = {WORKED}, due_at = now(), worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0"
+)
+
+
 class Task(Base):
     """One submission and how far it has come. Who may write what is in `tasks.lifecycle`."""
 
@@ -98,6 +108,10 @@ class Task(Base):
     stages: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
     """The stages that have ended, in order."""
     stage_started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    waited: Mapped[float] = mapped_column(Float, server_default="0")
+    """Seconds that the present stage was ready before each of its attempts began."""
+    worked: Mapped[float] = mapped_column(Float, server_default="0")
+    """Seconds of work in those attempts at the present stage that did not end it."""
 
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -177,7 +177,9 @@ _END = prepared(
                 'name', t.stage, 'status', CAST(:target AS text),
                 'started_at', t.stage_started_at, 'finished_at', now(),
                 'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
-                'attempts', t.stage_attempts) END,
+                'attempts', t.stage_attempts,
+                'waited', t.waited,
+                'seconds', t.worked + coalesce(extract(epoch FROM now() - held.begun_at), 0)) END,
             result = held.result,
             error = held.error,
             worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}', shards = 0

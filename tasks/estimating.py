@@ -210,7 +210,10 @@ def _left(task: Task, rates: Rates, now: datetime) -> float | None:
     size = float(len(task.payload.get("content") or ""))
     present, *following = (rates.seconds(name, known, size) for name in names)
     if task.stage_started_at is not None and task.status == Status.PROCESSING:
-        took = max(0.0, (now - task.stage_started_at).total_seconds())
+        began, took = task.stage_started_at, 0.0
+        if task.claimed_at is not None and not task.shards:
+            began, took = task.claimed_at, task.worked
+        took += max(0.0, (now - began).total_seconds())
         done = task.units_done / task.units if task.units else 0.0
         left = max(present - took, OVERTIME * took)
         # The more it has done, the more its own pace counts.
@@ -235,7 +238,9 @@ def _took(row: Any) -> dict[str, tuple[float, float]]:
     for stage in row.stages:
         if stage["finished_at"]:
             ended = datetime.fromisoformat(stage["finished_at"])
-            found[stage["name"]] = float(stage["units"]), max(0.0, (ended - since).total_seconds())
+            # An earlier release did not write what it took: then what nobody did between its attempts counts as well.
+            took = stage["waited"] + stage["seconds"] if "seconds" in stage else (ended - since).total_seconds()
+            found[stage["name"]] = float(stage["units"]), max(0.0, took)
             since = ended
     return found
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 import metrics
 from errors import TaskError
 from models.base import json_of
+from models.task import REQUEUED, WORKED
 from settings import settings
 from tasks import concurrency, dispatch, ending, fence, shard_repair, shards
 from tasks.claim import Claim
@@ -167,10 +168,9 @@ def hand_back_all(unit: Unit) -> int:
     """Give back whatever this process still holds. Returns how many."""
     rows = unit.session.execute(
         text(
-            """
+            f"""
             UPDATE tasks SET
-                status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
-                stage_attempts = stage_attempts - 1
+                status = :target, {REQUEUED.format(until="now()")}, stage_attempts = stage_attempts - 1
             WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE) RETURNING id
             """
         ),
@@ -205,9 +205,10 @@ def died(unit: Unit, worker: UUID) -> int:
 
 
 _PUT_OFF = text(
-    """
+    f"""
     UPDATE tasks SET
-        status = :target, due_at = now() + :delay, worker_id = NULL, claimed_at = NULL, published_at = NULL,
+        status = :target, due_at = now() + :delay, worked = {WORKED.format(until="now()")},
+        worker_id = NULL, claimed_at = NULL, published_at = NULL,
         publications = 0, retries = retries + 1, errors = errors + 1 - :crashed, crashes = crashes + :crashed,
         error = CAST(:error AS jsonb)
     WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
@@ -224,18 +225,17 @@ _GO_BACK = text(
             WHERE each->>'name' = ANY(CAST(:before AS text[]))
         ),
         due_at = now(), worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
-        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, stage_started_at = NULL, units = 0, units_done = 0,
-        shards = 0
+        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, stage_started_at = NULL, waited = 0,
+        worked = 0, units = 0, units_done = 0, shards = 0
     WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
     RETURNING id
     """
 )
 
 _HAND_BACK = text(
-    """
+    f"""
     UPDATE tasks AS t SET
-        status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
-        stage_attempts = t.stage_attempts - 1
+        status = :target, {REQUEUED.format(until="now()")}, stage_attempts = t.stage_attempts - 1
     FROM (
         SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)
         JOIN tasks AS own ON own.id = given.id AND own.attempt = given.attempt AND own.worker_id = :worker
@@ -246,11 +246,13 @@ _HAND_BACK = text(
     """
 )
 
+#: The last that was heard of the dead: what came after it was no work.
+_HEARD = "(SELECT heartbeat_at FROM workers WHERE workers.id = :worker)"
+
 _DIED = text(
-    """
+    f"""
     UPDATE tasks SET
-        status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
-        deaths = deaths + 1
+        status = :target, {REQUEUED.format(until=_HEARD)}, deaths = deaths + 1
     WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
     RETURNING id, attempt, stage, deaths
     """

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models import Worker
+from models.task import REQUEUED
 from settings import settings
 from tasks import shard_repair
 from tasks.failing import died, hand_back_all
@@ -136,10 +137,10 @@ _FOLD_OTHERS = text(
     """
 )
 
+#: How long such a claim was worked on nobody knows.
 _UNKNOWN = text(
-    """
-    UPDATE tasks SET
-        status = :target, worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0
+    f"""
+    UPDATE tasks SET status = :target, {REQUEUED.format(until="claimed_at")}
     WHERE id IN (
         SELECT t.id FROM tasks AS t LEFT JOIN workers AS w ON w.id = t.worker_id
         WHERE t.worker_id IS NOT NULL AND CASE WHEN w.id IS NULL

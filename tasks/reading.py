@@ -174,7 +174,7 @@ def listed(task: Task) -> dict[str, Any]:
 def _stages(task: Task) -> list[dict[str, Any]]:
     """The stages that have ended, the present one, and those to come."""
     shown = {}
-    since = task.run_at or task.created_at
+    since = max(task.run_at or task.created_at, task.created_at)
     for each in task.stages:
         shown[each["name"]] = _ended_stage(each, since)
         since = _moment(each["finished_at"]) or since
@@ -190,7 +190,8 @@ def _ended_stage(stage: dict[str, Any], since: datetime) -> dict[str, Any]:
         "status": stage["status"],
         "started_at": _time(started_at),
         "finished_at": _time(_moment(stage["finished_at"])),
-        "queue_wait_seconds": _seconds(since, started_at),
+        # An earlier release wrote none.
+        "queue_wait_seconds": round(stage["waited"], 3) if "waited" in stage else _seconds(since, started_at),
         "units": stage["units"],
         "units_done": stage["units_done"],
         "attempts": stage["attempts"],
@@ -203,13 +204,13 @@ def _open_stage(task: Task, name: str) -> dict[str, Any]:
     status = str(Status.PROCESSING) if running else str(task.status) if present else "pending"
     if present and not running and task.status == Status.PROCESSING:
         status = str(Status.QUEUED)
-    waits_until = task.stage_started_at if running else datetime.now(UTC)
+    waited = task.waited + (0 if running else max(0.0, (datetime.now(UTC) - task.due_at).total_seconds()))
     return {
         "name": name,
         "status": status,
         "started_at": _time(task.stage_started_at) if present else None,
         "finished_at": None,
-        "queue_wait_seconds": _seconds(task.due_at, waits_until) if present and status != Status.WAITING else None,
+        "queue_wait_seconds": round(waited, 3) if present and status != Status.WAITING else None,
         "units": task.units if present else 0,
         "units_done": task.units_done if present else 0,
         "attempts": task.stage_attempts if present else 0,

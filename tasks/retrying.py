@@ -132,8 +132,8 @@ _RETRY = text(
             FROM jsonb_array_elements(stages) AS each
         ) ELSE '[]' END,
         due_at = now(), published_at = NULL, publications = 0, run_at = NULL, expires_at = NULL,
-        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, returns = 0, stage_started_at = NULL,
-        units = 0, units_done = 0, finished_at = NULL, result = NULL, error = NULL
+        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, returns = 0, stage_started_at = NULL, waited = 0,
+        worked = 0, units = 0, units_done = 0, finished_at = NULL, result = NULL, error = NULL
     WHERE id = :id
     """
 )

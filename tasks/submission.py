@@ -283,7 +283,7 @@ def _write(unit: Unit, rows: list[dict[str, Any]]) -> None:
     room = dispatch.Room(unit, ((row["queue"], row["priority"], row["kb_id"]) for row in rows))
     now = room.at
     for row in rows:
-        row |= {"created_at": now, "due_at": row["run_at"] or now}
+        row |= {"created_at": now, "due_at": max(row["run_at"] or now, now)}
         deferred = row["waiting_for"] or row["due_at"] > now
         row["status"] = target("defer" if deferred else "submit")
         fits = row["status"] == Status.QUEUED and room.take(row["queue"], row["priority"], row["kb_id"])

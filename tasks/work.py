@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 import metrics
 from models.base import json_of
 from models.connection import prepared
-from models.task import READY
+from models.task import READY, WAITED
 from settings import settings
 from tasks import concurrency, dispatch, ending, shard_repair, shards, submission
 from tasks.claim import Advance, Claim, Key, Wanted
@@ -161,7 +161,7 @@ def metadata(session: Session, claim: Claim) -> dict[str, Any] | None:
 
 
 def timings(session: Session, claim: Claim) -> dict[str, float]:
-    """Seconds that each stage of a task took from its first start, the present one until now."""
+    """Seconds of work that each stage of a task took, the present one until now."""
     rows = session.execute(_TIMINGS, {"id": claim.task_id})
     return {row.name: round(row.seconds, 3) for row in rows}
 
@@ -279,7 +279,8 @@ _CLAIM = prepared(
         attempt = attempt + 1,
         stage_attempts = stage_attempts + 1,
         started_at = coalesce(started_at, now()),
-        stage_started_at = coalesce(stage_started_at, now())
+        stage_started_at = coalesce(stage_started_at, now()),
+        waited = {WAITED}
     FROM free LEFT JOIN holder USING (kb_id, subject)
     WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
@@ -316,10 +317,15 @@ _LEAVE = text(
 _TIMINGS = text(
     """
     SELECT each->>'name' AS name,
-        extract(epoch FROM (each->>'finished_at')::timestamptz - (each->>'started_at')::timestamptz)::float AS seconds
+        coalesce(
+            (each->>'seconds')::float,  -- not yet in what an earlier release wrote
+            extract(epoch FROM (each->>'finished_at')::timestamptz - (each->>'started_at')::timestamptz)::float
+        ) AS seconds
     FROM tasks CROSS JOIN LATERAL jsonb_array_elements(stages) AS each WHERE id = :id
     UNION ALL
-    SELECT stage, extract(epoch FROM clock_timestamp() - stage_started_at)::float FROM tasks WHERE id = :id
+    SELECT stage, worked + extract(epoch FROM
+        clock_timestamp() - CASE WHEN shards > 0 THEN stage_started_at ELSE claimed_at END)::float
+    FROM tasks WHERE id = :id
     """
 )
 
@@ -332,10 +338,11 @@ _ADVANCE = prepared(
         progress = greatest(t.progress, done.progress),
         stages = t.stages || jsonb_build_object(
             'name', t.stage, 'status', 'completed', 'started_at', t.stage_started_at, 'finished_at', now(),
-            'units', done.units, 'units_done', done.units, 'attempts', t.stage_attempts),
+            'units', done.units, 'units_done', done.units, 'attempts', t.stage_attempts,
+            'waited', t.waited, 'seconds', t.worked + extract(epoch FROM now() - done.begun_at)),
         worker_id = NULL, claimed_at = NULL, due_at = now(), published_at = now(), publications = 1,
         stage_attempts = 0, errors = 0, crashes = 0, deaths = 0,
-        stage_started_at = NULL, units = 0, units_done = 0, error = NULL, shards = 0
+        stage_started_at = NULL, waited = 0, worked = 0, units = 0, units_done = 0, error = NULL, shards = 0
     FROM (
         SELECT held.id, held.stage AS done_stage,
             CASE WHEN held.shards > 0 THEN held.stage_started_at ELSE held.claimed_at END AS begun_at, given.*
