@@ -67,6 +67,7 @@ class SearchRequest(BaseModel):
     limit: int = Field(10, ge=1, le=100)
     mode: Literal["hybrid", "vector", "text"] = Field("hybrid", description="By words and vectors, or by one of them.")
     filter: SearchFilter = SearchFilter()
+    min_score: float = Field(0, ge=0, le=1, description="Leave out hits that score less.")
 
 
 class Highlight(BaseModel):
@@ -76,13 +77,25 @@ class Highlight(BaseModel):
     end: int
 
 
+class Scores(BaseModel):
+    """What a score is made of, each from 0 to 1."""
+
+    words: float | None = Field(
+        description="The share that the chunk holds of the query's words, by BM25; null in mode `vector`."
+    )
+    vector: float | None = Field(
+        description="How near its vector is: 0 where texts have nothing to do with each other; null in mode `text`."
+    )
+
+
 class FoundChunk(BaseModel):
     """A chunk that was found; `start` and `end` point into its document's text."""
 
     document_id: str
     chunk_id: str
     text: str
-    score: float
+    score: float = Field(description="From 0 to 1; comparable between queries of a KB in the same mode.")
+    scores: Scores
     page: int | None
     heading_path: list[str]
     context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
@@ -160,6 +173,7 @@ class Search:
             limit=asked.limit,
             mode=mode,
             filter=asked.filter.conditions(),
+            min_score=asked.min_score,
             repeatable=True,
             pool=SEARCHING,
         )

@@ -1,27 +1,47 @@
-"""Lists of chunks with their scores, and several of them made one."""
+"""Lists of chunks with their scores, and a list by words and one by vectors made one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
-#: A chunk by version and index, and its score; the best first.
-Ranked = list[tuple[tuple[UUID, int], float]]
-
-#: Reciprocal rank fusion's usual constant (Cormack et al. 2009).
-FUSION = 60
-
-
-def fused(*lists: tuple[Ranked, float]) -> Ranked:
-    """Weighted reciprocal rank fusion; the score is the share of what being first in every list would give."""
-    scores: dict[tuple[UUID, int], float] = {}
-    for ranked, weight in lists:
-        for rank, (chunk, _) in enumerate(ranked, 1):
-            scores[chunk] = scores.get(chunk, 0.0) + weight / (FUSION + rank)
-    full = sum(weight for _, weight in lists) / (FUSION + 1)
-    return sorted(((chunk, score / full) for chunk, score in scores.items()), key=best_first)
+#: A chunk, by its version and its index in it.
+Chunk = tuple[UUID, int]
+#: Chunks and their scores, the best first.
+Ranked = list[tuple[Chunk, float]]
 
 
-def best_first(scored: tuple[tuple[UUID, int], float]) -> tuple[float, tuple[UUID, int]]:
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How near a chunk is to a query, from 0 to 1; a part that was not asked for is None.
+
+    words: what the chunk scores by BM25, as a share of what a perfect passage would.
+    vector: the cosine, from that of texts that have nothing to do with each other to that of an answer.
+    total: both, weighted.
+    """
+
+    total: float
+    words: float | None = None
+    vector: float | None = None
+
+
+def fused(words: Mapping[Chunk, float], vector: Mapping[Chunk, float], dense_weight: float) -> dict[Chunk, Scores]:
+    """The weighted mean of two scores for each chunk, best first; a chunk that one of them lacks has 0 there.
+
+    Scores are added, not ranks: a passage that stands far down in both lists cannot pass one that is first in one.
+    """
+    weighted = [
+        (chunk, (1 - dense_weight) * words.get(chunk, 0.0) + dense_weight * vector.get(chunk, 0.0))
+        for chunk in words.keys() | vector.keys()
+    ]
+    return {
+        chunk: Scores(min(1.0, total), min(1.0, words.get(chunk, 0.0)), vector.get(chunk, 0.0))
+        for chunk, total in sorted(weighted, key=best_first)
+    }
+
+
+def best_first(scored: tuple[Chunk, float]) -> tuple[float, Chunk]:
     """By falling score; equal scores in the order of the documents, so that a search repeats itself exactly."""
     chunk, score = scored
     return -score, chunk

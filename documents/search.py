@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from documents.embedding import Embedder
+from documents.embedding import Embedder, Nearness
 from documents.highlights import highlights
-from documents.ranking import Ranked, fused
+from documents.ranking import Chunk, Scores, fused
 from documents.scope import EVERYTHING, Filter, Scope, scope_of
 from documents.tokens import is_covered, query_tokens
-from documents.vector_search import by_vector
-from documents.word_search import by_words
+from documents.vector_search import by_vector, vectors_of
+from documents.word_search import by_words, weighed, words_of
 from errors import TaskError
 
 Mode = Literal["hybrid", "vector", "text"]
 
-#: How deep each list is fused.
+#: How many chunks of each list are fused, at least.
 DEPTH = 100
 
 
@@ -34,18 +34,26 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What a hit's score is made of, each from 0 to 1; None in a mode that does not ask for it."""
+
+    words: float | None
+    vector: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk that was found. `start` and `end` are offsets in its document's text.
 
     highlights: where the query's words stand in `text`, counted from the beginning of `text`.
-    score: BM25 in mode text, cosine similarity in mode vector, in mode hybrid the fused rank (0 to 1, 1 when both
-    lists have it first). Scores of different queries or modes do not compare.
+    score: from 0 to 1, comparable between queries of a KB in the same mode.
     """
 
     document_id: str
     chunk_id: str
     text: str
     score: float
+    scores: Parts
     page: int | None
     heading_path: list[str]
     context: str | None
@@ -61,7 +69,7 @@ class Question:
     tokens: list[str]
     vector: array[float] | None = None
     embedder: str | None = None
-    dense_weight: float = 0.0
+    nearness: Nearness | None = None
 
 
 def ask(query: str, embedder: Embedder | None) -> Question:
@@ -74,7 +82,7 @@ def ask(query: str, embedder: Embedder | None) -> Question:
     if embedder is None:
         return question
     vector = embedder.embed([query], "query").vectors[0]
-    return replace(question, vector=vector, embedder=embedder.name, dense_weight=embedder.dense_weight)
+    return replace(question, vector=vector, embedder=embedder.name, nearness=embedder.nearness)
 
 
 def search(
@@ -85,8 +93,12 @@ def search(
     limit: int = 10,
     mode: Mode = "hybrid",
     filter: Filter = EVERYTHING,
+    min_score: float = 0.0,
 ) -> list[Hit]:
     """The best chunks of a KB, best first. The session must be REPEATABLE READ, so that all statements agree.
+
+    Parameters:
+      min_score: hits with less are left out.
 
     Raises:
       ValueError: a vector is needed, and the question has none.
@@ -96,24 +108,42 @@ def search(
     if scope is None:
         return []
     if mode == "text":
-        ranked = by_words(session, scope, question.tokens, limit)
+        words = weighed(session, scope, question.tokens)
+        found = {
+            chunk: Scores(min(1.0, share), words=min(1.0, share))
+            for chunk, share in by_words(session, scope, words, limit)
+        }
     elif mode == "vector":
-        ranked = by_vector(session, scope, _vector(question, scope), limit)
+        vector, nearness = _vector(question, scope)
+        found = {
+            chunk: Scores(share, vector=share)
+            for chunk, cosine in by_vector(session, scope, vector, limit)
+            for share in [nearness.share(cosine)]
+        }
     else:
-        depth = max(DEPTH, limit)
-        ranked = fused(
-            (by_words(session, scope, question.tokens, depth), 1.0),
-            (by_vector(session, scope, _vector(question, scope), depth), question.dense_weight),
-        )[:limit]
-    return _hits(session, ranked, question.tokens)
+        found = _by_both(session, scope, question, max(DEPTH, limit))
+    kept = {chunk: scores for chunk, scores in list(found.items())[:limit] if _rounded(scores.total) >= min_score}
+    return _hits(session, kept, question.tokens)
 
 
-def _vector(question: Question, scope: Scope) -> array[float]:
-    if question.vector is None:
+def _by_both(session: Session, scope: Scope, question: Question, depth: int) -> dict[Chunk, Scores]:
+    """The best chunks by words and by vectors; what one list says of the other's chunks is looked up."""
+    vector, nearness = _vector(question, scope)
+    words = weighed(session, scope, question.tokens)
+    shares = dict(by_words(session, scope, words, depth))
+    cosines = dict(by_vector(session, scope, vector, depth))
+    shares |= words_of(session, scope, words, cosines.keys() - shares.keys())
+    cosines |= vectors_of(session, vector, shares.keys() - cosines.keys())
+    near = {chunk: nearness.share(cosine) for chunk, cosine in cosines.items()}
+    return fused(shares, near, nearness.weight)
+
+
+def _vector(question: Question, scope: Scope) -> tuple[array[float], Nearness]:
+    if question.vector is None or question.nearness is None:
         raise ValueError("a question without a vector can be searched in mode `text` only")
     if question.embedder != scope.embedder:
         raise TaskError("embedder_rejected", f"the KB is indexed with {scope.embedder}, not with {question.embedder}")
-    return question.vector
+    return question.vector, question.nearness
 
 
 def embedder_of(session: Session, kb_id: str) -> str | None:
@@ -124,7 +154,7 @@ def embedder_of(session: Session, kb_id: str) -> str | None:
     return found.embedder if found is not None else None
 
 
-def _hits(session: Session, ranked: Ranked, tokens: Sequence[str]) -> list[Hit]:
+def _hits(session: Session, ranked: Mapping[Chunk, Scores], tokens: Sequence[str]) -> list[Hit]:
     """What is shown of chunks, in their order."""
     rows = session.execute(
         text("""
@@ -136,23 +166,24 @@ def _hits(session: Session, ranked: Ranked, tokens: Sequence[str]) -> list[Hit]:
               JOIN documents d ON d.version_id = c.version_id
         """),
         {
-            "versions": [version for (version, _), _ in ranked],
-            "indexes": [index for (_, index), _ in ranked],
+            "versions": [version for version, _ in ranked],
+            "indexes": [index for _, index in ranked],
             "tokens": list(tokens),
         },
     )
     found = {(row.version_id, row.number): row for row in rows}
-    return [_hit(row, score) for chunk, score in ranked if (row := found.get(chunk)) is not None]
+    return [_hit(row, scores) for chunk, scores in ranked.items() if (row := found.get(chunk)) is not None]
 
 
-def _hit(row: Row[Any], score: float) -> Hit:
+def _hit(row: Row[Any], scores: Scores) -> Hit:
     # Of 大学 and 学 the longer is marked: the shorter would be seen in every 学.
     marked = [token for token in row.matched if not is_covered(token, row.matched)]
     return Hit(
         document_id=row.document_id,
         chunk_id=f"{row.version_id}:{row.number}",
         text=row.text,
-        score=round(score, 6),
+        score=_rounded(scores.total),
+        scores=Parts(*(None if each is None else _rounded(each) for each in (scores.words, scores.vector))),
         page=row.page,
         heading_path=row.heading_path,
         context=row.context,
@@ -160,3 +191,8 @@ def _hit(row: Row[Any], score: float) -> Hit:
         end=row.end_offset,
         highlights=[Place(start, end) for start, end in highlights(row.text, marked)],
     )
+
+
+def _rounded(score: float) -> float:
+    """A score as it is shown, and compared with `min_score`."""
+    return round(score, 6)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 from array import array
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from documents.ranking import Ranked, best_first
+from documents.ranking import Chunk, Ranked, best_first
 from documents.scope import Scope
 from documents.vector_index import EXACT
 from models import VectorIndex
@@ -36,6 +37,25 @@ def by_vector(session: Session, scope: Scope, vector: array[float], limit: int) 
         elif there:
             found += _exactly(session, scope, asked, after=index.after, up_to=index.up_to)
     return heapq.nsmallest(limit, found, key=best_first)
+
+
+def vectors_of(session: Session, vector: array[float], chunks: Collection[Chunk]) -> Ranked:
+    """The cosine similarity of certain chunks."""
+    if not (any(vector) and chunks):
+        return []
+    rows = session.execute(
+        text("""
+            SELECT c.version_id, c.index, c.embedding <#> CAST(:vector AS halfvec) AS distance
+              FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
+              JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index
+        """),
+        {
+            "vector": _literal(vector),
+            "versions": [version for version, _ in chunks],
+            "indexes": [index for _, index in chunks],
+        },
+    )
+    return [((version, index), -distance) for version, index, distance in rows]
 
 
 def _indexes(session: Session, scope: Scope) -> list[VectorIndex]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from documents.ranking import Ranked, best_first
+from documents.ranking import Chunk, Ranked, best_first
 from documents.scope import Scope
 from documents.tokens import is_covered, is_spaced
 
@@ -45,25 +46,78 @@ COUNTED = 500
 TOKENS = 64
 
 
-def by_words(session: Session, scope: Scope, tokens: Sequence[str], limit: int) -> Ranked:
-    """The best chunks by BM25, among those that `ts_rank` finds likely."""
+#: A perfect passage scores this multiple of the sum of the idf of a query's words: each occurs in it some three times,
+#: in a chunk of the usual length. (Once is 1, and without end K1 + 1.)
+PERFECT = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a query, as a KB knows them.
+
+    weights: what an occurrence of each of those that count is worth.
+    frequencies: in how many chunks each occurs, counted up to a little more than `common`.
+    perfect: what a passage would score that answers the whole query, words that the KB does not know included.
+    few: a filter left so few chunks that all of them can be looked at.
+    """
+
+    weights: dict[str, float]
+    frequencies: dict[str, int]
+    common: int
+    few: bool
+    perfect: float
+
+
+def weighed(session: Session, scope: Scope, tokens: Sequence[str]) -> Words:
+    """What the tokens of a query are worth in a KB."""
     common = min(max(COMMON_FROM, int(COMMON * scope.kb_chunks)), COMMON_TO)
     frequencies = _frequencies(session, scope, tokens[:COUNTED], common + 1)
     # A filter may have left no chunk that holds a rare token; where it left few, all tokens can be looked for.
     few = scope.filtered and scope.chunks <= LOOKED_AT
     weights = _weights(frequencies, scope.kb_chunks, scope.kb_chunks if few else common)
-    if not weights:
+    unknown = _unknown(tokens[:COUNTED], frequencies) * _idf(0, scope.kb_chunks)
+    return Words(weights, frequencies, common, few, PERFECT * (sum(weights.values()) + unknown))
+
+
+def by_words(session: Session, scope: Scope, words: Words, limit: int) -> Ranked:
+    """The best chunks by BM25, among those that `ts_rank` finds likely; scores are shares of a perfect passage's."""
+    if not words.weights:
         return []
-    for likely in _likely(weights, frequencies, common, few):
-        rows = _candidates(session, scope, likely, list(weights), max(CANDIDATES, 2 * limit))
+    for likely in _likely(words):
+        rows = _candidates(session, scope, likely, list(words.weights), max(CANDIDATES, 2 * limit))
         if rows:
             break
+    return heapq.nsmallest(limit, _scored(rows, scope, words), key=best_first)
+
+
+def words_of(session: Session, scope: Scope, words: Words, chunks: Collection[Chunk]) -> Ranked:
+    """What certain chunks score; those without any of the words are left out."""
+    if not (words.weights and chunks):
+        return []
+    rows = session.execute(
+        text("""
+            SELECT c.version_id, c.index, c.token_count, array_agg(lexeme) AS lexemes,
+                   array_agg(cardinality(positions)) AS counts
+              FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
+              JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index, unnest(c.tokens)
+             WHERE lexeme = ANY(:lexemes)
+             GROUP BY c.version_id, c.index, c.token_count
+        """),
+        {
+            "versions": [version for version, _ in chunks],
+            "indexes": [index for _, index in chunks],
+            "lexemes": list(words.weights),
+        },
+    ).all()
+    return _scored(rows, scope, words)
+
+
+def _scored(rows: Sequence[Row[UUID, int, int, list[str], list[int]]], scope: Scope, words: Words) -> Ranked:
     average = scope.kb_tokens / scope.kb_chunks
-    scored = [
-        ((version, index), _bm25(lexemes, counts, weights, count / average))
+    return [
+        ((version, index), _bm25(lexemes, counts, words.weights, count / average) / words.perfect)
         for version, index, count, lexemes, counts in rows
     ]
-    return heapq.nsmallest(limit, scored, key=best_first)
 
 
 def _candidates(
@@ -91,14 +145,14 @@ def _candidates(
     ).all()
 
 
-def _likely(weights: Mapping[str, float], frequencies: Mapping[str, int], common: int, few: bool) -> list[str]:
+def _likely(words: Words) -> list[str]:
     """What the candidates must match, as tsqueries: each stands in for the one before when that finds nothing."""
-    if few:
-        return [_any_of(list(weights))]
-    any_of_rarest = _any_of(_selective(weights, frequencies))
-    if min(frequencies[token] for token in weights) > common and len(weights) > 1:
+    if words.few:
+        return [_any_of(list(words.weights))]
+    any_of_rarest = _any_of(_selective(words.weights, words.frequencies))
+    if min(words.frequencies[token] for token in words.weights) > words.common and len(words.weights) > 1:
         # Every word is in too many chunks to look at; all of them together are in fewer.
-        return [_all_of(list(weights)), any_of_rarest]
+        return [_all_of(list(words.weights)), any_of_rarest]
     return [any_of_rarest]
 
 
@@ -131,11 +185,20 @@ def _weights(frequencies: Mapping[str, int], chunks: int, common: int) -> dict[s
     """What an occurrence of each token is worth: its idf, less when a longer token that is known covers it."""
     rare = {token: count for token, count in frequencies.items() if count <= common}
     kept = sorted(rare or frequencies, key=frequencies.__getitem__)[:TOKENS]
-    weights = {}
-    for token in kept:
-        idf = math.log1p((max(chunks - frequencies[token], 0) + 0.5) / (frequencies[token] + 0.5))
-        weights[token] = idf * (COVERED if is_covered(token, frequencies) else 1.0)
-    return weights
+    return {
+        token: _idf(frequencies[token], chunks) * (COVERED if is_covered(token, frequencies) else 1.0) for token in kept
+    }
+
+
+def _idf(frequency: int, chunks: int) -> float:
+    return math.log1p((max(chunks - frequency, 0) + 0.5) / (frequency + 0.5))
+
+
+def _unknown(tokens: Sequence[str], known: Collection[str]) -> int:
+    """How many words of a query a KB does not know; where no spaces tell, two characters are one."""
+    spaced = sum(1 for token in tokens if is_spaced(token) and token not in known)
+    characters = {token for token in tokens if not is_spaced(token) and len(token) == 1}
+    return spaced + (len(characters - set("".join(known))) + 1) // 2
 
 
 def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> list[str]:

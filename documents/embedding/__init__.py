@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from documents.embedding.interface import Embedded, Embedder, Kind
+from documents.embedding.interface import Embedded, Embedder, Kind, Nearness
 from documents.embedding.local import LocalEmbedder
 from documents.measure import BYTES, LOCAL
 from errors import TaskError
 from settings import Settings
 
-__all__ = ["Embedded", "Embedder", "Kind", "embedder", "token_measure"]
+__all__ = ["Embedded", "Embedder", "Kind", "Nearness", "embedder", "token_measure"]
 
 
 def embedder(name: str, settings: Settings) -> Embedder:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from documents.embedding.interface import Embedded, Kind
+from documents.embedding.interface import Embedded, Kind, Nearness
+from documents.embedding.nearness import measured
 from documents.embedding.provider import TIMEOUT, Provider
 from errors import TaskError
 
@@ -38,7 +39,6 @@ class CohereEmbedder:
 
     batch_size = BATCH_SIZE
     batch_tokens = BATCH_TOKENS
-    dense_weight = 1.0
 
     def __init__(self, key: str, model: str, dimension: int | None = None, base_url: str | None = None) -> None:
         self._provider = Provider("Cohere", key)
@@ -51,6 +51,11 @@ class CohereEmbedder:
 
     def __repr__(self) -> str:
         return f"<CohereEmbedder {self.name}>"
+
+    @cached_property
+    def nearness(self) -> Nearness:
+        """What the model's cosines mean; it is asked when that is first wanted."""
+        return measured(lambda texts, kind: self.embed(texts, kind).vectors)
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Embed texts, in calls of at most BATCH_SIZE.

@@ -18,6 +18,24 @@ class Embedded:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """What the cosine of a query's and a chunk's vectors means; models differ in it.
+
+    floor: the cosine of texts that have nothing to do with each other, which counts as 0.
+    ceiling: the cosine of a passage that answers the query as well as one can, which counts as 1.
+    weight: what vectors count in hybrid search, where words count the rest up to 1.
+    """
+
+    floor: float
+    ceiling: float
+    weight: float
+
+    def share(self, cosine: float) -> float:
+        """Where a cosine lies between floor and ceiling, from 0 to 1."""
+        return min(1.0, max(0.0, (cosine - self.floor) / (self.ceiling - self.floor)))
+
+
 class Embedder(Protocol):
     """Turns texts into vectors. An index holds the vectors of one embedder only, which `name` identifies."""
 
@@ -38,8 +56,12 @@ class Embedder(Protocol):
         """Tokens that the provider takes in one request, all its texts together."""
 
     @property
-    def dense_weight(self) -> float:
-        """What a rank by these vectors counts beside a rank by words, in hybrid search."""
+    def nearness(self) -> Nearness:
+        """What its cosines mean. A provider has to be asked once.
+
+        Raises:
+          TaskError: as `embed`.
+        """
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Embed texts: `dimension` single-precision floats each, of Euclidean norm 1.

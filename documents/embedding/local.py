@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
-from documents.embedding.interface import Embedded, Kind
+from documents.embedding.interface import Embedded, Kind, Nearness
 from documents.measure import SPACELESS
 
 DIMENSION = 1024
@@ -40,7 +40,7 @@ class LocalEmbedder:
     batch_tokens = 1_000_000
     #: The same words in another guise, so it settles ties and little more. Found on half of the questions of
     #: `make bench-retrieval`: up to here hybrid search is no worse than words alone.
-    dense_weight = 0.03
+    nearness = Nearness(floor=0.0, ceiling=1.0, weight=0.01)
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """One vector of length 1 for each text; a text without a word or number has the zero vector.

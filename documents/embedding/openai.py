@@ -11,7 +11,8 @@ from functools import cached_property, partial
 from typing import Any
 
 from documents.embedding.batches import HARMLESS
-from documents.embedding.interface import Embedded, Kind
+from documents.embedding.interface import Embedded, Kind, Nearness
+from documents.embedding.nearness import measured
 from documents.embedding.provider import Provider
 from errors import TaskError
 
@@ -33,7 +34,6 @@ class OpenAIEmbedder:
     """
 
     batch_tokens = BATCH_TOKENS
-    dense_weight = 1.0
 
     def __init__(
         self, key: str | None, model: str, dimension: int | None, base_url: str | None, batch_size: int
@@ -64,6 +64,11 @@ class OpenAIEmbedder:
     def name(self) -> str:
         """Provider, model and dimension."""
         return f"openai:{self._model}:{self.dimension}"
+
+    @cached_property
+    def nearness(self) -> Nearness:
+        """What the model's cosines mean; it is asked when that is first wanted."""
+        return measured(lambda texts, kind: self.embed(texts, kind).vectors)
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Embed texts, queries and documents alike, in requests of at most `batch_size`.

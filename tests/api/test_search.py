@@ -47,6 +47,7 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
         "chunk_id",
         "text",
         "score",
+        "scores",
         "page",
         "heading_path",
         "context",
@@ -60,13 +61,26 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
     chunks = client.http.get(f"/api/v1/kbs/kitchen/documents/{best}/chunks").json()["items"]
     assert hit["chunk_id"] in {chunk["chunk_id"] for chunk in chunks}
     scores = [each["score"] for each in found["hits"]]
-    assert scores == sorted(scores, reverse=True)
+    assert scores == sorted(scores, reverse=True) and all(0 <= score <= 1 for score in scores)
+    assert {part for part, score in hit["scores"].items() if score is not None} == {
+        "hybrid": {"words", "vector"},
+        "vector": {"vector"},
+        "text": {"words"},
+    }[mode]
     assert found["took_ms"] > 0
 
 
 def test_words_alone_find_nothing_where_none_occurs(kitchen: tuple[Client, str]) -> None:
     client, search = kitchen
     assert client.http.post(search, json={"query": "submarine", "mode": "text"}).json()["hits"] == []
+
+
+def test_hits_that_score_less_than_was_asked_for_are_left_out(kitchen: tuple[Client, str]) -> None:
+    client, search = kitchen
+    every = client.http.post(search, json={"query": "green tea"}).json()["hits"]
+    least = {"query": "green tea", "min_score": every[0]["score"]}
+    assert client.http.post(search, json=least).json()["hits"] == every[:1]
+    assert bad_fields(client.http.post(search, json={"query": "tea", "min_score": 1.1})) == {"min_score"}
 
 
 def test_no_more_is_found_than_was_asked_for(kitchen: tuple[Client, str]) -> None:

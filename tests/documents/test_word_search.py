@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from documents import copying, word_search
 from documents.scope import EVERYTHING, Filter, scope_of
 from documents.tokens import query_tokens
-from documents.word_search import by_words
+from documents.word_search import by_words, weighed
 from models import database as models_database
 from models.base import new_id
 
@@ -64,7 +64,7 @@ def found(query: str, filter: Filter = EVERYTHING, limit: int = 10) -> list[str]
     with models_database.transaction(repeatable=True) as session:
         scope = scope_of(session, "kb", filter)
         assert scope is not None
-        ranked = by_words(session, scope, query_tokens(query), limit)
+        ranked = by_words(session, scope, weighed(session, scope, query_tokens(query)), limit)
         statement = text("SELECT text FROM chunks WHERE version_id = :version AND index = :index")
         return [
             session.execute(statement, {"version": version, "index": index}).scalar_one()
