@@ -50,6 +50,10 @@ bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and i
 bench-retrieval: $(VENV)/dev.installed  ## Recall of search over REST on the question sets below DATA; takes some minutes
 	$(BIN)/python -m bench.retrieval --data $(or $(DATA),$(error DATA= must name the folder that holds the question sets; see docs/retrieval.md))
 
+.PHONY: bench-meaning
+bench-meaning: $(VENV)/dev.installed  ## Recall of words, vectors and both with each embedder, on the sets below DATA; an hour, or ARGS="--share 10"
+	$(BIN)/python -m bench.meaning --data $(or $(DATA),$(error DATA= must name the folder that holds the question sets; see docs/retrieval.md)) $(ARGS)
+
 .PHONY: bench-estimates
 bench-estimates: $(VENV)/dev.installed  ## How far estimated_completion is from the truth on real runs; takes some minutes
 	$(BIN)/python -m bench.estimates

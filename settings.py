@@ -82,6 +82,12 @@ def _absolute_file(value: Path | None) -> Path | None:
     return value
 
 
+def _absolute_path(value: Path | None) -> Path | None:
+    if value is not None and not value.is_absolute():
+        raise ValueError("must be an absolute path of a folder")
+    return value
+
+
 def _absolute(folders: list[str] | None) -> list[str] | None:
     if not all(Path(folder).is_absolute() for folder in folders or ()):
         raise ValueError("a folder is not an absolute path")
@@ -117,6 +123,7 @@ EXAMPLES = {
     "EMBEDDING_BASE_URL": "http://localhost:11434/v1",
     "EMBEDDING_API_KEY": "the key that the endpoint gave you",
     "EMBEDDING_PRICE": "0.02",
+    "EMBEDDING_MODEL_PATH": "/srv/models/bge-m3",
     "EMBEDDING_TOKENIZER": "/srv/models/tokenizer.json",
     "COHERE_API_KEY": "the key from dashboard.cohere.com",
 }
@@ -165,7 +172,7 @@ class Settings(BaseModel):
     auth: Literal["keys", "none"] | None = None
     api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated), AfterValidator(_named_keys)] = []
 
-    embedder: Literal["local", "cohere", "openai"] = "local"
+    embedder: Literal["local", "e5", "onnx", "cohere", "openai"] = "local"
     cohere_api_key: SecretStr | None = None
     cohere_model: str = "embed-v4.0"
     cohere_base_url: Annotated[str | None, Web] = None
@@ -173,6 +180,9 @@ class Settings(BaseModel):
     embedding_api_key: SecretStr | None = None
     embedding_model: str = "text-embedding-3-small"
     embedding_batch_size: int = Field(32, ge=1, le=2048)
+    embedding_query_prefix: str | None = None
+    embedding_document_prefix: str | None = None
+    embedding_model_path: Annotated[Path | None, AfterValidator(_absolute_path)] = None
     embedding_price: float | None = Field(None, ge=0)
     embedding_tokenizer: Annotated[Path | None, AfterValidator(_absolute_file)] = None
     embed_requests_per_minute: int | None = Field(None, ge=1)
@@ -186,6 +196,8 @@ class Settings(BaseModel):
     def _whole(self) -> Self:
         if self.embedder == "cohere" and self.cohere_api_key is None:
             raise ValueError("COHERE_API_KEY: is not set, and EMBEDDER=cohere needs it")
+        if self.embedder == "onnx" and self.embedding_model_path is None:
+            raise ValueError("EMBEDDING_MODEL_PATH: is not set, and EMBEDDER=onnx needs it")
         if self.embedder == "openai" and self.embedding_api_key is None and self.embedding_base_url is None:
             raise ValueError("EMBEDDING_API_KEY: is not set, and EMBEDDER=openai needs it or EMBEDDING_BASE_URL")
         if self.environment == "production" and not self.api_keys and self.auth != "none":

@@ -49,16 +49,22 @@ def english(folder: Path) -> QuestionSet:
 
 def chinese(folder: Path) -> QuestionSet:
     """CMRC 2018, development set: 3,219 questions on 848 texts."""
-    found = QuestionSet("cmrc2018", ".txt")
-    with (folder / "cmrc2018_dev.json").open(encoding="utf-8") as file:
+    return squad(folder / "cmrc2018_dev.json", "cmrc2018")
+
+
+def squad(path: Path, name: str | None = None) -> QuestionSet:
+    """A file of the form of SQuAD: XQuAD, DRCD, CMRC 2018."""
+    found = QuestionSet(name or path.stem, ".txt")
+    with path.open(encoding="utf-8") as file:
         paragraphs = [paragraph for entry in json.load(file)["data"] for paragraph in entry["paragraphs"]]
-    for paragraph in paragraphs:
-        found.documents[paragraph["id"]] = paragraph["context"]
+    for number, paragraph in enumerate(paragraphs):
+        document_id = str(paragraph.get("id", number))
+        found.documents[document_id] = paragraph["context"]
         for question in paragraph["qas"]:
             spans = [
                 (answer["answer_start"], answer["answer_start"] + len(answer["text"])) for answer in question["answers"]
             ]
-            found.questions.append(Question(question["question"], paragraph["id"], spans))
+            found.questions.append(Question(question["question"], document_id, spans))
     return found
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -35,9 +36,13 @@ class NotStarted(Exception):
 
 
 class EmbeddedService:
-    """A running service at `url`, from `with` to its end, however that comes."""
+    """A running service at `url`, from `with` to its end, however that comes.
 
-    def __init__(self) -> None:
+    settings: variables of its environment besides.
+    """
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = dict(settings or {})
         self.url = f"http://127.0.0.1:{_free_port()}"
         self._folder = Path(tempfile.mkdtemp(prefix="tm-demo-"))
         self._log = self._folder / "log"
@@ -74,7 +79,7 @@ class EmbeddedService:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "embedded"],
                 cwd=ROOT,
-                env=kept | own,
+                env=kept | own | self._settings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 from documents.embedding.interface import Embedded, Embedder, Kind, Nearness
 from documents.embedding.local import LocalEmbedder
+from documents.embedding.prefixed import Prefixed
 from documents.measure import BYTES, LOCAL
 from errors import TaskError
 from settings import Settings
+
+#: The model that comes with it, and what its authors put before queries and passages (its card on Hugging Face).
+E5 = "multilingual-e5-small"
+E5_DIMENSION = 384
+E5_PREFIXES = ("query: ", "passage: ")
 
 __all__ = ["Embedded", "Embedder", "Kind", "Nearness", "embedder", "token_measure"]
 
 
 def embedder(name: str, settings: Settings) -> Embedder:
-    """The embedder of a name: a provider (`local`, `cohere`, `openai`), or all of an embedder's own `name`.
+    """The embedder of a name: a provider (`local`, `e5`, `onnx`, `cohere`, `openai`), or the `name` of an embedder.
 
     The second form finds the embedder that an index was built with, whatever the settings say now.
 
     Raises:
       TaskError: embedder_rejected, when there is no such embedder here, or no key for it.
     """
+    provider = name.partition(":")[0]
+    usual = E5_PREFIXES if provider == "e5" else ("", "")
+    query, document = (
+        own if said is None else said
+        for said, own in zip((settings.embedding_query_prefix, settings.embedding_document_prefix), usual, strict=True)
+    )
+    found = _embedder(name, settings)
+    return _prefixed(found, query, document) if (query or document) and provider != "local" else found
+
+
+def _embedder(name: str, settings: Settings) -> Embedder:
     provider, _, rest = name.partition(":")
     model, _, last = rest.rpartition(":")
     dimension = int(last) if last.isdigit() else None
@@ -44,6 +62,15 @@ def embedder(name: str, settings: Settings) -> Embedder:
             settings.embedding_base_url,
             settings.embedding_batch_size,
         )
+    if provider == "e5" and model in ("", E5):
+        return _model(
+            f"e5:{E5}", settings.embedding_model_path or settings.data_dir / "models" / E5, True, E5_DIMENSION
+        )
+    if provider == "onnx":
+        own = settings.embedding_model_path
+        if own is None or model not in ("", own.name):
+            raise TaskError("embedder_rejected", f"EMBEDDING_MODEL_PATH does not name the folder of {name}")
+        return _model(f"onnx:{own.name}", own, False, dimension)
     raise TaskError("embedder_rejected", f"there is no embedder {name!r} here")
 
 
@@ -67,3 +94,16 @@ def _openai(key: str | None, model: str, dimension: int | None, base_url: str | 
     from documents.embedding.openai import OpenAIEmbedder
 
     return OpenAIEmbedder(key, model, dimension, base_url, batch_size)
+
+
+@lru_cache(maxsize=8)
+def _model(name: str, folder: Path, builds: bool, dimension: int | None) -> Embedder:
+    from documents.embedding.model import ModelEmbedder
+
+    return ModelEmbedder(name, folder.resolve(), builds=builds, dimension=dimension)
+
+
+# Cached, so that what a model's cosines mean is asked once.
+@lru_cache(maxsize=8)
+def _prefixed(embedder: Embedder, query: str, document: str) -> Embedder:
+    return Prefixed(embedder, query, document)

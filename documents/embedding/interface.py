@@ -63,6 +63,9 @@ class Embedder(Protocol):
           TaskError: as `embed`.
         """
 
+    def __hash__(self) -> int:
+        """By identity."""
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Embed texts: `dimension` single-precision floats each, of Euclidean norm 1.
 

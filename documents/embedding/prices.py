@@ -20,7 +20,7 @@ def cost(embedder: str, tokens: int, settings: Settings) -> float | None:
     """
     provider, _, rest = embedder.partition(":")
     price: float | None = settings.embedding_price
-    if provider == "local":
+    if provider in ("local", "e5", "onnx"):
         price = 0.0
     elif price is None and not (provider == "openai" and settings.embedding_base_url):
         price = PRICES.get(rest.rpartition(":")[0])

