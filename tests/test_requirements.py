@@ -16,8 +16,9 @@ SETS = ("base", "web", "worker", "clock", "client", "model", "embedded", "dev")
 
 #: Licences that let the service be used, changed, sold and hosted by anybody. Compared without case.
 PERMISSIVE = {
-    "0bsd", "apache-2.0", "apache software license", "3-clause bsd license", "apache 2.0", "bsd", "bsd license", "bsd-2-clause",
-    "bsd-3-clause", "cc0-1.0", "isc", "isc license", "isc license iscl", "mit", "mit license", "psf-2.0",
+    "0bsd", "apache-2.0", "apache software license", "apache 2.0", "bsd", "bsd license", "bsd-2-clause",
+    "bsd-3-clause", "3-clause bsd license", "cc0-1.0",
+    "isc", "isc license", "isc license iscl", "mit", "mit license", "psf-2.0",
     "python software foundation license", "zlib",
 }  # fmt: skip
 
