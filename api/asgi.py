@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logs
 from api.app import create_app
+from api.front import Unread
 from api.pools import CONNECTIONS, LIMITS
 from broker.rabbitmq import RabbitBroker
 from models import database
@@ -22,5 +23,5 @@ database.connect(
 _broker = RabbitBroker(_settings.rabbitmq_urls, _settings.queue_type, kind="web")
 _broker.publisher.start()
 unit.use_broker(_broker)
-app = create_app(_settings)
+app = Unread(create_app(_settings))
 process.settle()

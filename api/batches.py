@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -46,17 +47,8 @@ class Batches:
         example={"tasks": [EXAMPLE, EXAMPLE]},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
-        asked = requests.fit(BatchRequest, await requests.body(req))
-        try:
-            items, names = dependencies.by_name(asked.tasks)
-        except dependencies.Misnamed as error:
-            raise Invalid([{"field": error.field, "message": error.message}]) from None
-        good, bad = _sorted_out(asked.tasks, items, {name: task_id for task_id, name in names.items()})
-        if not good or (bad and asked.atomic):
-            raise _all_refused(bad)
-        batch = NewBatch(submissions=list(good.values()), callback_url=asked.callback_url, atomic=asked.atomic)
-        key = requests.idempotency_key(req, asked)
-        answer = await requests.committed(self._commits, submit_batch, batch.under(key))
+        batch, good, bad, names = await requests.body(req, partial(_understood, req))
+        answer = await requests.committed(self._commits, submit_batch, batch)
         accepted: dict[int, dict[str, Any]] = {}
         for position, each in zip(good, answer.tasks, strict=True):
             if isinstance(each, Accepted):
@@ -74,6 +66,22 @@ class Batches:
             "accepted": len(accepted),
             "rejected": len(refused),
         }
+
+
+def _understood(
+    req: Any, given: Any
+) -> tuple[NewBatch, dict[int, Submission], dict[int, list[dict[str, str]]], dict[UUID, str]]:
+    """A batch of the items that fit; these, what is wrong with the others, and the names of all."""
+    asked = requests.fit(BatchRequest, given)
+    try:
+        items, names = dependencies.by_name(asked.tasks)
+    except dependencies.Misnamed as error:
+        raise Invalid([{"field": error.field, "message": error.message}]) from None
+    good, bad = _sorted_out(asked.tasks, items, {name: task_id for task_id, name in names.items()})
+    if not good or (bad and asked.atomic):
+        raise _all_refused(bad)
+    batch = NewBatch(submissions=list(good.values()), callback_url=asked.callback_url, atomic=asked.atomic)
+    return batch.under(requests.idempotency_key(req, asked)), good, bad, names
 
 
 def _sorted_out(

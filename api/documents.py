@@ -93,6 +93,8 @@ class Documents:
     async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
         if not forms.is_form(req):
             raise falcon.HTTPUnsupportedMediaType(description="send a multipart form with the document as `file`")
+        remedy = "MAX_DOCUMENT_BYTES is the most that is taken; split the document"
+        requests.refuse_announced(req, self._max_bytes + forms.BESIDES_THE_FILE, remedy)
         upload_id = new_id()
         upload: Upload | None = None
         fields: dict[str, str] = {}

@@ -10,6 +10,8 @@ from api.problems import Invalid
 
 #: Bytes of one form field.
 LONGEST_FIELD = 64 * 1024
+#: Bytes of a form besides its file: as many fields as Falcon takes, each with its headers.
+BESIDES_THE_FILE = 64 * (LONGEST_FIELD + 8 * 1024)
 
 
 def is_form(req: Any) -> bool:

@@ -89,7 +89,7 @@ class ChunkPreview:
             if forms.is_form(req):
                 asked = await _upload(req, file)
             else:
-                given = requests.fit(PreviewRequest, await requests.body(req))
+                given = await requests.body(req, PreviewRequest.model_validate)
                 file.write(_sized(given.content.encode("utf-8", "replace")))
                 # As a task does with a text that has no name.
                 asked = given.model_copy(update={"filename": given.filename or "content.txt"})
@@ -122,6 +122,7 @@ class ChunkPreview:
 
 
 async def _upload(req: Any, file: IO[bytes]) -> Reading:
+    requests.refuse_announced(req, LARGEST + forms.BESIDES_THE_FILE, "submit a larger document as a task")
     fields: dict[str, str] = {}
     found = False
     async for part in await req.get_media():

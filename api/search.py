@@ -18,7 +18,7 @@ from documents.embedding.local import LocalEmbedder
 from documents.scope import Filter
 from errors import TaskError
 from settings import Settings
-from tasks.submission import obstacle
+from tasks.bounds import obstacle
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +141,7 @@ class Search:
     )
     async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
         began = time.perf_counter()
-        asked = requests.fit(SearchRequest, await requests.body(req))
+        asked = await requests.body(req, SearchRequest.model_validate)
         try:
             found = await self._search(asked, kb_id)
         except TaskError as error:

@@ -79,8 +79,11 @@ class Tasks:
         example=EXAMPLE,
     )
     async def on_post(self, req: Any, resp: Any) -> None:
-        submission = submission_of(await requests.body(req))
-        submission.under(requests.idempotency_key(req, submission))
+        def understand(given: Any) -> Submission:
+            submission = submission_of(given)
+            return submission.under(requests.idempotency_key(req, submission))
+
+        submission = await requests.body(req, understand)
         accepted = await requests.committed(self._commits, submit, submission)
         answer(resp, accepted)
 
@@ -197,7 +200,7 @@ class TasksRetry:
         example={"status": "failed", "kb_id": "handbook", "error_code": "embedder_unavailable"},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
-        asked = requests.fit(Filter, await requests.body(req)).model_dump()
+        asked = (await requests.body(req, Filter.model_validate)).model_dump()
         task_ids = await requests.read(retrying.matching, statuses=[asked.pop("status")], **asked)
         retried = await requests.beside(_retry, task_ids)
         resp.status = falcon.HTTP_202

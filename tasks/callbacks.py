@@ -19,6 +19,7 @@ from models import Callback, Task, database
 from models.base import new_id, rfc3339
 from settings import settings
 from tasks import pausing
+from tasks.bounds import excess_of_metadata
 from tasks.unit import Unit, broker
 
 #: Seconds to wait after each failed attempt: the schedule of the Standard Webhooks specification, 3 days in all.
@@ -179,6 +180,8 @@ def take_back(unit: Unit) -> None:
 
 
 def _task_data(row: Any) -> dict[str, Any]:
+    # Metadata of a task that was submitted before they had a limit stay where they are.
+    large = excess_of_metadata(row.metadata) is not None
     return {
         "kb_id": row.kb_id,
         "task_id": str(row.id),
@@ -188,7 +191,8 @@ def _task_data(row: Any) -> dict[str, Any]:
         "result": row.result,
         "error": row.error,
         "retry_count": row.retries,
-        "metadata": row.metadata,
+        "metadata": {} if large else row.metadata,
+        **({"left_out": ["metadata"]} if large else {}),
     }
 
 

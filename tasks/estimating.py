@@ -198,6 +198,13 @@ def _is_to_start(task: Task) -> bool:
     return task.status == Status.QUEUED and task.started_at is None
 
 
+def _characters(payload: dict[str, Any]) -> int:
+    """Of a text that was submitted with it, or of the one that a list has left out."""
+    content = payload.get("content")
+    told = payload.get("content_characters", 0) if content is None else content
+    return len(told) if isinstance(told, str) else told if isinstance(told, int) else 0
+
+
 def _left(task: Task, rates: Rates, now: datetime) -> float | None:
     """Seconds of work, from the present stage on; None where a stage was not measured."""
     kind = all_types().get(task.task_type)
@@ -207,7 +214,7 @@ def _left(task: Task, rates: Rates, now: datetime) -> float | None:
     known = {each["name"]: float(each["units"]) for each in task.stages}
     if task.units:
         known[task.stage] = float(task.units)
-    size = float(len(task.payload.get("content") or ""))
+    size = float(_characters(task.payload or {}))
     present, *following = (rates.seconds(name, known, size) for name in names)
     if task.stage_started_at is not None and task.status == Status.PROCESSING:
         began, took = task.stage_started_at, 0.0

@@ -21,9 +21,24 @@ from tasks.types import all_types
 
 #: An id may have been made so long before its row: an upload gets its own before its first byte comes.
 EARLIER = timedelta(hours=1)
+#: Bytes of a field that a list shows, and bytes in the table beyond which it is not even looked at.
+LISTED, LOOKED_AT = 16 * 1024, 256 * 1024
 #: What is told of the moment at which it is asked.
 PASSING = ("estimated_completion", "queue_wait_seconds")
 PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
+#: The columns of a task, as a list shows them: without a document's text, and without what is large.
+_TOLD = """
+    CASE WHEN jsonb_typeof(payload->'content') = 'string'
+        THEN payload - 'content' || jsonb_build_object('content_characters', length(payload->>'content'))
+        ELSE payload END
+"""
+_LISTED_COLUMNS = ", ".join(
+    f"CASE WHEN pg_column_size({name}) > {LOOKED_AT} THEN NULL"
+    f" WHEN octet_length(({told})::text) > {LISTED} THEN NULL ELSE {told} END AS {name}"
+    if (told := {"payload": _TOLD, "metadata": "metadata"}.get(name))
+    else f"tasks.{name}"
+    for name in (column.name for column in Task.__table__.columns)
+)
 
 
 def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str, Any] | None:
@@ -97,7 +112,7 @@ def _page(given: Mapping[str, Any]) -> str:
             ) AS newest
             {chosen} ORDER BY newest.id DESC LIMIT :limit
         )
-        SELECT tasks.* FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC
+        SELECT {_LISTED_COLUMNS} FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC
     """
 
 
@@ -130,9 +145,9 @@ def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
 def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, Any]:
     """The fields of the contract; times in UTC."""
     stages = _stages(task)
-    payload = {name: value for name, value in task.payload.items() if name != "content"}
-    if "content" in task.payload:
-        payload["content_characters"] = len(task.payload["content"])
+    # A list leaves out what is large.
+    left_out = [name for name, value in (("payload", task.payload), ("metadata", task.details)) if value is None]
+    payload = None if task.payload is None else _without_text(task.payload)
     return {
         "task_id": str(task.id),
         "task_type": task.task_type,
@@ -161,6 +176,7 @@ def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, 
         "stages": stages,
         "result": task.result,
         "error": task.error,
+        **({"left_out": left_out} if left_out else {}),
     }
 
 
@@ -169,6 +185,13 @@ def listed(task: Task) -> dict[str, Any]:
     shown = view(task)
     del shown["estimated_completion"]
     return shown
+
+
+def _without_text(payload: dict[str, Any]) -> dict[str, Any]:
+    content = payload.get("content")
+    if not isinstance(content, str):
+        return payload
+    return {name: value for name, value in payload.items() if name != "content"} | {"content_characters": len(content)}
 
 
 def _stages(task: Task) -> list[dict[str, Any]]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -30,6 +27,7 @@ from models.base import json_of, new_id
 from models.connection import prepared
 from settings import settings, without_credentials
 from tasks import dependencies, dispatch, ending, idempotency
+from tasks.bounds import excess_of_metadata, excess_of_payload, obstacle
 from tasks.dependencies import Unknown
 from tasks.idempotency import Key
 from tasks.lifecycle import Status, target
@@ -42,11 +40,8 @@ CallbackAddress = Annotated[
     Field(max_length=2048, pattern=r"^https?://[^\x00-\x20]+$", description="Default: KB_CALLBACK_URL."),
     AfterValidator(without_credentials),
 ]
-#: Levels of JSON within JSON. What is shown and called back is written by code that recurses.
-DEEPEST = 100
 #: Times of tasks.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Submission(BaseModel):
@@ -58,7 +53,9 @@ class Submission(BaseModel):
     kb_id: str | None = Field(
         None, min_length=1, max_length=255, validate_default=True, description="The knowledge base it works on."
     )
-    payload: dict[str, Any] = Field({}, validate_default=True, description="What the task type asks for.")
+    payload: dict[str, Any] = Field(
+        {}, validate_default=True, description="What the task type asks for. At most 256 KiB as JSON besides `content`."
+    )
     priority: Literal["low", "normal", "high", "urgent"] = "normal"
     retry_limit: int | None = Field(None, ge=0, le=20, description="Default: MAX_RETRY_ATTEMPTS.")
     timeout: float | None = Field(
@@ -72,7 +69,9 @@ class Submission(BaseModel):
         "fail", description="What becomes of it when one of them does not complete."
     )
     metadata: dict[str, Any] = Field(
-        {}, description="Yours; comes back unchanged. A document of which none is said again keeps what it has."
+        {},
+        description="Yours; comes back unchanged. At most 64 KiB as JSON. "
+        "A document of which none is said again keeps what it has.",
     )
 
     _id: UUID | None = PrivateAttr(None)
@@ -101,6 +100,20 @@ class Submission(BaseModel):
         if (found := obstacle(value)) is not None:
             raise ValueError(found)
         return value
+
+    @field_validator("payload")
+    @classmethod
+    def _payload_is_small(cls, payload: dict[str, Any]) -> dict[str, Any]:
+        if (found := excess_of_payload(payload)) is not None:
+            raise ValueError(found)
+        return payload
+
+    @field_validator("metadata")
+    @classmethod
+    def _metadata_is_small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if (found := excess_of_metadata(metadata)) is not None:
+            raise ValueError(found)
+        return metadata
 
     @field_validator("task_type")
     @classmethod
@@ -317,23 +330,6 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "stage": stage.name,
         "queue": stage.queue,
     }
-
-
-def obstacle(value: object, depth: int = 0) -> str | None:
-    """Why PostgreSQL's text and JSON cannot hold a value; None when they can."""
-    if depth > DEEPEST:
-        return f"is nested more than {DEEPEST} levels deep"
-    if isinstance(value, str):
-        if "\0" in value:
-            return "holds a NUL character, which cannot be stored; remove it"
-        if SURROGATE.search(value):
-            return "holds half of a surrogate pair, which is no character; remove it"
-    elif isinstance(value, float) and not math.isfinite(value):
-        return "holds a number that is beyond all bounds"
-    elif isinstance(value, (dict, list)):
-        parts = chain(value, value.values()) if isinstance(value, dict) else value
-        return next((found for part in parts if (found := obstacle(part, depth + 1)) is not None), None)
-    return None
 
 
 _COLUMNS = (

@@ -1,0 +1,79 @@
+"""How much a client may say of a task besides its document, and what PostgreSQL cannot hold of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from models.base import json_of
+
+#: Bytes of a field as JSON in UTF-8: every look at the task shows them, and every callback carries the metadata.
+LARGEST_METADATA, LARGEST_PAYLOAD = 64 * 1024, 256 * 1024
+#: Values within a field, names included. Each costs a hundred times the two bytes that it may take in a request.
+MOST_VALUES = 10_000
+#: Levels of JSON within JSON. What is shown and called back is written by code that recurses.
+DEEPEST = 100
+
+
+def obstacle(value: object) -> str | None:
+    """Why a value cannot be stored; None when it can. Looks at no more than MOST_VALUES of it."""
+    left = MOST_VALUES
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        below: list[object] = []
+        for part in level:
+            if isinstance(part, (dict, list)):
+                left -= len(part) * (2 if isinstance(part, dict) else 1)
+                if left < 0:
+                    return f"holds more than {MOST_VALUES:,} values; keep them elsewhere and send their address or id"
+                below += part
+                if isinstance(part, dict):
+                    below += part.values()
+            elif (found := _obstacle_of_one(part)) is not None:
+                return found
+        if not below:
+            return None
+        level = below
+    return f"is nested more than {DEEPEST} levels deep"
+
+
+def _obstacle_of_one(value: object) -> str | None:
+    if isinstance(value, str):
+        if "\0" in value:
+            return "holds a NUL character, which cannot be stored; remove it"
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return "holds half of a surrogate pair, which is no character; remove it"
+    elif isinstance(value, float) and not math.isfinite(value):
+        return "holds a number that is beyond all bounds"
+    return None
+
+
+def excess_of_metadata(metadata: Mapping[str, Any]) -> str | None:
+    """Why metadata are too large; None when they are not."""
+    size = _bytes_of(metadata)
+    if size <= LARGEST_METADATA:
+        return None
+    return (
+        f"takes {size:,} bytes as JSON, and may take {LARGEST_METADATA:,}; keep the rest elsewhere and"
+        " send its address or id"
+    )
+
+
+def excess_of_payload(payload: Mapping[str, Any]) -> str | None:
+    """Why a payload is too large; None when it is not. A document's text is no part of it."""
+    content = payload.get("content")
+    size = _bytes_of({**payload, "content": ""} if isinstance(content, str) else payload)
+    if size <= LARGEST_PAYLOAD:
+        return None
+    return (
+        f"takes {size:,} bytes as JSON, and may take {LARGEST_PAYLOAD:,} besides `content`; upload what is large, or"
+        " send its address or id"
+    )
+
+
+def _bytes_of(value: Mapping[str, Any]) -> int:
+    return len(json_of(value).encode())
