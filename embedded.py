@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import fcntl
 import os
@@ -15,16 +16,18 @@ from typing import TextIO
 import structlog
 import uvicorn
 from dramatiq import Worker
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 import clock
 import logs
 from actors import worker
 from actors.middleware import worker_middleware
 from api.app import create_app
+from api.front import Unread
 from broker.in_process import InProcessBroker
 from documents import scratch
 from models import database, migration
-from settings import settings
+from settings import HEADERS_WITHIN, NO_KEYS, settings
 from tasks import resuming
 from tasks.unit import unit_of_work
 
@@ -126,11 +129,42 @@ def main() -> None:
     log.info("stopped")
 
 
+class _Connection(H11Protocol):
+    """Closed when the headers of a request do not come in time."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._expect_headers()
+
+    def _expect_headers(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(HEADERS_WITHIN, self._close_unless_asked)
+
+    def _close_unless_asked(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.timeout_keep_alive_handler()
+
+
 def serve() -> None:
     """Serve HTTP until a signal."""
     host = os.environ.get("HOST", "127.0.0.1")
+    if host not in ("127.0.0.1", "::1", "localhost") and settings().open_to_all:
+        log.warning("no_keys", listening=host, hint=NO_KEYS)
     config = uvicorn.Config(
-        create_app(settings()),
+        Unread(create_app(settings())),
+        http=_Connection,
         host=host,
         port=settings().port,
         log_config=None,

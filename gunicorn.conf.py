@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from weakref import WeakSet
 
+import structlog
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.glogging import Logger
 from gunicorn.workers import gasgi
 
 import logs
-from settings import service_settings
+from settings import HEADERS_WITHIN, NO_KEYS, service_settings
 
 _settings = service_settings()
 
@@ -37,11 +38,23 @@ class _Logger(Logger):
 
 
 class _Connection(ASGIProtocol):
-    """Known while it is open, so that it can be closed when it is idle and the worker is to stop."""
+    """Known while it is open, so that it can be closed when it is idle and the worker is to stop.
+
+    It is closed as well when the headers of its first request do not come in time; `keepalive` is the time of others.
+    """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         _connections.add(self)
+        self._deadline = self.worker.loop.call_later(HEADERS_WITHIN, self._close_unless_asked)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _close_unless_asked(self) -> None:
+        if self._awaiting_request and self.req_count == 1:
+            self._keepalive_timeout()
 
 
 async def _close_connections(worker: gasgi.ASGIWorker) -> None:
@@ -55,6 +68,12 @@ async def _close_connections(worker: gasgi.ASGIWorker) -> None:
             if connection._awaiting_request:
                 connection._keepalive_timeout()
         await asyncio.sleep(0.1)
+
+
+def when_ready(server: object) -> None:
+    """Called by gunicorn once, when it listens."""
+    if _settings.open_to_all:
+        structlog.get_logger(__name__).warning("no_keys", listening=bind, hint=NO_KEYS)
 
 
 def post_worker_init(worker: gasgi.ASGIWorker) -> None:

@@ -27,6 +27,11 @@ CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
 
 Priority = Literal["low", "normal", "high", "urgent"]
 
+#: Seconds in which a connection must have said what it asks for.
+HEADERS_WITHIN = 30.0
+#: What is logged when a process listens beyond its machine and asks for no key.
+NO_KEYS = "whoever reaches this port may do everything: set API_KEYS, or say AUTH=none if that is meant"
+
 
 def _comma_separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -241,6 +246,11 @@ class Settings(BaseModel):
         if self.auth == "none":
             return {}
         return dict(key.get_secret_value().split(":", 1) for key in self.api_keys)
+
+    @property
+    def open_to_all(self) -> bool:
+        """No key is asked for, and nobody has said that this is meant."""
+        return not self.api_keys and self.auth != "none"
 
     @property
     def roots(self) -> list[Path]:
