@@ -26,7 +26,7 @@ from tasks.types import all_types
 VERSION = "0.1.0"
 PREFIX = "/api/v1"
 #: The only routes that need no key and count against no rate limit.
-PUBLIC = frozenset({"/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
+PUBLIC = frozenset({"/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/"})
 #: How the routes end on which a POST submits tasks.
 SUBMITTING = ("/tasks", "/tasks/batch", "/documents")
 #: Seconds that a submission waits for PostgreSQL before its client is told to try again.
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     ]
     payloads = {name: each.payload for name, each in all_types().items()}
     spec = openapi.document(routes, VERSION, PUBLIC, payloads)
-    routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec))]
+    routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec)), ("/", openapi.Home())]
     passed: list[Any] = [RequestIds(), Addresses(), Keys(settings.keys, PUBLIC)]
     if settings.rate_limit_per_minute:
         passed.append(RateLimit(settings.rate_limit_per_minute, PUBLIC))
@@ -78,5 +78,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     app.resp_options.media_handlers[problems.PROBLEM] = falcon.media.JSONHandler()
     problems.install(app)
     for path, resource in routes:
+        # The answer to GET without its body; Falcon leaves it out. A stream has no end, so there is nothing to answer.
+        if hasattr(resource, "on_get") and not path.endswith("/events"):
+            resource.on_head = resource.on_get
         app.add_route(path, resource)
     return app

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from typing import Any
 
+import falcon
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -145,6 +146,13 @@ class Document:
     @operation("This document.", {200: "OpenAPI 3.1."})
     async def on_get(self, req: Any, resp: Any) -> None:
         resp.media = self._spec
+
+
+class Home:
+    """`/`"""
+
+    async def on_get(self, req: Any, resp: Any) -> None:
+        raise falcon.HTTPFound("/docs")
 
 
 class Page:

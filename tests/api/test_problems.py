@@ -40,7 +40,7 @@ def test_a_request_without_a_good_id_gets_one(idle_client: Client, given: str | 
     assert answers[0] != answers[1]
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/api/v1/nothing", "/api/v2/tasks", "/api/v1/kbs/kb", "/%F0%9F"])
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v2/tasks", "/api/v1/kbs/kb", "/%F0%9F"])
 def test_what_is_not_there_is_not_found(idle_client: Client, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
         is_problem(idle_client.http.request(method, path), 404)
@@ -49,19 +49,39 @@ def test_what_is_not_there_is_not_found(idle_client: Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", TASKS, {"GET", "POST"}),
-        ("PATCH", f"{TASKS}/x", {"GET", "DELETE"}),
+        ("PUT", TASKS, {"GET", "HEAD", "POST"}),
+        ("PATCH", f"{TASKS}/x", {"GET", "HEAD", "DELETE"}),
         ("GET", f"{TASKS}/batch", {"POST"}),
-        ("POST", "/health", {"GET"}),
-        ("DELETE", "/api/v1/kbs/kb/documents", {"GET", "POST"}),
+        ("POST", "/health", {"GET", "HEAD"}),
+        ("HEAD", "/api/v1/events", {"GET"}),
+        ("DELETE", "/api/v1/kbs/kb/documents", {"GET", "HEAD", "POST"}),
     ],
 )
 def test_a_method_that_is_not_understood_is_told_those_that_are(
     idle_client: Client, method: str, path: str, allowed: set[str]
 ) -> None:
     answer = idle_client.http.request(method, path)
-    assert method in is_problem(answer, 405)["detail"]
+    assert answer.status_code == 405
+    assert method == "HEAD" or method in is_problem(answer, 405)["detail"]
     assert set(answer.headers["allow"].split(", ")) - {"OPTIONS"} == allowed
+
+
+@pytest.mark.parametrize("path", [TASKS, "/livez", "/readyz", "/health", "/metrics", "/docs", "/api/v1/stats/queues"])
+def test_head_answers_as_get_does_without_a_body(idle_client: Client, path: str) -> None:
+    shown, told = idle_client.http.get(path), idle_client.http.head(path)
+    assert (told.status_code, told.content) == (shown.status_code, b"")
+    assert told.headers["content-type"] == shown.headers["content-type"]
+    assert int(told.headers["content-length"]) > 0
+
+
+def test_head_of_what_is_not_there_is_not_found(idle_client: Client) -> None:
+    assert idle_client.http.head(f"{TASKS}/01a20c00-e385-77bb-a3bd-460960adfaf4").status_code == 404
+
+
+def test_the_address_alone_leads_to_the_documentation(idle_client: Client) -> None:
+    answer = idle_client.http.get("/")
+    assert answer.is_redirect
+    assert idle_client.http.get(answer.headers["location"]).headers["content-type"].startswith("text/html")
 
 
 @pytest.mark.parametrize(
