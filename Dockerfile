@@ -29,9 +29,11 @@ USER 10001
 STOPSIGNAL SIGTERM
 
 FROM service AS worker
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=2 CMD ["python", "-m", "tasks.alive", "worker"]
 CMD ["sh", "deploy/worker.sh"]
 
 FROM service AS clock
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=2 CMD ["python", "-m", "tasks.alive", "clock"]
 CMD ["python", "-m", "clock"]
 
 FROM service AS web

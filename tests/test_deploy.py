@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 import yaml
 
 import metrics
-from tests.processes import ROOT, procfile
+from tests.processes import ROOT, Deployment, procfile
+from tests.servers import eventually, free_port
 from tests.test_architecture import MAY_IMPORT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -67,6 +69,10 @@ def test_the_image_is_small_and_not_run_by_root() -> None:
 def test_compose_has_the_whole_deployment_and_knows_when_it_is_healthy() -> None:
     parts = {"postgres", "rabbitmq", "release", "web", "worker", "clock", "prometheus", "grafana"}
     assert parts == SERVICES.keys()
+    for name in ("worker", "clock"):
+        check = SERVICES[name]["healthcheck"]["test"]
+        assert check == ["CMD", "python", "-m", "tasks.alive", name]
+        assert f" CMD {json.dumps(check[1:])}\n" in DOCKERFILE
     for name in ("postgres", "rabbitmq", "prometheus", "grafana"):
         assert "healthcheck" in SERVICES[name] and "restart" in SERVICES[name], name
         assert not SERVICES[name]["image"].endswith(":latest") and ":" in SERVICES[name]["image"], name
@@ -88,6 +94,34 @@ def test_no_secret_is_written_down_that_cannot_be_replaced() -> None:
     for line in (ROOT / "docker-compose.yml").read_text().splitlines():
         if re.search(r"PASS\w*:", line):
             assert re.search(r"\$\{\w+:-\w+\}", line), line
+
+
+def test_compose_is_open_to_its_own_machine_alone_unless_told_otherwise() -> None:
+    ports = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
+    assert "web" in ports
+    for name, opened in ports.items():
+        for port in opened:
+            assert port.startswith(("127.0.0.1:", "${WEB_ADDRESS:-127.0.0.1}:")), f"{name} {port}"
+
+
+@pytest.mark.parametrize("kind", ["worker", "clock"])
+def test_a_container_is_healthy_while_its_process_beats(deployment: Deployment, kind: str) -> None:
+    def check(**more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tasks.alive", kind]
+        environment = {**deployment.environment, "LEASE_SECONDS": "5", **more}
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    silent = check()
+    assert silent.returncode == 1 and "LEASE_SECONDS" in silent.stderr
+    process = deployment.start(kind, LEASE_SECONDS="5")
+    assert check().returncode == 0
+    for member in process.members:
+        member.suspend()
+    eventually(lambda: check().returncode == 1, seconds=60, reason="it is silent")
+    away = check(DATABASE_URL=f"postgresql://x@127.0.0.1:{free_port()}/x")
+    assert away.returncode == 0 and "PostgreSQL" in away.stdout
 
 
 def test_one_web_is_scraped_and_no_more() -> None:
