@@ -38,7 +38,8 @@ def pass_by(desk: Desk, seconds: float, *columns: str) -> None:
 
 
 def near(seconds: float) -> Any:
-    return pytest.approx(seconds, abs=1)
+    """So many, however slow the machine is on which the test runs."""
+    return pytest.approx(seconds, abs=9)
 
 
 def test_a_run_at_in_the_past_is_no_wait(desk: Desk) -> None:
@@ -51,17 +52,17 @@ def test_a_run_at_in_the_past_is_no_wait(desk: Desk) -> None:
 def test_a_stage_that_was_handed_back_took_what_was_worked_on_it(desk: Desk) -> None:
     task_id = desk.document()
     claim = desk.held(task_id, "preprocessing")
-    pass_by(desk, 3, "claimed_at", "stage_started_at")
+    pass_by(desk, 30, "claimed_at", "stage_started_at")
     desk.within(hand_back, claim)
-    pass_by(desk, 50, "due_at", "stage_started_at")
-    assert shown(task_id)["queue_wait_seconds"] == near(50)
+    pass_by(desk, 500, "due_at", "stage_started_at")
+    assert shown(task_id)["queue_wait_seconds"] == near(500)
     claim = desk.held(task_id, "preprocessing")
-    pass_by(desk, 2, "claimed_at", "stage_started_at")
-    assert timings(claim) == {"preprocessing": near(5)}
+    pass_by(desk, 20, "claimed_at", "stage_started_at")
+    assert timings(claim) == {"preprocessing": near(50)}
     desk.within(work.advance, Advance(claim))
-    assert timings(desk.held(task_id, "chunking")) == {"preprocessing": near(5), "chunking": near(0)}
+    assert timings(desk.held(task_id, "chunking")) == {"preprocessing": near(50), "chunking": near(0)}
     first = shown(task_id)["stages"][0]
-    assert first["queue_wait_seconds"] == near(50)
+    assert first["queue_wait_seconds"] == near(500)
 
 
 def test_what_a_dead_worker_did_counts_until_it_was_last_heard_of(desk: Desk) -> None:
@@ -69,32 +70,32 @@ def test_what_a_dead_worker_did_counts_until_it_was_last_heard_of(desk: Desk) ->
     with database.transaction() as session:
         presence.beat(session, "worker")
     desk.held(task_id)
-    pass_by(desk, 90, "claimed_at", "stage_started_at")
-    desk.sql("UPDATE workers SET heartbeat_at = now() - interval '80 seconds'")
+    pass_by(desk, 900, "claimed_at", "stage_started_at")
+    desk.sql("UPDATE workers SET heartbeat_at = now() - interval '800 seconds'")
     with unit_of_work() as unit:
         assert presence.sweep(unit, timedelta(seconds=1)) == 1
     assert shown(task_id)["queue_wait_seconds"] == near(0), "it was not ready while its worker was not known to be dead"
     claim = desk.held(task_id)
-    assert timings(claim) == {"test": near(10)}
+    assert timings(claim) == {"test": near(100)}
 
 
 def test_a_retry_by_hand_begins_to_wait_anew(desk: Desk) -> None:
     (task_id,) = desk.submit()
-    pass_by(desk, 600, "created_at", "due_at")
+    pass_by(desk, 6000, "created_at", "due_at")
     desk.within(cancel, task_id)
     desk.within(retry, task_id)
-    pass_by(desk, 4, "due_at")
-    assert shown(task_id)["queue_wait_seconds"] == near(4)
+    pass_by(desk, 40, "due_at")
+    assert shown(task_id)["queue_wait_seconds"] == near(40)
     desk.within(work.advance, Advance(desk.held(task_id)))
-    assert shown(task_id)["queue_wait_seconds"] == near(4)
+    assert shown(task_id)["queue_wait_seconds"] == near(40)
 
 
 def test_the_pause_before_a_retry_is_neither_wait_nor_work(desk: Desk) -> None:
     (task_id,) = desk.submit()
     claim = desk.held(task_id)
-    pass_by(desk, 3, "claimed_at")
+    pass_by(desk, 30, "claimed_at")
     desk.within(failed, Failure(claim, TaskError("fetch_failed", "it answered 500")))
     desk.sql("UPDATE tasks SET due_at = now(), status = 'queued'")
     claim = desk.held(task_id)
-    assert timings(claim) == {"test": near(3)}
+    assert timings(claim) == {"test": near(30)}
     assert shown(task_id)["queue_wait_seconds"] == near(0)
