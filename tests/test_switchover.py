@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import text
 
 import settings
+from models import Commit
 from models import database as models_database
 from models.database import transaction
 from tasks.group_commit import GroupCommit
@@ -109,6 +110,7 @@ def test_a_standby_takes_over_under_load_without_an_error(pair: Pair) -> None:
     models_database.connect(pair.url, pool_size=3, application_name="tests")
     with transaction() as session:
         session.execute(text("CREATE TABLE notes (number integer)"))
+        Commit.__table__.create(session.connection())  # type: ignore[attr-defined]
     commits = GroupCommit("commits", patience=60)
     done: list[int] = []
     stopped = threading.Event()
@@ -121,7 +123,7 @@ def test_a_standby_takes_over_under_load_without_an_error(pair: Pair) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        eventually(lambda: len(done) > 20)
+        eventually(lambda: len(done) > 20, seconds=30)
         pair.switch_over()
         before = len(done)
         eventually(lambda: len(done) > before + 20, seconds=30, reason="it goes on with the new primary")
