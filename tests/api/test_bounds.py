@@ -179,6 +179,10 @@ def test_what_is_announced_to_be_too_large_is_refused_by_uvicorn_too(embedded: E
     assert told_early(embedded.port, TASKS, "application/json", 10)[0] == 401, "nor is a stranger listened to"
 
 
+def test_who_sends_its_whole_body_first_reads_why_it_was_refused(idle_client: Client) -> None:
+    is_problem(idle_client.http.post(TASKS, content=b"x" * (LARGEST_BODY + 1), headers=JSON), 413)
+
+
 def made_large(client: Client, task_id: str, **fields: Any) -> None:
     """Give a task what is refused today and was taken before."""
     for name, value in fields.items():
