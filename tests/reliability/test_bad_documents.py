@@ -24,7 +24,7 @@ from tests.receiver import Receiver
 from tests.reliability.conftest import House
 
 #: Codes that a document cannot earn by what it is.
-OF_NO_DOCUMENT = {"cancelled", "dependency_failed", "expired"}
+OF_NO_DOCUMENT = {"cancelled", "dependency_failed", "expired", "superseded"}
 #: Codes that a provider's answer earns it; see test_replacement.py.
 OF_A_PROVIDER = {"embedder_unavailable", "rate_limited"}
 
@@ -149,7 +149,7 @@ BAD = {
     "a cloud's metadata": Bad("forbidden_url", url("http://169.254.169.254/latest/meta-data/")),
     "a file's URL": Bad("forbidden_url", url("file:///etc/passwd")),
     "a host without an address": Bad("fetch_failed", url("http://there-is-no-such-host.invalid/a.pdf"), attempts=2),
-    "a text that takes too long": Bad("timeout", upload("a.txt", TEXT.encode() * 10_000, timeout="0.2"), attempts=2),
+    "a text that takes too long": Bad("timeout", upload("a.txt", TEXT.encode() * 10_000, timeout="0.2")),
     "a PDF that kills its reader": Bad("worker_crashed", upload("a.pdf", samples.swelling_pdf(900 << 20)), attempts=3),
     "tokens by a tokenizer that is none": Bad(
         "internal", upload("a.txt", b"Words.", chunk_unit="tokens", embedder="openai")

@@ -93,7 +93,7 @@ def test_an_outage_of_rabbitmq_is_said_once_with_its_reason_and_its_end(
     rabbit_node.start()
     house.ended(house.submit(task_type="test"), seconds=60)
     for process in house.deployment.processes:
-        eventually(lambda log=process: "rabbitmq_unreachable_over" in log.log, seconds=20)  # type: ignore[misc]
+        eventually(lambda log=process: "rabbitmq_unreachable_over" in log.log, seconds=60)  # type: ignore[misc]
         said = [line for line in process.log.splitlines() if '"rabbitmq_unreachable"' in line]
         # One that comes back in pieces may be lost again meanwhile.
         assert 1 <= len(said) <= 3, process.log
