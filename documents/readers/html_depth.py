@@ -7,6 +7,8 @@ from collections import Counter
 
 #: Elements within each other, as in Chrome. What lies deeper is read as if it lay beside them, on a line of its own.
 DEEPEST = 512
+#: The same within a formula, whose elements are no lines: they may lie deeper than any that somebody wrote.
+DEEPEST_IN_FORMULA = 8192
 #: Elements that hold nothing, or that another ends: they lie in each other only as deep as the others do.
 _FLAT = frozenset(
     (
@@ -72,7 +74,7 @@ class _Nesting:
             self._close_within("table")
             return True
         if not is_end:
-            if len(self._open) >= DEEPEST:
+            if len(self._open) >= (DEEPEST_IN_FORMULA if "math" in self._open else DEEPEST):
                 self._dropped[name] += 1
                 return False
             self._open.append(name)
