@@ -28,6 +28,11 @@ from errors import TaskError
 
 #: Seconds for the model to be built and loaded.
 STARTING = 600.0
+#: Calls of a process that ends meanwhile, and seconds by which each further one waits longer.
+TRIES = 4
+BETWEEN_TRIES = 0.25
+#: Bytes of a folder in which the socket's address still fits: it has 108, of which the rest takes 47.
+LONGEST_BASE = 60
 #: Seconds for an answer, those before it included.
 ANSWERING = 120.0
 LENGTH = struct.Struct("<I")
@@ -79,17 +84,19 @@ class ModelEmbedder:
         """
         if not texts:
             return Embedded([], 0)
-        for attempt in range(2):
+        for attempt in range(TRIES):
             try:
                 return Embedded(self._ask(list(texts)), 0)
             except (OSError, ValueError, struct.error) as error:
                 self._connections.stream = None
-                # A process that ended since the last call is started again.
-                if attempt:
+                # A process that ended since the last call is started again. One that is being killed still takes
+                # connections for a moment.
+                if attempt == TRIES - 1:
                     raise TaskError(
                         "embedder_unavailable", f"the process of the model {self._name} ended: {type(error).__name__}"
                     ) from None
-        raise AssertionError("the second attempt returns or raises")
+                time.sleep(attempt * BETWEEN_TRIES)
+        raise AssertionError("the last attempt returns or raises")
 
     def _ask(self, texts: list[str]) -> list[array[float]]:
         stream = getattr(self._connections, "stream", None)
@@ -153,7 +160,9 @@ class ModelEmbedder:
 
     def _socket(self) -> Path:
         """In a folder of this user's: whoever can connect has texts embedded, and could answer in its place."""
-        folder = Path(tempfile.gettempdir()) / f"task-manager-{os.getuid()}"
+        base = tempfile.gettempdir()
+        # The address of a socket has room for some hundred bytes.
+        folder = Path(base if len(base.encode()) <= LONGEST_BASE else "/tmp") / f"task-manager-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
         if found.st_uid != os.getuid() or found.st_mode & 0o077:

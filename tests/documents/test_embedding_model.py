@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -21,6 +22,13 @@ from tests.processes import ROOT
 from tests.servers import eventually
 
 TEXTS = ["To reset your password, open the sign-in page.", "绿茶用八十度的水冲泡。", "Bread keeps for four days.", ""]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in whose path there is room for a socket's address."""
+    with TemporaryDirectory(prefix="model-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
