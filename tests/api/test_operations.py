@@ -31,8 +31,8 @@ def test_health_says_whether_anybody_works_and_whether_a_clock_ticks(deployment:
     deployment.environment["LEASE_SECONDS"] = "3"
     deployment.start("web")
     assert deployment.http.get("/livez").json() == {"status": "ok"}
-    ready = deployment.http.get("/readyz").json()
-    assert ready == {"status": "ok", "checks": {"postgresql": {"status": "up"}, "rabbitmq": {"status": "up"}}}
+    up = {"status": "ok", "checks": {"postgresql": {"status": "up"}, "rabbitmq": {"status": "up"}}}
+    eventually(lambda: deployment.http.get("/readyz").json() == up, seconds=20, reason="both servers are reached")
     checks = health(deployment)["checks"]
     assert {name: each["status"] for name, each in checks.items()} == {
         "postgresql": "up",
@@ -128,6 +128,10 @@ PROMISED = {
 def test_every_metric_that_is_promised_is_exposed(client: Client, kb_id: str) -> None:
     client.take_in(kb_id, "Green tea.", "d")
     client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
+    eventually(
+        lambda: 'code="empty",task_type="document_processing"' in client.http.get("/metrics").text,
+        reason="it is counted",
+    )
     answer = client.http.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {each.name: each for each in text_string_to_metric_families(answer.text)}
