@@ -32,8 +32,8 @@ from tasks import (
     ending,
     events,
     idempotency,
-    lost_wake_ups,
     presence,
+    process,
     retention,
     shard_repair,
     unit,
@@ -60,16 +60,11 @@ _ticked_at = time.monotonic()
 
 
 def find_lost(work: Unit) -> None:
-    """Give back to the dispatch what was published and is in no queue."""
+    """Wake a worker for each queue in which tasks wait though RabbitMQ holds no message of it."""
     counts = unit.broker().counts()
     if counts is not None:
         unserved.find(work, counts)
-        lost_wake_ups.find(work, {queue: counts[queue].ready for queue in dispatch.queues()})
-
-
-def refill(work: Unit) -> None:
-    """Publish what waits for room in its window."""
-    dispatch.refill(work, dispatch.queues())
+        dispatch.find_lost(work, {queue: counts[queue].ready for queue in dispatch.queues()})
 
 
 def sweep_versions(work: Unit) -> None:
@@ -134,10 +129,10 @@ class Entry:
     duties: tuple[Duty, ...]
 
 
-#: Publish what has become due, and what waits for room in its window.
-WAKE = Entry("wake", 1, (dispatch.wake, shard_repair.offer, ending.expire, refill, callbacks.publish_due))
-#: Requeue what dead workers held, and publish anew what a queue has lost.
-REPAIR = Entry("repair", 5, (presence.sweep, find_lost, refill))
+#: Make ready what has become due.
+WAKE = Entry("wake", 1, (dispatch.wake, shard_repair.offer, ending.expire, callbacks.publish_due))
+#: Requeue what dead workers held, and wake workers anew where a message was lost.
+REPAIR = Entry("repair", 5, (presence.sweep, find_lost))
 #: Delete, a few at a time, what no document and no task needs any more; and say what is left to a later release.
 TIDY = Entry(
     "tidy",
@@ -224,6 +219,7 @@ def main() -> None:
     beat()
     log.info("clock_ready", entries=[entry.name for entry in TIMETABLE])
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    process.end_in_time()
     scheduler.shutdown(wait=True)
     try:
         with unit_of_work() as work:

@@ -124,7 +124,7 @@ def main() -> None:
     clock.beat()
     serve()
     scheduler.shutdown(wait=True)
-    working.stop(timeout=int(settings().shutdown_timeout * 1000))
+    working.stop(timeout=int(settings().shutdown_timeout * 700))
     broker.close()
     log.info("stopped")
 

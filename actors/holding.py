@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 from tasks.claim import Claim
 
 _claims: dict[int, Claim] = {}
-_of_thread = threading.local()
 _stop_at: float | None = None
 
 
@@ -21,34 +19,13 @@ class Lost(Exception):
 
 
 def keep(claim: Claim) -> None:
-    """Note a claim that no thread works on: it waits for one, or its end is being written down."""
+    """Note a claim, until `drop`."""
     _claims[id(claim)] = claim
 
 
 def drop(claim: Claim) -> None:
     """Forget a claim."""
     _claims.pop(id(claim), None)
-
-
-def hold(claim: Claim) -> None:
-    """Note the claim of the calling thread, until `release`."""
-    _of_thread.claim = claim
-    keep(claim)
-
-
-def release() -> Claim | None:
-    """Forget the claim of the calling thread. Returns it, if there was one."""
-    claim = let_go()
-    if claim is not None:
-        drop(claim)
-    return claim
-
-
-def let_go() -> Claim | None:
-    """The calling thread is done with its claim, which stays held until `drop`. Returns it, if there was one."""
-    claim: Claim | None = getattr(_of_thread, "claim", None)
-    _of_thread.claim = None
-    return claim
 
 
 def held() -> list[Claim]:

@@ -1,70 +1,53 @@
-"""The worker's one ordered middleware list: presence, time limits, pipelines, and what becomes of a failed attempt."""
+"""The worker's one ordered middleware list: presence, threads for callbacks, and time limits."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import Any
+from queue import PriorityQueue
 
 import structlog
 from dramatiq import Worker
 from dramatiq.broker import Broker, MessageProxy
-from dramatiq.middleware import Middleware, Pipelines, TimeLimit
+from dramatiq.middleware import CurrentMessage, Middleware, TimeLimit
+from dramatiq.worker import WorkerThread
 from sqlalchemy.exc import DBAPIError
 
-from actors import claiming, holding
+from actors import holding
 from actors.ledger import LEDGER
-from actors.outcome import ends
+from actors.stage import LOOP
+from broker.delivery import Delivery
 from models import database
 from settings import settings
-from tasks import presence, work
+from tasks import callbacks, dispatch, presence, process, work
 from tasks.unit import unit_of_work
 
 log = structlog.get_logger(__name__)
 
 #: Seconds between two looks at whether the claims are still ours: a cancelled stage stops within 2 s.
 WATCH_SECONDS = 1.0
-#: The part of SHUTDOWN_TIMEOUT in which work that was begun may finish.
+#: The part of SHUTDOWN_TIMEOUT in which work that was begun may finish. Threads are waited for until .7 of it
+#: (`deploy/worker.sh`).
 GRACE = 0.6
-#: Seconds that a stopping worker waits for what its threads have handed in to be written down.
-SETTLING_SECONDS = 5.0
+#: The part of it after which what is still held is handed back, whoever works on it.
+HANDED_BACK = 0.75
+#: The part that a stopping worker waits for what its threads have handed in to be written down.
+SETTLING = 0.1
 
 
 def worker_middleware() -> list[Middleware]:
-    """In the order in which they see a message; after it is processed they see it in reverse."""
-    return [Presence(), TimeLimit(), Pipelines(), Retries()]
+    """In the order in which they see a message; after it is processed they see it in reverse.
 
-
-class Retries(Middleware):
-    """Classifies the error of an attempt, counts it, and writes what follows: a due time, or the task's end.
-
-    A message is rejected, and so dead-lettered, exactly when its task ends failed.
+    They see each bundle of claims as a message, too: see `actors.loop`.
     """
+    return [Presence(), Callbacks(), Limits(), CurrentMessage()]
 
-    @property
-    def actor_options(self) -> set[str]:
-        return {"throws"}
 
-    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
-        claiming.started(message)
+class InTime(Middleware):
+    """Ends the process within SHUTDOWN_TIMEOUT, whatever hangs: for one that is nothing but a worker."""
 
-    def after_process_message(
-        self,
-        broker: Broker,
-        message: MessageProxy,
-        *,
-        result: Any = None,
-        exception: BaseException | None = None,
-    ) -> None:
-        claim = holding.release()
-        try:
-            if claim is not None and exception is not None and ends(claim, exception):
-                message.fail()
-        finally:
-            structlog.contextvars.clear_contextvars()
-
-    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
-        structlog.contextvars.clear_contextvars()
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        process.end_in_time()
 
 
 class Presence(Middleware):
@@ -73,9 +56,15 @@ class Presence(Middleware):
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._leaving = threading.Lock()
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        # Before its first thread runs: a message that waits already must find what to take.
+        holding.resume()
+        served = worker.consumer_whitelist
+        LOOP.serve([name for name in dispatch.queues() if not served or name in served], worker.worker_threads)
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        holding.resume()
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, args=(worker,), name="presence", daemon=True)
         self._thread.start()
@@ -83,12 +72,23 @@ class Presence(Middleware):
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         holding.stop(settings().shutdown_timeout * GRACE)
+        # Dramatiq waits for its threads, and as long again for its consumers, whatever hangs there.
+        late = threading.Timer(settings().shutdown_timeout * HANDED_BACK, self._leave)
+        late.daemon = True
+        late.start()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        self._stopped.set()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Hand back what is held, and strike the name; once."""
+        with self._leaving:
+            if self._stopped.is_set():
+                return
+            self._stopped.set()
         if self._thread is not None:
-            self._thread.join(timeout=2)
-        LEDGER.settle(SETTLING_SECONDS)
+            self._thread.join(timeout=WATCH_SECONDS)
+        LEDGER.settle(settings().shutdown_timeout * SETTLING)
         try:
             with unit_of_work() as unit:
                 presence.leave(unit)
@@ -106,6 +106,9 @@ class Presence(Middleware):
             except DBAPIError as error:
                 if not database.is_told(error):
                     log.warning("no_heartbeat", reason=database.reason(error))
+            except Exception:
+                # Such as no connection that became free. Who ends here is taken for dead while it works.
+                log.exception("no_heartbeat")
             turn += 1
             if self._stopped.wait(WATCH_SECONDS):
                 return
@@ -124,7 +127,6 @@ class Presence(Middleware):
             )
 
     def _watch(self) -> None:
-        claiming.AHEAD.hand_back_old()
         claims = holding.held()
         if not claims:
             return
@@ -133,3 +135,34 @@ class Presence(Middleware):
         for claim in claims:
             if claim.key not in ours:
                 claim.lost.set()
+
+
+class Callbacks(Middleware):
+    """Gives callbacks threads of their own: those of the tasks take the next task for as long as one waits."""
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        consumer = worker.consumers.get(callbacks.QUEUE)
+        if consumer is None:
+            return
+        consumer.work_queue = PriorityQueue()
+        for _ in range(worker.worker_threads):
+            thread = WorkerThread(
+                broker=broker,
+                consumers=worker.consumers,
+                work_queue=consumer.work_queue,
+                worker_timeout=worker.worker_timeout,
+            )
+            # Among the worker's threads, so that they are stopped and waited for as the others are.
+            worker.workers.append(thread)
+            thread.start()
+
+
+class Limits(TimeLimit):
+    """The time limit of callbacks and of bundles, but not of the message that wakes a thread for them.
+
+    What it waits for is PostgreSQL, as long as that is away; the claims that it then gets would be lost with it.
+    """
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        if not isinstance(message, Delivery) or message.queue_name == callbacks.QUEUE:
+            super().before_process_message(broker, message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,22 +10,18 @@ from typing import Any
 from uuid import UUID
 
 import dramatiq
-import structlog
-from dramatiq.middleware import SkipMessage
-from sqlalchemy.exc import DBAPIError
+from dramatiq.middleware import CurrentMessage
 from sqlalchemy.orm import Session
 
-from actors import alone, claiming, holding, outcome
-from actors.claiming import AHEAD
+from actors import alone, holding
 from actors.ledger import LEDGER
+from actors.loop import Loop
 from errors import TaskError
 from tasks import fence, work
-from tasks.claim import Advance, Claim, Range
+from tasks.claim import Advance, Claim, Range, Turn
 from tasks.submission import Member
-from tasks.types import all_stages, stages_left, task_type
+from tasks.types import all_stages
 from tasks.unit import Unit, unit_of_work
-
-log = structlog.get_logger(__name__)
 
 #: Seconds between two writes of a stage's progress.
 REPORT_EVERY = 0.5
@@ -162,64 +159,32 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
     FUNCTIONS[name] = function
 
     def run(task_id: str) -> None:
-        claim = claiming.claimed(task_id, name)
-        if claim is None:
-            raise SkipMessage(f"{name} of {task_id} is not to be done")
-        structlog.contextvars.bind_contextvars(task_id=task_id, stage=name, attempt=claim.attempt)
-        over: Claim | bool = claim
-        while isinstance(over, Claim):
-            # An error leaves the claim held, for the middleware that writes down what becomes of it.
-            holding.hold(over)
-            try:
-                over = perform(over)
-            except DBAPIError as error:
-                if not outcome.is_away(error):
-                    raise
-                # It is told elsewhere, once: not by each thread, with a traceback.
-                raise holding.HandBack("PostgreSQL is away") from None
-            holding.release()
-        if not over:
-            raise SkipMessage(f"{name} of {task_id} is not over: cancelled, given to another, or in other shards")
+        # The message only wakes: what comes next may be of another task, and of another stage.
+        LOOP.work_off(CurrentMessage.get_current_message())
 
     run.__doc__ = function.__doc__
-    # What was begun is finished first: the backlog stays before the first stage, where the dispatch shares it out.
-    declare = dramatiq.actor(
-        actor_name=name,
-        queue_name=declared.queue,
-        priority=stages_left(name),
-        throws=(TaskError, holding.Lost, holding.HandBack),
-    )
+    declare = dramatiq.actor(actor_name=name, queue_name=declared.queue, time_limit=math.inf)
     return declare(run)
 
 
-def perform(claim: Claim) -> bool | Claim:
-    """Do a stage's work and advance. Returns what `tasks.work.advance` does."""
+def perform(claim: Claim) -> Advance | Claim | None:
+    """Do a stage's work.
+
+    Returns:
+      what came of it; for a suspect, which writes that down itself, the claim that is to be run next, if any.
+    """
     if claim.deaths:
         # A worker died with it. Alone in a process it can harm no neighbour, and convicts nobody but itself.
-        return alone.run(claim)
-    delivery = claiming.delivery()
-    advance = _done(claim)
-    whole = not (advance.shards or claim.shard)
-    if delivery is None or not whole or task_type(claim.task_type).after(claim.stage):
-        return _written(advance)
-    # Nothing follows that must wait: the thread goes on, and the message is acknowledged after the commit.
-    holding.let_go()
-    delivery.outcome = outcome.written(advance)
-    return True
+        over = alone.run(claim)
+        return over if isinstance(over, Claim) else None
+    return FUNCTIONS[claim.stage](Work(claim))
 
 
 def carry_out(claim: Claim) -> bool | Claim:
-    """Do a stage's work in this process and advance. Returns what `tasks.work.advance` does."""
-    return _written(_done(claim))
-
-
-def _done(claim: Claim) -> Advance:
-    began = time.monotonic()
-    advance = FUNCTIONS[claim.stage](Work(claim))
-    AHEAD.learn(time.monotonic() - began)
-    return advance
-
-
-def _written(advance: Advance) -> bool | Claim:
-    written: bool | Claim = LEDGER.run(work.advance, advance)
+    """Do a stage's work in this process and write down what came of it. Returns what `tasks.work.advance` does."""
+    written: bool | Claim = LEDGER.run(work.turn, Turn([FUNCTIONS[claim.stage](Work(claim))])).over[0]
     return written
+
+
+#: The threads of this process.
+LOOP = Loop(perform)

@@ -1,30 +1,26 @@
-"""What becomes of a message for an actor that this release does not have: its task goes back to the dispatch.
+"""What becomes of a message for an actor that this release does not have.
 
-Dramatiq would make it a dead letter. While two releases run beside each other, it belongs to a worker of the later one.
+Dramatiq would make it a dead letter. While two releases run beside each other, its task belongs to a worker of the
+later one, which the clock wakes again.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 import dramatiq
-from dramatiq.middleware import SkipMessage
+from dramatiq.middleware import CurrentMessage
 
-from actors import claiming
+from actors.stage import LOOP
 from tasks import unknown as unknown_tasks
-from tasks.unit import unit_of_work
 
 
 @dramatiq.actor(queue_name="default")
 def unknown(task_id: str) -> None:
-    """Give the task back, for a worker that knows its stage."""
-    delivery = claiming.delivery()
-    stage = delivery.actor_name if delivery is not None else "unknown"
-    unknown_tasks.say(stage)
-    with unit_of_work() as unit:
-        unknown_tasks.give_back(unit, [UUID(task_id)])
-    raise SkipMessage(f"{stage} of {task_id} is left to another release")
+    """Leave the task to a worker that knows its stage, and run what waits."""
+    message = CurrentMessage.get_current_message()
+    unknown_tasks.say(message.actor_name if message is not None else "unknown")
+    LOOP.work_off(message)
 
 
 class Actors(dict[str, dramatiq.Actor[Any, Any]]):

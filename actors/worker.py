@@ -11,8 +11,8 @@ from dramatiq.broker import Broker
 
 import actors
 import logs
-from actors.claiming import AHEAD
-from actors.middleware import worker_middleware
+from actors.middleware import InTime, worker_middleware
+from actors.stage import LOOP
 from actors.unknown import Actors
 from broker.rabbitmq import RabbitBroker
 from documents import scratch
@@ -28,15 +28,16 @@ def boot() -> None:
     logs.configure(service_settings())
     scratch.sweep()
     connect()
-    assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, worker_middleware(), AHEAD, kind="worker"))
+    middleware = [InTime(), *worker_middleware()]
+    assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, middleware, LOOP, kind="worker"))
     process.settle()
 
 
 def connect() -> None:
-    """Make this worker's pool of database connections: every thread at once seldom needs one."""
+    """Make this worker's pool of database connections: half of what all threads, those of callbacks too, can need."""
     database.connect(
         settings().postgres_url,
-        pool_size=settings().worker_pool_size // 2 + 3,
+        pool_size=settings().worker_pool_size * 3 // 4 + 3,
         application_name=fence.SESSIONS.format(id=process.process_id()),
     )
 

@@ -14,6 +14,7 @@ import falcon
 import structlog
 from falcon.asgi import SSEvent
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from api import requests
@@ -209,10 +210,10 @@ class Hub:
                             stream.tell(happened)
                     self._known.set()
                     pause = 0 if len(happened) == MOST_WAITING else LOOK_EVERY
-            except (DBAPIError, Busy) as error:
+            except (DBAPIError, PoolTimeout, Busy) as error:
                 # The next look begins where this one did.
-                if isinstance(error, Busy):
-                    log.warning("events_not_read", reason=error.description)
+                if isinstance(error, Busy | PoolTimeout):
+                    log.warning("events_not_read", reason=getattr(error, "description", "no connection became free"))
                 elif not database.is_told(error):
                     log.warning("events_not_read", reason=database.reason(error))
             await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""One queue's messages for a worker: pulled in a width that follows the work, acknowledged many at a time."""
+"""One queue's messages for a worker: pulled while it has an idle thread, acknowledged many at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, Protocol, cast
 
 import pika
@@ -22,22 +21,19 @@ from broker.messages import NotUnderstood, understood
 
 log = structlog.get_logger(__name__)
 
-#: Messages that are pulled besides the prefetch while a worker works ahead.
-WIDTH = 200
-#: How far a worker must work ahead before it is pulled for wider.
-WIDE_FROM = 32
+#: Seconds for which all threads must have been at work before messages are left to other workers.
+PATIENCE = 0.1
+#: Seconds between two looks at whether a thread is idle again.
+LOOK_EVERY = 0.05
 
 _LOST = (AssertionError, pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError)
 
 
-class Ahead(Protocol):
-    """How far a worker works ahead of its threads."""
+class Threads(Protocol):
+    """The threads that messages wake."""
 
-    places: int
-    """Messages that it takes besides those for its threads."""
-
-    def prepare(self, delivery: Delivery) -> None:
-        """Called with each message that is handed out."""
+    def are_busy(self, queue: str) -> bool:
+        """Whether each that takes from this queue is at work."""
 
     def rejected(self, queue: str) -> None:
         """Called for each message that could not be understood."""
@@ -47,9 +43,8 @@ class Ahead(Protocol):
 
 
 class RabbitConsumer(Consumer):
-    """Pulls `prefetch` messages, and WIDTH more while the worker works ahead; gives those back when it no longer does.
-
-    RabbitMQ fixes a consumer's prefetch at its start, so the width comes from a second consumer on the same channel.
+    """Pulls messages while a thread of the worker is idle. One that is busy takes its work from
+    PostgreSQL without a message, and what would only wait here is for other workers.
 
     Parameters:
       parameters: of each member of the cluster, in the order in which they are tried.
@@ -65,7 +60,7 @@ class RabbitConsumer(Consumer):
         queue_name: str,
         prefetch: int,
         timeout_ms: int,
-        ahead: Ahead | None,
+        threads: Threads | None,
         *,
         name: str,
         queue_type: str,
@@ -74,7 +69,10 @@ class RabbitConsumer(Consumer):
         self._name = f"{name} {queue_name}"
         self._prefetch = prefetch
         self._timeout = timeout_ms / 1000
-        self._ahead = ahead
+        self._threads = threads
+        self._busy_since: float | None = None
+        self._consumer: str | None = None
+        """By which RabbitMQ knows that messages are wanted; None: none are."""
         self._pulled: deque[tuple[int, bytes]] = deque()
         self._unsettled: dict[int, None] = {}
         """Tags that were handed out and are not acknowledged, in rising order."""
@@ -82,7 +80,6 @@ class RabbitConsumer(Consumer):
         self._rejected: list[int] = []
         self._lock = threading.Lock()
         self._flushing = False
-        self._wide: str | None = None
         self._is_cancelled = False
         try:
             self._connection = pika.BlockingConnection(named(parameters, self._name))
@@ -93,7 +90,7 @@ class RabbitConsumer(Consumer):
             self._channel = self._connection.channel()
             self._channel.add_on_cancel_callback(self._on_cancel)
             topology.declare(self._channel, queue_type, [queue_name])
-            self._consume(prefetch, self._name)
+            self._consume()
             AWAY.is_over()
         except _LOST as error:
             AWAY.goes_on(reason=why(error))
@@ -109,14 +106,13 @@ class RabbitConsumer(Consumer):
     def __next__(self) -> MessageProxy | None:
         deadline = time.monotonic() + self._timeout
         try:
-            self._adapt()
             while not self._may_hand_out():
                 if self._is_cancelled:
                     raise ConnectionClosed(f"RabbitMQ has cancelled the consumer of {self._queue_name}")
                 # Ends early for every acknowledgement that is to be sent.
                 if (left := deadline - time.monotonic()) <= 0:
                     return None
-                self._connection.process_data_events(time_limit=left)
+                self._connection.process_data_events(time_limit=left if self._is_waiting() else min(left, LOOK_EVERY))
         except _LOST as error:
             raise ConnectionClosed(why(error)) from None
         tag, body = self._pulled.popleft()
@@ -126,24 +122,24 @@ class RabbitConsumer(Consumer):
             delivery = Delivery(understood(body, self._queue_name), self, tag)
         except NotUnderstood as error:
             log.error("message_not_understood", queue=self._queue_name, reason=str(error), bytes=len(body))
-            if self._ahead is not None:
-                self._ahead.rejected(self._queue_name)
+            if self._threads is not None:
+                self._threads.rejected(self._queue_name)
             self._settle(tag, True)
             return None
-        if self._ahead is not None:
-            self._ahead.prepare(delivery)
         return delivery
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message, or reject it, as soon as what came of it is durable."""
         delivery = cast(Delivery, message)
-        if delivery.source is self:
-            delivery.when_settled(partial(self._settle, delivery.tag))
+        if delivery.source is self and not delivery.is_settled:
+            delivery.is_settled = True
+            self._settle(delivery.tag, delivery.failed)
 
     def nack(self, message: MessageProxy) -> None:
         """Reject a message: it becomes a dead letter."""
         delivery = cast(Delivery, message)
-        if delivery.source is self:
+        if delivery.source is self and not delivery.is_settled:
+            delivery.is_settled = True
             self._settle(delivery.tag, True)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
@@ -162,38 +158,46 @@ class RabbitConsumer(Consumer):
         except _LOST as error:
             raise ConnectionClosed(why(error)) from None
 
-    def _consume(self, prefetch: int, tag: str) -> str:
-        self._channel.basic_qos(prefetch_count=prefetch)
-        return cast(str, self._channel.basic_consume(self._queue_name, self._on_message, consumer_tag=tag))
+    def _consume(self) -> None:
+        self._channel.basic_qos(prefetch_count=self._prefetch)
+        self._consumer = cast(
+            str, self._channel.basic_consume(self._queue_name, self._on_message, consumer_tag=self._name)
+        )
 
     def _on_cancel(self, _: Any) -> None:
         """RabbitMQ does so when the queue is deleted, or when the node fails that it was on."""
-        if self._is_cancelled:  # there are two while it pulls wide
-            return
         self._is_cancelled = True
         log.warning("consumer_cancelled", queue=self._queue_name, reason="the queue was deleted, or its node failed")
-        if self._ahead is not None:
-            self._ahead.cancelled(self._queue_name)
+        if self._threads is not None:
+            self._threads.cancelled(self._queue_name)
 
     def _on_message(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         self._pulled.append((method.delivery_tag, body))
 
-    def _places(self) -> int:
-        return self._ahead.places if self._ahead is not None else 0
-
     def _may_hand_out(self) -> bool:
-        return bool(self._pulled) and len(self._unsettled) < self._prefetch + self._places()
+        if self._threads is not None and self._threads.are_busy(self._queue_name):
+            self._pause()
+            return False
+        self._busy_since = None
+        if self._consumer is None and not self._is_cancelled:
+            self._consume()
+        return bool(self._pulled)
 
-    def _adapt(self) -> None:
-        ahead = self._places()
-        if self._wide is None and ahead >= WIDE_FROM:
-            self._wide = self._consume(WIDTH, f"{self._name} wide")
-        elif self._wide is not None and ahead == 0:
-            # Long work has come: what would only wait here is for other workers.
-            self._channel.basic_cancel(self._wide)
-            self._wide = None
-            while self._pulled:
-                self._channel.basic_nack(self._pulled.pop()[0], requeue=True)
+    def _is_waiting(self) -> bool:
+        """Whether nothing but a message is waited for."""
+        return self._consumer is not None and self._busy_since is None
+
+    def _pause(self) -> None:
+        """Where the worker stays busy, leave the messages to others."""
+        now = time.monotonic()
+        if self._busy_since is None:
+            self._busy_since = now
+        if self._consumer is None or now - self._busy_since < PATIENCE:
+            return
+        self._channel.basic_cancel(self._consumer)
+        self._consumer = None
+        while self._pulled:
+            self._channel.basic_nack(self._pulled.pop()[0], requeue=True)
 
     def _settle(self, tag: int, rejected: bool) -> None:
         """Note what is to be told to RabbitMQ; any thread may call it, the consumer's own tells it."""

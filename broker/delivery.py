@@ -1,13 +1,11 @@
-"""A message in the hands of a worker, and when it is acknowledged."""
+"""A message in the hands of a worker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 from dramatiq import Message
-from dramatiq.broker import MessageProxy
+from dramatiq.broker import Consumer, MessageProxy
 
 
 class Delivery(MessageProxy):
@@ -18,16 +16,13 @@ class Delivery(MessageProxy):
       tag: by which RabbitMQ knows it.
     """
 
-    def __init__(self, message: Message[Any], source: object, tag: int = 0) -> None:
+    def __init__(self, message: Message[Any], source: Consumer, tag: int = 0) -> None:
         super().__init__(message)
         self.source = source
         self.tag = tag
-        self.outcome: Future[bool] | None = None
-        """What came of it, where that is still being written down: whether it is to be rejected."""
+        self.is_settled = False
+        """Whether it was acknowledged, or rejected."""
 
-    def when_settled(self, then: Callable[[bool], None]) -> None:
-        """Call `then` with whether the message is to be rejected, once that is durable; at once where it is."""
-        if self.outcome is None:
-            then(self.failed)
-        else:
-            self.outcome.add_done_callback(lambda outcome: then(outcome.result()))
+    def settle(self) -> None:
+        """Acknowledge it now: its work goes on, and a wake-up is needed no more."""
+        self.source.ack(self)

@@ -17,6 +17,7 @@ from dramatiq.middleware import Middleware
 
 from broker import topology
 from broker.delivery import Delivery
+from broker.messages import is_dead_letter
 
 
 class _Queue:
@@ -84,7 +85,10 @@ class InProcessBroker(Broker):
     def publish(self, messages: list[Message[Any]]) -> Future[None]:
         """Put a batch into its queues; the future has ended already."""
         for message in messages:
-            self.enqueue(message)
+            if is_dead_letter(message):
+                self.queues[message.queue_name].dead.append(message.encode())
+            else:
+                self.enqueue(message)
         done: Future[None] = Future()
         done.set_result(None)
         return done
@@ -122,12 +126,15 @@ class _Consumer(Consumer):
         return Delivery(Message.decode(body), self)
 
     def ack(self, message: MessageProxy) -> None:
-        cast(Delivery, message).when_settled(lambda rejected: self._settle(message, rejected))
+        self._settle(cast(Delivery, message), message.failed)
 
     def nack(self, message: MessageProxy) -> None:
-        self._settle(message, True)
+        self._settle(cast(Delivery, message), True)
 
-    def _settle(self, message: MessageProxy, rejected: bool) -> None:
+    def _settle(self, message: Delivery, rejected: bool) -> None:
+        if message.is_settled:
+            return
+        message.is_settled = True
         if rejected:
             self._queue.dead.append(message._message.encode())
         self._free.release()

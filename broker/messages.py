@@ -1,62 +1,52 @@
-"""The messages: wake-ups that carry ids, linked into Dramatiq pipelines."""
+"""The messages. They carry ids: what is to be done stands in PostgreSQL."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from dramatiq import Message
-from dramatiq.broker import Broker
-from dramatiq.composition import pipeline
 from dramatiq.errors import DecodeError
 
-from broker.topology import QUEUES
-
-#: Messages that one may carry behind it: more than any task type has stages.
-LONGEST_PIPELINE = 20
+from broker import topology
 
 
 class NotUnderstood(Exception):
     """A body that none of this service's releases has published: whoever works on it could only fail."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A stage a message wakes: the actor and its queue."""
-
-    actor: str
-    queue: str
-
-
 def wake_up(
-    subject: str, steps: list[Step], *, priority: int, attempt: int, time_limit: float, broker: Broker
+    subjects: Sequence[str], actor: str, queue: str, *, priority: int, attempt: int, time_limit: float
 ) -> Message[Any]:
-    """The message for the first of `steps`; each carries its successor as its `pipe_target`.
+    """The message that wakes an actor.
 
     Parameters:
-      subject: the id of the task, or of the callback, that is woken.
+      subjects: the ids of the tasks, or of the callback, that it is published for; the first is its argument.
       priority: 0 to 10; RabbitMQ delivers the higher first.
-      attempt: the number the next claim is expected to get.
+      attempt: the number that the next claim of the first is expected to get.
       time_limit: seconds after which Dramatiq's `TimeLimit` steps in.
     """
-    messages: list[Message[Any]] = [
-        Message(
-            queue_name=step.queue,
-            actor_name=step.actor,
-            args=(subject,),
-            kwargs={},
-            options={
-                "pipe_ignore": True,
-                "broker_priority": priority,
-                "attempt": attempt + position,
-                "time_limit": time_limit * 1000,
-            },
-        )
-        for position, step in enumerate(steps)
-    ]
-    first: Message[Any] = pipeline(messages, broker=broker).messages[0]
-    return first
+    options: dict[str, Any] = {"broker_priority": priority, "attempt": attempt, "time_limit": time_limit * 1000}
+    if len(subjects) > 1:
+        options["tasks"] = list(subjects)
+    return Message(queue_name=queue, actor_name=actor, args=(subjects[0],), kwargs={}, options=options)
+
+
+def dead_letter(subject: str, actor: str, queue: str, attempt: int, told: dict[str, str | None]) -> Message[Any]:
+    """The message that is kept for people, in the dead-letter queue of `queue`, when a task has failed."""
+    options = {"attempt": attempt, "dead_letter": {name: value for name, value in told.items() if value is not None}}
+    return Message(queue_name=queue, actor_name=actor, args=(subject,), kwargs={}, options=options)
+
+
+def is_dead_letter(message: Message[Any]) -> bool:
+    """Whether a message wakes nobody."""
+    return "dead_letter" in message.options
+
+
+def exchange(message: Message[Any]) -> str:
+    """Where a message is published."""
+    return topology.DEAD_LETTER_EXCHANGE if is_dead_letter(message) else ""
 
 
 def headers(message: Message[Any]) -> dict[str, Any]:
@@ -65,6 +55,8 @@ def headers(message: Message[Any]) -> dict[str, Any]:
         "task_id": message.args[0],
         "stage": message.actor_name,
         "attempt": message.options.get("attempt", 1),
+        "tasks": len(message.options.get("tasks", message.args)),
+        **message.options.get("dead_letter", {}),
     }
 
 
@@ -84,18 +76,16 @@ def understood(body: bytes, queue: str) -> Message[Any]:
         UUID(*message.args)
     except (TypeError, ValueError, AttributeError):
         raise NotUnderstood("`args` is not one id") from None
-    _check_form(message.asdict(), LONGEST_PIPELINE)
+    _check_form(message.asdict())
     return message
 
 
-def _check_form(fields: Any, left: int) -> None:
-    """Look through a message and those that it carries for what the worker's threads would stumble over."""
-    if not isinstance(fields, dict) or not left:
-        raise NotUnderstood("`pipe_target` is no message")
+def _check_form(fields: dict[str, Any]) -> None:
+    """Look through a message for what the worker's threads would stumble over."""
     for name in ("queue_name", "actor_name", "message_id"):
         if not isinstance(fields.get(name), str):
             raise NotUnderstood(f"`{name}` is no text")
-    if fields["queue_name"] not in QUEUES:
+    if fields["queue_name"] not in topology.QUEUES:
         raise NotUnderstood("it names a queue that is none of this service's")
     options = fields.get("options")
     if not isinstance(options, dict) or fields.get("kwargs") != {}:
@@ -105,5 +95,3 @@ def _check_form(fields: Any, left: int) -> None:
     limit = options.get("time_limit", 1)
     if isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0:
         raise NotUnderstood("`time_limit` is no time")
-    if options.get("pipe_target") is not None:
-        _check_form(options["pipe_target"], left - 1)

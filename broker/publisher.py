@@ -16,7 +16,7 @@ from pika.channel import Channel
 
 from broker import topology
 from broker.connecting import AWAY, named, process_name, why
-from broker.messages import headers
+from broker.messages import exchange, headers
 
 log = structlog.get_logger(__name__)
 
@@ -168,7 +168,7 @@ class Publisher:
             batch.unconfirmed = len(batch.messages)
             for message in batch.messages:
                 channel.basic_publish(
-                    exchange="",
+                    exchange=exchange(message),
                     routing_key=message.queue_name,
                     body=message.encode(),
                     properties=pika.BasicProperties(

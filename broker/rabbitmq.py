@@ -17,7 +17,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from broker import topology
 from broker.connecting import named, process_name, why
-from broker.consumer import Ahead, RabbitConsumer
+from broker.consumer import RabbitConsumer, Threads
 from broker.publisher import Publisher, Unpublished
 
 #: Seconds an actor's forward waits for its confirm; after that the dispatch repairs.
@@ -31,7 +31,7 @@ class RabbitBroker(RabbitmqBroker):
       urls: the members of the cluster, tried in order.
       queue_type: `classic` or `quorum`.
       middleware: the worker's list; a process that only publishes needs none.
-      ahead: how far the worker works ahead of its threads.
+      threads: of the worker that consumes.
       kind: of this process, which names its connections.
     """
 
@@ -40,13 +40,13 @@ class RabbitBroker(RabbitmqBroker):
         urls: list[str],
         queue_type: str,
         middleware: list[Middleware] | None = None,
-        ahead: Ahead | None = None,
+        threads: Threads | None = None,
         *,
         kind: str = "",
     ) -> None:
         super().__init__(url=urls, middleware=middleware or [])
         self.queue_type = queue_type
-        self._ahead = ahead
+        self._threads = threads
         self._kind = kind
         self.publisher = Publisher(urls, queue_type, kind)
 
@@ -83,7 +83,7 @@ class RabbitBroker(RabbitmqBroker):
             queue_name,
             prefetch,
             timeout,
-            self._ahead,
+            self._threads,
             name=process_name(self._kind),
             queue_type=self.queue_type,
         )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,8 @@ from sqlalchemy import Engine, TextClause, event, text
 from models.base import new_id
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+#: A parameter as SQLAlchemy's text() writes it; a cast, `::`, is none.
+_NAMED = re.compile(r"(?<![:\w]):(\w+)(?!:)")
 
 # Behind a pooler, who is told to clients as the server is none of its processes, and the next transaction may run in
 # another: what one has prepared, another does not know. The plan is to be the same whatever the parameters are: where
@@ -54,6 +58,33 @@ def prepared(sql: str) -> TextClause:
     must be clear from where it stands; a CAST makes it so.
     """
     return text(sql).execution_options(prepared=True)
+
+
+def run(connection: Connection, statement: TextClause, values: Mapping[str, Any]) -> list[Any]:
+    """Run a statement without SQLAlchemy's part in it, which for short ones is most of the time that they take.
+
+    Returns:
+      its rows, as tuples with names; none where it returns none.
+
+    Raises:
+      psycopg2.Error: as psycopg2 says it.
+    """
+    sql = _of_psycopg2(statement.text)
+    if statement.get_execution_options().get("prepared"):
+        sql = connection.prepare(sql)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.named() if cursor.description else []
+
+
+@lru_cache(maxsize=1000)
+def _of_psycopg2(sql: str) -> str:
+    return _NAMED.sub(r"%(\1)s", sql.replace("%", "%%"))
+
+
+@lru_cache(maxsize=1000)
+def _row(names: tuple[str, ...]) -> Any:
+    return namedtuple("Row", names, rename=True)
 
 
 def use_prepared(engine: Engine) -> None:
@@ -147,7 +178,8 @@ class Connection(psycopg2.extensions.connection):
             name = f"prepared_{len(self._known)}"
             with self.cursor() as cursor:
                 cursor.execute(f"PREPARE {name} AS {body}")
-            known = self._known[statement] = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in names)})"
+            given = f" ({', '.join(f'%({each})s' for each in names)})" if names else ""
+            known = self._known[statement] = f"EXECUTE {name}{given}"
         return known
 
     def _commit_with_mark(self) -> None:
@@ -207,6 +239,11 @@ class Cursor(psycopg2.extensions.cursor):
         self._begin()
         with _without_values():
             super().copy_expert(sql, file, size)
+
+    def named(self) -> list[Any]:
+        """The rows of the last statement, as tuples with names."""
+        make = _row(tuple(column.name for column in self.description))._make
+        return [make(row) for row in self.fetchall()]
 
     def _begin(self) -> None:
         if self.connection.is_to_begin:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import psycopg2
+from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
@@ -148,7 +149,7 @@ class NotCommitted(psycopg2.OperationalError):
 
 
 @contextmanager
-def write(*, patience: float = PATIENCE) -> Iterator[Session]:
+def writing(*, patience: float = PATIENCE) -> Iterator[SqlConnection]:
     """A transaction of which it is known what became: where the answer to its COMMIT is lost, PostgreSQL is asked.
 
     Parameters:
@@ -159,16 +160,24 @@ def write(*, patience: float = PATIENCE) -> Iterator[Session]:
     """
     committing = False
     try:
-        with _told(), Session(engine(), expire_on_commit=False) as session, session.begin():
-            yield session
-            connection: Any = session.connection().connection.driver_connection
-            connection.mark()
+        with _told(), engine().connect() as opened, opened.begin():
+            yield opened
+            driver: Any = opened.connection.driver_connection
+            driver.mark()
             committing = True
     except OperationalError as error:
         if not committing or not isinstance(error.orig, AnswerLost):
             raise
         if not _is_committed(error, error.orig, patience):
             raise OperationalError("COMMIT", None, NotCommitted("the connection was lost before the COMMIT")) from error
+
+
+@contextmanager
+def write(*, patience: float = PATIENCE) -> Iterator[Session]:
+    """The same as a session."""
+    with writing(patience=patience) as opened, Session(opened, expire_on_commit=False) as session:
+        yield session
+        session.flush()
 
 
 def _is_committed(error: OperationalError, lost: AnswerLost, patience: float) -> bool:

@@ -39,9 +39,7 @@ WAITED = "waited + CASE WHEN shards > 0 THEN 0 ELSE greatest(0, extract(epoch FR
 #: What `worked` is when an attempt ends without its stage.
 WORKED = "worked + coalesce(greatest(0, extract(epoch FROM {until} - claimed_at)), 0)"
 #: What a task becomes that goes back to the dispatch: ready from now on, and its attempt worked until a moment.
-REQUEUED = (
-    f"worked = {WORKED}, due_at = now(), worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0"
-)
+REQUEUED = f"worked = {WORKED}, due_at = now(), worker_id = NULL, claimed_at = NULL"
 
 
 class Task(Base):
@@ -78,10 +76,8 @@ class Task(Base):
     due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     """When a waiting task becomes ready; since when a ready one is."""
     published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """When a message for the present stage was last sent; NULL: the dispatch has it still to send."""
     publications: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    """How many were sent since the last one that arrived; what RabbitMQ refused does not count."""
-
+    """These two are of the release before, which may run beside this one during a deploy; a later one drops them."""
     attempt: Mapped[int] = mapped_column(Integer, server_default="0")
     """Claims so far, over all stages. Together with `worker_id` it fences off whoever was given up for dead."""
     stage_attempts: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -127,21 +123,7 @@ class Task(Base):
         Index(None, "kb_id", "status", "task_type", "id"),
         Index(None, "status", "task_type", "id"),
         Index(None, "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
-        Index(
-            "ix_tasks_unpublished",
-            "queue",
-            "priority",
-            text(KB),
-            "id",
-            postgresql_where=text(f"published_at IS NULL AND {READY}"),
-        ),
-        Index(
-            "ix_tasks_published",
-            "queue",
-            "priority",
-            text(KB),
-            postgresql_where=text(f"published_at IS NOT NULL AND {READY}"),
-        ),
+        Index("ix_tasks_ready", "queue", "priority", text(KB), "id", postgresql_where=text(READY)),
         Index("ix_tasks_waiting", "due_at", postgresql_where=text("status = 'waiting'")),
         Index(
             "ix_tasks_waiting_for",
@@ -160,5 +142,5 @@ class Task(Base):
             "subject",
             postgresql_where=text("subject IS NOT NULL AND status IN ('waiting', 'queued', 'processing')"),
         ),
-        Index("ix_tasks_claimed", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
+        Index("ix_tasks_held", "queue", text(KB), postgresql_where=text("worker_id IS NOT NULL")),
     )

@@ -43,8 +43,7 @@ class Backlog:
 
 _WAITING = text(
     f"""
-    SELECT (SELECT count(*) FROM (SELECT FROM tasks WHERE published_at IS NULL AND {READY} LIMIT :most) AS ready)
-        + (SELECT count(*) FROM (SELECT FROM tasks WHERE published_at IS NOT NULL AND {READY} LIMIT :most) AS sent)
+    SELECT (SELECT count(*) FROM (SELECT FROM tasks WHERE {READY} LIMIT :most) AS ready)
         + (SELECT count(*) FROM (SELECT FROM tasks WHERE status = 'waiting' LIMIT :most) AS deferred)
     """
 )

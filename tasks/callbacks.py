@@ -13,14 +13,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 import metrics
-from broker.messages import Step, wake_up
+from broker.messages import wake_up
 from broker.topology import PRIORITIES
 from models import Callback, Task, database
 from models.base import new_id, rfc3339
 from settings import settings
 from tasks import pausing
 from tasks.bounds import excess_of_metadata
-from tasks.unit import Unit, broker
+from tasks.unit import Unit
 
 #: Seconds to wait after each failed attempt: the schedule of the Standard Webhooks specification, 3 days in all.
 SCHEDULE = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -34,7 +34,8 @@ LOST_AFTER = timedelta(seconds=60)
 #: Attempts that the log of a callback shows.
 LOGGED = 20
 
-STEP = Step("callback", "callback")
+#: Of its actor, and of the actor's queue.
+QUEUE = "callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
             Callback.id.in_(callback_ids),
             Callback.status == "pending",
             Callback.due_at <= func.now(),
-            ~pausing.is_paused(STEP.queue),
+            ~pausing.is_paused(QUEUE),
         )
         .values(attempts=Callback.attempts + 1, due_at=func.now() + TAKEN_FOR, published_at=func.now())
         .returning(Callback.id, Callback.url, Callback.body, Callback.attempts)
@@ -154,7 +155,7 @@ def publish_due(unit: Unit, limit: int = 500) -> int:
             Callback.status == "pending",
             Callback.due_at <= func.now(),
             func.coalesce(Callback.published_at < func.now() - LOST_AFTER, True),
-            ~pausing.is_paused(STEP.queue),
+            ~pausing.is_paused(QUEUE),
         )
         .order_by(Callback.due_at)
         .limit(limit)
@@ -213,12 +214,12 @@ def _publish(unit: Unit, pending: Sequence[tuple[UUID, int]]) -> None:
     ids = [callback_id for callback_id, _ in pending]
     messages = [
         wake_up(
-            str(callback_id),
-            [STEP],
+            [str(callback_id)],
+            QUEUE,
+            QUEUE,
             priority=PRIORITIES["normal"],
             attempt=attempts + 1,
             time_limit=DELIVERY_SECONDS * 4,
-            broker=broker(),
         )
         for callback_id, attempts in pending
     ]

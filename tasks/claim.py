@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from tasks.dispatch import Queues
 from tasks.submission import Member
 
 #: What tells claims apart: the task, the shard's index or None for a whole stage, the attempt.
@@ -105,3 +106,30 @@ class Advance:
     members: Sequence[Member] = ()
     ends: bool = False
     overtakes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a thread hands in between two pieces of work: what is done, and a wish for more.
+
+    Parameters:
+      wanted: None: the thread takes no more.
+      woken: it was idle until a message came: where more waits, others are to be woken as well.
+    """
+
+    done: Sequence[Advance] = ()
+    wanted: Queues | None = None
+    woken: bool = False
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came of a turn.
+
+    Parameters:
+      over: for each stage that was done what `tasks.work.advance` says.
+      claims: what the thread is to run next.
+    """
+
+    over: list[bool | Claim]
+    claims: list[Claim] = field(default_factory=list)

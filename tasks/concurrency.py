@@ -37,9 +37,9 @@ def is_short() -> bool:
 
 
 def hand_on(unit: Unit) -> None:
-    """Where places are short, publish what waits for those that this transaction frees."""
+    """Where places are short, wake a worker for those that this transaction frees."""
     if _short:
-        dispatch.refill(unit, dispatch.queues())
+        dispatch.announce(unit, dispatch.queues())
 
 
 _RUNNING = text(

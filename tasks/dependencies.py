@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from models.base import new_id
 from models.connection import prepared
 from tasks.lifecycle import OPEN, Status, sources, target
+from tasks.unit import Unit
 
 
 class Depending(Protocol):
@@ -47,7 +47,7 @@ class Orphan:
     cause_status: str
 
 
-def unknown(session: Session, submissions: Sequence[Depending]) -> dict[int, list[UUID]]:
+def unknown(unit: Unit, submissions: Sequence[Depending]) -> dict[int, list[UUID]]:
     """Of these submissions those that depend on tasks which neither exist nor come with them.
 
     Returns:
@@ -56,7 +56,7 @@ def unknown(session: Session, submissions: Sequence[Depending]) -> dict[int, lis
     asked = {each for submission in submissions for each in submission.depends_on}
     if not asked:
         return {}
-    stored = {row.id for row in session.execute(_STATUSES, {"ids": sorted(asked)})}
+    stored = {row.id for row in unit.execute(_STATUSES, {"ids": sorted(asked)})}
     found: dict[int, list[UUID]] = {}
     while True:
         coming = {each.task_id for position, each in enumerate(submissions) if position not in found}
@@ -71,7 +71,7 @@ def unknown(session: Session, submissions: Sequence[Depending]) -> dict[int, lis
         found |= more
 
 
-def watch(session: Session, rows: Sequence[dict[str, Any]]) -> list[Orphan]:
+def watch(unit: Unit, rows: Sequence[dict[str, Any]]) -> list[Orphan]:
     """Set `waiting_for` of rows that are about to run: what they depend on and has not ended.
 
     The rows that are depended on stay as they are until this transaction ends, so none can end unseen.
@@ -80,7 +80,7 @@ def watch(session: Session, rows: Sequence[dict[str, Any]]) -> list[Orphan]:
       those that cannot run, because something they depend on has ended already without completing.
     """
     asked = sorted({each for row in rows for each in row["depends_on"]})
-    statuses = {row.id: row.status for row in session.execute(_STATUSES, {"ids": asked})} if asked else {}
+    statuses = {row.id: row.status for row in unit.execute(_STATUSES, {"ids": asked})} if asked else {}
     statuses |= {row["id"]: str(Status.QUEUED) for row in rows}
     orphans = []
     for row in rows:
@@ -100,7 +100,7 @@ def _cause(statuses: Mapping[UUID, str]) -> UUID | None:
     return next((each for each, status in statuses.items() if status in failed), None)
 
 
-def release(session: Session, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orphan]]:
+def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orphan]]:
     """Tell those that wait for these tasks that they have ended.
 
     Parameters:
@@ -111,7 +111,7 @@ def release(session: Session, ended: Mapping[UUID, str]) -> tuple[set[str], list
     """
     if not ended:
         return set(), []
-    rows = session.execute(
+    rows = unit.execute(
         _RELEASE,
         {
             "ids": list(ended),
@@ -120,7 +120,7 @@ def release(session: Session, ended: Mapping[UUID, str]) -> tuple[set[str], list
             "sources": list(sources("wake")),
             "target": target("wake"),
         },
-    ).all()
+    )
     ready = {row.queue for row in rows if row.status == target("wake")}
     return ready, [Orphan(row.id, row.stage, row.cause, ended[row.cause]) for row in rows if row.cause]
 

@@ -1,344 +1,281 @@
-"""What is published when: a short window of wake-ups for each queue and priority, refilled as they are claimed.
+"""What runs next. PostgreSQL decides it; a message in RabbitMQ only wakes a worker that has nothing to do.
 
-Knowledge bases share a window by max-min fairness (Bertsekas and Gallager, Data Networks, 6.5.2): the next place goes
-to the KB that has the fewest, among equals to the one whose oldest task is the oldest. So none starves, and the
-backlog of one costs another no more than KB_WINDOW tasks. No priority starves either: what others kept in RabbitMQ for
-AGEING goes before them, once in ONE_IN claims.
+A worker's thread that is woken, or that has ended its work, asks for the next: of the highest priority, what was begun
+before what was not, and round robin between knowledge bases, of which the one that runs the fewest goes first. So none
+starves, and the backlog of one costs another no more than its turn. No priority starves either: once in ONE_IN, what
+has waited for AGEING goes before the more urgent, one priority after the other.
+
+Losing a message costs time only: the clock finds a queue in which tasks wait and no message does.
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
-import structlog
-from dramatiq import Message
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from broker.topology import PRIORITIES
-from models import database
 from models.connection import prepared
 from models.task import KB, READY
 from tasks.lifecycle import sources, target
-from tasks.types import all_stages, known
+from tasks.types import all_stages, all_types, stages_left
 from tasks.unit import Unit
-from tasks.wake_up import message_for
+from tasks.wake_up import MOST_MESSAGES
 
-log = structlog.get_logger(__name__)
-
-#: Wake-ups of one queue and priority that may be published and not yet claimed. RabbitMQ's queues stay this
-#: short, so that order is decided here; long enough that workers never wait for a refill.
-WINDOW = 400
-#: Of these, at most so many of one KB. RabbitMQ's queues are first in, first out: this is what a KB's only document
-#: can find before it.
-KB_WINDOW = 32
-#: KBs that one refill looks at; where more wait, the next refill goes on behind them.
-KBS_AT_ONCE = 200
-#: A wake-up that nobody took for so long, since higher priorities came before it, is sent again above all of them.
+#: Messages that a woken thread publishes while more waits: with two, as many threads as there are wake within moments.
+WAKES = 2
+#: Tasks of one queue and priority that wait while a new one needs no message: everybody is at work.
+BUSY = 100
+#: KBs that one look walks through; the next goes on behind the last that was served.
+KBS_AT_ONCE = 50
+#: What has waited so long goes before higher priorities, once in ONE_IN looks.
 AGEING = timedelta(seconds=60)
-#: How many claims of a queue there are for one such wake-up at least: those that are urgent stay the most.
 ONE_IN = 10
-#: Seconds between two looks of a process for such wake-ups.
-LOOK_EVERY = 1.0
+#: Seconds that tasks may wait in a queue without a message before the clock publishes one.
+LOST_AFTER = timedelta(seconds=2)
+#: Above each of these the lowest priority is looked for in turn, when what has waited for long goes first.
+FLOORS = (-1, *sorted(PRIORITIES.values())[:-2])
+#: The share of a thread that a task takes is counted in whole numbers.
+WHOLE = 1_000_000
 
 
 def queues() -> tuple[str, ...]:
-    """Every queue that a task can wait in."""
-    return tuple(sorted({stage.queue for stage in all_stages().values()}))
+    """Every queue that a task can wait in; those of last stages first, so that what was begun ends."""
+    left: dict[str, int] = {}
+    for stage in all_stages().values():
+        left[stage.queue] = min(left.get(stage.queue, 99), stages_left(stage.name))
+    return tuple(sorted(left, key=lambda queue: (left[queue], queue)))
 
 
-class Room:
-    """Places that new tasks may take at once: none for a KB of which older tasks still wait.
+class Candidate(NamedTuple):
+    """A task that may run, in its order; `picked`: it is among those that were asked for."""
 
-    Parameters:
-      wanted: queue, priority and KB of each new task; at least one.
-    """
-
-    at: datetime
-    """PostgreSQL's time."""
-
-    def __init__(self, unit: Unit, wanted: Iterable[tuple[str, int, str | None]]) -> None:
-        places = sorted({(queue, priority, kb_id or "") for queue, priority, kb_id in wanted})
-        rows = unit.session.execute(
-            _ROOM,
-            {
-                "queues": [queue for queue, _, _ in places],
-                "priorities": [priority for _, priority, _ in places],
-                "kbs": [kb for _, _, kb in places],
-                "window": WINDOW,
-                "kb_window": KB_WINDOW,
-                "known": known(),
-            },
-        ).all()
-        self.at = rows[0].at
-        self._of_kb: dict[tuple[str, int, str], int] = {(row.queue, row.priority, row.kb): row.kb_room for row in rows}
-        self._of_queue: dict[tuple[str, int], int] = {(row.queue, row.priority): row.room for row in rows}
-
-    def take(self, queue: str, priority: int, kb_id: str | None) -> bool:
-        """Whether a task may be published at once; if so, its place is taken."""
-        place, share = (queue, priority), (queue, priority, kb_id or "")
-        fits = self._of_queue[place] > 0 and self._of_kb[share] > 0
-        self._of_queue[place] -= fits
-        self._of_kb[share] -= fits
-        return fits
+    id: UUID
+    task_type: str
+    stage: str
+    queue: str
+    kb: str
+    priority: int
+    attempt: int
+    timeout: float
+    share: int
+    place: int
+    picked: bool
 
 
-#: The KB behind which the next refill of a queue goes on, where more wait than one refill looks at.
-_resume_after: dict[str, str] = {}
-
-
-def refill(unit: Unit, queues: Iterable[str], any_waits: bool | None = None) -> int:
-    """Publish tasks that wait, by priority and fairly between KBs, as far as the windows of these queues have room.
+@dataclass
+class Queues:
+    """The queues that a worker takes work from, and where it goes on.
 
     Parameters:
-      any_waits: whether there are such tasks, where that is known.
-
-    Returns:
-      how many will be published after the commit.
+      names: in the order in which they are served.
     """
-    wanted = sorted(set(queues))
-    # While workers keep up nothing waits, and to ask costs a fifteenth of what follows.
-    if any_waits is None:
-        any_waits = unit.session.execute(_ANY_WAITS, {"queues": wanted, "known": known()}).scalar_one()
-    if not any_waits:
-        for queue in wanted:
-            _resume_after.pop(queue, None)
-        return 0
-    rows = unit.session.execute(
-        _REFILL,
+
+    names: Sequence[str]
+    after: dict[str, str] = field(default_factory=dict)
+    """The KB that was served last in each."""
+    widths: dict[str, int] = field(default_factory=dict)
+    """Tasks that one thread is to take of a stage at once, where that was learnt."""
+    looks: int = 0
+    """So many were made; one in ONE_IN begins with what has waited for long."""
+
+
+def next_tasks(unit: Unit, wanted: Queues, threads: int, most: int | None) -> list[Candidate]:
+    """What so many threads are to run next, and a few of those that come behind it.
+
+    Parameters:
+      most: tasks that may be picked; None: as many as fit.
+    """
+    wanted.looks += 1
+    rows: list[Candidate] = []
+    if wanted.looks % ONE_IN == 0:
+        for floor in dict.fromkeys((FLOORS[wanted.looks // ONE_IN % len(FLOORS)], FLOORS[0])):
+            if not any(row.picked for row in rows):
+                rows = _look(unit, _LOWEST, wanted, threads, most, floor)
+    if not any(row.picked for row in rows):
+        rows = _look(unit, _HIGHEST, wanted, threads, most)
+    for row in sorted((row for row in rows if row.picked), key=lambda row: row.place):
+        wanted.after[row.queue] = row.kb
+    return rows
+
+
+def _look(
+    unit: Unit, statement: Any, wanted: Queues, threads: int, most: int | None, floor: int = -1
+) -> list[Candidate]:
+    shares: dict[str, int] = {}
+    widest: dict[str, int] = {}
+    for kind in all_types().values():
+        for stage in kind.stages:
+            width = min(stage.bundle, wanted.widths.get(stage.name, 1)) if most is None else 1
+            shares[f"{kind.name} {stage.name}"] = WHOLE // width
+            widest[stage.queue] = max(widest.get(stage.queue, 1), width)
+    rows = unit.execute(
+        statement,
         {
-            "queues": wanted,
-            "after": [_resume_after.get(queue, "") for queue in wanted],
-            "window": WINDOW,
-            "kb_window": KB_WINDOW,
+            "queues": list(wanted.names),
+            "after": [wanted.after.get(queue, "") for queue in wanted.names],
+            "widest": [widest.get(queue, 1) for queue in wanted.names],
+            "known": list(shares),
+            "shares": list(shares.values()),
+            "threads": threads,
+            "most": most if most is not None else threads * max(widest.values()),
             "kbs_at_once": KBS_AT_ONCE,
-            "known": known(),
+            "wakes": WAKES,
+            "ageing": AGEING,
+            "floor": floor,
         },
-    ).all()
-    for queue in wanted:
-        _resume_after.pop(queue, None)
-    _resume_after.update({row.queue: row.resume_after for row in rows})
-    publish(unit, sorted(rows, key=lambda row: row.rank))
-    return len(rows)
+    )
+    return [Candidate(*row) for row in rows]
 
 
-#: Claims of each queue since this process last looked for what has aged, and when that was.
-_claims: Counter[str] = Counter()
-_looked_at = -LOOK_EVERY
-
-
-def age(unit: Unit, claimed: Iterable[str]) -> int:
-    """Send again, above all others, what higher priorities have kept waiting for long.
-
-    Parameters:
-      claimed: the queue of each claim of this unit.
+def announce(unit: Unit, queues: Iterable[str]) -> int:
+    """Wake workers for what is ready in these queues.
 
     Returns:
-      how many will be published after the commit.
+      how many tasks the messages name.
     """
-    global _looked_at
-    _claims.update(claimed)
-    places = {queue: count // ONE_IN for queue, count in _claims.items() if count >= ONE_IN}
-    if not places or time.monotonic() - _looked_at < LOOK_EVERY:
-        return 0
-    _looked_at = time.monotonic()
-    for queue in places:
-        del _claims[queue]
-    rows = unit.session.execute(
-        _AGED,
-        {
-            "queues": list(places),
-            "places": list(places.values()),
-            "after": AGEING,
-            "highest": max(PRIORITIES.values()),
-            "known": known(),
-        },
-    ).all()
-    publish(unit, rows)
+    rows = unit.execute(_READY, {"queues": sorted(set(queues)), "limit": MOST_MESSAGES})
+    unit.ready(rows)
     return len(rows)
 
 
 def wake(unit: Unit) -> int:
     """Make ready what was put off until now."""
-    result = unit.session.execute(_WAKE, {"sources": list(sources("wake")), "target": target("wake")})
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    rows = unit.execute(_WAKE, {"sources": list(sources("wake")), "target": target("wake")})
+    if rows:
+        announce(unit, {row.queue for row in rows})
+    return len(rows)
 
 
-def publish(unit: Unit, rows: Iterable[Any]) -> None:
-    """Publish wake-ups after the commit; what RabbitMQ does not take goes back to the dispatch.
+def find_lost(unit: Unit, ready: dict[str, int]) -> int:
+    """Wake a worker for each queue in which tasks wait and of which RabbitMQ holds no message.
 
     Parameters:
-      rows: tasks with their id, task_type, stage, priority, attempt and timeout.
+      ready: messages of each queue that RabbitMQ holds ready for a worker.
+
+    Returns:
+      how many queues there were.
     """
-    tasks = list(rows)
-    if not tasks:
-        return
-    messages: list[Message[Any]] = [
-        message_for(row.id, row.task_type, row.stage, priority=row.priority, attempt=row.attempt, timeout=row.timeout)
-        for row in tasks
-    ]
-    expected = [(row.id, row.attempt) for row in tasks]
-    unit.publish(messages, lambda: _give_back(expected))
+    empty = [queue for queue, count in ready.items() if count == 0]
+    rows = unit.execute(_LOST, {"queues": empty, "after": LOST_AFTER})
+    unit.ready(rows)
+    return len(rows)
 
 
-def _give_back(expected: list[tuple[UUID, int]]) -> None:
-    """Note that nothing was published for these tasks, unless a worker has claimed them since."""
-    try:
-        with database.transaction() as session:
-            session.execute(
-                _GIVE_BACK,
-                {"ids": [each for each, _ in expected], "attempts": [attempt for _, attempt in expected]},
-            )
-    except DBAPIError as error:
-        # Both servers are away. The clock finds the tasks published but in no queue.
-        log.warning("not_given_back", tasks=len(expected), reason=database.reason(error))
-
-
-#: Whether this release knows a task's type and stage; a later one may run beside it. PostgreSQL takes it for a coin's
-#: toss: were it taken for rare, every other index would seem better than the one that is in the right order.
+#: What this release knows. More of a type or stage is left to the release that has it.
 KNOWN = "coalesce(task_type || ' ' || stage = ANY(CAST(:known AS text[])), false)"
 
-#: Places of a KB: without one, as many as the window has.
-_SHARE = "CASE WHEN {kb} = '' THEN :window ELSE :kb_window END"
+#: What may be run: what a later release knows, or has expired, hides nothing that stands behind it.
+_RUNS = f"{READY} AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > now()) AND {KNOWN}"
 
-_ROOM = prepared(
-    f"""
-    SELECT wanted.*, now() AS at, :window - (
-        SELECT count(*) FROM (
-            SELECT FROM tasks
-            WHERE queue = wanted.queue AND priority = wanted.priority AND published_at IS NOT NULL AND {READY}
-            LIMIT :window
-        ) AS published
-    ) AS room, CASE
-        WHEN EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = wanted.queue) THEN 0
-        WHEN EXISTS (
-            SELECT FROM tasks
-            WHERE queue = wanted.queue AND priority = wanted.priority AND {KB} = wanted.kb
-                AND published_at IS NULL AND {READY} AND {KNOWN}
-        ) THEN 0
-        ELSE {_SHARE.format(kb="wanted.kb")} - (
-            SELECT count(*) FROM (
-                SELECT FROM tasks
-                WHERE queue = wanted.queue AND priority = wanted.priority AND {KB} = wanted.kb
-                    AND published_at IS NOT NULL AND {READY}
-                LIMIT {_SHARE.format(kb="wanted.kb")}
-            ) AS published
-        )
-    END AS kb_room
-    FROM unnest(
-        CAST(:queues AS text[]), CAST(:priorities AS smallint[]), CAST(:kbs AS text[])
-    ) AS wanted(queue, priority, kb)
-    """
-)
+_NOT_PAUSED = "NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = {queue})"
 
-#: Whether anything of `:queues` waits to be published.
-ANY_WAITS = f"""
-    EXISTS (
-        SELECT FROM unnest(CAST(:queues AS text[])) AS wanted(queue) CROSS JOIN LATERAL (
-            SELECT FROM tasks WHERE queue = wanted.queue AND published_at IS NULL AND {READY} AND {KNOWN}
-            ORDER BY queue, priority, {KB} LIMIT 1
-        ) AS waiting
-    )
-"""
-_ANY_WAITS = prepared(f"SELECT {ANY_WAITS}")
-
-#: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait. Where only
-#: the first row is asked for, the order keeps PostgreSQL on that index when most of the table's rows would do.
-_REFILL = prepared(
-    f"""
+#: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait, and begins
+#: again at its first KB behind its last. Where only the first row is asked for, the order keeps PostgreSQL on that
+#: index when most of the table's rows would do.
+_NEXT = """
     WITH RECURSIVE level AS MATERIALIZED (
-        SELECT wanted.queue, wanted.after, level.priority, :window - (
-            SELECT count(*) FROM (
-                SELECT FROM tasks
-                WHERE queue = wanted.queue AND priority = level.priority AND published_at IS NOT NULL AND {READY}
-                LIMIT :window
-            ) AS published
-        ) AS room
-        FROM unnest(CAST(:queues AS text[]), CAST(:after AS text[])) AS wanted(queue, after)
-        CROSS JOIN (VALUES (9), (6), (4), (1)) AS level(priority)
+        SELECT asked.*, first.priority
+        FROM unnest(
+            CAST(:queues AS text[]), CAST(:after AS text[]), CAST(:widest AS integer[])
+        ) WITH ORDINALITY AS asked(queue, after, widest, turn)
         CROSS JOIN LATERAL (
-            SELECT FROM tasks
-            WHERE queue = wanted.queue AND priority = level.priority AND published_at IS NULL AND {READY} AND {KNOWN}
-            ORDER BY queue, priority, {KB} LIMIT 1
-        ) AS waiting
-        WHERE NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = wanted.queue)
-    ), kbs(queue, priority, place, kb) AS (
-        SELECT level.queue, level.priority, 1, first.kb
-        FROM level CROSS JOIN LATERAL (
-            SELECT {KB} AS kb FROM tasks
-            WHERE queue = level.queue AND priority = level.priority AND {KB} >= level.after
-                AND published_at IS NULL AND {READY} AND {KNOWN}
-            ORDER BY queue, priority, {KB} LIMIT 1
+            SELECT priority FROM tasks WHERE queue = asked.queue {above} AND {runs}
+            ORDER BY queue {way}, priority {way}, {kb} {way}, id {way} LIMIT 1
         ) AS first
-        WHERE level.room > 0
+        WHERE {not_paused}
+    ), kbs(queue, priority, turn, widest, place, kb, start) AS (
+        SELECT level.queue, level.priority, level.turn, level.widest, 1, first.kb, first.kb
+        FROM level CROSS JOIN LATERAL (
+            SELECT coalesce((
+                SELECT {kb} FROM tasks
+                WHERE queue = level.queue AND priority = level.priority AND {kb} > level.after AND {runs}
+                ORDER BY queue, priority, {kb} LIMIT 1
+            ), (
+                SELECT {kb} FROM tasks WHERE queue = level.queue AND priority = level.priority AND {runs}
+                ORDER BY queue, priority, {kb} LIMIT 1
+            )) AS kb
+        ) AS first
+        WHERE level.priority = (SELECT {best}(priority) FROM level)
         UNION ALL
-        SELECT kbs.queue, kbs.priority, kbs.place + 1, next.kb
+        SELECT kbs.queue, kbs.priority, kbs.turn, kbs.widest, kbs.place + 1, next.kb, kbs.start
         FROM kbs CROSS JOIN LATERAL (
-            SELECT {KB} AS kb FROM tasks
-            WHERE queue = kbs.queue AND priority = kbs.priority AND {KB} > kbs.kb
-                AND published_at IS NULL AND {READY} AND {KNOWN}
-            ORDER BY queue, priority, {KB} LIMIT 1
+            SELECT coalesce((
+                SELECT {kb} FROM tasks
+                WHERE queue = kbs.queue AND priority = kbs.priority AND {kb} > kbs.kb AND {runs}
+                ORDER BY queue, priority, {kb} LIMIT 1
+            ), (
+                SELECT {kb} FROM tasks WHERE queue = kbs.queue AND priority = kbs.priority AND {runs}
+                ORDER BY queue, priority, {kb} LIMIT 1
+            )) AS kb
         ) AS next
-        WHERE kbs.place < :kbs_at_once
-    ), share AS MATERIALIZED (
-        SELECT kbs.*, {_SHARE.format(kb="kbs.kb")} AS places, (
-            SELECT count(*) FROM (
-                SELECT FROM tasks
-                WHERE queue = kbs.queue AND priority = kbs.priority AND {KB} = kbs.kb
-                    AND published_at IS NOT NULL AND {READY}
-                LIMIT {_SHARE.format(kb="kbs.kb")}
-            ) AS published
-        ) AS taken
-        FROM kbs
-    ), ranked AS (
-        SELECT next.id, share.queue, share.priority, row_number() OVER (
-            PARTITION BY share.queue, share.priority ORDER BY share.taken + next.turn, next.id) AS rank
-        FROM share JOIN level USING (queue, priority) CROSS JOIN LATERAL (
-            SELECT id, row_number() OVER (ORDER BY id) AS turn FROM (
-                SELECT id FROM tasks
-                WHERE queue = share.queue AND priority = share.priority AND {KB} = share.kb
-                    AND published_at IS NULL AND {READY} AND {KNOWN}
-                ORDER BY id
-                LIMIT greatest(0, least(level.room, share.places - share.taken))
-            ) AS oldest
-        ) AS next
-    ), resume AS MATERIALIZED (
-        SELECT queue, CASE WHEN max(place) < :kbs_at_once THEN '' ELSE max(kb) END AS after FROM kbs GROUP BY queue
-    ), picked AS MATERIALIZED (
-        -- num_nulls and not IS NULL: to each of these rows PostgreSQL could otherwise walk through all that wait.
-        SELECT own.id, ranked.rank
-        FROM ranked JOIN level ON
-            level.queue = ranked.queue AND level.priority = ranked.priority AND ranked.rank <= level.room
-        CROSS JOIN LATERAL (
-            SELECT t.id FROM tasks AS t
-            WHERE t.id = ranked.id AND num_nulls(published_at) = 1 AND {READY}
+        WHERE kbs.place < :kbs_at_once AND next.kb <> kbs.start
+    ), width AS MATERIALIZED (
+        SELECT queue, count(*) AS kbs FROM kbs GROUP BY queue
+    ), candidate AS (
+        SELECT oldest.*, kbs.queue, kbs.kb, kbs.priority, kbs.place, kbs.turn,
+            CASE WHEN kbs.widest > 1 THEN 0 ELSE (
+                SELECT count(*) FROM tasks WHERE queue = kbs.queue AND {kb} = kbs.kb AND worker_id IS NOT NULL
+            ) END + row_number() OVER (PARTITION BY kbs.queue, kbs.place ORDER BY oldest.id) AS fair
+        FROM kbs JOIN width ON width.queue = kbs.queue CROSS JOIN LATERAL (
+            SELECT id, task_type, stage, attempt, timeout,
+                (CAST(:shares AS integer[]))[array_position(CAST(:known AS text[]), task_type || ' ' || stage)] AS share
+            FROM tasks
+            WHERE queue = kbs.queue AND priority = kbs.priority AND {kb} = kbs.kb AND {runs} {only}
+            ORDER BY id LIMIT CAST(:threads AS integer) * kbs.widest / width.kbs + CAST(:wakes AS integer)
+        ) AS oldest
+    ), ranked AS MATERIALIZED (
+        SELECT candidate.*, row_number() OVER (ORDER BY turn, fair, place, id) AS rank,
+            sum(share) OVER (ORDER BY turn, fair, place, id ROWS UNBOUNDED PRECEDING) - share
+                < CAST(:threads AS bigint) * {whole} AS fits
+        FROM candidate
+    ), own AS MATERIALIZED (
+        -- As many as fit. What another worker is claiming in this moment is left to it, and the next ones are taken.
+        SELECT free.id FROM (SELECT id FROM ranked ORDER BY rank) AS given CROSS JOIN LATERAL (
+            -- num_nulls and not IS NULL: to each of these rows PostgreSQL could otherwise walk through all that wait.
+            SELECT t.id FROM tasks AS t WHERE t.id = given.id AND num_nulls(t.worker_id) = 1
+                AND t.status IN ('queued', 'processing')
             FOR UPDATE SKIP LOCKED
-        ) AS own
+        ) AS free
+        LIMIT (SELECT least(count(*), CAST(:most AS integer)) FROM ranked WHERE fits)
     )
-    UPDATE tasks AS t SET published_at = now(), publications = publications + 1
-    FROM picked WHERE t.id = picked.id
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, picked.rank,
-        (SELECT after FROM resume WHERE resume.queue = t.queue) AS resume_after
-    """
+    SELECT ranked.id, task_type, stage, queue, kb, priority, attempt, timeout, share, place::integer,
+        own.id IS NOT NULL AS picked
+    FROM ranked LEFT JOIN own ON own.id = ranked.id ORDER BY rank
+"""
+
+
+def _next(way: str, best: str, above: str = "", only: str = "") -> Any:
+    values = {
+        "runs": _RUNS,
+        "kb": KB,
+        "not_paused": _NOT_PAUSED.format(queue="asked.queue"),
+        "whole": WHOLE,
+    }
+    return prepared(_NEXT.format(way=way, best=best, above=above, only=only, **values))
+
+
+_HIGHEST = _next("DESC", "max")
+_LOWEST = _next(
+    "ASC",
+    "min",
+    above="AND priority > CAST(:floor AS integer)",
+    only="AND due_at < now() - CAST(:ageing AS interval)",
 )
 
-#: The row keeps its priority; only the new message has another. The old one is let go by the claim that comes second.
-_AGED = text(
+_COLUMNS = "id, task_type, stage, queue, priority, attempt, timeout"
+
+_READY = prepared(
     f"""
-    UPDATE tasks AS t SET published_at = now()
-    FROM unnest(CAST(:queues AS text[]), CAST(:places AS integer[])) AS owed(queue, places) CROSS JOIN LATERAL (
-        SELECT id FROM tasks
-        WHERE queue = owed.queue AND priority < :highest AND {READY}
-            AND published_at < now() - CAST(:after AS interval) AND {KNOWN}
-        ORDER BY published_at LIMIT owed.places FOR UPDATE SKIP LOCKED
-    ) AS oldest
-    WHERE t.id = oldest.id
-    RETURNING t.id, t.task_type, t.stage, :highest AS priority, t.attempt, t.timeout
+    SELECT next.* FROM unnest(CAST(:queues AS text[])) AS asked(queue) CROSS JOIN LATERAL (
+        SELECT {_COLUMNS} FROM tasks WHERE queue = asked.queue AND {READY}
+        ORDER BY queue DESC, priority DESC, {KB} DESC, id DESC LIMIT :limit
+    ) AS next
+    WHERE {_NOT_PAUSED.format(queue="asked.queue")}
     """
 )
 
@@ -350,18 +287,17 @@ _WAKE = text(
         WHERE status = ANY(CAST(:sources AS text[])) AND status = 'waiting' AND waiting_for = '{}' AND due_at <= now()
         ORDER BY due_at LIMIT 5000 FOR UPDATE SKIP LOCKED
     )
+    RETURNING queue
     """
 )
 
-_GIVE_BACK = text(
+_LOST = text(
     f"""
-    UPDATE tasks AS t SET published_at = NULL, publications = greatest(publications - 1, 0)
-    FROM (
-        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS expected(id, attempt)
-        JOIN tasks AS own
-            ON own.id = expected.id AND own.attempt = expected.attempt AND {READY.replace("worker_id", "own.worker_id")}
-        ORDER BY own.id FOR UPDATE OF own
-    ) AS unclaimed
-    WHERE t.id = unclaimed.id
+    SELECT next.* FROM unnest(CAST(:queues AS text[])) AS asked(queue) CROSS JOIN LATERAL (
+        SELECT {_COLUMNS} FROM tasks
+        WHERE queue = asked.queue AND {READY} AND due_at < now() - CAST(:after AS interval)
+        ORDER BY queue DESC, priority DESC, {KB} DESC, id DESC LIMIT 1
+    ) AS next
+    WHERE {_NOT_PAUSED.format(queue="asked.queue")}
     """
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from dramatiq import Message
 from sqlalchemy import text
 
 import metrics
@@ -18,6 +19,7 @@ from tasks import callbacks, dependencies, dispatch, shard_repair
 from tasks.dependencies import Orphan
 from tasks.lifecycle import Status, sources, target
 from tasks.unit import Unit
+from tasks.wake_up import dead_letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,34 +105,43 @@ def _orphan_end(orphan: Orphan) -> End:
 def _end(unit: Unit, transition: str, ends: Sequence[End]) -> set[UUID]:
     """End tasks, and those that cannot run without them; wake those that waited for them."""
     rows = _write(unit, transition, ends)
-    ready, orphans = dependencies.release(unit.session, {row.id: row.status for row in rows})
+    ready, orphans = dependencies.release(unit, {row.id: row.status for row in rows})
     while orphans:
         gone = _write(unit, "orphan", [_orphan_end(each) for each in orphans])
-        more, orphans = dependencies.release(unit.session, {row.id: row.status for row in gone})
+        more, orphans = dependencies.release(unit, {row.id: row.status for row in gone})
         ready |= more
     if ready:
-        dispatch.refill(unit, ready)
+        dispatch.announce(unit, ready)
     return {row.id for row in rows}
 
 
 def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     if not ends:
         return []
-    rows = unit.session.execute(
+    rows = unit.execute(
         _END,
         {
             "ends": json_of([_fields(each) for each in ends]),
             "sources": list(sources(transition)),
             "target": target(transition),
         },
-    ).all()
+    )
     for row in rows:
         _count(unit, row)
+    if transition == "fail":
+        unit.publish([_dead_letter(row) for row in rows])
     if divided := [row.id for row in rows if row.shards]:
         shard_repair.release(unit, divided)
     _count_down_batches(unit, rows)
     callbacks.owe_for_tasks(unit, rows)
     return rows
+
+
+def _dead_letter(row: Any) -> Message[Any]:
+    document_id = str(row.document_id) if row.document_id is not None else None
+    return dead_letter(
+        row.id, row.stage, row.queue, row.attempt, code=row.error["code"], kb_id=row.kb_id, document_id=document_id
+    )
 
 
 def _fields(end: End) -> dict[str, Any]:
@@ -161,7 +172,7 @@ def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
     ended = Counter(row.batch_id for row in rows if row.batch_id is not None)
     # In the order of their ids, so that two transactions never wait for each other.
     for batch_id, count in sorted(ended.items()):
-        batch = unit.session.execute(_COUNT_DOWN, {"id": batch_id, "count": count}).one()
+        (batch,) = unit.execute(_COUNT_DOWN, {"id": batch_id, "count": count})
         if batch.pending == 0:
             callbacks.owe_for_batch(unit, batch_id, batch.run, batch.callback_url)
 
@@ -182,7 +193,7 @@ _END = prepared(
                 'seconds', t.worked + coalesce(extract(epoch FROM now() - held.begun_at), 0)) END,
             result = held.result,
             error = held.error,
-            worker_id = NULL, claimed_at = NULL, published_at = NULL, waiting_for = '{{}}', shards = 0
+            worker_id = NULL, claimed_at = NULL, waiting_for = '{{}}', shards = 0
         FROM (
             -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
             SELECT found.*, given.units, given.result, given.error
@@ -201,7 +212,7 @@ _END = prepared(
         ) AS held
         WHERE t.id = held.id
         RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url,
-            t.metadata, t.result, t.error, t.retries, t.run, held.shards,
+            t.metadata, t.result, t.error, t.retries, t.run, t.queue, t.attempt, held.shards,
             t.payload->'document_id' AS document_id,
             extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
             extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds
@@ -232,7 +243,7 @@ _OVERTAKEN = text(
     """
 )
 
-_COUNT_DOWN = text(
+_COUNT_DOWN = prepared(
     """
     UPDATE batches SET
         pending = pending - :count,

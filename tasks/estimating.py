@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
@@ -174,7 +175,8 @@ def estimates(session: Session, tasks: Sequence[Task]) -> dict[UUID, datetime]:
                 continue
             ahead = backlog.ahead(task, positions[task.id]) - backlog.idle + 1
             seconds += rates.wait(ahead, task.due_at, now) if ahead > 0 else 0.0
-        found[task.id] = now + timedelta(seconds=seconds)
+        with suppress(OverflowError):  # beyond the year 9999, see `models.connection.LATEST`, there is nothing to say
+            found[task.id] = now + timedelta(seconds=seconds)
     return found
 
 
@@ -298,17 +300,10 @@ _SAMPLE = text(
     """
 )
 
-#: Either half has an index of its own, which holds open tasks only.
 _WAITING = text(
     f"""
-    SELECT queue, priority, kb, sum(tasks)::integer AS tasks FROM (
-        SELECT queue, priority, {KB} AS kb, count(*) AS tasks
-        FROM tasks WHERE published_at IS NULL AND {READY} GROUP BY queue, priority, {KB}
-        UNION ALL
-        SELECT queue, priority, {KB}, count(*)
-        FROM tasks WHERE published_at IS NOT NULL AND {READY} GROUP BY queue, priority, {KB}
-    ) AS half
-    GROUP BY queue, priority, kb
+    SELECT queue, priority, {KB} AS kb, count(*)::integer AS tasks
+    FROM tasks WHERE {READY} GROUP BY queue, priority, {KB}
     """
 )
 
@@ -325,11 +320,7 @@ _IN_FRONT = f"queue = asked.queue AND priority = asked.priority AND {KB} = asked
 _EARLIER = text(
     f"""
     SELECT asked.queue, asked.priority, asked.kb, (
-        SELECT count(*) FROM (
-            SELECT FROM tasks WHERE published_at IS NULL AND {_IN_FRONT} LIMIT :limit
-        ) AS half
-    ) + (
-        SELECT count(*) FROM tasks WHERE published_at IS NOT NULL AND {_IN_FRONT}
+        SELECT count(*) FROM (SELECT FROM tasks WHERE {_IN_FRONT} LIMIT :limit) AS before
     ) AS earlier
     FROM unnest(
         CAST(:queues AS text[]), CAST(:priorities AS smallint[]), CAST(:kbs AS text[]), CAST(:ids AS uuid[])

@@ -20,7 +20,7 @@ from tasks.claim import Claim
 from tasks.ending import End, error_fields
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
-from tasks.types import Stage, task_type
+from tasks.types import Stage, all_stages, task_type
 from tasks.unit import Unit
 
 #: Deaths of a process that a task alone can have caused, in one stage, before it is given up.
@@ -143,7 +143,7 @@ def _go_back(unit: Unit, claim: Claim, stage: Stage) -> bool:
     if row is None:
         return False
     shard_repair.forget(unit.session, [claim.task_id])
-    dispatch.refill(unit, [stage.queue])
+    dispatch.announce(unit, [stage.queue])
     return True
 
 
@@ -160,7 +160,7 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
         },
     )
     back = {row.id for row in rows} | shards.hand_back(unit, [each for each in claims if each.shard])
-    concurrency.hand_on(unit)
+    dispatch.announce(unit, {all_stages()[each.stage].queue for each in claims})
     return [(each.key if each.shard else each.task_id) in back for each in claims]
 
 
@@ -176,7 +176,10 @@ def hand_back_all(unit: Unit) -> int:
         ),
         {"worker": process_id(), "target": target("requeue")},
     )
-    return len(rows.all()) + shard_repair.hand_back_all(unit)
+    given_back = len(rows.all()) + shard_repair.hand_back_all(unit)
+    if given_back:
+        dispatch.announce(unit, dispatch.queues())
+    return given_back
 
 
 def died(unit: Unit, worker: UUID) -> int:
@@ -201,6 +204,7 @@ def died(unit: Unit, worker: UUID) -> int:
         for task_id, stage in lost.items()
     ]
     ending.fail(unit, ends)
+    dispatch.announce(unit, dispatch.queues())
     return len(rows) + len(parts)
 
 
@@ -208,9 +212,8 @@ _PUT_OFF = text(
     f"""
     UPDATE tasks SET
         status = :target, due_at = now() + :delay, worked = {WORKED.format(until="now()")},
-        worker_id = NULL, claimed_at = NULL, published_at = NULL,
-        publications = 0, retries = retries + 1, errors = errors + 1 - :crashed, crashes = crashes + :crashed,
-        error = CAST(:error AS jsonb)
+        worker_id = NULL, claimed_at = NULL, retries = retries + 1,
+        errors = errors + 1 - :crashed, crashes = crashes + :crashed, error = CAST(:error AS jsonb)
     WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
     RETURNING id
     """
@@ -224,7 +227,7 @@ _GO_BACK = text(
             SELECT coalesce(jsonb_agg(each), '[]') FROM jsonb_array_elements(stages) AS each
             WHERE each->>'name' = ANY(CAST(:before AS text[]))
         ),
-        due_at = now(), worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0,
+        due_at = now(), worker_id = NULL, claimed_at = NULL,
         stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, stage_started_at = NULL, waited = 0,
         worked = 0, units = 0, units_done = 0, shards = 0
     WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models import database, trouble
+from tasks.tallies import KEPT, Tallies
 from tasks.unit import Unit, unit_of_work
 
 #: An operation on many items at once: gives one result for each, in their order. An exception among the
@@ -46,6 +48,7 @@ class GroupCommit:
     def __init__(self, name: str, patience: float) -> None:
         self._name = name
         self._patience = patience
+        self._tallies = Tallies(KEPT)
         self._waiting: list[_Entry] = []
         self._wanted = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -72,7 +75,8 @@ class GroupCommit:
         return self.put(operation, item).result()
 
     def settle(self, seconds: float) -> None:
-        """Wait until what was handed in before is committed, or `seconds` are over."""
+        """Wait until what was handed in before, and what was counted, is committed, or `seconds` are over."""
+        self._tallies.hasten()
         with suppress(TimeoutError):
             self.put(lambda unit, items: items, None).result(timeout=seconds)
 
@@ -87,12 +91,28 @@ class GroupCommit:
     def _run(self) -> None:
         while True:
             with self._wanted:
-                while not self._waiting and not self._closed:
-                    self._wanted.wait()
-                if not self._waiting:
-                    return
+                while not self._waiting and not self._closed and not self._tallies.is_due():
+                    self._wanted.wait(self._tallies.seconds_left())
+                if not self._waiting and self._closed:
+                    self._tallies.hasten()
                 entries, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-            self._commit(entries)
+            if entries:
+                self._commit(entries)
+            elif self._tallies.is_due():
+                self._write_tallies()
+            else:
+                return
+
+    def _write_tallies(self) -> None:
+        """Write what was counted where no commit has taken it along."""
+        try:
+            with unit_of_work(patience=0, tallies=self._tallies):
+                pass
+        except (DBAPIError, PoolTimeout):
+            # It goes with a later commit; a process that ends while PostgreSQL is away leaves it behind.
+            if self._closed:
+                self._tallies.become(Tallies())
+            self._tallies.put_off()
 
     def _commit(self, entries: list[_Entry]) -> None:
         """One transaction for all; where one entry spoils it, one for each."""
@@ -117,8 +137,8 @@ class GroupCommit:
         tries = 0
         while True:
             try:
-                return _execute(entries, self._patience)
-            except DBAPIError as error:
+                return _execute(entries, self._patience, self._tallies)
+            except (DBAPIError, PoolTimeout) as error:
                 waited = time.monotonic() - entries[0].since
                 if database.is_answer_lost(error) or not _is_away(error) or waited > self._patience:
                     raise
@@ -126,13 +146,13 @@ class GroupCommit:
                 tries += 1
 
 
-def _execute(entries: list[_Entry], patience: float) -> list[Any]:
+def _execute(entries: list[_Entry], patience: float, tallies: Tallies) -> list[Any]:
     """Run each operation once, on all its items, in the order in which operations first occur."""
     operations: dict[Operation, list[int]] = {}
     for position, entry in enumerate(entries):
         operations.setdefault(entry.operation, []).append(position)
     results: list[Any] = [None] * len(entries)
-    with unit_of_work(patience=patience) as unit:
+    with unit_of_work(patience=patience, tallies=tallies) as unit:
         for operation, positions in operations.items():
             given = operation(unit, [entries[position].item for position in positions])
             for position, result in zip(positions, given, strict=True):
@@ -143,11 +163,16 @@ def _execute(entries: list[_Entry], patience: float) -> list[Any]:
 def _is_of_all(error: Exception) -> bool:
     """Whether the server or a lock is at fault, which each alone would meet again, one after the other."""
     if not isinstance(error, DBAPIError):
-        return False
+        return isinstance(error, PoolTimeout)
     code = trouble.code_of(error) or ""
     return code == trouble.LOCK_TIMEOUT or (_is_away(error) and not code.startswith("40"))
 
 
-def _is_away(error: DBAPIError) -> bool:
-    """Whether the connection is at fault, or a deadlock that a second try resolves; not the statement."""
+def _is_away(error: DBAPIError | PoolTimeout) -> bool:
+    """Whether the connection is at fault, or a deadlock that a second try resolves; not the statement.
+
+    So it is where no connection of the pool becomes free, as while a table is locked.
+    """
+    if isinstance(error, PoolTimeout):
+        return True
     return database.is_away(error) or str(getattr(error.orig, "pgcode", None)).startswith("40")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, delete, exists, select, text
+from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models import PausedQueue
-from models.task import READY
 from tasks import dispatch
 from tasks.unit import Unit
 
@@ -28,10 +27,6 @@ def pause(unit: Unit, queue: str) -> None:
 
 
 def resume(unit: Unit, queue: str) -> None:
-    """Take a pause back. The wake-ups that came meanwhile were let go, so all that is ready is published anew."""
+    """Take a pause back, and wake workers for what waited."""
     unit.session.execute(delete(PausedQueue).where(PausedQueue.queue == queue))
-    unit.session.execute(_REPUBLISH, {"queue": queue})
-    dispatch.refill(unit, [queue])
-
-
-_REPUBLISH = text(f"UPDATE tasks SET published_at = NULL WHERE queue = :queue AND published_at IS NOT NULL AND {READY}")
+    dispatch.announce(unit, [queue])

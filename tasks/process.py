@@ -5,9 +5,16 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import sys
+import threading
 from uuid import UUID
 
+import structlog
+
 from models.base import new_id
+from settings import settings
+
+log = structlog.get_logger(__name__)
 
 #: New objects after which Python looks for garbage in circles: after its own 700, it would many times a second.
 NEW_OBJECTS = 20_000
@@ -32,6 +39,23 @@ def adopt(identity: UUID) -> None:
 def process_name() -> str:
     """Host and process, for people."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+#: The part of SHUTDOWN_TIMEOUT after which a process that was told to stop ends, whatever still hangs in it.
+LAST = 0.85
+
+
+def end_in_time() -> None:
+    """End this process before SHUTDOWN_TIMEOUT is over, if it has not ended by itself; called when it is to stop."""
+
+    def end() -> None:
+        log.warning("ended_at_once", reason="something did not end within SHUTDOWN_TIMEOUT")
+        sys.stdout.flush()
+        os._exit(1)
+
+    late = threading.Timer(settings().shutdown_timeout * LAST, end)
+    late.daemon = True
+    late.start()
 
 
 def settle() -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import text
-
-from models.task import READY
 from tasks import callbacks, dispatch, presence
 from tasks.unit import Unit
 
@@ -18,13 +15,7 @@ def resume(unit: Unit) -> int:
       how many tasks were held by a process that died.
     """
     requeued = presence.sweep(unit, lease=timedelta(0))
-    unit.session.execute(_FORGET_WAKE_UPS)
-    dispatch.refill(unit, dispatch.queues())
+    dispatch.announce(unit, dispatch.queues())
     callbacks.take_back(unit)
     callbacks.publish_due(unit)
     return requeued
-
-
-_FORGET_WAKE_UPS = text(
-    f"UPDATE tasks SET published_at = NULL, publications = 0 WHERE published_at IS NOT NULL AND {READY}"
-)

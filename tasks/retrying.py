@@ -71,7 +71,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
         answer.refused[row["id"]] = "a later deletion or submission of its document overtook it; submit it again"
     rows = [row for row in rows if row["id"] not in answer.refused]
     # Whoever depends on one that cannot run again cannot either.
-    while orphans := dependencies.watch(unit.session, rows):
+    while orphans := dependencies.watch(unit, rows):
         for orphan in orphans:
             answer.refused[orphan.task_id] = f"it depends on task {orphan.cause}, which is {orphan.cause_status}"
         rows = [row for row in rows if row["id"] not in answer.refused]
@@ -81,7 +81,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
         if anew := [each["id"] for each in again if not each["resumes"]]:
             shard_repair.forget(unit.session, anew)
         _reopen_batches(unit, rows)
-        dispatch.refill(unit, {row["queue"] for row in rows})
+        dispatch.announce(unit, {row["queue"] for row in rows})
     answer.task_ids = [row["id"] for row in rows]
     return answer
 
@@ -131,7 +131,7 @@ _RETRY = text(
             SELECT coalesce(jsonb_agg(each) FILTER (WHERE each->>'status' = 'completed'), '[]')
             FROM jsonb_array_elements(stages) AS each
         ) ELSE '[]' END,
-        due_at = now(), published_at = NULL, publications = 0, run_at = NULL, expires_at = NULL,
+        due_at = now(), run_at = NULL, expires_at = NULL,
         stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, returns = 0, stage_started_at = NULL, waited = 0,
         worked = 0, units = 0, units_done = 0, finished_at = NULL, result = NULL, error = NULL
     WHERE id = :id

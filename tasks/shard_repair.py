@@ -50,7 +50,7 @@ def offer(unit: Unit) -> int:
     """Offer what has become free: put off until now, or left by a worker. Returns how many tasks are ready again."""
     rows = unit.session.execute(_REOFFER, {"nobody": TAKEN}).all()
     if rows:
-        dispatch.refill(unit, {row.queue for row in rows})
+        dispatch.announce(unit, {row.queue for row in rows})
     return len(rows)
 
 
@@ -85,7 +85,7 @@ _RELEASE = text("UPDATE shards SET worker_id = NULL, claimed_at = NULL WHERE tas
 
 _REOFFER = text(
     f"""
-    UPDATE tasks SET worker_id = NULL, published_at = NULL, publications = 0
+    UPDATE tasks SET worker_id = NULL
     WHERE id IN (
         SELECT t.id FROM tasks AS t WHERE t.worker_id = :nobody AND ({HAS_FREE} OR NOT {HAS_UNFINISHED})
         ORDER BY t.id FOR UPDATE OF t SKIP LOCKED

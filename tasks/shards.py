@@ -53,7 +53,7 @@ def divide(unit: Unit, divided: Sequence[Advance]) -> None:
             )
         queue = unit.session.execute(_DIVIDE, stage | _states("divide")).scalar_one()
         _total(unit, [each.claim])
-        dispatch.refill(unit, [queue])
+        dispatch.announce(unit, [queue])
 
 
 def take(unit: Unit, claims: Sequence[Claim]) -> list[Claim]:
@@ -66,7 +66,8 @@ def take(unit: Unit, claims: Sequence[Claim]) -> list[Claim]:
     rows = unit.session.execute(_TAKE, {"ids": ids, "worker": process_id()}).all()
     taken = {row.task_id: row for row in rows}
     unfinished = {row.id for row in unit.session.execute(_UNFINISHED, {"ids": ids})}
-    unit.session.execute(_GIVE_ON, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN})
+    offered = unit.execute(_GIVE_ON, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN})
+    unit.ready(row for row in offered if row.is_ready)
     joins = [replace(each, joins=True) for each in claims if each.task_id not in unfinished]
     return [_of_shard(each, taken[each.task_id]) for each in claims if each.task_id in taken] + joins
 
@@ -232,7 +233,7 @@ _DIVIDE = text(
     """
     UPDATE tasks SET
         status = :target, shards = (SELECT count(*) FROM shards WHERE task_id = :id AND stage = :stage),
-        worker_id = NULL, claimed_at = NULL, published_at = NULL, publications = 0
+        worker_id = NULL, claimed_at = NULL
     WHERE id = :id AND status = ANY(CAST(:sources AS text[]))
     RETURNING queue
     """
@@ -259,9 +260,10 @@ _GIVE_ON = text(
     f"""
     UPDATE tasks AS t SET
         worker_id = CASE WHEN {HAS_FREE} THEN NULL ELSE CAST(:nobody AS uuid) END,
-        claimed_at = NULL, published_at = NULL, publications = 0, stage_attempts = greatest(t.stage_attempts - 1, (
+        claimed_at = NULL, stage_attempts = greatest(t.stage_attempts - 1, (
             SELECT 1 + max(errors + crashes + deaths) FROM shards WHERE task_id = t.id AND stage = t.stage))
     WHERE t.id = ANY(CAST(:ids AS uuid[])) AND t.worker_id = :worker
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, t.worker_id IS NULL AS is_ready
     """
 )
 
@@ -277,7 +279,7 @@ _FINISH = text(
 _JOIN = text(
     """
     UPDATE tasks SET
-        status = :target, worker_id = :worker, claimed_at = now(), attempt = attempt + 1, published_at = NULL
+        status = :target, worker_id = :worker, claimed_at = now(), attempt = attempt + 1
     WHERE id = ANY(CAST(:ids AS uuid[])) AND (worker_id IS NULL OR worker_id = :nobody)
         AND status = ANY(CAST(:sources AS text[]))
     RETURNING id, attempt, errors, crashes, deaths

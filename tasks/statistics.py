@@ -95,7 +95,7 @@ def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, A
                 "oldest_age_seconds": round(row.oldest, 3) if row and row.oldest else 0,
                 "worker_threads": snapshot.threads(name),
                 "ready": held.ready if held else None,
-                "unacked": max(0, row.published - held.ready) + row.running if row and held else 0 if held else None,
+                "unacked": (row.running if row else 0) if held else None,
                 "dead_lettered": held.dead_lettered if held else None,
                 "consumers": held.consumers if held else None,
             }
@@ -206,7 +206,6 @@ _QUEUES = text(
     f"""
     SELECT queue,
         count(*) FILTER (WHERE {READY}) AS ready,
-        count(*) FILTER (WHERE {READY} AND published_at IS NOT NULL) AS published,
         count(*) FILTER (WHERE status = 'waiting') AS delayed,
         count(*) FILTER (WHERE worker_id <> '{TAKEN}') + coalesce(sum(
             (SELECT count(*) FROM shards WHERE task_id = tasks.id AND shards.worker_id IS NOT NULL)

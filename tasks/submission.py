@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from broker.topology import PRIORITIES
 from models import Batch, Task
 from models.base import json_of, new_id
 from models.connection import prepared
+from models.task import KB, READY
 from settings import settings, without_credentials
 from tasks import dependencies, dispatch, ending, idempotency
 from tasks.bounds import excess_of_metadata, excess_of_payload, obstacle
@@ -255,13 +255,13 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
 
 
 def _accept(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
-    unknown = dependencies.unknown(unit.session, submissions)
+    unknown = dependencies.unknown(unit, submissions)
     accepted = iter(_insert(unit, [each for n, each in enumerate(submissions) if n not in unknown], None))
     return [Unknown(unknown[n]) if n in unknown else next(accepted) for n in range(len(submissions))]
 
 
 def _accept_batch(unit: Unit, batch: NewBatch) -> AcceptedBatch:
-    unknown = dependencies.unknown(unit.session, batch.submissions)
+    unknown = dependencies.unknown(unit, batch.submissions)
     submissions = [each for n, each in enumerate(batch.submissions) if n not in unknown]
     if not submissions or (unknown and batch.atomic):
         refused = [Refused(unknown=unknown.get(n, [])) for n in range(len(batch.submissions))]
@@ -275,35 +275,33 @@ def _accept_batch(unit: Unit, batch: NewBatch) -> AcceptedBatch:
 
 
 def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None) -> list[Accepted]:
+    """Write tasks, and wake workers for those that are ready."""
     rows = [_row(each, batch_id) for each in submissions]
-    if rows:
-        _write(unit, rows)
+    if not rows:
+        return []
+    orphans = dependencies.watch(unit, rows)
+    written = {row.id: row for row in unit.execute(_INSERT, _values(rows))}
+    unit.ready(row for row in written.values() if row.status == Status.QUEUED and not row.is_busy)
+    ending.orphan(unit, orphans)
     return [
-        Accepted(
+        Accepted.model_construct(
             task_id=row["id"],
-            status=row["status"],
+            status=written[row["id"]].status,
             task_type=row["task_type"],
             kb_id=row["kb_id"],
-            created_at=row["created_at"],
+            created_at=written[row["id"]].created_at,
         )
         for row in rows
     ]
 
 
-def _write(unit: Unit, rows: list[dict[str, Any]]) -> None:
-    """Insert tasks, and publish those that are ready as far as there is room."""
-    orphans = dependencies.watch(unit.session, rows)
-    room = dispatch.Room(unit, ((row["queue"], row["priority"], row["kb_id"]) for row in rows))
-    now = room.at
-    for row in rows:
-        row |= {"created_at": now, "due_at": max(row["run_at"] or now, now)}
-        deferred = row["waiting_for"] or row["due_at"] > now
-        row["status"] = target("defer" if deferred else "submit")
-        fits = row["status"] == Status.QUEUED and room.take(row["queue"], row["priority"], row["kb_id"])
-        row |= {"published_at": now if fits else None, "publications": int(fits)}
-    unit.session.execute(_INSERT, {"rows": json_of(rows)})
-    dispatch.publish(unit, [SimpleNamespace(**row, attempt=0) for row in rows if row["published_at"]])
-    ending.orphan(unit, orphans)
+def _values(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "rows": json_of(rows),
+        "ready": target("submit"),
+        "deferred": target("defer"),
+        "busy": dispatch.BUSY,
+    }
 
 
 def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
@@ -332,15 +330,27 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
     }
 
 
-_COLUMNS = (
+_GIVEN = (
     "id, task_type, kb_id, subject, batch_id, priority, payload, metadata, has_metadata, callback_url, retry_limit, "
-    "timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for, created_at, due_at, "
-    "status, published_at, publications"
+    "timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for"
 )
 
+#: Where many tasks wait already, everybody is at work, and no message is needed.
 _INSERT = prepared(
     f"""
-    INSERT INTO tasks ({_COLUMNS})
-    SELECT {_COLUMNS} FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json))
+    WITH written AS (
+        INSERT INTO tasks ({_GIVEN}, due_at, status)
+        SELECT {_GIVEN}, greatest(run_at, now()),
+            CASE WHEN waiting_for = '{{}}' AND coalesce(run_at <= now(), true)
+                THEN CAST(:ready AS text) ELSE CAST(:deferred AS text) END
+        FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json))
+        RETURNING id, task_type, kb_id, stage, queue, priority, attempt, timeout, status, created_at
+    ), busy AS MATERIALIZED (
+        SELECT queue, priority FROM (SELECT DISTINCT queue, priority FROM written) AS wanted WHERE EXISTS (
+            SELECT FROM tasks WHERE queue = wanted.queue AND priority = wanted.priority AND {READY}
+            ORDER BY queue, priority, {KB} OFFSET :busy LIMIT 1
+        )
+    )
+    SELECT written.*, (queue, priority) IN (SELECT queue, priority FROM busy) AS is_busy FROM written
     """
 )

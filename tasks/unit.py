@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Protocol
+from uuid import UUID
 
+import psycopg2
 from dramatiq import Message
+from sqlalchemy import Connection, TextClause
 from sqlalchemy.orm import Session
 
 import metrics
 from logs import Outage
 from models import database
 from models.base import json_of
-from models.connection import prepared
+from models.connection import prepared, run
 from tasks.process import process_id
+from tasks.tallies import Tallies
+from tasks.wake_up import messages_for
 
 #: Messages that RabbitMQ does not take; their rows are durable, and the dispatch publishes them later.
 UNPUBLISHED = Outage("unpublished")
@@ -49,52 +53,85 @@ def broker() -> Any:
 
 
 class Unit:
-    """A transaction in progress: its session, the metrics it changes, the messages it owes."""
+    """A transaction in progress: what it writes, the metrics it changes, the messages it owes.
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    Parameters:
+      connection: on which the transaction is open.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._raw: Any = connection.connection.driver_connection
+        self._session: Session | None = None
         self._messages: list[Message[Any]] = []
-        self._tallies: dict[tuple[str, str], tuple[int, float, list[int]]] = {}
+        self._ready: dict[UUID, Any] = {}
+        self.tallies = Tallies()
         self._unpublished: list[Callable[[], None]] = []
 
-    def publish(self, messages: list[Message[Any]], otherwise: Callable[[], None]) -> None:
+    @property
+    def session(self) -> Session:
+        """SQLAlchemy's way to write in this transaction, for what is not done for each task."""
+        if self._session is None:
+            self._session = Session(self._connection, expire_on_commit=False)
+        return self._session
+
+    def execute(self, statement: TextClause, values: Mapping[str, Any] | None = None) -> list[Any]:
+        """Run a statement of text on psycopg2 itself: several times as fast as a session.
+
+        Returns:
+          its rows, as tuples with names.
+
+        Raises:
+          sqlalchemy.exc.DBAPIError: as a session does.
+        """
+        if self._session is not None:
+            self._session.flush()
+        try:
+            return run(self._raw, statement, values or {})
+        except psycopg2.Error as error:
+            # What SQLAlchemy makes of an error: whether the connection is lost, and which of its own it is.
+            self._connection._handle_dbapi_exception(error, statement.text, None, None, None)
+            raise
+
+    def ready(self, rows: Iterable[Any]) -> None:
+        """Note tasks that this transaction makes ready: a worker is woken for them after the commit.
+
+        Parameters:
+          rows: with their id, task_type, stage, queue, priority, attempt and timeout.
+        """
+        self._ready.update((row.id, row) for row in rows)
+
+    def claimed(self, task_ids: Iterable[UUID]) -> None:
+        """Note tasks that this transaction claims itself: nobody need be woken for them."""
+        for task_id in task_ids:
+            self._ready.pop(task_id, None)
+
+    def publish(self, messages: list[Message[Any]], otherwise: Callable[[], None] | None = None) -> None:
         """Publish after the commit; `otherwise` is called if RabbitMQ does not take them."""
         self._messages.extend(messages)
-        self._unpublished.append(otherwise)
+        if otherwise is not None:
+            self._unpublished.append(otherwise)
 
     def count(self, metric: metrics.Metric, *labels: str, by: int = 1) -> None:
-        """Raise a counter, in this transaction's commit."""
-        key = (metric.name, "|".join(labels))
-        count, total, buckets = self._tallies.get(key, (0, 0.0, []))
-        self._tallies[key] = (count + by, total, buckets)
+        """Raise a counter, if this transaction is committed."""
+        self.tallies.count(metric, labels, by)
 
     def observe(self, metric: metrics.Metric, *labels: str, value: float) -> None:
-        """Add an observation to a histogram, in this transaction's commit."""
-        key = (metric.name, "|".join(labels))
-        count, total, buckets = self._tallies.get(key) or (0, 0.0, [0] * (len(metrics.BUCKETS) + 1))
-        buckets[bisect_left(metrics.BUCKETS, value)] += 1
-        self._tallies[key] = (count + 1, total + value, buckets)
+        """Add an observation to a histogram, if this transaction is committed."""
+        self.tallies.observe(metric, labels, value)
 
-    def write_tallies(self) -> None:
-        """Add what was counted to this process's rows; the order of the keys keeps processes from deadlocks."""
-        if not self._tallies:
-            return
-        tallies = sorted(self._tallies.items())
-        self.session.execute(
-            _ADD_TALLIES,
-            {
-                "worker": process_id(),
-                "tallies": json_of(
-                    [
-                        {"metric": metric, "labels": labels, "count": count, "sum": total, "buckets": buckets}
-                        for (metric, labels), (count, total, buckets) in tallies
-                    ]
-                ),
-            },
-        )
+    def write_tallies(self, tallies: Tallies) -> None:
+        """Add what was counted to this process's rows."""
+        self.execute(_ADD_TALLIES, {"worker": process_id(), "tallies": json_of(tallies.rows())})
+
+    def flush(self) -> None:
+        """Before the commit: write what the session still holds."""
+        if self._session is not None:
+            self._session.flush()
 
     def leave(self) -> None:
         """After the commit: publish without waiting for the confirms."""
+        self._messages.extend(messages_for(self._ready.values()))
         if not self._messages:
             return
         # An idle worker takes what comes first: the highest priority, however the rows came.
@@ -133,14 +170,20 @@ _ADD_TALLIES = prepared(
 
 
 @contextmanager
-def unit_of_work(*, patience: float = database.PATIENCE) -> Iterator[Unit]:
-    """One transaction that counts and publishes. Rolls back, and publishes nothing, on any error.
+def unit_of_work(*, patience: float = database.PATIENCE, tallies: Tallies | None = None) -> Iterator[Unit]:
+    """One transaction that counts and publishes. Rolls back, and publishes and counts nothing, on any error.
 
     Parameters:
-      patience: see `models.database.write`.
+      patience: see `models.database.writing`.
+      tallies: where to keep what it counts, and to write from once that is due; None: it is written at once.
     """
-    with database.write(patience=patience) as session:
-        unit = Unit(session)
+    kept = Tallies() if tallies is None else tallies
+    with database.writing(patience=patience) as connection:
+        unit = Unit(connection)
         yield unit
-        unit.write_tallies()
+        unit.flush()
+        counted = kept.plus(unit.tallies)
+        if writes := counted.is_due():
+            unit.write_tallies(counted)
+    kept.become(Tallies() if writes else counted)
     unit.leave()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from uuid import UUID
-
 import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.task import PARTS, READY
+from models.task import PARTS
 from tasks.lifecycle import OPEN
 from tasks.types import all_types
 from tasks.unit import Unit
@@ -44,20 +41,4 @@ def look(unit: Unit) -> None:
         say(name)
 
 
-def give_back(unit: Unit, task_ids: Sequence[UUID]) -> int:
-    """Note that the wake-ups of these tasks came to a process that can do nothing with them. Returns how many."""
-    return int(unit.session.execute(_GIVE_BACK, {"ids": list(task_ids)}).rowcount)  # type: ignore[attr-defined]
-
-
 _OPEN_TYPES = text(PARTS.format(of_kb=""))
-
-_GIVE_BACK = text(
-    f"""
-    UPDATE tasks SET published_at = NULL, publications = 0
-    WHERE id IN (
-        SELECT id FROM tasks
-        WHERE id = ANY(CAST(:ids AS uuid[])) AND published_at IS NOT NULL AND {READY}
-        ORDER BY id FOR UPDATE
-    )
-    """
-)

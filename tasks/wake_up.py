@@ -1,35 +1,64 @@
-"""The message that wakes a worker for a task: the pipeline from its present stage to its last."""
+"""The messages of a task: one that wakes a worker for it, and one that tells that it has failed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from dramatiq import Message
 
-from broker.messages import Step, wake_up
-from tasks.types import task_type
-from tasks.unit import broker
+from broker import messages
+from tasks.types import all_types
 
 #: Seconds by which Dramatiq's `TimeLimit` lets the stage's own deadline go first.
 BACKSTOP_SECONDS = 10.0
+#: Messages that one transaction publishes for a stage and priority; whoever is woken and sees more wakes others.
+MOST_MESSAGES = 20
 
 
-def message_for(
-    task_id: UUID, type_name: str, stage: str, *, priority: int, attempt: int, timeout: float
-) -> Message[Any]:
-    """Wake a worker for a task at `stage`; the stages that follow are linked behind it.
+def messages_for(tasks: Iterable[Any]) -> list[Message[Any]]:
+    """The messages that wake workers for tasks, the most urgent first.
+
+    They are few: whoever is woken takes what comes next, whatever his message names.
+    """
+    together: dict[tuple[int, str, str], list[Any]] = {}
+    for task in tasks:
+        together.setdefault((-task.priority, task.task_type, task.stage), []).append(task)
+    found = []
+    for _, kind, stage in sorted(together):
+        alike = together[_, kind, stage]
+        width = _width(kind, stage)
+        found += [message_for(alike[at : at + width]) for at in range(0, min(len(alike), width * MOST_MESSAGES), width)]
+    return found
+
+
+def _width(kind: str, stage: str) -> int:
+    """Tasks that one message names; one of a later release's type or stage, of which this one knows nothing."""
+    known = all_types().get(kind)
+    return next((each.bundle for each in known.stages if each.name == stage), 1) if known else 1
+
+
+def message_for(tasks: Sequence[Any]) -> Message[Any]:
+    """Wake a worker for tasks of one stage and priority.
 
     Parameters:
-      attempt: claims so far; the next claim gets the next number.
+      tasks: with their id, stage, queue, priority, attempt and timeout; their next claims get the next numbers.
     """
-    stages = task_type(type_name).stages
-    rest = stages[task_type(type_name).position(stage) :]
-    return wake_up(
-        str(task_id),
-        [Step(each.name, each.queue) for each in rest],
-        priority=priority,
-        attempt=attempt + 1,
-        time_limit=timeout + BACKSTOP_SECONDS,
-        broker=broker(),
+    first = tasks[0]
+    return messages.wake_up(
+        [str(task.id) for task in tasks],
+        first.stage,
+        first.queue,
+        priority=first.priority,
+        attempt=first.attempt + 1,
+        time_limit=max(task.timeout for task in tasks) + BACKSTOP_SECONDS,
     )
+
+
+def dead_letter(
+    task_id: UUID, stage: str, queue: str, attempt: int, *, code: str, kb_id: str | None, document_id: str | None
+) -> Message[Any]:
+    """Tell whoever looks at RabbitMQ that a task has failed."""
+    told = {"code": code, "kb_id": kb_id, "document_id": document_id}
+    return messages.dead_letter(str(task_id), stage, queue, attempt, told)

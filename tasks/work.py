@@ -15,51 +15,102 @@ from models.connection import prepared
 from models.task import READY, WAITED
 from settings import settings
 from tasks import concurrency, dispatch, ending, shard_repair, shards, submission
-from tasks.claim import Advance, Claim, Key, Wanted
+from tasks.claim import Advance, Answer, Claim, Key, Turn, Wanted
+from tasks.dispatch import Queues
 from tasks.ending import End
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
-from tasks.types import all_stages, known, task_type
+from tasks.types import known, task_type
 from tasks.unit import Unit
 
 
+def turn(unit: Unit, turns: Sequence[Turn]) -> list[Answer]:
+    """Write down what threads have done, and claim what they run next: one transaction for both.
+
+    Returns:
+      for each thread what came of it.
+    """
+    done = [each for given in turns for each in given.done]
+    over = iter(advance(unit, done) if done else [])
+    answers = [Answer([next(over) for _ in given.done]) for given in turns]
+    asking = [n for n, given in enumerate(turns) if given.wanted is not None]
+    if asking:
+        wanted = turns[asking[0]].wanted
+        assert wanted is not None
+        woken = sum(turns[n].woken for n in asking)
+        shared = take(unit, wanted, len(asking), woken=woken)
+        for n, claims in zip(asking, shared, strict=True):
+            answers[n].claims = claims
+    if len(done) > sum(len(each.claims) for each in answers):
+        concurrency.hand_on(unit)
+    return answers
+
+
+def take(unit: Unit, wanted: Queues, threads: int, *, woken: int) -> list[list[Claim]]:
+    """Claim what so many threads of this process run next.
+
+    Parameters:
+      woken: how many of them were idle until a message came; see `_wake_others`.
+
+    Returns:
+      for each thread its claims: one, or a bundle of quick ones, or none.
+    """
+    most = concurrency.places(unit) if concurrency.is_short() else None
+    if most == 0:
+        return [[] for _ in range(threads)]
+    rows = dispatch.next_tasks(unit, wanted, threads, most)
+    picked = [row for row in rows if row.picked]
+    claims = claim(unit, [Wanted(row.id, row.stage) for row in picked]) if picked else []
+    shared: list[list[Claim]] = [[] for _ in range(threads)]
+    filled, thread = 0, 0
+    for row, claimed in zip(picked, claims, strict=True):
+        if claimed is None:
+            continue
+        if filled + row.share > dispatch.WHOLE and filled:
+            filled, thread = 0, min(thread + 1, threads - 1)
+        shared[thread].append(claimed)
+        filled += row.share
+    if _wake_others(woken, threads, taken=bool(picked), idle=not all(shared)):
+        unit.ready([row for row in rows if not row.picked][: dispatch.WAKES])
+    return shared
+
+
+def _wake_others(woken: int, threads: int, *, taken: bool, idle: bool) -> bool:
+    """Whether messages are needed for what waits besides what was taken.
+
+    Who was woken wakes others, and so does a thread that gets nothing, since others were at the same rows or they have
+    to wait. But where nothing at all was to be had, as when one transaction has locked what waits, only threads that
+    end their work leave a message: else each that is woken for nothing would wake two more.
+    """
+    return (woken > 0 or idle) if taken else woken < threads
+
+
 def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
-    """Take stages for this process, count the attempts, and refill the windows that got room.
+    """Take stages for this process, and count the attempts.
 
     Returns:
       for each wish a claim, or None where the row says otherwise: ended, held by another, at another stage,
       expired, in a queue that is paused, beyond MAX_CONCURRENT_TASKS, of a document that another task works on,
       or of a type that this release does not know; that goes back to the dispatch.
     """
-    stages = all_stages()
-    queues = sorted({stages[each.stage].queue for each in wanted})
     wishes = {"wishes": json_of([{"task_id": each.task_id, "stage": each.stage} for each in wanted])}
     places = concurrency.places(unit) if concurrency.is_short() else None
-    rows = _take(unit, wishes, queues, places)
+    rows = _take(unit, wishes, places)
     if not rows and places is None and (places := concurrency.places(unit)) is not None:
-        rows = _take(unit, wishes, queues, places)
-    if places is not None and len(rows) < len(wanted):
-        # Whoever ends next makes room for them.
-        unit.session.execute(_GIVE_BACK, wishes)
-    if len(rows) < len(wanted):
-        unit.session.execute(_LEAVE, wishes | {"known": known()})
-    dispatch.age(unit, (row.queue for row in rows))
+        rows = _take(unit, wishes, places)
     claims = [_claim(row) for row in rows]
+    unit.claimed(row.id for row in rows)
     if divided := {row.id for row in rows if row.shards}:
         whole = [each for each in claims if each.task_id not in divided]
         claims = whole + shards.take(unit, [each for each in claims if each.task_id in divided])
-    if rows or places is None:
-        # Those that stood back made room as well. What is given back, or divided, is published again after the claim.
-        told = rows and not divided and places is None
-        dispatch.refill(unit, queues, any_waits=rows[0].any_waits if told else None)
-    # A wake-up that came twice gets the claim once.
+    # What is wished for twice is claimed once.
     given = {(each.task_id, each.stage): each for each in claims}
     return [given.pop((each.task_id, each.stage), None) for each in wanted]
 
 
-def _take(unit: Unit, wishes: dict[str, Any], queues: Sequence[str], places: int | None) -> Sequence[Any]:
+def _take(unit: Unit, wishes: dict[str, Any], places: int | None) -> Sequence[Any]:
     """Claim what may be claimed; nothing where `places` is None though they may be short."""
-    return unit.session.execute(
+    return unit.execute(
         _CLAIM,
         wishes
         | {
@@ -69,10 +120,9 @@ def _take(unit: Unit, wishes: dict[str, Any], queues: Sequence[str], places: int
             "stood_back": target("stand_back"),
             "places": places,
             "most": settings().max_concurrent_tasks,
-            "queues": queues,
             "known": known(),
         },
-    ).all()
+    )
 
 
 def _claim(row: Any) -> Claim:
@@ -95,7 +145,7 @@ def _claim(row: Any) -> Claim:
 def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
     """Write down stages that are done: the next stage becomes ready, or the task completes.
 
-    The wake-up of the next stage is forwarded by Dramatiq's pipeline, so the row says that it is published.
+    Whoever takes no part of the next stage in the same transaction wakes another for it.
 
     Returns:
       for each whether its stage is over by it. It is not where the row was no longer the claim's own, and nothing
@@ -104,7 +154,6 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
     shards.divide(unit, [each for each in done if each.shards])
     joined = shards.finish(unit, [each for each in done if each.claim.shard])
     own = _advance_whole(unit, [each for each in done if not each.shards and not each.claim.shard])
-    concurrency.hand_on(unit)
     return [joined.get(each.claim.key) or each.claim.task_id in own for each in done]
 
 
@@ -169,7 +218,7 @@ def timings(session: Session, claim: Claim) -> dict[str, float]:
 def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     if not done:
         return set()
-    rows = unit.session.execute(
+    rows = unit.execute(
         _ADVANCE,
         {
             "done": json_of([_following(each) for each in done]),
@@ -177,7 +226,8 @@ def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
             "sources": list(sources("advance")),
             "target": target("advance"),
         },
-    ).all()
+    )
+    unit.ready(rows)
     for row in rows:
         unit.count(metrics.SUCCESS, row.done_stage)
         unit.observe(metrics.PROCESSING, row.done_stage, value=row.seconds)
@@ -269,7 +319,7 @@ _CLAIM = prepared(
         RETURNING kb_id, subject, task_id
     ), stood_back AS (
         UPDATE tasks AS t SET
-            status = :stood_back, waiting_for = ARRAY[holder.task_id], published_at = NULL, publications = 0
+            status = :stood_back, waiting_for = ARRAY[holder.task_id]
         FROM free JOIN holder USING (kb_id, subject) WHERE t.id = free.id AND holder.task_id <> free.id
     )
     UPDATE tasks AS t SET
@@ -284,36 +334,11 @@ _CLAIM = prepared(
     FROM free LEFT JOIN holder USING (kb_id, subject)
     WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
-        t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards, {dispatch.ANY_WAITS} AS any_waits
-    """
-)
-
-_GIVE_BACK = text(
-    f"""
-    UPDATE tasks AS t SET published_at = NULL, publications = 0
-    FROM (
-        SELECT own.id FROM {_WISHES}
-        JOIN tasks AS own
-            ON own.id = wish.task_id AND own.stage = wish.stage AND {READY.replace("worker_id", "own.worker_id")}
-        ORDER BY own.id FOR UPDATE OF own
-    ) AS refused
-    WHERE t.id = refused.id
+        t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards
     """
 )
 
 #: A stage of that name may be known while the task's type is not.
-_LEAVE = text(
-    f"""
-    UPDATE tasks SET published_at = NULL, publications = 0
-    WHERE id IN (
-        SELECT id FROM tasks
-        WHERE (id, stage) IN (SELECT task_id, stage FROM {_WISHES})
-            AND published_at IS NOT NULL AND {READY} AND NOT {dispatch.KNOWN}
-        ORDER BY id FOR UPDATE
-    )
-    """
-)
-
 _TIMINGS = text(
     """
     SELECT each->>'name' AS name,
@@ -340,7 +365,7 @@ _ADVANCE = prepared(
             'name', t.stage, 'status', 'completed', 'started_at', t.stage_started_at, 'finished_at', now(),
             'units', done.units, 'units_done', done.units, 'attempts', t.stage_attempts,
             'waited', t.waited, 'seconds', t.worked + extract(epoch FROM now() - done.begun_at)),
-        worker_id = NULL, claimed_at = NULL, due_at = now(), published_at = now(), publications = 1,
+        worker_id = NULL, claimed_at = NULL, due_at = now(),
         stage_attempts = 0, errors = 0, crashes = 0, deaths = 0,
         stage_started_at = NULL, waited = 0, worked = 0, units = 0, units_done = 0, error = NULL, shards = 0
     FROM (
@@ -354,7 +379,8 @@ _ADVANCE = prepared(
         ORDER BY held.id FOR UPDATE OF held
     ) AS done
     WHERE t.id = done.id
-    RETURNING t.id, done.done_stage, extract(epoch FROM clock_timestamp() - done.begun_at)::float AS seconds
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, done.done_stage,
+        extract(epoch FROM clock_timestamp() - done.begun_at)::float AS seconds
     """
 )
 

@@ -14,11 +14,16 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A step of a task type: the name of its actor, its queue, and its share of the progress bar."""
+    """A step of a task type: the name of its actor, its queue, and its share of the progress bar.
+
+    Parameters:
+      bundle: tasks that one thread claims and ends together; more than one for what takes milliseconds.
+    """
 
     name: str
     queue: str = "default"
     weight: float = 1.0
+    bundle: int = 1
 
 
 @dataclass(frozen=True, slots=True)

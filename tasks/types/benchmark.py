@@ -15,4 +15,4 @@ class Benchmark(BaseModel):
     seconds: float = Field(0, ge=0, le=3600, description="How long the stage sleeps.")
 
 
-TYPE = TaskType("benchmark", Benchmark, (Stage("benchmark"),))
+TYPE = TaskType("benchmark", Benchmark, (Stage("benchmark", bundle=100),))

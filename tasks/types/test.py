@@ -15,4 +15,4 @@ class Test(BaseModel):
     message: str = "hello"
 
 
-TYPE = TaskType("test", Test, (Stage("test"),))
+TYPE = TaskType("test", Test, (Stage("test", bundle=100),))

@@ -6,7 +6,6 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -16,9 +15,8 @@ import pytest
 from dramatiq.errors import ConnectionClosed
 
 from broker import topology
-from broker.consumer import WIDE_FROM
 from broker.delivery import Delivery
-from broker.messages import Step, wake_up
+from broker.messages import wake_up
 from broker.rabbitmq import RabbitBroker
 from tests.rabbitmq import RabbitServer
 from tests.servers import eventually
@@ -28,15 +26,14 @@ MESSAGES = 40
 
 
 class Pace:
-    """A worker that says how far ahead it works."""
+    """The threads of a worker, which say whether they are busy."""
 
     def __init__(self) -> None:
-        self.places = 0
-        self.prepared: list[str] = []
+        self.busy = False
         self.noted: list[str] = []
 
-    def prepare(self, delivery: Delivery) -> None:
-        self.prepared.append(delivery.args[0])
+    def are_busy(self, queue: str) -> bool:
+        return self.busy
 
     def rejected(self, queue: str) -> None:
         self.noted.append(f"rejected {queue}")
@@ -52,10 +49,9 @@ def pace() -> Pace:
 
 @pytest.fixture
 def broker(rabbitmq: RabbitServer, pace: Pace) -> Iterator[RabbitBroker]:
-    broker = RabbitBroker([rabbitmq.url], "classic", ahead=pace)
-    steps = [Step("storing", "storing")]
+    broker = RabbitBroker([rabbitmq.url], "classic", threads=pace)
     messages = [
-        wake_up(str(UUID(int=number)), steps, priority=4, attempt=1, time_limit=10, broker=broker)
+        wake_up([str(UUID(int=number))], "storing", "storing", priority=4, attempt=1, time_limit=10)
         for number in range(MESSAGES)
     ]
     broker.publisher.start()
@@ -86,38 +82,31 @@ def test_it_pulls_no_more_than_the_prefetch_for_long_work(broker: RabbitBroker) 
     consumer.close()
 
 
-def test_it_pulls_wide_for_short_work_and_gives_back_what_long_work_would_keep_waiting(
-    broker: RabbitBroker, pace: Pace
-) -> None:
-    pace.places = WIDE_FROM
+def test_a_worker_whose_threads_stay_busy_leaves_the_messages_to_others(broker: RabbitBroker, pace: Pace) -> None:
     consumer = broker.consume("storing", PREFETCH, 300)
-    taken = pull(consumer)
-    assert len(taken) == PREFETCH + WIDE_FROM
-    assert pace.prepared == [each.args[0] for each in taken]
-    assert ready(broker) == 0, "the rest is pulled, and waits in the consumer"
-    pace.places = 0
-    assert next(consumer) is None
-    assert ready(broker) == MESSAGES - len(taken)
-    for each in taken:
-        consumer.ack(each)
-    assert len(pull(consumer)) == PREFETCH
+    (taken,) = pull(consumer, 1)
+    pace.busy = True
+    assert pull(consumer) == []
+    eventually(lambda: ready(broker) == MESSAGES - 1)
+    consumer.ack(taken)
+    pace.busy = False
+    assert pull(consumer, PREFETCH) != []
     consumer.close()
 
 
-def test_it_acknowledges_only_what_is_durable(broker: RabbitBroker, pace: Pace) -> None:
+def test_it_rejects_what_has_failed_and_gives_back_what_it_still_held(broker: RabbitBroker, pace: Pace) -> None:
     consumer = broker.consume("storing", 4, 300)
-    first, second, third, fourth = pull(consumer)
-    first.outcome, third.outcome = Future(), Future()
-    for each in (first, second, third, fourth):
+    first, second, _, _ = pull(consumer)
+    first.fail()
+    for each in (first, second):
         consumer.ack(each)
-    assert len(pull(consumer)) == 2, "two were acknowledged at once"
-    third.outcome.set_result(True)
-    assert len(pull(consumer)) == 1, "one was rejected"
+        consumer.ack(each)  # a second time is none
+    assert len(pull(consumer)) == 2
     consumer.close()
     counts = broker.counts()
     assert counts is not None
     assert counts["storing"].dead_lettered == 1
-    assert counts["storing"].ready == MESSAGES - 3, "what was still being written down comes again"
+    assert counts["storing"].ready == MESSAGES - 2
 
 
 GOOD: dict[str, Any] = {
@@ -125,23 +114,21 @@ GOOD: dict[str, Any] = {
     "actor_name": "storing",
     "args": [str(UUID(int=1))],
     "kwargs": {},
-    "options": {"pipe_ignore": True, "broker_priority": 4, "attempt": 1, "time_limit": 10_000},
+    "options": {"broker_priority": 4, "attempt": 1, "time_limit": 10_000},
     "message_id": "1",
     "message_timestamp": 1,
 }
-PIPED = {"options": {"pipe_target": {**GOOD, "queue_name": "nowhere"}}}
 STRANGE: list[dict[str, Any]] = [
     *({field: value} for field in GOOD if field != "message_timestamp" for value in (None, 5, ["a"])),
     {"args": []}, {"args": ["x"]}, {"args": [None]}, {"args": [GOOD["args"], 2]}, {"kwargs": {"x": 1}},
     {"queue_name": "other"}, {"queue_name": "default"}, {"colour": "red"}, {"options": {"eta": 10**15}},
-    {"options": {"time_limit": "x"}}, {"options": {"time_limit": -1}}, {"options": {"pipe_target": "x"}}, PIPED,
+    {"options": {"time_limit": "x"}}, {"options": {"time_limit": -1}},
 ]  # fmt: skip
 BODIES = [b"", b"\xff\xfe", b"{}", b"[]", b"null", b"1", b"{" * 100_000, b"[" * 100_000]
 
 
 def test_what_cannot_be_understood_becomes_a_dead_letter_and_stops_nothing(rabbitmq: RabbitServer, pace: Pace) -> None:
-    pace.places = 100  # each message that is handed out is claimed ahead
-    broker = RabbitBroker([rabbitmq.url], "classic", ahead=pace)
+    broker = RabbitBroker([rabbitmq.url], "classic", threads=pace)
     consumer = broker.consume("storing", PREFETCH, 300)
     strange = [*BODIES, *(json.dumps(GOOD | each).encode() for each in STRANGE)]
     connection = pika.BlockingConnection(pika.URLParameters(rabbitmq.url))
@@ -165,7 +152,6 @@ def test_what_cannot_be_understood_becomes_a_dead_letter_and_stops_nothing(rabbi
 def test_a_consumer_that_rabbitmq_cancels_says_so_and_its_successor_finds_the_queue(
     broker: RabbitBroker, pace: Pace, rabbitmq: RabbitServer
 ) -> None:
-    pace.places = WIDE_FROM
     consumer = broker.consume("storing", PREFETCH, 300)
     pull(consumer)
     rabbitmq.management("/queues/{vhost}/storing", "DELETE")
@@ -176,9 +162,7 @@ def test_a_consumer_that_rabbitmq_cancels_says_so_and_its_successor_finds_the_qu
     with suppress(ConnectionClosed):
         consumer.close()
     consumer = broker.consume("storing", PREFETCH, 300)
-    message = wake_up(
-        str(UUID(int=1)), [Step("storing", "storing")], priority=4, attempt=1, time_limit=10, broker=broker
-    )
+    message = wake_up([str(UUID(int=1))], "storing", "storing", priority=4, attempt=1, time_limit=10)
     eventually(lambda: broker.publishing == "up")
     broker.publish([message]).result(timeout=10)
     assert len(pull(consumer, 1)) == 1

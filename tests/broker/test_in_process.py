@@ -9,11 +9,11 @@ import pytest
 from dramatiq import Message
 
 from broker.in_process import InProcessBroker
-from broker.messages import Step, wake_up
+from broker.messages import wake_up
 
 
 def message(broker: InProcessBroker, subject: str, priority: int = 4) -> Message[Any]:
-    return wake_up(subject, [Step("test", "default")], priority=priority, attempt=1, time_limit=1, broker=broker)
+    return wake_up([subject], "test", "default", priority=priority, attempt=1, time_limit=1)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from dramatiq import Message
 
 from broker import topology
-from broker.messages import Step, wake_up
+from broker.messages import wake_up
 from broker.publisher import Unpublished
 from broker.rabbitmq import RabbitBroker
 from tests.rabbitmq import RabbitNode, RabbitServer
@@ -40,8 +40,7 @@ def id_of(name: str) -> str:
 
 
 def message(broker: Any, subject: str = "task", priority: int = 4, attempt: int = 1) -> Message[Any]:
-    steps = [Step("storing", "storing"), Step("indexing", "indexing")]
-    return wake_up(id_of(subject), steps, priority=priority, attempt=attempt, time_limit=10, broker=broker)
+    return wake_up([id_of(subject)], "storing", "storing", priority=priority, attempt=attempt, time_limit=10)
 
 
 def publish(broker: RabbitBroker, *messages: Message[Any]) -> None:
@@ -95,7 +94,7 @@ def test_a_message_is_persistent_and_shows_its_ids(broker: RabbitBroker, rabbitm
     properties = shown["properties"]
     assert properties["delivery_mode"] == 2
     assert properties["priority"] == 6
-    assert properties["headers"] == {"task_id": id_of("01a2"), "stage": "storing", "attempt": 3}
+    assert properties["headers"] == {"task_id": id_of("01a2"), "stage": "storing", "attempt": 3, "tasks": 1}
 
 
 def test_a_higher_priority_overtakes(broker: RabbitBroker) -> None:

@@ -11,8 +11,9 @@ from sqlalchemy import Engine, text
 
 from broker.in_process import InProcessBroker
 from models import database as models_database
-from tasks import unit, work
+from tasks import dispatch, unit, work
 from tasks.claim import Claim, Wanted
+from tasks.dispatch import Queues
 from tasks.submission import Accepted, Submission, submit
 from tasks.unit import Unit, unit_of_work
 
@@ -44,6 +45,11 @@ class Desk:
         claim = self.claim(task_id, stage)
         assert claim is not None
         return claim
+
+    def next(self, threads: int = 1, queues: Queues | None = None, *, woken: bool = False) -> list[list[Claim]]:
+        """What so many threads of a worker are given to run."""
+        with unit_of_work() as each:
+            return work.take(each, queues or Queues(dispatch.queues()), threads, woken=woken)
 
     def within(self, operation: Any, *items: Any) -> Any:
         """Run an operation of a group commit on these items."""

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from models import database
-from tasks import estimating, pausing, presence, reading
+from tasks import ending, estimating, pausing, presence, reading
 from tasks.claim import Advance
 from tasks.submission import NewBatch, Submission, submit_batch
 from tasks.unit import unit_of_work
@@ -105,6 +105,17 @@ def test_what_is_scheduled_ends_after_its_time(desk: Desk) -> None:
     work(threads=2)
     task_id = document(desk, run_at=datetime.now(UTC) + timedelta(minutes=5))
     assert left(task_id) == pytest.approx(310, abs=1)
+
+
+def test_what_an_earlier_release_put_off_beyond_all_bounds_is_shown_without_its_end_and_cancelled(desk: Desk) -> None:
+    took(desk, 10)
+    work(threads=2)
+    task_id = document(desk)
+    desk.sql("UPDATE tasks SET status = 'waiting', due_at = '11533-01-01' WHERE id = :id", id=task_id)
+    seen = shown(task_id)
+    assert (seen["status"], seen["due_at"][:4], seen["estimated_completion"]) == ("waiting", "9999", None)
+    assert desk.within(ending.cancel, task_id) == {task_id}
+    assert shown(task_id)["status"] == "cancelled"
 
 
 def test_a_document_is_estimated_by_its_units_as_far_as_they_are_known(desk: Desk) -> None:

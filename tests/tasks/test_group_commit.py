@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+import metrics
 from models import database
 from tasks.group_commit import GroupCommit
 from tasks.submission import Submission, submit
@@ -64,6 +68,29 @@ def test_a_result_that_is_an_error_reaches_the_one_that_asked(desk: Desk) -> Non
     failed = commits.put(lambda _, items: [ValueError("mine")] * len(items), 0)
     with pytest.raises(ValueError, match="mine"):
         failed.result(5)
+    commits.close()
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["with what was counted", "with what was handed in"])
+def test_a_pool_that_is_spent_for_a_while_costs_only_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    commits = GroupCommit("test", patience=30)
+    monkeypatch.setattr(database.engine().pool, "_timeout", 0.1)
+    with ExitStack() as all_of_them:
+
+        def count(unit: Unit, items: Sequence[Any]) -> list[int]:
+            unit.count(metrics.NOT_UNDERSTOOD, "default")
+            return [0] * len(items)
+
+        commits.put(count, 0).result(5)
+        with suppress(PoolTimeout):
+            while True:
+                all_of_them.enter_context(database.engine().connect())
+        futures = [commits.put(transactions, number) for number in range(3)] if waits else []
+        time.sleep(1)
+    assert len({each.result(5) for each in futures}) <= 1
+    assert commits.put(transactions, 0).result(5)
     commits.close()
 
 

@@ -14,7 +14,8 @@ from models import database
 from settings import settings
 from tasks import concurrency, failing, pace, work
 from tasks.admission import Backlog
-from tasks.claim import Advance, Claim, Wanted
+from tasks.claim import Advance, Claim, Turn, Wanted
+from tasks.dispatch import Queues
 from tasks.failing import Failure
 from tasks.unit import unit_of_work
 from tests.tasks.conftest import Desk
@@ -60,15 +61,26 @@ FREEING: dict[str, Callable[[Desk, Claim], object]] = {
 
 @pytest.mark.usefixtures("three_places")
 @pytest.mark.parametrize("free", FREEING.values(), ids=FREEING)
-def test_what_found_no_place_is_published_when_one_is_free(desk: Desk, free: Callable[[Desk, Claim], object]) -> None:
+def test_what_found_no_place_runs_when_one_is_free(desk: Desk, free: Callable[[Desk, Claim], object]) -> None:
     threads(desk, 20)
     *first, last = desk.submit(4)
     claims = [desk.held(task_id) for task_id in first]
     assert desk.claim(last) is None
-    assert desk.row(last).published_at is None
+    assert desk.next() == [[]]
     free(desk, claims[0])
-    assert desk.row(last).published_at is not None
     assert desk.claim(last) is not None
+
+
+@pytest.mark.usefixtures("three_places")
+def test_a_place_that_a_worker_frees_and_does_not_take_is_offered_to_others(desk: Desk) -> None:
+    threads(desk, 20)
+    claims = [desk.held(each) for each in desk.submit(3)]
+    desk.document()
+    for each in desk.broker.queues.values():
+        each.ready.clear()
+    # What waits is in a queue that this worker does not serve.
+    desk.within(work.turn, Turn([Advance(claims[0], {})], Queues(["default"])))
+    assert desk.queued("preprocessing") == 1
 
 
 @pytest.mark.usefixtures("three_places")

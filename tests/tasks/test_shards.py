@@ -18,7 +18,6 @@ from tasks import (
     dispatch,
     ending,
     failing,
-    lost_wake_ups,
     pausing,
     presence,
     reading,
@@ -122,27 +121,17 @@ def test_each_shard_is_claimed_once_and_the_last_one_done_joins(desk: Desk) -> N
     assert desk.held(task_id, "chunking").shard is None
 
 
-def test_one_wake_up_is_published_at_a_time_each_claim_publishes_the_next(desk: Desk) -> None:
+def test_each_claim_of_a_shard_wakes_another_worker_while_one_is_free(desk: Desk) -> None:
     task_id = divided(desk)
+    before = desk.queued(STAGE)
     for taken in range(1, len(BOUNDS) + 1):
-        assert desk.queued(STAGE) == taken + 1, "its own, and one for each shard so far"
         assert desk.row(task_id).worker_id is None
         shard(desk, task_id)
-    assert desk.queued(STAGE) == len(BOUNDS) + 1
+        assert desk.queued(STAGE) == before + min(taken, len(BOUNDS) - 1)
     assert desk.row(task_id).worker_id == TAKEN
     with unit_of_work() as unit:
-        desk.sql("UPDATE tasks SET published_at = now() - interval '1 hour'")
-        assert lost_wake_ups.find(unit, {STAGE: 0}) == 0, "nothing is missing while every shard is taken"
-
-
-def test_a_lost_wake_up_of_a_shard_is_published_again(desk: Desk) -> None:
-    task_id = divided(desk)
-    shard(desk, task_id)
-    desk.sql("UPDATE tasks SET published_at = now() - interval '11 seconds'")
-    with unit_of_work() as unit:
-        assert lost_wake_ups.find(unit, {STAGE: 0}) == 1
-        assert dispatch.refill(unit, [STAGE]) == 1
-    assert shard(desk, task_id).shard == Range(1, 10, 20)
+        desk.sql("UPDATE tasks SET due_at = now() - interval '1 hour'")
+        assert dispatch.find_lost(unit, {STAGE: 0}) == 0, "nothing is missing while every shard is taken"
 
 
 def test_shards_that_finish_at_the_same_moment_are_joined_once(desk: Desk) -> None:
@@ -368,12 +357,11 @@ def test_each_shard_takes_a_place_of_those_that_may_run(desk: Desk, monkeypatch:
     assert shard(desk, task_id).shard == Range(2, *BOUNDS[2])
 
 
-def test_shards_of_one_kb_share_the_window_with_others(desk: Desk) -> None:
+def test_the_shards_of_one_kb_hold_up_no_other(desk: Desk) -> None:
     large = divided(desk)
-    (small,) = desk.submit(task_type="document_processing", kb_id="small", payload={"content": "t"})
-    assert desk.row(small).published_at is not None
     shard(desk, large)
-    assert desk.row(large).published_at is not None
+    (small,) = desk.submit(task_type="document_processing", kb_id="small", payload={"content": "t"})
+    assert small in [claim.task_id for each in desk.next(threads=2) for claim in each]
 
 
 def test_what_is_over_leaves_no_shards(desk: Desk) -> None:

@@ -55,7 +55,7 @@ EMPTY = """
 LATER = (
     """
     UPDATE tasks SET due_at = due_at - :time, run_at = run_at - :time, expires_at = expires_at - :time,
-        published_at = published_at - :time, claimed_at = claimed_at - :time, finished_at = finished_at - :time
+        claimed_at = claimed_at - :time, finished_at = finished_at - :time
     """,
     "UPDATE shards SET due_at = due_at - :time, claimed_at = claimed_at - :time",
 )

@@ -13,14 +13,10 @@ from tasks.unit import Unit, unit_of_work
 from tests.tasks.conftest import Desk
 
 
-def of_a_later_release(desk: Desk, column: str, *, published: bool = False) -> UUID:
+def of_a_later_release(desk: Desk, column: str) -> UUID:
     """A task whose type, or stage, only a later release knows."""
     (task_id,) = desk.submit()
-    desk.sql(
-        f"UPDATE tasks SET {column} = 'new', published_at = CASE WHEN :published THEN now() END WHERE id = :id",
-        id=task_id,
-        published=published,
-    )
+    desk.sql(f"UPDATE tasks SET {column} = 'new' WHERE id = :id", id=task_id)
     return task_id
 
 
@@ -29,25 +25,45 @@ def column(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_a_neighbour_is_claimed_and_published(desk: Desk, column: str) -> None:
+def test_its_neighbours_run(desk: Desk, column: str) -> None:
     (first,) = desk.submit()
     strange = of_a_later_release(desk, column)
     (second,) = desk.submit()
-    assert desk.row(second).published_at is not None, "it waits for nobody of another release"
-    desk.sql("UPDATE tasks SET published_at = NULL WHERE id = :id", id=second)
-    assert desk.claim(first) is not None
-    assert desk.row(second).published_at is not None
-    assert (desk.row(strange).status, desk.row(strange).published_at) == ("queued", None)
+    assert [claim.task_id for each in desk.next(threads=3) for claim in each] == [first, second]
+    assert desk.row(strange).status == "queued"
 
 
-def test_many_of_them_take_no_room_from_others(desk: Desk, column: str) -> None:
-    desk.submit(dispatch.WINDOW)
-    desk.sql(f"UPDATE tasks SET {column} = 'new', published_at = NULL")
+def test_many_of_them_hold_up_no_other(desk: Desk, column: str) -> None:
+    desk.submit(dispatch.BUSY)
+    desk.sql(f"UPDATE tasks SET {column} = 'new'")
     (known,) = desk.submit()
-    desk.sql("UPDATE tasks SET published_at = NULL")
+    assert [claim.task_id for each in desk.next() for claim in each] == [known]
+
+
+@pytest.mark.parametrize("queue", ["default", "preprocessing"])
+def test_one_that_is_more_urgent_holds_up_no_other(desk: Desk, column: str, queue: str) -> None:
+    (strange,) = desk.submit(priority="urgent")
+    desk.sql(f"UPDATE tasks SET {column} = 'new', queue = :queue WHERE id = :id", id=strange, queue=queue)
+    (known,) = desk.submit()
+    assert [claim.task_id for each in desk.next() for claim in each] == [known]
+
+
+def test_those_of_many_kbs_hold_up_no_other(desk: Desk, column: str) -> None:
+    for number in range(dispatch.KBS_AT_ONCE + 1):
+        desk.submit(kb_id=f"a{number:03}")
+    desk.sql(f"UPDATE tasks SET {column} = 'new'")
+    (known,) = desk.submit(kb_id="b")
+    assert [claim.task_id for each in desk.next() for claim in each] == [known]
+
+
+def test_a_worker_of_the_later_release_is_woken_for_it(desk: Desk, column: str) -> None:
+    strange = of_a_later_release(desk, column)
+    desk.sql("UPDATE tasks SET due_at = now() - interval '1 minute'")
+    before = desk.queued()
     with unit_of_work() as unit:
-        assert dispatch.refill(unit, ["default"]) == 1
-    assert desk.row(known).published_at is not None
+        assert dispatch.find_lost(unit, {"default": 0}) == 1
+    assert desk.queued() == before + 1
+    assert desk.claim(strange) is None, "it is not this release's"
 
 
 def test_the_clock_does_its_duties_beside_them(desk: Desk, column: str) -> None:
@@ -55,23 +71,12 @@ def test_the_clock_does_its_duties_beside_them(desk: Desk, column: str) -> None:
     put_off = of_a_later_release(desk, column)
     desk.sql("UPDATE tasks SET status = 'waiting', due_at = now() WHERE id = :id", id=put_off)
     (due,) = desk.submit()
-    desk.sql("UPDATE tasks SET status = 'waiting', due_at = now(), published_at = NULL WHERE id = :id", id=due)
+    desk.sql("UPDATE tasks SET status = 'waiting', due_at = now() WHERE id = :id", id=due)
     for entry in clock.TIMETABLE:
         clock.tick(entry)
-    row = desk.row(due)
-    assert (row.status, row.published_at is not None) == ("queued", True)
+    assert desk.row(due).status == "queued"
     assert [desk.row(each).status for each in (strange, put_off)] == ["queued", "queued"]
     assert desk.sql("SELECT count(*) FROM tallies WHERE metric = 'clock_duty_failure_total'") == [(0,)]
-
-
-def test_a_wake_up_that_only_a_later_release_understands_goes_back(desk: Desk) -> None:
-    """The stage has an actor here, but belongs to another type."""
-    strange = of_a_later_release(desk, "task_type", published=True)
-    (known,) = desk.submit()
-    assert desk.claim(strange) is None
-    row = desk.row(strange)
-    assert (row.status, row.published_at, row.worker_id) == ("queued", None, None)
-    assert desk.claim(known) is not None
 
 
 def test_it_is_said_once_and_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,225 @@
+"""What a worker's thread does once a message has woken it: one piece of work after the other, until none waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq.broker import MessageProxy
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+
+import metrics
+from actors import holding
+from actors.bundle import PATIENCE, Bundle, Watch
+from actors.ledger import LEDGER
+from actors.outcome import ends
+from broker.delivery import Delivery
+from broker.messages import wake_up
+from tasks import failing, work
+from tasks.claim import Advance, Answer, Claim, Turn
+from tasks.dispatch import Queues
+from tasks.types import all_stages
+from tasks.unit import Unit
+from tasks.wake_up import BACKSTOP_SECONDS
+
+log = structlog.get_logger(__name__)
+
+#: What is done for a claim: gives what came of it, or the claim of the whole stage that its thread is to run next.
+Perform = Callable[[Claim], Advance | Claim | None]
+
+
+class Loop:
+    """The threads of one worker.
+
+    Parameters:
+      perform: runs a claim.
+    """
+
+    def __init__(self, perform: Perform) -> None:
+        self.queues = Queues(())
+        """What this worker serves; see `serve`."""
+        self._count = 1
+        self._at_work = 0
+        self._lock = threading.Lock()
+        self._perform = perform
+        self._watch = Watch(self._break_up)
+
+    def serve(self, queues: Sequence[str], threads: int) -> None:
+        """Take work from these queues, with so many threads."""
+        self.queues = Queues(queues)
+        self._count = threads
+
+    def are_busy(self, queue: str) -> bool:
+        """Whether each thread is at work that takes from this queue; a queue of no tasks has threads of its own."""
+        return queue in self.queues.names and self._at_work >= self._count
+
+    def rejected(self, queue: str) -> None:
+        """Count a message that could not be understood."""
+        LEDGER.put(_counted, (metrics.NOT_UNDERSTOOD, queue))
+
+    def cancelled(self, queue: str) -> None:
+        """Count a consumer that RabbitMQ has ended."""
+        LEDGER.put(_counted, (metrics.CANCELLED, queue))
+
+    def work_off(self, woken_by: object) -> None:
+        """Run what waits, until nothing does. The message is acknowledged as soon as the first claim is durable."""
+        with self._lock:
+            self._at_work += 1
+        try:
+            self._work_off(woken_by)
+        finally:
+            with self._lock:
+                self._at_work -= 1
+
+    def _work_off(self, woken_by: object) -> None:
+        claims = self._hand_in(Turn(wanted=self._wanted(), woken=True))
+        if isinstance(woken_by, Delivery):
+            woken_by.settle()
+        while claims:
+            try:
+                claims = self._hand_in(Turn(self._run(claims), self._wanted()))
+            except BaseException:
+                _let_go(claims)
+                raise
+
+    def _wanted(self) -> Queues | None:
+        return None if holding.stopping() else self.queues
+
+    def _hand_in(self, turn: Turn) -> list[Claim]:
+        """Write down what is done. Returns what to run next."""
+        if not turn.done and turn.wanted is None:
+            return []
+        try:
+            answer: Answer = LEDGER.run(work.turn, turn)
+        except Exception:
+            if not turn.done:
+                raise
+            # One of them spoils the others' transaction: each by itself.
+            return [claim for each in turn.done for claim in self._hand_in_alone(each)]
+        for each in turn.done:
+            holding.drop(each.claim)
+        joined = [over for over in answer.over if isinstance(over, Claim)]
+        for claim in (*joined, *answer.claims):
+            holding.keep(claim)
+        return [*joined, *answer.claims]
+
+    def _hand_in_alone(self, done: Advance) -> list[Claim]:
+        try:
+            answer: Answer = LEDGER.run(work.turn, Turn([done]))
+        except Exception as error:
+            self._fail(done.claim, error)
+            return []
+        holding.drop(done.claim)
+        joined = [over for over in answer.over if isinstance(over, Claim)]
+        for claim in joined:
+            holding.keep(claim)
+        return joined
+
+    def _run(self, claims: Sequence[Claim]) -> list[Advance]:
+        """Run claims in turn. Returns what came of those that are still to be written down."""
+        bundle = Bundle(claims)
+        if len(claims) > 1:
+            self._watch.begin(bundle)
+        broker = dramatiq.get_broker()
+        message = _message(claims)
+        # To Dramatiq's middleware each bundle is a message of its stage, and so has its time limit.
+        broker.emit_before("process_message", message)
+        error: BaseException | None = None
+        try:
+            while (claim := bundle.next()) is not None:
+                self._run_one(bundle, claim)
+        except TimeLimitExceeded as exceeded:  # between two of them
+            error = exceeded
+        finally:
+            broker.emit_after("process_message", message, exception=error)
+            self._watch.end(bundle)
+        self._learn(claims[0].stage, len(claims), time.monotonic() - bundle.began)
+        rest, done = bundle.take()
+        for each in rest:
+            self._hand_back(each)
+        if error is not None:
+            written = {id(each.claim) for each in done}
+            _let_go(each for each in claims if id(each) not in written)
+        return done
+
+    def _run_one(self, bundle: Bundle, claim: Claim) -> None:
+        if holding.stopping():
+            self._hand_back(claim)
+            return
+        structlog.contextvars.bind_contextvars(task_id=claim.task_id, stage=claim.stage, attempt=claim.attempt)
+        try:
+            outcome = self._perform(claim)
+        except BaseException as error:
+            self._fail(claim, error)
+        else:
+            if isinstance(outcome, Advance):
+                bundle.done(outcome)
+            else:
+                holding.drop(claim)
+            if isinstance(outcome, Claim):
+                holding.keep(outcome)
+                bundle.add(outcome)
+        finally:
+            structlog.contextvars.clear_contextvars()
+
+    def _fail(self, claim: Claim, error: BaseException) -> None:
+        """Write down what becomes of a claim whose attempt ended with an error."""
+        try:
+            ends(claim, error)
+        except Exception:
+            # The claim is in nobody's hands then, and the sweep requeues it.
+            log.exception("failure_not_written", task_id=str(claim.task_id), stage=claim.stage)
+        finally:
+            holding.drop(claim)
+
+    def _learn(self, stage: str, count: int, seconds: float) -> None:
+        """Take twice as many of a quick stage the next time, and one of a slow one."""
+        most = all_stages()[stage].bundle
+        if most > 1:
+            quick = seconds < PATIENCE / 2
+            self.queues.widths[stage] = min(most, count * 2) if quick else 1
+
+    def _break_up(self, bundle: Bundle) -> None:
+        """A bundle turned out slow: others may have what was not begun, and what is done is written down."""
+        rest, done = bundle.take()
+        for claim in rest:
+            self._hand_back(claim)
+        for each in done:
+            LEDGER.put(work.turn, Turn([each])).add_done_callback(partial(_over, each.claim))
+
+    def _hand_back(self, claim: Claim) -> None:
+        holding.drop(claim)
+        LEDGER.put(failing.hand_back, claim)
+
+
+def _message(claims: Sequence[Claim]) -> Any:
+    """The message that claims stand for."""
+    first = claims[0]
+    queue = all_stages()[first.stage].queue
+    limit = max(claim.timeout for claim in claims) + BACKSTOP_SECONDS
+    message = wake_up([str(first.task_id)], first.stage, queue, priority=0, attempt=first.attempt, time_limit=limit)
+    return MessageProxy(message)
+
+
+def _let_go(claims: Iterable[Claim]) -> None:
+    """Say that nobody works on these any more: what of them is not written down, the sweep requeues.
+
+    A claim that is held and not worked on would wait for the end of this process.
+    """
+    for claim in claims:
+        holding.drop(claim)
+
+
+def _over(claim: Claim, _: object) -> None:
+    holding.drop(claim)
+
+
+def _counted(unit: Unit, seen: Sequence[tuple[metrics.Metric, str]]) -> list[None]:
+    for metric, label in seen:
+        unit.count(metric, label)
+    return [None] * len(seen)

@@ -1,0 +1,99 @@
+"""A worker's threads: what they take at once, and that nothing stays in hands that do nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dramatiq
+import pytest
+from dramatiq import Worker
+from dramatiq.broker import Broker
+from dramatiq.middleware import Middleware
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+from sqlalchemy import text
+
+from actors import holding, stage, worker
+from actors.bundle import Bundle
+from actors.loop import Loop
+from actors.middleware import worker_middleware
+from broker.in_process import InProcessBroker
+from broker.messages import wake_up
+from models import database
+from tasks import dispatch
+from tests.actors.conftest import Bench
+from tests.servers import eventually
+
+
+class SlowToStart(Middleware):
+    """Something else of the worker that has a while to do before the rest is told that it runs."""
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def at_work(bench: Bench) -> Iterator[Callable[[], None]]:
+    """Starts a worker in this process, whose queues are those of the bench. No clock runs beside it."""
+    with _worker(bench) as start:
+        yield start
+
+
+@contextmanager
+def _worker(bench: Bench) -> Iterator[Callable[[], None]]:
+    before = dramatiq.get_broker()
+    broker = InProcessBroker([*worker_middleware(), SlowToStart()])
+    broker.queues.update(bench.broker.queues)
+    worker.assemble(broker)
+    for middleware in broker.middleware:
+        middleware.after_process_boot(broker)
+    stage.LOOP.serve([], 1)
+    working = Worker(broker, worker_threads=2)
+    for name in broker.queues:
+        broker.emit_after("declare_queue", name)
+    try:
+        yield working.start
+    finally:
+        working.stop(timeout=5000)
+        holding.resume()
+        dramatiq.set_broker(before)
+
+
+def completed(bench: Bench, count: int) -> bool:
+    return bench.sql("SELECT count(*) FROM tasks WHERE status = 'completed'") == [(count,)]
+
+
+def test_a_message_that_waits_when_a_worker_starts_leads_to_its_task(bench: Bench, at_work: Callable[[], None]) -> None:
+    bench.submit()
+    at_work()
+    eventually(lambda: completed(bench, 1), seconds=10, reason="the task has ended without another message")
+
+
+def test_a_thread_that_waited_for_postgresql_keeps_what_it_claims(bench: Bench, at_work: Callable[[], None]) -> None:
+    bench.submit()
+    bench.broker.queues["default"].ready.clear()
+    (task_id,) = [row.id for row in bench.sql("SELECT id FROM tasks")]
+    bench.broker.enqueue(wake_up([str(task_id)], "test", "default", priority=4, attempt=1, time_limit=0.5))
+    with database.transaction() as session:
+        session.execute(text("LOCK TABLE tasks"))
+        at_work()
+        time.sleep(3)
+    eventually(lambda: completed(bench, 1), seconds=10, reason="the task has ended without another message")
+
+
+def test_a_time_limit_that_comes_between_two_claims_leaves_none_in_hand(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.submit(3)
+
+    def interrupted(self: Bundle, _: object) -> None:
+        raise TimeLimitExceeded
+
+    monkeypatch.setattr(Bundle, "done", interrupted)
+    loop = Loop(stage.perform)
+    loop.serve(dispatch.queues(), 1)
+    loop.queues.widths["test"] = 100
+    loop.work_off(None)
+    assert holding.held() == []
+    assert not loop.are_busy("default")
