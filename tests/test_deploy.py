@@ -168,10 +168,10 @@ def test_panels_have_places_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, ["10", "--processes 1 --threads 10 --worker-shutdown-timeout 25000"]),
+        ({}, ["10", "--processes 1 --threads 10 --worker-shutdown-timeout 17500"]),
         (
             {"WORKER_POOL_SIZE": "3", "SHUTDOWN_TIMEOUT": "7.5"},
-            ["3", "--processes 1 --threads 3 --worker-shutdown-timeout 7000"],
+            ["3", "--processes 1 --threads 3 --worker-shutdown-timeout 4900"],
         ),
     ],
 )

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+
+import httpx2
+import psycopg2
+import pytest
+
 from tests.reliability.conftest import House
 from tests.servers import eventually
 
@@ -92,3 +99,24 @@ def test_every_process_ends_in_good_time(house: House) -> None:
     for name in ("web", "worker", "clock"):
         process = house.deployment.start(name)
         assert process.terminate(seconds=25) < 10, name
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "clock"])
+def test_a_process_ends_within_shutdown_timeout_though_postgresql_does_not_answer(house: House, name: str) -> None:
+    process = house.deployment.start(name, SHUTDOWN_TIMEOUT="10")
+    connection = psycopg2.connect(house.deployment.database_url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE tasks, workers, tallies")
+            if name == "web":
+                threading.Thread(target=ask_in_vain, args=(f"{house.deployment.url}/api/v1/tasks",)).start()
+            blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            eventually(lambda: house.sql(blocked) != [(0,)], seconds=20, reason="it waits for PostgreSQL")
+            assert process.terminate() < 10
+    finally:
+        connection.close()
+
+
+def ask_in_vain(url: str) -> None:
+    with suppress(httpx2.HTTPError):
+        httpx2.get(url, timeout=60)
