@@ -33,6 +33,8 @@ class Horizon:
         self.settled: int | None = None
         """None until the first look at which nobody was still writing what the one before had seen."""
         self._seen: tuple[int, int, float] | None = None
+        self._awaited_from = 0
+        """Transactions with lower numbers have gone on for too long, and are waited for no more."""
 
     def look(self, session: Session) -> None:
         """See which events were numbered, and whether all that were at an earlier look have been committed since."""
@@ -40,7 +42,7 @@ class Horizon:
         if last == self.settled:
             return
         # A statement of its own: a transaction that has numbered an event by now is older than this one.
-        running = session.execute(_RUNNING).one()
+        running = session.execute(_RUNNING, {"awaited_from": self._awaited_from}).one()
         now = time.monotonic()
         if running.oldest >= running.own:
             self.settled, self._seen = last, None
@@ -48,8 +50,11 @@ class Horizon:
             self._seen = last, running.own, now
         else:
             seen, youngest, since = self._seen
-            if running.oldest >= youngest or now - since > LONGEST_TRANSACTION:
-                self.settled, self._seen = seen, (last, running.own, now)
+            if running.oldest < youngest and now - since <= LONGEST_TRANSACTION:
+                return
+            if running.oldest < youngest:
+                self._awaited_from = youngest
+            self.settled, self._seen = seen, (last, running.own, now)
 
 
 def page(
@@ -124,9 +129,16 @@ def shown(row: Any) -> dict[str, Any]:
 
 _LAST = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq")
 
+# What is listed as running is older than the snapshot's end; whatever else runs is not.
 _RUNNING = text(
     """
-    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest, pg_current_xact_id()::text::bigint AS own
+    SELECT pg_current_xact_id()::text::bigint AS own, least(
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+        (
+            SELECT min(id::text::bigint) FROM pg_snapshot_xip(pg_current_snapshot()) AS id
+            WHERE id::text::bigint >= :awaited_from
+        )
+    ) AS oldest
     """
 )
 

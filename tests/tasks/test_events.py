@@ -107,6 +107,27 @@ def test_a_transaction_without_end_is_not_waited_for(database: Engine, monkeypat
         assert horizon.settled == number
 
 
+def test_a_transaction_without_end_is_waited_for_once(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "LONGEST_TRANSACTION", 0.0)
+    horizon = events.Horizon()
+    with database.connect() as endless, database.connect() as ours, database.connect() as reader:
+
+        def look() -> int | None:
+            with reader.begin():
+                horizon.look(reader)  # type: ignore[arg-type]
+            return horizon.settled
+
+        endless.execute(text("CREATE TABLE of_another (a int)"))
+        number: int = reader.execute(NUMBER).scalar_one()
+        reader.commit()
+        assert [look(), look()] == [None, number]
+        monkeypatch.setattr(events, "LONGEST_TRANSACTION", 60.0)
+        ours.execute(NUMBER)
+        assert look() == number, "one that began later is waited for"
+        ours.commit()
+        assert look() == number + 1
+
+
 def test_the_log_is_kept_short(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "KEPT", 10)
     monkeypatch.setattr(events, "DELETED_AT_ONCE", 25)
