@@ -150,6 +150,18 @@ def test_a_pause_holds_for_all_workers_at_once(village: Village) -> None:
     )
 
 
+def test_a_queue_that_is_resumed_starts_with_what_is_most_urgent(village: Village) -> None:
+    tasks = {"task_type": "benchmark", "payload": {"seconds": 0.2}}
+    with village.paused("default"):
+        for priority in ("normal", "low", "urgent", "high"):
+            village.post("/tasks/batch", tasks=[tasks | {"priority": priority, "kb_id": "resumed"}] * 20)
+    ended = "SELECT count(*) FROM tasks WHERE kb_id = 'resumed' AND status = 'completed'"
+    eventually(lambda: village.sql(ended) == [(80,)], seconds=60, every=0.2, reason="all complete")
+    order = [n for (n,) in village.sql("SELECT priority FROM tasks WHERE kb_id = 'resumed' ORDER BY started_at")]
+    assert list(dict.fromkeys(order)) == [9, 6, 4, 1]
+    assert order.index(4) >= 20 and order.index(1) >= 40, "but for what two workers take at the same moment"
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_clock_that_is_killed_is_replaced_in_seconds(village: Village, which: int) -> None:
     village.clocks[which].kill()
