@@ -185,9 +185,12 @@ def test_one_client_cannot_take_all_event_streams(deployment: Deployment) -> Non
         headers = {"Authorization": f"Bearer {key}"}
         answer = stack.enter_context(deployment.http.stream("GET", "/api/v1/events", headers=headers))
         if answer.status_code == 200:
-            next(answer.iter_lines())
+            lines = answer.iter_lines()
+            next(lines)
+            kept.append(lines)  # the response is closed with it
         return answer.status_code
 
+    kept: list[Iterator[str]] = []
     with ExitStack() as stack:
         mine = [opened("first", stack) for _ in range(10)]
         assert mine == [200] * 4 + [503] * 6
