@@ -92,7 +92,7 @@ workers = _settings.web_concurrency
 limit_request_line = 8190
 
 # Seconds. The application ends its open requests on SIGTERM by itself; this is what a stuck one gets.
-graceful_timeout = max(1, int(_settings.shutdown_timeout * 0.85))
+graceful_timeout = max(1, int(_settings.shutdown_timeout * 0.75))
 # A worker whose event loop stood still this long is replaced.
 timeout = 60
 # Longer than the idle time of a router in front, so that a kept connection is never closed under a request.

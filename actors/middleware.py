@@ -26,11 +26,11 @@ log = structlog.get_logger(__name__)
 
 #: Seconds between two looks at whether the claims are still ours: a cancelled stage stops within 2 s.
 WATCH_SECONDS = 1.0
-#: The part of SHUTDOWN_TIMEOUT in which work that was begun may finish. Threads are waited for until .7 of it
+#: The part of SHUTDOWN_TIMEOUT in which work that was begun may finish. Threads are waited for until .6 of it
 #: (`deploy/worker.sh`).
-GRACE = 0.6
+GRACE = 0.5
 #: The part of it after which what is still held is handed back, whoever works on it.
-HANDED_BACK = 0.75
+HANDED_BACK = 0.65
 #: The part that a stopping worker waits for what its threads have handed in to be written down.
 SETTLING = 0.1
 

@@ -41,8 +41,9 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-#: The part of SHUTDOWN_TIMEOUT after which a process that was told to stop ends, whatever still hangs in it.
-LAST = 0.85
+#: The part of SHUTDOWN_TIMEOUT after which a process that was told to stop ends, whatever still hangs in it. What has
+#: started it takes its time besides: to pass the signal on, and to notice the end.
+LAST = 0.75
 
 
 def end_in_time() -> None:

@@ -168,10 +168,10 @@ def test_panels_have_places_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, ["10", "--processes 1 --threads 10 --worker-shutdown-timeout 17500"]),
+        ({}, ["10", "--processes 1 --threads 10 --worker-shutdown-timeout 15000"]),
         (
             {"WORKER_POOL_SIZE": "3", "SHUTDOWN_TIMEOUT": "7.5"},
-            ["3", "--processes 1 --threads 3 --worker-shutdown-timeout 4900"],
+            ["3", "--processes 1 --threads 3 --worker-shutdown-timeout 4200"],
         ),
     ],
 )

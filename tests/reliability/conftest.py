@@ -95,7 +95,7 @@ class House:
             connection.close()
             self.sql(f"DROP TRIGGER hold ON {table}")
 
-    def called_back_once(self, *subjects: str, seconds: float = 30) -> None:
+    def called_back_once(self, *subjects: str, seconds: float = 90) -> None:
         """Each of these tasks and batches has told the receiver of its end, under one id, with a right signature."""
         told = self.receiver.ids_by_subject
         eventually(lambda: set(subjects) <= set(told()), seconds=seconds, reason="callbacks arrive")
