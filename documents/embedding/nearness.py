@@ -22,11 +22,11 @@ PROBES = (
     ("怎样学好一门外语？", "每天坚持听说读写，多与母语者交谈，词汇量自然增长。"),
 )
 #: So much farther than the answers of the probes, above texts that have nothing to do with each other, is the top of
-#: the scale: a passage that answers in the question's own words is nearer than they are.
+#: the scale: a passage that answers in the question's own words is nearer than they are. A choice, as is LEAST.
 BEYOND = 1.5
 #: A model that tells answers from other texts by less than this is taken at its cosines.
 LEAST = 0.02
-#: What vectors count in hybrid search. Found by `make bench-meaning`.
+#: What vectors count in hybrid search: a first choice, not yet calibrated on question sets.
 WEIGHT = 0.4
 
 
