@@ -211,6 +211,8 @@ def main() -> None:
     logs.configure(service_settings())
     database.connect(settings().postgres_url, pool_size=3, application_name="task-manager clock")
     broker = RabbitBroker(settings().rabbitmq_urls, settings().queue_type, kind="clock")
+    # It publishes seldom, and is to be connected when it does.
+    broker.publisher.start()
     unit.use_broker(broker)
     # Blocked here and in every thread to come, so that `sigwait` below is the one to get them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
