@@ -32,6 +32,10 @@ run: $(VENV)/embedded.installed  ## Run the whole service in one process on PORT
 test: $(VENV)/dev.installed  ## All tests, on a real PostgreSQL and a real RabbitMQ; ARGS="tests/test_x.py -k name" for some
 	$(BIN)/python -m pytest $(or $(ARGS),$(WHOLE))
 
+.PHONY: ledger
+ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep the books; SEED=1 says what is disturbed, and how
+	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/reliability/storm_ledger.py
+
 .PHONY: check
 check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes nothing
 	$(BIN)/ruff format --check .

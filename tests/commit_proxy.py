@@ -85,7 +85,12 @@ class CommitProxy:
                 if self.away:
                     client.close()
                     continue
-                _Connection(self, client, self._connect())
+                try:
+                    server = self._connect()
+                except OSError:  # it is away itself
+                    client.close()
+                    continue
+                _Connection(self, client, server)
 
     def _connect(self) -> socket.socket:
         host = self._target.host or str(self._target.query.get("host", "127.0.0.1"))

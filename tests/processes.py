@@ -130,6 +130,17 @@ class Process:
             self.end()
         return time.monotonic() - started
 
+    def stop_once(self, seconds: float = 60.0) -> float:
+        """SIGTERM to a process that is started again. Returns the seconds it took; it is killed after `seconds`."""
+        stopped = self._popen
+        started = time.monotonic()
+        stopped.send_signal(signal.SIGTERM)
+        try:
+            stopped.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        return time.monotonic() - started
+
     def end(self) -> None:
         """Make sure that nothing of it is left, and that it is not started again."""
         self._stopping.set()
