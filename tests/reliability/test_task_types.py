@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.reliability.conftest import House
+from tests.servers import eventually
 from tests.test_requirements import ROOT
 
 PAGE = (ROOT / "docs" / "task-types.md").read_text(encoding="utf-8")
@@ -50,6 +51,12 @@ def test_the_worked_example_works(house: House, tmp_path: Path) -> None:
     assert {each["field"] for each in answer.json()["errors"]} == {"payload.document_id", "payload.most"}
     described = house.deployment.http.get("/openapi.json").text
     assert "frequent_words" in described
-    metrics = house.deployment.http.get("/metrics").text
-    assert 'task_success_total{task_type="frequent_words"} 1.0' in metrics
-    assert 'task_failure_total{code="not_found",task_type="frequent_words"} 1.0' in metrics
+    for counted in (
+        'task_success_total{task_type="frequent_words"} 1.0',
+        'task_failure_total{code="not_found",task_type="frequent_words"} 1.0',
+    ):
+        eventually(
+            lambda line=counted: line in house.deployment.http.get("/metrics").text,  # type: ignore[misc]
+            seconds=20,
+            reason=f"{counted} is shown",
+        )
