@@ -101,24 +101,16 @@ class Loop:
                 raise
             # One of them spoils the others' transaction: each by itself.
             return [claim for each in turn.done for claim in self._hand_in_alone(each)]
-        for each in turn.done:
-            holding.drop(each.claim)
-        joined = [over for over in answer.over if isinstance(over, Claim)]
-        for claim in (*joined, *answer.claims):
-            holding.keep(claim)
-        return [*joined, *answer.claims]
+        return _exchanged(turn, answer)
 
     def _hand_in_alone(self, done: Advance) -> list[Claim]:
+        turn = Turn([done])
         try:
-            answer: Answer = LEDGER.run(work.turn, Turn([done]))
+            answer: Answer = LEDGER.run(work.turn, turn)
         except Exception as error:
             self._fail(done.claim, error)
             return []
-        holding.drop(done.claim)
-        joined = [over for over in answer.over if isinstance(over, Claim)]
-        for claim in joined:
-            holding.keep(claim)
-        return joined
+        return _exchanged(turn, answer)
 
     def _run(self, claims: Sequence[Claim]) -> list[Advance]:
         """Run claims in turn. Returns what came of those that are still to be written down."""
@@ -195,6 +187,16 @@ class Loop:
     def _hand_back(self, claim: Claim) -> None:
         holding.drop(claim)
         LEDGER.put(failing.hand_back, claim)
+
+
+def _exchanged(turn: Turn, answer: Answer) -> list[Claim]:
+    """Hold the claims that came of a turn in place of those that it ended. Returns them."""
+    for each in turn.done:
+        holding.drop(each.claim)
+    claims = [*(over for over in answer.over if isinstance(over, Claim)), *answer.claims]
+    for claim in claims:
+        holding.keep(claim)
+    return claims
 
 
 def _message(claims: Sequence[Claim]) -> Any:

@@ -71,7 +71,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A wake-up's wish to start a stage."""
+    """A task and the stage at which it is to be claimed."""
 
     task_id: UUID
     stage: str

@@ -174,6 +174,16 @@ _RUNS = f"{READY} AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_a
 
 _NOT_PAUSED = "NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = {queue})"
 
+#: The KB behind `at` in a level's queue and priority; behind the last one the first.
+_BEHIND = """coalesce((
+                SELECT {kb} FROM tasks
+                WHERE queue = {level}.queue AND priority = {level}.priority AND {kb} > {at} AND {runs}
+                ORDER BY queue, priority, {kb} LIMIT 1
+            ), (
+                SELECT {kb} FROM tasks WHERE queue = {level}.queue AND priority = {level}.priority AND {runs}
+                ORDER BY queue, priority, {kb} LIMIT 1
+            ))"""
+
 #: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait, and begins
 #: again at its first KB behind its last. Where only the first row is asked for, the order keeps PostgreSQL on that
 #: index when most of the table's rows would do.
@@ -191,27 +201,13 @@ _NEXT = """
     ), kbs(queue, priority, turn, widest, place, kb, start) AS (
         SELECT level.queue, level.priority, level.turn, level.widest, 1, first.kb, first.kb
         FROM level CROSS JOIN LATERAL (
-            SELECT coalesce((
-                SELECT {kb} FROM tasks
-                WHERE queue = level.queue AND priority = level.priority AND {kb} > level.after AND {runs}
-                ORDER BY queue, priority, {kb} LIMIT 1
-            ), (
-                SELECT {kb} FROM tasks WHERE queue = level.queue AND priority = level.priority AND {runs}
-                ORDER BY queue, priority, {kb} LIMIT 1
-            )) AS kb
+            SELECT {behind_level} AS kb
         ) AS first
         WHERE level.priority = (SELECT {best}(priority) FROM level)
         UNION ALL
         SELECT kbs.queue, kbs.priority, kbs.turn, kbs.widest, kbs.place + 1, next.kb, kbs.start
         FROM kbs CROSS JOIN LATERAL (
-            SELECT coalesce((
-                SELECT {kb} FROM tasks
-                WHERE queue = kbs.queue AND priority = kbs.priority AND {kb} > kbs.kb AND {runs}
-                ORDER BY queue, priority, {kb} LIMIT 1
-            ), (
-                SELECT {kb} FROM tasks WHERE queue = kbs.queue AND priority = kbs.priority AND {runs}
-                ORDER BY queue, priority, {kb} LIMIT 1
-            )) AS kb
+            SELECT {behind_kbs} AS kb
         ) AS next
         WHERE kbs.place < :kbs_at_once AND next.kb <> kbs.start
     ), width AS MATERIALIZED (
@@ -255,6 +251,8 @@ def _next(way: str, best: str, above: str = "", only: str = "") -> Any:
         "kb": KB,
         "not_paused": _NOT_PAUSED.format(queue="asked.queue"),
         "whole": WHOLE,
+        "behind_level": _BEHIND.format(level="level", at="level.after", kb=KB, runs=_RUNS),
+        "behind_kbs": _BEHIND.format(level="kbs", at="kbs.kb", kb=KB, runs=_RUNS),
     }
     return prepared(_NEXT.format(way=way, best=best, above=above, only=only, **values))
 

@@ -1,10 +1,9 @@
 """A stage that several workers share: it is divided into shards, which are claimed one by one and joined once.
 
-The task's row stays what the dispatch sees. While a shard is free, the row offers it: it is ready, and one wake-up of
-it is published at a time, in its turn; whoever claims it gets a shard, and the row offers the next. While all shards
-are taken, the row belongs to nobody (`TAKEN`). Whoever finishes the last one claims the row in the same transaction,
-and goes on with the stage as a whole. So windows, priorities, fairness, pauses and lost wake-ups are the dispatch's
-alone, here as everywhere.
+The task's row stays what the dispatch sees. While a shard is free, the row offers it: it is ready, whoever claims it
+gets a shard, and the row offers the next. While all shards are taken, the row belongs to nobody (`TAKEN`). Whoever
+finishes the last one claims the row in the same transaction, and goes on with the stage as a whole. So priorities,
+fairness, pauses and messages are the dispatch's alone, here as everywhere.
 
 Every function locks the task's row before its shards.
 """

@@ -199,7 +199,7 @@ class AcceptedBatch(BaseModel):
 
 
 def submit(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
-    """Write tasks and publish the first of them, as far as the windows have room.
+    """Write tasks, and wake workers for those that are ready.
 
     Returns:
       for each submission what was accepted, `dependencies.Unknown` or `idempotency.Reused`.
