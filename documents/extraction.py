@@ -18,21 +18,21 @@ from errors import TaskError
 _HEAD = 64 * 1024
 #: The module of each format's reader; loaded when the first such file comes.
 _READERS = {
-    "pdf": "documents.readers.pdf",
-    "docx": "documents.readers.docx",
-    "pptx": "documents.readers.pptx",
-    "xlsx": "documents.readers.xlsx",
-    "epub": "documents.readers.epub",
-    "odt": "documents.readers.odt",
-    "rtf": "documents.readers.rtf",
-    "eml": "documents.readers.eml",
-    "xls": "documents.readers.xls",
-    "html": "documents.readers.html",
-    "markdown": "documents.readers.markdown",
-    "csv": "documents.readers.csv",
-    "tsv": "documents.readers.tsv",
-    "json": "documents.readers.json",
-    "text": "documents.readers.plain",
+    "pdf": "documents.readers.pdf.reader",
+    "docx": "documents.readers.office.docx",
+    "pptx": "documents.readers.office.pptx",
+    "xlsx": "documents.readers.office.xlsx",
+    "epub": "documents.readers.web.epub",
+    "odt": "documents.readers.office.odt",
+    "rtf": "documents.readers.rtf.reader",
+    "eml": "documents.readers.web.eml",
+    "xls": "documents.readers.sheets.xls",
+    "html": "documents.readers.web.html",
+    "markdown": "documents.readers.text.markdown",
+    "csv": "documents.readers.sheets.csv",
+    "tsv": "documents.readers.sheets.tsv",
+    "json": "documents.readers.text.json",
+    "text": "documents.readers.text.plain",
 }
 #: The format that can be read in parts.
 DIVISIBLE = "pdf"

@@ -1,1 +1,1 @@
-"""One reader for each format: each has `read(path, encoding)` and returns an `Extracted`."""
+"""One reader for each format, by family: each has `read(path, encoding)` and returns an `Extracted`."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from documents import ocr
 from documents.extraction import extract
+from documents.readers.shared import ocr
 from documents.text import Extracted
 from tests.documents.reading import Read
 

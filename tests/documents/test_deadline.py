@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from documents import deadline, ocr
+from documents import deadline
+from documents.readers.shared import ocr
 from documents.sandbox import Sandbox
 from errors import TaskError
 from tests.documents import scans
+from tests.documents.readers.shared.test_ocr import ENGLISH, PLENTY, english
+from tests.documents.readers.shared.test_pictures import BLANK, FORMATS, noun
 from tests.documents.reading import Read
-from tests.documents.test_ocr import ENGLISH, PLENTY, english
-from tests.documents.test_pictures import BLANK, FORMATS, noun
 
 _WORD = b"5\t1\t1\t1\t1\t1\t10\t10\t200\t30\t95\tWord"
 
@@ -43,7 +44,7 @@ def tesseract(seconds: float) -> Iterator[None]:
         return CompletedProcess(command, 0, _WORD, b"")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("documents.ocr.subprocess.run", run)
+        patch.setattr("documents.readers.shared.ocr.subprocess.run", run)
         patch.setattr(ocr, "languages", lambda: "eng")
         patch.setattr(deadline, "_clock", lambda: now)
         yield

@@ -1,0 +1,1 @@
+"""Documents of word processors, presentations and workbooks: a zip of XML each."""

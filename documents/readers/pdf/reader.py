@@ -1,0 +1,165 @@
+"""PDF: the text of each page in paragraphs, headings by the outline or by size, pages without text by number.
+
+A long PDF is read in parts, by several processes, and put together by one that has all pages at hand but never in
+memory: furniture, headings and divided words are judged by the whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+from pypdfium2.raw import FORMTYPE_NONE
+
+from documents.readers.pdf.code import Code
+from documents.readers.pdf.headers_footers import Furniture
+from documents.readers.pdf.headings import Entry, Outline, Sizes
+from documents.readers.pdf.pages.fonts import use_squares
+from documents.readers.pdf.pages.page import Page, lines_of, page_of
+from documents.readers.pdf.pages.scans import Scans, recognised
+from documents.readers.pdf.writer import Pages
+from documents.readers.shared.layout import Hyphens, Line, is_divided
+from documents.text import Extracted, Writer
+from errors import TaskError
+
+_PASSWORD = 4  # FPDF_ERR_PASSWORD
+_PROPERTIES = {"Title": "title", "Author": "author", "Subject": "subject", "CreationDate": "created"}
+
+
+def read(path: Path, encoding: str | None = None) -> Extracted:
+    """Read a PDF; `encoding` has no meaning here.
+
+    Raises:
+      TaskError: encrypted, corrupt, needs_ocr, empty, too_large.
+    """
+    with _opened(path) as document:
+        pages = list(_pages(document, range(len(document))))
+        return _put_together(pages, _outline(document), _properties(document))
+
+
+def count(path: Path) -> int:
+    """How many pages a PDF has. Raises what `read` does."""
+    with _opened(path) as document:
+        return len(document)
+
+
+def read_part(path: Path, first: int, last: int) -> bytes:
+    """Read the pages from index `first` to before `last`, for `join`. Raises what `read` does."""
+    with _opened(path) as document:
+        outline = [entry for entry in _outline(document) if first <= entry[0] < last]
+        head = json.dumps([outline, _properties(document) if first == 0 else {}])
+        records = (page.record() for page in _pages(document, range(first, last)))
+        return gzip.compress("\n".join([head, *records]).encode(), 1, mtime=0)
+
+
+def join(parts: list[Path]) -> Extracted:
+    """What `read` gives, from files that hold the parts in their order. Raises what `read` does."""
+    heads = [json.loads(next(_records(part))) for part in parts]
+    outline = [(index, level, title) for entries, _ in heads for index, level, title in entries]
+    return _put_together(_Parts(parts), outline, heads[0][1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Pages that are read anew from their files each time, one at a time."""
+
+    files: list[Path]
+
+    def __iter__(self) -> Iterator[Page]:
+        for file in self.files:
+            records = _records(file)
+            next(records)
+            yield from map(page_of, records)
+
+
+def _records(part: Path) -> Iterator[str]:
+    with gzip.open(part, "rt", encoding="utf-8", newline="\n") as lines:
+        yield from lines
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
+    use_squares()
+    try:
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if getattr(error, "err_code", None) == _PASSWORD:
+            raise TaskError("encrypted", "the PDF can only be opened with a password") from error
+        raise TaskError("corrupt", f"the PDF cannot be opened: {error}") from error
+    try:
+        if len(document) == 0:
+            raise TaskError("corrupt", "the PDF has no pages")
+        if document.get_formtype() != FORMTYPE_NONE:
+            document.init_forms()
+        yield document
+    finally:
+        document.close()
+
+
+def _pages(document: pypdfium2.PdfDocument, indexes: range) -> Iterator[Page]:
+    """Some pages of a document, in their order; recognised where they are scans."""
+    for index in indexes:
+        try:
+            page = document[index]
+        except pypdfium2.PdfiumError as error:
+            yield Page([], failure=f"page {index + 1}: {error}")
+            continue
+        yield recognised(page, lines_of(page))
+        page.close()
+
+
+def _outline(document: pypdfium2.PdfDocument) -> list[Entry]:
+    """Page index, level from 1, and title of every bookmark that leads to a page."""
+    entries = []
+    for bookmark in document.get_toc():
+        destination = bookmark.get_dest()
+        index = destination.get_index() if destination is not None else None
+        title = " ".join(bookmark.get_title().split())
+        if index is not None and title:
+            entries.append((index, bookmark.level + 1, title))
+    return entries
+
+
+def _properties(document: pypdfium2.PdfDocument) -> dict[str, Any]:
+    return {name: value for key, name in _PROPERTIES.items() if (value := document.get_metadata_value(key).strip())}
+
+
+def _put_together(pages: Iterable[Page], outline: list[Entry], properties: dict[str, Any]) -> Extracted:
+    """The text of all pages, which are gone through several times.
+
+    Raises:
+      TaskError: corrupt, needs_ocr, empty; when no page has any text.
+    """
+    scans = Scans(pages)
+    scans.require_text()
+    properties["coverage"] = scans.coverage()
+    headings = Outline(outline)
+    furniture = Furniture(pages, headings)
+    writer = _write(pages, furniture, headings)
+    warnings = scans.warnings() + furniture.warnings
+    return writer.finish("pdf", pages=scans.pages, warnings=warnings, properties=properties)
+
+
+def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Writer:
+    def kept() -> Iterator[list[Line]]:
+        return (furniture.without(index, page.lines) for index, page in enumerate(pages))
+
+    divided = any(map(_has_divided, kept()))
+    hyphens = Hyphens("\n".join(line.text for line in lines) for lines in kept() if divided)
+    sizes = None if outline.titles else Sizes(line for lines in kept() for line in lines)
+    written = Pages(hyphens, Code(line for lines in kept() for line in lines))
+    for index, lines in enumerate(kept()):
+        levels = outline.levels(index, lines) if sizes is None else sizes.levels(lines)
+        written.add(index + 1, lines, levels)
+    return written.finish()
+
+
+def _has_divided(lines: list[Line]) -> bool:
+    """Whether a page may have a word that is divided, perhaps over its end."""
+    return any(is_divided(line.text) for line in lines) or (bool(lines) and lines[-1].text.endswith("-"))

@@ -1,0 +1,1 @@
+"""RTF: text between control words."""

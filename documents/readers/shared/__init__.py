@@ -1,0 +1,1 @@
+"""What readers of several families need: XML, layout, pictures, formulas, numerals and symbols."""

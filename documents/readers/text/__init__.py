@@ -1,0 +1,1 @@
+"""Files that are text already, with the marks that give it a structure."""
