@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import zipfile
 import zlib
 from functools import cached_property
@@ -166,59 +165,3 @@ def _count_members(path: Path) -> None:
 
 def _bomb(why: str) -> TaskError:
     return TaskError("archive_bomb", f"the archive was not opened: {why}")
-
-
-#: What an office document's list of types says of its main part.
-_MARKS = {
-    "docx": rb"wordprocessingml\.(document|template)\.main|ms-word\.(document|template)\.macroEnabled\.main",
-    "xlsx": rb"spreadsheetml\.(sheet|template)\.main|ms-excel\.(sheet|template)\.macroEnabled\.main",
-    "xlsb": rb"ms-excel\.sheet\.binary\.macroEnabled\.main",
-    "pptx": rb"(?:presentationml\.(presentation|slideshow|template)\.main"
-    rb"|ms-powerpoint\.(presentation|slideshow|template)\.macroEnabled\.main)",
-}
-#: What the member `mimetype` of an archive says, which e-books and OpenDocument begin with.
-_MIMETYPES = {
-    b"application/epub+zip": "epub",
-    b"application/vnd.oasis.opendocument.text": "odt",
-    b"application/vnd.oasis.opendocument.text-template": "odt",
-    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
-    b"application/vnd.oasis.opendocument.presentation": "odp",
-}
-#: The main parts by which office documents are known whose list of types says nothing.
-_MAIN_PARTS = {"word/document.xml": "docx", "ppt/presentation.xml": "pptx", "xl/workbook.xml": "xlsx"}
-
-
-_TYPES = "[Content_Types].xml"
-_MOST_OF_TYPES = 1_000_000
-
-
-def zip_format(path: Path) -> str:
-    """The format of a zip file by the parts it holds: a key of the tables above, or `zip`."""
-    if format := _office_format(_first_types(path)):
-        return format
-    with Archive(path) as archive:
-        if format := _office_format(archive.read(_TYPES)[:_MOST_OF_TYPES]):
-            return format
-        if "mimetype" in archive:
-            return _MIMETYPES.get(archive.read("mimetype").strip(), "zip")
-        if "META-INF/container.xml" in archive:
-            return "epub"
-        return next((format for part, format in _MAIN_PARTS.items() if part in archive), "zip")
-
-
-def _first_types(path: Path) -> bytes:
-    """The list of types where it is the first member, as office programs write it: the directory need not be read."""
-    with path.open("rb") as file:
-        header = file.read(_LOCAL_HEADER)
-        length, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
-        if header[8:10] != b"\x08\0" or file.read(length) != _TYPES.encode():
-            return b""
-        file.seek(extra, os.SEEK_CUR)
-        try:
-            return zlib.decompressobj(-15).decompress(file.read(_MOST_OF_TYPES), _MOST_OF_TYPES)
-        except zlib.error:
-            return b""
-
-
-def _office_format(types: bytes) -> str | None:
-    return next((format for format, mark in _MARKS.items() if re.search(mark, types)), None)

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from documents.archive import MAX_INFLATED, Archive, zip_format
+from documents.archive import MAX_INFLATED, Archive
+from documents.containers import zip_format
 from documents.decoding import decode
-from documents.sniffing import TOLD_BY_BYTES, format_of, named_format
+from documents.formats import ZIP
+from documents.sniffing import HEAD, format_of_head, named_format
 from documents.text import told
 from errors import TaskError
 
@@ -21,7 +23,6 @@ from errors import TaskError
 MAX_DOCUMENTS = 10_000
 #: How deep archives may lie in archives.
 DEEPEST = 3
-_HEAD = 64 * 1024
 #: What systems leave in archives beside the documents.
 _LEFT_BEHIND = re.compile(r"(?:^|/)(?:__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
 _UTF8 = 0x800  # a flag of a member: its name is in UTF-8
@@ -69,7 +70,8 @@ def unpack(
       TaskError: archive_bomb, corrupt; too_large for too many members; and where no member can be read the error that
         all have in common, or else unsupported_format.
     """
-    if named_format(filename, content_type) in TOLD_BY_BYTES or zip_format(Path(path)) != "zip":
+    named = named_format(filename, content_type)
+    if (named is not None and not named.is_text) or zip_format(Path(path)) is not ZIP:
         return None
     unpacking = _Unpacking(Path(folder), max_bytes, budget or Budget())
     unpacking.archive(Path(path), "", 1)
@@ -123,7 +125,7 @@ class _Unpacking:
             raise TaskError("empty", "it has no content")
         file = self._folder / str(len(self.unpacked.members))
         file.write_bytes(data)
-        if format_of(data[:_HEAD], name) == "zip" and named_format(name, None) is None and zip_format(file) == "zip":
+        if format_of_head(data[:HEAD], name) is ZIP and named_format(name, None) is None and zip_format(file) is ZIP:
             self._inner(file, name, depth)
             return
         if self._is_full:

@@ -9,10 +9,11 @@ import zipfile
 import atheris
 
 with atheris.instrument_imports(include=["documents"]):
+    from documents.formats import FORMATS
     from tests.fuzz import checks
 
 #: Formats that are a zip: mutated byte by byte they would only ever have a wrong checksum.
-ZIPPED = {"docx", "pptx", "xlsx", "epub", "odt"}
+ZIPPED = {suffix for format in FORMATS if format.main_part or format.mimetypes for suffix in format.suffixes}
 
 
 def mutated(data: bytes, most: int, seed: int) -> bytes:
