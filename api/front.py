@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+
+import falcon
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
+#: Seconds that a body is waited for, and bytes that give it one second more: who trickles holds its place no longer.
+BODY_WITHIN, BYTES_A_SECOND = 30.0, 10_000
 #: Seconds for which the rest of a refused body is thrown away, and of silence before that ends.
 LINGERS, SILENT = 20.0, 5.0
 
@@ -33,40 +38,72 @@ class Unread:
         if length == 0:
             await self._app(scope, receive, send)
             return
-        left, first, closes = length, True, False
+        body, closes = _Body(length, receive), False
         # Who waits to be told to go on has sent nothing.
         waits = any(name == b"expect" for name, _ in scope["headers"])
 
-        async def received() -> dict[str, Any]:
-            nonlocal first
-            if first:
-                first = False
-                return {"type": "http.request", "body": b"", "more_body": True}
-            return await taken()
-
-        async def taken() -> dict[str, Any]:
-            nonlocal left
-            event = await receive()
-            left = left - len(event.get("body", b"")) if event.get("more_body") else 0
-            return event
-
-        async def rest() -> None:
-            while left > 0:
-                await asyncio.wait_for(taken(), SILENT)
-
         async def sent(event: dict[str, Any]) -> None:
             nonlocal closes
-            if event["type"] == "http.response.start" and event["status"] >= 400 and left > 0:
+            if event["type"] == "http.response.start" and event["status"] >= 400 and body.left > 0:
                 closes = True
                 event = {**event, "headers": [*event["headers"], (b"connection", b"close")]}
             elif closes and not waits and not event.get("more_body"):
                 await send({**event, "more_body": True})
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(rest(), LINGERS)
+                    await asyncio.wait_for(body.throw_away(), LINGERS)
                 event = {"type": "http.response.body", "body": b""}
             await send(event)
 
-        await self._app(scope, received, sent)
+        await self._app(scope, body.receive, sent)
+
+
+class _Body:
+    """What the application receives of a request.
+
+    Parameters:
+      left: bytes that are to come; infinite where that is not known.
+    """
+
+    def __init__(self, left: float, receive: Receive) -> None:
+        self.left = left
+        self._receive = receive
+        self._is_first = True
+        self._patience = BODY_WITHIN
+        """Seconds for which its sender may still be waited for."""
+
+    async def receive(self) -> dict[str, Any]:
+        """The next event; the first is an empty one.
+
+        Raises:
+          falcon.HTTPError: 408, when the body comes too slowly. The time in which nobody asks for it does not count.
+        """
+        if self._is_first:
+            self._is_first = False
+            return {"type": "http.request", "body": b"", "more_body": True}
+        if self.left <= 0:
+            return await self._receive()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._patience):
+                event = await self._next()
+        except TimeoutError:
+            raise falcon.HTTPError(
+                falcon.HTTP_REQUEST_TIMEOUT,
+                description=f"the body came too slowly: it is waited for {BODY_WITHIN:g} s, and a second more for each "
+                f"{BYTES_A_SECOND:,} bytes; nothing was accepted",
+            ) from None
+        self._patience += len(event.get("body", b"")) / BYTES_A_SECOND - (time.monotonic() - began)
+        return event
+
+    async def throw_away(self) -> None:
+        """Receive the rest, until the sender is silent for a while."""
+        while self.left > 0:
+            await asyncio.wait_for(self._next(), SILENT)
+
+    async def _next(self) -> dict[str, Any]:
+        event = await self._receive()
+        self.left = self.left - len(event.get("body", b"")) if event.get("more_body") else 0
+        return event
 
 
 def _length(scope: dict[str, Any]) -> float:

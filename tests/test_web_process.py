@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from api.front import BODY_WITHIN
 from settings import HEADERS_WITHIN
 from tests.processes import ROOT, Deployment, EmbeddedDeployment, procfile
 
@@ -50,21 +51,48 @@ def hung_up_on(port: int, said: bytes) -> float:
         return time.monotonic() - began
 
 
-def hung_up_on_all(port: int) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        beginnings = (b"", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: ", b"POST /api/v1/tasks")
-        waited = list(pool.map(lambda said: hung_up_on(port, said), beginnings))
-    assert all(HEADERS_WITHIN - 1 < seconds < HEADERS_WITHIN + 15 for seconds in waited), waited
+def told_while_trickling(port: int, said: bytes) -> tuple[float, bytes]:
+    """Seconds until a request is answered of which one more byte comes each second, and its answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        began = time.monotonic()
+        connection.sendall(said)
+        answer = b""
+        while not answer.endswith(b"}") and time.monotonic() - began < 90:
+            try:
+                answer += connection.recv(4096)
+            except TimeoutError:
+                connection.sendall(b" ")
+        return time.monotonic() - began, answer
 
 
-def test_gunicorn_hangs_up_on_who_does_not_say_what_it_wants(deployment: Deployment) -> None:
+BEGINNINGS = (b"", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: ", b"POST /api/v1/tasks")
+FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.md"\r\n\r\n'
+BODIES = (
+    b"POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n",
+    b"POST /api/v1/kbs/kb/documents HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    b"Content-Length: 100000\r\n\r\n" + FORM,
+)
+
+
+def is_strict(port: int) -> None:
+    """Who does not say what it wants is hung up on, and whose body trickles is told so."""
+    with ThreadPoolExecutor(5) as pool:
+        told = pool.map(lambda said: told_while_trickling(port, said), BODIES)
+        waited = list(pool.map(lambda said: hung_up_on(port, said), BEGINNINGS))
+        assert all(HEADERS_WITHIN - 1 < seconds < HEADERS_WITHIN + 15 for seconds in waited), waited
+        for seconds, answer in told:
+            assert answer.startswith(b"HTTP/1.1 408 ") and b"came too slowly" in answer, answer
+            assert BODY_WITHIN - 1 < seconds < BODY_WITHIN + 15
+
+
+def test_gunicorn_waits_for_nobody_without_end(deployment: Deployment) -> None:
     deployment.start("web")
-    hung_up_on_all(deployment.port)
+    is_strict(deployment.port)
 
 
-def test_uvicorn_hangs_up_on_who_does_not_say_what_it_wants(embedded: EmbeddedDeployment) -> None:
+def test_uvicorn_waits_for_nobody_without_end(embedded: EmbeddedDeployment) -> None:
     embedded.start_embedded()
-    hung_up_on_all(embedded.port)
+    is_strict(embedded.port)
     answered = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nX-A: "
     assert hung_up_on(embedded.port, answered) < HEADERS_WITHIN + 15
 
