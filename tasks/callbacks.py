@@ -88,7 +88,23 @@ def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
         .returning(Callback.id, Callback.url, Callback.body, Callback.attempts)
     )
     taken = {row.id: Delivery(row.id, row.url, row.body, row.attempts) for row in rows}
+    if missed := [each for each in callback_ids if each not in taken]:
+        _note_unpublished(unit, missed)
     return [taken.pop(each, None) for each in callback_ids]
+
+
+def _note_unpublished(unit: Unit, callback_ids: Sequence[UUID]) -> None:
+    """Note that the messages of callbacks are gone which a pause keeps from being delivered: its end publishes anew."""
+    unit.session.execute(
+        update(Callback)
+        .where(
+            Callback.id.in_(callback_ids),
+            Callback.status == "pending",
+            Callback.due_at <= func.now(),
+            pausing.is_paused(QUEUE),
+        )
+        .values(published_at=None)
+    )
 
 
 def delivered(unit: Unit, delivery: Delivery, answer: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from models import Worker
 from models.task import REQUEUED
 from settings import settings
-from tasks import shard_repair
+from tasks import dispatch, shard_repair
 from tasks.failing import died, hand_back_all
 from tasks.lifecycle import target
 from tasks.process import process_id, process_name
@@ -108,6 +108,7 @@ def sweep(unit: Unit, lease: timedelta | None = None) -> int:
     ).all()
     if unknown:
         log.warning("claims_without_holder", tasks=[str(row.id) for row in unknown])
+        dispatch.announce(unit, {row.queue for row in unknown})
     return requeued + len(unknown) + shard_repair.give_back_unknown(unit, UNKNOWN_AFTER, lease)
 
 
@@ -148,6 +149,6 @@ _UNKNOWN = text(
             ELSE t.claimed_at < w.heartbeat_at - CAST(:after AS interval) AND NOT t.id = ANY(w.current) END
         ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
     )
-    RETURNING id
+    RETURNING id, queue
     """
 )

@@ -398,8 +398,10 @@ def test_a_claim_that_its_worker_does_not_know_of_is_requeued(desk: Desk, known:
     desk.sql("UPDATE tasks SET claimed_at = now() - interval '1 minute'")
     with database.transaction() as session:
         presence.beat(session, "worker", threads=1, current=[task_id] if known else [])
+    before = desk.queued()
     with unit_of_work() as each:
         assert presence.sweep(each) == (0 if known else 1)
+    assert desk.queued() == before + (0 if known else 1), "a worker is woken for it"
     row = desk.row(task_id)
     assert row.deaths == 0
     assert row.status == ("processing" if known else "queued")

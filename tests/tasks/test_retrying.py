@@ -201,7 +201,9 @@ def test_callbacks_are_paused_and_delivered_again_like_work(desk: Desk) -> None:
     assert (listed["status"], listed["attempts"], listed["log"]) == ("pending", 0, [])
     assert desk.within(callbacks.take, callback_id) == [None]
     with unit_of_work() as unit:
+        assert callbacks.publish_due(unit) == 0
         pausing.resume(unit, "callback")
+        assert callbacks.publish_due(unit) == 1, "its message came while it was paused"
     (delivery,) = desk.within(callbacks.take, callback_id)
     with unit_of_work() as unit:
         callbacks.put_off(unit, delivery, "500", None)
