@@ -18,6 +18,8 @@ import httpx2
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 CONNECT_SECONDS = 5.0
+#: Seconds between two looks at whether an answer is still wanted.
+LOOK_EVERY = 0.2
 #: Redirects that a download follows; each is checked like the first address.
 MOST_REDIRECTS = 5
 #: Characters of an answer that are kept for people.
@@ -66,6 +68,10 @@ ISATAP = (0x00005EFE, 0x02005EFE)
 
 _SPECIAL_4 = [ipaddress.IPv4Network(each) for each in SPECIAL if ":" not in each]
 _SPECIAL_6 = [ipaddress.IPv6Network(each) for each in SPECIAL if ":" in each]
+
+
+def _never() -> bool:
+    return False
 
 
 class ForbiddenAddress(ValueError):
@@ -181,7 +187,7 @@ def post(
     deadline = time.monotonic() + timeout
     with _exchange("POST", check(url, allowed_hosts), deadline, content=body, headers=headers) as response:
         text = b""
-        for part in _parts(response, deadline):
+        for part in _parts(response, deadline, _never):
             text += part
             if len(text) > KEPT * 4:
                 break
@@ -195,13 +201,14 @@ def download(
     max_bytes: int,
     timeout: float,
     allowed_hosts: Sequence[str] = (),
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = _never,
 ) -> Downloaded:
     """Fetch a URL into a file. A redirect is followed after its address has been checked as well.
 
     Parameters:
       max_bytes: more is refused, as soon as it is announced or has come.
       timeout: seconds for everything.
+      cancelled: asked all the time, by another thread too; True stops it, whatever is being waited for.
 
     Raises:
       ForbiddenAddress, OutboundError; TooLarge; Interrupted when `cancelled` said so.
@@ -209,7 +216,7 @@ def download(
     deadline = time.monotonic() + timeout
     target = check(url, allowed_hosts)
     for _ in range(MOST_REDIRECTS + 1):
-        with _exchange("GET", target, deadline, headers={"accept": "*/*"}) as response:
+        with _exchange("GET", target, deadline, cancelled, headers={"accept": "*/*"}) as response:
             if response.has_redirect_location:
                 target = check(_onward(target.url, response.headers["location"]), allowed_hosts)
                 continue
@@ -217,12 +224,10 @@ def download(
             if _announced(response.headers) > max_bytes:
                 raise TooLarge(f"the answer of {target.url.host} is larger than {max_bytes:,} bytes")
             with path.open("wb") as file:
-                for part in _parts(response, deadline):
+                for part in _parts(response, deadline, cancelled):
                     size += len(part)
                     if size > max_bytes:
                         raise TooLarge(f"the answer of {target.url.host} is larger than {max_bytes:,} bytes")
-                    if cancelled():
-                        raise Interrupted(f"the download from {target.url.host} was stopped")
                     file.write(part)
             name = Path(target.url.path).name or None
             kind = response.headers.get("content-type")
@@ -265,7 +270,9 @@ def _announced(headers: httpx2.Headers) -> int:
 
 
 @contextmanager
-def _exchange(method: str, target: Target, deadline: float, **request: Any) -> Iterator[httpx2.Response]:
+def _exchange(
+    method: str, target: Target, deadline: float, cancelled: Callable[[], bool] = _never, **request: Any
+) -> Iterator[httpx2.Response]:
     """One request to the address that was checked; the name is still what TLS verifies and what Host says."""
     host = target.url.netloc.decode("ascii")
     headers = {"host": host, "user-agent": "task-manager", **request.pop("headers", {})}
@@ -274,7 +281,7 @@ def _exchange(method: str, target: Target, deadline: float, **request: Any) -> I
     try:
         # Proxies of the environment are ignored: the check would be theirs to undo.
         with (
-            _hanging_up(seconds) as follow,
+            _hanging_up(seconds, cancelled) as follow,
             httpx2.Client(trust_env=False, timeout=limits, follow_redirects=False) as client,
             client.stream(
                 method,
@@ -285,45 +292,64 @@ def _exchange(method: str, target: Target, deadline: float, **request: Any) -> I
             ) as response,
         ):
             yield response
-    except httpx2.TimeoutException:
-        raise OutboundError(f"{target.url.host} did not answer in time") from None
     except httpx2.HTTPError as error:
-        if time.monotonic() >= deadline:
+        _go_on(target.url.host, deadline, cancelled)
+        if isinstance(error, httpx2.TimeoutException):
             raise OutboundError(f"{target.url.host} did not answer in time") from None
         raise OutboundError(f"{target.url.host}: {type(error).__name__}: {error}") from None
 
 
 @contextmanager
-def _hanging_up(seconds: float) -> Iterator[Callable[[str, dict[str, Any]], None]]:
-    """Hang up after so many seconds: a server that lets fall a byte now and then would never run out of the others.
+def _hanging_up(seconds: float, cancelled: Callable[[], bool]) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+    """Hang up after so many seconds, or when nobody wants the answer any more.
+
+    A server that lets fall a byte now and then would never run out of the client's own time, and one that says nothing
+    would be waited for by whoever has been cancelled.
 
     Yields:
       what is told of each connection that is made.
     """
+    deadline = time.monotonic() + seconds
     sockets: list[socket.socket] = []
+    over = threading.Event()
 
     def follow(event: str, facts: dict[str, Any]) -> None:
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             sockets.append(facts["return_value"].get_extra_info("socket"))
 
-    def hang_up() -> None:
-        for each in sockets:
-            # One that TLS has taken over, or that is closed by now.
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+    def watch() -> None:
+        while not over.wait(LOOK_EVERY):
+            if time.monotonic() >= deadline or cancelled():
+                for each in sockets:
+                    # One that TLS has taken over, or that is closed by now.
+                    with suppress(OSError):
+                        each.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
+    watching = threading.Thread(target=watch, name="hanging up", daemon=True)
+    watching.start()
     try:
         yield follow
     finally:
-        timer.cancel()
+        over.set()
 
 
-def _parts(response: httpx2.Response, deadline: float) -> Iterator[bytes]:
+def _parts(response: httpx2.Response, deadline: float, cancelled: Callable[[], bool]) -> Iterator[bytes]:
     """The body as it comes, as long as there is time: a server that trickles does not hold a worker for ever."""
+    host = response.request.headers["host"]
     for part in response.iter_bytes():
-        if time.monotonic() > deadline:
-            raise OutboundError(f"{response.headers.get('host') or 'the server'} did not finish in time")
+        _go_on(host, deadline, cancelled)
         yield part
+    # Where no length was announced, to hang up ends it like any other end.
+    _go_on(host, deadline, cancelled)
+
+
+def _go_on(host: str, deadline: float, cancelled: Callable[[], bool]) -> None:
+    """Stop an exchange that is not wanted any more, or takes too long.
+
+    Raises:
+      Interrupted, OutboundError.
+    """
+    if cancelled():
+        raise Interrupted(f"the exchange with {host} was stopped")
+    if time.monotonic() >= deadline:
+        raise OutboundError(f"{host} did not answer in time")

@@ -309,6 +309,7 @@ SLOW = {
     "silent": silent,
     "trickling headers": trickle(b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"),
     "trickling body": trickle(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", b"x"),
+    "trickling body without a length": trickle(b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
 }
 
 
@@ -337,10 +338,15 @@ def test_redirects_share_the_time(site: Site, tmp_path: Path) -> None:
     assert time.monotonic() - began < 4
 
 
-def test_a_download_that_is_no_longer_wanted_stops(site: Site, tmp_path: Path) -> None:
-    site.pages["/endless"] = endless
+@pytest.mark.parametrize("page", [endless, *SLOW.values()], ids=["endless", *SLOW])
+def test_a_download_that_is_no_longer_wanted_stops(site: Site, tmp_path: Path, page: Any) -> None:
+    site.pages["/a"] = page
+    cancelled = threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
+    began = time.monotonic()
     with pytest.raises(Interrupted):
-        download(site, "/endless", tmp_path, max_bytes=10**12, cancelled=lambda: True)
+        download(site, "/a", tmp_path, max_bytes=10**12, timeout=15, cancelled=cancelled.is_set)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
