@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError
 import logs
 import metrics
 from broker.rabbitmq import RabbitBroker
-from documents import dead_versions, deletions
-from documents.storage import storage
-from documents.vector_index import VectorIndexes
+from documents.files.storage import storage
+from documents.storing import dead_versions, deletions
+from documents.storing.vector_index import VectorIndexes
 from models import commit, database
 from models.base import new_id
 from settings import service_settings, settings

@@ -25,7 +25,7 @@ from actors.middleware import worker_middleware
 from api.app import create_app
 from api.front import Unread
 from broker.in_process import InProcessBroker
-from documents import scratch
+from documents.files import scratch
 from models import database, migration
 from settings import HEADERS_WITHIN, NO_KEYS, settings
 from tasks import resuming

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from documents.sandbox import Sandbox
+from documents.sandbox.pool import Sandbox
 
 #: One for each CPU; started when the first document comes.
 SANDBOX = Sandbox()

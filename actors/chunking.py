@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from actors.children import SANDBOX
 from actors.stage import Work, stage
-from documents import index, search
 from documents.embedding import token_measure
-from documents.measure import CHARACTERS
-from documents.sandbox import Cancelled
+from documents.sandbox.pool import Cancelled
+from documents.searching import search
+from documents.splitting.measure import CHARACTERS
+from documents.storing import index
 from models import database
 from settings import settings
 from tasks.claim import Advance

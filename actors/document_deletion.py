@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from actors.stage import Work, stage
-from documents import deletions, index
+from documents.storing import deletions, index
 from errors import TaskError
 from tasks.claim import Advance
 from tasks.reading import submitted_at

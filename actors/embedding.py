@@ -8,10 +8,11 @@ from uuid import UUID
 import metrics
 from actors.provider_pace import ProviderPace
 from actors.stage import Work, stage
-from documents import index, search, vectors
 from documents.embedding import Embedded, Embedder, embedder
 from documents.embedding.batches import fitting, outcomes
-from documents.vectors import Undone
+from documents.searching import search
+from documents.storing import index, vectors
+from documents.storing.vectors import Undone
 from errors import TaskError
 from models import database
 from settings import settings

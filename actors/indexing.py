@@ -10,7 +10,7 @@ from actors.document_result import document_result
 from actors.embedding import settle
 from actors.holding import HandBack
 from actors.stage import Work, stage
-from documents import deletions, index
+from documents.storing import deletions, index
 from errors import TaskError
 from tasks.claim import Advance
 from tasks.reading import submitted_at

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from actors.embedding import embed
 from actors.holding import HandBack
 from actors.stage import Work, stage
-from documents import reindexing, vectors
 from documents.embedding import Embedder, embedder
 from documents.embedding.prices import cost
-from documents.reindexing import Reindexing
+from documents.storing import reindexing, vectors
+from documents.storing.reindexing import Reindexing
 from errors import TaskError
 from models import database
 from settings import settings

@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 from actors.children import SANDBOX
 from actors.document_result import document_result
 from actors.stage import Work, stage
-from documents import index, scratch, source
-from documents.archive import begins_as_zip
-from documents.sandbox import Cancelled
-from documents.source import Source
-from documents.storage import storage
-from documents.unpacking import Unpacked
+from documents.files import scratch, source
+from documents.files.source import Source
+from documents.files.storage import storage
+from documents.reading.archive import begins_as_zip
+from documents.reading.unpacking import Unpacked
+from documents.sandbox.pool import Cancelled
+from documents.storing import index
 from models import database
 from models.base import new_id
 from settings import settings
@@ -159,7 +160,7 @@ def _unpacked(work: Work, fetched: Source, folder: Path) -> Unpacked | None:
     """The members of an archive, in files of `folder`; None for what is one document."""
     arguments = (str(fetched.path), fetched.filename, fetched.content_type, str(folder), settings().max_document_bytes)
     found: Unpacked | None = SANDBOX.run(
-        "documents.unpacking:unpack", arguments, timeout=work.seconds_left, cancelled=work.interrupted
+        "documents.reading.unpacking:unpack", arguments, timeout=work.seconds_left, cancelled=work.interrupted
     )
     return found
 

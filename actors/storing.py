@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.embedding import settle
 from actors.stage import Work, stage
-from documents import index
+from documents.storing import index
 from tasks.claim import Advance
 
 

@@ -15,7 +15,7 @@ from actors.middleware import InTime, worker_middleware
 from actors.stage import LOOP
 from actors.unknown import Actors
 from broker.rabbitmq import RabbitBroker
-from documents import scratch
+from documents.files import scratch
 from models import database
 from settings import service_settings, settings
 from tasks import fence, process, unit

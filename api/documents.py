@@ -16,8 +16,8 @@ from api.operation import operation
 from api.pools import SEARCHING
 from api.problems import Invalid
 from api.tasks import answer
-from documents import catalogue, deletions
-from documents.storage import PAGE, Upload, storage
+from documents.files.storage import PAGE, Upload, storage
+from documents.storing import catalogue, deletions
 from models.base import new_id
 from settings import Settings
 from tasks import ending

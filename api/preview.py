@@ -16,10 +16,10 @@ from api import forms, requests
 from api.operation import operation
 from api.problems import Invalid
 from documents.embedding import token_measure
-from documents.measure import CHARACTERS
+from documents.files.storage import PAGE
 from documents.preview import Preview, preview
-from documents.sandbox import Sandbox
-from documents.storage import PAGE
+from documents.sandbox.pool import Sandbox
+from documents.splitting.measure import CHARACTERS
 from errors import TaskError
 from settings import Settings
 from tasks.types.document_processing import Reading

@@ -12,10 +12,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 from api import requests
 from api.operation import operation
 from api.pools import PROVIDERS, SEARCHING, Busy
-from documents import search
 from documents.embedding import embedder
 from documents.embedding.local import LocalEmbedder
-from documents.scope import Filter
+from documents.searching import search
+from documents.searching.scope import Filter
 from errors import TaskError
 from settings import Settings
 from tasks.bounds import obstacle

@@ -24,7 +24,7 @@ Split = Callable[[str], list[str]]
 
 def ours() -> Read:
     """The reader of this service, without its sandbox."""
-    from documents.extraction import extract
+    from documents.reading.extraction import extract
 
     return lambda path: extract(path, filename=path.name).text
 
@@ -74,7 +74,7 @@ def python_docx() -> Read:
 
 def our_splitter() -> Split:
     """The chunker of this service."""
-    from documents.chunking import split
+    from documents.splitting.chunking import split
 
     return lambda text: [text[chunk.start : chunk.end] for chunk in split(text, [], SIZE, OVERLAP)]
 

@@ -123,7 +123,7 @@ def members(process: Process) -> dict[str, psutil.Process]:
     for each in process.members:
         if each.pid == process.pid:
             found[process.name] = each
-        elif "documents.child" in each.cmdline():
+        elif "documents.sandbox.child" in each.cmdline():
             readers += 1
             found[f"{process.name} / reader {readers}"] = each
         else:

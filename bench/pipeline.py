@@ -15,8 +15,8 @@ from bench.contestants import OURS, Running, running
 from bench.footprint import mixed_documents
 from bench.servers import Servers
 from documents.embedding.local import LocalEmbedder
-from documents.index import embedded_text
-from documents.sandbox import Sandbox
+from documents.sandbox.pool import Sandbox
+from documents.storing.index import embedded_text
 from tests.servers import eventually
 
 #: Documents that are taken in before the clock starts: children are warm then, in the service as in the loop.

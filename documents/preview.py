@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from documents.chunking import Chunk
-from documents.sandbox import Sandbox
+from documents.sandbox.pool import Sandbox
+from documents.splitting.chunking import Chunk
 from documents.text import Extracted
 
 
@@ -34,13 +34,13 @@ def preview(
     """Read and split a file as a task does, in the sandbox; see there for the errors.
 
     Parameters:
-      measured_in: what size and overlap count; see `documents.measure.measure`.
+      measured_in: what size and overlap count; see `documents.splitting.measure.measure`.
       timeout: seconds of work.
     """
     began = time.monotonic()
     extracted = sandbox.extract(path, filename=filename, content_type=content_type, encoding=encoding, timeout=timeout)
     chunks: list[Chunk] = sandbox.run(
-        "documents.child:chunks",
+        "documents.splitting.pieces:chunks",
         (extracted.text, extracted.anchors, size, overlap, None, measured_in),
         timeout=max(0.1, timeout - (time.monotonic() - began)),
     )

@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PROCESSES = {
     "release": ("base", "import models, models.database, alembic.config"),
     "web": ("web", "import api.app; from settings import settings; api.app.create_app(settings())"),
-    "worker": ("worker", "import actors.worker, documents.extraction, documents.chunking"),
+    "worker": ("worker", "import actors.worker, documents.reading.extraction, documents.splitting.chunking"),
     "clock": ("clock", "import clock; clock.Timetable()"),
     "client": ("client", "import client.__main__"),
 }

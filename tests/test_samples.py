@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from documents.extraction import extract
+from documents.reading.extraction import extract
 from documents.text import Extracted
 from tests.test_requirements import ROOT
 

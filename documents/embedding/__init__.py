@@ -8,7 +8,7 @@ from pathlib import Path
 from documents.embedding.interface import Embedded, Embedder, Kind, Nearness
 from documents.embedding.local import LocalEmbedder
 from documents.embedding.prefixed import Prefixed
-from documents.measure import BYTES, LOCAL
+from documents.splitting.measure import BYTES, LOCAL
 from errors import TaskError
 from settings import Settings
 
@@ -75,7 +75,7 @@ def _embedder(name: str, settings: Settings) -> Embedder:
 
 
 def token_measure(name: str, settings: Settings) -> str:
-    """How the tokens of an embedder are counted: a name that `documents.measure.measure` understands."""
+    """How the tokens of an embedder are counted: a name that `documents.splitting.measure.measure` understands."""
     if name.partition(":")[0] == "local":
         return LOCAL
     return str(settings.embedding_tokenizer) if settings.embedding_tokenizer else BYTES

@@ -16,7 +16,7 @@ from pathlib import Path
 from zlib import crc32
 
 from documents.embedding.interface import Embedded, Kind, Nearness
-from documents.measure import SPACELESS
+from documents.splitting.measure import SPACELESS
 
 DIMENSION = 1024
 

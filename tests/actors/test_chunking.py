@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from documents.measure import TOKENS
+from documents.splitting.measure import TOKENS
 from tests.actors.conftest import Bench
 
 

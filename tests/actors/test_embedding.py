@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from documents import search, vectors
 from documents.embedding.local import LocalEmbedder
+from documents.searching import search
+from documents.storing import vectors
 from errors import TaskError
 from models import database
 from settings import settings

@@ -12,7 +12,7 @@ import pytest
 
 from actors import holding
 from actors.embedding import UNDIVIDED
-from documents import index, vectors
+from documents.storing import index, vectors
 from errors import TaskError
 from models.base import new_id
 from settings import settings

@@ -9,8 +9,9 @@ import pytest
 
 from actors import stage as stages
 from actors.holding import HandBack
-from documents import dead_versions, deletions, search
 from documents.embedding import embedder
+from documents.searching import search
+from documents.storing import dead_versions, deletions
 from errors import TaskError
 from models import database
 from settings import settings

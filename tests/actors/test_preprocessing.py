@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from documents.storage import storage
+from documents.files.storage import storage
 from errors import TaskError
 from models.base import new_id
 from settings import settings

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from documents.extraction import extract
 from documents.readers.shared import ocr
+from documents.reading.extraction import extract
 from documents.text import Extracted
-from tests.documents.reading import Read
+from tests.documents.extracted import Read
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from documents.chunking import split
-from documents.extraction import extract
-from documents.measure import BYTES, CHARACTERS, LOCAL, measure
+from documents.reading.extraction import extract
+from documents.splitting.chunking import split
+from documents.splitting.measure import BYTES, CHARACTERS, LOCAL, measure
 from documents.text import Anchor
 from errors import TaskError
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.documents import samples
+from tests.documents.reading.test_extraction import SEEDS as _FILES
 from tests.documents.samples import Line, Stroke
-from tests.documents.test_extraction import SEEDS as _FILES
 
 #: A ruled table, code, and a sentence that runs over the end of the page.
 _PAGES: list[list[Line | str | Stroke]] = [

@@ -9,7 +9,7 @@ import zipfile
 import atheris
 
 with atheris.instrument_imports(include=["documents"]):
-    from documents.formats import FORMATS
+    from documents.reading.formats import FORMATS
     from tests.fuzz import checks
 
 #: Formats that are a zip: mutated byte by byte they would only ever have a wrong checksum.

@@ -67,7 +67,7 @@ def test_a_pdf_of_1600_pages_is_ingested_with_every_process_below_300_mb(house: 
     assert shown["status"] == "completed", shown["error"]
     assert (shown["result"]["pages"], shown["stages"][0]["units_done"]) == (1600, 1600)
     assert shown["result"]["chunks"] == house.sql("SELECT count(DISTINCT index) FROM chunks")[0][0] > 4000
-    assert sum("documents.child" in name for name in found) >= 2
+    assert sum("documents.sandbox.child" in name for name in found) >= 2
     assert {name: size for name, size in found.items() if size >= MOST} == {}
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lxml import etree
 
-from documents.archive import Archive
 from documents.readers.office.docx_styles import Numbering, Styles
 from documents.readers.office.drawings import REFERENCES, write_drawing
 from documents.readers.office.math import formula, formulas
@@ -27,6 +26,7 @@ from documents.readers.shared.xml import (
     stream,
     value_of,
 )
+from documents.reading.archive import Archive
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 

@@ -8,9 +8,9 @@ from itertools import groupby
 
 from lxml import etree
 
-from documents.archive import Archive
 from documents.readers.shared.xml import Relation, child_of, name_of, parse, reference_of
 from documents.readers.sheets.number_format import GENERAL, shown
+from documents.reading.archive import Archive
 from documents.text import Writer, table_lines
 
 #: Elements that name a drawing's part, with the attribute that does.

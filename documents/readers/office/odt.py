@@ -11,11 +11,11 @@ from pathlib import Path
 
 from lxml import etree
 
-from documents.archive import Archive
 from documents.readers.shared.code import is_code_style, is_monospaced
 from documents.readers.shared.numerals import numeral
 from documents.readers.shared.pictures import pictures_in, write_pictures
 from documents.readers.shared.xml import child_of, children_of, name_of, parse, stream, value_of
+from documents.reading.archive import Archive
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 

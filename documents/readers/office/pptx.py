@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lxml import etree
 
-from documents.archive import Archive
 from documents.readers.office.drawings import REFERENCES, write_drawing
 from documents.readers.office.math import formula, formulas
 from documents.readers.shared.code import is_monospaced
@@ -24,6 +23,7 @@ from documents.readers.shared.xml import (
     relations,
     value_of,
 )
+from documents.reading.archive import Archive
 from documents.text import Extracted, Writer, table_lines
 from errors import TaskError
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lxml import etree
 
-from documents.archive import Archive
 from documents.readers.shared.xml import (
     Relation,
     child_of,
@@ -25,6 +24,7 @@ from documents.readers.shared.xml import (
 )
 from documents.readers.sheets.number_format import BUILT_IN, GENERAL, shown
 from documents.readers.sheets.sheet import Row, write_sheet
+from documents.reading.archive import Archive
 from documents.text import Extracted, Writer, require_length
 from errors import TaskError
 

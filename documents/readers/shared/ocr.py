@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
-from documents import deadline
+from documents.reading import deadline
 
 #: Languages that are asked for, best first, as far as they are installed.
 _LANGUAGES = ("chi_sim", "eng")

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from statistics import median
 
-from documents.archive import Archive
 from documents.readers.shared import ocr
 from documents.readers.shared.layout import Frame, Hyphens, Line, blocks_of
+from documents.reading.archive import Archive
 from documents.text import Writer, listed
 from errors import TaskError
 

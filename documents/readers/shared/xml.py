@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from lxml import etree
 
-from documents.archive import Archive
+from documents.reading.archive import Archive
 from errors import TaskError
 
 #: What a parser is never allowed, since it reads what strangers wrote.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from documents.decoding import Decoded, decode
+from documents.reading.decoding import Decoded, decode
 from documents.text import Anchor, Extracted, clean, clean_warning, require_length
 from errors import TaskError
 

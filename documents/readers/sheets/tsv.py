@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from documents.decoding import decode
 from documents.readers.sheets.csv import delimiter_of, evenness, read_rows
+from documents.reading.decoding import decode
 from documents.text import Extracted
 
 _SAMPLE = 64 * 1024

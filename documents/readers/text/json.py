@@ -6,7 +6,7 @@ import re
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
 from pathlib import Path
 
-from documents.decoding import decode
+from documents.reading.decoding import decode
 from documents.text import Extracted, Writer
 from errors import TaskError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from documents.decoding import decode
+from documents.reading.decoding import decode
 from documents.text import Anchor, Extracted, clean, clean_warning, require_length
 
 _LONGEST_HEADING = 60

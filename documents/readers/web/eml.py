@@ -19,11 +19,11 @@ from email.policy import compat32
 from email.utils import parsedate_to_datetime
 from pathlib import Path, PurePath
 
-from documents.archive import begins_as_zip
-from documents.decoding import decode
 from documents.readers.web.html import declared_encoding, write_page
+from documents.reading.archive import begins_as_zip
+from documents.reading.decoding import decode
+from documents.reading.unpacking import Budget, Unpacked, unpack
 from documents.text import Extracted, Writer
-from documents.unpacking import Budget, Unpacked, unpack
 from errors import TaskError
 
 _SHOWN = ("From", "To", "Cc", "Date")
@@ -171,7 +171,7 @@ class _Attachments:
             self._file(path, _filename(part), kind)
 
     def _file(self, path: Path, name: str, kind: str | None) -> None:
-        from documents import extraction  # which imports the readers, this one among them
+        from documents.reading import extraction  # which imports the readers, this one among them
 
         if (refusal := self._bounds.refusal()) is not None:
             self._warnings.append(f"the attachment {name} was not read: {refusal}")

@@ -12,12 +12,12 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from documents.archive import Archive
-from documents.decoding import decode
 from documents.readers.shared.pictures import pictures_in, write_pictures
 from documents.readers.shared.xml import children_of, name_of, parse
 from documents.readers.web.epub_contents import Contents, Levels, control_file, navigation, places_of
 from documents.readers.web.html import declared_encoding, opened, tree_of, write_tree
+from documents.reading.archive import Archive
+from documents.reading.decoding import decode
 from documents.text import Extracted, Writer
 from errors import TaskError
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from documents.decoding import decode
 from documents.readers.shared.numerals import numeral
 from documents.readers.web.html_depth import shallow
 from documents.readers.web.html_nodes import (
@@ -24,6 +23,7 @@ from documents.readers.web.html_nodes import (
     text_of,
 )
 from documents.readers.web.mathml import write_formulas
+from documents.reading.decoding import decode
 from documents.text import Anchor, Extracted, Writer, clean, table_lines
 
 _PROPERTIES = {"author": "author", "description": "subject", "keywords": "keywords"}

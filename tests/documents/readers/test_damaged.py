@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from documents.sandbox import Sandbox
+from documents.sandbox.pool import Sandbox
 from errors import TaskError
 from tests.fuzz.checks import CHUNKER, CODES, CORPUS, chunk, read
 from tests.fuzz.seeds import SEEDS

@@ -20,7 +20,7 @@ from documents.readers.web.html import declared_encoding, tree_of
 from documents.text import table_lines
 from errors import TaskError
 from tests.documents import samples
-from tests.documents.reading import Read
+from tests.documents.extracted import Read
 
 #: Seconds of computing: some times what each of these takes, and a fraction of what its square would.
 MOST = 8.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from documents.text import Anchor
 from tests.documents import office, samples
-from tests.documents.reading import headings, spans
+from tests.documents.extracted import headings, spans
 from tests.documents.samples import Line, paragraph, table
 
 

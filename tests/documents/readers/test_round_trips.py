@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from documents.extraction import extract
+from documents.reading.extraction import extract
 from documents.text import Extracted
 from tests.documents import books, office, samples
-from tests.documents.test_decoding import DAILY
+from tests.documents.reading.test_decoding import DAILY
 
 ENGLISH = ("leave", "of", "an", "employee", "who", "stays", "for", "five", "years", "is", "twenty", "days", "year")
 

@@ -6,8 +6,8 @@ import pytest
 
 from errors import TaskError
 from tests.documents import samples
+from tests.documents.extracted import Read
 from tests.documents.office import pptx
-from tests.documents.reading import Read
 
 
 def r(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from errors import TaskError
 from tests.documents.books import odt
-from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
+from tests.documents.extracted import CHINESE, ENGLISH, Read, headings, spans
 
 
 def paragraph(text: str) -> str:

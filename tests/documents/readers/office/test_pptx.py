@@ -7,8 +7,8 @@ import pytest
 from documents.text import table_lines
 from errors import TaskError
 from tests.documents import office, samples
+from tests.documents.extracted import CHINESE, ENGLISH, Read, headings, pages, spans
 from tests.documents.office import content, grid, pptx, run, shape, title
-from tests.documents.reading import CHINESE, ENGLISH, Read, headings, pages, spans
 
 
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE])

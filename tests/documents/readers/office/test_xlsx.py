@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from documents.chunking import split
-from documents.measure import CHARACTERS, LOCAL, measure
 from documents.readers.sheets.sheet import write_sheet
+from documents.splitting.chunking import split
+from documents.splitting.measure import CHARACTERS, LOCAL, measure
 from documents.text import Writer, table_lines
 from errors import TaskError
 from tests.documents import office, samples
+from tests.documents.extracted import CHINESE, ENGLISH, Read, headings, spans
 from tests.documents.office import Cell, xlsx
-from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
 
 
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE])

@@ -10,7 +10,7 @@ from documents.readers.pdf.tables.aligned import tables_of
 from documents.readers.shared.layout import Line as PdfLine
 from documents.text import table_lines
 from tests.documents import samples
-from tests.documents.reading import Read, spans
+from tests.documents.extracted import Read, spans
 from tests.documents.samples import Line
 
 SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from documents.chunking import split
 from documents.readers.pdf import reader
+from documents.splitting.chunking import split
 from documents.text import Extracted
 from tests.documents import samples
+from tests.documents.extracted import Read, pages
 from tests.documents.readers.pdf.test_parts import in_parts, write
-from tests.documents.reading import Read, pages
+from tests.documents.reading.test_decoding import DAILY
 from tests.documents.samples import Line
-from tests.documents.test_decoding import DAILY
 
 SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SYLLABLES = ("ba", "co", "de", "fi", "gu", "ha", "ki", "lan", "mor", "gal", "te")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from documents.readers.pdf import reader
 from tests.documents import samples
+from tests.documents.extracted import Read, spans
 from tests.documents.readers.pdf.test_breaks import CHINESE, FULL
 from tests.documents.readers.pdf.test_parts import in_parts, write
-from tests.documents.reading import Read, spans
 from tests.documents.samples import Line
 
 SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

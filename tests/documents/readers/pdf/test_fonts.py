@@ -9,8 +9,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 import pytest
 
-from documents.extraction import extract
 from documents.readers.pdf.pages.fonts import use_squares
+from documents.reading.extraction import extract
 from tests.documents import samples
 
 #: What of a PDF in simplified Chinese has to be replaced for one in another script.

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.documents import samples
-from tests.documents.reading import Read, pages
+from tests.documents.extracted import Read, pages
 from tests.documents.samples import Filled, Line, Stroke
 
 SETTINGS = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,7 @@ from documents.readers.pdf.headings import Outline
 from documents.readers.pdf.pages.page import Page
 from documents.readers.shared.layout import Line as Placed
 from tests.documents import samples
-from tests.documents.reading import Read, headings, pages
+from tests.documents.extracted import Read, headings, pages
 from tests.documents.samples import Line
 
 WORDS = ["Ada wrote the first program.", "Grace found the bug.", "Alan broke the code.", "Edsger went the short way."]

@@ -10,8 +10,8 @@ from documents.readers.pdf import reader
 from documents.text import Extracted
 from errors import TaskError
 from tests.documents import samples
+from tests.documents.extracted import headings, pages
 from tests.documents.long_pdf import long_pdf
-from tests.documents.reading import headings, pages
 from tests.documents.samples import Line
 
 PAGES = 61

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from documents.readers.pdf import reader
 from documents.text import table_lines
 from tests.documents import samples
+from tests.documents.extracted import Read, headings, spans
 from tests.documents.readers.pdf.test_aligned_tables import CHINESE, ENGLISH, PROSE, lines_in
 from tests.documents.readers.pdf.test_parts import in_parts, write
-from tests.documents.reading import Read, headings, spans
 from tests.documents.samples import Line, Stroke
 
 SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

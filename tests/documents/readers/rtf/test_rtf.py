@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from errors import TaskError
-from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
+from tests.documents.extracted import CHINESE, ENGLISH, Read, headings, spans
 
 FONTS = (
     r"{\fonttbl{\f0\fnil\fcharset0 Arial;}{\f1\fnil\fcharset134 SimSun;}{\f2\fcharset204 Times;}"

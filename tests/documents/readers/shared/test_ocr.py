@@ -15,7 +15,7 @@ from documents.readers.shared import ocr
 from errors import TaskError
 from tests.documents import samples, scans
 from tests.documents.conftest import forget_tesseract
-from tests.documents.reading import Read, pages
+from tests.documents.extracted import Read, pages
 from tests.packages import install
 
 CHINESE = [

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from documents.archive import Archive
 from documents.readers.shared import ocr
+from documents.reading.archive import Archive
 from errors import TaskError
 from tests.documents import books, office, samples, scans
+from tests.documents.extracted import Read, pages
 from tests.documents.readers.shared.test_ocr import CHINESE, ENGLISH, alike, english, tesseract  # noqa: F401  the last is a fixture
-from tests.documents.reading import Read, pages
 
 BLANK = scans.png(20, 20, (b"\0" + b"\xff" * 20) * 20)
 _R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

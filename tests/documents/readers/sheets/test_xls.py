@@ -7,8 +7,8 @@ import struct
 import pytest
 
 from errors import TaskError
+from tests.documents.extracted import CHINESE, ENGLISH, Read, headings
 from tests.documents.office import Cell, compound, xls
-from tests.documents.reading import CHINESE, ENGLISH, Read, headings
 
 
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE])

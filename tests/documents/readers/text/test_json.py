@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from errors import TaskError
-from tests.documents.reading import CHINESE, ENGLISH, Read
+from tests.documents.extracted import CHINESE, ENGLISH, Read
 
 RECORD = {"name": "Ada", "born": 1815, "address": {"city": "London", "zip": None}, "tags": ["a", ["b", {"c": 1}]]}
 LINES = """name: Ada

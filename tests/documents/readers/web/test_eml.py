@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from documents import unpacking
+from documents.reading import unpacking
 from errors import TaskError
 from tests.documents import samples
-from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
-from tests.documents.test_unpacking import archive, archive_named
+from tests.documents.extracted import CHINESE, ENGLISH, Read, headings, spans
+from tests.documents.reading.test_unpacking import archive, archive_named
 
 
 def mail(text: str = "Hello.", subject: str = "Leave", html: str | None = None) -> EmailMessage:

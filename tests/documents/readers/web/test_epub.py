@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from errors import TaskError
 from tests.documents.books import Line, control_file, epub, navigation, page
-from tests.documents.reading import CHINESE, ENGLISH, Read, headings, spans
+from tests.documents.extracted import CHINESE, ENGLISH, Read, headings, spans
 
 PROTECTED = (
     '<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container" xmlns:e="http://www.w3.org/2001/04/xmlenc#">'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.documents import books
-from tests.documents.reading import Read, headings
+from tests.documents.extracted import Read, headings
 
 
 def of(name: str, *parts: str, **attributes: str) -> str:

@@ -1,0 +1,187 @@
+"""Where a document's bytes come from: a path, a URL, an upload, or the payload itself; always into a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+from uuid import UUID
+
+import outbound
+from documents.files.storage import Transaction, storage
+from documents.sandbox.pool import Cancelled
+from documents.text import clean
+from errors import TaskError
+from settings import Settings
+
+#: Bytes that are copied or hashed at once.
+PART = 1024 * 1024
+#: HTTP statuses that say that a document is not there, and will not be.
+MISSING = (404, 410)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document's bytes in a file, and what its submitter calls it."""
+
+    path: Path
+    filename: str | None
+    content_type: str | None
+    sha256: bytes
+    size: int
+    """Bytes."""
+
+
+def fetch(
+    payload: dict[str, Any], settings: Settings, folder: Path, *, cancelled: Callable[[], bool], timeout: float
+) -> Source:
+    """Bring the document that a payload names into `folder`.
+
+    Parameters:
+      payload: of a `document_processing` task, with exactly one source.
+      cancelled: asked now and then; True stops a download.
+      timeout: seconds.
+
+    Raises:
+      TaskError: not_found, forbidden_path, forbidden_url, fetch_failed, rate_limited or too_large.
+      documents.sandbox.pool.Cancelled: `cancelled` said so.
+    """
+    path = folder / "document"
+    filename, content_type = payload.get("filename"), payload.get("content_type")
+    if payload.get("content") is not None:
+        path.write_bytes(payload["content"].encode())
+        filename = filename or "content.txt"
+    elif payload.get("file_path") is not None:
+        _copy(payload["file_path"], settings, path)
+        filename = filename or Path(payload["file_path"]).name
+    elif payload.get("url") is not None:
+        found = _download(payload["url"], settings, path, cancelled, timeout)
+        filename, content_type = filename or found.filename, content_type or found.content_type
+    else:
+        storage(settings).copy_to(UUID(payload["upload_id"]), path)
+    size = path.stat().st_size
+    if size > settings.max_document_bytes:
+        raise _too_large(settings)
+    return Source(path, filename, content_type, _digest(path), size)
+
+
+def keep(path: Path, settings: Settings, task_id: UUID, transaction: Transaction) -> None:
+    """Store a document under its task's id, as an upload is: whoever reads a part of it later reads the same bytes.
+
+    Parameters:
+      transaction: opens the transactions in which it is kept, which fail when the task is in other hands.
+    """
+    uploads = storage(settings, transaction)
+    uploads.delete(task_id)
+    upload = uploads.writer(task_id, settings.max_document_bytes)
+    try:
+        with path.open("rb") as file:
+            while part := file.read(PART):
+                upload.write(part)
+        upload.finish()
+    except BaseException:
+        upload.abort()
+        raise
+
+
+def fetch_kept(settings: Settings, task_id: UUID, folder: Path) -> Path:
+    """Bring a document into `folder` that was uploaded, or kept.
+
+    Raises:
+      TaskError: not_found.
+    """
+    path = folder / "document"
+    storage(settings).copy_to(task_id, path)
+    return path
+
+
+def _copy(given: str, settings: Settings, path: Path) -> None:
+    """Copy a file from below one of the roots; neither `..` nor a link leads out of them.
+
+    The file is opened before it is judged, and judged by where the open file really is: a link that is swapped
+    in between changes nothing.
+    """
+    if "\0" in given or not given.startswith("/"):
+        raise TaskError("forbidden_path", f"{given!r} is not an absolute path")
+    roots = [root.resolve() for root in settings.roots]
+    if not any(Path(os.path.normpath(given)).is_relative_to(root) for root in (*settings.roots, *roots)):
+        raise _outside(given)
+    try:
+        # Without blocking: a pipe that nobody writes to must not hold this thread.
+        descriptor = os.open(given, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise TaskError("not_found", f"there is no file {given!r}") from None
+    except OSError as error:
+        raise TaskError("not_found", f"{given!r} cannot be opened: {error.strerror}") from None
+    try:
+        really = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if not any(really.is_relative_to(root) for root in roots):
+            raise _outside(given)
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise TaskError("forbidden_path", f"{given!r} is not a regular file")
+        if facts.st_size > settings.max_document_bytes:
+            raise _too_large(settings)
+        with path.open("wb") as copy:
+            while part := os.read(descriptor, PART):
+                copy.write(part)
+    finally:
+        os.close(descriptor)
+
+
+def _download(
+    url: str, settings: Settings, path: Path, cancelled: Callable[[], bool], timeout: float
+) -> outbound.Downloaded:
+    host = outbound.host_of(url)
+    try:
+        found = outbound.download(
+            url, path, max_bytes=settings.max_document_bytes, timeout=timeout, cancelled=cancelled
+        )
+    except outbound.ForbiddenAddress as error:
+        raise TaskError("forbidden_url", str(error)) from None
+    except outbound.TooLarge as error:
+        raise TaskError("too_large", f"{error} (MAX_DOCUMENT_BYTES)") from None
+    except outbound.Interrupted as error:
+        raise Cancelled("cancelled", str(error)) from None
+    except outbound.OutboundError as error:
+        raise TaskError("fetch_failed", str(error)) from None
+    if found.status in MISSING:
+        raise TaskError("not_found", f"{host} answered {found.status}: there is no such document")
+    if found.status == 429:
+        raise TaskError("rate_limited", f"{host} answered 429", retry_after=found.retry_after)
+    if not 200 <= found.status < 300:
+        # What the client side did wrong stays wrong; what the server could not do it may do later.
+        retryable = found.status >= 500 or found.status == 408
+        raise TaskError(
+            "fetch_failed", f"{host} answered {found.status}", retryable=retryable, retry_after=found.retry_after
+        )
+    return outbound.Downloaded(
+        found.status,
+        found.retry_after,
+        found.content_type,
+        _told(unquote(found.filename)) if found.filename else None,
+        found.size,
+    )
+
+
+def _told(name: str) -> str | None:
+    """A name that somebody else's server gives, without the control characters that none has."""
+    return " ".join(clean(name)[0].split()) or None
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _outside(given: str) -> TaskError:
+    return TaskError("forbidden_path", f"{given!r} is not below one of the folders that may be read")
+
+
+def _too_large(settings: Settings) -> TaskError:
+    return TaskError("too_large", f"the document is larger than {settings.max_document_bytes:,} bytes")

@@ -1,0 +1,113 @@
+"""A file to its text: finds its format, lets the reader read, turns whatever goes wrong into one clear error."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import Message
+from pathlib import Path
+from types import ModuleType
+
+from documents.reading.formats import BY_NAME, Format
+from documents.reading.sniffing import format_of, named_format, shown
+from documents.text import Extracted
+from errors import TaskError
+
+#: The format that can be read in parts.
+_DIVISIBLE = BY_NAME["pdf"]
+
+
+def extract(
+    path: Path,
+    *,
+    filename: str | None = None,
+    content_type: str | None = None,
+    encoding: str | None = None,
+    at_once: int | None = None,
+) -> Extracted:
+    """The text of a file, with its anchors.
+
+    filename and content_type are what the submitter calls the file, encoding what they say it is in. A PDF of more
+    pages than at_once is left unread, for `read_part` and `join`. To be called in a child of the sandbox: a reader may
+    crash, or take more memory than there is.
+
+    Raises:
+      TaskError: empty, unsupported_format, corrupt, encrypted, archive_bomb, undecodable, needs_ocr,
+        too_large.
+      MemoryError: the file wants more memory than this process may have.
+    """
+    if path.stat().st_size == 0:
+        raise TaskError("empty", f"{shown(filename)} has no content: its size is 0 bytes")
+    with _explained(filename):
+        found = format_of(path, filename, content_type)
+    reader = _reader(found)
+    with _explained(filename):
+        if found is _DIVISIBLE and at_once is not None and (pages := reader.count(path)) > at_once:
+            extracted = Extracted("", [], found.name, pages=pages, unread=True)
+        else:
+            extracted = _with_text(reader.read(path, encoding or _charset(content_type)), filename)
+    if (warning := _lie(found, filename, content_type)) is not None:
+        extracted.warnings.insert(0, warning)
+    return extracted
+
+
+def read_part(path: Path, first: int, last: int) -> bytes:
+    """What `join` needs of the pages from index `first` to before `last`. Raises what `extract` does."""
+    reader = _reader(_DIVISIBLE)
+    with _explained(None):
+        part: bytes = reader.read_part(path, first, last)
+        return part
+
+
+def join(parts: list[Path]) -> Extracted:
+    """What `extract` gives, but for what it says of the file's name, from files of parts. Raises what it does."""
+    reader = _reader(_DIVISIBLE)
+    with _explained(None):
+        return _with_text(reader.join(parts), None)
+
+
+def _with_text(extracted: Extracted, filename: str | None) -> Extracted:
+    if not extracted.text.strip():
+        raise TaskError(
+            "empty", f"{shown(filename)} holds nothing to read once its markup and white space are left out"
+        )
+    return extracted
+
+
+@contextmanager
+def _explained(filename: str | None) -> Iterator[None]:
+    """Turn whatever goes wrong in a reader into one clear error."""
+    try:
+        yield
+    except (TaskError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        if isinstance(error.__cause__, MemoryError) or isinstance(error.__context__, MemoryError):
+            raise MemoryError from error
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise TaskError("corrupt", f"{shown(filename)} cannot be read ({said})") from error
+
+
+def _reader(format: Format) -> ModuleType:
+    """The module that reads a format. That one cannot be loaded is no fault of the document's."""
+    assert format.reader is not None, f"{format.name} is only known"
+    return importlib.import_module(format.reader)
+
+
+def _lie(found: Format, filename: str | None, content_type: str | None) -> str | None:
+    """What the submitter is told when the content is not what the name says."""
+    named = named_format(filename, content_type)
+    if found.is_recognised and named is not None and named is not found:
+        return f"{shown(filename)} is named as {named.name} but was read as {found.name}, which it is"
+    return None
+
+
+def _charset(content_type: str | None) -> str | None:
+    if not content_type or not re.search(r"charset", content_type, re.IGNORECASE):
+        return None
+    message = Message()
+    message["content-type"] = content_type
+    charset = message.get_param("charset")
+    return charset if isinstance(charset, str) and charset else None

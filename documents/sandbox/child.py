@@ -1,0 +1,144 @@
+"""What a child of the sandbox runs: it answers on one pipe what it is asked on another, until that closes."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import pickle
+import signal
+import struct
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from documents.reading import deadline
+from documents.sandbox import confinement
+from documents.text import Extracted
+from errors import TaskError
+
+#: Length of a frame in bytes, before the frame itself.
+HEADER = struct.Struct("!Q")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a child sends back: a value, or an error that can be told; and its resident memory in bytes."""
+
+    value: Any = None
+    error: TaskError | None = None
+    resident: int = 0
+
+
+def extract(
+    path: str, filename: str | None, content_type: str | None, encoding: str | None, at_once: int | None
+) -> Extracted:
+    """`documents.reading.extraction.extract`, loaded when it is first wanted."""
+    from documents.reading import extraction  # the readers' libraries stay out of the parent
+
+    tempfile.tempdir = str(Path(path).parent)  # so what a reader writes is removed with the document
+    return extraction.extract(
+        Path(path), filename=filename, content_type=content_type, encoding=encoding, at_once=at_once
+    )
+
+
+def read_part(path: str, first: int, last: int) -> bytes:
+    """`documents.reading.extraction.read_part`."""
+    from documents.reading import extraction
+
+    return extraction.read_part(Path(path), first, last)
+
+
+def join(parts: list[str]) -> Extracted:
+    """`documents.reading.extraction.join`."""
+    from documents.reading import extraction
+
+    return extraction.join([Path(part) for part in parts])
+
+
+def main(requests: int, replies: int, memory_bytes: int, parent: int) -> None:
+    """Serve until the pipe of requests closes."""
+    _settle(memory_bytes, parent)
+    with os.fdopen(requests, "rb") as source, os.fdopen(replies, "wb") as sink:
+        _send(sink, Reply(resident=resident_bytes()))
+        while (frame := _receive(source)) is not None:
+            reply = _answer(frame)
+            del frame
+            _trim()
+            reply.resident = resident_bytes()
+            _send(sink, reply)
+
+
+def _settle(memory_bytes: int, parent: int) -> None:
+    """Give up what is not needed, die with the parent, and let nothing that a library prints reach the pipes."""
+    confinement.confine(memory_bytes)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the child in its own time
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+
+
+def _answer(frame: bytes) -> Reply:
+    try:
+        function, arguments, seconds = pickle.loads(frame)  # from the parent, which is trusted
+        with deadline.within(seconds):
+            return Reply(_function(function)(*arguments))
+    except TaskError as error:
+        return Reply(error=_bare(error))
+    except MemoryError:
+        return Reply(error=TaskError("too_large", "the document wants more memory than reading one may take"))
+    except Exception as error:
+        with suppress(OSError):  # a log that is full must not end the child
+            traceback.print_exc()
+        return Reply(error=TaskError("internal", f"{type(error).__name__}: {error}"[:500]))
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _bare(error: TaskError) -> TaskError:
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
+def _receive(source: BinaryIO) -> bytes | None:
+    header = source.read(HEADER.size)
+    return source.read(HEADER.unpack(header)[0]) if len(header) == HEADER.size else None
+
+
+def _send(sink: BinaryIO, reply: Reply) -> None:
+    try:
+        frame = pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)
+    except MemoryError:
+        error = TaskError("too_large", "the document's text is too large for the memory that reading one may take")
+        frame = pickle.dumps(Reply(error=error), pickle.HIGHEST_PROTOCOL)
+    sink.write(HEADER.pack(len(frame)))
+    sink.write(frame)
+    sink.flush()
+
+
+def _trim() -> None:
+    """Give freed memory back to the system: one large document must not count against the next."""
+    ctypes.CDLL(None).malloc_trim(0)
+
+
+def resident_bytes() -> int:
+    """The memory of this process that is in use."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+
+
+if __name__ == "__main__":
+    # Under its own name, so that what it pickles is found by the parent.
+    from documents.sandbox import child
+
+    child.main(*map(int, sys.argv[1:5]))

@@ -1,0 +1,235 @@
+"""Ranking chunks by the words of a query (BM25)."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from documents.searching.ranking import Chunk, Ranked, best_first
+from documents.searching.scope import Scope
+from documents.splitting.tokens import is_covered, is_spaced
+
+#: BM25's usual constants (Robertson and Zaragoza 2009): how soon repetition saturates, how far length counts.
+K1 = 1.2
+B = 0.75
+
+#: A token in more of a KB's chunks than this share is left out unless there is no other: it hardly tells them apart,
+#: and takes long to count. In a small KB none is; in a large one it takes less than the share.
+COMMON = 0.2
+COMMON_FROM, COMMON_TO = 1000, 3000
+
+#: In a KB of more chunks than this a part of a longer token that the index knows is not counted at all: single
+#: characters of Chinese are in thousands of chunks, and the count took nine tenths of a search.
+LARGE = 20_000
+
+#: A part of a longer token that the index knows weighs so much: 学 beside 大学. Chosen on half of CMRC 2018.
+COVERED = 0.25
+
+#: Chunks that are read to be ranked by BM25, best by `ts_rank` first.
+CANDIDATES = 200
+
+#: Chunks that `ts_rank` looks at, at most about; rarer tokens go first.
+LOOKED_AT = 5000
+
+#: Chunks that it looks at where each word is in more than LOOKED_AT: whichever come first.
+MOST = 10_000
+
+#: Tokens of a query that are counted, the first: words, or the pieces of some 130 characters of Chinese. Of these so
+#: many take part, the rarest. A page as a query takes a second or so in a large KB, whatever its length.
+COUNTED = 500
+TOKENS = 64
+
+
+#: A perfect passage scores this multiple of the sum of the idf of a query's words: each occurs in it some three times,
+#: in a chunk of the usual length. (Once is 1, and without end K1 + 1.)
+PERFECT = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a query, as a KB knows them.
+
+    weights: what an occurrence of each of those that count is worth.
+    frequencies: in how many chunks each occurs, counted up to a little more than `common`.
+    perfect: what a passage would score that answers the whole query, words that the KB does not know included.
+    few: a filter left so few chunks that all of them can be looked at.
+    """
+
+    weights: dict[str, float]
+    frequencies: dict[str, int]
+    common: int
+    few: bool
+    perfect: float
+
+
+def weighed(session: Session, scope: Scope, tokens: Sequence[str]) -> Words:
+    """What the tokens of a query are worth in a KB."""
+    common = min(max(COMMON_FROM, int(COMMON * scope.kb_chunks)), COMMON_TO)
+    frequencies = _frequencies(session, scope, tokens[:COUNTED], common + 1)
+    # A filter may have left no chunk that holds a rare token; where it left few, all tokens can be looked for.
+    few = scope.filtered and scope.chunks <= LOOKED_AT
+    weights = _weights(frequencies, scope.kb_chunks, scope.kb_chunks if few else common)
+    unknown = _unknown(tokens[:COUNTED], frequencies) * _idf(0, scope.kb_chunks)
+    return Words(weights, frequencies, common, few, PERFECT * (sum(weights.values()) + unknown))
+
+
+def by_words(session: Session, scope: Scope, words: Words, limit: int) -> Ranked:
+    """The best chunks by BM25, among those that `ts_rank` finds likely; scores are shares of a perfect passage's."""
+    if not words.weights:
+        return []
+    for likely in _likely(words):
+        rows = _candidates(session, scope, likely, list(words.weights), max(CANDIDATES, 2 * limit))
+        if rows:
+            break
+    return heapq.nsmallest(limit, _scored(rows, scope, words), key=best_first)
+
+
+def words_of(session: Session, scope: Scope, words: Words, chunks: Collection[Chunk]) -> Ranked:
+    """What certain chunks score; those without any of the words are left out."""
+    if not (words.weights and chunks):
+        return []
+    rows = session.execute(
+        text("""
+            SELECT c.version_id, c.index, c.token_count, array_agg(lexeme) AS lexemes,
+                   array_agg(cardinality(positions)) AS counts
+              FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
+              JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index, unnest(c.tokens)
+             WHERE lexeme = ANY(:lexemes)
+             GROUP BY c.version_id, c.index, c.token_count
+        """),
+        {
+            "versions": [version for version, _ in chunks],
+            "indexes": [index for _, index in chunks],
+            "lexemes": list(words.weights),
+        },
+    ).all()
+    return _scored(rows, scope, words)
+
+
+def _scored(rows: Sequence[Row[UUID, int, int, list[str], list[int]]], scope: Scope, words: Words) -> Ranked:
+    average = scope.kb_tokens / scope.kb_chunks
+    return [
+        ((version, index), _bm25(lexemes, counts, words.weights, count / average) / words.perfect)
+        for version, index, count, lexemes, counts in rows
+    ]
+
+
+def _candidates(
+    session: Session, scope: Scope, likely: str, lexemes: Sequence[str], count: int
+) -> Sequence[Row[UUID, int, int, list[str], list[int]]]:
+    """The chunks that `ts_rank` puts first of those that match, with the lexemes that they hold and how often."""
+    return session.execute(
+        text(f"""
+            WITH matching AS MATERIALIZED (
+                SELECT c.version_id, c.index, c.token_count, c.tokens
+                  FROM chunks c JOIN documents d ON d.version_id = c.version_id
+                 WHERE ARRAY[c.kb_id] @> ARRAY[:kb_id] AND c.tokens @@ CAST(:likely AS tsquery) AND {scope.condition}
+                 LIMIT :most
+            ), likely AS MATERIALIZED (
+                SELECT * FROM matching
+                 ORDER BY ts_rank(tokens, CAST(:likely AS tsquery)) DESC, version_id, index LIMIT :count
+            )
+            SELECT version_id, index, token_count, array_agg(lexeme) AS lexemes,
+                   array_agg(cardinality(positions)) AS counts
+              FROM likely, unnest(tokens)
+             WHERE lexeme = ANY(:lexemes)
+             GROUP BY version_id, index, token_count
+        """),
+        {**scope.parameters, "likely": likely, "lexemes": lexemes, "count": count, "most": MOST},
+    ).all()
+
+
+def _likely(words: Words) -> list[str]:
+    """What the candidates must match, as tsqueries: each stands in for the one before when that finds nothing."""
+    if words.few:
+        return [_any_of(list(words.weights))]
+    any_of_rarest = _any_of(_selective(words.weights, words.frequencies))
+    if min(words.frequencies[token] for token in words.weights) > words.common and len(words.weights) > 1:
+        # Every word is in too many chunks to look at; all of them together are in fewer.
+        return [_all_of(list(words.weights)), any_of_rarest]
+    return [any_of_rarest]
+
+
+def _frequencies(session: Session, scope: Scope, tokens: Sequence[str], ceiling: int) -> dict[str, int]:
+    """In how many chunks of a KB each token occurs, counted up to `ceiling`; those in none are left out."""
+    if scope.kb_chunks <= LARGE:
+        return _counts(session, scope.kb_id, tokens, ceiling)
+    long = [token for token in tokens if is_spaced(token) or len(token) > 1]
+    known = _counts(session, scope.kb_id, long, ceiling)
+    characters = [token for token in tokens if token not in long and not is_covered(token, known)]
+    return known | _counts(session, scope.kb_id, characters, ceiling)
+
+
+def _counts(session: Session, kb_id: str, tokens: Sequence[str], ceiling: int) -> dict[str, int]:
+    rows = session.execute(
+        text("""
+            SELECT token, chunks FROM unnest(CAST(:tokens AS text[]), CAST(:queries AS text[])) AS q (token, query),
+                   LATERAL (SELECT count(*) AS chunks
+                              FROM (SELECT 1 FROM chunks
+                                     WHERE ARRAY[kb_id] @> ARRAY[:kb_id] AND tokens @@ CAST(query AS tsquery)
+                                     LIMIT :ceiling) AS found) AS counted
+             WHERE chunks > 0
+        """),
+        {"kb_id": kb_id, "tokens": list(tokens), "queries": [_any_of([token]) for token in tokens], "ceiling": ceiling},
+    )
+    return {row.token: row.chunks for row in rows}
+
+
+def _weights(frequencies: Mapping[str, int], chunks: int, common: int) -> dict[str, float]:
+    """What an occurrence of each token is worth: its idf, less when a longer token that is known covers it."""
+    rare = {token: count for token, count in frequencies.items() if count <= common}
+    kept = sorted(rare or frequencies, key=frequencies.__getitem__)[:TOKENS]
+    return {
+        token: _idf(frequencies[token], chunks) * (COVERED if is_covered(token, frequencies) else 1.0) for token in kept
+    }
+
+
+def _idf(frequency: int, chunks: int) -> float:
+    return math.log1p((max(chunks - frequency, 0) + 0.5) / (frequency + 0.5))
+
+
+def _unknown(tokens: Sequence[str], known: Collection[str]) -> int:
+    """How many words of a query a KB does not know; where no spaces tell, two characters are one."""
+    spaced = sum(1 for token in tokens if is_spaced(token) and token not in known)
+    characters = {token for token in tokens if not is_spaced(token) and len(token) == 1}
+    return spaced + (len(characters - set("".join(known))) + 1) // 2
+
+
+def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> list[str]:
+    """The rarest tokens that together occur in about LOOKED_AT chunks, but at least one."""
+    chosen: list[str] = []
+    looked_at = 0
+    for token in sorted(weights, key=frequencies.__getitem__):
+        looked_at += frequencies[token]
+        if chosen and looked_at > LOOKED_AT:
+            break
+        chosen.append(token)
+    return chosen
+
+
+def _any_of(tokens: Sequence[str]) -> str:
+    """A tsquery, as text, that matches any of these lexemes as they stand."""
+    return " | ".join(map(_quoted, tokens))
+
+
+def _all_of(tokens: Sequence[str]) -> str:
+    """A tsquery, as text, that matches all of these lexemes as they stand."""
+    return " & ".join(map(_quoted, tokens))
+
+
+def _quoted(token: str) -> str:
+    return "'" + token.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _bm25(lexemes: Sequence[str], counts: Sequence[int], weights: Mapping[str, float], length: float) -> float:
+    """The score of a chunk whose length is given as a multiple of the average."""
+    damping = K1 * (1 - B + B * length)
+    return sum(
+        weights[lexeme] * count * (K1 + 1) / (count + damping) for lexeme, count in zip(lexemes, counts, strict=True)
+    )
