@@ -14,7 +14,9 @@ import pytest
 
 from documents.files import scratch
 
-HOLDS = "import time; from documents import scratch\nwith scratch.folder() as f: print(f, flush=True); time.sleep(60)"
+HOLDS = (
+    "import time; from documents.files import scratch\nwith scratch.folder() as f: print(f, flush=True); time.sleep(60)"
+)
 
 
 @pytest.fixture
