@@ -15,7 +15,8 @@ from api.limits import Admission, RateLimit
 from api.middleware import Addresses, Keys, RequestIds
 from api.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.preview import ChunkPreview
-from api.search import Search
+from api.providers import Providers
+from api.search import Search, Searcher, SearchKbs
 from api.streams import Hub
 from api.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from settings import Settings
@@ -38,6 +39,7 @@ HUB = Hub()
 def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The ASGI application. The database and the broker must have been set up for this process."""
     commits = GroupCommit("submissions", PATIENCE)
+    searcher = Searcher(Providers(settings))
     routes: list[tuple[str, Any]] = [
         (f"{PREFIX}/tasks", Tasks(commits)),
         (f"{PREFIX}/tasks/batch", Batches(commits)),
@@ -54,7 +56,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}", Document()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/text", Text()),
-        (f"{PREFIX}/kbs/{{kb_id}}/search", Search(settings)),
+        (f"{PREFIX}/kbs/{{kb_id}}/search", Search(searcher)),
+        (f"{PREFIX}/search", SearchKbs(searcher)),
         (f"{PREFIX}/chunk-preview", ChunkPreview(settings)),
         (f"{PREFIX}/queues/{{name}}/pause", Pause()),
         (f"{PREFIX}/queues/{{name}}/resume", Resume()),

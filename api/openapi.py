@@ -110,7 +110,13 @@ def _tag(path: str) -> str:
 
 
 #: The heading of a path on the page, by the path's first part.
-TAGS = {"tasks": "tasks", "batches": "batches", "kbs": "documents and search", "chunk-preview": "documents and search"}
+TAGS = {
+    "tasks": "tasks",
+    "batches": "batches",
+    "kbs": "documents and search",
+    "search": "documents and search",
+    "chunk-preview": "documents and search",
+}
 
 
 PROBLEM_SCHEMA = {

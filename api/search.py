@@ -1,31 +1,35 @@
-"""Searching a KB over HTTP."""
+"""Searching KBs over HTTP."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import structlog
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from api import requests
 from api.operation import operation
-from api.pools import PROVIDERS, SEARCHING, Busy
-from documents.embedding import embedder
-from documents.embedding.local import LocalEmbedder
+from api.pools import SEARCHING
+from api.providers import Providers
 from documents.searching import search
+from documents.searching.neighbours import widened
 from documents.searching.scope import Filter
 from errors import TaskError
-from settings import Settings
 from tasks.bounds import obstacle
 
 log = structlog.get_logger(__name__)
 
-#: Seconds for the vector of a query, all tries together.
-DEADLINE = 5.0
-#: Failures of a provider in a row after which searches do without it, and for how many seconds.
-FAILURES, PAUSE = 3, 10.0
+
+def _storable(value: Any) -> Any:
+    if (found := obstacle(value)) is not None:
+        raise ValueError(found)
+    return value
+
+
+KbId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
 
 
 class SearchFilter(BaseModel):
@@ -45,12 +49,7 @@ class SearchFilter(BaseModel):
         " in the document matches by each of its values.",
     )
 
-    @field_validator("documents", "metadata")
-    @classmethod
-    def _can_be_stored(cls, value: Any) -> Any:
-        if (found := obstacle(value)) is not None:
-            raise ValueError(found)
-        return value
+    _can_be_stored = field_validator("documents", "metadata")(_storable)
 
     def conditions(self) -> Filter:
         """As the search is handed it."""
@@ -64,10 +63,19 @@ class SearchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     query: str = Field(min_length=1, max_length=10_000)
-    limit: int = Field(10, ge=1, le=100)
+    limit: int = Field(10, ge=1, le=100, description="Chunks that are found at most.")
     mode: Literal["hybrid", "vector", "text"] = Field("hybrid", description="By words and vectors, or by one of them.")
     filter: SearchFilter = SearchFilter()
     min_score: float = Field(0, ge=0, le=1, description="Leave out hits that score less.")
+    per_document: int | None = Field(None, ge=1, le=100, description="Chunks of one document that are found at most.")
+    around: int = Field(0, ge=0, le=10, description="Show so many chunks before each hit, and after it.")
+    join: bool = Field(False, description="Make one hit of those that touch, or whose neighbours do.")
+
+
+class SearchOfKbs(SearchRequest):
+    """What is looked for in several KBs."""
+
+    kbs: list[KbId] = Field(min_length=1, max_length=20, description="The ids of the KBs.")
 
 
 class Highlight(BaseModel):
@@ -88,20 +96,29 @@ class Scores(BaseModel):
     )
 
 
-class FoundChunk(BaseModel):
-    """A chunk that was found; `start` and `end` point into its document's text."""
+class ShownChunk(BaseModel):
+    """A chunk; `start` and `end` point into its document's text."""
 
-    document_id: str
     chunk_id: str
     text: str
-    score: float = Field(description="From 0 to 1; comparable between queries of a KB in the same mode.")
-    scores: Scores
     page: int | None
     heading_path: list[str]
     context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
     start: int
     end: int
+
+
+class FoundChunk(ShownChunk):
+    """A chunk that was found; with `join` it may be several that follow each other."""
+
+    kb_id: str
+    document_id: str
+    chunk_ids: list[str] = Field(description="All chunks that it is made of; `chunk_id` is the best of them.")
+    score: float = Field(description="From 0 to 1; comparable between queries of a KB in the same mode.")
+    scores: Scores
     highlights: list[Highlight]
+    before: list[ShownChunk] = Field(description="With `around`: the chunks before it, in the order of the text.")
+    after: list[ShownChunk] = Field(description="With `around`: those after it.")
 
 
 class Degraded(BaseModel):
@@ -121,111 +138,104 @@ class SearchAnswer(BaseModel):
     took_ms: float
 
 
+#: What the answers of both searches mean.
+ANSWERS = {
+    200: "The hits; none for a KB without documents. `degraded` says when words alone were searched.",
+    422: "Fields do not fit; `errors` names each.",
+    503: "Mode `vector`, and the embedder gives no vector now.",
+}
+
+
 class Search:
     """`/kbs/{kb_id}/search`"""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._breakers: dict[str, Breaker] = {}
+    def __init__(self, searcher: Searcher) -> None:
+        self._searcher = searcher
 
     @operation(
         "Search a KB.",
-        {
-            200: "The hits; none for a KB without documents. `degraded` says when words alone were searched.",
-            422: "Fields do not fit; `errors` names each.",
-            503: "Mode `vector`, and the embedder gives no vector now.",
-        },
+        ANSWERS,
         request=SearchRequest,
         response=SearchAnswer,
         example={"query": "How many days of leave are there?", "limit": 3},
     )
     async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
-        began = time.perf_counter()
         asked = await requests.body(req, SearchRequest.model_validate)
+        resp.media = await self._searcher.answer(asked, [kb_id])
+
+
+class SearchKbs:
+    """`/search`"""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self._searcher = searcher
+
+    @operation(
+        "Search several KBs, all in the same way: where one of them gets no vector, words alone are searched in all.",
+        ANSWERS,
+        request=SearchOfKbs,
+        response=SearchAnswer,
+        example={"kbs": ["handbook", "minutes"], "query": "How many days of leave are there?", "limit": 3},
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        asked = await requests.body(req, SearchOfKbs.model_validate)
+        resp.media = await self._searcher.answer(asked, list(dict.fromkeys(asked.kbs)))
+
+
+class Searcher:
+    """Answers searches of one KB or of several.
+
+    Parameters:
+      providers: gives queries their vectors.
+    """
+
+    def __init__(self, providers: Providers) -> None:
+        self._providers = providers
+
+    async def answer(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
+        """What is shown of a search.
+
+        Raises:
+          TaskError: in mode `vector`, what an embedder raises; embedder_unavailable also when it is too late.
+        """
+        began = time.perf_counter()
         try:
-            found = await self._search(asked, kb_id)
+            found = await self._search(asked, kb_ids)
         except TaskError as error:
             if error.code != "embedder_rejected":
                 raise
-            # The KB may have been given another embedder between the question's vector and the search.
-            found = await self._search(asked, kb_id)
-        resp.media = {**found, "took_ms": round((time.perf_counter() - began) * 1000, 1)}
+            # A KB may have been given another embedder between the question's vector and the search.
+            found = await self._search(asked, kb_ids)
+        return {**found, "took_ms": round((time.perf_counter() - began) * 1000, 1)}
 
-    async def _search(self, asked: SearchRequest, kb_id: str) -> dict[str, Any]:
+    async def _search(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
         mode, degraded = asked.mode, None
-        question = search.ask(asked.query, None)
+        plain = search.ask(asked.query, None)
+        questions = dict.fromkeys(kb_ids, plain)
         if mode != "text":
-            built_with = await requests.read(search.embedder_of, kb_id, pool=SEARCHING)
-            if built_with is None:
-                # Nothing is there to be found, so no vector is asked for.
-                return {"hits": [], "degraded": None}
+            built_with = await requests.read(search.embedders_of, kb_ids, pool=SEARCHING)
             try:
-                question = await self._question(asked.query, built_with)
+                by_embedder = await self._providers.questions(asked.query, set(built_with.values()))
+                questions = {kb_id: by_embedder[name] for kb_id, name in built_with.items()}
             except TaskError as error:
                 if mode == "vector":
                     raise
                 log.warning("search_degraded", code=error.code, reason=error.message)
+                # In all KBs alike, or their scores could not be compared.
                 mode, degraded = "text", {"reason": error.code, "detail": error.message}
         hits = await requests.read(
             search.search,
-            kb_id,
-            question,
+            questions,
             limit=asked.limit,
             mode=mode,
             filter=asked.filter.conditions(),
             min_score=asked.min_score,
+            per_document=asked.per_document,
             repeatable=True,
             pool=SEARCHING,
         )
+        if asked.around or asked.join:
+            hits = await requests.read(
+                widened, hits, plain.tokens, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
+            )
         return {"hits": [asdict(hit) for hit in hits], "degraded": degraded}
-
-    async def _question(self, query: str, built_with: str) -> search.Question:
-        """The query with its vector.
-
-        Raises:
-          TaskError: what the embedder raises; embedder_unavailable also when it does not answer in time.
-        """
-        provider = embedder(built_with, self._settings)
-        if isinstance(provider, LocalEmbedder):
-            return await SEARCHING.run(search.ask, query, provider)
-        breaker = self._breakers.setdefault(built_with, Breaker())
-        if breaker.is_open():
-            raise TaskError("embedder_unavailable", f"it did not answer lately and is asked again in {PAUSE:.0f} s")
-        try:
-            question = await PROVIDERS.run(search.ask, query, provider, seconds=DEADLINE)
-        except Busy:
-            breaker.failed()
-            raise TaskError("embedder_unavailable", f"it did not answer within {DEADLINE:.0f} s") from None
-        except TaskError as error:
-            if error.retryable:
-                breaker.failed()
-            raise
-        breaker.answered()
-        return question
-
-
-class Breaker:
-    """Whether a provider is asked: after some failures in a row it is left alone for a while, then tried by one."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._asked_again_at = 0.0
-
-    def is_open(self) -> bool:
-        """Whether it is to be left alone; false for one caller at a time once the pause is over."""
-        now = time.monotonic()
-        if self._failures < FAILURES:
-            return False
-        if now < self._asked_again_at:
-            return True
-        self._asked_again_at = now + PAUSE
-        return False
-
-    def failed(self) -> None:
-        """Count a failure that may pass by itself."""
-        self._failures += 1
-        self._asked_again_at = time.monotonic() + PAUSE
-
-    def answered(self) -> None:
-        """It works."""
-        self._failures = 0

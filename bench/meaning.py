@@ -19,7 +19,7 @@ from bench.question_sets import Question, QuestionSet, chinese, english, squad
 from bench.retrieval import SIZES, Client, ranking
 from demo.service import EmbeddedService
 
-PARAPHRASES = Path(__file__).resolve().parent.parent / "tests" / "documents" / "paraphrases.json"
+PARAPHRASES = Path(__file__).resolve().parent.parent / "tests" / "documents" / "searching" / "paraphrases.json"
 
 
 def paraphrases(language: str) -> QuestionSet:

@@ -123,7 +123,7 @@ def measure(kb_id: str, asked: list[str], mode: Mode) -> list[float]:
         began = time.perf_counter()
         question = ask(query, None if mode == "text" else LocalEmbedder())
         with database.transaction(repeatable=True) as session:
-            search(session, kb_id, question, mode=mode)
+            search(session, {kb_id: question}, mode=mode)
         taken.append(1000 * (time.perf_counter() - began))
     return sorted(taken)
 

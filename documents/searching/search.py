@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from documents.embedding import Embedder, Nearness
 from documents.searching.highlights import highlights
-from documents.searching.ranking import Chunk, Scores, fused
+from documents.searching.ranking import Chunk, Scores, best_first, fused
 from documents.searching.scope import EVERYTHING, Filter, Scope, scope_of
 from documents.searching.vector_search import by_vector, vectors_of
 from documents.searching.word_search import by_words, weighed, words_of
@@ -23,6 +25,8 @@ Mode = Literal["hybrid", "vector", "text"]
 
 #: How many chunks of each list are fused, at least.
 DEPTH = 100
+#: How many chunks of a list are looked at, at most, where `per_document` leaves too few of less.
+DEEPEST = 1600
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,32 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A chunk that was found. `start` and `end` are offsets in its document's text.
+class Neighbour:
+    """A chunk that stands beside a hit. `start` and `end` are offsets in its document's text."""
 
-    highlights: where the query's words stand in `text`, counted from the beginning of `text`.
+    chunk_id: str
+    text: str
+    page: int | None
+    heading_path: list[str]
+    context: str | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found, or several that touch. `start` and `end` are offsets in its document's text.
+
+    chunk_id: of several chunks the best one's; chunk_ids: all, in the order of the text.
     score: from 0 to 1, comparable between queries of a KB in the same mode.
+    highlights: where the query's words stand in `text`, counted from the beginning of `text`.
+    before, after: its neighbours, in the order of the text; see `documents.searching.neighbours`.
     """
 
+    kb_id: str
     document_id: str
     chunk_id: str
+    chunk_ids: list[str]
     text: str
     score: float
     scores: Parts
@@ -60,6 +81,8 @@ class Hit:
     start: int
     end: int
     highlights: list[Place]
+    before: list[Neighbour]
+    after: list[Neighbour]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,43 +110,82 @@ def ask(query: str, embedder: Embedder | None) -> Question:
 
 def search(
     session: Session,
-    kb_id: str,
-    question: Question,
+    questions: Mapping[str, Question],
     *,
     limit: int = 10,
     mode: Mode = "hybrid",
     filter: Filter = EVERYTHING,
     min_score: float = 0.0,
+    per_document: int | None = None,
 ) -> list[Hit]:
-    """The best chunks of a KB, best first. The session must be REPEATABLE READ, so that all statements agree.
+    """The best chunks of KBs, best first. The session must be REPEATABLE READ, so that all statements agree.
 
     Parameters:
+      questions: what each KB is asked, by its id: one query, with the vector of the KB's embedder.
       min_score: hits with less are left out.
+      per_document: so many chunks of a document at most.
 
     Raises:
       ValueError: a vector is needed, and the question has none.
-      TaskError: embedder_rejected, when the KB was indexed with another embedder than the question's.
+      TaskError: embedder_rejected, when a KB was indexed with another embedder than its question's.
     """
-    scope = scope_of(session, kb_id, filter)
-    if scope is None:
-        return []
+    asked = [
+        (scope, question)
+        for kb_id, question in questions.items()
+        if (scope := scope_of(session, kb_id, filter)) is not None
+    ]
+    depth = limit if per_document is None else max(DEPTH, limit)
+    while True:
+        ranked = _ranked(session, asked, mode, depth)
+        kept = _kept(ranked, limit, min_score, per_document)
+        # Only `per_document` can leave out so many that it is worth while to look further.
+        done = per_document is None or len(kept) == limit or depth >= DEEPEST
+        if done or len(ranked) < depth or _rounded(ranked[-1][1].total) < min_score:
+            return _hits(session, kept, {token for _, question in asked for token in question.tokens})
+        depth = min(4 * depth, DEEPEST)
+
+
+def _ranked(
+    session: Session, asked: Sequence[tuple[Scope, Question]], mode: Mode, depth: int
+) -> list[tuple[Chunk, Scores]]:
+    """The best chunks of all KBs, best first: at least `depth`, where there are so many."""
+    found = [each for scope, question in asked for each in _best(session, scope, question, mode, depth).items()]
+    if len(asked) > 1:
+        found.sort(key=lambda each: best_first((each[0], each[1].total)))
+    return found
+
+
+def _best(session: Session, scope: Scope, question: Question, mode: Mode, depth: int) -> dict[Chunk, Scores]:
     if mode == "text":
         words = weighed(session, scope, question.tokens)
-        found = {
+        return {
             chunk: Scores(min(1.0, share), words=min(1.0, share))
-            for chunk, share in by_words(session, scope, words, limit)
+            for chunk, share in by_words(session, scope, words, depth)
         }
-    elif mode == "vector":
+    if mode == "vector":
         vector, nearness = _vector(question, scope)
-        found = {
+        return {
             chunk: Scores(share, vector=share)
-            for chunk, cosine in by_vector(session, scope, vector, limit)
+            for chunk, cosine in by_vector(session, scope, vector, depth)
             for share in [nearness.share(cosine)]
         }
-    else:
-        found = _by_both(session, scope, question, max(DEPTH, limit))
-    kept = {chunk: scores for chunk, scores in list(found.items())[:limit] if _rounded(scores.total) >= min_score}
-    return _hits(session, kept, question.tokens)
+    return _by_both(session, scope, question, max(DEPTH, depth))
+
+
+def _kept(
+    ranked: Iterable[tuple[Chunk, Scores]], limit: int, min_score: float, per_document: int | None
+) -> dict[Chunk, Scores]:
+    """The first chunks that score enough, of each document no more than `per_document`."""
+    kept: dict[Chunk, Scores] = {}
+    # A document shows one version.
+    of_version: Counter[UUID] = Counter()
+    for chunk, scores in ranked:
+        if len(kept) == limit or _rounded(scores.total) < min_score:
+            break
+        of_version[chunk[0]] += 1
+        if per_document is None or of_version[chunk[0]] <= per_document:
+            kept[chunk] = scores
+    return kept
 
 
 def _by_both(session: Session, scope: Scope, question: Question, depth: int) -> dict[Chunk, Scores]:
@@ -146,19 +208,29 @@ def _vector(question: Question, scope: Scope) -> tuple[array[float], Nearness]:
     return question.vector, question.nearness
 
 
+def embedders_of(session: Session, kb_ids: Sequence[str]) -> dict[str, str]:
+    """The `name` of the embedder that each KB is indexed with; those that are empty are left out."""
+    rows = session.execute(
+        text("""
+            SELECT q.kb_id, found.embedder
+              FROM unnest(CAST(:kb_ids AS text[])) AS q (kb_id),
+                   LATERAL (SELECT embedder FROM documents d WHERE d.kb_id = q.kb_id LIMIT 1) AS found
+        """),
+        {"kb_ids": list(kb_ids)},
+    )
+    return {row.kb_id: row.embedder for row in rows}
+
+
 def embedder_of(session: Session, kb_id: str) -> str | None:
     """The `name` of the embedder that a KB is indexed with; None while it is empty."""
-    found = session.execute(
-        text("SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1"), {"kb_id": kb_id}
-    ).one_or_none()
-    return found.embedder if found is not None else None
+    return embedders_of(session, [kb_id]).get(kb_id)
 
 
-def _hits(session: Session, ranked: Mapping[Chunk, Scores], tokens: Sequence[str]) -> list[Hit]:
+def _hits(session: Session, ranked: Mapping[Chunk, Scores], tokens: Collection[str]) -> list[Hit]:
     """What is shown of chunks, in their order."""
     rows = session.execute(
         text("""
-            SELECT c.version_id, c.index AS number, d.document_id, c.text, c.page, c.heading_path, c.context,
+            SELECT c.version_id, c.index AS number, d.kb_id, d.document_id, c.text, c.page, c.heading_path, c.context,
                    c.start_offset, c.end_offset,
                    ARRAY(SELECT lexeme FROM unnest(c.tokens) WHERE lexeme = ANY(:tokens)) AS matched
               FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
@@ -176,11 +248,12 @@ def _hits(session: Session, ranked: Mapping[Chunk, Scores], tokens: Sequence[str
 
 
 def _hit(row: Row[Any], scores: Scores) -> Hit:
-    # Of 大学 and 学 the longer is marked: the shorter would be seen in every 学.
-    marked = [token for token in row.matched if not is_covered(token, row.matched)]
+    chunk_id = f"{row.version_id}:{row.number}"
     return Hit(
+        kb_id=row.kb_id,
         document_id=row.document_id,
-        chunk_id=f"{row.version_id}:{row.number}",
+        chunk_id=chunk_id,
+        chunk_ids=[chunk_id],
         text=row.text,
         score=_rounded(scores.total),
         scores=Parts(*(None if each is None else _rounded(each) for each in (scores.words, scores.vector))),
@@ -189,8 +262,16 @@ def _hit(row: Row[Any], scores: Scores) -> Hit:
         context=row.context,
         start=row.start_offset,
         end=row.end_offset,
-        highlights=[Place(start, end) for start, end in highlights(row.text, marked)],
+        highlights=marks(row.text, row.matched),
+        before=[],
+        after=[],
     )
+
+
+def marks(text: str, matched: Collection[str]) -> list[Place]:
+    """Where the words of a query stand in a text: of 大学 and 学 the longer, or every 学 would be marked."""
+    marked = [token for token in matched if not is_covered(token, matched)]
+    return [Place(start, end) for start, end in highlights(text, marked)]
 
 
 def _rounded(score: float) -> float:

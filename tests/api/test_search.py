@@ -43,8 +43,10 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
     hit = found["hits"][0]
     assert hit["document_id"] == best
     assert set(hit) == {
+        "kb_id",
         "document_id",
         "chunk_id",
+        "chunk_ids",
         "text",
         "score",
         "scores",
@@ -54,6 +56,8 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
         "start",
         "end",
         "highlights",
+        "before",
+        "after",
     }
     assert hit["heading_path"] == [best.capitalize()]
     text = client.http.get(f"/api/v1/kbs/kitchen/documents/{best}/text").content.decode()

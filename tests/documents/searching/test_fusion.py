@@ -22,8 +22,8 @@ COLUMNS = "version_id index kb_id start_offset end_offset heading_path text hash
 EMBEDDER = "test:vectors"
 
 
-def fill(kb_id: str, chunks: Sequence[tuple[str, array[float]]]) -> None:
-    """Make a KB of one document with these chunks."""
+def fill(kb_id: str, chunks: Sequence[tuple[str, array[float]]], document_id: str = "d") -> None:
+    """Give a KB a document with these chunks."""
     version = new_id()
     tokens = [index_tokens(body) for body, _ in chunks]
     rows = [
@@ -36,6 +36,7 @@ def fill(kb_id: str, chunks: Sequence[tuple[str, array[float]]]) -> None:
     ]  # fmt: skip
     values = {
         "kb_id": kb_id,
+        "name": document_id,
         "version": version,
         "embedder": EMBEDDER,
         "chunks": len(chunks),
@@ -45,7 +46,7 @@ def fill(kb_id: str, chunks: Sequence[tuple[str, array[float]]]) -> None:
         session.execute(
             text("""
                 INSERT INTO versions (id, kb_id, document_id, format, sha256, size, characters, text, anchors)
-                VALUES (:version, :kb_id, 'd', 'text', '', 1, 1, '', '[]')
+                VALUES (:version, :kb_id, :name, 'text', '', 1, 1, '', '[]')
             """),
             values,
         )
@@ -53,7 +54,7 @@ def fill(kb_id: str, chunks: Sequence[tuple[str, array[float]]]) -> None:
         session.execute(
             text("""
                 INSERT INTO documents (kb_id, document_id, version_id, embedder, chunks, tokens)
-                VALUES (:kb_id, 'd', :version, :embedder, :chunks, :tokens)
+                VALUES (:kb_id, :name, :version, :embedder, :chunks, :tokens)
             """),
             values,
         )
@@ -63,7 +64,7 @@ def ask(kb_id: str, query: str, vector: array[float], mode: Mode = "hybrid", min
     """The ten best hits."""
     question = Question(query_tokens(query), vector, EMBEDDER, NEARNESS)
     with models_database.transaction(repeatable=True) as session:
-        return search(session, kb_id, question, mode=mode, min_score=min_score)
+        return search(session, {kb_id: question}, mode=mode, min_score=min_score)
 
 
 def number(hit: Hit) -> int:
@@ -106,7 +107,7 @@ def test_what_one_list_lacks_is_looked_up(database: Engine, monkeypatch: pytest.
     fill("kb", [("reset my password", FAR), ("password", NEAR), ("something else", FAR)])
     question = Question(query_tokens(BOTH[0]), BOTH[1], EMBEDDER, Nearness(0.0, 1.0, 0.5))
     with models_database.transaction(repeatable=True) as session:
-        hits = {number(hit): hit.scores for hit in search(session, "kb", question, limit=1)}
+        hits = {number(hit): hit.scores for hit in search(session, {"kb": question}, limit=1)}
         assert len(hits) == 1
         scope = scope_of(session, "kb", EVERYTHING)
         assert scope is not None

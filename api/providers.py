@@ -1,0 +1,83 @@
+"""Providers as searches ask them: within a deadline, and not at all for a while after they have failed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+
+from api.pools import PROVIDERS, SEARCHING, Busy
+from documents.embedding import embedder
+from documents.embedding.local import LocalEmbedder
+from documents.searching import search
+from errors import TaskError
+from settings import Settings
+
+#: Seconds for the vector of a query, all tries together.
+DEADLINE = 5.0
+#: Failures of a provider in a row after which searches do without it, and for how many seconds.
+FAILURES, PAUSE = 3, 10.0
+
+
+class Providers:
+    """Asks embedders for the vectors of queries."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._breakers: dict[str, Breaker] = {}
+
+    async def questions(self, query: str, built_with: Collection[str]) -> dict[str, search.Question]:
+        """The query with its vector, for each embedder by its `name`; all are asked at once.
+
+        Raises:
+          TaskError: what an embedder raises; embedder_unavailable also when it does not answer in time.
+        """
+        names = sorted(built_with)
+        found = await asyncio.gather(*(self._question(query, name) for name in names))
+        return dict(zip(names, found, strict=True))
+
+    async def _question(self, query: str, built_with: str) -> search.Question:
+        provider = embedder(built_with, self._settings)
+        if isinstance(provider, LocalEmbedder):
+            return await SEARCHING.run(search.ask, query, provider)
+        breaker = self._breakers.setdefault(built_with, Breaker())
+        if breaker.is_open():
+            raise TaskError("embedder_unavailable", f"it did not answer lately and is asked again in {PAUSE:.0f} s")
+        try:
+            question = await PROVIDERS.run(search.ask, query, provider, seconds=DEADLINE)
+        except Busy:
+            breaker.failed()
+            raise TaskError("embedder_unavailable", f"it did not answer within {DEADLINE:.0f} s") from None
+        except TaskError as error:
+            if error.retryable:
+                breaker.failed()
+            raise
+        breaker.answered()
+        return question
+
+
+class Breaker:
+    """Whether a provider is asked: after some failures in a row it is left alone for a while, then tried by one."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._asked_again_at = 0.0
+
+    def is_open(self) -> bool:
+        """Whether it is to be left alone; false for one caller at a time once the pause is over."""
+        now = time.monotonic()
+        if self._failures < FAILURES:
+            return False
+        if now < self._asked_again_at:
+            return True
+        self._asked_again_at = now + PAUSE
+        return False
+
+    def failed(self) -> None:
+        """Count a failure that may pass by itself."""
+        self._failures += 1
+        self._asked_again_at = time.monotonic() + PAUSE
+
+    def answered(self) -> None:
+        """It works."""
+        self._failures = 0

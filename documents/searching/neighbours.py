@@ -1,0 +1,152 @@
+"""What stands around hits: the chunks beside them, and hits that touch made one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from documents.searching.ranking import Chunk
+from documents.searching.search import Hit, Neighbour, marks
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Chunks of a version that follow each other, from `first` to `last`; `hits` are those that were found."""
+
+    version: UUID
+    first: int
+    last: int
+    hits: list[Hit]
+
+
+def widened(session: Session, hits: Sequence[Hit], tokens: Collection[str], *, around: int, join: bool) -> list[Hit]:
+    """Hits with `around` neighbours on each side, in the order that they have.
+
+    Parameters:
+      hits: of one chunk each.
+      tokens: of the query, for the highlights of hits that were joined.
+      join: make one hit of those of a document between which no chunk lies that is not shown. It has the scores of the
+        best; its text goes from the first chunk to the last, and page, headings and context are those of the first.
+    """
+    runs = _runs(hits, 2 * around + 1) if join else [_run_of([hit]) for hit in hits]
+    rows = _rows(session, runs, around, tokens)
+    texts = _texts(session, [run for run in runs if run.first < run.last], rows)
+    return [hit for run in runs for hit in _shown(run, rows, texts, around)]
+
+
+def _chunk_of(hit: Hit) -> Chunk:
+    version, _, index = hit.chunk_id.partition(":")
+    return UUID(version), int(index)
+
+
+def _run_of(hits: list[Hit]) -> Run:
+    places = [_chunk_of(hit) for hit in hits]
+    indexes = [index for _, index in places]
+    return Run(places[0][0], min(indexes), max(indexes), hits)
+
+
+def _runs(hits: Sequence[Hit], reach: int) -> list[Run]:
+    """Hits of a version whose indexes are at most `reach` apart are one run; the run of the best hit comes first."""
+    of_version: defaultdict[UUID, list[Hit]] = defaultdict(list)
+    for hit in hits:
+        of_version[_chunk_of(hit)[0]].append(hit)
+    rank = {hit.chunk_id: place for place, hit in enumerate(hits)}
+    groups: list[list[Hit]] = []
+    for found in of_version.values():
+        found.sort(key=lambda hit: _chunk_of(hit)[1])
+        for number, hit in enumerate(found):
+            if number and _chunk_of(hit)[1] - _chunk_of(found[number - 1])[1] <= reach:
+                groups[-1].append(hit)
+            else:
+                groups.append([hit])
+    for group in groups:
+        group.sort(key=lambda hit: rank[hit.chunk_id])
+    return [_run_of(group) for group in sorted(groups, key=lambda group: rank[group[0].chunk_id])]
+
+
+def _rows(session: Session, runs: Sequence[Run], around: int, tokens: Collection[str]) -> dict[Chunk, Row[Any]]:
+    """The chunks of runs and beside them."""
+    rows = session.execute(
+        text("""
+            SELECT c.version_id, c.index AS number, c.text, c.page, c.heading_path, c.context, c.start_offset,
+                   c.end_offset,
+                   ARRAY(SELECT lexeme FROM unnest(c.tokens) WHERE lexeme = ANY(:tokens)) AS matched
+              FROM unnest(CAST(:versions AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]))
+                   AS q (version_id, first, last)
+              JOIN chunks c ON c.version_id = q.version_id AND c.index BETWEEN q.first AND q.last
+        """),
+        {
+            "versions": [run.version for run in runs],
+            "firsts": [run.first - around for run in runs],
+            "lasts": [run.last + around for run in runs],
+            "tokens": list(tokens),
+        },
+    )
+    return {(row.version_id, row.number): row for row in rows}
+
+
+def _texts(session: Session, runs: Iterable[Run], rows: Mapping[Chunk, Row[Any]]) -> dict[Chunk, str]:
+    """The texts of runs by their first chunk: parts of the document's own, since chunks may overlap."""
+    places = [
+        (run.version, run.first, rows[run.version, run.first].start_offset, rows[run.version, run.last].end_offset)
+        for run in runs
+        if (run.version, run.first) in rows and (run.version, run.last) in rows
+    ]
+    if not places:
+        return {}
+    found = session.execute(
+        text("""
+            SELECT v.id, q.first, substr(v.text, q.start + 1, q.stop - q.start) AS text
+              FROM unnest(CAST(:versions AS uuid[]), CAST(:firsts AS integer[]), CAST(:starts AS integer[]),
+                          CAST(:stops AS integer[])) AS q (version_id, first, start, stop)
+              JOIN versions v ON v.id = q.version_id
+        """),
+        dict(zip(("versions", "firsts", "starts", "stops"), map(list, zip(*places, strict=True)), strict=True)),
+    )
+    return {(row.id, row.first): row.text for row in found}
+
+
+def _shown(run: Run, rows: Mapping[Chunk, Row[Any]], texts: Mapping[Chunk, str], around: int) -> list[Hit]:
+    """A run as one hit; as the hits that it was, where the version was given up meanwhile."""
+    own = _present(rows, run.version, range(run.first, run.last + 1))
+    whole = texts.get((run.version, run.first)) if len(run.hits) > 1 else run.hits[0].text
+    if whole is None or len(own) <= run.last - run.first:
+        return run.hits
+    best = run.hits[0]
+    if len(run.hits) > 1:
+        best = replace(
+            best,
+            chunk_ids=[f"{row.version_id}:{row.number}" for row in own],
+            text=whole,
+            page=own[0].page,
+            heading_path=own[0].heading_path,
+            context=own[0].context,
+            start=own[0].start_offset,
+            end=own[-1].end_offset,
+            highlights=marks(whole, {token for row in own for token in row.matched}),
+        )
+    before = _present(rows, run.version, range(run.first - around, run.first))
+    after = _present(rows, run.version, range(run.last + 1, run.last + 1 + around))
+    return [replace(best, before=[*map(_neighbour, before)], after=[*map(_neighbour, after)])]
+
+
+def _present(rows: Mapping[Chunk, Row[Any]], version: UUID, indexes: Iterable[int]) -> list[Row[Any]]:
+    return [row for index in indexes if (row := rows.get((version, index))) is not None]
+
+
+def _neighbour(row: Row[Any]) -> Neighbour:
+    return Neighbour(
+        chunk_id=f"{row.version_id}:{row.number}",
+        text=row.text,
+        page=row.page,
+        heading_path=row.heading_path,
+        context=row.context,
+        start=row.start_offset,
+        end=row.end_offset,
+    )
