@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import falcon
@@ -44,14 +45,9 @@ def document(
     schema_of = {model: references[model, "validation"] for model in ordered}
     schemas.setdefault("$defs", {})["Problem"] = PROBLEM_SCHEMA
     paths: dict[str, dict[str, Any]] = {}
-    names: Counter[str] = Counter()
-    for path, method, each, name in described:
+    for path, method, each, name in _named(described):
         entry = _entry(path, each, schema_of, schemas["$defs"])
-        operation_id = f"{method}_{name}".lower()
-        names[operation_id] += 1
-        # One resource may be at several addresses.
-        entry["operationId"] = operation_id if names[operation_id] == 1 else f"{operation_id}_{names[operation_id]}"
-        entry["tags"] = [_tag(path)]
+        entry |= {"operationId": name, "tags": [_tag(path)]}
         if path not in public:
             entry["security"] = [{"key": []}]
         paths.setdefault(path, {})[method] = entry
@@ -69,6 +65,16 @@ def document(
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _named(described: list[tuple[str, str, Operation, str]]) -> Iterator[tuple[str, str, Operation, str]]:
+    """Path, method and operation, each with an id of its own instead of the name of its resource."""
+    names: Counter[str] = Counter()
+    for path, method, each, resource in described:
+        name = f"{method}_{resource}".lower()
+        names[name] += 1
+        # One resource may be at several addresses.
+        yield path, method, each, name if names[name] == 1 else f"{name}_{names[name]}"
 
 
 def _entry(

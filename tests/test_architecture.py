@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import defaultdict
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -36,6 +38,34 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"client"},
     "samples": set(),
 }
+
+#: What the boxes of a room, its modules and the rooms in it, may import of each other.
+WITHIN: dict[str, dict[str, set[str]]] = {
+    "documents": {
+        "text": set(),
+        "splitting": {"text"},
+        "reading": {"text"},
+        "readers": {"text", "reading"},
+        "embedding": {"splitting"},
+        "sandbox": {"text", "reading", "splitting"},
+        "files": {"text", "sandbox"},
+        "storing": {"text", "splitting"},
+        "searching": {"splitting", "embedding", "storing"},
+        "preview": {"text", "splitting", "sandbox"},
+    },
+    "documents.readers": {
+        "shared": set(),
+        **{family: {"shared"} for family in ("rtf", "sheets", "text", "web")},
+        **{family: {"shared", "sheets"} for family in ("office", "pdf")},
+    },
+}
+
+#: What one can look at without getting lost.
+MOST_BOXES, MOST_FUNCTION_LINES, MOST_FILE_LINES = 12, 50, 400
+#: Rooms that have more boxes as yet, and how many. This list and its numbers only shrink; models/ has a box for each
+#: table.
+MORE_BOXES = {"tasks": 35, "actors": 24, "api": 21}
+UNCOUNTED = {"models"}
 
 #: What each process imports, and the requirements it is deployed with.
 PROCESSES = {
@@ -82,6 +112,7 @@ def test_an_arrow_that_is_turned_round_is_found(tmp_path: Path) -> None:
     ]
 
 
+@cache
 def modules(root: Path) -> dict[str, set[str]]:
     """The modules of each module's imports, also of those for types only; packages of ours alone."""
     paths = [path for room in MAY_IMPORT for path in (root / f"{room}.py", *(root / room).rglob("*.py"))]
@@ -102,8 +133,121 @@ def modules(root: Path) -> dict[str, set[str]]:
     return found
 
 
+def boxes(found: dict[str, set[str]]) -> dict[str, dict[str, set[str]]]:
+    """For each room its boxes, and for each of these the boxes beside it that it imports from."""
+    rooms: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for name, imported in found.items():
+        parts = name.split(".")
+        for depth in range(1, len(parts)):
+            rooms[".".join(parts[:depth])][parts[depth]] |= set()
+        for other in imported:
+            others = other.split(".")
+            depth = next((at for at, (one, two) in enumerate(zip(parts, others, strict=False)) if one != two), 0)
+            if depth:
+                rooms[".".join(parts[:depth])][parts[depth]].add(others[depth])
+    return rooms
+
+
+def turned_round_within(root: Path) -> list[str]:
+    """Each import within a room that does not point down, and each box that nothing says the arrows of."""
+    found = boxes(modules(root))
+    return [
+        f"{room}.{box} imports {room}.{other}, which it may not" if other else f"{room}.{box} is not known here"
+        for room, allowed in WITHIN.items()
+        for box, imported in sorted(found[room].items())
+        for other in (sorted(imported - allowed[box]) if box in allowed else [""])
+    ]
+
+
+def test_imports_within_a_room_point_down_only() -> None:
+    assert turned_round_within(ROOT) == []
+
+
+def test_an_arrow_within_a_room_that_is_turned_round_is_found(tmp_path: Path) -> None:
+    (tmp_path / "documents" / "reading").mkdir(parents=True)
+    (tmp_path / "documents" / "storing").mkdir()
+    (tmp_path / "documents" / "reading" / "archive.py").write_text("from documents.storing import index\n")
+    (tmp_path / "documents" / "storing" / "index.py").write_text("")
+    (tmp_path / "documents" / "attic.py").write_text("")
+    assert turned_round_within(tmp_path) == [
+        "documents.attic is not known here",
+        "documents.reading imports documents.storing, which it may not",
+    ]
+
+
+def overfull(root: Path) -> list[str]:
+    """Each room with too many boxes side by side, and each that stands in the list for nothing."""
+    counts = {room: len(found) for room, found in boxes(modules(root)).items() if room not in UNCOUNTED}
+    return [
+        *(f"{room} has {count} boxes" for room, count in counts.items() if count > MORE_BOXES.get(room, MOST_BOXES)),
+        *(f"{room} is no longer overfull" for room in MORE_BOXES if 0 < counts.get(room, 0) <= MOST_BOXES),
+    ]
+
+
+def test_no_room_has_more_boxes_than_one_can_look_at() -> None:
+    assert overfull(ROOT) == []
+
+
+def test_an_overfull_room_is_found(tmp_path: Path) -> None:
+    for room, count in {"documents": 13, "broker": 12, "tasks": MORE_BOXES["tasks"] + 1, "api": 3}.items():
+        (tmp_path / room).mkdir()
+        for number in range(count):
+            (tmp_path / room / f"box{number}.py").write_text("")
+    assert overfull(tmp_path) == [
+        f"tasks has {MORE_BOXES['tasks'] + 1} boxes",
+        "documents has 13 boxes",
+        "api is no longer overfull",
+    ]
+
+
+def too_long(root: Path) -> list[str]:
+    """Each function and each file that has too many lines."""
+    wrong = []
+    for path in (path for room in MAY_IMPORT for path in (root / f"{room}.py", *(root / room).rglob("*.py"))):
+        if path.exists():
+            source = path.read_text(encoding="utf-8")
+            if (lines := source.count("\n")) > MOST_FILE_LINES:
+                wrong.append(f"{path.relative_to(root)} has {lines} lines")
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    lines = (node.end_lineno or 0) - node.lineno + 1
+                    if lines > MOST_FUNCTION_LINES:
+                        wrong.append(f"{path.relative_to(root)}: {node.name} has {lines} lines")
+    return wrong
+
+
+def test_no_function_and_no_file_is_too_long() -> None:
+    assert too_long(ROOT) == []
+
+
+def test_what_is_too_long_is_found(tmp_path: Path) -> None:
+    (tmp_path / "clock.py").write_text("async def tick():\n" + "    pass\n" * 50)
+    (tmp_path / "logs.py").write_text("def log():\n" + "    pass\n" * 49 + "\n" * 351)
+    assert too_long(tmp_path) == ["logs.py has 401 lines", "clock.py: tick has 51 lines"]
+
+
 def test_no_two_modules_need_each_other() -> None:
     TopologicalSorter(modules(ROOT)).prepare()
+
+
+def test_no_two_boxes_of_a_room_need_each_other() -> None:
+    for found in boxes(modules(ROOT)).values():
+        TopologicalSorter(found).prepare()
+
+
+def test_a_circle_of_boxes_is_found(tmp_path: Path) -> None:
+    for name, line in {
+        "reading/a": "from documents.storing import b",
+        "reading/c": "",
+        "storing/b": "",
+        "storing/d": "import documents.reading.c",
+    }.items():
+        path = tmp_path / "documents" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{line}\n")
+    TopologicalSorter(modules(tmp_path)).prepare()
+    with pytest.raises(CycleError, match="reading"):
+        TopologicalSorter(boxes(modules(tmp_path))["documents"]).prepare()
 
 
 def test_a_circle_is_found(tmp_path: Path) -> None:
