@@ -8,7 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,8 @@ import httpx2
 import psutil
 import psycopg2
 
+from bench.cpu import Groups
 from bench.servers import Servers
-from tests.guard import Guard
 from tests.processes import ROOT, Deployment
 from tests.servers import eventually, free_port
 
@@ -36,7 +36,7 @@ class Contestant:
     """A design that is measured.
 
     Parameters:
-      processes: the command of each; `{port}` is where it listens.
+      processes: the command of each; `{port}` is where it listens. What stands before a hyphen is its group.
       settings: what is worth knowing of them, for the report.
       schema: what its database needs: SQL, or a command that begins with `!`.
       unfinished: SQL that counts what was submitted `since` and is not done; empty where no database knows.
@@ -128,37 +128,36 @@ CONTESTANTS = (
 class Running:
     """A contestant whose processes run, on a database and a virtual host of its own."""
 
-    def __init__(self, contestant: Contestant, url: str, database_url: str, groups: dict[str, int], folder: Path):
+    def __init__(
+        self, contestant: Contestant, servers: Servers, url: str, database_url: str, own: Groups, folder: Path
+    ) -> None:
         self.contestant = contestant
         self.database_url = database_url
         self.url = url
         self.ready_seconds = 0.0
-        self._groups = groups
+        self.own = own
+        """Web, worker and clock."""
+        self.processes: Groups = {**own, **servers.processes}
+        """The same and both servers."""
         self._folder = folder
+        # One for all questions: PostgreSQL's work for them is counted as the contestant's.
+        self._connection = psycopg2.connect(database_url)
+        self._connection.autocommit = True
 
     def memory(self) -> dict[str, tuple[float, float]]:
         """RSS and PSS of each process group, in MB: every process of it summed up."""
         found = {}
-        for name, pid in self._groups.items():
-            first = psutil.Process(pid)
-            full = [each.memory_full_info() for each in (first, *first.children(recursive=True))]
+        for name, roots in self.own.items():
+            members = [each for root in roots for each in (root, *root.children(recursive=True))]
+            full = [each.memory_full_info() for each in members]
             found[name] = (sum(each.rss for each in full) / 1e6, sum(each.pss for each in full) / 1e6)
         return found
 
-    @property
-    def pids(self) -> list[int]:
-        """The first process of each group."""
-        return list(self._groups.values())
-
     def ask(self, statement: str, since: float = 0.0) -> tuple[float, ...]:
         """The first row of a statement's answer."""
-        connection = psycopg2.connect(self.database_url)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, {"since": since, "first": str(uuid.UUID(int=int(since * 1000) << 80))})
-                return cursor.fetchone() or ()
-        finally:
-            connection.close()
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, {"since": since, "first": str(uuid.UUID(int=int(since * 1000) << 80))})
+            return cursor.fetchone() or ()
 
     def counted(self) -> int:
         """What the worker processes of a contestant without a database have counted."""
@@ -184,10 +183,12 @@ class Running:
     def forget(self) -> None:
         """Begin the next measurement on empty tables."""
         if self.contestant.unfinished:
-            connection = psycopg2.connect(self.database_url)
-            with connection, connection.cursor() as cursor:
+            with self._connection.cursor() as cursor:
                 cursor.execute(self.contestant.forget)
-            connection.close()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._connection.close()
 
 
 @contextmanager
@@ -197,26 +198,30 @@ def running(contestant: Contestant, servers: Servers, folder: Path) -> Iterator[
     ours = contestant is OURS
     with servers.postgres.database(migrated=ours) as database_url, servers.rabbitmq.fresh() as broker:
         start = _ours if ours else _peer
-        with start(contestant, database_url, broker.url, folder, servers.guard) as found:
+        with start(contestant, servers, database_url, broker.url, folder) as found, closing(found):
             yield found
 
 
 @contextmanager
-def _ours(contestant: Contestant, database_url: str, broker_url: str, folder: Path, guard: Guard) -> Iterator[Running]:
-    with Deployment(database_url, broker_url, folder, guard) as deployment:
+def _ours(
+    contestant: Contestant, servers: Servers, database_url: str, broker_url: str, folder: Path
+) -> Iterator[Running]:
+    with Deployment(database_url, broker_url, folder, servers.guard) as deployment:
         began = time.perf_counter()
         deployment.start("web", ready=lambda _: httpx2.get(f"{deployment.url}/health", timeout=2).status_code == 200)
         ready = time.perf_counter() - began
         for name in ("worker", "clock"):
             deployment.start(name)
-        groups = {each.name: each.pid for each in deployment.processes}
-        found = Running(contestant, deployment.url, database_url, groups, folder)
+        own = {each.name: [psutil.Process(each.pid)] for each in deployment.processes}
+        found = Running(contestant, servers, deployment.url, database_url, own, folder)
         found.ready_seconds = ready
         yield found
 
 
 @contextmanager
-def _peer(contestant: Contestant, database_url: str, broker_url: str, folder: Path, guard: Guard) -> Iterator[Running]:
+def _peer(
+    contestant: Contestant, servers: Servers, database_url: str, broker_url: str, folder: Path
+) -> Iterator[Running]:
     port = free_port()
     counters = folder / "counters"
     counters.mkdir()
@@ -230,7 +235,7 @@ def _peer(contestant: Contestant, database_url: str, broker_url: str, folder: Pa
         **contestant.environment,
     }
     _make_schema(contestant, database_url, environment)
-    groups: dict[str, int] = {}
+    own: dict[str, list[psutil.Process]] = {}
     started: list[subprocess.Popen[bytes]] = []
     began = time.perf_counter()
     try:
@@ -245,17 +250,17 @@ def _peer(contestant: Contestant, database_url: str, broker_url: str, folder: Pa
                     stderr=log,
                     start_new_session=True,
                 )
-            guard.watch(process.pid)
+            servers.guard.watch(process.pid)
             started.append(process)
-            groups[name] = process.pid
-        found = Running(contestant, f"http://127.0.0.1:{port}", database_url, groups, folder)
+            own.setdefault(name.partition("-")[0], []).append(psutil.Process(process.pid))
+        found = Running(contestant, servers, f"http://127.0.0.1:{port}", database_url, own, folder)
         eventually(lambda: httpx2.get(f"{found.url}/health", timeout=2).status_code == 200, seconds=60, every=0.02)
         found.ready_seconds = time.perf_counter() - began
         yield found
     finally:
         for process in started:
             _end(process)
-            guard.forget(process.pid)
+            servers.guard.forget(process.pid)
 
 
 def _make_schema(contestant: Contestant, database_url: str, environment: dict[str, str]) -> None:

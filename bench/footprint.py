@@ -19,12 +19,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
 import psutil
 
+from bench import cpu
 from tests.documents.samples import docx, paragraph, pdf
 from tests.guard import Guard
 from tests.postgres import Postgres, postgres
@@ -137,21 +138,12 @@ def peak(process: psutil.Process) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
-def cpu_seconds(process: Process) -> float:
-    """User and system time of a process of the Procfile so far, children that have ended included."""
-    total = 0.0
-    for each in process.members:
-        with suppress(psutil.NoSuchProcess):
-            total += sum(each.cpu_times()[:4])
-    return total
-
-
 def start(deployment: Deployment, name: str, ready: Callable[[Process], bool]) -> tuple[Process, float, float]:
     """Start a process. Returns it, and its seconds until it was ready by the clock on the wall and of CPU."""
     began = time.perf_counter()
     process = deployment.start(name, wait=False)
     eventually(lambda: ready(process), seconds=60, every=0.005, reason=f"{name} is ready")
-    return process, time.perf_counter() - began, cpu_seconds(process)
+    return process, time.perf_counter() - began, cpu.seconds(psutil.Process(process.pid))
 
 
 def healthy(deployment: Deployment) -> bool:

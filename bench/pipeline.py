@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx2
 import psutil
-import psycopg2
 
+from bench import cpu
 from bench.contestants import OURS, Running, running
 from bench.footprint import mixed_documents
 from bench.servers import Servers
@@ -27,7 +27,7 @@ CHUNK_SIZE, CHUNK_OVERLAP = 1000, 200
 
 
 def measure(servers: Servers, rounds: int, count: int, samples: dict[str, list[float]]) -> None:
-    """Loop and service in turn, on the same documents. Seconds on the wall and of CPU, servers' included.
+    """Loop and service in turn, on the same documents. Seconds, and milliseconds of CPU a document by process group.
 
     Raises:
       AssertionError: when a document was not taken in.
@@ -35,17 +35,24 @@ def measure(servers: Servers, rounds: int, count: int, samples: dict[str, list[f
     documents = list(mixed_documents(WARM + count))
     for turn in range(rounds):
         with tempfile.TemporaryDirectory(prefix="loop-") as folder:
-            wall, cpu = _loop(documents, Path(folder))
-        samples.setdefault("loop, s", []).append(wall)
-        samples.setdefault("loop, CPU s", []).append(cpu)
+            _note(samples, "loop", count, *_loop(servers, documents, Path(folder)))
         with running(OURS, servers, servers.folder / f"pipeline-{turn}") as found:
-            wall, cpu = _service(found, servers, documents)
-        samples.setdefault("service, s", []).append(wall)
-        samples.setdefault("service, CPU s", []).append(cpu)
-        print(f"documents: loop {samples['loop, s'][-1]:.1f} s, service {wall:.1f} s", flush=True)
+            _note(samples, "service", count, *_service(found, documents))
+        print(
+            f"documents: loop {samples['loop, s'][-1]:.1f} s, service {samples['service, s'][-1]:.1f} s, "
+            f"{samples['service, CPU ms'][-1]:.1f} ms of CPU each",
+            flush=True,
+        )
 
 
-def _loop(documents: list[tuple[str, bytes]], folder: Path) -> tuple[float, float]:
+def _note(samples: dict[str, list[float]], name: str, count: int, wall: float, used: dict[str, float]) -> None:
+    samples.setdefault(f"{name}, s", []).append(wall)
+    samples.setdefault(f"{name}, CPU ms", []).append(sum(used.values()) / count * 1000)
+    for group, seconds in used.items():
+        samples.setdefault(f"{name}, {group}, CPU ms", []).append(seconds / count * 1000)
+
+
+def _loop(servers: Servers, documents: list[tuple[str, bytes]], folder: Path) -> tuple[float, dict[str, float]]:
     """Extraction, chunking and embedding of each document in as many threads as a worker has, and nothing else."""
     sandbox, embedder = Sandbox(), LocalEmbedder()
 
@@ -62,20 +69,21 @@ def _loop(documents: list[tuple[str, bytes]], folder: Path) -> tuple[float, floa
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(read, documents[:WARM]))
-        began, before = time.perf_counter(), _cpu([psutil.Process()])
+        # RabbitMQ was started by this process, and is counted with it.
+        groups = {"reading": [psutil.Process()], "RabbitMQ": servers.processes["RabbitMQ"]}
+        began, before = time.perf_counter(), cpu.by_group(groups)
         list(pool.map(read, documents[WARM:]))
-        figures = time.perf_counter() - began, _cpu([psutil.Process()]) - before
+        wall, used = time.perf_counter() - began, cpu.spent(groups, before)
     sandbox.close()
-    return figures
+    return wall, {"reading": used["reading"] - used["RabbitMQ"]}
 
 
-def _service(found: Running, servers: Servers, documents: list[tuple[str, bytes]]) -> tuple[float, float]:
+def _service(found: Running, documents: list[tuple[str, bytes]]) -> tuple[float, dict[str, float]]:
     """The same documents as uploads, from the first request to the end of the last task."""
     _take_in(found, documents[:WARM])
-    roots = _processes(found, servers)
-    began, before = time.perf_counter(), _cpu(roots)
+    began, before = time.perf_counter(), cpu.by_group(found.processes)
     _take_in(found, documents[WARM:])
-    return time.perf_counter() - began, _cpu(roots) - before
+    return time.perf_counter() - began, cpu.spent(found.processes, before)
 
 
 def _take_in(found: Running, documents: list[tuple[str, bytes]]) -> None:
@@ -88,28 +96,3 @@ def _take_in(found: Running, documents: list[tuple[str, bytes]]) -> None:
     eventually(lambda: not found.ask(OURS.unfinished)[0], seconds=600, every=0.1, reason="all documents are read")
     failed = found.ask("SELECT count(*) FROM tasks WHERE status <> 'completed'")[0]
     assert not failed, f"{failed} documents were not taken in"
-
-
-def _processes(found: Running, servers: Servers) -> list[psutil.Process]:
-    """Every process that the service needs, both servers included."""
-    connection = psycopg2.connect(servers.postgres.url)
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW data_directory")
-        (folder,) = cursor.fetchone() or ("",)
-    connection.close()
-    postmaster = int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
-    broker = int(servers.rabbitmq.control("eval", "list_to_integer(os:getpid()).").strip())
-    return [psutil.Process(pid) for pid in (*found.pids, postmaster, broker)]
-
-
-def _cpu(roots: list[psutil.Process]) -> float:
-    """Seconds of CPU of processes and of all that they started, those that have ended included."""
-    total = 0.0
-    for root in roots:
-        for each in (root, *root.children(recursive=True)):
-            try:
-                times = each.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            total += times.user + times.system + times.children_user + times.children_system
-    return total

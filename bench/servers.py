@@ -6,14 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import psutil
+import psycopg2
+
+from bench.cpu import Groups
 from tests.guard import Guard
 from tests.postgres import Postgres, postgres
 from tests.rabbitmq import RabbitNode, private_node
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Servers:
     """Both servers, a folder of the run's own, and who removes them if the run dies."""
 
@@ -21,6 +26,22 @@ class Servers:
     rabbitmq: RabbitNode
     folder: Path
     guard: Guard
+
+    @cached_property
+    def processes(self) -> Groups:
+        """The first process of each server, on this machine."""
+        connection = psycopg2.connect(self.postgres.url)
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW data_directory")
+            (data,) = cursor.fetchone() or ("",)
+        connection.close()
+        broker = int(self.rabbitmq.control("eval", "list_to_integer(os:getpid()).").strip())
+        return {"PostgreSQL": [postmaster(Path(data))], "RabbitMQ": [psutil.Process(broker)]}
+
+
+def postmaster(data: Path) -> psutil.Process:
+    """The first process of the PostgreSQL that has its data in a folder."""
+    return psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def measure(servers: Servers, pairs: int, rows: int, seconds: float, samples: di
 
 def _fresh(found: Running, seconds: float) -> float:
     """Completed tasks a second; what an earlier round left is not counted, and not deleted either."""
-    return load(found, "/tasks", BODY, CLIENTS, seconds)["completed"]
+    return load(found, "/tasks", BODY, CLIENTS, seconds).completed
 
 
 def fill(found: Running, rows: int) -> None:

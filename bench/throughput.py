@@ -7,13 +7,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import psycopg2
 
+from bench import cpu
 from bench.contestants import BODY, CONTESTANTS, OURS, Contestant, Running, running
 from bench.servers import Servers
 
@@ -61,18 +62,20 @@ def _one(contestant: Contestant, servers: Servers, turn: int, seconds: float, sa
             note("idle p99, ms", sorted(idle)[int(len(idle) * 0.99)])
             found.forget()
         single = load(found, "/tasks", BODY, CLIENTS, seconds)
-        note("single, completed/s", single["completed"])
-        note("single, submitted/s", single["submitted"])
-        note("POST p50, ms", single["p50"])
-        note("POST p99, ms", single["p99"])
+        _throughput(single, note, "single")
+        note("POST p50, ms", single.p50)
+        note("POST p99, ms", single.p99)
         found.forget()
         # The last measurement: where a peer takes minutes to end what it accepted, the rate is known long before.
         whole = contestant is OURS
         batch = load(found, "/tasks/batch", {"tasks": [BODY] * BATCH}, BATCH_CLIENTS, seconds, BATCH, whole=whole)
-        note("batches, completed/s", batch["completed"])
-        note("batches, submitted/s", batch["submitted"])
+        _throughput(batch, note, "batches")
         _memory(found, note, "at the end")
-        print(f"{contestant.name}: single {single['completed']:.0f}/s, batches {batch['completed']:.0f}/s", flush=True)
+        print(
+            f"{contestant.name}: single {single.completed:.0f}/s ({sum(single.cpu.values()):.0f} µs of CPU each), "
+            f"batches {batch.completed:.0f}/s ({sum(batch.cpu.values()):.0f} µs)",
+            flush=True,
+        )
 
 
 class _Notes:
@@ -85,10 +88,26 @@ class _Notes:
         self._samples.setdefault((self._name, column), []).append(figure)
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of a load.
+
+    completed, submitted: tasks a second.
+    p50, p99: milliseconds until the answer to a request.
+    cpu: microseconds of CPU for each task that was completed, by process group.
+    """
+
+    completed: float
+    submitted: float
+    p50: float
+    p99: float
+    cpu: dict[str, float]
+
+
 def load(
     found: Running, path: str, body: Any, clients: int, seconds: float, size: int = 1, *, whole: bool = True
-) -> dict[str, float]:
-    """Submit for `seconds`, and wait for the last task's end. Rates are in tasks a second.
+) -> Load:
+    """Submit for `seconds`, and wait for the last task's end.
 
     Parameters:
       size: tasks of one request.
@@ -100,6 +119,7 @@ def load(
     before = found.counted() if not found.contestant.unfinished else 0
     url = found.url + found.contestant.prefix + path
     command = [sys.executable, "-m", "bench.load", url, "--connections", str(clients), "--seconds", str(seconds)]
+    used = cpu.by_group(found.processes)
     done = subprocess.run(command, input=json.dumps(body).encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-300:]
     answer = json.loads(done.stdout)
@@ -109,13 +129,16 @@ def load(
     count, last = found.finished(
         answer["began"] - 0.002, before + sent, (PATIENCE if whole else SHORT_PATIENCE) * max(seconds, 2.0)
     )
-    assert count - before == sent or not whole, f"{count - before} of {sent} tasks ended in time"
-    return {
-        "completed": (count - before) / (last - answer["began"]),
-        "submitted": sent / answer["seconds"],
-        "p50": answer["p50"],
-        "p99": answer["p99"],
-    }
+    used = cpu.spent(found.processes, used)
+    completed = count - before
+    assert completed == sent or (completed and not whole), f"{completed} of {sent} tasks ended in time"
+    return Load(
+        completed=completed / (last - answer["began"]),
+        submitted=sent / answer["seconds"],
+        p50=answer["p50"],
+        p99=answer["p99"],
+        cpu={group: each / completed * 1e6 for group, each in used.items()},
+    )
 
 
 def _idle(found: Running, count: int) -> list[float]:
@@ -141,10 +164,15 @@ def _idle(found: Running, count: int) -> list[float]:
     return latencies
 
 
+def _throughput(measured: Load, note: _Notes, how: str) -> None:
+    note(f"{how}, completed/s", measured.completed)
+    note(f"{how}, submitted/s", measured.submitted)
+    note(f"{how}, CPU µs", sum(measured.cpu.values()))
+    for group, microseconds in measured.cpu.items():
+        note(f"{how}, {group}, CPU µs", microseconds)
+
+
 def _memory(found: Running, note: _Notes, when: str) -> None:
-    sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for name, figures in found.memory().items():
-        sums[name.partition("-")[0]].append(figures)
-    for name, groups in sums.items():
-        note(f"{name} RSS {when}, MB", sum(rss for rss, _ in groups))
-        note(f"{name} PSS {when}, MB", sum(pss for _, pss in groups))
+    for name, (rss, pss) in found.memory().items():
+        note(f"{name} RSS {when}, MB", rss)
+        note(f"{name} PSS {when}, MB", pss)

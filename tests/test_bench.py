@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
-from bench import pipeline, report, size, throughput
+import psutil
+import pytest
+
+from bench import cpu, pipeline, report, size, throughput
 from bench.contestants import CONTESTANTS, OURS
 from bench.servers import Servers
 from tests.guard import Guard
@@ -19,16 +24,47 @@ def test_it_measures_the_service_and_writes_a_page(
     results = report.Results("make bench", "2026-11-25", ["PostgreSQL", "RabbitMQ"], documents_count=4, rows=1000)
     throughput.measure(servers, 1, 0.2, results.throughput, results.failures, (OURS,))
     pipeline.measure(servers, 1, 4, results.documents)
-    size.measure(servers, 2, 1000, 0.2, results.size)
+    size.measure(servers, 1, 1000, 0.2, results.size)
     assert results.failures == []
     assert results.throughput[OURS.name, "single, completed/s"][0] > 1
-    assert len(results.size["ratio"]) == 2
+    groups = [results.throughput[OURS.name, f"batches, {group}, CPU µs"][0] for group in report.GROUPS]
+    assert min(groups) >= 0 and groups[0] > 0 and groups[1] > 0
+    assert results.throughput[OURS.name, "batches, CPU µs"] == [pytest.approx(sum(groups))]
+    assert results.documents["service, CPU ms"][0] > results.documents["service, worker, CPU ms"][0] > 0
+    assert len(results.size["ratio"]) == 1
     results.failures.append("a peer: it did not start")
     report.write(results, tmp_path / "benchmarks.md")
     page = (tmp_path / "benchmarks.md").read_text()
     assert "1,000 ended tasks" in page
+    assert f"| {OURS.name}: single |" in page
     assert "- a peer: it did not start" in page
     assert all(each.settings in page for each in CONTESTANTS)
+
+
+CHILD = "import time\nwhile time.process_time() < 0.3: pass\nprint('used', flush=True)\ninput()"
+#: Has a child that uses 0.3 s of CPU and ends with the next line; tells of its end, and ends itself with its input.
+PARENT = f"""
+import subprocess, sys
+subprocess.run([sys.executable, "-c", {CHILD!r}])
+print("ended", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_cpu_is_that_of_children_too_whether_they_run_or_have_ended() -> None:
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        groups = {"parent": [psutil.Process(process.pid)]}
+        before = cpu.by_group(groups)
+        assert process.stdout.readline() == "used\n"
+        running = cpu.spent(groups, before)["parent"]
+        print(file=process.stdin, flush=True)
+        assert process.stdout.readline() == "ended\n"
+        ended = cpu.spent(groups, before)["parent"]
+        process.stdin.close()
+    assert 0.29 < running < 0.6
+    assert 0.29 < ended < 0.6
 
 
 def test_an_interval_holds_the_median_and_is_narrow_for_equal_ratios() -> None:
