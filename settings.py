@@ -131,6 +131,9 @@ EXAMPLES = {
     "EMBEDDING_MODEL_PATH": "/srv/models/bge-m3",
     "EMBEDDING_TOKENIZER": "/srv/models/tokenizer.json",
     "COHERE_API_KEY": "the key from dashboard.cohere.com",
+    "RERANK": "cohere",
+    "RERANK_BASE_URL": "http://localhost:8000/v1",
+    "RERANK_MODEL": "BAAI/bge-reranker-v2-m3",
 }
 
 
@@ -193,6 +196,11 @@ class Settings(BaseModel):
     embed_requests_per_minute: int | None = Field(None, ge=1)
     embed_tokens_per_minute: int | None = Field(None, ge=1)
 
+    rerank: Literal["cohere", "endpoint"] | None = None
+    rerank_base_url: Annotated[str | None, Web] = None
+    rerank_api_key: SecretStr | None = None
+    rerank_model: str | None = None
+
     kb_callback_url: Annotated[str | None, Web, AfterValidator(without_credentials)] = None
     callback_secret: Annotated[SecretStr | None, AfterValidator(_webhook_secret)] = None
     callback_allowed_hosts: CommaSeparated = []
@@ -205,6 +213,12 @@ class Settings(BaseModel):
             raise ValueError("EMBEDDING_MODEL_PATH: is not set, and EMBEDDER=onnx needs it")
         if self.embedder == "openai" and self.embedding_api_key is None and self.embedding_base_url is None:
             raise ValueError("EMBEDDING_API_KEY: is not set, and EMBEDDER=openai needs it or EMBEDDING_BASE_URL")
+        if self.rerank == "cohere" and self.cohere_api_key is None:
+            raise ValueError("COHERE_API_KEY: is not set, and RERANK=cohere needs it")
+        if self.rerank == "endpoint" and self.rerank_base_url is None:
+            raise ValueError("RERANK_BASE_URL: is not set, and RERANK=endpoint needs it")
+        if self.rerank == "endpoint" and self.rerank_model is None:
+            raise ValueError("RERANK_MODEL: is not set, and RERANK=endpoint needs it")
         if self.environment == "production" and not self.api_keys and self.auth != "none":
             raise ValueError("API_KEYS: is not set; in production say AUTH=none if every caller may come in")
         if self.auth == "keys" and not self.api_keys:

@@ -80,6 +80,8 @@ READING = Pool("tasks", 6)
 SEARCHING = Pool("documents and search", 6)
 #: Embedding providers. No connection to the database is held here.
 PROVIDERS = Pool("embedding provider", 16)
+#: The rerank model, apart from them: one that hangs takes no vector's thread.
+RERANKING = Pool("rerank model", 8)
 #: The log of events, and figures for operators: a few calls that many share.
 WATCHING = Pool("watching", 3)
 #: Whether the database can be used; it has a connection of its own.

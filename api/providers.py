@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
-from api.pools import PROVIDERS, SEARCHING, Busy
+from api.pools import PROVIDERS, RERANKING, SEARCHING, Busy, Pool
 from documents.embedding import embedder
 from documents.embedding.local import LocalEmbedder
 from documents.searching import search
+from documents.searching.reranking import reranker
+from documents.searching.search import Hit
+from documents.storing.index import embedded_text
 from errors import TaskError
 from settings import Settings
 
-#: Seconds for the vector of a query, all tries together.
+Result = TypeVar("Result")
+
+#: Seconds for the vector of a query, and for reranking, all tries together.
 DEADLINE = 5.0
 #: Failures of a provider in a row after which searches do without it, and for how many seconds.
 FAILURES, PAUSE = 3, 10.0
 
 
 class Providers:
-    """Asks embedders for the vectors of queries."""
+    """Asks embedders for the vectors of queries, and a rerank model for the order of hits."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -40,11 +46,36 @@ class Providers:
         provider = embedder(built_with, self._settings)
         if isinstance(provider, LocalEmbedder):
             return await SEARCHING.run(search.ask, query, provider)
-        breaker = self._breakers.setdefault(built_with, Breaker())
+        return await self._ask(built_with, PROVIDERS, lambda: search.ask(query, provider))
+
+    @property
+    def reranks(self) -> bool:
+        """Whether there is a rerank model."""
+        return self._settings.rerank is not None
+
+    async def relevances(self, query: str, hits: Sequence[Hit]) -> list[float]:
+        """What the rerank model says of each hit, from 0 to 1. It reads what was embedded of it.
+
+        Raises:
+          TaskError: as `questions`.
+        """
+        model = reranker(self._settings)
+        if model is None or not hits:
+            return []
+        texts = [embedded_text(hit.heading_path, hit.context, hit.text) for hit in hits]
+        return await self._ask("rerank", RERANKING, lambda: model.relevances(query, texts))
+
+    async def _ask(self, name: str, pool: Pool, call: Callable[[], Result]) -> Result:
+        """The answer of a provider within the deadline.
+
+        Raises:
+          TaskError: what `call` raises; embedder_unavailable when it does not answer in time, or did not lately.
+        """
+        breaker = self._breakers.setdefault(name, Breaker())
         if breaker.is_open():
             raise TaskError("embedder_unavailable", f"it did not answer lately and is asked again in {PAUSE:.0f} s")
         try:
-            question = await PROVIDERS.run(search.ask, query, provider, seconds=DEADLINE)
+            answer = await pool.run(call, seconds=DEADLINE)
         except Busy:
             breaker.failed()
             raise TaskError("embedder_unavailable", f"it did not answer within {DEADLINE:.0f} s") from None
@@ -53,7 +84,7 @@ class Providers:
                 breaker.failed()
             raise
         breaker.answered()
-        return question
+        return answer
 
 
 class Breaker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 import structlog
@@ -13,9 +13,11 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 from api import requests
 from api.operation import operation
 from api.pools import SEARCHING
+from api.problems import Invalid
 from api.providers import Providers
 from documents.searching import search
 from documents.searching.neighbours import widened
+from documents.searching.reranking import READ, reranked
 from documents.searching.scope import Filter
 from errors import TaskError
 from tasks.bounds import obstacle
@@ -69,6 +71,7 @@ class SearchRequest(BaseModel):
     min_score: float = Field(0, ge=0, le=1, description="Leave out hits that score less.")
     per_document: int | None = Field(None, ge=1, le=100, description="Chunks of one document that are found at most.")
     around: int = Field(0, ge=0, le=10, description="Show so many chunks before each hit, and after it.")
+    rerank: bool = Field(False, description="Have a rerank model read the best 50 hits, or `limit`, and order them.")
     join: bool = Field(False, description="Make one hit of those that touch, or whose neighbours do.")
 
 
@@ -94,6 +97,7 @@ class Scores(BaseModel):
     vector: float | None = Field(
         description="How near its vector is: 0 where texts have nothing to do with each other; null in mode `text`."
     )
+    rerank: float | None = Field(description="The relevance by the rerank model, which is the score; else null.")
 
 
 class ShownChunk(BaseModel):
@@ -122,25 +126,27 @@ class FoundChunk(ShownChunk):
 
 
 class Degraded(BaseModel):
-    """Why the vectors were left out: a code of `docs/errors.md`, and what the provider said."""
+    """What the search went on without, and why."""
 
-    reason: str
-    detail: str
+    without: list[Literal["vectors", "rerank"]] = Field(
+        description="Without `vectors` the hits are those of mode `text`, scores included; without `rerank` they are in"
+        " the order, and have the scores, of a search that does not ask for it."
+    )
+    reason: str = Field(description="Of the first: a code of `docs/errors.md`, or `rerank_unavailable`.")
+    detail: str = Field(description="What the providers said.")
 
 
 class SearchAnswer(BaseModel):
     """The best chunks, best first."""
 
     hits: list[FoundChunk]
-    degraded: Degraded | None = Field(
-        description="Set where the query got no vector in time: the hits are those of mode `text`, scores included."
-    )
+    degraded: Degraded | None = Field(description="Set where a provider did not answer in time.")
     took_ms: float
 
 
 #: What the answers of both searches mean.
 ANSWERS = {
-    200: "The hits; none for a KB without documents. `degraded` says when words alone were searched.",
+    200: "The hits; none for a KB without documents. `degraded` says what the search went on without.",
     422: "Fields do not fit; `errors` names each.",
     503: "Mode `vector`, and the embedder gives no vector now.",
 }
@@ -209,33 +215,68 @@ class Searcher:
         return {**found, "took_ms": round((time.perf_counter() - began) * 1000, 1)}
 
     async def _search(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
-        mode, degraded = asked.mode, None
-        plain = search.ask(asked.query, None)
-        questions = dict.fromkeys(kb_ids, plain)
-        if mode != "text":
-            built_with = await requests.read(search.embedders_of, kb_ids, pool=SEARCHING)
-            try:
-                by_embedder = await self._providers.questions(asked.query, set(built_with.values()))
-                questions = {kb_id: by_embedder[name] for kb_id, name in built_with.items()}
-            except TaskError as error:
-                if mode == "vector":
-                    raise
-                log.warning("search_degraded", code=error.code, reason=error.message)
-                # In all KBs alike, or their scores could not be compared.
-                mode, degraded = "text", {"reason": error.code, "detail": error.message}
+        if asked.rerank and not self._providers.reranks:
+            raise Invalid([{"field": "rerank", "message": "there is no rerank model here; the operator sets RERANK"}])
+        questions, mode, lack = await self._questions(asked, kb_ids)
+        lacks = [lack] if lack else []
         hits = await requests.read(
             search.search,
             questions,
-            limit=asked.limit,
+            limit=max(READ, asked.limit) if asked.rerank else asked.limit,
             mode=mode,
             filter=asked.filter.conditions(),
-            min_score=asked.min_score,
+            min_score=0 if asked.rerank else asked.min_score,
             per_document=asked.per_document,
             repeatable=True,
             pool=SEARCHING,
         )
+        if asked.rerank and hits:
+            try:
+                hits = reranked(hits, await self._providers.relevances(asked.query, hits), asked.limit, asked.min_score)
+            except TaskError as error:
+                lacks.append(Lack("rerank", "rerank_unavailable", error.message))
+                hits = [hit for hit in hits[: asked.limit] if hit.score >= asked.min_score]
         if asked.around or asked.join:
+            tokens = search.ask(asked.query, None).tokens
             hits = await requests.read(
-                widened, hits, plain.tokens, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
+                widened, hits, tokens, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
             )
-        return {"hits": [asdict(hit) for hit in hits], "degraded": degraded}
+        return {"hits": [asdict(hit) for hit in hits], "degraded": _degraded(lacks)}
+
+    async def _questions(
+        self, asked: SearchRequest, kb_ids: Sequence[str]
+    ) -> tuple[dict[str, search.Question], search.Mode, Lack | None]:
+        """What each KB is asked, in which mode, and what is lacking for the mode that was asked for."""
+        words = dict.fromkeys(kb_ids, search.ask(asked.query, None))
+        if asked.mode == "text":
+            return words, "text", None
+        built_with = await requests.read(search.embedders_of, kb_ids, pool=SEARCHING)
+        try:
+            by_embedder = await self._providers.questions(asked.query, set(built_with.values()))
+        except TaskError as error:
+            if asked.mode == "vector":
+                raise
+            # In all KBs alike, or their scores could not be compared.
+            return words, "text", Lack("vectors", error.code, error.message)
+        return {kb_id: by_embedder[name] for kb_id, name in built_with.items()}, asked.mode, None
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What a search went on without, and why: a code, and what the provider said."""
+
+    what: Literal["vectors", "rerank"]
+    code: str
+    message: str
+
+
+def _degraded(lacks: Sequence[Lack]) -> dict[str, Any] | None:
+    for lack in lacks:
+        log.warning("search_degraded", without=lack.what, code=lack.code, reason=lack.message)
+    if not lacks:
+        return None
+    return {
+        "without": [lack.what for lack in lacks],
+        "reason": lacks[0].code,
+        "detail": "; ".join(lack.message for lack in lacks),
+    }

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Provider:
-    """An embedding provider as it is called.
+    """A provider of embeddings, or of a rerank model, as it is called.
 
     Parameters:
       name: what messages call it; key: what they must not hold, None where none is needed.

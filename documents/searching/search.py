@@ -39,10 +39,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a hit's score is made of, each from 0 to 1; None in a mode that does not ask for it."""
+    """What a hit's score is made of, each from 0 to 1; None where it was not asked for."""
 
     words: float | None
     vector: float | None
+    rerank: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def search(
         kept = _kept(ranked, limit, min_score, per_document)
         # Only `per_document` can leave out so many that it is worth while to look further.
         done = per_document is None or len(kept) == limit or depth >= DEEPEST
-        if done or len(ranked) < depth or _rounded(ranked[-1][1].total) < min_score:
+        if done or len(ranked) < depth or rounded(ranked[-1][1].total) < min_score:
             return _hits(session, kept, {token for _, question in asked for token in question.tokens})
         depth = min(4 * depth, DEEPEST)
 
@@ -180,7 +181,7 @@ def _kept(
     # A document shows one version.
     of_version: Counter[UUID] = Counter()
     for chunk, scores in ranked:
-        if len(kept) == limit or _rounded(scores.total) < min_score:
+        if len(kept) == limit or rounded(scores.total) < min_score:
             break
         of_version[chunk[0]] += 1
         if per_document is None or of_version[chunk[0]] <= per_document:
@@ -255,8 +256,8 @@ def _hit(row: Row[Any], scores: Scores) -> Hit:
         chunk_id=chunk_id,
         chunk_ids=[chunk_id],
         text=row.text,
-        score=_rounded(scores.total),
-        scores=Parts(*(None if each is None else _rounded(each) for each in (scores.words, scores.vector))),
+        score=rounded(scores.total),
+        scores=Parts(*(None if each is None else rounded(each) for each in (scores.words, scores.vector))),
         page=row.page,
         heading_path=row.heading_path,
         context=row.context,
@@ -274,6 +275,6 @@ def marks(text: str, matched: Collection[str]) -> list[Place]:
     return [Place(start, end) for start, end in highlights(text, marked)]
 
 
-def _rounded(score: float) -> float:
+def rounded(score: float) -> float:
     """A score as it is shown, and compared with `min_score`."""
     return round(score, 6)
