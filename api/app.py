@@ -14,6 +14,7 @@ from api.events import BatchEvents, Events, TaskEvents
 from api.limits import Admission, RateLimit
 from api.middleware import Addresses, Keys, RequestIds
 from api.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
+from api.pools import LIMITS
 from api.preview import ChunkPreview
 from api.providers import Providers
 from api.search import Search, Searcher, SearchKbs
@@ -38,7 +39,7 @@ HUB = Hub()
 
 def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The ASGI application. The database and the broker must have been set up for this process."""
-    commits = GroupCommit("submissions", PATIENCE)
+    commits = GroupCommit("submissions", PATIENCE, LIMITS)
     searcher = Searcher(Providers(settings))
     routes: list[tuple[str, Any]] = [
         (f"{PREFIX}/tasks", Tasks(commits)),

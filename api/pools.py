@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import falcon
 
+from models.connection import limit_thread
+
 Result = TypeVar("Result")
 
 #: Seconds that a call may wait for a thread, and may then run; the database's own limits end most before.
@@ -36,7 +38,7 @@ class Pool:
     def __init__(self, name: str, threads: int) -> None:
         self.name = name
         self.threads = threads
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._executor = ThreadPoolExecutor(threads, name, initializer=limit_thread, initargs=(LIMITS,))
         self._calls: set[Future[Any]] = set()
 
     async def run(self, function: Callable[..., Result], *args: Any, seconds: float = WAITS + RUNS) -> Result:

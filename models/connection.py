@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -113,6 +114,21 @@ def _moment(value: str | None, cursor: Any) -> datetime | None:
 _MOMENTS = psycopg2.extensions.new_type(PYDATETIMETZ.values, "MOMENT", _moment)
 
 
+_thread = threading.local()
+
+
+def limit_thread(limits: Mapping[str, int]) -> None:
+    """Limit every transaction of this thread from now on, where its connection has no limits of its own.
+
+    Where one process is everything, web's threads and those that work share the connections.
+    """
+    _thread.limits = _set_local(limits)
+
+
+def _set_local(limits: Mapping[str, int]) -> str:
+    return "".join(f"SET LOCAL {name} = {value};" for name, value in limits.items())
+
+
 class Connection(psycopg2.extensions.connection):
     """Begins a transaction together with its first statement. psycopg2 by itself waits for an answer to BEGIN.
 
@@ -135,8 +151,12 @@ class Connection(psycopg2.extensions.connection):
             values = (part for setting in settings.items() for part in setting)
             cursor.alone(_IS_DIRECT.format(configured), (self.info.backend_pid, *values))
             self._is_direct = bool(cursor.fetchone()[0])
-        local = "" if self._is_direct else "".join(f"SET LOCAL {n} = {v};" for n, v in (limits or {}).items())
-        self.begin = f"BEGIN;{local}"
+        self._begin = f"BEGIN;{'' if self._is_direct else _set_local(limits or {})}" if limits else None
+
+    @property
+    def begin(self) -> str:
+        """What begins a transaction, with the limits of the thread where the connection has none."""
+        return self._begin or f"BEGIN;{getattr(_thread, 'limits', '')}"
 
     @property
     def is_to_begin(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models import database, trouble
+from models.connection import limit_thread
 from tasks.tallies import KEPT, Tallies
 from tasks.unit import Unit, unit_of_work
 
@@ -43,11 +44,13 @@ class GroupCommit:
       patience: seconds to go on trying, or asking what became of a COMMIT, while PostgreSQL is away; after that the
         error reaches whoever waits. What may have been committed is never tried again.
         A worker waits as long as it lives, since what it did must be written down.
+      limits: of its transactions, as for `models.connection.limit_thread`.
     """
 
-    def __init__(self, name: str, patience: float) -> None:
+    def __init__(self, name: str, patience: float, limits: Mapping[str, int] | None = None) -> None:
         self._name = name
         self._patience = patience
+        self._limits = limits or {}
         self._tallies = Tallies(KEPT)
         self._waiting: list[_Entry] = []
         self._wanted = threading.Condition()
@@ -89,6 +92,7 @@ class GroupCommit:
             self._thread.join(timeout=10)
 
     def _run(self) -> None:
+        limit_thread(self._limits)
         while True:
             with self._wanted:
                 while not self._waiting and not self._closed and not self._tallies.is_due():

@@ -15,6 +15,8 @@ import httpx2
 import psutil
 import pytest
 
+from tests.api.conftest import is_problem
+from tests.api.test_bulkheads import locked
 from tests.guard import Guard
 from tests.processes import EmbeddedDeployment
 from tests.servers import eventually, free_port
@@ -81,6 +83,20 @@ def test_a_second_service_on_the_same_folder_says_who_has_it(embedded: EmbeddedD
     assert f"process {service.pid} works on {embedded.folder / 'data'} already" in second.log
     assert "Traceback" not in second.log
     assert embedded.http.get("/livez").status_code == 200
+
+
+def test_a_locked_table_is_waited_for_no_longer_than_elsewhere(embedded: EmbeddedDeployment) -> None:
+    embedded.start_embedded()
+    url = f"postgresql://postgres@/postgres?host={embedded.folder / 'data' / 'postgres'}"
+    for method, path, body in (
+        ("GET", "/api/v1/kbs/kb/documents", None),
+        ("POST", "/api/v1/tasks", {"task_type": "test"}),
+    ):
+        with locked(url, "documents, tasks"):
+            began = time.monotonic()
+            answer = embedded.http.request(method, path, json=body)
+            assert time.monotonic() - began < 12
+        assert "lock" in is_problem(answer, 503)["detail"]
 
 
 def submit(embedded: EmbeddedDeployment, **fields: object) -> str:
