@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from errors import TaskError
@@ -130,6 +131,14 @@ class Writer:
             fence = "~~~~~~" if "```" in code else "```"
             self.block(f"{fence}\n{code}\n{fence}", "code")
 
+    def marked(self, text: str, anchors: Iterable[Anchor]) -> None:
+        """Add a text that has anchors already, with offsets in it; it must be clean and have no line ends around it."""
+        start = self.next_block()
+        self.block(text)
+        self.anchors += (
+            replace(anchor, start=start + anchor.start, end=_moved(anchor.end, start)) for anchor in anchors
+        )
+
     def more(self, text: str, joint: str) -> None:
         """Go on with the block that was written last, after `joint`; it must not be one with an anchor."""
         text, removed = clean(text)
@@ -159,6 +168,10 @@ class Writer:
         self._parts.append(part)
         self.length += len(part)
         require_length(self.length)
+
+
+def _moved(end: int | None, by: int) -> int | None:
+    return None if end is None else end + by
 
 
 def table_lines(rows: list[list[str]]) -> str:

@@ -55,8 +55,8 @@ WITHIN: dict[str, dict[str, set[str]]] = {
     },
     "documents.readers": {
         "shared": set(),
-        **{family: {"shared"} for family in ("rtf", "sheets", "text", "web")},
-        **{family: {"shared", "sheets"} for family in ("office", "pdf")},
+        **{family: {"shared"} for family in ("rtf", "sheets", "web")},
+        **{family: {"shared", "sheets"} for family in ("office", "pdf", "text")},
     },
 }
 

@@ -26,31 +26,38 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     decoded = decode(path.read_bytes(), encoding)
     text, removed = clean(decoded.text)
     require_length(len(text))
-    scan = _Scan()
+    anchors, properties = scan(text)
+    warnings = [*decoded.warnings, *clean_warning(removed)]
+    return Extracted(text, anchors, "markdown", encoding=decoded.encoding, warnings=warnings, properties=properties)
+
+
+def scan(text: str, *, front_matter: bool = True) -> tuple[list[Anchor], dict[str, str]]:
+    """The headings, tables and blocks of code of a text in Markdown, and what its front matter says.
+
+    front_matter: whether a line of dashes at the text's beginning opens one, or is a line.
+    """
+    found = _Scan(front_matter)
     for match in _LINE.finditer(text):
         if match.group():
-            scan.line(match.start(), match.group().rstrip("\r\n"))
-    scan.close(len(text))
-    warnings = [*decoded.warnings, *clean_warning(removed)]
-    anchors = sorted(scan.anchors, key=lambda anchor: anchor.start)
-    return Extracted(
-        text, anchors, "markdown", encoding=decoded.encoding, warnings=warnings, properties=scan.properties
-    )
+            found.line(match.start(), match.group().rstrip("\r\n"))
+    found.close(len(text))
+    return sorted(found.anchors, key=lambda anchor: anchor.start), found.properties
 
 
 class _Scan:
     """Goes through the lines once and remembers what it is inside of."""
 
-    def __init__(self) -> None:
+    def __init__(self, front_matter: bool) -> None:
         self.anchors: list[Anchor] = []
         self.properties: dict[str, str] = {}
+        self._may_have_front = front_matter
         self._fence: tuple[str, int] | None = None  # what closes it, where it began
         self._front = False
         self._table: Anchor | None = None
         self._paragraph: list[tuple[int, str]] = []  # lines that an underline would make a heading
 
     def line(self, start: int, line: str) -> None:
-        if start == 0 and line.rstrip() == "---":
+        if start == 0 and self._may_have_front and line.rstrip() == "---":
             self._front = True
         elif self._front:
             self._front_matter(line)

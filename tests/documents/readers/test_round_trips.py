@@ -173,6 +173,20 @@ def as_markdown(given: list[Block]) -> str:
     return "\n\n".join("\n".join(mark.get(block.kind, "") + line for line in block.lines) for block in given)
 
 
+def as_notebook(given: list[Block]) -> str:
+    kinds = {"table": "code", "list": "raw"}
+    cells = [
+        {"cell_type": kinds.get(block.kind, "markdown"), "source": "\n".join(block.lines), "outputs": []}
+        for block in given
+    ]
+    return json.dumps({"cells": cells, "nbformat": 4})
+
+
+def as_subtitles(given: list[Block]) -> str:
+    lines = [line for block in given for line in block.lines]
+    return "\n\n".join(f"{n}\n00:00:{n:02},000 --> 00:00:{n:02},900\n{line}" for n, line in enumerate(lines, 1))
+
+
 FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
     "a.txt": lambda given: "\n".join(line for block in given for line in block.lines),
     "a.md": as_markdown,
@@ -187,6 +201,9 @@ FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
     "a.xls": lambda given: office.xls({f"s{n}": block.rows for n, block in enumerate(given)}),
     "a.eml": as_eml,
     "a.csv": as_csv,
+    "a.ipynb": as_notebook,
+    "a.srt": as_subtitles,
+    "a.vtt": lambda given: f"WEBVTT\n\n{as_subtitles(given)}",
     "a.json": lambda given: json.dumps([block.lines for block in given], ensure_ascii=False),
     "a.jsonl": lambda given: "\n".join(json.dumps({"lines": block.lines}, ensure_ascii=False) for block in given),
 }
