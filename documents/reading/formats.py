@@ -191,6 +191,13 @@ FORMATS: tuple[Format, ...] = (
         unnamed_signature=_begins(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\\n]|\\.){1,200}"\s*:'),
     ),
     Format(
+        "org",
+        "documents.readers.text.org",
+        suffixes=("org",),
+        media_types=("text/org", "text/x-org"),
+        is_text=True,
+    ),
+    Format(
         "srt",
         "documents.readers.text.subtitles",
         suffixes=("srt",),

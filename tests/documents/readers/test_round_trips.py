@@ -173,6 +173,17 @@ def as_markdown(given: list[Block]) -> str:
     return "\n\n".join("\n".join(mark.get(block.kind, "") + line for line in block.lines) for block in given)
 
 
+def as_org(given: list[Block]) -> str:
+    parts = []
+    for block in given:
+        if block.kind == "table":
+            parts += ["".join(f"| {cell} " for cell in row) + "|" for row in block.rows]
+        else:
+            parts += [{"heading": "** ", "list": "- "}.get(block.kind, "") + line for line in block.lines]
+        parts.append("")
+    return "\n".join(parts)
+
+
 def as_notebook(given: list[Block]) -> str:
     kinds = {"table": "code", "list": "raw"}
     cells = [
@@ -201,6 +212,7 @@ FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
     "a.xls": lambda given: office.xls({f"s{n}": block.rows for n, block in enumerate(given)}),
     "a.eml": as_eml,
     "a.csv": as_csv,
+    "a.org": as_org,
     "a.ipynb": as_notebook,
     "a.srt": as_subtitles,
     "a.vtt": lambda given: f"WEBVTT\n\n{as_subtitles(given)}",
@@ -230,7 +242,7 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, name
     assert not any("U+FFFD" in warning for warning in extracted.warnings)
 
 
-@pytest.mark.parametrize("name", ["a.html", "a.docx", "a.odt", "a.epub", "a.pptx"])
+@pytest.mark.parametrize("name", ["a.html", "a.docx", "a.odt", "a.epub", "a.pptx", "a.org"])
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(written=blocks())
 def test_structure_is_read_as_it_was_written(
