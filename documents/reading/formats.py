@@ -198,6 +198,13 @@ FORMATS: tuple[Format, ...] = (
         is_text=True,
     ),
     Format(
+        "rst",
+        "documents.readers.text.rst",
+        suffixes=("rst", "rest"),
+        media_types=("text/x-rst", "text/prs.fallenstein.rst"),
+        is_text=True,
+    ),
+    Format(
         "srt",
         "documents.readers.text.subtitles",
         suffixes=("srt",),

@@ -184,6 +184,24 @@ def as_org(given: list[Block]) -> str:
     return "\n".join(parts)
 
 
+def as_rst(given: list[Block]) -> str:
+    parts = []
+    for block in given:
+        match block.kind:
+            case "heading":
+                parts.append(f"{block.lines[0]}\n{'-' * 80}")
+            case "table":
+                rows = (
+                    "".join(f"   {'-' if at else '* -'} {cell}\n" for at, cell in enumerate(row)) for row in block.rows
+                )
+                parts.append(".. list-table::\n\n" + "".join(rows).replace("\n   - ", "\n     - "))
+            case "list":
+                parts.append("\n".join(f"- {line}" for line in block.lines))
+            case _:
+                parts.append(block.lines[0])
+    return "\n\n".join(parts)
+
+
 def as_notebook(given: list[Block]) -> str:
     kinds = {"table": "code", "list": "raw"}
     cells = [
@@ -213,6 +231,7 @@ FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
     "a.eml": as_eml,
     "a.csv": as_csv,
     "a.org": as_org,
+    "a.rst": as_rst,
     "a.ipynb": as_notebook,
     "a.srt": as_subtitles,
     "a.vtt": lambda given: f"WEBVTT\n\n{as_subtitles(given)}",
@@ -242,7 +261,7 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, name
     assert not any("U+FFFD" in warning for warning in extracted.warnings)
 
 
-@pytest.mark.parametrize("name", ["a.html", "a.docx", "a.odt", "a.epub", "a.pptx", "a.org"])
+@pytest.mark.parametrize("name", ["a.html", "a.docx", "a.odt", "a.epub", "a.pptx", "a.org", "a.rst"])
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(written=blocks())
 def test_structure_is_read_as_it_was_written(

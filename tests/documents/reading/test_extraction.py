@@ -145,6 +145,10 @@ SEEDS = {
     b'{"data": {"image/png": "i", "text/plain": "p"}}]}]}',
     "a.org": b"#+TITLE: T\n* TODO [#A] One :tag:\n:PROPERTIES:\n:ID: 1\n:END:\n- a [[u][l]]\n\n| a | b |\n|---+---|\n"
     b"| 1 | 2 |\n#+begin_src c\n,* x\n#+end_src\n: fixed\n",
+    "a.rst": b"===\nTtl\n===\n\n:Author: A\n\nOne\n---\n- a `l <u>`_::\n\n    x\n\n"
+    b".. |s| replace:: t\n.. note:: |s|\n   ``y``\n\n"
+    b"+---+---+\n| a | b |\n+===+===+\n| 1 | 2 |\n+---+---+\n\n=== ===\na   b\n=== ===\n1   2\n=== ===\n\n"
+    b".. list-table::\n   :header-rows: 1\n\n   * - a\n     - b\n   * - 1\n     - 2\n\n.. code::\n\n   z\n",
     "a.srt": b"1\n00:00:01,000 --> 00:00:02,500\n<i>One</i>\n- two\n\n2\n00:00:09,000 --> 00:00:10,000\n{\\an8}three\n",
     "a.vtt": b"WEBVTT\n\nNOTE n\n\n00:01.000 --> 00:02.000 align:start\n<v Ada>One <00:01.500><c.x>two</c>\n",
     "a.csv": b'name,age\n"Ada, L.",36\nBob,40\n',
