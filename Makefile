@@ -46,6 +46,10 @@ check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes not
 bench: $(VENV)/dev.installed $(VENV)/peers.installed  ## Side by side with its peers, into docs/benchmarks.md; 20 minutes, or ARGS="--only single --rounds 1"
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-ingest
+bench-ingest: $(VENV)/dev.installed $(VENV)/ingest.installed  ## Documents beside other frameworks, into docs/benchmarks-ingest.md; 12 minutes, or ARGS="--documents 20 --rounds 1"
+	$(BIN)/python -m bench.ingest $(ARGS)
+
 .PHONY: bench-footprint
 bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and its memory after a mixed load; takes a minute
 	$(BIN)/python -m bench.footprint
@@ -115,6 +119,12 @@ $(VENV)/fuzz.installed: requirements/fuzz.txt | $(BIN)/python
 $(VENV)/peers.installed: requirements/bench.txt | $(BIN)/python
 	$(BIN)/python -m venv $(VENV)/peers
 	$(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# Frameworks that take in documents. Everything is pinned; and an extra of what is pinned counts as unpinned for pip.
+$(VENV)/ingest.installed: requirements/ingest.txt | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/ingest
+	$(VENV)/ingest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
 	@touch $@
 
 # Other readers and splitters, which share nothing with the service.

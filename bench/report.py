@@ -55,8 +55,8 @@ class Results:
 
 def write(results: Results, path: Path = PATH) -> None:
     """Write the page anew with what there is."""
-    parts = [INTRODUCTION, _machine(results), _goals(results), _throughput(results), _cpu(results), _latency(results)]
-    parts += [_documents(results), _size(results), _memory(results), _failures(results), _settings(results)]
+    parts = [INTRODUCTION, machine(results), _goals(results), _throughput(results), _cpu(results), _latency(results)]
+    parts += [_documents(results), _size(results), _memory(results), failed(results), _settings(results)]
     path.write_text("\n".join(part for part in parts if part))
 
 
@@ -68,7 +68,8 @@ def cell(figures: Sequence[float], digits: int = 0) -> str:
     return middle if len(figures) == 1 else f"{middle} ({min(figures):,.{digits}f}–{max(figures):,.{digits}f})"
 
 
-def _machine(results: Results) -> str:
+def machine(results: Results) -> str:
+    """Where and when it was measured, and how busy the machine was."""
     cpu = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?"
     )
@@ -115,6 +116,11 @@ def _goals(results: Results) -> str:
     if results.size.get("ratio"):
         ratio = statistics.median(results.size["ratio"])
         rows.append((f"single, {results.rows:,} ended tasks against none", f"{ratio:.2f}", "0.9", ratio >= 0.9))
+    return goals(rows)
+
+
+def goals(rows: Sequence[tuple[str, str, str, bool]]) -> str:
+    """A table of what was wanted: the goal, what was measured, what was wanted, whether it is reached."""
     lines = [f"| {what} | {figure} | {goal} | {'yes' if met else '**no**'} |" for what, figure, goal, met in rows]
     return "\n".join(["| goal | measured | wanted | reached |", "|---|---|---|---|", *lines, ""]) if lines else ""
 
@@ -232,7 +238,8 @@ def _memory(results: Results) -> str:
     return "\n".join([title, *lines, ""])
 
 
-def _failures(results: Results) -> str:
+def failed(results: Results) -> str:
+    """What could not be measured; empty where all could."""
     if not results.failures:
         return ""
     return "\n".join(["## What failed", "", *(f"- {' '.join(each.split())}" for each in results.failures), ""])
@@ -240,12 +247,16 @@ def _failures(results: Results) -> str:
 
 def _settings(results: Results) -> str:
     lines = [f"- **{each.name}**: {each.settings}." for each in CONTESTANTS]
-    return "\n".join(["## Versions and settings", "", *lines, f"- Peers' libraries: {_versions()}.", ""])
+    return "\n".join(
+        ["## Versions and settings", "", *lines, f"- Peers' libraries: {versions('bench', LIBRARIES)}.", ""]
+    )
 
 
-def _versions() -> str:
-    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements" / "bench.txt").read_text(), re.MULTILINE))
-    return ", ".join(f"{name} {pinned[name]}" for name in LIBRARIES)
+def versions(requirements: str, libraries: Sequence[str]) -> str:
+    """What requirements/NAME.txt pins of some libraries."""
+    text = (ROOT / "requirements" / f"{requirements}.txt").read_text()
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+    return ", ".join(f"{name} {pinned[name]}" for name in libraries)
 
 
 def _lines(path: str) -> list[str]:

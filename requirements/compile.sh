@@ -21,3 +21,4 @@ for name in base web worker clock client model embedded fuzz bench; do
 done
 # These share nothing with the service.
 compile bench-documents "$@"
+compile ingest "$@"

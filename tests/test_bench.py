@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bench import cpu, pipeline, report, size, throughput
+from bench import cpu, ingest, pipeline, report, size, throughput
 from bench.contestants import CONTESTANTS, OURS
+from bench.ingest_contestants import EMBEDDED, OWN, SCRIPTS, SERVICE, Contestant, Ingestion, script
 from bench.servers import Servers
 from tests.guard import Guard
 from tests.postgres import Postgres
@@ -39,6 +41,35 @@ def test_it_measures_the_service_and_writes_a_page(
     assert f"| {OURS.name}: single |" in page
     assert "- a peer: it did not start" in page
     assert all(each.settings in page for each in CONTESTANTS)
+
+
+def test_it_measures_how_documents_are_taken_in_and_writes_a_page(
+    postgres: Postgres, rabbit_node: RabbitNode, guard: Guard, server_folder: Path
+) -> None:
+    servers = Servers(postgres, rabbit_node, Path(tempfile.mkdtemp(dir=server_folder)), guard)
+    results = report.Results("make bench-ingest", "2026-11-29", ["PostgreSQL", "RabbitMQ"], documents_count=8)
+    name, python, module, stored, settings = SCRIPTS[0]
+    contestants = [
+        SERVICE,
+        EMBEDDED,
+        *(Contestant(f"{name}, {how}", settings, script(python, module, how, stored)) for how in ("one", "many")),
+        Contestant("a script", "", script(OWN, "missing", "one", stored)),
+        Contestant("a miser", "", lambda *_: Ingestion(1.0, {}, documents=15, chunks=40)),
+    ]
+    ingest.measure(servers, 1, 8, results, contestants)
+    missing, miser = results.failures
+    assert "No module named 'bench.peers.ingest_missing'" in missing
+    assert miser == "a miser, round 1: AssertionError: 15 documents are searchable"
+    for each in contestants[:4]:
+        assert results.throughput[each.name, "own, CPU ms"][0] > 0
+        assert 2 < results.throughput[each.name, "chunks a document"][0] < 4
+    assert results.throughput[EMBEDDED.name, "PostgreSQL, CPU ms"][0] > 0
+    results.throughput["LangChain, one at a time", "seconds"] = [0.001]
+    ingest.write(results, tmp := servers.folder / "benchmarks-ingest.md")
+    page = tmp.read_text()
+    assert f"| {SERVICE.name} |" in page and f"| {EMBEDDED.name} |" in page
+    assert "against 0.0 s | no slower | **no** |" in page
+    assert "- a miser, round 1" in page
 
 
 CHILD = "import time\nwhile time.process_time() < 0.3: pass\nprint('used', flush=True)\ninput()"
