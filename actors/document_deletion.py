@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from actors.stage import Work, stage
 from documents.storing import deletions, index
 from errors import TaskError
 from tasks.claim import Advance
 from tasks.reading import submitted_at
+from tasks.unit import Unit
 
 
 @stage
@@ -22,9 +21,10 @@ def document_deletion(work: Work) -> Advance:
     """
     document_id = work.payload["document_id"]
 
-    def remove(session: Session) -> dict[str, Any]:
+    def remove(unit: Unit) -> dict[str, Any]:
+        session = unit.session
         index.lock_kb(session, work.kb_id)
-        asked_at = submitted_at(session, work.task_id)
+        asked_at = work.claim.submitted_at
         origin = deletions.submission_shown(session, work.kb_id, document_id)
         if origin is not None and submitted_at(session, origin) > asked_at:
             raise TaskError("superseded", f"the document {document_id!r} was submitted again after this deletion")

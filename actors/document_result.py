@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-
-from sqlalchemy.orm import Session
 
 from actors.stage import Work
 from documents.embedding.prices import cost
 from models import Version
 from settings import settings
-from tasks.work import timings
 
 
 def document_result(
-    session: Session, work: Work, version: Version, *warnings: str, number: int | None, unchanged: bool = False
+    work: Work,
+    version: Version,
+    timings: Mapping[str, float],
+    *warnings: str,
+    number: int | None,
+    unchanged: bool = False,
 ) -> dict[str, Any]:
     """The result that is shown of a document.
 
     Parameters:
       version: what it was made into, or was already when it is unchanged; its warnings come before the others.
+      timings: seconds of work by the name of the stage.
       number: of the version, None when it was never searchable.
     """
     tokens = 0 if unchanged else version.tokens_embedded
@@ -36,5 +40,5 @@ def document_result(
         "warnings": [*version.warnings, *warnings],
         "tokens_embedded": tokens,
         "estimated_cost": cost(version.embedder or "", tokens, settings()),
-        "timings": timings(session, work.claim),
+        "timings": dict(timings),
     }

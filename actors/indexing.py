@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from actors.document_result import document_result
 from actors.embedding import settle
 from actors.holding import HandBack
@@ -13,9 +11,9 @@ from actors.stage import Work, stage
 from documents.storing import deletions, index
 from errors import TaskError
 from tasks.claim import Advance
-from tasks.reading import submitted_at
 from tasks.types.document_processing import document_id_of
-from tasks.work import metadata
+from tasks.unit import Unit
+from tasks.work import timings
 
 
 @stage
@@ -25,17 +23,17 @@ def indexing(work: Work) -> Advance:
         with work.transaction() as session:
             index.store(session, work.task_id)
 
-    def publish(session: Session) -> dict[str, Any]:
+    def publish(unit: Unit) -> dict[str, Any]:
+        session = unit.session
         try:
-            at = submitted_at(session, work.task_id)
-            deletions.check(session, work.kb_id, document_id_of(work.payload), at)
-            swapped = index.swap(session, work.task_id, metadata(session, work.claim))
+            deletions.check(session, work.kb_id, document_id_of(work.payload), work.claim.submitted_at)
+            swapped = index.swap(session, work.task_id, work.claim.metadata)
         except TaskError as error:
             if error.code == "embedder_rejected" and not work.payload.get("embedder"):
                 # The KB was given another embedder this very moment; the next attempt settles it.
                 raise HandBack from None
             raise
         version = index.facts(session, work.task_id)
-        return document_result(session, work, version, number=swapped.number)
+        return document_result(work, version, timings(session, work.claim), number=swapped.number)
 
     return work.done(within=publish)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from actors.embedding import embed
 from actors.holding import HandBack
 from actors.stage import Work, stage
@@ -17,6 +15,7 @@ from errors import TaskError
 from models import database
 from settings import settings
 from tasks.claim import Advance
+from tasks.unit import Unit
 
 
 @stage
@@ -34,8 +33,8 @@ def kb_reindex(work: Work) -> Advance:
             raise HandBack from None
         raise
 
-    def publish(session: Session) -> dict[str, Any]:
-        made = reindexing.publish(session, to)
+    def publish(unit: Unit) -> dict[str, Any]:
+        made = reindexing.publish(unit.session, to)
         if made is None:
             # A document has come in meanwhile; the next attempt finds it.
             raise HandBack

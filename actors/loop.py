@@ -108,6 +108,8 @@ class Loop:
         try:
             answer: Answer = LEDGER.run(work.turn, turn)
         except Exception as error:
+            if done.otherwise is not None:
+                return self._hand_in_alone(done.otherwise)
             self._fail(done.claim, error)
             return []
         return _exchanged(turn, answer)

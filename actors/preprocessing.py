@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
+from actors import single_pass
 from actors.children import SANDBOX
 from actors.document_result import document_result
 from actors.stage import Work, stage
@@ -24,15 +23,17 @@ from documents.files.storage import storage
 from documents.reading.archive import begins_as_zip
 from documents.reading.unpacking import Unpacked
 from documents.sandbox.pool import Cancelled
-from documents.storing import index
-from models import database
+from documents.storing import index, publication
+from documents.text import Extracted
+from models import Version, database
 from models.base import new_id
 from settings import settings
 from tasks import shards
 from tasks.claim import Advance
 from tasks.submission import Member
 from tasks.types.document_processing import document_id_of, member_payload, parameters_of
-from tasks.work import metadata
+from tasks.unit import Unit
+from tasks.work import timings
 
 #: A PDF of more pages than this is shared between workers, in shards of so many pages.
 UNDIVIDED = 200
@@ -47,39 +48,49 @@ def preprocessing(work: Work) -> Advance:
     if work.joins:
         return _join(work)
     payload = work.payload
+    opening = publication.opening(work.kb_id, document_id_of(payload))
     with _folder(work) as folder:
         fetched = source.fetch(payload, settings(), folder, cancelled=work.interrupted, timeout=work.seconds_left)
-        if unchanged := _unchanged(work, fetched):
+        if opening.is_shown and (unchanged := _unchanged(work, fetched)):
             return unchanged
         if begins_as_zip(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
             return _members(work, unpacked)
-        extracted = SANDBOX.extract(
+        splitting = single_pass.splitting(work, fetched, opening)
+        reading = SANDBOX.read(
             fetched.path,
             filename=fetched.filename,
             content_type=fetched.content_type,
             encoding=payload.get("encoding"),
             at_once=UNDIVIDED,
+            splitting=splitting,
             timeout=work.seconds_left,
             cancelled=work.interrupted,
         )
+        extracted = reading.extracted
         if extracted.unread and payload.get("upload_id") is None:
             source.keep(fetched.path, settings(), work.task_id, work.transaction)
+    version = _version(work, fetched, extracted)
+    if reading.pieces is not None and (advance := single_pass.through(work, version, reading, opening)):
+        return advance
     with work.transaction() as session:
         changed = extracted.unread and index.digest(session, work.task_id) != fetched.sha256
-        index.write_version(
-            session,
-            work.task_id,
-            kb_id=work.kb_id,
-            document_id=document_id_of(payload),
-            extracted=extracted,
-            filename=fetched.filename,
-            size=fetched.size,
-            digest=fetched.sha256,
-            parameters=parameters_of(payload),
-        )
+        index.write_version(session, version)
     if extracted.unread:
         return work.divide(shards.ranges(extracted.pages or 1, SHARD), anew=changed)
     return work.done(units=extracted.pages or 1)
+
+
+def _version(work: Work, fetched: Source, extracted: Extracted) -> Version:
+    return index.version(
+        work.task_id,
+        extracted,
+        kb_id=work.kb_id,
+        document_id=document_id_of(work.payload),
+        filename=fetched.filename,
+        size=fetched.size,
+        sha256=fetched.sha256,
+        parameters=parameters_of(work.payload),
+    )
 
 
 def _unchanged(work: Work, fetched: Source) -> Advance | None:
@@ -95,9 +106,11 @@ def _unchanged(work: Work, fetched: Source) -> Advance | None:
         return None
     warning = f"unchanged: version {shown.number} was made of the same bytes in the same way; `force` makes it anew"
 
-    def keep(session: Session) -> dict[str, Any]:
-        index.describe(session, work.kb_id, document_id, metadata(session, work.claim))
-        return document_result(session, work, shown, warning, number=shown.number, unchanged=True)
+    def keep(unit: Unit) -> dict[str, Any]:
+        index.describe(unit.session, work.kb_id, document_id, work.claim.metadata)
+        return document_result(
+            work, shown, timings(unit.session, work.claim), warning, number=shown.number, unchanged=True
+        )
 
     return work.done(units=shown.pages or 1, within=keep, ends=True)
 
@@ -127,20 +140,20 @@ def _join(work: Work) -> Advance:
         parts = list(_parts(work, folder))
         extracted = SANDBOX.join(parts, timeout=work.seconds_left, cancelled=work.interrupted)
     with work.transaction() as session:
-        version = index.facts(session, work.task_id)
+        known = index.facts(session, work.task_id)
         # Those of before are of the file's name; an earlier attempt at this may have written the others as well.
-        extracted.warnings = list(dict.fromkeys([*version.warnings, *extracted.warnings]))
-        index.write_version(
-            session,
+        extracted.warnings = list(dict.fromkeys([*known.warnings, *extracted.warnings]))
+        version = index.version(
             work.task_id,
-            kb_id=version.kb_id,
-            document_id=version.document_id,
-            extracted=extracted,
-            filename=version.filename,
-            size=version.size,
-            digest=version.sha256,
-            parameters=version.parameters,
+            extracted,
+            kb_id=known.kb_id,
+            document_id=known.document_id,
+            filename=known.filename,
+            size=known.size,
+            sha256=known.sha256,
+            parameters=known.parameters,
         )
+        index.write_version(session, version)
     return work.done(units=extracted.pages or 1)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy.orm import Session
 
 from actors.stage import Work
+from documents.embedding import is_own
 from errors import TaskError
 from models import database
 from settings import Settings
@@ -31,8 +32,8 @@ class ProviderPace:
     def __init__(self, name: str, settings: Settings) -> None:
         provider = name.partition(":")[0]
         self._requests, self._tokens = f"{provider} requests", f"{provider} tokens"
-        # What one costs: the seconds until it has grown again. A provider of our own costs nothing.
-        self._free = provider == "local"
+        # What one costs: the seconds until it has grown again.
+        self._free = is_own(provider)
         self._request_cost = 60 / settings.embed_requests_per_minute if settings.embed_requests_per_minute else 0.0
         self._token_cost = 60 / settings.embed_tokens_per_minute if settings.embed_tokens_per_minute else 0.0
 

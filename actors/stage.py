@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -18,9 +18,9 @@ from actors.ledger import LEDGER
 from actors.loop import Loop
 from errors import TaskError
 from tasks import fence, work
-from tasks.claim import Advance, Claim, Range, Turn
+from tasks.claim import Advance, Claim, Passed, Range, Turn
 from tasks.submission import Member
-from tasks.types import all_stages
+from tasks.types import all_stages, task_type
 from tasks.unit import Unit, unit_of_work
 
 #: Seconds between two writes of a stage's progress.
@@ -30,10 +30,16 @@ REPORT_EVERY = 0.5
 class Work:
     """A stage's view of its task: what to do, whether to go on, and what came of it."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, served: Collection[str] = ()) -> None:
+        """Parameters:
+        served: the queues that this worker takes work from.
+        """
         self.claim = claim
-        self._reported = time.monotonic()
-        self._deadline = time.monotonic() + claim.timeout
+        self.began = time.monotonic()
+        """By `time.monotonic`."""
+        self._served = served
+        self._reported = self.began
+        self._deadline = self.began + claim.timeout
 
     @property
     def task_id(self) -> UUID:
@@ -64,6 +70,16 @@ class Work:
     def seconds_left(self) -> float:
         """Until this attempt's timeout; never below 0."""
         return max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether this worker may go through all stages that are left, without a claim for each.
+
+        Not after an attempt that did not end well, which may have left something behind, and not where a queue is
+        paused or left to other workers.
+        """
+        queues = {stage.queue for stage in task_type(self.claim.task_type).stages}
+        return self.claim.attempt == 1 and queues <= set(self._served) and queues.isdisjoint(self.claim.paused)
 
     def check(self) -> None:
         """Between units of work: go on, or not.
@@ -124,15 +140,26 @@ class Work:
         result: dict[str, Any] | None = None,
         *,
         units: int = 0,
-        within: Callable[[Session], dict[str, Any]] | None = None,
+        within: Callable[[Unit], dict[str, Any]] | None = None,
         part: bytes | None = None,
         members: Sequence[Member] = (),
         ends: bool = False,
         overtakes: str | None = None,
+        passed: Sequence[Passed] = (),
+        otherwise: Advance | None = None,
     ) -> Advance:
         """The stage, or the shard, is done; see `tasks.claim.Advance`."""
         return Advance(
-            self.claim, result or {}, units, within, part=part, members=members, ends=ends, overtakes=overtakes
+            self.claim,
+            result or {},
+            units,
+            within,
+            part=part,
+            members=members,
+            ends=ends,
+            overtakes=overtakes,
+            passed=passed,
+            otherwise=otherwise,
         )
 
     def divide(self, shards: Sequence[tuple[int, int]], *, anew: bool = False) -> Advance:
@@ -177,7 +204,7 @@ def perform(claim: Claim) -> Advance | Claim | None:
         # A worker died with it. Alone in a process it can harm no neighbour, and convicts nobody but itself.
         over = alone.run(claim)
         return over if isinstance(over, Claim) else None
-    return FUNCTIONS[claim.stage](Work(claim))
+    return FUNCTIONS[claim.stage](Work(claim, LOOP.queues.names))
 
 
 def carry_out(claim: Claim) -> bool | Claim:

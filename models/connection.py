@@ -61,8 +61,11 @@ def prepared(sql: str) -> TextClause:
     return text(sql).execution_options(prepared=True)
 
 
-def run(connection: Connection, statement: TextClause, values: Mapping[str, Any]) -> list[Any]:
+def run(connection: Connection, statement: TextClause, values: Mapping[str, Any], *, alone: bool = False) -> list[Any]:
     """Run a statement without SQLAlchemy's part in it, which for short ones is most of the time that they take.
+
+    Parameters:
+      alone: outside of any transaction, which saves the way to PostgreSQL and back that a COMMIT takes.
 
     Returns:
       its rows, as tuples with names; none where it returns none.
@@ -74,7 +77,10 @@ def run(connection: Connection, statement: TextClause, values: Mapping[str, Any]
     if statement.get_execution_options().get("prepared"):
         sql = connection.prepare(sql)
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        if alone:
+            cursor.alone(sql, values)
+        else:
+            cursor.execute(sql, values)
         return cursor.named() if cursor.description else []
 
 

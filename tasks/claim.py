@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-from sqlalchemy.orm import Session
 
 from tasks.dispatch import Queues
 from tasks.submission import Member
+
+if TYPE_CHECKING:
+    from tasks.unit import Unit
 
 #: What tells claims apart: the task, the shard's index or None for a whole stage, the attempt.
 Key = tuple[UUID, int | None, int]
@@ -54,6 +56,11 @@ class Claim:
     """Times that this run went back to an earlier stage."""
     joins: bool = False
     """Whether the stage was divided, and all its shards are done."""
+    submitted_at: datetime = datetime.max
+    metadata: dict[str, Any] | None = None
+    """What the submission said of it; None where that was left out."""
+    paused: Sequence[str] = ()
+    """The queues that were paused when it was claimed."""
     lost: threading.Event = field(default_factory=threading.Event)
     """Set when the row is no longer ours: cancelled, or given to another worker."""
 
@@ -78,6 +85,21 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """A stage that was gone through on the way to the one that is done, without a claim of its own.
+
+    Parameters:
+      units: of work, as in `Advance`.
+      began, ended: by `time.monotonic`.
+    """
+
+    stage: str
+    units: int
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class Advance:
     """A stage that is done.
 
@@ -94,18 +116,22 @@ class Advance:
       ends: the task is complete by this stage, whatever stages would follow.
       overtakes: a task type of which those end that were submitted before, to work on the same subject; how many is
         in `result` as `superseded` when `within` is called.
+      passed: the claimed stage and those after it, when it is the last of these and the one behind that is done too.
+      otherwise: what to write down instead where `within` raises an error.
     """
 
     claim: Claim
     result: dict[str, Any] = field(default_factory=dict)
     units: int = 0
-    within: Callable[[Session], dict[str, Any]] | None = None
+    within: Callable[[Unit], dict[str, Any]] | None = None
     shards: Sequence[tuple[int, int]] = ()
     anew: bool = False
     part: bytes | None = None
     members: Sequence[Member] = ()
     ends: bool = False
     overtakes: str | None = None
+    passed: Sequence[Passed] = ()
+    otherwise: Advance | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 from uuid import UUID
 
-import psycopg2
 from dramatiq import Message
 from sqlalchemy import Connection, TextClause
 from sqlalchemy.orm import Session
@@ -17,7 +16,7 @@ import metrics
 from logs import Outage
 from models import database
 from models.base import json_of
-from models.connection import prepared, run
+from models.connection import prepared
 from tasks.process import process_id
 from tasks.tallies import Tallies
 from tasks.wake_up import messages_for
@@ -60,8 +59,7 @@ class Unit:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._raw: Any = connection.connection.driver_connection
+        self.connection = connection
         self._session: Session | None = None
         self._messages: list[Message[Any]] = []
         self._ready: dict[UUID, Any] = {}
@@ -72,26 +70,14 @@ class Unit:
     def session(self) -> Session:
         """SQLAlchemy's way to write in this transaction, for what is not done for each task."""
         if self._session is None:
-            self._session = Session(self._connection, expire_on_commit=False)
+            self._session = Session(self.connection, expire_on_commit=False)
         return self._session
 
     def execute(self, statement: TextClause, values: Mapping[str, Any] | None = None) -> list[Any]:
-        """Run a statement of text on psycopg2 itself: several times as fast as a session.
-
-        Returns:
-          its rows, as tuples with names.
-
-        Raises:
-          sqlalchemy.exc.DBAPIError: as a session does.
-        """
+        """Run a statement as `models.database.execute` does."""
         if self._session is not None:
             self._session.flush()
-        try:
-            return run(self._raw, statement, values or {})
-        except psycopg2.Error as error:
-            # What SQLAlchemy makes of an error: whether the connection is lost, and which of its own it is.
-            self._connection._handle_dbapi_exception(error, statement.text, None, None, None)
-            raise
+        return database.execute(self.connection, statement, values)
 
     def ready(self, rows: Iterable[Any]) -> None:
         """Note tasks that this transaction makes ready: a worker is woken for them after the commit.

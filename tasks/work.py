@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -139,6 +140,9 @@ def _claim(row: Any) -> Claim:
         row.crashes,
         row.deaths,
         returns=row.returns,
+        submitted_at=row.created_at,
+        metadata=row.metadata,
+        paused=row.paused,
     )
 
 
@@ -159,15 +163,17 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
 
 def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     held = _held(unit, [each.claim for each in done if each.overtakes or each.within or each.members])
-    for each in done:
+    # By their KBs: each waits for the lock of one at a time, and never holds one that another waits for.
+    for each in sorted(done, key=lambda each: each.claim.kb_id or ""):
         if each.claim.task_id not in held:
             continue
         if each.overtakes is not None:
             each.result["superseded"] = _overtake(unit, each.claim, each.overtakes)
         if each.within is not None:
-            each.result.update(each.within(unit.session))
+            each.result.update(each.within(unit))
         if each.members:
             each.result["batch_id"] = str(submission.submit_members(unit, each.claim.task_id, each.members))
+    _pass(unit, [each for each in done if each.passed])
     going_on = [each for each in done if _goes_on(each)]
     ended = [each for each in done if not _goes_on(each)]
     worker = process_id()
@@ -191,7 +197,7 @@ def _held(unit: Unit, claims: Sequence[Claim]) -> set[UUID]:
     if not claims:
         return set()
     given = json_of([{"task_id": each.task_id, "attempt": each.attempt} for each in claims])
-    return set(unit.session.scalars(_HELD, {"claims": given, "worker": process_id()}))
+    return {row.id for row in unit.execute(_HELD, {"claims": given, "worker": process_id()})}
 
 
 def _overtake(unit: Unit, claim: Claim, overtaken: str) -> int:
@@ -201,18 +207,46 @@ def _overtake(unit: Unit, claim: Claim, overtaken: str) -> int:
     return ending.overtake(unit, claim.kb_id, subject(claim.payload), overtaken, by=claim.task_id)
 
 
-def metadata(session: Session, claim: Claim) -> dict[str, Any] | None:
-    """What the submitter of a task said of it in `metadata`; None where that was left out."""
-    said: dict[str, Any] | None = session.execute(
-        text("SELECT CASE WHEN has_metadata THEN metadata END FROM tasks WHERE id = :id"), {"id": claim.task_id}
-    ).scalar_one()
-    return said
-
-
 def timings(session: Session, claim: Claim) -> dict[str, float]:
     """Seconds of work that each stage of a task took, the present one until now."""
     rows = session.execute(_TIMINGS, {"id": claim.task_id})
     return {row.name: round(row.seconds, 3) for row in rows}
+
+
+def _pass(unit: Unit, done: Sequence[Advance]) -> None:
+    """Write down the stages that were gone through without claims of their own, each with its event."""
+    if not done:
+        return
+    now = time.monotonic()
+    unit.execute(_PASS, {"done": json_of([_passed(each, now) for each in done]), "worker": process_id()})
+    for each in done:
+        for stage in each.passed:
+            unit.count(metrics.SUCCESS, stage.stage)
+            unit.observe(metrics.PROCESSING, stage.stage, value=stage.ended - stage.began)
+
+
+def _passed(done: Advance, now: float) -> dict[str, Any]:
+    kind = task_type(done.claim.task_type)
+    last = kind.after(done.passed[-1].stage)
+    assert last is not None
+    following = [*(each.stage for each in done.passed[1:]), last.name]
+    return {
+        "task_id": done.claim.task_id,
+        "attempt": done.claim.attempt,
+        "stage": last.name,
+        "queue": last.queue,
+        "passed": [
+            {
+                "name": each.stage,
+                "units": each.units,
+                "began": now - each.began,
+                "ended": now - each.ended,
+                "following": after,
+                "progress": kind.progress(after, 0),
+            }
+            for each, after in zip(done.passed, following, strict=True)
+        ],
+    }
 
 
 def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
@@ -285,7 +319,7 @@ def still_held(session: Session) -> set[Key]:
 
 _WISHES = "json_to_recordset(CAST(:wishes AS json)) AS wish(task_id uuid, stage text)"
 
-_HELD = text(
+_HELD = prepared(
     """
     SELECT own.id FROM json_to_recordset(CAST(:claims AS json)) AS given(task_id uuid, attempt integer)
     JOIN tasks AS own ON own.id = given.task_id AND own.attempt = given.attempt AND own.worker_id = :worker
@@ -334,7 +368,9 @@ _CLAIM = prepared(
     FROM free LEFT JOIN holder USING (kb_id, subject)
     WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
-        t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards
+        t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards, t.created_at,
+        CASE WHEN t.has_metadata THEN t.metadata END AS metadata,
+        ARRAY(SELECT queue FROM paused_queues) AS paused
     """
 )
 
@@ -381,6 +417,52 @@ _ADVANCE = prepared(
     WHERE t.id = done.id
     RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, done.done_stage,
         extract(epoch FROM clock_timestamp() - done.begun_at)::float AS seconds
+    """
+)
+
+#: `began` and `ended` are seconds ago, since clocks differ. The row's own event is that of the last stage, which the
+#: trigger writes when the statement ends.
+_PASS = prepared(
+    """
+    WITH given AS MATERIALIZED (
+        SELECT held.id, held.batch_id, clock_timestamp() AS at, each.stage, each.queue, each.passed
+        FROM json_to_recordset(CAST(:done AS json)) AS each(
+            task_id uuid, attempt integer, stage text, queue text, passed jsonb)
+        JOIN tasks AS held ON held.id = each.task_id
+            AND held.attempt = each.attempt AND held.worker_id = :worker AND held.status = 'processing'
+    ), passed AS MATERIALIZED (
+        SELECT given.id, given.batch_id, given.at, given.stage, each.*,
+            row_number() OVER (PARTITION BY given.id) AS place
+        FROM given CROSS JOIN LATERAL jsonb_to_recordset(given.passed) AS each(
+            name text, units integer, began float, ended float, following text, progress float)
+    ), told AS (
+        INSERT INTO events (task_id, batch_id, status, stage, progress, created_at)
+        SELECT id, batch_id, 'processing', following, progress, at - ended * interval '1 second'
+        FROM passed WHERE following <> stage ORDER BY id, place
+    )
+    UPDATE tasks AS t SET
+        stage = given.stage,
+        queue = given.queue,
+        progress = greatest(t.progress, reached.progress),
+        stages = t.stages || reached.stages,
+        claimed_at = reached.at, stage_started_at = reached.at, stage_attempts = 1,
+        errors = 0, crashes = 0, waited = 0, worked = 0, units = 0, units_done = 0, error = NULL
+    FROM given CROSS JOIN LATERAL (
+        SELECT max(p.progress) AS progress, given.at - min(p.ended) * interval '1 second' AS at, jsonb_agg(
+            jsonb_build_object(
+                'name', p.name, 'status', 'completed',
+                'started_at', CASE WHEN p.place = 1 THEN own.stage_started_at
+                    ELSE p.at - p.began * interval '1 second' END,
+                'finished_at', p.at - p.ended * interval '1 second',
+                'units', p.units, 'units_done', p.units,
+                'attempts', CASE WHEN p.place = 1 THEN own.stage_attempts ELSE 1 END,
+                'waited', CASE WHEN p.place = 1 THEN own.waited ELSE 0 END,
+                'seconds', p.began - p.ended + CASE WHEN p.place = 1 THEN own.worked ELSE 0 END
+            ) ORDER BY p.place
+        ) AS stages
+        FROM passed AS p JOIN tasks AS own ON own.id = p.id WHERE p.id = given.id
+    ) AS reached
+    WHERE t.id = given.id
     """
 )
 

@@ -17,7 +17,10 @@ E5 = "multilingual-e5-small"
 E5_DIMENSION = 384
 E5_PREFIXES = ("query: ", "passage: ")
 
-__all__ = ["Embedded", "Embedder", "Kind", "Nearness", "embedder", "token_measure"]
+#: The providers that are no service of somebody else.
+OWN = ("local", "e5", "onnx")
+
+__all__ = ["Embedded", "Embedder", "Kind", "Nearness", "embedder", "is_own", "token_measure"]
 
 
 def embedder(name: str, settings: Settings) -> Embedder:
@@ -72,6 +75,11 @@ def _embedder(name: str, settings: Settings) -> Embedder:
             raise TaskError("embedder_rejected", f"EMBEDDING_MODEL_PATH does not name the folder of {name}")
         return _model(f"onnx:{own.name}", own, False, dimension)
     raise TaskError("embedder_rejected", f"there is no embedder {name!r} here")
+
+
+def is_own(name: str) -> bool:
+    """Whether an embedder runs on this machine: what it makes costs time only, and nobody limits its pace."""
+    return name.partition(":")[0] in OWN
 
 
 def token_measure(name: str, settings: Settings) -> str:

@@ -10,6 +10,7 @@ import signal
 import struct
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,12 +20,35 @@ from typing import Any, BinaryIO
 
 from documents.reading import deadline
 from documents.sandbox import confinement
+from documents.splitting.edition import Edition
+from documents.splitting.pieces import Piece, split
 from documents.text import Extracted
 from errors import TaskError
 
 #: Length of a frame in bytes, before the frame itself.
 HEADER = struct.Struct("!Q")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """How a text is to be split by the call that reads it, unless it is long or took long to read."""
+
+    size: int
+    overlap: int
+    measured_in: str
+    earlier: Edition | None
+    most_characters: int
+    most_seconds: float
+
+
+@dataclass(slots=True)
+class Reading:
+    """A document's text, and its chunks where they were made at once, in so many seconds."""
+
+    extracted: Extracted
+    pieces: list[Piece] | None = None
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -46,6 +70,42 @@ def extract(
     return extraction.extract(
         Path(path), filename=filename, content_type=content_type, encoding=encoding, at_once=at_once
     )
+
+
+def read(
+    path: str,
+    filename: str | None,
+    content_type: str | None,
+    encoding: str | None,
+    at_once: int | None,
+    splitting: Splitting | None,
+) -> Reading:
+    """What `extract` gives, and its chunks where it is not longer than may be split at once.
+
+    What goes wrong with splitting is left to the stage that does it.
+    """
+    began = time.monotonic()
+    extracted = extract(path, filename, content_type, encoding, at_once)
+    read_at = time.monotonic()
+    if (
+        splitting is None
+        or extracted.unread
+        or len(extracted.text) > splitting.most_characters
+        or read_at - began > splitting.most_seconds
+    ):
+        return Reading(extracted)
+    try:
+        pieces = split(
+            extracted.text,
+            extracted.anchors,
+            splitting.size,
+            splitting.overlap,
+            splitting.earlier,
+            splitting.measured_in,
+        )
+    except TaskError:
+        return Reading(extracted)
+    return Reading(extracted, pieces, time.monotonic() - read_at)
 
 
 def read_part(path: str, first: int, last: int) -> bytes:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from documents.sandbox.child import HEADER, Reply
+from documents.sandbox.child import HEADER, Reading, Reply, Splitting
 from documents.splitting.edition import Edition
 from documents.splitting.pieces import Piece
 from documents.text import Anchor, Extracted
@@ -38,6 +38,7 @@ _START_TIMEOUT = 30.0
 _ROOT = Path(__file__).resolve().parents[2]
 #: All that a reply may be made of: a child that a document has taken over must not choose what is built here.
 _REPLY_CLASSES = {
+    ("documents.sandbox.child", "Reading"),
     ("documents.sandbox.child", "Reply"),
     ("documents.splitting.pieces", "Piece"),
     ("documents.text", "Extracted"),
@@ -109,6 +110,23 @@ class Sandbox:
         """
         arguments = (str(path), filename, content_type, encoding, at_once)
         result: Extracted = self.run("documents.sandbox.child:extract", arguments, timeout=timeout, cancelled=cancelled)
+        return result
+
+    def read(
+        self,
+        path: Path,
+        *,
+        filename: str | None,
+        content_type: str | None,
+        encoding: str | None,
+        at_once: int | None,
+        splitting: Splitting | None,
+        timeout: float,
+        cancelled: Callable[[], bool] = _never,
+    ) -> Reading:
+        """The text of a file, and its chunks where `splitting` allows it. Raises what `extract` raises."""
+        arguments = (str(path), filename, content_type, encoding, at_once, splitting)
+        result: Reading = self.run("documents.sandbox.child:read", arguments, timeout=timeout, cancelled=cancelled)
         return result
 
     def read_part(self, path: Path, pages: range, *, timeout: float, cancelled: Callable[[], bool] = _never) -> bytes:

@@ -6,8 +6,10 @@ import struct
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from io import BytesIO
 from uuid import UUID
 
+from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.orm import Session
 
 #: pg_type.oid of text.
@@ -35,6 +37,18 @@ def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Se
     # SQLAlchemy knows no COPY; the driver's cursor shares the session's transaction.
     with closing(session.connection().connection.cursor()) as cursor:
         cursor.copy_expert(f'COPY "{table}" ({names}) FROM STDIN (FORMAT binary)', _Stream(_packed(rows)))
+
+
+def packed(rows: Iterable[Sequence[bytes | None]]) -> bytes:
+    """Rows as `send` takes them; see `copy`."""
+    return b"".join(_packed(rows))
+
+
+def send(opened: SqlConnection, table: str, columns: Sequence[str], rows: bytes) -> None:
+    """Append packed rows to a table, in the transaction of a connection."""
+    names = ", ".join(f'"{column}"' for column in columns)
+    with closing(opened.connection.cursor()) as cursor:
+        cursor.copy_expert(f'COPY "{table}" ({names}) FROM STDIN (FORMAT binary)', BytesIO(rows), len(rows))
 
 
 def integer(value: int) -> bytes:

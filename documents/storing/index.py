@@ -29,6 +29,11 @@ from models import Chunk, Document, Draft, Version
 _OWN = Version.id == bindparam("version_id")
 _MADE = aliased(Version)
 
+#: What is known of a version once it was read.
+_READ = (
+    *("kb_id", "document_id", "filename", "size", "sha256", "parameters"),
+    *("format", "encoding", "characters", "pages", "text", "anchors", "properties", "warnings"),
+)
 _LOCK = (
     select(Version.kb_id, Version.document_id, Version.embedder, Version.chunks, Version.number, Version.warnings)
     .where(_OWN)
@@ -102,43 +107,32 @@ def embedded_text(heading_path: Sequence[str], context: str | None, text: str) -
     return "\n".join(filter(None, (lead(heading_path, context or ""), text)))
 
 
-def write_version(
-    session: Session,
-    version_id: UUID,
-    *,
-    kb_id: str,
-    document_id: str,
-    extracted: Extracted,
-    filename: str | None,
-    size: int,
-    digest: bytes,
-    parameters: dict[str, Any],
-) -> None:
-    """Keep what a reader made of a document, in place of what an earlier attempt kept.
+def version(version_id: UUID, extracted: Extracted, **others: Any) -> Version:
+    """What a reader made of a document, as it is kept.
 
     Parameters:
       version_id: the id of the task.
-      size: bytes of the file; digest: their SHA-256.
-      parameters: how it is read and split, as submitted.
+      others: what else is known of it, by the names of `Version`.
     """
-    values = {
-        "kb_id": kb_id,
-        "document_id": document_id,
-        "filename": filename,
-        "format": extracted.format,
-        "encoding": extracted.encoding,
-        "size": size,
-        "sha256": digest,
-        "parameters": parameters,
-        "characters": len(extracted.text),
-        "pages": extracted.pages,
-        "text": extracted.text,
-        "anchors": [anchor.record() for anchor in extracted.anchors],
-        "properties": extracted.properties,
-        "warnings": extracted.warnings,
-    }
+    return Version(
+        id=version_id,
+        format=extracted.format,
+        encoding=extracted.encoding,
+        characters=len(extracted.text),
+        pages=extracted.pages,
+        text=extracted.text,
+        anchors=[anchor.record() for anchor in extracted.anchors],
+        properties=extracted.properties,
+        warnings=extracted.warnings,
+        **others,
+    )
+
+
+def write_version(session: Session, version: Version) -> None:
+    """Keep a version, in place of what an earlier attempt kept."""
+    values = {name: getattr(version, name) for name in _READ}
     session.execute(
-        insert(Version).values(id=version_id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+        insert(Version).values(id=version.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
     )
 
 
@@ -225,25 +219,36 @@ def write_drafts(session: Session, version_id: UUID, text: str, pieces: Iterable
         nonlocal count
         for piece in pieces:
             count += 1
-            body = text[piece.start : piece.end]
-            tokens = _searched(piece)
-            yield (
-                copying.uuid(version_id),
-                copying.integer(piece.index),
-                copying.integer(piece.start),
-                copying.integer(piece.end),
-                None if piece.page is None else copying.integer(piece.page),
-                copying.texts(piece.heading_path),
-                copying.text(piece.context) if piece.context else None,
-                copying.text(body),
-                sha256(embedded_text(piece.heading_path, piece.context, body).encode()).digest(),
-                copying.ts_vector(tokens),
-                copying.integer(len(tokens)),
-            )
+            yield encoded(version_id, text, piece)
 
-    columns = "version_id index start_offset end_offset page heading_path context text hash tokens token_count"
-    copying.copy(session, Draft.__tablename__, columns.split(), rows())
+    copying.copy(session, Draft.__tablename__, ENCODED, rows())
     return count
+
+
+#: The columns that a chunk shares with its draft.
+ENCODED = (
+    *("version_id", "index", "start_offset", "end_offset", "page", "heading_path", "context", "text", "hash"),
+    *("tokens", "token_count"),
+)
+
+
+def encoded(version_id: UUID, text: str, piece: Piece) -> list[bytes | None]:
+    """The values of ENCODED for a piece of a text."""
+    body = text[piece.start : piece.end]
+    tokens = _searched(piece)
+    return [
+        copying.uuid(version_id),
+        copying.integer(piece.index),
+        copying.integer(piece.start),
+        copying.integer(piece.end),
+        None if piece.page is None else copying.integer(piece.page),
+        copying.texts(piece.heading_path),
+        copying.text(piece.context) if piece.context else None,
+        copying.text(body),
+        sha256(embedded_text(piece.heading_path, piece.context, body).encode()).digest(),
+        copying.ts_vector(tokens),
+        copying.integer(len(tokens)),
+    ]
 
 
 def _searched(piece: Piece) -> list[str]:

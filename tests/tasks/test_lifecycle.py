@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
 from errors import CODES, TaskError
 from tasks import ending, failing, reading, work
@@ -13,7 +12,7 @@ from tasks.claim import Advance
 from tasks.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
 from tasks.lifecycle import ENDED, MEANING, TRANSITIONS, Status
 from tasks.process import process_id
-from tasks.unit import unit_of_work
+from tasks.unit import Unit, unit_of_work
 from tests.tasks.conftest import Desk
 
 STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]
@@ -94,7 +93,7 @@ def test_what_belongs_to_an_advance_is_not_written_by_a_fenced_one(desk: Desk) -
     desk.within(ending.cancel, task_id)
     written: list[int] = []
 
-    def write(_: Session) -> dict[str, Any]:
+    def write(_: Unit) -> dict[str, Any]:
         written.append(1)
         return {"written": True}
 

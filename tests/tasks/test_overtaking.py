@@ -78,7 +78,7 @@ def test_many_that_are_completed_and_deleted_at_once_never_wait_for_each_other_i
             for stage in stages:
                 desk.within(work.advance, Advance(desk.held(task_id, stage), {}))
             claims.append(desk.held(task_id, "indexing"))
-        advances = [Advance(claim, {}, within=lambda session: {}) for claim in claims]
+        advances = [Advance(claim, {}, within=lambda unit: {}) for claim in claims]
         with ThreadPoolExecutor(4) as pool:
             one = pool.submit(desk.within, work.advance, *advances)
             deletions = [pool.submit(delete, "kb", f"d{number}") for number in range(6)]

@@ -14,7 +14,6 @@ import pytest
 from dramatiq import Message
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy.orm import Session
 
 import clock
 from broker.topology import QUEUES
@@ -28,7 +27,7 @@ from tasks.failing import Failure
 from tasks.idempotency import Key, Reused
 from tasks.lifecycle import ENDED, OPEN, TRANSITIONS
 from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit, submit_batch
-from tasks.unit import unit_of_work
+from tasks.unit import Unit, unit_of_work
 from tests.servers import eventually
 from tests.tasks.conftest import Desk
 
@@ -337,7 +336,7 @@ class Lives(RuleBasedStateMachine):
         process.adopt(worker.id)
         before = self.everything()
 
-        def write(_: Session) -> dict[str, Any]:
+        def write(_: Unit) -> dict[str, Any]:
             raise AssertionError("what belongs to an advance is not written by a fenced one")
 
         if how == "advance":

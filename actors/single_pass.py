@@ -1,0 +1,122 @@
+"""A small, new document goes through all its stages in one pass.
+
+What they make is handed on in memory, and written in the transaction that ends the task. A worker that dies before has
+read one small document in vain. Whatever does not go well here is left to the stages, in which it would go the same
+way: so an error names the stage that it belongs to, and is tried again there.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from actors.document_result import document_result
+from actors.stage import Work
+from documents.embedding import Embedder, embedder, is_own, token_measure
+from documents.embedding.batches import fitting
+from documents.files.source import Source
+from documents.sandbox.child import Reading, Splitting
+from documents.splitting.measure import CHARACTERS
+from documents.splitting.pieces import Piece
+from documents.storing import copying, index, publication
+from documents.storing.publication import Opening, Publication
+from errors import TaskError
+from models import Version
+from settings import settings
+from tasks.claim import Advance, Passed
+from tasks.unit import Unit
+
+#: A document is small while it has no more bytes, its text no more characters and it no more chunks, and was read in so
+#: many seconds.
+BYTES = 256 * 1024
+CHARACTERS_READ = 64_000
+CHUNKS = 64
+SECONDS = 1.0
+
+
+def splitting(work: Work, fetched: Source, opening: Opening) -> Splitting | None:
+    """How a document is to be split by the call that reads it; None: it takes the longer way.
+
+    So does what another machine embeds: that may take long, and what was paid for is kept at once.
+    """
+    payload = work.payload
+    wanted = payload.get("embedder") or opening.embedder or settings().embedder
+    if not work.may_pass or opening.is_shown or fetched.size > BYTES or not is_own(wanted):
+        return None
+    measured_in = token_measure(wanted, settings()) if payload.get("chunk_unit") == "tokens" else CHARACTERS
+    return Splitting(payload["chunk_size"], payload["chunk_overlap"], measured_in, CHARACTERS_READ, SECONDS)
+
+
+def through(work: Work, version: Version, reading: Reading, opening: Opening) -> Advance | None:
+    """Embed what was read and split, and be done with it; None: the stages are to do what is left."""
+    pieces = reading.pieces
+    if not pieces or len(pieces) > CHUNKS:
+        return None
+    split_at = time.monotonic()
+    read_at = split_at - reading.seconds
+    texts = [
+        index.embedded_text(each.heading_path, each.context, version.text[each.start : each.end]) for each in pieces
+    ]
+    try:
+        provider = embedder(work.payload.get("embedder") or opening.embedder or settings().embedder, settings())
+        vectors, reused = _vectors(work, provider, texts, opening)
+    except TaskError:
+        return None
+    embedded_at = time.monotonic()
+    version.embedder, version.chunks, version.chunks_reused = provider.name, len(pieces), reused
+    version.tokens_embedded = 0
+    made = _publication(version, pieces, vectors)
+    stored_at = time.monotonic()
+    passed = [
+        Passed("preprocessing", version.pages or 1, work.began, read_at),
+        Passed("chunking", len(pieces), read_at, split_at),
+        Passed("embedding", len(pieces), split_at, embedded_at),
+        Passed("storing", len(pieces), embedded_at, stored_at),
+    ]
+
+    def publish(unit: Unit) -> dict[str, Any]:
+        made.write(unit.connection, work.claim.submitted_at, work.claim.metadata)
+        timings = {each.stage: round(each.ended - each.began, 3) for each in passed}
+        timings["indexing"] = round(time.monotonic() - stored_at, 3)
+        return document_result(work, version, timings, number=1)
+
+    def keep(unit: Unit) -> dict[str, Any]:
+        index.write_version(unit.session, version)
+        return {}
+
+    longer = work.done(units=version.pages or 1, within=keep)
+    return work.done(within=publish, ends=True, passed=passed, otherwise=longer)
+
+
+def _vectors(work: Work, provider: Embedder, texts: Sequence[str], opening: Opening) -> tuple[list[bytes], int]:
+    """The vector of each text, encoded for COPY, and how many of them the KB had already.
+
+    Raises:
+      TaskError: what the embedder raises.
+      Lost, HandBack: as `Work.check` does.
+    """
+    hashes = [sha256(text.encode()).digest() for text in texts]
+    known: dict[bytes, bytes] = {}
+    if opening.embedder is not None:
+        known = publication.known_vectors(work.kb_id, provider.name, hashes)
+    reused = sum(each in known for each in hashes)
+    missing = {each: text for each, text in zip(hashes, texts, strict=True) if each not in known}
+    while missing:
+        work.check()
+        batch = list(missing)[: fitting(list(missing.values()), provider)]
+        found: Sequence[array[float]] = provider.embed([missing.pop(each) for each in batch], "document").vectors
+        known |= {each: copying.half_vector(vector) for each, vector in zip(batch, found, strict=True)}
+    return [known[each] for each in hashes], reused
+
+
+def _publication(version: Version, pieces: Sequence[Piece], vectors: Sequence[bytes]) -> Publication:
+    fixed = [copying.text(version.kb_id), copying.text(version.embedder or "")]
+    rows, tokens = [], 0
+    for piece, vector in zip(pieces, vectors, strict=True):
+        encoded = index.encoded(version.id, version.text, piece)
+        tokens += int.from_bytes(encoded[-1] or b"", "big")
+        rows.append([*encoded, *fixed, vector])
+    return Publication(version, copying.packed(rows), tokens)

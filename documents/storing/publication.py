@@ -1,0 +1,134 @@
+"""A new document that is written and becomes searchable in one transaction, without drafts.
+
+The longer way, which `documents.storing.index` describes, keeps what each stage makes, and replaces what is searchable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from documents.storing import copying
+from documents.storing.index import ENCODED
+from errors import TaskError
+from models import Chunk, Version, database
+from models.connection import prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a document's place before it is read.
+
+    Parameters:
+      is_shown: whether there is a document of this id.
+      embedder: of the KB; None while it is empty.
+    """
+
+    is_shown: bool
+    embedder: str | None
+
+
+def opening(kb_id: str, document_id: str) -> Opening:
+    """Look at the place of a document in its KB."""
+    (row,) = database.read(_OPENING, {"kb_id": kb_id, "document_id": document_id})
+    return Opening(row.is_shown, row.embedder)
+
+
+def known_vectors(kb_id: str, embedder: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The vectors, encoded for COPY, that chunks of a KB have already, by the hash of their text."""
+    rows = database.read(_KNOWN_VECTORS, {"kb_id": kb_id, "embedder": embedder, "hashes": list(hashes)})
+    return {bytes(row.hash): bytes(row.embedding) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A document that is ready to be written.
+
+    Parameters:
+      version: with its embedder, and how many chunks it has.
+      chunks: packed for COPY, in the order of COLUMNS.
+      tokens: of all chunks together.
+    """
+
+    version: Version
+    chunks: bytes
+    tokens: int
+
+    def write(self, opened: Connection, submitted_at: datetime, metadata: Mapping[str, Any] | None) -> None:
+        """Write version, chunks and document, and let it be found once the transaction is committed.
+
+        Raises:
+          TaskError: superseded, when there is such a document by now, it was deleted after `submitted_at`, or its KB
+            has another embedder.
+        """
+        # A deletion, or another embedder that comes into an empty KB at once, is seen then. Held until the commit.
+        database.execute(opened, _LOCK_KB, {"kb_id": self.version.kb_id})
+        values = {name: getattr(self.version, name) for name in _VALUES}
+        for name in _JSON:
+            values[name] = json.dumps(values[name])
+        values |= {"tokens": self.tokens, "submitted_at": submitted_at, "metadata": json.dumps(metadata or {})}
+        if not database.execute(opened, _WRITE, values):
+            raise TaskError("superseded", "the KB has changed since this document was read")
+        copying.send(opened, Chunk.__tablename__, COLUMNS, self.chunks)
+
+
+#: What of a chunk is encoded, in this order.
+COLUMNS = (*ENCODED, "kb_id", "embedder", "embedding")
+
+_OPENING = prepared(
+    """
+    SELECT EXISTS (SELECT FROM documents WHERE kb_id = :kb_id AND document_id = :document_id) AS is_shown,
+        (SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1) AS embedder
+    """
+)
+
+_KNOWN_VECTORS = prepared(
+    """
+    SELECT wanted.hash, known.embedding
+    FROM unnest(CAST(:hashes AS bytea[])) AS wanted(hash) CROSS JOIN LATERAL (
+        SELECT halfvec_send(c.embedding) AS embedding FROM chunks AS c
+        -- As an expression, the KB takes no index along: of a table without statistics all of it would be read.
+        WHERE c.hash = wanted.hash AND c.kb_id || '' = :kb_id AND c.embedder = :embedder
+            AND c.embedding <#> c.embedding < 0
+        LIMIT 1
+    ) AS known
+    """
+)
+
+_LOCK_KB = prepared("SELECT pg_advisory_xact_lock(hashtextextended(:kb_id, 0))")
+
+_JSON = ("anchors", "properties", "parameters", "warnings")
+_VALUES = (
+    *("id", "kb_id", "document_id", "filename", "format", "encoding", "sha256", "size", "characters", "pages", "text"),
+    *_JSON,
+    *("embedder", "chunks", "chunks_reused"),
+)
+
+_WRITE = prepared(
+    """
+    WITH written AS (
+        INSERT INTO versions (id, kb_id, document_id, number, filename, format, encoding, sha256, size, characters,
+            pages, text, anchors, properties, parameters, warnings, embedder, chunks, chunks_reused)
+        SELECT CAST(:id AS uuid), CAST(:kb_id AS text), CAST(:document_id AS text), 1, CAST(:filename AS text),
+            CAST(:format AS text), CAST(:encoding AS text), CAST(:sha256 AS bytea), CAST(:size AS integer),
+            CAST(:characters AS integer), CAST(:pages AS integer), CAST(:text AS text), CAST(:anchors AS jsonb),
+            CAST(:properties AS jsonb), CAST(:parameters AS jsonb), CAST(:warnings AS jsonb),
+            CAST(:embedder AS text), CAST(:chunks AS integer), CAST(:chunks_reused AS integer)
+        WHERE NOT EXISTS (SELECT FROM documents WHERE kb_id = :kb_id AND document_id = :document_id)
+            AND NOT EXISTS (
+                SELECT FROM deletions
+                WHERE kb_id = :kb_id AND document_id = :document_id
+                    AND deleted_at > CAST(:submitted_at AS timestamptz))
+            AND coalesce((SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1), :embedder) = :embedder
+        RETURNING id, kb_id, document_id, embedder, chunks
+    )
+    INSERT INTO documents (kb_id, document_id, version_id, embedder, chunks, tokens, metadata)
+    SELECT kb_id, document_id, id, embedder, chunks, CAST(:tokens AS integer), CAST(:metadata AS jsonb) FROM written
+    RETURNING version_id
+    """
+)
