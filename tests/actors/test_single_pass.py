@@ -1,0 +1,197 @@
+"""A small, new document in one pass: what is seen of it afterwards, and what leads to the longer way instead."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from actors import single_pass
+from actors import stage as stages
+from actors.ledger import LEDGER
+from actors.loop import Loop
+from documents import deletions
+from documents.embedding.local import LocalEmbedder
+from documents.search import ask, search
+from errors import TaskError
+from models import database
+from tasks import dispatch, failing, process, work
+from tasks.claim import Advance, Claim
+from tests.actors.conftest import PIPELINE, TEXT, Bench
+from tests.cohere_server import CohereServer
+
+
+def advance_of(claim: Claim) -> Advance:
+    """What a worker that serves every queue makes of a claim."""
+    return stages.FUNCTIONS[claim.stage](stages.Work(claim, dispatch.queues()))
+
+
+def work_off(task_id: UUID, *queues: str) -> None:
+    """Have one thread of a worker do all that waits."""
+    loop = Loop(lambda claim: stages.FUNCTIONS[claim.stage](stages.Work(claim, loop.queues.names)))
+    loop.serve(queues or dispatch.queues(), 1)
+    loop.work_off(None)
+    LEDGER.settle(5)
+
+
+def names(bench: Bench, task_id: UUID) -> list[str]:
+    return [each["name"] for each in bench.row(task_id).stages]
+
+
+@pytest.fixture
+def took(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each document whether it went through in one pass."""
+    seen: list[bool] = []
+    original: Any = single_pass.through
+
+    def through(*given: Any) -> Any:
+        advance = original(*given)
+        seen.append(advance is not None)
+        return advance
+
+    monkeypatch.setattr(single_pass, "through", through)
+    return seen
+
+
+def test_it_leaves_what_the_stages_leave(bench: Bench, took: list[bool]) -> None:
+    one, other = bench.take_in(document_id="in one pass"), bench.take_in(document_id="stage by stage")
+    bench.finish_all(other)
+    work_off(one)
+    assert took == [True]
+    kept = (
+        "format, encoding, sha256, size, characters, pages, text, anchors, properties, parameters, warnings, embedder"
+    )
+    for columns, table in (
+        (f"{kept}, chunks, number, tokens_embedded, chunks_refused, filename", "versions"),
+        ("index, kb_id, start_offset, end_offset, page, heading_path, context, text, hash, embedder, tokens,"
+         " token_count, embedding::text", "chunks"),
+    ):  # fmt: skip
+        key = "id" if table == "versions" else "version_id"
+        ours, theirs = (
+            bench.sql(f"SELECT {columns} FROM {table} WHERE {key} = :id ORDER BY 1", id=each) for each in (one, other)
+        )
+        assert ours == theirs
+    documents = bench.sql("SELECT embedder, chunks, tokens, metadata FROM documents")
+    assert len(documents) == 2 and documents[0] == documents[1]
+    assert bench.sql("SELECT count(*) FROM drafts") == [(0,)]
+    ours, theirs = (bench.row(each).result for each in (one, other))
+    assert ours["timings"].keys() == theirs["timings"].keys() == set(PIPELINE)
+    assert ours["chunks_reused"] == ours["chunks"], "the KB had the vectors by then"
+    differ = ("document_id", "timings", "chunks_reused")
+    assert {k: v for k, v in ours.items() if k not in differ} == {k: v for k, v in theirs.items() if k not in differ}
+
+
+def test_its_events_stages_and_metrics_are_those_of_every_stage(bench: Bench) -> None:
+    task_id = bench.take_in()
+    work_off(task_id)
+    row = bench.row(task_id)
+    assert (row.status, row.progress, row.attempt, names(bench, task_id)) == ("completed", 100, 1, PIPELINE)
+    events = bench.sql(
+        "SELECT status, stage, progress, created_at FROM events WHERE task_id = :id ORDER BY id", id=task_id
+    )
+    assert [(each.status, each.stage) for each in events] == [
+        ("queued", "preprocessing"), *(("processing", stage) for stage in PIPELINE), ("completed", "indexing")
+    ]  # fmt: skip
+    assert [each.progress for each in events] == sorted(each.progress for each in events)
+    assert [each.created_at for each in events[2:]] == sorted(each.created_at for each in events[2:])
+    times = [moment for each in row.stages for moment in (each["started_at"], each["finished_at"])]
+    assert times == sorted(times)
+    assert [each["attempts"] for each in row.stages] == [1] * 5
+    assert all(each["seconds"] >= 0 and each["waited"] >= 0 for each in row.stages)
+    assert [each["units"] for each in row.stages[1:4]] == [row.result["chunks"]] * 3
+    stages_counted = bench.sql(
+        "SELECT labels, sum(count)::integer FROM tallies"
+        " WHERE metric LIKE '%success%' AND labels = ANY(:stages) GROUP BY 1",
+        stages=PIPELINE,
+    )
+    assert sorted(stages_counted) == sorted((stage, 1) for stage in PIPELINE)
+
+
+def test_what_is_said_of_it_is_kept_and_it_is_found_at_once(bench: Bench) -> None:
+    payload = {"content": TEXT, "document_id": "d", "content_type": "text/markdown"}
+    (task_id,) = bench.submit(
+        task_type="document_processing", kb_id="kb", payload=payload, metadata={"author": "Li Bai"}
+    )
+    work_off(task_id)
+    assert bench.sql("SELECT metadata FROM documents") == [({"author": "Li Bai"},)]
+    with database.transaction(repeatable=True) as session:
+        (hit, *_) = search(session, "kb", ask("Sentence 7 of part 2", LocalEmbedder()))
+    assert "Sentence 7 of part 2" in hit.text
+
+
+@pytest.mark.parametrize("queue", ["chunking", "indexing"])
+def test_a_paused_queue_of_a_later_stage_holds_it_there(bench: Bench, took: list[bool], queue: str) -> None:
+    bench.sql("INSERT INTO paused_queues (queue) VALUES (:queue)", queue=queue)
+    task_id = bench.take_in()
+    work_off(task_id)
+    row = bench.row(task_id)
+    assert (row.status, row.stage, row.worker_id, took) == ("processing", queue, None, [])
+
+
+def test_a_worker_of_some_queues_leaves_the_other_stages_to_others(bench: Bench, took: list[bool]) -> None:
+    task_id = bench.take_in()
+    work_off(task_id, "preprocessing", "chunking")
+    assert (bench.row(task_id).stage, bench.row(task_id).worker_id, took) == ("embedding", None, [])
+
+
+def test_an_error_is_that_of_its_stage_and_is_tried_again_there(
+    bench: Bench, took: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise TaskError("embedder_unavailable", "it is away")
+
+    monkeypatch.setattr(LocalEmbedder, "embed", refuse)
+    task_id = bench.take_in()
+    work_off(task_id)
+    row = bench.row(task_id)
+    assert took == [False]
+    assert (row.status, row.stage, row.errors, row.error["stage"]) == ("waiting", "embedding", 1, "embedding")
+    assert names(bench, task_id) == PIPELINE[:2]
+
+
+def test_a_deletion_that_came_meanwhile_decides(bench: Bench, took: list[bool]) -> None:
+    task_id = bench.take_in()
+    claim = bench.held(task_id, "preprocessing")
+    advance = advance_of(claim)
+    with database.write() as session:
+        deletions.remove(session, "kb", "d")
+    with pytest.raises(TaskError, match="changed"):
+        bench.within(work.advance, advance)
+    assert bench.row(task_id).stage == "preprocessing"
+    loop = Loop(stages.perform)
+    loop._hand_in_alone(advance)
+    work_off(task_id)
+    row = bench.row(task_id)
+    assert (row.status, row.error["code"], row.error["stage"]) == ("failed", "superseded", "indexing")
+    assert bench.sql("SELECT count(*) FROM documents") == [(0,)]
+
+
+def test_a_worker_that_died_on_the_way_leaves_nothing_and_another_does_it_stage_by_stage(
+    bench: Bench, took: list[bool]
+) -> None:
+    task_id = bench.take_in()
+    lost = advance_of(bench.held(task_id, "preprocessing"))
+    assert bench.sql("SELECT count(*) FROM versions") == [(0,)]
+    own = process.process_id()
+    bench.within(lambda unit, _: [failing.died(unit, own)])
+    bench.finish_all(task_id)
+    assert bench.row(task_id).status == "completed"
+    made = bench.sql("SELECT * FROM chunks ORDER BY index")
+    assert bench.within(work.advance, lost) == [False], "whoever was given up for dead writes nothing"
+    assert bench.sql("SELECT * FROM chunks ORDER BY index") == made
+    assert took == [True]
+
+
+def test_a_document_that_is_large_or_known_or_embedded_elsewhere_goes_stage_by_stage(
+    bench: Bench, took: list[bool], cohere: CohereServer
+) -> None:
+    large = bench.take_in("A sentence of some words. " * 4000, "large", embedder="local")
+    work_off(large)
+    again = bench.take_in("Another text altogether.", "large")
+    work_off(again)
+    elsewhere = bench.take_in("This one is embedded by Cohere.", "elsewhere", embedder="cohere")
+    work_off(elsewhere)
+    assert took == []
+    assert [bench.row(each).status for each in (large, again)] == ["completed", "completed"]
+    assert bench.row(again).result["version"] == 2
