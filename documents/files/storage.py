@@ -10,15 +10,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from errors import TaskError
 from models import Blob, database
+from models.connection import prepared
 from settings import Settings
 
 #: Bytes of a page in the table: a shorter one is the last, so this stays what it was when the table was filled.
@@ -98,8 +100,13 @@ def storage(settings: Settings, transaction: Transaction = database.write) -> St
     return Files(settings.storage_url, transaction) if settings.storage_url else Table(transaction)
 
 
-_SUM = select(Blob.size, Blob.sha256).where(Blob.id == bindparam("id"), Blob.page == 0)
-_PAGE = select(Blob.data).where(Blob.id == bindparam("id"), Blob.page == bindparam("page"))
+_PAGE = prepared("SELECT data, size, sha256 FROM blobs WHERE id = :id AND page = :page")
+_KEEP = prepared(
+    """
+    INSERT INTO blobs (id, page, data, size, sha256)
+    VALUES (:id, CAST(:page AS integer), :data, CAST(:size AS bigint), CAST(:sha256 AS bytea))
+    """
+)
 
 
 class Table(Storage):
@@ -113,30 +120,23 @@ class Table(Storage):
 
     def copy_to(self, upload_id: UUID, path: Path) -> None:
         digest, size = hashlib.sha256(), 0
+        first = None
         with path.open("wb") as file:
             for page in self._pages(upload_id):
-                file.write(page)
-                digest.update(page)
-                size += len(page)
-        with database.transaction() as session:
-            kept = session.execute(_SUM, {"id": upload_id}).one_or_none()
-        # An upload of a release before has none.
-        if kept is None or (kept.size is not None and (kept.size, kept.sha256) != (size, digest.digest())):
-            raise _gone(upload_id, f": {size:,} bytes were found of {kept.size:,}" if kept else "")
+                first = first or page
+                file.write(page.data)
+                digest.update(page.data)
+                size += len(page.data)
+        # An upload of a release before has no sum.
+        if first is None or (first.size is not None and (first.size, bytes(first.sha256)) != (size, digest.digest())):
+            raise _gone(upload_id, f": {size:,} bytes were found of {first.size:,}" if first else "")
 
-    def _pages(self, upload_id: UUID) -> Iterator[bytes]:
-        number = 0
-        while True:
-            with database.transaction() as session:
-                page = session.scalar(_PAGE, {"id": upload_id, "page": number})
-            if page is None:
-                break
-            yield page
-            number += 1
-            if len(page) < PAGE:
-                return  # only the last is
-        if number == 0:
-            raise _gone(upload_id)
+    def _pages(self, upload_id: UUID) -> Iterator[Any]:
+        for number in count():
+            found = database.read(_PAGE, {"id": upload_id, "page": number})
+            yield from found
+            if not found or len(found[0].data) < PAGE:
+                return  # only the last is shorter
 
     def delete(self, upload_id: UUID) -> None:
         with self._transaction() as session:
@@ -166,14 +166,19 @@ class _Pages(Upload):
             self._store(bytes(self._rest[:PAGE]))
             del self._rest[:PAGE]
 
-    def _store(self, data: bytes) -> None:
+    def _store(self, data: bytes, size: int | None = None) -> None:
+        sha256 = None if size is None else self._digest.digest()
+        values = {"id": self._id, "page": self._page, "data": data, "size": size, "sha256": sha256}
         with self._transaction() as session:
-            session.execute(insert(Blob).values(id=self._id, page=self._page, data=data))
+            session.execute(_KEEP, values)
         self._page += 1
 
     def finish(self) -> None:
         # An empty upload is a page without bytes: its task says that the document is empty.
-        if self._rest or self._page == 0:
+        if self._page == 0:
+            self._store(bytes(self._rest), self.size)
+            return
+        if self._rest:
             self._store(bytes(self._rest))
         whole = {"size": self.size, "sha256": self._digest.digest()}
         with self._transaction() as session:
