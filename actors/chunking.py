@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from actors.children import SANDBOX
 from actors.stage import Work, stage
 from documents.embedding import token_measure
 from documents.sandbox.pool import Cancelled
 from documents.searching import search
+from documents.splitting.edition import Edition
 from documents.splitting.measure import CHARACTERS
 from documents.storing import index
 from models import database
 from settings import settings
 from tasks.claim import Advance
+from tasks.types.document_processing import document_id_of, parameters_of
 
 
 @stage
 def chunking(work: Work) -> Advance:
     """Text to chunks."""
-    measured_in = CHARACTERS
     with database.transaction() as session:
-        if work.payload.get("chunk_unit") == "tokens":
-            name = work.payload.get("embedder") or search.embedder_of(session, work.kb_id) or settings().embedder
-            measured_in = token_measure(name, settings())
+        wanted = work.payload.get("embedder") or search.embedder_of(session, work.kb_id) or settings().embedder
         text, anchors = index.read_text(session, work.task_id)
-        earlier = None if work.payload.get("force") else index.edition(session, work.task_id)
+    measured_in, earlier = measure_of(work.payload, wanted), edition_of(work)
     try:
         pieces = SANDBOX.split(
             text,
@@ -40,3 +41,16 @@ def chunking(work: Work) -> Advance:
     with work.transaction() as session:
         count = index.write_drafts(session, work.task_id, text, pieces)
     return work.done(units=count)
+
+
+def measure_of(payload: dict[str, Any], embedder: str) -> str:
+    """In what the size of a chunk is measured: a name that `documents.splitting.measure.measure` understands."""
+    return token_measure(embedder, settings()) if payload.get("chunk_unit") == "tokens" else CHARACTERS
+
+
+def edition_of(work: Work) -> Edition | None:
+    """What the document shows now, where the new text is to be cut as that was; None: it is cut anew."""
+    if work.payload.get("force"):
+        return None
+    with database.transaction() as session:
+        return index.edition(session, work.kb_id, document_id_of(work.payload), parameters_of(work.payload))

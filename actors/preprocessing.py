@@ -51,7 +51,7 @@ def preprocessing(work: Work) -> Advance:
     opening = publication.opening(work.kb_id, document_id_of(payload))
     with _folder(work) as folder:
         fetched = source.fetch(payload, settings(), folder, cancelled=work.interrupted, timeout=work.seconds_left)
-        if opening.is_shown and (unchanged := _unchanged(work, fetched)):
+        if opening.replaces and (unchanged := _unchanged(work, fetched)):
             return unchanged
         if begins_as_zip(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
             return _members(work, unpacked)

@@ -1,4 +1,4 @@
-"""A small, new document goes through all its stages in one pass.
+"""A small document goes through all its stages in one pass.
 
 What they make is handed on in memory, and written in the transaction that ends the task. A worker that dies before has
 read one small document in vain. Whatever does not go well here is left to the stages, in which it would go the same
@@ -12,14 +12,15 @@ from array import array
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
+from actors.chunking import edition_of, measure_of
 from actors.document_result import document_result
 from actors.stage import Work
-from documents.embedding import Embedder, embedder, is_own, token_measure
+from documents.embedding import Embedder, embedder, is_own
 from documents.embedding.batches import fitting
 from documents.files.source import Source
 from documents.sandbox.child import Reading, Splitting
-from documents.splitting.measure import CHARACTERS
 from documents.splitting.pieces import Piece
 from documents.storing import copying, index, publication
 from documents.storing.publication import Opening, Publication
@@ -44,10 +45,18 @@ def splitting(work: Work, fetched: Source, opening: Opening) -> Splitting | None
     """
     payload = work.payload
     wanted = payload.get("embedder") or opening.embedder or settings().embedder
-    if not work.may_pass or opening.is_shown or fetched.size > BYTES or not is_own(wanted):
+    is_overtaken = opening.origin is not None and opening.origin > work.task_id
+    is_long = fetched.size > BYTES or (opening.characters or 0) > CHARACTERS_READ
+    if not work.may_pass or is_overtaken or is_long or not is_own(wanted):
         return None
-    measured_in = token_measure(wanted, settings()) if payload.get("chunk_unit") == "tokens" else CHARACTERS
-    return Splitting(payload["chunk_size"], payload["chunk_overlap"], measured_in, CHARACTERS_READ, SECONDS)
+    return Splitting(
+        payload["chunk_size"],
+        payload["chunk_overlap"],
+        measure_of(payload, wanted),
+        None if opening.replaces is None else edition_of(work),
+        CHARACTERS_READ,
+        SECONDS,
+    )
 
 
 def through(work: Work, version: Version, reading: Reading, opening: Opening) -> Advance | None:
@@ -67,8 +76,8 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
         return None
     embedded_at = time.monotonic()
     version.embedder, version.chunks, version.chunks_reused = provider.name, len(pieces), reused
-    version.tokens_embedded = 0
-    made = _publication(version, pieces, vectors)
+    version.tokens_embedded, version.number = 0, (opening.number or 0) + 1
+    made = _publication(version, opening.replaces, pieces, vectors)
     stored_at = time.monotonic()
     passed = [
         Passed("preprocessing", version.pages or 1, work.began, read_at),
@@ -81,7 +90,7 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
         made.write(unit.connection, work.claim.submitted_at, work.claim.metadata)
         timings = {each.stage: round(each.ended - each.began, 3) for each in passed}
         timings["indexing"] = round(time.monotonic() - stored_at, 3)
-        return document_result(work, version, timings, number=1)
+        return document_result(work, version, timings, number=version.number)
 
     def keep(unit: Unit) -> dict[str, Any]:
         index.write_version(unit.session, version)
@@ -112,11 +121,13 @@ def _vectors(work: Work, provider: Embedder, texts: Sequence[str], opening: Open
     return [known[each] for each in hashes], reused
 
 
-def _publication(version: Version, pieces: Sequence[Piece], vectors: Sequence[bytes]) -> Publication:
+def _publication(
+    version: Version, replaces: UUID | None, pieces: Sequence[Piece], vectors: Sequence[bytes]
+) -> Publication:
     fixed = [copying.text(version.kb_id), copying.text(version.embedder or "")]
     rows, tokens = [], 0
     for piece, vector in zip(pieces, vectors, strict=True):
         encoded = index.encoded(version.id, version.text, piece)
         tokens += int.from_bytes(encoded[-1] or b"", "big")
         rows.append([*encoded, *fixed, vector])
-    return Publication(version, copying.packed(rows), tokens)
+    return Publication(version, replaces, copying.packed(rows), tokens)

@@ -425,19 +425,21 @@ _ADVANCE = prepared(
 _PASS = prepared(
     """
     WITH given AS MATERIALIZED (
-        SELECT held.id, held.batch_id, clock_timestamp() AS at, each.stage, each.queue, each.passed
+        SELECT held.id, held.batch_id, each.stage, each.queue, each.passed
         FROM json_to_recordset(CAST(:done AS json)) AS each(
             task_id uuid, attempt integer, stage text, queue text, passed jsonb)
         JOIN tasks AS held ON held.id = each.task_id
             AND held.attempt = each.attempt AND held.worker_id = :worker AND held.status = 'processing'
     ), passed AS MATERIALIZED (
-        SELECT given.id, given.batch_id, given.at, given.stage, each.*,
-            row_number() OVER (PARTITION BY given.id) AS place
+        SELECT given.id, given.batch_id, given.stage, each.*,
+            row_number() OVER (PARTITION BY given.id) AS place,
+            least(now(), clock_timestamp() - began * interval '1 second') AS began_at,
+            least(now(), clock_timestamp() - ended * interval '1 second') AS ended_at
         FROM given CROSS JOIN LATERAL jsonb_to_recordset(given.passed) AS each(
             name text, units integer, began float, ended float, following text, progress float)
     ), told AS (
         INSERT INTO events (task_id, batch_id, status, stage, progress, created_at)
-        SELECT id, batch_id, 'processing', following, progress, at - ended * interval '1 second'
+        SELECT id, batch_id, 'processing', following, progress, ended_at
         FROM passed WHERE following <> stage ORDER BY id, place
     )
     UPDATE tasks AS t SET
@@ -448,12 +450,11 @@ _PASS = prepared(
         claimed_at = reached.at, stage_started_at = reached.at, stage_attempts = 1,
         errors = 0, crashes = 0, waited = 0, worked = 0, units = 0, units_done = 0, error = NULL
     FROM given CROSS JOIN LATERAL (
-        SELECT max(p.progress) AS progress, given.at - min(p.ended) * interval '1 second' AS at, jsonb_agg(
+        SELECT max(p.progress) AS progress, max(p.ended_at) AS at, jsonb_agg(
             jsonb_build_object(
                 'name', p.name, 'status', 'completed',
-                'started_at', CASE WHEN p.place = 1 THEN own.stage_started_at
-                    ELSE p.at - p.began * interval '1 second' END,
-                'finished_at', p.at - p.ended * interval '1 second',
+                'started_at', CASE WHEN p.place = 1 THEN own.stage_started_at ELSE p.began_at END,
+                'finished_at', p.ended_at,
                 'units', p.units, 'units_done', p.units,
                 'attempts', CASE WHEN p.place = 1 THEN own.stage_attempts ELSE 1 END,
                 'waited', CASE WHEN p.place = 1 THEN own.waited ELSE 0 END,

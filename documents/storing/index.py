@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, aliased, defer
+from sqlalchemy.orm import Session, defer
 
 from documents.splitting.chunking import lead
 from documents.splitting.edition import Edition
@@ -27,7 +27,6 @@ from models import Chunk, Document, Draft, Version
 
 # Statements that every document needs are made once: to make them costs more than to run them.
 _OWN = Version.id == bindparam("version_id")
-_MADE = aliased(Version)
 
 #: What is known of a version once it was read.
 _READ = (
@@ -45,16 +44,14 @@ _EDITION = (
     select(
         Version.text,
         Version.parameters,
-        _MADE.parameters.label("wanted"),
         func.array_agg(Chunk.start_offset).label("starts"),
         func.array_agg(Chunk.end_offset).label("ends"),
     )
-    .select_from(_MADE)
-    .join(Document, (Document.kb_id == _MADE.kb_id) & (Document.document_id == _MADE.document_id))
+    .select_from(Document)
     .join(Version, Version.id == Document.version_id)
     .join(Chunk, Chunk.version_id == Version.id)
-    .where(_MADE.id == bindparam("version_id"))
-    .group_by(Version.id, _MADE.id)
+    .where(Document.kb_id == bindparam("kb_id"), Document.document_id == bindparam("document_id"))
+    .group_by(Version.id)
 )
 _DELETE_DRAFTS = text("""
     WITH vectors AS (DELETE FROM draft_vectors WHERE version_id = :version_id)
@@ -70,8 +67,10 @@ _COUNT_DRAFTS = text("""
            (SELECT count(*) FROM draft_vectors WHERE version_id = :version_id)
 """)
 _OTHER_EMBEDDER = text("""
-    SELECT embedder FROM documents
-     WHERE kb_id = :kb_id AND document_id <> :document_id AND embedder <> :embedder LIMIT 1
+    SELECT embedder FROM (
+        -- Any other one tells: all documents of a KB have the same.
+        SELECT embedder FROM documents WHERE kb_id = :kb_id AND document_id <> :document_id LIMIT 1
+    ) AS other WHERE embedder <> :embedder
 """)
 _NOTE_CHUNKS = text("""
     UPDATE versions SET chunks = (SELECT count(*) FROM chunks WHERE version_id = :version_id)
@@ -195,11 +194,10 @@ def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
     return found.text, [Anchor(**record) for record in found.anchors]
 
 
-def edition(session: Session, version_id: UUID) -> Edition | None:
-    """What the document of a version shows now, and where that is cut; None when it shows nothing, or was cut by
-    other parameters."""
-    shown = session.execute(_EDITION, {"version_id": version_id}).one_or_none()
-    if shown is None or _of_chunks(shown.parameters) != _of_chunks(shown.wanted):
+def edition(session: Session, kb_id: str, document_id: str, parameters: dict[str, Any]) -> Edition | None:
+    """What a document shows now, and where that is cut; None when it shows nothing, or was cut by other parameters."""
+    shown = session.execute(_EDITION, {"kb_id": kb_id, "document_id": document_id}).one_or_none()
+    if shown is None or _of_chunks(shown.parameters) != _of_chunks(parameters):
         return None
     return Edition(shown.text, sorted(zip(shown.starts, shown.ends, strict=True)))
 

@@ -1,6 +1,6 @@
-"""A new document that is written and becomes searchable in one transaction, without drafts.
+"""A document's version that is written and becomes searchable in one transaction, without drafts.
 
-The longer way, which `documents.storing.index` describes, keeps what each stage makes, and replaces what is searchable.
+The longer way, which `documents.storing.index` describes, keeps what each stage makes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -22,21 +23,27 @@ from models.connection import prepared
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is known of a document's place before it is read.
+    """What is known of a document's place in its KB before it is read.
 
     Parameters:
-      is_shown: whether there is a document of this id.
       embedder: of the KB; None while it is empty.
+      replaces: the version that the document shows; None where there is none, and then also the following.
+      number: of that version.
+      origin: the task whose submission it is.
+      characters: of its text.
     """
 
-    is_shown: bool
     embedder: str | None
+    replaces: UUID | None
+    number: int | None
+    origin: UUID | None
+    characters: int | None
 
 
 def opening(kb_id: str, document_id: str) -> Opening:
     """Look at the place of a document in its KB."""
     (row,) = database.read(_OPENING, {"kb_id": kb_id, "document_id": document_id})
-    return Opening(row.is_shown, row.embedder)
+    return Opening(*row)
 
 
 def known_vectors(kb_id: str, embedder: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -50,28 +57,38 @@ class Publication:
     """A document that is ready to be written.
 
     Parameters:
-      version: with its embedder, and how many chunks it has.
+      version: with its embedder, its number, and how many chunks it has.
+      replaces: the version that the document showed when it was read; None for a new document.
       chunks: packed for COPY, in the order of COLUMNS.
       tokens: of all chunks together.
     """
 
     version: Version
+    replaces: UUID | None
     chunks: bytes
     tokens: int
 
     def write(self, opened: Connection, submitted_at: datetime, metadata: Mapping[str, Any] | None) -> None:
-        """Write version, chunks and document, and let it be found once the transaction is committed.
+        """Write version, chunks and document, so that they are found once the transaction is committed.
+
+        Parameters:
+          metadata: of the document; None leaves what it has.
 
         Raises:
-          TaskError: superseded, when there is such a document by now, it was deleted after `submitted_at`, or its KB
-            has another embedder.
+          TaskError: superseded, when the document shows something else by now or was deleted after `submitted_at`, or
+            its KB has another embedder.
         """
         # A deletion, or another embedder that comes into an empty KB at once, is seen then. Held until the commit.
         database.execute(opened, _LOCK_KB, {"kb_id": self.version.kb_id})
         values = {name: getattr(self.version, name) for name in _VALUES}
         for name in _JSON:
             values[name] = json.dumps(values[name])
-        values |= {"tokens": self.tokens, "submitted_at": submitted_at, "metadata": json.dumps(metadata or {})}
+        values |= {
+            "tokens": self.tokens,
+            "replaces": self.replaces,
+            "submitted_at": submitted_at,
+            "metadata": None if metadata is None else json.dumps(metadata),
+        }
         if not database.execute(opened, _WRITE, values):
             raise TaskError("superseded", "the KB has changed since this document was read")
         copying.send(opened, Chunk.__tablename__, COLUMNS, self.chunks)
@@ -82,8 +99,12 @@ COLUMNS = (*ENCODED, "kb_id", "embedder", "embedding")
 
 _OPENING = prepared(
     """
-    SELECT EXISTS (SELECT FROM documents WHERE kb_id = :kb_id AND document_id = :document_id) AS is_shown,
-        (SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1) AS embedder
+    SELECT (SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1) AS embedder, shown.*
+    FROM (VALUES (1)) AS always LEFT JOIN LATERAL (
+        SELECT v.id, v.number, coalesce(v.origin, v.id) AS origin, v.characters
+        FROM documents AS d JOIN versions AS v ON v.id = d.version_id
+        WHERE d.kb_id = :kb_id AND d.document_id = :document_id
+    ) AS shown ON true
     """
 )
 
@@ -106,7 +127,7 @@ _JSON = ("anchors", "properties", "parameters", "warnings")
 _VALUES = (
     *("id", "kb_id", "document_id", "filename", "format", "encoding", "sha256", "size", "characters", "pages", "text"),
     *_JSON,
-    *("embedder", "chunks", "chunks_reused"),
+    *("embedder", "chunks", "chunks_reused", "number"),
 )
 
 _WRITE = prepared(
@@ -114,21 +135,30 @@ _WRITE = prepared(
     WITH written AS (
         INSERT INTO versions (id, kb_id, document_id, number, filename, format, encoding, sha256, size, characters,
             pages, text, anchors, properties, parameters, warnings, embedder, chunks, chunks_reused)
-        SELECT CAST(:id AS uuid), CAST(:kb_id AS text), CAST(:document_id AS text), 1, CAST(:filename AS text),
-            CAST(:format AS text), CAST(:encoding AS text), CAST(:sha256 AS bytea), CAST(:size AS integer),
-            CAST(:characters AS integer), CAST(:pages AS integer), CAST(:text AS text), CAST(:anchors AS jsonb),
-            CAST(:properties AS jsonb), CAST(:parameters AS jsonb), CAST(:warnings AS jsonb),
+        SELECT CAST(:id AS uuid), CAST(:kb_id AS text), CAST(:document_id AS text), CAST(:number AS integer),
+            CAST(:filename AS text), CAST(:format AS text), CAST(:encoding AS text), CAST(:sha256 AS bytea),
+            CAST(:size AS integer), CAST(:characters AS integer), CAST(:pages AS integer), CAST(:text AS text),
+            CAST(:anchors AS jsonb), CAST(:properties AS jsonb), CAST(:parameters AS jsonb), CAST(:warnings AS jsonb),
             CAST(:embedder AS text), CAST(:chunks AS integer), CAST(:chunks_reused AS integer)
-        WHERE NOT EXISTS (SELECT FROM documents WHERE kb_id = :kb_id AND document_id = :document_id)
+        WHERE CAST(:replaces AS uuid) IS NOT DISTINCT FROM (
+                SELECT version_id FROM documents WHERE kb_id = :kb_id AND document_id = :document_id)
             AND NOT EXISTS (
                 SELECT FROM deletions
                 WHERE kb_id = :kb_id AND document_id = :document_id
                     AND deleted_at > CAST(:submitted_at AS timestamptz))
-            AND coalesce((SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1), :embedder) = :embedder
+            -- Any other document tells: all of a KB have the same.
+            AND coalesce(
+                (SELECT embedder FROM documents WHERE kb_id = :kb_id AND document_id <> :document_id LIMIT 1),
+                :embedder) = :embedder
         RETURNING id, kb_id, document_id, embedder, chunks
     )
-    INSERT INTO documents (kb_id, document_id, version_id, embedder, chunks, tokens, metadata)
-    SELECT kb_id, document_id, id, embedder, chunks, CAST(:tokens AS integer), CAST(:metadata AS jsonb) FROM written
+    INSERT INTO documents AS shown (kb_id, document_id, version_id, embedder, chunks, tokens, metadata)
+    SELECT kb_id, document_id, id, embedder, chunks, CAST(:tokens AS integer),
+        coalesce(CAST(:metadata AS jsonb), '{}')
+    FROM written
+    ON CONFLICT (kb_id, document_id) DO UPDATE SET
+        version_id = excluded.version_id, embedder = excluded.embedder, chunks = excluded.chunks,
+        tokens = excluded.tokens, metadata = coalesce(CAST(:metadata AS jsonb), shown.metadata), updated_at = now()
     RETURNING version_id
     """
 )

@@ -11,9 +11,9 @@ from actors import single_pass
 from actors import stage as stages
 from actors.ledger import LEDGER
 from actors.loop import Loop
-from documents import deletions
 from documents.embedding.local import LocalEmbedder
-from documents.search import ask, search
+from documents.searching.search import ask, search
+from documents.storing import deletions
 from errors import TaskError
 from models import database
 from tasks import dispatch, failing, process, work
@@ -183,15 +183,51 @@ def test_a_worker_that_died_on_the_way_leaves_nothing_and_another_does_it_stage_
     assert took == [True]
 
 
-def test_a_document_that_is_large_or_known_or_embedded_elsewhere_goes_stage_by_stage(
+def test_a_document_that_is_large_or_embedded_elsewhere_goes_stage_by_stage(
     bench: Bench, took: list[bool], cohere: CohereServer
 ) -> None:
     large = bench.take_in("A sentence of some words. " * 4000, "large", embedder="local")
     work_off(large)
-    again = bench.take_in("Another text altogether.", "large")
-    work_off(again)
+    after_large = bench.take_in("Another text altogether.", "large")
+    work_off(after_large)
     elsewhere = bench.take_in("This one is embedded by Cohere.", "elsewhere", embedder="cohere")
     work_off(elsewhere)
     assert took == []
-    assert [bench.row(each).status for each in (large, again)] == ["completed", "completed"]
-    assert bench.row(again).result["version"] == 2
+    assert [bench.row(each).status for each in (large, after_large)] == ["completed", "completed"]
+    assert bench.row(after_large).result["version"] == 2
+
+
+def test_a_new_version_replaces_the_old_one_and_is_cut_where_that_was(bench: Bench, took: list[bool]) -> None:
+    paragraphs = [f"Paragraph {number} says what {number * 7919 % 1000} is about. " * 4 for number in range(40)]
+    (first,) = bench.submit(
+        task_type="document_processing",
+        kb_id="kb",
+        payload={"content": "\n\n".join(paragraphs), "document_id": "d", "chunk_size": 250, "chunk_overlap": 50},
+        metadata={"author": "Du Fu"},
+    )
+    work_off(first)
+    paragraphs[20] = f"Written anew: {paragraphs[20]}"
+    second = bench.take_in("\n\n".join(paragraphs), "d", chunk_size=250, chunk_overlap=50, content_type=None)
+    work_off(second)
+    assert took == [True, True]
+    result = bench.row(second).result
+    assert (result["version"], bench.row(first).result["version"]) == (2, 1)
+    assert 1 <= result["chunks"] - result["chunks_reused"] <= 3
+    ((document, version, metadata),) = bench.sql("SELECT document_id, version_id, metadata FROM documents")
+    assert (document, version, metadata) == ("d", second, {"author": "Du Fu"})
+    unchanged = bench.take_in("\n\n".join(paragraphs), "d", chunk_size=250, chunk_overlap=50, content_type=None)
+    work_off(unchanged)
+    assert bench.row(unchanged).result["unchanged"] and took == [True, True]
+
+
+def test_an_earlier_submission_that_comes_late_replaces_nothing(bench: Bench, took: list[bool]) -> None:
+    early = bench.take_in("This was submitted first.")
+    late = bench.take_in("This was submitted later.")
+    bench.sql("UPDATE tasks SET subject = NULL WHERE id = :id", id=early)
+    bench.sql("UPDATE tasks SET due_at = now() + interval '1 hour', status = 'waiting' WHERE id = :id", id=early)
+    work_off(late)
+    bench.sql("UPDATE tasks SET due_at = now(), status = 'queued' WHERE id = :id", id=early)
+    work_off(early)
+    assert took == [True]
+    assert bench.row(early).error["code"] == "superseded"
+    assert bench.sql("SELECT version_id FROM documents") == [(late,)]
