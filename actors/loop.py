@@ -94,8 +94,9 @@ class Loop:
         """Write down what is done. Returns what to run next."""
         if not turn.done and turn.wanted is None:
             return []
+        run = LEDGER.run_here if any(each.first for each in turn.done) else LEDGER.run
         try:
-            answer: Answer = LEDGER.run(work.turn, turn)
+            answer: Answer = run(work.turn, turn)
         except Exception:
             if not turn.done:
                 raise
@@ -104,12 +105,10 @@ class Loop:
         return _exchanged(turn, answer)
 
     def _hand_in_alone(self, done: Advance) -> list[Claim]:
-        turn = Turn([done])
+        turn = Turn([done.otherwise or done])
         try:
             answer: Answer = LEDGER.run(work.turn, turn)
         except Exception as error:
-            if done.otherwise is not None:
-                return self._hand_in_alone(done.otherwise)
             self._fail(done.claim, error)
             return []
         return _exchanged(turn, answer)

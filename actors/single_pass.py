@@ -87,7 +87,7 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
     ]
 
     def publish(unit: Unit) -> dict[str, Any]:
-        made.write(unit.connection, work.claim.submitted_at, work.claim.metadata)
+        made.show(unit.connection, work.claim.submitted_at, work.claim.metadata)
         timings = {each.stage: round(each.ended - each.began, 3) for each in passed}
         timings["indexing"] = round(time.monotonic() - stored_at, 3)
         return document_result(work, version, timings, number=version.number)
@@ -97,7 +97,9 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
         return {}
 
     longer = work.done(units=version.pages or 1, within=keep)
-    return work.done(within=publish, ends=True, passed=passed, otherwise=longer)
+    return work.done(
+        first=lambda unit: made.write(unit.connection), within=publish, ends=True, passed=passed, otherwise=longer
+    )
 
 
 def _vectors(work: Work, provider: Embedder, texts: Sequence[str], opening: Opening) -> tuple[list[bytes], int]:

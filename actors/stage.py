@@ -146,6 +146,7 @@ class Work:
         ends: bool = False,
         overtakes: str | None = None,
         passed: Sequence[Passed] = (),
+        first: Callable[[Unit], None] | None = None,
         otherwise: Advance | None = None,
     ) -> Advance:
         """The stage, or the shard, is done; see `tasks.claim.Advance`."""
@@ -159,6 +160,7 @@ class Work:
             ends=ends,
             overtakes=overtakes,
             passed=passed,
+            first=first,
             otherwise=otherwise,
         )
 

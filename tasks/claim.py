@@ -117,7 +117,9 @@ class Advance:
       overtakes: a task type of which those end that were submitted before, to work on the same subject; how many is
         in `result` as `superseded` when `within` is called.
       passed: the claimed stage and those after it, when it is the last of these and the one behind that is done too.
-      otherwise: what to write down instead where `within` raises an error.
+      first: writes of some size that belong to the same transaction, before the task's row is locked. It is the
+        thread's own then: others do not wait for it.
+      otherwise: what to write down instead where `first` or `within` raises an error.
     """
 
     claim: Claim
@@ -131,6 +133,7 @@ class Advance:
     ends: bool = False
     overtakes: str | None = None
     passed: Sequence[Passed] = ()
+    first: Callable[[Unit], None] | None = None
     otherwise: Advance | None = None
 
 

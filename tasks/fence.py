@@ -15,6 +15,10 @@ from tasks.process import process_id
 SESSIONS = "task-manager worker {id}"
 
 
+class NotHeld(Exception):
+    """The row is no longer the claim's own: what the transaction has written must not be committed."""
+
+
 def is_held(session: Session, claim: Claim, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = "") -> bool:
     """Whether the row, a shard's for the claim of a shard, is still the claim's own.
 

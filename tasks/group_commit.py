@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,7 @@ class GroupCommit:
         self._patience = patience
         self._limits = limits or {}
         self._tallies = Tallies(KEPT)
+        self._counted = Tallies()
         self._waiting: list[_Entry] = []
         self._wanted = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -66,9 +68,7 @@ class GroupCommit:
         with self._wanted:
             if self._closed:
                 raise RuntimeError(f"{self._name} is closed")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+            self._start()
             self._waiting.append(entry)
             self._wanted.notify()
         return entry.done
@@ -76,6 +76,22 @@ class GroupCommit:
     def run(self, operation: Operation, item: Any) -> Any:
         """Hand in an item and wait for its result."""
         return self.put(operation, item).result()
+
+    def run_here(self, operation: Operation, item: Any) -> Any:
+        """Do it in a transaction of this thread's own: for what writes so much that others should not wait for it.
+
+        What it counts is written with the next shared commit.
+        """
+        counted = Tallies(math.inf)
+        with unit_of_work(patience=self._patience, tallies=counted) as unit:
+            (result,) = operation(unit, [item])
+        with self._wanted:
+            self._counted = self._counted.plus(counted)
+            self._start()
+            self._wanted.notify()
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def settle(self, seconds: float) -> None:
         """Wait until what was handed in before, and what was counted, is committed, or `seconds` are over."""
@@ -91,12 +107,19 @@ class GroupCommit:
         if self._thread is not None:
             self._thread.join(timeout=10)
 
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+
     def _run(self) -> None:
         limit_thread(self._limits)
         while True:
             with self._wanted:
-                while not self._waiting and not self._closed and not self._tallies.is_due():
+                while not self._waiting and not self._closed and not self._counted and not self._tallies.is_due():
                     self._wanted.wait(self._tallies.seconds_left())
+                self._tallies.become(self._tallies.plus(self._counted))
+                self._counted = Tallies()
                 if not self._waiting and self._closed:
                     self._tallies.hasten()
                 entries, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
@@ -104,7 +127,7 @@ class GroupCommit:
                 self._commit(entries)
             elif self._tallies.is_due():
                 self._write_tallies()
-            else:
+            elif self._closed:
                 return
 
     def _write_tallies(self) -> None:

@@ -19,6 +19,7 @@ from tasks import concurrency, dispatch, ending, shard_repair, shards, submissio
 from tasks.claim import Advance, Answer, Claim, Key, Turn, Wanted
 from tasks.dispatch import Queues
 from tasks.ending import End
+from tasks.fence import NotHeld
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.types import known, task_type
@@ -154,6 +155,9 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
     Returns:
       for each whether its stage is over by it. It is not where the row was no longer the claim's own, and nothing
       was written; nor where the stage was divided. The last of its shards is answered with the claim of the whole.
+
+    Raises:
+      NotHeld: the row of one that has written `first` was no longer its claim's own.
     """
     shards.divide(unit, [each for each in done if each.shards])
     joined = shards.finish(unit, [each for each in done if each.claim.shard])
@@ -162,7 +166,12 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
 
 
 def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
+    for each in done:
+        if each.first is not None:
+            each.first(unit)
     held = _held(unit, [each.claim for each in done if each.overtakes or each.within or each.members])
+    if any(each.first is not None and each.claim.task_id not in held for each in done):
+        raise NotHeld
     # By their KBs: each waits for the lock of one at a time, and never holds one that another waits for.
     for each in sorted(done, key=lambda each: each.claim.kb_id or ""):
         if each.claim.task_id not in held:

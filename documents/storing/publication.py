@@ -68,8 +68,14 @@ class Publication:
     chunks: bytes
     tokens: int
 
-    def write(self, opened: Connection, submitted_at: datetime, metadata: Mapping[str, Any] | None) -> None:
-        """Write version, chunks and document, so that they are found once the transaction is committed.
+    def write(self, opened: Connection) -> None:
+        """Write version and chunks, which nothing points at yet."""
+        values = {name: getattr(self.version, name) for name in _VALUES}
+        database.execute(opened, _VERSION, values | {name: json.dumps(values[name]) for name in _JSON})
+        copying.send(opened, Chunk.__tablename__, COLUMNS, self.chunks)
+
+    def show(self, opened: Connection, submitted_at: datetime, metadata: Mapping[str, Any] | None) -> None:
+        """Let the document point at the version, so that it is found once the transaction is committed.
 
         Parameters:
           metadata: of the document; None leaves what it has.
@@ -80,18 +86,19 @@ class Publication:
         """
         # A deletion, or another embedder that comes into an empty KB at once, is seen then. Held until the commit.
         database.execute(opened, _LOCK_KB, {"kb_id": self.version.kb_id})
-        values = {name: getattr(self.version, name) for name in _VALUES}
-        for name in _JSON:
-            values[name] = json.dumps(values[name])
-        values |= {
+        values = {
+            "kb_id": self.version.kb_id,
+            "document_id": self.version.document_id,
+            "id": self.version.id,
+            "embedder": self.version.embedder,
+            "chunks": self.version.chunks,
             "tokens": self.tokens,
             "replaces": self.replaces,
             "submitted_at": submitted_at,
             "metadata": None if metadata is None else json.dumps(metadata),
         }
-        if not database.execute(opened, _WRITE, values):
+        if not database.execute(opened, _SHOW, values):
             raise TaskError("superseded", "the KB has changed since this document was read")
-        copying.send(opened, Chunk.__tablename__, COLUMNS, self.chunks)
 
 
 #: What of a chunk is encoded, in this order.
@@ -130,32 +137,27 @@ _VALUES = (
     *("embedder", "chunks", "chunks_reused", "number"),
 )
 
-_WRITE = prepared(
+_VERSION = prepared(
+    f"""
+    INSERT INTO versions ({", ".join(_VALUES)})
+    VALUES ({", ".join(f"CAST(:{name} AS jsonb)" if name in _JSON else f":{name}" for name in _VALUES)})
     """
-    WITH written AS (
-        INSERT INTO versions (id, kb_id, document_id, number, filename, format, encoding, sha256, size, characters,
-            pages, text, anchors, properties, parameters, warnings, embedder, chunks, chunks_reused)
-        SELECT CAST(:id AS uuid), CAST(:kb_id AS text), CAST(:document_id AS text), CAST(:number AS integer),
-            CAST(:filename AS text), CAST(:format AS text), CAST(:encoding AS text), CAST(:sha256 AS bytea),
-            CAST(:size AS integer), CAST(:characters AS integer), CAST(:pages AS integer), CAST(:text AS text),
-            CAST(:anchors AS jsonb), CAST(:properties AS jsonb), CAST(:parameters AS jsonb), CAST(:warnings AS jsonb),
-            CAST(:embedder AS text), CAST(:chunks AS integer), CAST(:chunks_reused AS integer)
-        WHERE CAST(:replaces AS uuid) IS NOT DISTINCT FROM (
-                SELECT version_id FROM documents WHERE kb_id = :kb_id AND document_id = :document_id)
-            AND NOT EXISTS (
-                SELECT FROM deletions
-                WHERE kb_id = :kb_id AND document_id = :document_id
-                    AND deleted_at > CAST(:submitted_at AS timestamptz))
-            -- Any other document tells: all of a KB have the same.
-            AND coalesce(
-                (SELECT embedder FROM documents WHERE kb_id = :kb_id AND document_id <> :document_id LIMIT 1),
-                :embedder) = :embedder
-        RETURNING id, kb_id, document_id, embedder, chunks
-    )
+)
+
+_SHOW = prepared(
+    """
     INSERT INTO documents AS shown (kb_id, document_id, version_id, embedder, chunks, tokens, metadata)
-    SELECT kb_id, document_id, id, embedder, chunks, CAST(:tokens AS integer),
-        coalesce(CAST(:metadata AS jsonb), '{}')
-    FROM written
+    SELECT CAST(:kb_id AS text), CAST(:document_id AS text), CAST(:id AS uuid), CAST(:embedder AS text),
+        CAST(:chunks AS integer), CAST(:tokens AS integer), coalesce(CAST(:metadata AS jsonb), '{}')
+    WHERE CAST(:replaces AS uuid) IS NOT DISTINCT FROM (
+            SELECT version_id FROM documents WHERE kb_id = :kb_id AND document_id = :document_id)
+        AND NOT EXISTS (
+            SELECT FROM deletions
+            WHERE kb_id = :kb_id AND document_id = :document_id AND deleted_at > CAST(:submitted_at AS timestamptz))
+        -- Any other document tells: all of a KB have the same.
+        AND coalesce(
+            (SELECT embedder FROM documents WHERE kb_id = :kb_id AND document_id <> :document_id LIMIT 1),
+            :embedder) = :embedder
     ON CONFLICT (kb_id, document_id) DO UPDATE SET
         version_id = excluded.version_id, embedder = excluded.embedder, chunks = excluded.chunks,
         tokens = excluded.tokens, metadata = coalesce(CAST(:metadata AS jsonb), shown.metadata), updated_at = now()

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from actors import single_pass
 from actors import stage as stages
@@ -16,8 +17,9 @@ from documents.searching.search import ask, search
 from documents.storing import deletions
 from errors import TaskError
 from models import database
-from tasks import dispatch, failing, process, work
+from tasks import dispatch, ending, failing, process, work
 from tasks.claim import Advance, Claim
+from tasks.fence import NotHeld
 from tests.actors.conftest import PIPELINE, TEXT, Bench
 from tests.cohere_server import CohereServer
 
@@ -167,6 +169,15 @@ def test_a_deletion_that_came_meanwhile_decides(bench: Bench, took: list[bool]) 
     assert bench.sql("SELECT count(*) FROM documents") == [(0,)]
 
 
+def test_a_task_that_was_cancelled_on_the_way_leaves_nothing(bench: Bench, took: list[bool]) -> None:
+    task_id = bench.take_in()
+    advance = advance_of(bench.held(task_id, "preprocessing"))
+    bench.within(ending.cancel, task_id)
+    with pytest.raises(NotHeld):
+        bench.within(work.advance, advance)
+    assert bench.sql("SELECT count(*) FROM versions") == [(0,)]
+
+
 def test_a_worker_that_died_on_the_way_leaves_nothing_and_another_does_it_stage_by_stage(
     bench: Bench, took: list[bool]
 ) -> None:
@@ -178,7 +189,8 @@ def test_a_worker_that_died_on_the_way_leaves_nothing_and_another_does_it_stage_
     bench.finish_all(task_id)
     assert bench.row(task_id).status == "completed"
     made = bench.sql("SELECT * FROM chunks ORDER BY index")
-    assert bench.within(work.advance, lost) == [False], "whoever was given up for dead writes nothing"
+    with pytest.raises((NotHeld, IntegrityError)):
+        bench.within(work.advance, lost)
     assert bench.sql("SELECT * FROM chunks ORDER BY index") == made
     assert took == [True]
 

@@ -26,6 +26,10 @@ HOLD = """
 """
 
 
+#: A text that is too long for a single pass: its stages are met one by one.
+LONG = "# A heading\n\n" + "The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸跳过了懒狗。\n\n" * 1200
+
+
 class House:
     """A deployment whose callbacks go to a receiver."""
 

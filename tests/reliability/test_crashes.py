@@ -9,7 +9,7 @@ import httpx2
 import psycopg2
 import pytest
 
-from tests.reliability.conftest import House
+from tests.reliability.conftest import LONG, House
 from tests.servers import eventually
 
 #: The table that each stage writes before it advances.
@@ -20,7 +20,11 @@ TABLES = {
     "storing": "chunks",
     "indexing": "documents",
 }
-TEXT = "# A heading\n\n" + "The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸跳过了懒狗。\n\n" * 80
+#: Workers that wait for a table that `House.locked` holds.
+AT_ITS_WRITE = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND application_name ~ 'worker'"
+#: The tables that a single pass writes.
+WRITTEN_AT_ONCE = ("versions", "chunks", "documents")
+SHORT = "# A heading\n\n" + "The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸跳过了懒狗。\n\n" * 80
 
 
 def test_a_worker_killed_in_any_stage_loses_nothing_and_doubles_nothing(house: House) -> None:
@@ -29,7 +33,7 @@ def test_a_worker_killed_in_any_stage_loses_nothing_and_doubles_nothing(house: H
     ids = []
     for stage, table in TABLES.items():
         with house.locked(table):
-            task_id = house.document(TEXT, stage)
+            task_id = house.document(LONG, stage)
             ids.append(task_id)
             house.at_work(task_id, stage)
             worker.kill()
@@ -51,6 +55,28 @@ def test_a_worker_killed_in_any_stage_loses_nothing_and_doubles_nothing(house: H
     assert count == distinct > 1
     house.called_back_once(*ids)
     assert worker.starts == len(TABLES) + 1
+
+
+def test_a_worker_killed_in_a_single_pass_has_written_nothing_and_its_document_is_done_once(house: House) -> None:
+    house.open("web", "clock")
+    worker = house.deployment.start("worker", restart=True)
+    ids = []
+    for table in WRITTEN_AT_ONCE:
+        with house.locked(table):
+            task_id = house.document(SHORT, table)
+            ids.append(task_id)
+            eventually(lambda: house.sql(AT_ITS_WRITE) == [(1,)], seconds=20, reason=f"it writes {table}")
+            assert house.show(task_id)["stage"] == "preprocessing"
+            worker.kill()
+        shown = house.ended(task_id)
+        assert shown["status"] == "completed", (table, shown["error"])
+        assert shown["stages"][0]["attempts"] == 2
+    assert house.sql("SELECT document_id, number FROM versions ORDER BY 1") == [
+        (table, 1) for table in sorted(WRITTEN_AT_ONCE)
+    ]
+    counts = house.sql("SELECT count(*), count(DISTINCT index), max(index) + 1 FROM chunks GROUP BY version_id")
+    assert len(counts) == len(WRITTEN_AT_ONCE) and len(set(counts)) == 1 and len(set(counts[0])) == 1
+    house.called_back_once(*ids)
 
 
 def test_web_killed_right_after_a_202_loses_nothing(house: House) -> None:

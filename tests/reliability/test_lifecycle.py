@@ -16,7 +16,7 @@ from tests.postgres import Postgres
 from tests.processes import Deployment
 from tests.rabbitmq import RabbitServer
 from tests.receiver import Receiver
-from tests.reliability.conftest import House
+from tests.reliability.conftest import LONG, House
 from tests.servers import eventually
 
 #: Threads of each of the two workers.
@@ -191,7 +191,7 @@ def test_a_retry_by_filter_goes_on_at_the_stage_that_failed(village: Village) ->
     rule = "ALTER TABLE draft_vectors ADD CONSTRAINT broken CHECK (index < 0) NOT VALID"
     village.sql(rule)
     try:
-        task_id = village.document("Green tea is brewed at 80 °C.", "tea", retry_limit=0)
+        task_id = village.document(LONG, "long", retry_limit=0)
         first = village.ended(task_id)
     finally:
         village.sql("ALTER TABLE draft_vectors DROP CONSTRAINT broken")

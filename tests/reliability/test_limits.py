@@ -137,12 +137,12 @@ def test_all_workers_together_keep_to_a_providers_requests_a_minute(house: House
     # One a second, after a rest five at once.
     house.deployment.environment["EMBED_REQUESTS_PER_MINUTE"] = "60"
     house.open("web", "worker", "worker")
+    began = time.monotonic()
     shown = embed(house, *(f"d{number}" for number in range(12)))
     assert {each["status"] for each in shown} == {"completed"}
     assert len(cohere.requests) == 12, "nothing is paid for that was not used"
-    times = sorted(request.at for request in cohere.requests)
-    # A request is charged before it is sent, and a worker's first is sent late: its SDK is only then imported.
-    assert times[11] - times[0] > 4, "twelve requests: five at once, and seven at a second each"
+    # From the beginning: the first requests are sent late, since the SDK is only then imported.
+    assert max(request.at for request in cohere.requests) - began > 6, "five at once, and seven at a second each"
 
 
 def test_tokens_are_charged_as_they_are_used(house: House, cohere: CohereServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.reliability.conftest import House
+from tests.reliability.conftest import LONG, House
 
 #: What each stage writes.
 TABLES = {
@@ -28,10 +28,10 @@ def test_a_deletion_beats_every_stage_of_what_was_submitted_before(house: House)
             document_id = f"{stage}-{is_first}"
             address = f"/api/v1/kbs/kb/documents/{document_id}"
             if not is_first:
-                assert house.ended(house.document("the first edition", document_id))["status"] == "completed"
+                assert house.ended(house.document(f"the first edition\n\n{LONG}", document_id))["status"] == "completed"
             with ThreadPoolExecutor(1) as pool:
                 with house.locked(table):
-                    task_id = house.document("another edition", document_id)
+                    task_id = house.document(f"another edition\n\n{LONG}", document_id)
                     house.at_work(task_id, stage)
                     deletion = pool.submit(delete, document_id)
                     if stage != "indexing":

@@ -24,6 +24,9 @@ BATCH: Final = 96
 #: The tables whose insertions are met in the stages before the one that publishes.
 TABLES = {"preprocessing": "versions", "chunking": "drafts", "embedding": "draft_vectors", "storing": "chunks"}
 
+#: Paragraphs of an edition that is too long for a single pass.
+LONG = 80
+
 Look = Callable[[httpx2.Client], int]
 
 
@@ -189,7 +192,7 @@ def test_a_cancelled_replacement_leaves_the_old_edition_and_nothing_else(house: 
     with watched(house, LOOKS) as seen:
         for stage, table in TABLES.items():
             with house.locked(table):
-                task_id = submit(house, 2)
+                task_id = submit(house, 2, LONG)
                 house.at_work(task_id, stage)
                 assert house.deployment.http.delete(f"/api/v1/tasks/{task_id}").status_code == 202
             assert house.ended(task_id)["status"] == "cancelled"
