@@ -54,6 +54,9 @@ class GroupCommit:
         self._limits = limits or {}
         self._tallies = Tallies(KEPT)
         self._counted = Tallies()
+        """By transactions of other threads, and not among `_tallies` yet."""
+        self._is_to_write = False
+        """Whether what was counted is to be written with the next commit."""
         self._waiting: list[_Entry] = []
         self._wanted = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -95,7 +98,8 @@ class GroupCommit:
 
     def settle(self, seconds: float) -> None:
         """Wait until what was handed in before, and what was counted, is committed, or `seconds` are over."""
-        self._tallies.hasten()
+        with self._wanted:
+            self._is_to_write = True
         with suppress(TimeoutError):
             self.put(lambda unit, items: items, None).result(timeout=seconds)
 
@@ -120,8 +124,9 @@ class GroupCommit:
                     self._wanted.wait(self._tallies.seconds_left())
                 self._tallies.become(self._tallies.plus(self._counted))
                 self._counted = Tallies()
-                if not self._waiting and self._closed:
+                if self._is_to_write or (self._closed and not self._waiting):
                     self._tallies.hasten()
+                self._is_to_write = False
                 entries, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             if entries:
                 self._commit(entries)

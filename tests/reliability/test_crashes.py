@@ -84,7 +84,7 @@ def test_web_killed_right_after_a_202_loses_nothing(house: House) -> None:
     web = house.deployment.start("web", restart=True)
     ids = []
     for number in range(5):
-        ids.append(house.document(TEXT, f"d{number}"))
+        ids.append(house.document(SHORT, f"d{number}"))
         web.kill()
         house.deployment.wait_until_ready(web)
     for task_id in ids:
