@@ -22,6 +22,7 @@ COPY models/ models/
 COPY broker/ broker/
 COPY tasks/ tasks/
 COPY documents/ documents/
+COPY worker/ worker/
 COPY actors/ actors/
 COPY api/ api/
 RUN python -m compileall -q .

@@ -20,8 +20,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 import clock
 import logs
-from actors import worker
-from actors.middleware import worker_middleware
 from api.app import create_app
 from api.front import Unread
 from broker.in_process import InProcessBroker
@@ -30,6 +28,8 @@ from models import database, migration
 from settings import HEADERS_WITHIN, NO_KEYS, settings
 from tasks import resuming
 from tasks.unit import unit_of_work
+from worker import boot
+from worker.middleware import worker_middleware
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +113,7 @@ def main() -> None:
     database.connect(url, pool_size=settings().worker_pool_size + 8, application_name="task-manager")
 
     broker = InProcessBroker(worker_middleware())
-    worker.assemble(broker)
+    boot.assemble(broker)
     broker.emit_after("process_boot")
     with unit_of_work() as unit:
         resuming.resume(unit)

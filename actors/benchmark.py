@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from actors.stage import Work, stage
 from tasks.claim import Advance
+from worker.stage import Work, stage
 
 #: Seconds between two looks at whether to go on.
 NAP = 0.2

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.children import SANDBOX
-from actors.stage import Work, stage
 from documents.embedding import token_measure
 from documents.sandbox.pool import Cancelled
 from documents.searching import search
@@ -16,6 +14,7 @@ from models import database
 from settings import settings
 from tasks.claim import Advance
 from tasks.types.document_processing import document_id_of, parameters_of
+from worker.stage import SANDBOX, Work, stage
 
 
 @stage

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.stage import Work, stage
 from documents.storing import deletions, index
 from errors import TaskError
 from tasks.claim import Advance
 from tasks.reading import submitted_at
 from tasks.unit import Unit
+from worker.stage import Work, stage
 
 
 @stage

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import metrics
-from actors.provider_pace import ProviderPace
-from actors.stage import Work, stage
 from documents.embedding import Embedded, Embedder, embedder
 from documents.embedding.batches import fitting, outcomes
 from documents.searching import search
@@ -19,6 +17,8 @@ from settings import settings
 from tasks.claim import Advance
 from tasks.shards import ranges
 from tasks.types.document_processing import document_id_of
+from worker.provider_limit import ProviderLimit
+from worker.stage import Work, stage
 
 #: A document with more chunks to embed than this is shared between workers, in shards of so many chunks.
 UNDIVIDED = 1000
@@ -99,7 +99,7 @@ def embed(
       TaskError: what the provider raises for every text; for one text only, while trying again may help.
     """
     version_id = version_id or work.task_id
-    pace = ProviderPace(provider.name, settings())
+    pace = ProviderLimit(provider.name, settings())
 
     def request(texts: Sequence[str]) -> Embedded:
         work.check()
@@ -126,7 +126,7 @@ def _keep(
     work: Work,
     version_id: UUID,
     provider: Embedder,
-    pace: ProviderPace,
+    pace: ProviderLimit,
     drafts: Sequence[Undone],
     outcome: Embedded | TaskError,
 ) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from actors.document_result import document_result
 from actors.embedding import settle
-from actors.holding import HandBack
-from actors.stage import Work, stage
+from documents.embedding.prices import cost
 from documents.storing import deletions, index
 from errors import TaskError
+from models import Version
+from settings import settings
 from tasks.claim import Advance
 from tasks.types.document_processing import document_id_of
 from tasks.unit import Unit
 from tasks.work import timings
+from worker.holding import HandBack
+from worker.stage import Work, stage
 
 
 @stage
@@ -34,6 +37,38 @@ def indexing(work: Work) -> Advance:
                 raise HandBack from None
             raise
         version = index.facts(session, work.task_id)
-        return document_result(work, version, timings(session, work.claim), number=swapped.number)
+        return document_result(version, timings(session, work.claim), number=swapped.number)
 
     return work.done(within=publish)
+
+
+def document_result(
+    version: Version,
+    timings: Mapping[str, float],
+    *warnings: str,
+    number: int | None,
+    unchanged: bool = False,
+) -> dict[str, Any]:
+    """The result that is shown of a document.
+
+    Parameters:
+      version: what it was made into, or was already when it is unchanged; its warnings come before the others.
+      timings: seconds of work by the name of the stage.
+      number: of the version, None when it was never searchable.
+    """
+    tokens = 0 if unchanged else version.tokens_embedded
+    return {
+        "document_id": version.document_id,
+        "version": number,
+        "unchanged": unchanged,
+        "chunks": version.chunks,
+        "chunks_reused": version.chunks if unchanged else version.chunks_reused,
+        "characters": version.characters,
+        "pages": version.pages,
+        "encoding": version.encoding,
+        "coverage": version.properties.get("coverage"),
+        "warnings": [*version.warnings, *warnings],
+        "tokens_embedded": tokens,
+        "estimated_cost": cost(version.embedder or "", tokens, settings()),
+        "timings": dict(timings),
+    }

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from actors.embedding import embed
-from actors.holding import HandBack
-from actors.stage import Work, stage
 from documents.embedding import Embedder, embedder
 from documents.embedding.prices import cost
 from documents.storing import reindexing, vectors
@@ -16,6 +14,8 @@ from models import database
 from settings import settings
 from tasks.claim import Advance
 from tasks.unit import Unit
+from worker.holding import HandBack
+from worker.stage import Work, stage
 
 
 @stage

@@ -14,9 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from actors import single_pass
-from actors.children import SANDBOX
-from actors.document_result import document_result
-from actors.stage import Work, stage
+from actors.indexing import document_result
 from documents.files import scratch, source
 from documents.files.source import Source
 from documents.files.storage import storage
@@ -34,6 +32,7 @@ from tasks.submission import Member
 from tasks.types.document_processing import document_id_of, member_payload, parameters_of
 from tasks.unit import Unit
 from tasks.work import timings
+from worker.stage import SANDBOX, Work, stage
 
 #: A PDF of more pages than this is shared between workers, in shards of so many pages.
 UNDIVIDED = 200
@@ -108,9 +107,7 @@ def _unchanged(work: Work, fetched: Source) -> Advance | None:
 
     def keep(unit: Unit) -> dict[str, Any]:
         index.describe(unit.session, work.kb_id, document_id, work.claim.metadata)
-        return document_result(
-            work, shown, timings(unit.session, work.claim), warning, number=shown.number, unchanged=True
-        )
+        return document_result(shown, timings(unit.session, work.claim), warning, number=shown.number, unchanged=True)
 
     return work.done(units=shown.pages or 1, within=keep, ends=True)
 

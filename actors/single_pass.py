@@ -15,8 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from actors.chunking import edition_of, measure_of
-from actors.document_result import document_result
-from actors.stage import Work
+from actors.indexing import document_result
 from documents.embedding import Embedder, embedder, is_own
 from documents.embedding.batches import fitting
 from documents.files.source import Source
@@ -29,6 +28,7 @@ from models import Version
 from settings import settings
 from tasks.claim import Advance, Passed
 from tasks.unit import Unit
+from worker.stage import Work
 
 #: A document is small while it has no more bytes, its text no more characters and it no more chunks, and was read in so
 #: many seconds.
@@ -90,7 +90,7 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
         made.show(unit.connection, work.claim.submitted_at, work.claim.metadata)
         timings = {each.stage: round(each.ended - each.began, 3) for each in passed}
         timings["indexing"] = round(time.monotonic() - stored_at, 3)
-        return document_result(work, version, timings, number=version.number)
+        return document_result(version, timings, number=version.number)
 
     def keep(unit: Unit) -> dict[str, Any]:
         index.write_version(unit.session, version)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from actors.embedding import settle
-from actors.stage import Work, stage
 from documents.storing import index
 from tasks.claim import Advance
+from worker.stage import Work, stage
 
 
 @stage

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actors.stage import Work, stage
 from tasks.claim import Advance
+from worker.stage import Work, stage
 
 
 @stage

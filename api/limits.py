@@ -9,7 +9,7 @@ import falcon
 
 from api import requests
 from api.pools import INTAKE
-from tasks import pace
+from models import rate_limit
 from tasks.admission import Backlog
 
 MINUTE = 60.0
@@ -33,7 +33,7 @@ class RateLimit:
         if req.uri_template in self._public:
             return
         name = f"requests of {getattr(req.context, 'caller', '')}"
-        seconds = await requests.read(pace.admit, name, self._cost, MINUTE, pool=INTAKE)
+        seconds = await requests.read(rate_limit.admit, name, self._cost, MINUTE, pool=INTAKE)
         if seconds:
             raise falcon.HTTPTooManyRequests(
                 title="Too Many Requests",

@@ -21,7 +21,7 @@ from bench.servers import servers
 from broker.in_process import InProcessBroker
 from models import database
 from settings import settings
-from tasks import process, retention, unit, work
+from tasks import claiming, process, retention, unit, work
 from tasks.claim import Advance, Claim, Wanted
 from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit_batch
 from tasks.unit import unit_of_work
@@ -43,7 +43,7 @@ def live(count: int) -> None:
     assert isinstance(batch, AcceptedBatch)
     wanted = [Wanted(accepted.task_id, "test") for accepted in batch.tasks if isinstance(accepted, Accepted)]
     with unit_of_work() as each:
-        claims = work.claim(each, wanted)
+        claims = claiming.claim(each, wanted)
     with unit_of_work() as each:
         done = work.advance(each, [Advance(claim, {"echo": {}}) for claim in claims if isinstance(claim, Claim)])
     assert done == [True] * count

@@ -11,5 +11,5 @@ export dramatiq_queue_prefetch="$threads"
 # Dramatiq writes to standard error, and would wait 10 minutes (its argument is in milliseconds) for its threads: it
 # gets .6 of the time, and what they still hold is handed back in the rest.
 # One process for each dyno or container: when one dies, Dramatiq takes its siblings down with it.
-exec dramatiq actors.worker:boot --processes 1 --threads "$threads" \
+exec dramatiq worker.boot:boot --processes 1 --threads "$threads" \
     --worker-shutdown-timeout "$((${seconds%%.*} * 600))" --skip-logging "$@" 2>&1

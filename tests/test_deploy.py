@@ -185,7 +185,7 @@ def test_a_worker_pulls_no_more_than_it_has_threads(
     answer = shell("/bin/sh", "-c", command, PATH=f"{tmp_path}:{os.environ['PATH']}", **environment)
     prefetch, arguments = answer.stdout.splitlines()
     assert prefetch == expected[0]
-    assert expected[1] in arguments and arguments.startswith("actors.worker:boot ")
+    assert expected[1] in arguments and arguments.startswith("worker.boot:boot ")
 
 
 def test_make_help_names_every_target() -> None:

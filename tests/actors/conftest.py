@@ -9,15 +9,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
-from actors import stage as stages
-from actors import worker
-from actors.middleware import worker_middleware
 from broker.in_process import InProcessBroker
 from settings import settings
 from tasks import unit, work
 from tasks.claim import Claim
 from tests.cohere_server import KEY, CohereServer, cohere_server
 from tests.tasks.conftest import Desk
+from worker import boot
+from worker import stage as stages
+from worker.middleware import worker_middleware
 
 PIPELINE = ["preprocessing", "chunking", "embedding", "storing", "indexing"]
 
@@ -62,7 +62,7 @@ class Bench(Desk):
 
 @pytest.fixture(scope="session", autouse=True)
 def _actors_are_known() -> None:
-    worker.assemble(InProcessBroker(worker_middleware()))
+    boot.assemble(InProcessBroker(worker_middleware()))
 
 
 @pytest.fixture

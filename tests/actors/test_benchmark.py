@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.holding import Lost
 from tests.actors.conftest import Bench
+from worker.holding import Lost
 
 
 def test_it_is_complete_as_submitted_and_takes_no_time(bench: Bench) -> None:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 
-from actors import holding
 from actors.embedding import UNDIVIDED
 from documents.storing import index, vectors
 from errors import TaskError
@@ -23,6 +22,7 @@ from tasks.unit import unit_of_work
 from tests.actors.conftest import PIPELINE, Bench
 from tests.cohere_server import CohereServer
 from tests.documents.long_pdf import long_pdf
+from worker import holding
 
 TABLES = ("versions", "drafts", "draft_vectors", "chunks", "documents", "blobs", "shards")
 

@@ -7,8 +7,6 @@ from uuid import UUID
 
 import pytest
 
-from actors import stage as stages
-from actors.holding import HandBack
 from documents.embedding import embedder
 from documents.searching import search
 from documents.storing import dead_versions, deletions
@@ -19,6 +17,8 @@ from tasks import ending, work
 from tasks.claim import Claim
 from tests.actors.conftest import PIPELINE, Bench
 from tests.cohere_server import CohereServer, Failure
+from worker import stage as stages
+from worker.holding import HandBack
 
 LOCAL, COHERE = "local:hashed-ngrams:1024", "cohere:embed-v4.0:1024"
 

@@ -9,9 +9,6 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from actors import single_pass
-from actors import stage as stages
-from actors.ledger import LEDGER
-from actors.loop import Loop
 from documents.embedding.local import LocalEmbedder
 from documents.searching.search import ask, search
 from documents.storing import deletions
@@ -22,6 +19,9 @@ from tasks.claim import Advance, Claim
 from tasks.fence import NotHeld
 from tests.actors.conftest import PIPELINE, TEXT, Bench
 from tests.cohere_server import CohereServer
+from worker import stage as stages
+from worker.commits import COMMITS
+from worker.loop import Loop
 
 
 def advance_of(claim: Claim) -> Advance:
@@ -34,7 +34,7 @@ def work_off(task_id: UUID, *queues: str) -> None:
     loop = Loop(lambda claim: stages.FUNCTIONS[claim.stage](stages.Work(claim, loop.queues.names)))
     loop.serve(queues or dispatch.queues(), 1)
     loop.work_off(None)
-    LEDGER.settle(5)
+    COMMITS.settle(5)
 
 
 def names(bench: Bench, task_id: UUID) -> list[str]:
@@ -118,7 +118,7 @@ def test_what_is_said_of_it_is_kept_and_it_is_found_at_once(bench: Bench) -> Non
     work_off(task_id)
     assert bench.sql("SELECT metadata FROM documents") == [({"author": "Li Bai"},)]
     with database.transaction(repeatable=True) as session:
-        (hit, *_) = search(session, "kb", ask("Sentence 7 of part 2", LocalEmbedder()))
+        (hit, *_) = search(session, {"kb": ask("Sentence 7 of part 2", LocalEmbedder())})
     assert "Sentence 7 of part 2" in hit.text
 
 

@@ -48,7 +48,7 @@ def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_comple
 
 def alone(worker: Process) -> int:
     """How many processes of a worker run a suspect: they are forked from one, and look like it."""
-    return sum("actors.suspect" in each.cmdline() for each in worker.members) - 1
+    return sum("worker.isolated" in each.cmdline() for each in worker.members) - 1
 
 
 def test_the_suspects_of_a_killed_worker_run_beside_each_other(house: House) -> None:

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
-from actors.stage import REPORT_EVERY
 from bench.footprint import peak
 from tests.cohere_server import KEY, CohereServer, Failure, cohere_server
 from tests.documents.long_pdf import long_pdf
@@ -17,6 +16,7 @@ from tests.processes import Process
 from tests.rabbitmq import RabbitServer
 from tests.reliability.conftest import House
 from tests.servers import eventually
+from worker.stage import REPORT_EVERY
 
 #: Bytes that no process may ever hold, whatever document is read.
 MOST = 300 * 1024 * 1024

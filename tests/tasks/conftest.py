@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from broker.in_process import InProcessBroker
 from models import database as models_database
-from tasks import dispatch, unit, work
+from tasks import claiming, dispatch, unit
 from tasks.claim import Claim, Wanted
 from tasks.dispatch import Queues
 from tasks.submission import Accepted, Submission, submit
@@ -38,7 +38,7 @@ class Desk:
     def claim(self, task_id: UUID, stage: str = "test") -> Claim | None:
         """Claim a stage as a worker's thread does."""
         with unit_of_work() as each:
-            return work.claim(each, [Wanted(task_id, stage)])[0]
+            return claiming.claim(each, [Wanted(task_id, stage)])[0]
 
     def held(self, task_id: UUID, stage: str = "test") -> Claim:
         """Claim a stage that can be claimed."""
@@ -49,7 +49,7 @@ class Desk:
     def next(self, threads: int = 1, queues: Queues | None = None, *, woken: bool = False) -> list[list[Claim]]:
         """What so many threads of a worker are given to run."""
         with unit_of_work() as each:
-            return work.take(each, queues or Queues(dispatch.queues()), threads, woken=woken)
+            return claiming.take(each, queues or Queues(dispatch.queues()), threads, woken=woken)
 
     def within(self, operation: Any, *items: Any) -> Any:
         """Run an operation of a group commit on these items."""

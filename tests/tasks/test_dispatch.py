@@ -14,7 +14,7 @@ from broker.publisher import Unpublished
 from errors import TaskError
 from models import database
 from settings import settings
-from tasks import dispatch, failing, pausing, presence, unit, work
+from tasks import claiming, dispatch, failing, pausing, presence, unit, work
 from tasks.claim import Advance, Claim, Turn
 from tasks.dispatch import AGEING, BUSY, KBS_AT_ONCE, ONE_IN, WAKES, Queues
 from tasks.failing import Failure
@@ -162,7 +162,7 @@ def test_a_look_reads_few_rows_though_postgresql_knows_nothing_yet_of_a_backlog_
     fetched = text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tasks'")
     with unit_of_work() as each:
         before = each.session.execute(fetched).scalar_one()
-        assert len(ids(work.take(each, Queues(dispatch.queues()), 10, woken=0))) == 10
+        assert len(ids(claiming.take(each, Queues(dispatch.queues()), 10, woken=0))) == 10
         # The rest of the backlog is some 2,000 rows.
         assert each.session.execute(fetched).scalar_one() - before < 6 * KBS_AT_ONCE
 
@@ -233,8 +233,8 @@ def test_what_is_only_just_ready_keeps_nothing_from_its_turn_that_has_waited_for
 def test_two_workers_do_not_wait_for_each_other(desk: Desk) -> None:
     submitted = desk.submit(2)
     with unit_of_work() as one, unit_of_work() as other:
-        first = work.take(one, Queues(dispatch.queues()), 1, woken=0)
-        second = work.take(other, Queues(dispatch.queues()), 1, woken=0)
+        first = claiming.take(one, Queues(dispatch.queues()), 1, woken=0)
+        second = claiming.take(other, Queues(dispatch.queues()), 1, woken=0)
     assert ids(first) + ids(second) == submitted
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from errors import CODES, TaskError
-from tasks import ending, failing, reading, work
-from tasks.claim import Advance
+from tasks import claiming, ending, failing, reading, work
+from tasks.claim import Advance, Wanted
 from tasks.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
 from tasks.lifecycle import ENDED, MEANING, TRANSITIONS, Status
 from tasks.process import process_id
@@ -61,7 +61,7 @@ def test_a_claim_is_given_once(desk: Desk) -> None:
 
 def test_two_wishes_of_one_group_commit_get_one_claim(desk: Desk) -> None:
     (task_id,) = desk.submit()
-    claims = desk.within(work.claim, work.Wanted(task_id, "test"), work.Wanted(task_id, "test"))
+    claims = desk.within(claiming.claim, Wanted(task_id, "test"), Wanted(task_id, "test"))
     assert [claim is not None for claim in claims] == [True, False]
 
 

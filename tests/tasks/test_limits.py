@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from errors import TaskError
-from models import database
+from models import database, rate_limit
 from settings import settings
-from tasks import concurrency, failing, pace, work
+from tasks import claiming, concurrency, failing, work
 from tasks.admission import Backlog
 from tasks.claim import Advance, Claim, Turn, Wanted
 from tasks.dispatch import Queues
@@ -44,7 +44,7 @@ def test_no_more_stages_run_than_may_however_many_threads_ask(desk: Desk) -> Non
 
     def claim(task_id: UUID) -> bool:
         with unit_of_work() as unit:
-            return work.claim(unit, [Wanted(task_id, "test")])[0] is not None
+            return claiming.claim(unit, [Wanted(task_id, "test")])[0] is not None
 
     with ThreadPoolExecutor(10) as pool:
         assert sum(pool.map(claim, ids)) == 3
@@ -112,7 +112,7 @@ def test_the_backlog_is_counted_now_and_then() -> None:
 
 def admit(cost: float = 0.2, burst: float = 1.0) -> float:
     with database.transaction() as session:
-        return pace.admit(session, "name", cost, burst)
+        return rate_limit.admit(session, "name", cost, burst)
 
 
 def test_a_rate_lets_a_burst_through_and_then_its_pace(desk: Desk) -> None:
@@ -126,13 +126,13 @@ def test_a_rate_lets_a_burst_through_and_then_its_pace(desk: Desk) -> None:
 
 def test_what_was_used_already_is_owed(desk: Desk) -> None:
     with database.transaction() as session:
-        assert pace.spend(session, "name", 31, 1) == pytest.approx(30, abs=0.5)
-        assert pace.spend(session, "name", 0, 1) == pytest.approx(30, abs=0.5)
+        assert rate_limit.spend(session, "name", 31, 1) == pytest.approx(30, abs=0.5)
+        assert rate_limit.spend(session, "name", 0, 1) == pytest.approx(30, abs=0.5)
     assert admit() == pytest.approx(30.2, abs=0.5)
 
 
 def test_a_provider_that_asks_for_patience_holds_everybody(desk: Desk) -> None:
     with database.transaction() as session:
-        pace.hold(session, "name", 60)
-        pace.hold(session, "name", 5)
+        rate_limit.hold(session, "name", 60)
+        rate_limit.hold(session, "name", 5)
     assert admit() == pytest.approx(60.2, abs=0.5)

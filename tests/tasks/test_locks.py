@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from errors import TaskError
-from tasks import dispatch, ending, failing, retrying, work
+from tasks import claiming, dispatch, ending, failing, retrying, work
 from tasks.claim import Advance, Wanted
 from tasks.failing import Failure
 from tasks.process import process_id
@@ -105,7 +105,7 @@ def test_a_retry_by_hand_waits_like_any_other(desk: Desk) -> None:
 def test_of_two_in_one_commit_the_older_goes_first(desk: Desk) -> None:
     first, second = desk.document(), desk.document()
     wishes = [Wanted(second, "preprocessing"), Wanted(first, "preprocessing")]
-    assert [claim and claim.task_id for claim in desk.within(work.claim, *wishes)] == [None, first]
+    assert [claim and claim.task_id for claim in desk.within(claiming.claim, *wishes)] == [None, first]
     waits_for(desk, second, first)
 
 
@@ -115,7 +115,7 @@ def test_of_many_that_are_claimed_and_ended_at_once_none_overlaps_and_none_is_fo
     def run(task_id: UUID) -> bool:
         """Cancel what could be claimed, which ends it at once."""
         with unit_of_work() as unit:
-            claim = work.claim(unit, [Wanted(task_id, "preprocessing")])[0]
+            claim = claiming.claim(unit, [Wanted(task_id, "preprocessing")])[0]
         if claim is None:
             return False
         assert desk.sql("SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL") == [(1,)]

@@ -19,7 +19,7 @@ from models import commit, database
 from models.base import new_id
 from models.connection import AnswerLost
 from models.database import NotCommitted
-from tasks import callbacks, ending, failing, pausing, presence, retrying, unit, work
+from tasks import callbacks, claiming, ending, failing, pausing, presence, retrying, unit, work
 from tasks.callbacks import Delivery
 from tasks.claim import Advance, Wanted
 from tasks.failing import Failure
@@ -92,7 +92,7 @@ def batch(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
 def claim(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
     (task_id,) = desk.submit()
     lose()
-    claim = commits.run(work.claim, Wanted(task_id, "test"))
+    claim = commits.run(claiming.claim, Wanted(task_id, "test"))
     assert claim is not None and desk.row(task_id).attempt == claim.attempt == 1
 
 

@@ -15,6 +15,7 @@ from models import database
 from models.shard import TAKEN
 from settings import settings
 from tasks import (
+    claiming,
     dispatch,
     ending,
     failing,
@@ -261,10 +262,10 @@ def test_a_cancelled_task_takes_its_shards_from_every_worker(desk: Desk) -> None
     task_id = divided(desk)
     claims = all_shards(desk, task_id)
     with unit_of_work() as unit:
-        assert work.still_held(unit.session) == {each.key for each in claims}
+        assert claiming.still_held(unit.session) == {each.key for each in claims}
         ending.cancel(unit, [task_id])
     with database.transaction() as session:
-        assert work.still_held(session) == set()
+        assert claiming.still_held(session) == set()
     assert [finish(desk, each) for each in claims] == [False] * 3
 
 

@@ -7,8 +7,8 @@ import signal
 import time
 from pathlib import Path
 
-from actors.stage import Work, stage
 from tasks.claim import Advance
+from worker.stage import Work, stage
 
 
 @stage

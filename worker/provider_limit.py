@@ -8,13 +8,12 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from actors.stage import Work
 from documents.embedding import is_own
 from errors import TaskError
-from models import database
+from models import database, rate_limit
 from settings import Settings
-from tasks import pace
 from tasks.failing import LONGEST_PATIENCE
+from worker.stage import Work
 
 #: Seconds of rest after which no more may be used at once: small, since providers count by the minute.
 BURST = 5.0
@@ -22,7 +21,7 @@ BURST = 5.0
 LOOK_EVERY = 0.5
 
 
-class ProviderPace:
+class ProviderLimit:
     """EMBED_REQUESTS_PER_MINUTE and EMBED_TOKENS_PER_MINUTE, and what the provider itself asks for.
 
     Parameters:
@@ -50,7 +49,7 @@ class ProviderPace:
     def spend(self, session: Session, tokens: int) -> None:
         """Charge the tokens that a request has used, in the transaction that keeps its vectors."""
         if self._token_cost and not self._free:
-            pace.spend(session, self._tokens, tokens * self._token_cost, BURST)
+            rate_limit.spend(session, self._tokens, tokens * self._token_cost, BURST)
 
     @contextmanager
     def heeding(self) -> Iterator[None]:
@@ -60,10 +59,10 @@ class ProviderPace:
         except TaskError as error:
             if error.code == "rate_limited" and error.retry_after:
                 with database.transaction() as session:
-                    pace.hold(session, self._requests, min(error.retry_after, LONGEST_PATIENCE))
+                    rate_limit.hold(session, self._requests, min(error.retry_after, LONGEST_PATIENCE))
             raise
 
     def _admit(self) -> float:
         with database.transaction() as session:
-            owed = pace.spend(session, self._tokens, 0.0, BURST) if self._token_cost else 0.0
-            return owed or pace.admit(session, self._requests, self._request_cost, BURST)
+            owed = rate_limit.spend(session, self._tokens, 0.0, BURST) if self._token_cost else 0.0
+            return owed or rate_limit.admit(session, self._requests, self._request_cost, BURST)

@@ -11,8 +11,8 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
-from actors.stage import LOOP
 from tasks import unknown as unknown_tasks
+from worker.stage import LOOP
 
 
 @dramatiq.actor(queue_name="default")

@@ -7,13 +7,13 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from actors import holding
-from actors.ledger import LEDGER
 from errors import TaskError
 from models import database
 from tasks import failing
 from tasks.claim import Claim
 from tasks.failing import Failure
+from worker import holding
+from worker.commits import COMMITS
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +24,11 @@ def ends(claim: Claim, exception: BaseException) -> bool:
         log.info("stage_stopped")
         return False
     if isinstance(exception, holding.HandBack) or is_away(exception):
-        LEDGER.run(failing.hand_back, claim)
+        COMMITS.run(failing.hand_back, claim)
         log.info("stage_handed_back", reason=str(exception) or type(exception).__name__)
         return False
     error = as_task_error(claim, exception)
-    ended = bool(LEDGER.run(failing.failed, Failure(claim, error)))
+    ended = bool(COMMITS.run(failing.failed, Failure(claim, error)))
     log.warning("stage_failed", code=error.code, reason=error.message, ended=ended)
     return ended
 

@@ -14,10 +14,6 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 import metrics
-from actors import holding
-from actors.bundle import PATIENCE, Bundle, Watch
-from actors.ledger import LEDGER
-from actors.outcome import ends
 from broker.delivery import Delivery
 from broker.messages import wake_up
 from tasks import failing, work
@@ -26,6 +22,10 @@ from tasks.dispatch import Queues
 from tasks.types import all_stages
 from tasks.unit import Unit
 from tasks.wake_up import BACKSTOP_SECONDS
+from worker import holding
+from worker.bundle import PATIENCE, Bundle, Watch
+from worker.commits import COMMITS
+from worker.outcomes import ends
 
 log = structlog.get_logger(__name__)
 
@@ -60,11 +60,11 @@ class Loop:
 
     def rejected(self, queue: str) -> None:
         """Count a message that could not be understood."""
-        LEDGER.put(_counted, (metrics.NOT_UNDERSTOOD, queue))
+        COMMITS.put(_counted, (metrics.NOT_UNDERSTOOD, queue))
 
     def cancelled(self, queue: str) -> None:
         """Count a consumer that RabbitMQ has ended."""
-        LEDGER.put(_counted, (metrics.CANCELLED, queue))
+        COMMITS.put(_counted, (metrics.CANCELLED, queue))
 
     def work_off(self, woken_by: object) -> None:
         """Run what waits, until nothing does. The message is acknowledged as soon as the first claim is durable."""
@@ -94,7 +94,7 @@ class Loop:
         """Write down what is done. Returns what to run next."""
         if not turn.done and turn.wanted is None:
             return []
-        run = LEDGER.run_here if any(each.first for each in turn.done) else LEDGER.run
+        run = COMMITS.run_here if any(each.first for each in turn.done) else COMMITS.run
         try:
             answer: Answer = run(work.turn, turn)
         except Exception:
@@ -107,7 +107,7 @@ class Loop:
     def _hand_in_alone(self, done: Advance) -> list[Claim]:
         turn = Turn([done.otherwise or done])
         try:
-            answer: Answer = LEDGER.run(work.turn, turn)
+            answer: Answer = COMMITS.run(work.turn, turn)
         except Exception as error:
             self._fail(done.claim, error)
             return []
@@ -183,11 +183,11 @@ class Loop:
         for claim in rest:
             self._hand_back(claim)
         for each in done:
-            LEDGER.put(work.turn, Turn([each])).add_done_callback(partial(_over, each.claim))
+            COMMITS.put(work.turn, Turn([each])).add_done_callback(partial(_over, each.claim))
 
     def _hand_back(self, claim: Claim) -> None:
         holding.drop(claim)
-        LEDGER.put(failing.hand_back, claim)
+        COMMITS.put(failing.hand_back, claim)
 
 
 def _exchanged(turn: Turn, answer: Answer) -> list[Claim]:

@@ -1,4 +1,4 @@
-"""The worker process: `dramatiq actors.worker:boot` assembles its broker, its middleware and every actor."""
+"""The worker process: `dramatiq worker.boot:boot` assembles its broker, its middleware and every actor."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import dramatiq
 import structlog
 from dramatiq.broker import Broker
 
-import actors
 import logs
-from actors.middleware import InTime, worker_middleware
-from actors.stage import LOOP
-from actors.unknown import Actors
 from broker.rabbitmq import RabbitBroker
 from documents.files import scratch
 from models import database
 from settings import service_settings, settings
 from tasks import fence, process, unit
+from worker.middleware import InTime, worker_middleware
+from worker.stage import LOOP
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +41,12 @@ def connect() -> None:
 
 
 def assemble(broker: Broker) -> None:
-    """Give every actor this broker. A module of this package that declares a stage needs no other mention."""
+    """Give every actor this broker. A module of `actors` that declares a stage needs no other mention."""
     dramatiq.set_broker(broker)
     unit.use_broker(broker)  # type: ignore[arg-type]
-    for module in pkgutil.iter_modules(actors.__path__):
+    for module in pkgutil.iter_modules(importlib.import_module("actors").__path__):
         importlib.import_module(f"actors.{module.name}")
+    # Not before: an actor is declared with the broker that is set then.
+    from worker.unknown import Actors
+
     broker.actors = Actors(broker.actors)

@@ -14,16 +14,16 @@ from dramatiq.middleware import Middleware
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 from sqlalchemy import text
 
-from actors import holding, stage, worker
-from actors.bundle import Bundle
-from actors.loop import Loop
-from actors.middleware import worker_middleware
 from broker.in_process import InProcessBroker
 from broker.messages import wake_up
 from models import database
 from tasks import dispatch
 from tests.actors.conftest import Bench
 from tests.servers import eventually
+from worker import boot, holding, stage
+from worker.bundle import Bundle
+from worker.loop import Loop
+from worker.middleware import worker_middleware
 
 
 class SlowToStart(Middleware):
@@ -45,7 +45,7 @@ def _worker(bench: Bench) -> Iterator[Callable[[], None]]:
     before = dramatiq.get_broker()
     broker = InProcessBroker([*worker_middleware(), SlowToStart()])
     broker.queues.update(bench.broker.queues)
-    worker.assemble(broker)
+    boot.assemble(broker)
     for middleware in broker.middleware:
         middleware.after_process_boot(broker)
     stage.LOOP.serve([], 1)

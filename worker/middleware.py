@@ -13,14 +13,14 @@ from dramatiq.middleware import CurrentMessage, Middleware, TimeLimit
 from dramatiq.worker import WorkerThread
 from sqlalchemy.exc import DBAPIError
 
-from actors import holding
-from actors.ledger import LEDGER
-from actors.stage import LOOP
 from broker.delivery import Delivery
 from models import database
 from settings import settings
-from tasks import callbacks, dispatch, presence, process, work
+from tasks import callbacks, claiming, dispatch, presence, process
 from tasks.unit import unit_of_work
+from worker import holding
+from worker.commits import COMMITS
+from worker.stage import LOOP
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ SETTLING = 0.1
 def worker_middleware() -> list[Middleware]:
     """In the order in which they see a message; after it is processed they see it in reverse.
 
-    They see each bundle of claims as a message, too: see `actors.loop`.
+    They see each bundle of claims as a message, too: see `worker.loop`.
     """
     return [Presence(), Callbacks(), Limits(), CurrentMessage()]
 
@@ -88,7 +88,7 @@ class Presence(Middleware):
             self._stopped.set()
         if self._thread is not None:
             self._thread.join(timeout=WATCH_SECONDS)
-        LEDGER.settle(settings().shutdown_timeout * SETTLING)
+        COMMITS.settle(settings().shutdown_timeout * SETTLING)
         try:
             with unit_of_work() as unit:
                 presence.leave(unit)
@@ -131,7 +131,7 @@ class Presence(Middleware):
         if not claims:
             return
         with database.transaction() as session:
-            ours = work.still_held(session)
+            ours = claiming.still_held(session)
         for claim in claims:
             if claim.key not in ours:
                 claim.lost.set()

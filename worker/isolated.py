@@ -1,4 +1,4 @@
-"""The processes in which `actors.alone` runs the stages of suspects: each may kill its own, and nobody else's."""
+"""The processes in which `worker.isolation` runs the stages of suspects: each may kill its own, and nobody else's."""
 
 from __future__ import annotations
 
@@ -17,10 +17,6 @@ import dramatiq
 from dramatiq import Message
 
 import logs
-from actors import alone, worker
-from actors.ledger import LEDGER
-from actors.middleware import worker_middleware
-from actors.stage import carry_out
 from broker.in_process import InProcessBroker
 from broker.publisher import Unpublished
 from broker.rabbitmq import CONFIRM_SECONDS, RabbitBroker
@@ -28,6 +24,10 @@ from errors import TaskError
 from settings import settings
 from tasks import process
 from tasks.claim import Claim
+from worker import boot, isolation
+from worker.commits import COMMITS
+from worker.middleware import worker_middleware
+from worker.stage import carry_out
 
 PR_SET_PDEATHSIG = 1
 
@@ -41,7 +41,7 @@ def main(control: socket.socket, parent: int) -> None:
         signal.signal(stop, signal.SIG_IGN)
     _assemble()
     process.settle()
-    control.sendall(alone.READY)
+    control.sendall(isolation.READY)
     forked: dict[int, _Forked] = {}
     is_open = True
     while is_open or forked:
@@ -51,7 +51,7 @@ def main(control: socket.socket, parent: int) -> None:
         for each in forked.values():
             poll.register(each.pidfd, select.POLLIN)
             poll.register(each.channel, 0)  # only whether the worker has closed it
-        ready = {number for number, _ in poll.poll(None if forked else alone.IDLE * 1000)}
+        ready = {number for number, _ in poll.poll(None if forked else isolation.IDLE * 1000)}
         if not ready:
             return
         for each in [each for each in forked.values() if ready & {each.pidfd, each.channel.fileno()}]:
@@ -90,7 +90,7 @@ class _Forked:
         code = os.waitstatus_to_exitcode(status)
         with suppress(OSError), self.channel:
             # Behind its answer, if there was one: then nobody reads it.
-            self.channel.sendall(pickle.dumps(alone.Ended(code)))
+            self.channel.sendall(pickle.dumps(isolation.Ended(code)))
 
 
 def _work(channel: socket.socket, others: list[socket.socket], origin: int) -> NoReturn:
@@ -100,12 +100,12 @@ def _work(channel: socket.socket, others: list[socket.socket], origin: int) -> N
         for other in others:
             other.close()
         if _dies_with(origin):
-            channel.sendall(alone.READY)
-            worker.connect()
+            channel.sendall(isolation.READY)
+            boot.connect()
             identity, claim = pickle.load(channel.makefile("rb"))
             process.adopt(identity)
             channel.sendall(pickle.dumps(_outcome(claim)))
-            LEDGER.close()
+            COMMITS.close()
             dramatiq.get_broker().close()
             code = 0
     finally:
@@ -125,7 +125,7 @@ def _assemble() -> None:
     logs.configure(settings())
     urls = settings().rabbitmq_urls
     middleware = worker_middleware()
-    worker.assemble(_Patient(urls, settings().queue_type, middleware) if urls else _Nobody(middleware))
+    boot.assemble(_Patient(urls, settings().queue_type, middleware) if urls else _Nobody(middleware))
 
 
 def _outcome(claim: Claim) -> bool | Claim | Exception:

@@ -7,4 +7,4 @@ import math
 from tasks.group_commit import GroupCommit
 
 #: A worker waits for PostgreSQL as long as it lives: what it did must be written down.
-LEDGER = GroupCommit("ledger", patience=math.inf)
+COMMITS = GroupCommit("commits", patience=math.inf)

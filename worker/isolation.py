@@ -18,11 +18,11 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from actors import holding
 from errors import TaskError
 from tasks.claim import Claim
 from tasks.process import process_id
 from tasks.wake_up import BACKSTOP_SECONDS
+from worker import holding
 
 POLL_SECONDS = 0.1
 #: What each process says first: the first one when it has loaded everything, the others before they get their claim.
@@ -37,13 +37,13 @@ IDLE = 10.0
 
 
 class Origin:
-    """The process that the others are forked from: `actors.suspect`, with everything loaded and nothing connected."""
+    """The process that the others are forked from: `worker.isolated`, with everything loaded and nothing connected."""
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "actors.suspect", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-m", "worker.isolated", str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )

@@ -13,16 +13,20 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 from sqlalchemy.orm import Session
 
-from actors import alone, holding
-from actors.ledger import LEDGER
-from actors.loop import Loop
+from documents.sandbox.pool import Sandbox
 from errors import TaskError
 from tasks import fence, work
 from tasks.claim import Advance, Claim, Passed, Range, Turn
 from tasks.submission import Member
 from tasks.types import all_stages, task_type
 from tasks.unit import Unit, unit_of_work
+from worker import holding, isolation
+from worker.commits import COMMITS
+from worker.loop import Loop
 
+#: The killable children of this process, in which documents are read and split: one for each CPU, started when the
+#: first document comes.
+SANDBOX = Sandbox()
 #: Seconds between two writes of a stage's progress.
 REPORT_EVERY = 0.5
 
@@ -133,7 +137,7 @@ class Work:
         now = time.monotonic()
         if now - self._reported >= REPORT_EVERY:
             self._reported = now
-            LEDGER.put(work.report, (self.claim, done, units))
+            COMMITS.put(work.report, (self.claim, done, units))
 
     def done(
         self,
@@ -204,14 +208,14 @@ def perform(claim: Claim) -> Advance | Claim | None:
     """
     if claim.deaths:
         # A worker died with it. Alone in a process it can harm no neighbour, and convicts nobody but itself.
-        over = alone.run(claim)
+        over = isolation.run(claim)
         return over if isinstance(over, Claim) else None
     return FUNCTIONS[claim.stage](Work(claim, LOOP.queues.names))
 
 
 def carry_out(claim: Claim) -> bool | Claim:
     """Do a stage's work in this process and write down what came of it. Returns what `tasks.work.advance` does."""
-    written: bool | Claim = LEDGER.run(work.turn, Turn([FUNCTIONS[claim.stage](Work(claim))])).over[0]
+    written: bool | Claim = COMMITS.run(work.turn, Turn([FUNCTIONS[claim.stage](Work(claim))])).over[0]
     return written
 
 
