@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.front import BODY_WITHIN
+from api.front import BODY_WITHIN, BYTES_A_SECOND
 from settings import HEADERS_WITHIN
 from tests.processes import ROOT, Deployment, EmbeddedDeployment, procfile
 
@@ -74,15 +74,30 @@ BODIES = (
 )
 
 
+def told_while_slow(port: int) -> bytes:
+    """The answer to a body that takes longer than BODY_WITHIN, twice as fast as it must."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        pieces = int(BODY_WITHIN) + 3
+        body = b'{"task_type": "test"}'.ljust(pieces * 2 * BYTES_A_SECOND)
+        head = b"POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(head % len(body))
+        for piece in range(pieces):
+            time.sleep(1)
+            connection.sendall(body[piece * 2 * BYTES_A_SECOND :][: 2 * BYTES_A_SECOND])
+        return connection.recv(4096)
+
+
 def is_strict(port: int) -> None:
     """Who does not say what it wants is hung up on, and whose body trickles is told so."""
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(6) as pool:
+        slow = pool.submit(told_while_slow, port)
         told = pool.map(lambda said: told_while_trickling(port, said), BODIES)
         waited = list(pool.map(lambda said: hung_up_on(port, said), BEGINNINGS))
         assert all(HEADERS_WITHIN - 1 < seconds < HEADERS_WITHIN + 15 for seconds in waited), waited
         for seconds, answer in told:
             assert answer.startswith(b"HTTP/1.1 408 ") and b"came too slowly" in answer, answer
             assert BODY_WITHIN - 1 < seconds < BODY_WITHIN + 15
+        assert slow.result().startswith(b"HTTP/1.1 202 ")
 
 
 def test_gunicorn_waits_for_nobody_without_end(deployment: Deployment) -> None:
