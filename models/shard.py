@@ -39,7 +39,8 @@ class Shard(Base):
     errors: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     crashes: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     deaths: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    """These three as in `Task`, where they are counted for a stage that is not divided."""
+    begun: Mapped[int | None] = mapped_column(Integer)
+    """These four as in `Task`, where they are counted for a stage that is not divided."""
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     result: Mapped[bytes | None] = mapped_column(LargeBinary)
     """What it leaves to whoever joins the shards."""

@@ -38,6 +38,8 @@ OF_KB = "kb_id = :kb_id AND"
 WAITED = "waited + CASE WHEN shards > 0 THEN 0 ELSE greatest(0, extract(epoch FROM now() - due_at)) END"
 #: What `worked` is when an attempt ends without its stage.
 WORKED = "worked + coalesce(greatest(0, extract(epoch FROM {until} - claimed_at)), 0)"
+#: What `deaths` is when the worker dies that holds a task, or a shard.
+DEATHS = "deaths + CASE WHEN deaths = 0 OR begun = attempt THEN 1 ELSE 0 END"
 #: What a task becomes that goes back to the dispatch: ready from now on, and its attempt worked until a moment.
 REQUEUED = f"worked = {WORKED}, due_at = now(), worker_id = NULL, claimed_at = NULL"
 
@@ -87,6 +89,8 @@ class Task(Base):
     """Deaths of a process in the present stage that this task alone can have caused."""
     deaths: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """Deaths in the present stage of a worker that held it among others: the next attempt runs alone in a process."""
+    begun: Mapped[int | None] = mapped_column(Integer)
+    """The last attempt that has begun alone. One that still waits for its process is not at fault for a death."""
     retries: Mapped[int] = mapped_column(Integer, server_default="0")
     """Retries over all stages, for whoever reads the result."""
     returns: Mapped[int] = mapped_column(SmallInteger, server_default="0")

@@ -13,7 +13,7 @@ from sqlalchemy import text
 import metrics
 from errors import TaskError
 from models.base import json_of
-from models.task import REQUEUED, WORKED
+from models.task import DEATHS, REQUEUED, WORKED
 from settings import settings
 from tasks import concurrency, dispatch, ending, fence, shard_repair, shards
 from tasks.claim import Claim
@@ -187,7 +187,7 @@ def died(unit: Unit, worker: UUID) -> int:
 
     Several threads share a process, so its death convicts nobody: the next attempt of each of its tasks runs
     alone in a process, where a crash counts as the task's own. Only a task whose workers die one after the
-    other is given up.
+    other, each while it was at work, is given up.
 
     Returns:
       how many tasks and shards were taken from it.
@@ -255,7 +255,7 @@ _HEARD = "(SELECT heartbeat_at FROM workers WHERE workers.id = :worker)"
 _DIED = text(
     f"""
     UPDATE tasks SET
-        status = :target, {REQUEUED.format(until=_HEARD)}, deaths = deaths + 1
+        status = :target, {REQUEUED.format(until=_HEARD)}, deaths = {DEATHS}
     WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
     RETURNING id, attempt, stage, deaths
     """

@@ -25,13 +25,25 @@ def is_held(session: Session, claim: Claim, lock: Literal["", "FOR SHARE", "FOR 
     Parameters:
       lock: with one, the answer stays true until the transaction ends.
     """
+    return _is_found(session, claim, f"SELECT FROM {{table}} WHERE {{own}} {lock}")
+
+
+def begin(session: Session, claim: Claim) -> bool:
+    """Note that a suspect's work begins, alone in its process: from now on its worker's death counts against it.
+
+    Returns:
+      whether the row is still the claim's own.
+    """
+    return _is_found(session, claim, "UPDATE {table} SET begun = attempt WHERE {own} RETURNING begun")
+
+
+def _is_found(session: Session, claim: Claim, statement: str) -> bool:
     values = {"id": claim.task_id, "attempt": claim.attempt, "worker": process_id()}
-    if claim.shard is None:
-        statement = _TASK
-    else:
-        statement = _SHARD
+    table, own = "tasks", "id = :id AND attempt = :attempt AND worker_id = :worker"
+    if claim.shard is not None:
         values |= {"stage": claim.stage, "index": claim.shard.index}
-    return session.execute(text(f"{statement} {lock}"), values).first() is not None
+        table, own = "shards", f"task_{own} AND stage = :stage AND index = :index"
+    return session.execute(text(statement.format(table=table, own=own)), values).first() is not None
 
 
 def cut_off(session: Session, worker: UUID) -> None:
@@ -41,13 +53,6 @@ def cut_off(session: Session, worker: UUID) -> None:
     """
     session.execute(_CUT_OFF, {"name": SESSIONS.format(id=worker)})
 
-
-_TASK = "SELECT FROM tasks WHERE id = :id AND attempt = :attempt AND worker_id = :worker"
-
-_SHARD = """
-    SELECT FROM shards
-    WHERE task_id = :id AND stage = :stage AND index = :index AND attempt = :attempt AND worker_id = :worker
-"""
 
 _CUT_OFF = text(
     """

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from models import Shard
 from models.shard import HAS_FREE, HAS_UNFINISHED, TAKEN
+from models.task import DEATHS
 from tasks import dispatch
 from tasks.process import process_id
 from tasks.unit import Unit
@@ -19,7 +20,7 @@ from tasks.unit import Unit
 
 def hand_back_all(unit: Unit) -> int:
     """Give back every shard that this process still holds. Returns how many."""
-    return len(_take_from(unit, process_id(), deaths=0))
+    return len(_take_from(unit, process_id(), "deaths"))
 
 
 def died(unit: Unit, worker: UUID) -> Sequence[Any]:
@@ -28,15 +29,15 @@ def died(unit: Unit, worker: UUID) -> Sequence[Any]:
     Returns:
       rows with the task_id, stage and deaths of each.
     """
-    return _take_from(unit, worker, deaths=1)
+    return _take_from(unit, worker, DEATHS)
 
 
-def _take_from(unit: Unit, worker: UUID, deaths: int) -> Sequence[Any]:
+def _take_from(unit: Unit, worker: UUID, deaths: str) -> Sequence[Any]:
     ids = unit.session.execute(_TASKS_OF, {"worker": worker}).scalars().all()
     if not ids:
         return []
     unit.session.execute(_LOCK, {"ids": ids})
-    rows = unit.session.execute(_TAKE_FROM, {"worker": worker, "deaths": deaths}).all()
+    rows = unit.session.execute(text(_TAKE_FROM.format(deaths=deaths)), {"worker": worker}).all()
     offer(unit)
     return rows
 
@@ -74,12 +75,10 @@ _LOCK = text("SELECT id FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY
 
 _TASKS_OF = text("SELECT DISTINCT task_id FROM shards WHERE worker_id = :worker")
 
-_TAKE_FROM = text(
-    """
-    UPDATE shards SET worker_id = NULL, claimed_at = NULL, deaths = deaths + :deaths WHERE worker_id = :worker
+_TAKE_FROM = """
+    UPDATE shards SET worker_id = NULL, claimed_at = NULL, deaths = {deaths} WHERE worker_id = :worker
     RETURNING task_id, stage, deaths
-    """
-)
+"""
 
 _RELEASE = text("UPDATE shards SET worker_id = NULL, claimed_at = NULL WHERE task_id = ANY(CAST(:ids AS uuid[]))")
 

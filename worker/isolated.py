@@ -21,10 +21,11 @@ from broker.in_process import InProcessBroker
 from broker.publisher import Unpublished
 from broker.rabbitmq import CONFIRM_SECONDS, RabbitBroker
 from errors import TaskError
+from models import database
 from settings import settings
-from tasks import process
+from tasks import fence, process
 from tasks.claim import Claim
-from worker import boot, isolation
+from worker import boot, holding, isolation
 from worker.commits import COMMITS
 from worker.middleware import worker_middleware
 from worker.stage import carry_out
@@ -101,9 +102,9 @@ def _work(channel: socket.socket, others: list[socket.socket], origin: int) -> N
             other.close()
         if _dies_with(origin):
             channel.sendall(isolation.READY)
-            boot.connect()
             identity, claim = pickle.load(channel.makefile("rb"))
             process.adopt(identity)
+            boot.connect()
             channel.sendall(pickle.dumps(_outcome(claim)))
             COMMITS.close()
             dramatiq.get_broker().close()
@@ -130,6 +131,9 @@ def _assemble() -> None:
 
 def _outcome(claim: Claim) -> bool | Claim | Exception:
     try:
+        with database.transaction() as session:
+            if not fence.begin(session, claim):
+                raise holding.Lost
         outcome: bool | Claim | Exception = carry_out(claim)
     except Exception as error:
         outcome = error if _crosses(error) else TaskError("internal", f"{claim.stage} met a {type(error).__name__}")

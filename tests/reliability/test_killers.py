@@ -59,6 +59,14 @@ def test_the_suspects_of_a_killed_worker_run_beside_each_other(house: House) -> 
     eventually(lambda: house.sql(held) == [(THREADS,)], seconds=20, reason="all are at work")
     worker.kill()
     eventually(lambda: alone(worker) == THREADS, seconds=60, reason="each has a process of its own")
+    begun = "SELECT count(*) FROM tasks WHERE begun = attempt"
+    eventually(lambda: house.sql(begun) == [(THREADS,)], seconds=20, reason="each has begun")
+    # Whoever ends the sessions of a worker that stands still ends those of its suspects as well.
+    strangers = """
+        SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'task-manager worker %%'
+        AND application_name NOT IN (SELECT 'task-manager worker ' || id FROM workers)
+    """
+    assert house.sql(strangers) == []
     for task_id in tasks:
         shown = house.ended(task_id, seconds=60)
         assert (shown["status"], shown["stages"][0]["attempts"]) == ("completed", 2), shown["error"]

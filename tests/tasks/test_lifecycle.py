@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from errors import CODES, TaskError
-from tasks import claiming, ending, failing, reading, work
+from tasks import claiming, ending, failing, fence, reading, work
 from tasks.claim import Advance, Wanted
 from tasks.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
 from tasks.lifecycle import ENDED, MEANING, TRANSITIONS, Status
@@ -188,11 +188,24 @@ def test_the_death_of_a_worker_makes_suspects_and_convicts_nobody(desk: Desk) ->
 def test_a_task_whose_workers_die_one_after_the_other_is_given_up(desk: Desk) -> None:
     (task_id,) = desk.submit()
     for _ in range(DEATH_BUDGET):
-        desk.held(task_id)
+        claim = desk.held(task_id)
+        with unit_of_work() as unit:
+            assert fence.begin(unit.session, claim)
         with unit_of_work() as unit:
             failing.died(unit, process_id())
     row = desk.row(task_id)
     assert (row.status, row.error["code"]) == ("failed", "worker_crashed")
+
+
+def test_a_death_counts_against_no_suspect_whose_work_had_not_begun(desk: Desk) -> None:
+    (task_id,) = desk.submit()
+    for _ in range(DEATH_BUDGET + 1):
+        claim = desk.held(task_id)
+        with unit_of_work() as unit:
+            failing.died(unit, process_id())
+    assert (desk.row(task_id).status, desk.row(task_id).deaths) == ("queued", 1)
+    with unit_of_work() as unit:
+        assert not fence.begin(unit.session, claim), "it is in other hands"
 
 
 def test_a_deploy_hands_work_back_and_spends_nothing(desk: Desk) -> None:

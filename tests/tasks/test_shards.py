@@ -19,6 +19,7 @@ from tasks import (
     dispatch,
     ending,
     failing,
+    fence,
     pausing,
     presence,
     reading,
@@ -253,7 +254,14 @@ def test_a_shard_that_kills_its_process_alone_is_given_up_after_three(desk: Desk
 def test_a_shard_whose_workers_die_one_after_the_other_is_given_up(desk: Desk) -> None:
     task_id = divided(desk)
     for _ in range(DEATH_BUDGET):
-        shard(desk, task_id)
+        claim = shard(desk, task_id)
+        die(desk)
+    (deaths,) = desk.sql("SELECT deaths FROM shards WHERE index = 0")
+    assert deaths == (1,), "it had not begun alone"
+    for _ in range(DEATH_BUDGET - 1):
+        claim = shard(desk, task_id)
+        with unit_of_work() as unit:
+            assert fence.begin(unit.session, claim)
         die(desk)
     assert (desk.row(task_id).status, desk.row(task_id).error["code"]) == ("failed", "worker_crashed")
 
