@@ -34,7 +34,7 @@ test: $(VENV)/dev.installed  ## All tests, on a real PostgreSQL and a real Rabbi
 
 .PHONY: ledger
 ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep the books; SEED=1 says what is disturbed, and how
-	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/reliability/storm_ledger.py
+	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/reliability/test_ledger.py
 
 .PHONY: check
 check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes nothing

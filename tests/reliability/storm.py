@@ -83,6 +83,7 @@ class Storm:
         self._deployment = deployment
         self._lease = lease
         self._targets: list[Target] = []
+        self._deck: list[tuple[Target, str]] = []
         self.done: Counter[str] = Counter()
         self.ends: list[tuple[float, str]] = []
         """The seconds from each SIGTERM to the end of its process."""
@@ -109,22 +110,35 @@ class Storm:
         """Lose answers of commits."""
         self._targets.append(Target({"answers lost": lambda: proxy.lose_answers(ANSWERS)}))
 
-    def rage(self, *, seconds: float = 0, count: int = 0) -> None:
-        """Disturb something every EVERY seconds, for so long or so often; end when all is back."""
-        until = time.monotonic() + seconds
+    @property
+    def ways(self) -> set[str]:
+        """All that it may do."""
+        return {way for target in self._targets for way in target.ways}
+
+    def rage(self, is_over: Callable[[], bool]) -> None:
+        """Disturb something every EVERY seconds until it is over, and end when all is back."""
         try:
-            while sum(self.done.values()) < count if count else time.monotonic() < until:
-                # Each way of all targets is as likely as every other.
-                target, way = self._chance.choice([(each, way) for each in self._targets for way in each.ways])
-                if not target.is_free:
+            while not is_over():
+                if (drawn := self._draw()) is None:
                     time.sleep(EVERY / 50)
                     continue
+                target, way = drawn
                 target.disturb(way)
                 self.done[way] += 1
                 time.sleep(EVERY)
         finally:
             for target in self._targets:
                 target.wait()
+
+    def _draw(self) -> tuple[Target, str] | None:
+        """A way to disturb a target that is free; of all there are each once before one comes again."""
+        if not self._deck:
+            self._deck = [(each, way) for each in self._targets for way in each.ways]
+            self._chance.shuffle(self._deck)
+        drawn = next((each for each in self._deck if each[0].is_free), None)
+        if drawn is not None:
+            self._deck.remove(drawn)
+        return drawn
 
     def _stop(self, process: Process) -> None:
         self.ends.append((process.stop_once(), process.name))

@@ -1,20 +1,24 @@
-"""The ledger: a minute of `kill -9` on all processes and both servers, and every accepted task is accounted for."""
+"""The ledger: everything is killed, stopped, paused and misled for about a minute, and then the books are kept.
+
+`make ledger` disturbs 300 times, or KILLS; SEED says what is disturbed, and how.
+"""
 
 from __future__ import annotations
 
-import random
+import os
 import threading
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import psutil
 import pytest
 
+from tests.commit_proxy import CommitProxy
 from tests.documents import samples
 from tests.guard import Guard
 from tests.postgres import OwnPostgres
@@ -22,138 +26,26 @@ from tests.processes import Deployment
 from tests.rabbitmq import RabbitNode
 from tests.receiver import Receiver
 from tests.reliability.conftest import House
+from tests.reliability.storm import Storm
+from tests.reliability.submitters import Client, Request
 from tests.reliability.test_killers import ADDITIONS
 from tests.servers import eventually
 
-#: Seconds for which something is killed every so many seconds.
-STORM = 60.0
-KILL_EVERY = 1.0
-#: Seconds for which a server is left alone when it has come back: without it nothing can be accepted.
-SERVERS_RESPITE = 12.0
+#: Disturbances: as many as a minute holds, on a machine that has nothing else to do.
+KILLS = int(os.environ.get("KILLS") or 40)
+SEED = os.environ.get("SEED") or "1"
+#: Tasks that must have been accepted before it ends: fewer prove nothing.
+ENOUGH = 50
+LEASE = 5.0
+SHUTDOWN = 10.0
+#: Seconds by which a process may be late at its end, on a machine that does all of this at once.
+LATE = 1.0
 #: Seconds until all that was accepted has ended and was called back: a callback that a killed worker had taken is
 #: tried again after a minute.
-AFTERWARDS = 180.0
+AFTERWARDS = 180.0 + KILLS
 CLIENTS = 3
-#: Seconds between two submissions of a client.
-PACE = 0.25
 #: Of every process that may be killed, so many run.
 PROCESSES = {"web": 1, "worker": 2, "clock": 2}
-
-
-def text(number: int) -> str:
-    """A document of its own, as long as every other."""
-    return (
-        f"# Document {number:08}\n\n"
-        + "The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸跳过了懒狗。\n\n" * 10
-    )
-
-
-def document(number: int) -> dict[str, Any]:
-    payload = {"content": text(number), "document_id": f"d{number}", "chunk_size": 200, "chunk_overlap": 0}
-    return {"task_type": "document_processing", "kb_id": "kb", "payload": payload}
-
-
-class Target:
-    """What can be killed, and is started again by a process manager.
-
-    Parameters:
-      start: how, where nobody else does it.
-      respite: seconds for which it is left alone when it was started again; what never comes to work is no test.
-    """
-
-    def __init__(self, kill: Callable[[], None], start: Callable[[], None] | None = None, respite: float = 4) -> None:
-        self._kill, self._start, self._respite = kill, start, respite
-        self._starting = threading.Thread(target=self._bring_back)
-        self._free_at = 0.0
-
-    def kill(self) -> bool:
-        """Kill it, unless it was killed a moment ago. Returns whether it was killed."""
-        if self._starting.is_alive() or time.monotonic() < self._free_at:
-            return False
-        self._kill()
-        self._starting = threading.Thread(target=self._bring_back)
-        self._starting.start()
-        return True
-
-    def _bring_back(self) -> None:
-        if self._start is not None:
-            self._start()
-        self._free_at = time.monotonic() + self._respite
-
-    def wait(self) -> None:
-        """Until it is back."""
-        if self._starting.ident is not None:
-            self._starting.join()
-
-
-class Client(threading.Thread):
-    """A KB service that submits all kinds of work, and asks again under the same key when it got no answer."""
-
-    def __init__(self, url: str, number: int, stop: threading.Event) -> None:
-        super().__init__(name=f"client {number}")
-        self._http = httpx2.Client(base_url=f"{url}/api/v1", timeout=10)
-        self._random = random.Random(number)
-        self._numbers = iter(range(number * 1_000_000, (number + 1) * 1_000_000))
-        self._stopped = stop
-        self.tasks: list[str] = []
-        self.documents: list[int] = []
-        self.batches: list[str] = []
-        self.asked_again = 0
-        self.refusals: list[str] = []
-
-    def run(self) -> None:
-        kinds = [self.one_document] * 5 + [self.upload, self.test, self.test, self.batch, self.dependent]
-        while not self._stopped.wait(PACE):
-            self._random.choice(kinds)()
-
-    def accepted(self, path: str, **request: Any) -> dict[str, Any]:
-        """The answer to a request, asked until it is 202."""
-        key = {"Idempotency-Key": str(uuid.uuid4())}
-        while True:
-            try:
-                answer = self._http.post(path, headers=key, **request)
-            except httpx2.HTTPError:
-                pass
-            else:
-                if answer.status_code == 202:
-                    body: dict[str, Any] = answer.json()
-                    return body
-                if answer.status_code < 500:
-                    self.refusals.append(answer.text)
-                    return {"task_id": "refused", "batch_id": "refused", "tasks": []}
-            self.asked_again += 1
-            time.sleep(0.2)
-
-    def number(self) -> int:
-        self.documents.append(next(self._numbers))
-        return self.documents[-1]
-
-    def one_document(self) -> None:
-        self.tasks.append(self.accepted("/tasks", json=document(self.number()))["task_id"])
-
-    def upload(self) -> None:
-        number = self.number()
-        fields = {"document_id": f"d{number}", "chunk_size": "200", "chunk_overlap": "0"}
-        files = {"file": ("a.md", text(number).encode())}
-        self.tasks.append(self.accepted("/kbs/kb/documents", data=fields, files=files)["task_id"])
-
-    def test(self) -> None:
-        self.tasks.append(self.accepted("/tasks", json={"task_type": "test"})["task_id"])
-
-    def dependent(self) -> None:
-        others = self.tasks[-2:]
-        self.tasks.append(self.accepted("/tasks", json={"task_type": "test", "depends_on": others})["task_id"])
-
-    def batch(self) -> None:
-        items = [
-            {"name": "first", **document(self.number())},
-            {"name": "second", **document(self.number()), "depends_on": ["first"]},
-            {"task_type": "test", "depends_on": ["first", "second"]},
-            {"task_type": "test"},
-        ]
-        answer = self.accepted("/tasks/batch", json={"tasks": items})
-        self.batches.append(answer["batch_id"])
-        self.tasks += [each["task_id"] for each in answer["tasks"]]
 
 
 @pytest.fixture
@@ -164,53 +56,69 @@ def own_postgres(server_folder: Path, guard: Guard) -> Iterator[OwnPostgres]:
     server.close()
 
 
-def storm(targets: dict[str, list[Target]]) -> Counter[str]:
-    """Kill one of the targets every KILL_EVERY seconds. Returns how often each was."""
-    chance = random.Random(1)
-    killed: Counter[str] = Counter()
-    until = time.monotonic() + STORM
-    while time.monotonic() < until:
-        name = chance.choice(list(targets))
-        if chance.choice(targets[name]).kill():
-            killed[name] += 1
-            time.sleep(KILL_EVERY)
-        else:
-            time.sleep(KILL_EVERY / 50)
-    return killed
-
-
-@pytest.mark.timeout(500)
-def test_every_accepted_task_is_accounted_for_after_a_minute_of_kills(
+@pytest.mark.timeout(600 + 10 * KILLS)
+def test_every_task_is_accounted_for_whatever_is_killed_stopped_paused_or_misled(
     own_postgres: OwnPostgres, rabbit_node: RabbitNode, tmp_path: Path, guard: Guard
 ) -> None:
     with (
         own_postgres.database() as database_url,
+        CommitProxy(database_url) as proxy,
         Deployment(database_url, rabbit_node.url, tmp_path, guard) as deployment,
         Receiver() as receiver,
     ):
         house = House(deployment, receiver)
-        deployment.environment["LEASE_SECONDS"] = "5"
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        deployment.environment.update(
+            DATABASE_URL=proxy.url,
+            LEASE_SECONDS=f"{LEASE:g}",
+            SHUTDOWN_TIMEOUT=f"{SHUTDOWN:g}",
+            TMPDIR=str(temporary),
+        )
         deployment.add(ADDITIONS)
-        running = {name: [deployment.start(name, restart=True) for _ in range(n)] for name, n in PROCESSES.items()}
-        targets = {
-            **{name: [Target(each.kill) for each in processes] for name, processes in running.items()},
-            "rabbitmq": [Target(rabbit_node.kill, rabbit_node.start, SERVERS_RESPITE)],
-            "postgresql": [Target(own_postgres.kill, own_postgres.start, SERVERS_RESPITE)],
-        }
+        storm = Storm(SEED, deployment, LEASE)
+        for name, number in PROCESSES.items():
+            for _ in range(number):
+                storm.add_process(deployment.start(name, restart=True))
+        storm.add_server("rabbitmq", rabbit_node)
+        storm.add_server("postgresql", own_postgres)
+        storm.add_proxy(proxy)
         poison = plant_poison(house, tmp_path)
-        stop = threading.Event()
-        clients = [Client(deployment.url, number, stop) for number in range(1, CLIENTS + 1)]
-        for client in clients:
-            client.start()
+        began = time.monotonic()
+        clients = work_through(storm, deployment.url)
+        requests = [request for client in clients for request in client.requests]
+        answers = Counter(request.answer for request in requests)
+        print(f"\nseed {SEED}: {storm.done.total()} disturbances in {time.monotonic() - began:.0f} s,", end=" ")
+        print(dict(sorted(storm.done.items())))
+        print(f"{len(requests)} requests: {dict(answers)}; ", end="")
+        print(f"asked again {sum(client.asked_again for client in clients)} times; {proxy.lost} answers lost")
+        books = Books()
+        with books.page("disturbances"):
+            assert storm.done.keys() == storm.ways
+        with books.page("answers"):
+            assert [fault for client in clients for fault in client.faults] == []
+        balance(books, house, requests, poison)
+        leave_nothing(books, house, rabbit_node, temporary)
+        with books.page("SIGTERM"):
+            print(f"slowest of {len(storm.ends)} ends after SIGTERM: {max(storm.ends, default=None)}")
+            assert [each for each in storm.ends if each[0] > SHUTDOWN + LATE] == []
+        assert not books.wrong, "\n".join(books.wrong)
+
+
+class Books:
+    """All that is wrong, and not only what was seen first."""
+
+    def __init__(self) -> None:
+        self.wrong: list[str] = []
+
+    @contextmanager
+    def page(self, what: str) -> Iterator[None]:
+        """Go on behind what is wrong here."""
         try:
-            killed = storm(targets)
-        finally:
-            for target in chain(*targets.values()):
-                target.wait()
-        stop.set()
-        for client in clients:
-            client.join()
-        balance(house, clients, poison, killed)
+            yield
+        except AssertionError as error:
+            print(f"WRONG: {what}: {error}")
+            self.wrong.append(f"{what}: {error}")
 
 
 def plant_poison(house: House, folder: Path) -> set[str]:
@@ -223,17 +131,77 @@ def plant_poison(house: House, folder: Path) -> set[str]:
     return {answer.json()["task_id"], house.submit(task_type="killer", payload={"sign": str(sign)})}
 
 
-def balance(house: House, clients: list[Client], poison: set[str], killed: Counter[str]) -> None:
-    """What was accepted is what there is, what ended and what was told."""
-    tasks = [task_id for client in clients for task_id in client.tasks]
-    batches = [batch_id for client in clients for batch_id in client.batches]
-    numbers = [number for client in clients for number in client.documents]
-    print(f"killed: {dict(killed)}; accepted: {len(tasks)} tasks, {len(numbers)} of them documents;", end=" ")
-    print(f"asked again: {sum(client.asked_again for client in clients)}")
-    assert killed.keys() == {*PROCESSES, "rabbitmq", "postgresql"}
-    assert [client.refusals for client in clients] == [[]] * CLIENTS
-    assert len(tasks) == len(set(tasks)) > 50
+def work_through(storm: Storm, url: str) -> list[Client]:
+    """Have clients submit while the storm rages. Returns them when all is calm."""
 
+    def is_over() -> bool:
+        accepted = sum(len(request.task_ids) for client in clients for request in client.requests)
+        return storm.done.total() >= KILLS and accepted > ENOUGH
+
+    stop = threading.Event()
+    # One has no keys: what became of a request without an answer it cannot know, but the books must.
+    clients = [Client(url, number, stop, keyed=number > 1) for number in range(1, CLIENTS + 1)]
+    for client in clients:
+        client.start()
+    try:
+        storm.rage(is_over)
+    finally:
+        stop.set()
+    for client in clients:
+        client.join()
+    return clients
+
+
+def balance(books: Books, house: House, requests: list[Request], poison: set[str]) -> None:
+    """What was accepted is what there is, what ended and what was told."""
+    everything_ends(house)
+    rows = house.sql(
+        """
+        SELECT id::text, metadata->>'marker', batch_id::text, status || coalesce(' ' || (error->>'code'), '')
+        FROM tasks
+        """
+    )
+    tasks = [row for row in rows if row[1] is not None]
+    ids = {marker: task_id for task_id, marker, _, _ in tasks}
+    batches = {batch_id for _, _, batch_id, _ in tasks if batch_id}
+    with books.page("ends"):
+        failed = {task_id: status for task_id, _, _, status in rows if status != "completed"}
+        wrong = [task_id for task_id in failed if task_id not in poison]
+        told = "SELECT to_jsonb(tasks) - 'payload' FROM tasks WHERE id = ANY(CAST(%s AS uuid[])) LIMIT 20"
+        assert failed == dict.fromkeys(poison, "failed worker_crashed"), house.sql(told, wrong)
+    with books.page("requests"):
+        assert len(ids) == len(tasks) > ENOUGH, "no request made a task twice"
+        assert ids.keys() <= {marker for request in requests for marker in request.markers}
+    with books.page("answers"):
+        assert [each for each in requests if not is_kept(each, ids)] == []
+    with books.page("batches"):
+        assert len(batches) == sum(request.is_batch and request.markers[0] in ids for request in requests)
+        assert house.sql("SELECT count(*) FROM batches WHERE pending <> 0 OR finished_at IS NULL") == [(0,)]
+        assert {batch_id for (batch_id,) in house.sql("SELECT id::text FROM batches")} == batches
+    numbers = [n for request in requests for marker, n in request.documents.items() if marker in ids]
+    with books.page("documents"):
+        every_document_once(house, numbers)
+    with books.page("callbacks"):
+        subjects = {*(task_id for task_id, *_ in tasks), *poison, *batches}
+        house.called_back_once(*subjects, seconds=AFTERWARDS)
+        assert set(house.receiver.ids_by_subject()) == subjects
+        print(f"{len(house.receiver.received) - len(subjects)} of {len(subjects)} callbacks came again under their id")
+    unknown = [request for request in requests if request.answer == "unknown"]
+    came = sum(request.markers[0] in ids for request in unknown)
+    print(f"{len(tasks)} tasks, {len(numbers)} of them documents, {len(batches)} batches; ", end="")
+    print(f"{came} of {len(unknown)} requests without an answer were accepted")
+
+
+def is_kept(request: Request, ids: dict[str, str]) -> bool:
+    """Whether a request's tasks are what its answer says."""
+    made = [ids[marker] for marker in request.markers if marker in ids]
+    if request.answer == "accepted":
+        return made == request.task_ids
+    return len(made) in ((0,) if request.answer == "denied" else (0, len(request.markers)))
+
+
+def everything_ends(house: House) -> None:
+    """Wait until every task has."""
     began = time.monotonic()
     unfinished = "SELECT count(*) FROM tasks WHERE finished_at IS NULL"
     try:
@@ -241,10 +209,11 @@ def balance(house: House, clients: list[Client], poison: set[str], killed: Count
     except AssertionError as error:
         rows = house.sql("SELECT to_jsonb(tasks) - 'payload' FROM tasks WHERE finished_at IS NULL LIMIT 20")
         raise AssertionError(f"{error}\n{rows}\n{house.deployment.logs()[-20_000:]}") from None
-    print(f"all ended {time.monotonic() - began:.0f} s after the last kill")
-    statuses = dict(house.sql("SELECT id::text, status || coalesce(' ' || (error->>'code'), '') FROM tasks"))
-    assert statuses == dict.fromkeys(tasks, "completed") | dict.fromkeys(poison, "failed worker_crashed")
+    print(f"all ended {time.monotonic() - began:.0f} s after the last disturbance")
 
+
+def every_document_once(house: House, numbers: list[int]) -> None:
+    """Each document is searchable, in one version, with all of its chunks once, in their places."""
     versions = house.sql("SELECT d.document_id, v.number FROM documents AS d JOIN versions AS v ON v.id = d.version_id")
     assert sorted(versions) == sorted((f"d{number}", 1) for number in numbers), "each document once, in one version"
     chunks = house.sql(
@@ -254,8 +223,54 @@ def balance(house: House, clients: list[Client], poison: set[str], killed: Count
         """
     )
     assert len(chunks) == 1 and len(set(chunks[0])) == 1, f"every document has all of its chunks once: {chunks}"
-    assert house.sql("SELECT count(*) FROM batches WHERE pending <> 0 OR finished_at IS NULL") == [(0,)]
-    assert house.sql("SELECT count(*) FROM batches") == [(len(batches),)]
-    assert house.sql("SELECT count(*) FROM locks") == [(0,)]
-    house.called_back_once(*tasks, *poison, *batches, seconds=AFTERWARDS)
-    assert set(house.receiver.ids_by_subject()) == {*tasks, *poison, *batches}
+
+
+#: What may be left of work that is over: nothing.
+LEFT = {
+    "locks": "SELECT count(*) FROM locks",
+    "shards": "SELECT count(*) FROM shards",
+    "claims": "SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL OR claimed_at IS NOT NULL",
+    "drafts": "SELECT count(*) FROM drafts JOIN documents USING (version_id)",
+    "vectors": "SELECT count(*) FROM draft_vectors JOIN documents USING (version_id)",
+}
+
+
+def leave_nothing(books: Books, house: House, rabbit_node: RabbitNode, temporary: Path) -> None:
+    """Once all is done, and then once all processes have ended, nothing is left behind."""
+    for what, count in LEFT.items():
+        with books.page("rows"):
+            eventually(partial(is_zero, house, count), seconds=60, reason=f"no {what} are left")
+    with books.page("queues"):
+        eventually(partial(is_calm, rabbit_node), seconds=60, reason="queues are empty, with a consumer in each worker")
+    for process in house.deployment.processes:
+        with books.page("SIGTERM"):
+            took = process.terminate()
+            assert took < SHUTDOWN + LATE, f"{process.name} took {took:.1f} s to end"
+    with books.page("processes"):
+        eventually(lambda: not processes_in(house.deployment.root), seconds=10, reason="no process is left")
+        assert house.sql("SELECT name FROM workers") == []
+    with books.page("folders"):
+        assert [each.name for each in temporary.iterdir()] == []
+    with books.page("connections"):
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        eventually(partial(is_zero, house, others), seconds=20, reason="no connection to PostgreSQL is left")
+        eventually(lambda: rabbit_node.management("/connections") == [], seconds=20, reason="none to RabbitMQ is left")
+
+
+def is_zero(house: House, count: str) -> bool:
+    return house.sql(count) == [(0,)]
+
+
+def is_calm(rabbit_node: RabbitNode) -> bool:
+    queues = [each for name, each in rabbit_node.queues().items() if not name.endswith(".XQ")]
+    return all(each["messages"] == 0 and each["consumers"] == PROCESSES["worker"] for each in queues)
+
+
+def processes_in(root: Path) -> list[Any]:
+    """The processes that run from a folder."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            if each.cwd() == str(root):
+                found.append(each.cmdline())
+    return found
