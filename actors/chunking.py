@@ -7,8 +7,8 @@ from typing import Any
 from documents.embedding import token_measure
 from documents.sandbox.pool import Cancelled
 from documents.searching import search
-from documents.splitting.edition import Edition
 from documents.splitting.measure import CHARACTERS
+from documents.splitting.previous_version import PreviousVersion
 from documents.storing import index
 from models import database
 from settings import settings
@@ -23,7 +23,7 @@ def chunking(work: Work) -> Advance:
     with database.transaction() as session:
         wanted = work.payload.get("embedder") or search.embedder_of(session, work.kb_id) or settings().embedder
         text, anchors = index.read_text(session, work.task_id)
-    measured_in, earlier = measure_of(work.payload, wanted), edition_of(work)
+    measured_in, earlier = measure_of(work.payload, wanted), previous_version_of(work)
     try:
         pieces = SANDBOX.split(
             text,
@@ -47,9 +47,9 @@ def measure_of(payload: dict[str, Any], embedder: str) -> str:
     return token_measure(embedder, settings()) if payload.get("chunk_unit") == "tokens" else CHARACTERS
 
 
-def edition_of(work: Work) -> Edition | None:
+def previous_version_of(work: Work) -> PreviousVersion | None:
     """What the document shows now, where the new text is to be cut as that was; None: it is cut anew."""
     if work.payload.get("force"):
         return None
     with database.transaction() as session:
-        return index.edition(session, work.kb_id, document_id_of(work.payload), parameters_of(work.payload))
+        return index.previous_version(session, work.kb_id, document_id_of(work.payload), parameters_of(work.payload))

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from actors.chunking import edition_of, measure_of
+from actors.chunking import measure_of, previous_version_of
 from actors.indexing import document_result
 from documents.embedding import Embedder, embedder, is_own
 from documents.embedding.batches import fitting
@@ -53,7 +53,7 @@ def splitting(work: Work, fetched: Source, opening: Opening) -> Splitting | None
         payload["chunk_size"],
         payload["chunk_overlap"],
         measure_of(payload, wanted),
-        None if opening.replaces is None else edition_of(work),
+        None if opening.replaces is None else previous_version_of(work),
         CHARACTERS_READ,
         SECONDS,
     )

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 
 from documents.reading import deadline
 from documents.sandbox import confinement
-from documents.splitting.edition import Edition
 from documents.splitting.pieces import Piece, split
+from documents.splitting.previous_version import PreviousVersion
 from documents.text import Extracted
 from errors import TaskError
 
@@ -37,7 +37,7 @@ class Splitting:
     size: int
     overlap: int
     measured_in: str
-    earlier: Edition | None
+    earlier: PreviousVersion | None
     most_characters: int
     most_seconds: float
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from documents.sandbox.child import HEADER, Reading, Reply, Splitting
-from documents.splitting.edition import Edition
 from documents.splitting.pieces import Piece
+from documents.splitting.previous_version import PreviousVersion
 from documents.text import Anchor, Extracted
 from errors import TaskError
 
@@ -147,7 +147,7 @@ class Sandbox:
         anchors: Sequence[Anchor],
         size: int,
         overlap: int,
-        earlier: Edition | None = None,
+        earlier: PreviousVersion | None = None,
         measured_in: str = "characters",
         *,
         timeout: float,

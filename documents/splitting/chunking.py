@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from documents.splitting.edition import Edition, Known
 from documents.splitting.measure import Characters, Measure
+from documents.splitting.previous_version import Known, PreviousVersion
 from documents.splitting.sentences import Boundary, Unit, cut, units_of
 from documents.text import Anchor
 
@@ -49,7 +49,7 @@ def split(
     anchors: Sequence[Anchor],
     size: int,
     overlap: int,
-    earlier: Edition | None = None,
+    earlier: PreviousVersion | None = None,
     measure: Measure | None = None,
 ) -> list[Chunk]:
     """Cut a text into chunks of at most `size` that together hold all that is not white space.
@@ -96,7 +96,7 @@ class _Splitter:
         self._leads: dict[tuple[tuple[str, ...], str], int] = {}
         self._units = self._fitted(units_of(text, anchors))
 
-    def chunks(self, earlier: Edition | None) -> list[Chunk]:
+    def chunks(self, earlier: PreviousVersion | None) -> list[Chunk]:
         units = self._units
         known = Known(earlier, self._text, units) if earlier is not None else None
         chunks: list[Chunk] = []

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from documents.splitting import tokens
 from documents.splitting.chunking import Chunk
 from documents.splitting.chunking import split as cut
-from documents.splitting.edition import Edition
 from documents.splitting.measure import CHARACTERS, measure
+from documents.splitting.previous_version import PreviousVersion
 from documents.text import Anchor
 from errors import TaskError
 
@@ -33,7 +33,7 @@ def split(
     anchors: list[Anchor],
     size: int,
     overlap: int,
-    earlier: Edition | None = None,
+    earlier: PreviousVersion | None = None,
     measured_in: str = CHARACTERS,
 ) -> list[Piece]:
     """The chunks of a text with the words that an index finds them by."""
@@ -51,7 +51,7 @@ def split(
 
 
 def chunks(
-    text: str, anchors: list[Anchor], size: int, overlap: int, earlier: Edition | None, measured_in: str
+    text: str, anchors: list[Anchor], size: int, overlap: int, earlier: PreviousVersion | None, measured_in: str
 ) -> list[Chunk]:
     """The chunks of a text, without their words.
 

@@ -18,8 +18,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, defer
 
 from documents.splitting.chunking import lead
-from documents.splitting.edition import Edition
 from documents.splitting.pieces import Piece
+from documents.splitting.previous_version import PreviousVersion
 from documents.storing import copying
 from documents.text import Anchor, Extracted
 from errors import TaskError
@@ -40,7 +40,7 @@ _LOCK = (
 )
 _FACTS = select(Version).where(_OWN).options(defer(Version.text), defer(Version.anchors))
 _TEXT = select(Version.text, Version.anchors).where(_OWN)
-_EDITION = (
+_PREVIOUS_VERSION = (
     select(
         Version.text,
         Version.parameters,
@@ -194,12 +194,14 @@ def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
     return found.text, [Anchor(**record) for record in found.anchors]
 
 
-def edition(session: Session, kb_id: str, document_id: str, parameters: dict[str, Any]) -> Edition | None:
+def previous_version(
+    session: Session, kb_id: str, document_id: str, parameters: dict[str, Any]
+) -> PreviousVersion | None:
     """What a document shows now, and where that is cut; None when it shows nothing, or was cut by other parameters."""
-    shown = session.execute(_EDITION, {"kb_id": kb_id, "document_id": document_id}).one_or_none()
+    shown = session.execute(_PREVIOUS_VERSION, {"kb_id": kb_id, "document_id": document_id}).one_or_none()
     if shown is None or _of_chunks(shown.parameters) != _of_chunks(parameters):
         return None
-    return Edition(shown.text, sorted(zip(shown.starts, shown.ends, strict=True)))
+    return PreviousVersion(shown.text, sorted(zip(shown.starts, shown.ends, strict=True)))
 
 
 def _of_chunks(parameters: dict[str, Any]) -> dict[str, Any]:

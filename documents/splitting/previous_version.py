@@ -1,4 +1,4 @@
-"""The edition of a document before this one, so that a new one is cut where it was, wherever its text is the same.
+"""The previous version of a document, so that the next is cut where that was, wherever the text is the same.
 
 Whoever cuts from the beginning until a chunk is full moves every later cut with one added sentence; this would embed,
 and pay for, a whole document anew.
@@ -17,7 +17,7 @@ _CONTEXT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
+class PreviousVersion:
     """A text and its chunks: offsets of their starts and ends, in the order of the text."""
 
     text: str
@@ -25,7 +25,7 @@ class Edition:
 
 
 class Known:
-    """The chunks of an earlier edition that are in a text as well, as units of that.
+    """The chunks of a previous version that are in a text as well, as units of that.
 
     What is the same from the beginning on, or up to the end, is known by its place: a text that repeats itself is not
     mistaken. Only between the first and the last edit are chunks looked for by how they begin.
@@ -34,7 +34,7 @@ class Known:
       units: of the text that is to be cut now.
     """
 
-    def __init__(self, earlier: Edition, text: str, units: Sequence[Unit]) -> None:
+    def __init__(self, earlier: PreviousVersion, text: str, units: Sequence[Unit]) -> None:
         self._earlier = earlier
         self._text = text
         self._units = units

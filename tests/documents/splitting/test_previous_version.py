@@ -1,4 +1,4 @@
-"""A new edition of a document is cut where the one before was, as far as its text is the same."""
+"""A new version of a document is cut where the one before was, as far as its text is the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from documents.splitting.chunking import Chunk, split
-from documents.splitting.edition import Edition
+from documents.splitting.previous_version import PreviousVersion
 from documents.text import Anchor
 from tests.documents.splitting.test_chunking import documents
 
@@ -60,7 +60,7 @@ def test_an_edited_paragraph_of_500_changes_three_chunks_at_most(edit: str, size
         edited = [*paragraphs]
         edited[place] = EDITS[edit](rng, edited[place])
         after = "\n\n".join(edited)
-        chunks = split(after, [], size, overlap, Edition(text, spans(first)))
+        chunks = split(after, [], size, overlap, PreviousVersion(text, spans(first)))
         assert sum(after[chunk.start : chunk.end] not in known for chunk in chunks) <= 3
 
 
@@ -93,7 +93,7 @@ def test_three_chunks_at_most_change_with_a_paragraph_that_fits_one(
         new = " ".join(rng.choices(known + phrases(rng, 3), k=40))[: max(0, longest)].strip()
         paragraphs[place : place + 1] = [*paragraphs[place : place + more], *([new] if new else [])]
         after = "\n\n".join(paragraphs)
-        edited = split(after, [], size, int(size * repeated), Edition(text, spans(chunks)))
+        edited = split(after, [], size, int(size * repeated), PreviousVersion(text, spans(chunks)))
         had = {text[chunk.start : chunk.end] for chunk in chunks}
         assert sum(after[chunk.start : chunk.end] not in had for chunk in edited) <= 3
         text, chunks = after, edited
@@ -105,7 +105,7 @@ def test_a_text_that_repeats_itself_is_cut_where_it_was() -> None:
     lines = [f"2026-01-01 INFO worker {rng.randrange(3)} finished its task and went to sleep." for _ in range(500)]
     before, after = "\n".join(lines), "\n".join([*lines[:250], "Someone wrote this by hand.", *lines[250:]])
     first = split(before, [], 1000, 200)
-    chunks = split(after, [], 1000, 200, Edition(before, spans(first)))
+    chunks = split(after, [], 1000, 200, PreviousVersion(before, spans(first)))
     same = {chunk.end for chunk in first} & {chunk.end for chunk in chunks}
     moved = {chunk.end + len(after) - len(before) for chunk in first} & {chunk.end for chunk in chunks}
     assert len(same) + len(moved) >= len(first) - 2
@@ -113,7 +113,7 @@ def test_a_text_that_repeats_itself_is_cut_where_it_was() -> None:
 
 def test_five_megabytes_that_repeat_themselves_are_cut_again_as_fast() -> None:
     text = "A sentence of English words, as usual. " * 128_000
-    earlier = Edition(text, spans(split(text, [], 1000, 200)))
+    earlier = PreviousVersion(text, spans(split(text, [], 1000, 200)))
     started = time.process_time()
     split(f"Another begins it. {text}And another ends it.", [], 1000, 200, earlier)
     assert time.process_time() - started < 4
@@ -130,7 +130,7 @@ def test_a_hundred_edits_leave_no_remains() -> None:
         place = rng.randrange(100)
         paragraphs[place] = edit(rng, paragraphs[place])
         after = "\n\n".join(paragraphs)
-        chunks = split(after, [], 1000, 200, Edition(text, spans(chunks)))
+        chunks = split(after, [], 1000, 200, PreviousVersion(text, spans(chunks)))
         text = after
     assert len(chunks) <= 1.3 * len(split(text, [], 1000, 200))
 
@@ -140,7 +140,7 @@ def test_what_is_added_at_the_end_continues_the_last_chunk() -> None:
     chunks: list[Chunk] = []
     for number in range(200):
         after = f"{text}Line {number} of a log that grows.\n"
-        chunks = split(after, [], 1000, 0, Edition(text, spans(chunks)))
+        chunks = split(after, [], 1000, 0, PreviousVersion(text, spans(chunks)))
         text = after
     assert len(chunks) <= len(split(text, [], 1000, 0)) + 1
 
@@ -153,7 +153,9 @@ def test_the_contract_holds_whatever_was_there_before(
     text, anchors, size, overlap = document
     for before in (earlier[0], earlier[0] + text, text + earlier[0], text[: len(text) // 2] + earlier[0]):
         covered = 0
-        for chunk in split(text, anchors, size, overlap, Edition(before, spans(split(before, [], size, overlap)))):
+        for chunk in split(
+            text, anchors, size, overlap, PreviousVersion(before, spans(split(before, [], size, overlap)))
+        ):
             assert chunk.end - chunk.start <= size
             assert not text[covered : chunk.start].strip(), "something is missing"
             assert chunk.end > covered and covered - chunk.start <= overlap
@@ -166,4 +168,4 @@ def test_the_contract_holds_whatever_was_there_before(
 def test_the_same_text_is_cut_as_it_was(document: tuple[str, list[Anchor], int, int]) -> None:
     text, anchors, size, overlap = document
     first = split(text, anchors, size, overlap)
-    assert split(text, anchors, size, overlap, Edition(text, spans(first))) == first
+    assert split(text, anchors, size, overlap, PreviousVersion(text, spans(first))) == first
