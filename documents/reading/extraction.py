@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
-from types import ModuleType
+from typing import Protocol, cast
 
 from documents.reading.formats import BY_NAME, Format
 from documents.reading.sniffing import format_of, named_format, shown
@@ -17,6 +17,26 @@ from errors import TaskError
 
 #: The format that can be read in parts.
 _DIVISIBLE = BY_NAME["pdf"]
+
+
+class Reader(Protocol):
+    """What the module of a reader has."""
+
+    def read(self, path: Path, encoding: str | None = None) -> Extracted:
+        """The text of a file."""
+
+
+class DivisibleReader(Reader, Protocol):
+    """What the module of a reader has whose files can be read in parts."""
+
+    def count(self, path: Path) -> int:
+        """How many pages a file has."""
+
+    def read_part(self, path: Path, first: int, last: int) -> bytes:
+        """What `join` needs of some pages."""
+
+    def join(self, parts: list[Path]) -> Extracted:
+        """The text of a file that was read in parts."""
 
 
 def extract(
@@ -44,7 +64,7 @@ def extract(
         found = format_of(path, filename, content_type)
     reader = _reader(found)
     with _explained(filename):
-        if found is _DIVISIBLE and at_once is not None and (pages := reader.count(path)) > at_once:
+        if found is _DIVISIBLE and at_once is not None and (pages := _divisible().count(path)) > at_once:
             extracted = Extracted("", [], found.name, pages=pages, unread=True)
         else:
             extracted = _with_text(reader.read(path, encoding or _charset(content_type)), filename)
@@ -55,15 +75,14 @@ def extract(
 
 def read_part(path: Path, first: int, last: int) -> bytes:
     """What `join` needs of the pages from index `first` to before `last`. Raises what `extract` does."""
-    reader = _reader(_DIVISIBLE)
+    reader = _divisible()
     with _explained(None):
-        part: bytes = reader.read_part(path, first, last)
-        return part
+        return reader.read_part(path, first, last)
 
 
 def join(parts: list[Path]) -> Extracted:
     """What `extract` gives, but for what it says of the file's name, from files of parts. Raises what it does."""
-    reader = _reader(_DIVISIBLE)
+    reader = _divisible()
     with _explained(None):
         return _with_text(reader.join(parts), None)
 
@@ -90,10 +109,14 @@ def _explained(filename: str | None) -> Iterator[None]:
         raise TaskError("corrupt", f"{shown(filename)} cannot be read ({said})") from error
 
 
-def _reader(format: Format) -> ModuleType:
+def _reader(format: Format) -> Reader:
     """The module that reads a format. That one cannot be loaded is no fault of the document's."""
     assert format.reader is not None, f"{format.name} is only known"
-    return importlib.import_module(format.reader)
+    return cast(Reader, importlib.import_module(format.reader))
+
+
+def _divisible() -> DivisibleReader:
+    return cast(DivisibleReader, _reader(_DIVISIBLE))
 
 
 def _lie(found: Format, filename: str | None, content_type: str | None) -> str | None:

@@ -180,7 +180,7 @@ FORMATS: tuple[Format, ...] = (
         suffixes=("ipynb",),
         media_types=("application/x-ipynb+json",),
         is_text=True,
-        unnamed_signature=_begins(rb'\s*\{\s*"cells"\s*:\s*\['),
+        unnamed_signature=_begins(rb'\s*\{\s*"cells"\s*:\s*\[\s*\{.{0,4000}?"cell_type"\s*:'),
     ),
     Format(
         "json",
@@ -217,7 +217,7 @@ FORMATS: tuple[Format, ...] = (
         suffixes=("vtt",),
         media_types=("text/vtt",),
         is_text=True,
-        signature=_begins(rb"WEBVTT(?![^ \t\r\n])"),
+        signature=_begins(rb"WEBVTT(?:[ \t][^\r\n]*)?[\r\n].{0,4000}?\d[.,]\d{3}[ \t]+-->"),
     ),
     TEXT,
     # Those of old office programs are recognised by their streams, the first of these first.

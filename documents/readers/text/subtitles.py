@@ -9,9 +9,9 @@ from html import unescape
 from pathlib import Path
 
 from documents.readers.shared.layout import glue
+from documents.readers.text import plain
 from documents.reading.decoding import decode
 from documents.text import Extracted, Writer
-from errors import TaskError
 
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"[ \t]*{_TIME}[ \t]*-->[ \t]*{_TIME}(?:[ \t].*)?$")
@@ -37,21 +37,22 @@ class Cue:
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
-    """Read subtitles. Each change of the speaker, and each line that begins with a dash, begins a paragraph.
+    """Read subtitles; a file without a cue is plain text.
+
+    Each change of the speaker, and each line that begins with a dash, begins a paragraph.
 
     Raises:
-      TaskError: undecodable, too_large; corrupt, when there is no cue at all.
+      TaskError: undecodable, too_large.
     """
     decoded = decode(path.read_bytes(), encoding)
+    cues = list(_cues(decoded.text))
+    if not cues:
+        return plain.read(path, encoding)
     writer = Writer()
-    count = 0
     paragraph = _Paragraph(writer)
-    for cue in _cues(decoded.text):
+    for cue in cues:
         paragraph.add(cue)
-        count += 1
     paragraph.end()
-    if not count:
-        raise TaskError("corrupt", "the file has no subtitle: no line such as 00:00:01,000 --> 00:00:02,500")
     format = "vtt" if decoded.text.startswith("WEBVTT") else "srt"
     return writer.finish(format, encoding=decoded.encoding, warnings=decoded.warnings)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from documents.reading.extraction import extract
 from documents.reading.formats import BY_NAME, FORMATS, TEXT, Format, format_named
 from documents.reading.sniffing import named_format
 from errors import CODES
+from tests.documents.reading.test_extraction import SEEDS
 
 READ = [format for format in FORMATS if format.reader is not None]
 
@@ -36,6 +39,13 @@ def test_a_format_has_a_reader_and_a_way_to_it(format: Format) -> None:
         assert named_format(f"A.{suffix.upper()}", None) is format
     for media_type in format.media_types:
         assert named_format("a", f"{media_type}; charset=utf-8") is format
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_reader_calls_its_format_as_its_row_does(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(SEEDS[name])
+    format = named_format(name, None)
+    assert format is not None and extract(tmp_path / name, filename=name).format == format.name
 
 
 @pytest.mark.parametrize("format", [format for format in FORMATS if format.reader is None], ids=lambda row: row.name)

@@ -79,6 +79,7 @@ def test_notebooks_of_format_3_are_read(read: Read) -> None:
 def test_a_notebook_is_recognised_without_a_name(read: Read) -> None:
     assert read(None, notebook(markdown("Text"))).format == "ipynb"
     assert read(None, '{"cellar": 1}').format == "json"
+    assert read(None, '{"cells": [{"row": 1}]}').format == "json"
 
 
 @pytest.mark.parametrize("data", ["{", "[]", '{"cells": 1}', "[" * 100_000, "null"])

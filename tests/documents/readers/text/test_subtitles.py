@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errors import TaskError
 from tests.documents.extracted import CHINESE, ENGLISH, Read
 
 SRT = """1
@@ -91,10 +90,11 @@ def test_long_speeches_are_divided_at_sentences(read: Read) -> None:
     assert all(500 < len(paragraph) < 600 for paragraph in paragraphs[:-1])
 
 
-def test_a_file_without_a_cue_is_corrupt(read: Read) -> None:
-    with pytest.raises(TaskError, match="no subtitle") as caught:
-        read("a.srt", "Merely a text.")
-    assert caught.value.code == "corrupt"
+@pytest.mark.parametrize("name", ["a.srt", "a.vtt", "a.txt", None])
+def test_a_file_without_a_cue_is_plain_text(read: Read, name: str | None) -> None:
+    extracted = read(name, "WEBVTT is a format.\nIts times look like 1 --> 2.")
+    assert extracted.text == "WEBVTT is a format.\nIts times look like 1 --> 2."
+    assert (extracted.format, extracted.warnings) == ("text", [])
 
 
 @settings(max_examples=200)
