@@ -6,6 +6,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
 
+from documents.splitting.simplified import simplified
 from documents.splitting.tokens import LONGEST_TOKEN, is_spaced, normalised, runs
 
 #: The half-width marks of kana, which join what stands before them although Unicode does not call them combining.
@@ -25,7 +26,7 @@ def highlights(text: str, tokens: Collection[str]) -> list[tuple[int, int]]:
     """
     body, starts = _mapped(text)
     words = set(filter(is_spaced, tokens))
-    pieces = set(tokens) - words
+    pieces = {simplified(token) for token in tokens if token not in words}
     found: list[tuple[int, int]] = []
     for start, run, spaced in runs(body):
         if not spaced:

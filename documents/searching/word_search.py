@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from documents.searching.ranking import Chunk, Ranked, best_first
 from documents.searching.scope import Scope
+from documents.splitting.simplified import simplified
 from documents.splitting.tokens import is_covered, is_spaced
 
 #: BM25's usual constants (Robertson and Zaragoza 2009): how soon repetition saturates, how far length counts.
@@ -197,8 +198,8 @@ def _idf(frequency: int, chunks: int) -> float:
 def _unknown(tokens: Sequence[str], known: Collection[str]) -> int:
     """How many words of a query a KB does not know; where no spaces tell, two characters are one."""
     spaced = sum(1 for token in tokens if is_spaced(token) and token not in known)
-    characters = {token for token in tokens if not is_spaced(token) and len(token) == 1}
-    return spaced + (len(characters - set("".join(known))) + 1) // 2
+    characters = {simplified(token) for token in tokens if not is_spaced(token) and len(token) == 1}
+    return spaced + (len(characters - set(simplified("".join(known)))) + 1) // 2
 
 
 def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> list[str]:

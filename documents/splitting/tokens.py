@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from documents.splitting.simplified import simplified
+
 #: A word longer than this is cut; PostgreSQL refuses lexemes above 2 kB, and nobody types so much.
 LONGEST_TOKEN = 64
 #: The longest piece of Chinese that a query is cut into; longer words are indexed with their parts.
@@ -65,16 +67,23 @@ def _with_pairs(found: Iterable[str]) -> Iterator[str]:
 def query_tokens(text: str) -> list[str]:
     """All that an index may hold of a query, each once: its words, every piece of 1 to 4 Chinese characters.
 
-    Whoever searches keeps those that the index knows: its vocabulary stands in for the dictionary.
+    Whoever searches keeps those that the index knows: its vocabulary stands in for the dictionary. Pieces that hold
+    traditional characters come last: only what was indexed before they were made simplified ones knows them.
     """
+    as_typed = folded(text)
+    words = _asked(simplified(as_typed))
+    return list(dict.fromkeys(words + _asked(as_typed) if as_typed != simplified(as_typed) else words))
+
+
+def _asked(text: str) -> list[str]:
     words: list[str] = []
-    for _, run, spaced in runs(normalised(text)):
+    for _, run, spaced in runs(text):
         if spaced:
             words.append(run[:LONGEST_TOKEN])
         else:
             for length in range(1, LONGEST_GRAM + 1):
                 words.extend(_grams(run, length))
-    return list(dict.fromkeys(words))
+    return words
 
 
 def runs(text: str) -> Iterator[tuple[int, str, bool]]:
@@ -97,7 +106,12 @@ def is_covered(token: str, known: Iterable[str]) -> bool:
 
 
 def normalised(text: str) -> str:
-    """A text as its tokens are compared: NFKC, without case."""
+    """A text as its tokens are compared: NFKC, without case, in simplified characters."""
+    return simplified(folded(text))
+
+
+def folded(text: str) -> str:
+    """A text in NFKC, without case."""
     text = unicodedata.normalize("NFKC", text).casefold()
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 

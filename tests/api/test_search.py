@@ -249,3 +249,15 @@ def test_half_a_character_in_a_query_is_refused(kitchen: tuple[Client, str]) -> 
 def test_a_name_that_no_kb_can_have_is_a_bad_request(kitchen: tuple[Client, str]) -> None:
     client, _ = kitchen
     is_problem(client.http.post("/api/v1/kbs/%00/search", json={"query": "tea"}), 400)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "text"])
+def test_traditional_and_simplified_chinese_find_each_other(client: Client, kb_id: str, mode: str) -> None:
+    client.take_in(kb_id, "機器學習需要大量的資料。", "traditional")
+    client.take_in(kb_id, "机器学习需要大量的资料。", "simplified")
+    for query in ("机器学习", "機器學習"):
+        hits = client.http.post(f"/api/v1/kbs/{kb_id}/search", json={"query": query, "mode": mode}).json()["hits"]
+        assert {hit["document_id"] for hit in hits} == {"traditional", "simplified"}
+        for hit in hits:
+            marked = [hit["text"][each["start"] : each["end"]] for each in hit["highlights"]]
+            assert marked in (["機器學習"], ["机器学习"])

@@ -31,6 +31,8 @@ def marked(text: str, tokens: list[str]) -> list[str]:
         ("Straße, STRASSE", ["strasse"], ["Straße", "STRASSE"]),
         ("㍿ is a company", ["株式"], ["㍿"]),
         ("x" * 80 + " y", ["x" * 64], ["x" * 80]),
+        ("機器學習 and 机器学习", query_tokens("机器"), ["機器", "机器"]),
+        ("機器學習", ["機器"], ["機器"]),
         ("Nothing here.", ["tea"], []),
         ("", ["tea"], []),
         ("tea", [], []),

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from documents.searching import word_search
 from documents.searching.scope import EVERYTHING, Filter, scope_of
 from documents.searching.word_search import by_words, weighed
-from documents.splitting.tokens import query_tokens
+from documents.splitting.tokens import index_tokens, query_tokens
 from documents.storing import copying
 from models import database as models_database
 from models.base import new_id
@@ -119,3 +119,15 @@ def test_of_a_long_query_the_first_words_count(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(word_search, "COUNTED", 3)
     add("d", "first", "last")
     assert found("first and then last") == ["first"]
+
+
+def test_traditional_and_simplified_chinese_find_each_other() -> None:
+    add("taiwan", *["茶"] * 3, " ".join(index_tokens("機器學習")))
+    add("china", " ".join(index_tokens("机器学习")))
+    for query in ("機器學習", "机器学习"):
+        assert found(query, limit=2) == [" ".join(index_tokens("机器学习"))] * 2
+
+
+def test_what_was_indexed_in_traditional_characters_is_still_found_by_them() -> None:
+    add("d", "茶", "機器 學習")
+    assert found("機器學習") == ["機器 學習"]

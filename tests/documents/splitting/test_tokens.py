@@ -8,6 +8,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
+from documents.splitting.simplified import simplified
 from documents.splitting.tokens import LONGEST_GRAM, LONGEST_TOKEN, index_tokens, query_tokens
 
 TEXTS = st.one_of(
@@ -41,6 +42,17 @@ def test_chinese_is_cut_into_words_and_their_parts() -> None:
 def test_case_width_and_punctuation_make_no_difference() -> None:
     assert index_tokens("ＧＢ１８０３０, Straße!") == ["gb18030", "strasse"]
     assert query_tokens("gb18030 STRASSE") == ["gb18030", "strasse"]
+
+
+def test_traditional_and_simplified_characters_make_no_difference() -> None:
+    assert index_tokens("機器學習與資料庫") == index_tokens("机器学习与资料库")
+    assert set(query_tokens("机器学习")) <= set(query_tokens("機器學習"))
+    assert "機器" in query_tokens("機器學習"), "as it was indexed before"
+
+
+@given(TEXTS)
+def test_a_text_in_simplified_characters_is_as_long(text: str) -> None:
+    assert len(simplified(text)) == len(text)
 
 
 def test_words_are_counted_and_asked_once() -> None:
