@@ -15,7 +15,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
-#: Seconds that a body is waited for, and bytes that give it one second more: who trickles holds its place no longer.
+#: Seconds for which a body is waited for, and bytes that give one of them back: who trickles holds its place no longer.
 BODY_WITHIN, BYTES_A_SECOND = 30.0, 10_000
 #: Seconds for which the rest of a refused body is thrown away, and of silence before that ends.
 LINGERS, SILENT = 20.0, 5.0
@@ -89,10 +89,11 @@ class _Body:
         except TimeoutError:
             raise falcon.HTTPError(
                 falcon.HTTP_REQUEST_TIMEOUT,
-                description=f"the body came too slowly: it is waited for {BODY_WITHIN:g} s, and a second more for each "
-                f"{BYTES_A_SECOND:,} bytes; nothing was accepted",
+                description=f"the body came too slowly: less than {BYTES_A_SECOND:,} bytes a second for "
+                f"{BODY_WITHIN:g} s; nothing was accepted",
             ) from None
-        self._patience += len(event.get("body", b"")) / BYTES_A_SECOND - (time.monotonic() - began)
+        earned = len(event.get("body", b"")) / BYTES_A_SECOND
+        self._patience = min(BODY_WITHIN, self._patience + earned - (time.monotonic() - began))
         return event
 
     async def throw_away(self) -> None:

@@ -67,8 +67,10 @@ def told_while_trickling(port: int, said: bytes) -> tuple[float, bytes]:
 
 BEGINNINGS = (b"", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: ", b"POST /api/v1/tasks")
 FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.md"\r\n\r\n'
+HEAD = b"POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 BODIES = (
-    b"POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n",
+    HEAD % 100_000,
+    HEAD % 2_000_000 + b" " * 1_000_000,
     b"POST /api/v1/kbs/kb/documents HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     b"Content-Length: 100000\r\n\r\n" + FORM,
 )
@@ -79,8 +81,7 @@ def told_while_slow(port: int) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         pieces = int(BODY_WITHIN) + 3
         body = b'{"task_type": "test"}'.ljust(pieces * 2 * BYTES_A_SECOND)
-        head = b"POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        connection.sendall(head % len(body))
+        connection.sendall(HEAD % len(body))
         for piece in range(pieces):
             time.sleep(1)
             connection.sendall(body[piece * 2 * BYTES_A_SECOND :][: 2 * BYTES_A_SECOND])
@@ -89,7 +90,7 @@ def told_while_slow(port: int) -> bytes:
 
 def is_strict(port: int) -> None:
     """Who does not say what it wants is hung up on, and whose body trickles is told so."""
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(7) as pool:
         slow = pool.submit(told_while_slow, port)
         told = pool.map(lambda said: told_while_trickling(port, said), BODIES)
         waited = list(pool.map(lambda said: hung_up_on(port, said), BEGINNINGS))

@@ -39,7 +39,7 @@ ENOUGH = 50
 LEASE = 5.0
 SHUTDOWN = 10.0
 #: Seconds by which a process may be late at its end, on a machine that does all of this at once.
-LATE = 1.0
+LATE = 3.0
 #: Seconds until all that was accepted has ended and was called back: a callback that a killed worker had taken is
 #: tried again after a minute.
 AFTERWARDS = 180.0 + KILLS
