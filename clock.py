@@ -26,21 +26,14 @@ from documents.storing.vector_index import VectorIndexes
 from models import commit, database
 from models.base import new_id
 from settings import service_settings, settings
-from tasks import (
-    callbacks,
-    dispatch,
-    ending,
-    events,
-    idempotency,
-    presence,
-    process,
-    retention,
-    shard_repair,
-    unit,
-    unknown,
-    unserved,
-)
-from tasks.unit import Unit, unit_of_work
+from tasks import process
+from tasks.accepting import idempotency
+from tasks.dispatching import dispatch, unknown, unserved
+from tasks.ending import callbacks, ending, retention, shard_repair
+from tasks.transactions import unit
+from tasks.transactions.unit import Unit, unit_of_work
+from tasks.views import events
+from tasks.working import presence
 
 #: An upload outlives the end of its task by so much at least, and one that no task came of is given up.
 UPLOADS_KEPT = timedelta(hours=1)

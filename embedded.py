@@ -26,8 +26,8 @@ from broker.in_process import InProcessBroker
 from documents.files import scratch
 from models import database, migration
 from settings import HEADERS_WITHIN, NO_KEYS, settings
-from tasks import resuming
-from tasks.unit import unit_of_work
+from tasks.transactions.unit import unit_of_work
+from tasks.working import resuming
 from worker import boot
 from worker.middleware import worker_middleware
 

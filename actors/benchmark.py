@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tasks.claim import Advance
+from tasks.working.claim import Advance
 from worker.stage import Work, stage
 
 #: Seconds between two looks at whether to go on.

@@ -16,9 +16,9 @@ from standardwebhooks import Webhook
 import outbound
 from models import database
 from settings import settings
-from tasks import callbacks
-from tasks.callbacks import Delivery
-from tasks.unit import unit_of_work
+from tasks.ending import callbacks
+from tasks.ending.callbacks import Delivery
+from tasks.transactions.unit import unit_of_work
 
 log = structlog.get_logger(__name__)
 

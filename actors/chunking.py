@@ -12,8 +12,8 @@ from documents.splitting.previous_version import PreviousVersion
 from documents.storing import index
 from models import database
 from settings import settings
-from tasks.claim import Advance
 from tasks.types.document_processing import document_id_of, parameters_of
+from tasks.working.claim import Advance
 from worker.stage import SANDBOX, Work, stage
 
 

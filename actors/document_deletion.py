@@ -6,9 +6,9 @@ from typing import Any
 
 from documents.storing import deletions, index
 from errors import TaskError
-from tasks.claim import Advance
-from tasks.reading import submitted_at
-from tasks.unit import Unit
+from tasks.transactions.unit import Unit
+from tasks.views.reading import submitted_at
+from tasks.working.claim import Advance
 from worker.stage import Work, stage
 
 

@@ -14,9 +14,9 @@ from documents.storing.vectors import Undone
 from errors import TaskError
 from models import database
 from settings import settings
-from tasks.claim import Advance
-from tasks.shards import ranges
 from tasks.types.document_processing import document_id_of
+from tasks.working.claim import Advance
+from tasks.working.shards import ranges
 from worker.provider_limit import ProviderLimit
 from worker.stage import Work, stage
 

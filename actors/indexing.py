@@ -11,10 +11,10 @@ from documents.storing import deletions, index
 from errors import TaskError
 from models import Version
 from settings import settings
-from tasks.claim import Advance
+from tasks.transactions.unit import Unit
 from tasks.types.document_processing import document_id_of
-from tasks.unit import Unit
-from tasks.work import timings
+from tasks.working.claim import Advance
+from tasks.working.work import timings
 from worker.holding import HandBack
 from worker.stage import Work, stage
 

@@ -12,8 +12,8 @@ from documents.storing.reindexing import Reindexing
 from errors import TaskError
 from models import database
 from settings import settings
-from tasks.claim import Advance
-from tasks.unit import Unit
+from tasks.transactions.unit import Unit
+from tasks.working.claim import Advance
 from worker.holding import HandBack
 from worker.stage import Work, stage
 

@@ -26,12 +26,12 @@ from documents.text import Extracted
 from models import Version, database
 from models.base import new_id
 from settings import settings
-from tasks import shards
-from tasks.claim import Advance
-from tasks.submission import Member
+from tasks.accepting.submission import Member
+from tasks.transactions.unit import Unit
 from tasks.types.document_processing import document_id_of, member_payload, parameters_of
-from tasks.unit import Unit
-from tasks.work import timings
+from tasks.working import shards
+from tasks.working.claim import Advance
+from tasks.working.work import timings
 from worker.stage import SANDBOX, Work, stage
 
 #: A PDF of more pages than this is shared between workers, in shards of so many pages.

@@ -26,8 +26,8 @@ from documents.storing.publication import Opening, Publication
 from errors import TaskError
 from models import Version
 from settings import settings
-from tasks.claim import Advance, Passed
-from tasks.unit import Unit
+from tasks.transactions.unit import Unit
+from tasks.working.claim import Advance, Passed
 from worker.stage import Work
 
 #: A document is small while it has no more bytes, its text no more characters and it no more chunks, and was read in so

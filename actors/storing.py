@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.embedding import settle
 from documents.storing import index
-from tasks.claim import Advance
+from tasks.working.claim import Advance
 from worker.stage import Work, stage
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.claim import Advance
+from tasks.working.claim import Advance
 from worker.stage import Work, stage
 
 

@@ -21,8 +21,8 @@ from api.search import Search, Searcher, SearchKbs
 from api.streams import Hub
 from api.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from settings import Settings
-from tasks.admission import Backlog
-from tasks.group_commit import GroupCommit
+from tasks.accepting.admission import Backlog
+from tasks.transactions.group_commit import GroupCommit
 from tasks.types import all_types
 
 VERSION = "0.1.0"

@@ -9,7 +9,8 @@ from api.pools import CONNECTIONS, LIMITS
 from broker.rabbitmq import RabbitBroker
 from models import database
 from settings import service_settings
-from tasks import process, unit
+from tasks import process
+from tasks.transactions import unit
 
 _settings = service_settings()
 logs.configure(_settings)

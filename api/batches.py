@@ -13,9 +13,10 @@ from api import requests
 from api.operation import operation
 from api.problems import Invalid
 from api.tasks import EXAMPLE, submission_of
-from tasks import dependencies, reading
-from tasks.group_commit import GroupCommit
-from tasks.submission import Accepted, CallbackAddress, NewBatch, Submission, submit_batch
+from tasks.accepting.submission import Accepted, CallbackAddress, NewBatch, Submission, submit_batch
+from tasks.ending import dependencies
+from tasks.transactions.group_commit import GroupCommit
+from tasks.views import reading
 
 LARGEST = 1000
 

@@ -20,10 +20,10 @@ from documents.files.storage import PAGE, Upload, storage
 from documents.storing import catalogue, deletions
 from models.base import new_id
 from settings import Settings
-from tasks import ending
-from tasks.group_commit import GroupCommit
-from tasks.submission import Accepted, Submission, submit
-from tasks.unit import unit_of_work
+from tasks.accepting.submission import Accepted, Submission, submit
+from tasks.ending import ending
+from tasks.transactions.group_commit import GroupCommit
+from tasks.transactions.unit import unit_of_work
 
 #: Form fields that belong to the task; all others belong to its payload.
 TASK_FIELDS = (

@@ -12,7 +12,7 @@ from api import requests
 from api.operation import operation
 from api.problems import Invalid
 from api.streams import Hub, Stream
-from tasks import events, reading
+from tasks.views import events, reading
 
 #: Seconds after which a client that found no place may come again.
 TRY_AGAIN_AFTER = 10

@@ -10,7 +10,7 @@ import falcon
 from api import requests
 from api.pools import INTAKE
 from models import rate_limit
-from tasks.admission import Backlog
+from tasks.accepting.admission import Backlog
 
 MINUTE = 60.0
 #: Seconds for which a client is sent away while too many tasks wait.

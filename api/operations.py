@@ -18,8 +18,9 @@ from broker.topology import QUEUES
 from models import database, migration
 from models.base import rfc3339
 from models.trouble import why
-from tasks import pausing, statistics
-from tasks.unit import broker, unit_of_work
+from tasks.dispatching import pausing
+from tasks.transactions.unit import broker, unit_of_work
+from tasks.views import statistics
 
 #: Seconds in which PostgreSQL must answer whether it can be used.
 READY_WITHIN = 3.0

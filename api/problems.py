@@ -14,8 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from errors import CODES, TaskError
 from models import database, trouble
-from tasks.dependencies import Unknown
-from tasks.idempotency import Reused
+from tasks.accepting.idempotency import Reused
+from tasks.ending.dependencies import Unknown
 
 log = structlog.get_logger(__name__)
 

@@ -21,8 +21,8 @@ from api.pools import INTAKE, READING, Busy, Pool
 from api.problems import Invalid, fields_of
 from errors import TaskError
 from models import database
-from tasks.group_commit import GroupCommit, Operation
-from tasks.idempotency import Key
+from tasks.accepting.idempotency import Key
+from tasks.transactions.group_commit import GroupCommit, Operation
 
 Result = TypeVar("Result")
 Model = TypeVar("Model", bound=BaseModel)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from api import requests
 from api.pools import WATCHING, Busy
 from models import database
-from tasks import events
+from tasks.views import events
 
 log = structlog.get_logger(__name__)
 

@@ -13,11 +13,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api import requests
 from api.operation import operation
 from api.problems import Invalid
-from tasks import callbacks, ending, reading, retrying
-from tasks.group_commit import GroupCommit
+from tasks.accepting.submission import Accepted, Submission, submit
+from tasks.ending import callbacks, ending, retrying
 from tasks.lifecycle import ENDED
-from tasks.submission import Accepted, Submission, submit
-from tasks.unit import unit_of_work
+from tasks.transactions.group_commit import GroupCommit
+from tasks.transactions.unit import unit_of_work
+from tasks.views import reading
 
 #: Seconds between two looks at a task that a client waits for.
 LOOK_EVERY = 0.25

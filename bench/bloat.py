@@ -21,10 +21,13 @@ from bench.servers import servers
 from broker.in_process import InProcessBroker
 from models import database
 from settings import settings
-from tasks import claiming, process, retention, unit, work
-from tasks.claim import Advance, Claim, Wanted
-from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit_batch
-from tasks.unit import unit_of_work
+from tasks import process
+from tasks.accepting.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit_batch
+from tasks.ending import retention
+from tasks.transactions import unit
+from tasks.transactions.unit import unit_of_work
+from tasks.working import claiming, work
+from tasks.working.claim import Advance, Claim, Wanted
 
 AT_ONCE = 500
 #: What is deleted is deleted as if it were so much later.

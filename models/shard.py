@@ -20,7 +20,7 @@ HAS_UNFINISHED = "EXISTS (SELECT FROM shards AS s WHERE s.task_id = t.id AND s.s
 
 
 class Shard(Base):
-    """A range of a stage's units, claimed and fenced like a task. Who may write what is in `tasks.shards`."""
+    """A range of a stage's units, claimed and fenced like a task. Who may write what is in `tasks.working.shards`."""
 
     __tablename__ = "shards"
 

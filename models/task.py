@@ -123,7 +123,7 @@ class Task(Base):
         CheckConstraint(
             "status IN ('waiting', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"
         ),
-        # A page of the list, of any size of the table, is read from one of these; see `tasks.reading`.
+        # A page of the list, of any size of the table, is read from one of these; see `tasks.views.reading`.
         Index(None, "kb_id", "status", "task_type", "id"),
         Index(None, "status", "task_type", "id"),
         Index(None, "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),

@@ -12,7 +12,7 @@ from tests.test_requirements import ROOT
 
 DOCUMENTS = "tests/reliability/test_bad_documents.py::test_it_fails_with_its_code_and_is_not_tried_in_vain"
 PROVIDERS = "tests/reliability/test_replacement.py::test_a_failed_replacement_leaves_the_old_edition_and_nothing_else"
-LIFE, DEPENDENCIES = "tests/api/test_lifecycle.py", "tests/tasks/test_dependencies.py"
+LIFE, DEPENDENCIES = "tests/api/test_lifecycle.py", "tests/tasks/ending/test_dependencies.py"
 
 #: Where a real file, sent to a running service, or a real task ends with each code.
 EARNED_BY = {

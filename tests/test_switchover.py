@@ -19,7 +19,7 @@ import settings
 from models import Commit
 from models import database as models_database
 from models.database import transaction
-from tasks.group_commit import GroupCommit
+from tasks.transactions.group_commit import GroupCommit
 from tests.guard import Guard
 from tests.postgres import OwnPostgres
 from tests.servers import eventually

@@ -14,7 +14,9 @@ from broker.rabbitmq import RabbitBroker
 from documents.files import scratch
 from models import database
 from settings import service_settings, settings
-from tasks import fence, process, unit
+from tasks import process
+from tasks.transactions import unit
+from tasks.working import fence
 from worker.middleware import InTime, worker_middleware
 from worker.stage import LOOP
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from tasks.claim import Advance, Claim
+from tasks.working.claim import Advance, Claim
 
 
 class Bundle:

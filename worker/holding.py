@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tasks.claim import Claim
+from tasks.working.claim import Claim
 
 _claims: dict[int, Claim] = {}
 _stop_at: float | None = None

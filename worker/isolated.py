@@ -23,8 +23,9 @@ from broker.rabbitmq import CONFIRM_SECONDS, RabbitBroker
 from errors import TaskError
 from models import database
 from settings import settings
-from tasks import fence, process
-from tasks.claim import Claim
+from tasks import process
+from tasks.working import fence
+from tasks.working.claim import Claim
 from worker import boot, holding, isolation
 from worker.commits import COMMITS
 from worker.middleware import worker_middleware

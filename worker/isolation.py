@@ -19,9 +19,9 @@ from contextlib import suppress
 from typing import Any
 
 from errors import TaskError
-from tasks.claim import Claim
 from tasks.process import process_id
-from tasks.wake_up import BACKSTOP_SECONDS
+from tasks.transactions.wake_up import BACKSTOP_SECONDS
+from tasks.working.claim import Claim
 from worker import holding
 
 POLL_SECONDS = 0.1
@@ -81,7 +81,7 @@ def run(claim: Claim) -> bool | Claim:
     """Do a stage's work and advance, in a process in which nothing else is done.
 
     Returns:
-      what `tasks.work.advance` does.
+      what `tasks.working.work.advance` does.
 
     Raises:
       TaskError: what the stage raised; `worker_crashed` when its process died, `timeout` when it had to be killed.
@@ -111,7 +111,7 @@ def _fork() -> socket.socket:
 
 
 def _answer(channel: socket.socket, claim: Claim) -> Any:
-    """What came of a claim: what `tasks.work.advance` says, or the error of the stage."""
+    """What came of a claim: what `tasks.working.work.advance` says, or the error of the stage."""
     if not _comes(channel, claim, PATIENCE) or channel.recv(1) != READY:
         raise holding.HandBack
     with suppress(BrokenPipeError, ConnectionResetError):  # it died already; its exit status says how

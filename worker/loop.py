@@ -16,12 +16,12 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 import metrics
 from broker.delivery import Delivery
 from broker.messages import wake_up
-from tasks import failing, work
-from tasks.claim import Advance, Answer, Claim, Turn
-from tasks.dispatch import Queues
+from tasks.dispatching.dispatch import Queues
+from tasks.transactions.unit import Unit
+from tasks.transactions.wake_up import BACKSTOP_SECONDS
 from tasks.types import all_stages
-from tasks.unit import Unit
-from tasks.wake_up import BACKSTOP_SECONDS
+from tasks.working import failing, work
+from tasks.working.claim import Advance, Answer, Claim, Turn
 from worker import holding
 from worker.bundle import PATIENCE, Bundle, Watch
 from worker.commits import COMMITS

@@ -16,8 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from broker.delivery import Delivery
 from models import database
 from settings import settings
-from tasks import callbacks, claiming, dispatch, presence, process
-from tasks.unit import unit_of_work
+from tasks import process
+from tasks.dispatching import dispatch
+from tasks.ending import callbacks
+from tasks.transactions.unit import unit_of_work
+from tasks.working import claiming, presence
 from worker import holding
 from worker.commits import COMMITS
 from worker.stage import LOOP

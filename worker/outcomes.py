@@ -9,9 +9,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from errors import TaskError
 from models import database
-from tasks import failing
-from tasks.claim import Claim
-from tasks.failing import Failure
+from tasks.working import failing
+from tasks.working.claim import Claim
+from tasks.working.failing import Failure
 from worker import holding
 from worker.commits import COMMITS
 

@@ -12,7 +12,7 @@ from documents.embedding import is_own
 from errors import TaskError
 from models import database, rate_limit
 from settings import Settings
-from tasks.failing import LONGEST_PATIENCE
+from tasks.working.failing import LONGEST_PATIENCE
 from worker.stage import Work
 
 #: Seconds of rest after which no more may be used at once: small, since providers count by the minute.

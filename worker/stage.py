@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from documents.sandbox.pool import Sandbox
 from errors import TaskError
-from tasks import fence, work
-from tasks.claim import Advance, Claim, Passed, Range, Turn
-from tasks.submission import Member
+from tasks.accepting.submission import Member
+from tasks.transactions.unit import Unit, unit_of_work
 from tasks.types import all_stages, task_type
-from tasks.unit import Unit, unit_of_work
+from tasks.working import fence, work
+from tasks.working.claim import Advance, Claim, Passed, Range, Turn
 from worker import holding, isolation
 from worker.commits import COMMITS
 from worker.loop import Loop
@@ -153,7 +153,7 @@ class Work:
         first: Callable[[Unit], None] | None = None,
         otherwise: Advance | None = None,
     ) -> Advance:
-        """The stage, or the shard, is done; see `tasks.claim.Advance`."""
+        """The stage, or the shard, is done; see `tasks.working.claim.Advance`."""
         return Advance(
             self.claim,
             result or {},
@@ -214,7 +214,11 @@ def perform(claim: Claim) -> Advance | Claim | None:
 
 
 def carry_out(claim: Claim) -> bool | Claim:
-    """Do a stage's work in this process and write down what came of it. Returns what `tasks.work.advance` does."""
+    """Do a stage's work in this process and write down what came of it.
+
+    Returns:
+      what `tasks.working.work.advance` does.
+    """
     written: bool | Claim = COMMITS.run(work.turn, Turn([FUNCTIONS[claim.stage](Work(claim))])).over[0]
     return written
 

@@ -11,7 +11,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
-from tasks import unknown as unknown_tasks
+from tasks.dispatching import unknown as unknown_tasks
 from worker.stage import LOOP
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 
 from broker.in_process import InProcessBroker
 from settings import settings
-from tasks import unit, work
-from tasks.claim import Claim
+from tasks.transactions import unit
+from tasks.working import work
+from tasks.working.claim import Claim
 from tests.cohere_server import KEY, CohereServer, cohere_server
 from tests.tasks.conftest import Desk
 from worker import boot

@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 
 from errors import TaskError
-from tasks import failing, retrying
-from tasks.failing import Failure
-from tasks.unit import unit_of_work
+from tasks.ending import retrying
+from tasks.transactions.unit import unit_of_work
+from tasks.working import failing
+from tasks.working.failing import Failure
 from tests.actors.conftest import Bench
 
 

@@ -15,10 +15,12 @@ from documents.storing import index, vectors
 from errors import TaskError
 from models.base import new_id
 from settings import settings
-from tasks import failing, process, retrying
-from tasks.claim import Claim
-from tasks.failing import MOST_RETURNS, Failure
-from tasks.unit import unit_of_work
+from tasks import process
+from tasks.ending import retrying
+from tasks.transactions.unit import unit_of_work
+from tasks.working import failing
+from tasks.working.claim import Claim
+from tasks.working.failing import MOST_RETURNS, Failure
 from tests.actors.conftest import PIPELINE, Bench
 from tests.cohere_server import CohereServer
 from tests.documents.long_pdf import long_pdf

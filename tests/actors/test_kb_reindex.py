@@ -13,8 +13,9 @@ from documents.storing import dead_versions, deletions
 from errors import TaskError
 from models import database
 from settings import settings
-from tasks import ending, work
-from tasks.claim import Claim
+from tasks.ending import ending
+from tasks.working import work
+from tasks.working.claim import Claim
 from tests.actors.conftest import PIPELINE, Bench
 from tests.cohere_server import CohereServer, Failure
 from worker import stage as stages

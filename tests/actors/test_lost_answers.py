@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from models import database as models_database
-from tasks import failing
+from tasks.working import failing
 from tests.actors.conftest import PIPELINE, Bench
 from tests.commit_proxy import CommitProxy
 

@@ -14,9 +14,12 @@ from documents.searching.search import ask, search
 from documents.storing import deletions
 from errors import TaskError
 from models import database
-from tasks import dispatch, ending, failing, process, work
-from tasks.claim import Advance, Claim
-from tasks.fence import NotHeld
+from tasks import process
+from tasks.dispatching import dispatch
+from tasks.ending import ending
+from tasks.working import failing, work
+from tasks.working.claim import Advance, Claim
+from tasks.working.fence import NotHeld
 from tests.actors.conftest import PIPELINE, TEXT, Bench
 from tests.cohere_server import CohereServer
 from worker import stage as stages

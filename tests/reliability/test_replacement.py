@@ -13,7 +13,7 @@ import httpx2
 
 from clock import TIDY, tick
 from models import database
-from tasks.retention import RESUMABLE
+from tasks.ending.retention import RESUMABLE
 from tests.cohere_server import KEY, CohereServer, Failure
 from tests.reliability.conftest import House
 from tests.servers import eventually

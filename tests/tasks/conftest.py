@@ -11,11 +11,13 @@ from sqlalchemy import Engine, text
 
 from broker.in_process import InProcessBroker
 from models import database as models_database
-from tasks import claiming, dispatch, unit
-from tasks.claim import Claim, Wanted
-from tasks.dispatch import Queues
-from tasks.submission import Accepted, Submission, submit
-from tasks.unit import Unit, unit_of_work
+from tasks.accepting.submission import Accepted, Submission, submit
+from tasks.dispatching import dispatch
+from tasks.dispatching.dispatch import Queues
+from tasks.transactions import unit
+from tasks.transactions.unit import Unit, unit_of_work
+from tasks.working import claiming
+from tasks.working.claim import Claim, Wanted
 
 
 class Desk:

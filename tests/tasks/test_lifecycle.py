@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from errors import CODES, TaskError
-from tasks import claiming, ending, failing, fence, reading, work
-from tasks.claim import Advance, Wanted
-from tasks.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
+from tasks.ending import ending
 from tasks.lifecycle import ENDED, MEANING, TRANSITIONS, Status
 from tasks.process import process_id
-from tasks.unit import Unit, unit_of_work
+from tasks.transactions.unit import Unit, unit_of_work
+from tasks.views import reading
+from tasks.working import claiming, failing, fence, work
+from tasks.working.claim import Advance, Wanted
+from tasks.working.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
 from tests.tasks.conftest import Desk
 
 STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]

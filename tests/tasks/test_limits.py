@@ -12,12 +12,13 @@ import pytest
 from errors import TaskError
 from models import database, rate_limit
 from settings import settings
-from tasks import claiming, concurrency, failing, work
-from tasks.admission import Backlog
-from tasks.claim import Advance, Claim, Turn, Wanted
-from tasks.dispatch import Queues
-from tasks.failing import Failure
-from tasks.unit import unit_of_work
+from tasks.accepting.admission import Backlog
+from tasks.dispatching import concurrency
+from tasks.dispatching.dispatch import Queues
+from tasks.transactions.unit import unit_of_work
+from tasks.working import claiming, failing, work
+from tasks.working.claim import Advance, Claim, Turn, Wanted
+from tasks.working.failing import Failure
 from tests.tasks.conftest import Desk
 
 

@@ -11,12 +11,14 @@ import pytest
 from pydantic import ValidationError
 
 from errors import TaskError
-from tasks import claiming, dispatch, ending, failing, retrying, work
-from tasks.claim import Advance, Wanted
-from tasks.failing import Failure
+from tasks.dispatching import dispatch
+from tasks.ending import ending, retrying
 from tasks.process import process_id
+from tasks.transactions.unit import unit_of_work
 from tasks.types.document_processing import document_id_of
-from tasks.unit import unit_of_work
+from tasks.working import claiming, failing, work
+from tasks.working.claim import Advance, Wanted
+from tasks.working.failing import Failure
 from tests.tasks.conftest import Desk
 
 STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]

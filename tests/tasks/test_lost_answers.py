@@ -19,13 +19,16 @@ from models import commit, database
 from models.base import new_id
 from models.connection import AnswerLost
 from models.database import NotCommitted
-from tasks import callbacks, claiming, ending, failing, pausing, presence, retrying, unit, work
-from tasks.callbacks import Delivery
-from tasks.claim import Advance, Wanted
-from tasks.failing import Failure
-from tasks.group_commit import GroupCommit
-from tasks.submission import NewBatch, Submission, submit, submit_batch
-from tasks.unit import Unit, unit_of_work
+from tasks.accepting.submission import NewBatch, Submission, submit, submit_batch
+from tasks.dispatching import pausing
+from tasks.ending import callbacks, ending, retrying
+from tasks.ending.callbacks import Delivery
+from tasks.transactions import unit
+from tasks.transactions.group_commit import GroupCommit
+from tasks.transactions.unit import Unit, unit_of_work
+from tasks.working import claiming, failing, presence, work
+from tasks.working.claim import Advance, Wanted
+from tasks.working.failing import Failure
 from tests.commit_proxy import CommitProxy
 from tests.tasks.conftest import Desk
 

@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 
 from errors import TaskError
-from tasks import ending, failing, retrying, work
-from tasks.claim import Advance
-from tasks.failing import Failure
-from tasks.unit import unit_of_work
+from tasks.ending import ending, retrying
+from tasks.transactions.unit import unit_of_work
+from tasks.working import failing, work
+from tasks.working.claim import Advance
+from tasks.working.failing import Failure
 from tests.tasks.conftest import Desk
 
 

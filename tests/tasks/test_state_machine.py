@@ -21,13 +21,16 @@ from errors import TaskError
 from models import database
 from models.base import new_id
 from settings import settings
-from tasks import ending, failing, pausing, presence, process, retrying, work
-from tasks.claim import Advance, Claim
-from tasks.failing import Failure
-from tasks.idempotency import Key, Reused
+from tasks import process
+from tasks.accepting.idempotency import Key, Reused
+from tasks.accepting.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit, submit_batch
+from tasks.dispatching import pausing
+from tasks.ending import ending, retrying
 from tasks.lifecycle import ENDED, OPEN, TRANSITIONS
-from tasks.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit, submit_batch
-from tasks.unit import Unit, unit_of_work
+from tasks.transactions.unit import Unit, unit_of_work
+from tasks.working import failing, presence, work
+from tasks.working.claim import Advance, Claim
+from tasks.working.failing import Failure
 from tests.servers import eventually
 from tests.tasks.conftest import Desk
 

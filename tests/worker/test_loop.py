@@ -17,7 +17,7 @@ from sqlalchemy import text
 from broker.in_process import InProcessBroker
 from broker.messages import wake_up
 from models import database
-from tasks import dispatch
+from tasks.dispatching import dispatch
 from tests.actors.conftest import Bench
 from tests.servers import eventually
 from worker import boot, holding, stage

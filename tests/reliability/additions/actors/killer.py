@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from tasks.claim import Advance
+from tasks.working.claim import Advance
 from worker.stage import Work, stage
 
 

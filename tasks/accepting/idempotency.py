@@ -1,0 +1,146 @@
+"""Requests that carry an `Idempotency-Key`: the same one again gets the answer that it got."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+
+from models import IdempotencyKey
+from tasks.transactions.unit import Unit
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer", bound=BaseModel)
+
+#: A key is remembered this long, as with Stripe (https://docs.stripe.com/api/idempotent_requests).
+KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A caller's key and what the request said.
+
+    Parameters:
+      caller: the name of the API key, or empty.
+      body_hash: SHA-256.
+    """
+
+    caller: str
+    key: str
+    body_hash: bytes
+
+    @classmethod
+    def of(cls, caller: str, key: str, *parts: bytes) -> Key:
+        """The key of a request that consists of these parts."""
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return cls(caller, key, digest.digest())
+
+
+class Reused(Exception):
+    """A key came again with another request."""
+
+
+def once(
+    unit: Unit,
+    requests: Sequence[Request],
+    keys: Sequence[Key | None],
+    accept: Callable[[Sequence[Request]], Sequence[Answer | Exception]],
+    answer_type: type[Answer],
+) -> list[Answer | Exception]:
+    """Accept the requests that are new, and answer the others as before.
+
+    Returns:
+      for each request its answer, what `accept` refused it with, or `Reused`.
+    """
+    if not any(keys):
+        return list(accept(requests))
+    _lock(unit, keys)
+    known = _known(unit, keys)
+    new: dict[tuple[str, str] | int, int] = {}
+    for position, key in enumerate(keys):
+        name = _name(key) or position
+        if name not in known:
+            new.setdefault(name, position)
+    answers = dict(zip(new, accept([requests[position] for position in new.values()]), strict=True))
+    fresh = {
+        name: (key.body_hash, answer)
+        for name, answer in answers.items()
+        if (key := keys[new[name]]) is not None and not isinstance(answer, Exception)
+    }
+    _remember(unit, fresh)
+    known |= {name: (body_hash, answer.model_dump(mode="json")) for name, (body_hash, answer) in fresh.items()}
+    return [
+        _answer(key, known, answer_type) if key and _name(key) in known else answers[_name(key) or position]
+        for position, key in enumerate(keys)
+    ]
+
+
+def forget(unit: Unit) -> int:
+    """Delete keys that are older than `KEPT`. Returns how many."""
+    return int(unit.session.execute(_FORGET, {"kept": KEPT}).rowcount)  # type: ignore[attr-defined]
+
+
+Known = dict[Any, tuple[bytes, dict[str, Any]]]
+
+
+def _name(key: Key | None) -> tuple[str, str] | None:
+    return (key.caller, key.key) if key else None
+
+
+def _answer(key: Key, known: Known, answer_type: type[Answer]) -> Answer | Exception:
+    body_hash, answer = known[_name(key)]
+    if body_hash != key.body_hash:
+        return Reused(key.key)
+    return answer_type.model_validate(answer)
+
+
+def _lock(unit: Unit, keys: Sequence[Key | None]) -> None:
+    """Let two requests of one key, in two processes, come one after the other."""
+    names = sorted({f"{key.caller} {key.key}" for key in keys if key})
+    unit.session.execute(_LOCK, {"names": names})
+
+
+def _known(unit: Unit, keys: Sequence[Key | None]) -> Known:
+    named = [key for key in keys if key]
+    values = {"callers": [key.caller for key in named], "keys": [key.key for key in named]}
+    return {(row.caller, row.key): (bytes(row.body_hash), row.answer) for row in unit.session.execute(_KNOWN, values)}
+
+
+def _remember(unit: Unit, fresh: dict[Any, tuple[bytes, Any]]) -> None:
+    if not fresh:
+        return
+    rows = [
+        {"caller": name[0], "key": name[1], "body_hash": body_hash, "answer": answer.model_dump(mode="json")}
+        for name, (body_hash, answer) in fresh.items()
+    ]
+    unit.session.execute(insert(IdempotencyKey), rows)
+
+
+_LOCK = text(
+    """
+    SELECT pg_advisory_xact_lock(hashtextextended(name, 0))
+    FROM (SELECT DISTINCT unnest(CAST(:names AS text[])) AS name ORDER BY 1) AS named
+    """
+)
+
+_KNOWN = text(
+    """
+    SELECT caller, key, body_hash, answer FROM idempotency_keys
+    JOIN unnest(CAST(:callers AS text[]), CAST(:keys AS text[])) AS asked(caller, key) USING (caller, key)
+    """
+)
+
+_FORGET = text(
+    """
+    DELETE FROM idempotency_keys WHERE (caller, key) IN (
+        SELECT caller, key FROM idempotency_keys WHERE created_at < now() - CAST(:kept AS interval) LIMIT 5000)
+    """
+)

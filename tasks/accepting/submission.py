@@ -1,0 +1,358 @@
+"""Accepting tasks: what a client may say, and the transaction that makes it durable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+)
+from sqlalchemy import insert, select
+
+from broker.topology import PRIORITIES
+from models import Batch, Task
+from models.base import json_of, new_id
+from models.connection import prepared
+from models.task import KB, READY
+from settings import settings, without_credentials
+from tasks.accepting import idempotency
+from tasks.accepting.idempotency import Key
+from tasks.bounds import excess_of_metadata, excess_of_payload, obstacle
+from tasks.dispatching import dispatch
+from tasks.ending import dependencies, ending
+from tasks.ending.dependencies import Unknown
+from tasks.lifecycle import Status, target
+from tasks.transactions.unit import Unit
+from tasks.types import all_types, task_type
+
+#: An address that a callback may go to, as far as its form tells.
+CallbackAddress = Annotated[
+    str,
+    Field(max_length=2048, pattern=r"^https?://[^\x00-\x20]+$", description="Default: KB_CALLBACK_URL."),
+    AfterValidator(without_credentials),
+]
+#: Times of tasks.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class Submission(BaseModel):
+    """A task as a client submits it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_type: str = Field(description="`document_processing`, `document_deletion`, `test`, `benchmark`, …")
+    kb_id: str | None = Field(
+        None, min_length=1, max_length=255, validate_default=True, description="The knowledge base it works on."
+    )
+    payload: dict[str, Any] = Field(
+        {}, validate_default=True, description="What the task type asks for. At most 256 KiB as JSON besides `content`."
+    )
+    priority: Literal["low", "normal", "high", "urgent"] = "normal"
+    retry_limit: int | None = Field(None, ge=0, le=20, description="Default: MAX_RETRY_ATTEMPTS.")
+    timeout: float | None = Field(
+        None, gt=0, le=86_400, description="Running seconds of one stage's attempt. Default: TASK_TIMEOUT."
+    )
+    callback_url: CallbackAddress | None = None
+    run_at: AwareDatetime | None = Field(None, description="Not started before.")
+    expires_at: AwareDatetime | None = Field(None, description="Fails with `expired` if not started by then.")
+    depends_on: list[UUID] = Field([], max_length=1000, description="Tasks that must have ended first.")
+    on_dependency_failure: Literal["fail", "run"] = Field(
+        "fail", description="What becomes of it when one of them does not complete."
+    )
+    metadata: dict[str, Any] = Field(
+        {},
+        description="Yours; comes back unchanged. At most 64 KiB as JSON. "
+        "A document of which none is said again keeps what it has.",
+    )
+
+    _id: UUID | None = PrivateAttr(None)
+    _key: Key | None = PrivateAttr(None)
+
+    def named(self, task_id: UUID) -> Submission:
+        """The same with an id that was made before, such as an upload's."""
+        self._id = task_id
+        return self
+
+    @property
+    def task_id(self) -> UUID | None:
+        """The id that was made before, if any."""
+        return self._id
+
+    def under(self, key: Key | None) -> Submission:
+        """The same under an `Idempotency-Key`."""
+        self._key = key
+        return self
+
+    # One validator for each field, so that all that do not fit are listed at once.
+
+    @field_validator("kb_id", "payload", "callback_url", "metadata")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        if (found := obstacle(value)) is not None:
+            raise ValueError(found)
+        return value
+
+    @field_validator("payload")
+    @classmethod
+    def _payload_is_small(cls, payload: dict[str, Any]) -> dict[str, Any]:
+        if (found := excess_of_payload(payload)) is not None:
+            raise ValueError(found)
+        return payload
+
+    @field_validator("metadata")
+    @classmethod
+    def _metadata_is_small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if (found := excess_of_metadata(metadata)) is not None:
+            raise ValueError(found)
+        return metadata
+
+    @field_validator("task_type")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in all_types():
+            raise ValueError(f"no such task type; there are {', '.join(all_types())}")
+        return name
+
+    @field_validator("kb_id")
+    @classmethod
+    def _is_named_where_a_kb_is_touched(cls, kb_id: str | None, fields: ValidationInfo) -> str | None:
+        kind = all_types().get(fields.data.get("task_type", ""))
+        if kind is not None and kind.needs_kb and kb_id is None:
+            raise ValueError(f"a {kind.name} task needs the KB it works on")
+        return kb_id
+
+    @field_validator("payload")
+    @classmethod
+    def _fits_its_type(cls, payload: dict[str, Any], fields: ValidationInfo) -> dict[str, Any]:
+        kind = all_types().get(fields.data.get("task_type", ""))
+        return payload if kind is None else kind.payload.model_validate(payload).model_dump(exclude_none=True)
+
+    @field_validator("run_at", "expires_at")
+    @classmethod
+    def _is_in_every_calendar(cls, moment: datetime | None) -> datetime | None:
+        # A day from either end, so that it can be shown in any time zone.
+        if moment is not None and not EARLIEST < moment < LATEST:
+            raise ValueError(f"must lie between the years {EARLIEST.year} and {LATEST.year}")
+        return moment
+
+    @field_validator("expires_at")
+    @classmethod
+    def _lies_ahead(cls, expires_at: datetime | None, fields: ValidationInfo) -> datetime | None:
+        if expires_at is not None and expires_at <= (fields.data.get("run_at") or datetime.now(UTC)):
+            raise ValueError("must lie ahead, and after run_at")
+        return expires_at
+
+
+class Accepted(BaseModel):
+    """The answer to a submission."""
+
+    task_id: UUID
+    status: str
+    task_type: str
+    kb_id: str | None
+    created_at: datetime
+
+
+class NewBatch(BaseModel):
+    """Tasks to be submitted, counted and called back together."""
+
+    submissions: list[Submission]
+    callback_url: str | None = None
+    atomic: bool = False
+
+    _key: Key | None = PrivateAttr(None)
+
+    def under(self, key: Key | None) -> NewBatch:
+        """The same under an `Idempotency-Key`."""
+        self._key = key
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A task that another becomes one of: its id, under which its upload is kept, and its payload."""
+
+    task_id: UUID
+    payload: dict[str, Any]
+
+
+class Refused(BaseModel):
+    """A task of a batch that depends on tasks which do not exist."""
+
+    unknown: list[UUID]
+
+
+class AcceptedBatch(BaseModel):
+    """The answer to a batch, in the order of its submissions; its `batch_id` is None when none was accepted."""
+
+    batch_id: UUID | None
+    tasks: list[Accepted | Refused]
+
+
+def submit(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
+    """Write tasks, and wake workers for those that are ready.
+
+    Returns:
+      for each submission what was accepted, `dependencies.Unknown` or `idempotency.Reused`.
+    """
+    keys = [each._key for each in submissions]
+    return idempotency.once(unit, submissions, keys, lambda new: _accept(unit, new), Accepted)
+
+
+def submit_batch(unit: Unit, batches: Sequence[NewBatch]) -> list[AcceptedBatch | Exception]:
+    """Write batches and their tasks.
+
+    Returns:
+      for each batch what was accepted, or `idempotency.Reused`.
+    """
+    keys = [each._key for each in batches]
+    return idempotency.once(unit, batches, keys, lambda new: [_accept_batch(unit, each) for each in new], AcceptedBatch)
+
+
+def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID:
+    """Write the tasks that a task becomes, with its type, KB, priority, limits, callback and metadata.
+
+    Returns:
+      the id of their batch.
+    """
+    row = unit.session.execute(
+        select(
+            Task.task_type,
+            Task.kb_id,
+            Task.priority,
+            Task.retry_limit,
+            Task.timeout,
+            Task.callback_url,
+            Task.details,
+            Task.has_details,
+        ).where(Task.id == task_id)
+    ).one()
+    names = {value: name for name, value in PRIORITIES.items()}
+    shared = {
+        "task_type": row.task_type,
+        "kb_id": row.kb_id,
+        "priority": names[row.priority],
+        "retry_limit": row.retry_limit,
+        "timeout": row.timeout,
+        **({"metadata": row.details} if row.has_details else {}),
+    }
+    submissions = [Submission(**shared, payload=each.payload).named(each.task_id) for each in members]
+    for each in submissions:
+        # As it was accepted, which may have been by an earlier release that asked for less.
+        each.callback_url = row.callback_url
+    batch = _accept_batch(unit, NewBatch(submissions=submissions, callback_url=row.callback_url))
+    assert batch.batch_id is not None  # nothing that they depend on can be missing
+    return batch.batch_id
+
+
+def _accept(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
+    unknown = dependencies.unknown(unit, submissions)
+    accepted = iter(_insert(unit, [each for n, each in enumerate(submissions) if n not in unknown], None))
+    return [Unknown(unknown[n]) if n in unknown else next(accepted) for n in range(len(submissions))]
+
+
+def _accept_batch(unit: Unit, batch: NewBatch) -> AcceptedBatch:
+    unknown = dependencies.unknown(unit, batch.submissions)
+    submissions = [each for n, each in enumerate(batch.submissions) if n not in unknown]
+    if not submissions or (unknown and batch.atomic):
+        refused = [Refused(unknown=unknown.get(n, [])) for n in range(len(batch.submissions))]
+        return AcceptedBatch(batch_id=None, tasks=refused)
+    batch_id, count = new_id(), len(submissions)
+    row = {"id": batch_id, "total": count, "pending": count, "callback_url": batch.callback_url}
+    unit.session.execute(insert(Batch).values(row))
+    accepted = iter(_insert(unit, submissions, batch_id))
+    tasks = [Refused(unknown=unknown[n]) if n in unknown else next(accepted) for n in range(len(batch.submissions))]
+    return AcceptedBatch(batch_id=batch_id, tasks=tasks)
+
+
+def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None) -> list[Accepted]:
+    """Write tasks, and wake workers for those that are ready."""
+    rows = [_row(each, batch_id) for each in submissions]
+    if not rows:
+        return []
+    orphans = dependencies.watch(unit, rows)
+    written = {row.id: row for row in unit.execute(_INSERT, _values(rows))}
+    unit.ready(row for row in written.values() if row.status == Status.QUEUED and not row.is_busy)
+    ending.orphan(unit, orphans)
+    return [
+        Accepted.model_construct(
+            task_id=row["id"],
+            status=written[row["id"]].status,
+            task_type=row["task_type"],
+            kb_id=row["kb_id"],
+            created_at=written[row["id"]].created_at,
+        )
+        for row in rows
+    ]
+
+
+def _values(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "rows": json_of(rows),
+        "ready": target("submit"),
+        "deferred": target("defer"),
+        "busy": dispatch.BUSY,
+    }
+
+
+def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
+    kind = task_type(submission.task_type)
+    stage = kind.stages[0]
+    limit = submission.retry_limit
+    return {
+        "id": submission._id or new_id(),
+        "task_type": submission.task_type,
+        "kb_id": submission.kb_id,
+        "subject": kind.subject(submission.payload) if kind.subject else None,
+        "batch_id": batch_id,
+        "priority": PRIORITIES[submission.priority],
+        "payload": submission.payload,
+        "metadata": submission.metadata,
+        "has_metadata": "metadata" in submission.model_fields_set,
+        "callback_url": submission.callback_url,
+        "retry_limit": settings().max_retry_attempts if limit is None else limit,
+        "timeout": submission.timeout or settings().task_timeout,
+        "run_at": submission.run_at,
+        "expires_at": submission.expires_at,
+        "depends_on": submission.depends_on,
+        "on_dependency_failure": submission.on_dependency_failure,
+        "stage": stage.name,
+        "queue": stage.queue,
+    }
+
+
+_GIVEN = (
+    "id, task_type, kb_id, subject, batch_id, priority, payload, metadata, has_metadata, callback_url, retry_limit, "
+    "timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for"
+)
+
+#: Where many tasks wait already, everybody is at work, and no message is needed.
+_INSERT = prepared(
+    f"""
+    WITH written AS (
+        INSERT INTO tasks ({_GIVEN}, due_at, status)
+        SELECT {_GIVEN}, greatest(run_at, now()),
+            CASE WHEN waiting_for = '{{}}' AND coalesce(run_at <= now(), true)
+                THEN CAST(:ready AS text) ELSE CAST(:deferred AS text) END
+        FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json))
+        RETURNING id, task_type, kb_id, stage, queue, priority, attempt, timeout, status, created_at
+    ), busy AS MATERIALIZED (
+        SELECT queue, priority FROM (SELECT DISTINCT queue, priority FROM written) AS wanted WHERE EXISTS (
+            SELECT FROM tasks WHERE queue = wanted.queue AND priority = wanted.priority AND {READY}
+            ORDER BY queue, priority, {KB} OFFSET :busy LIMIT 1
+        )
+    )
+    SELECT written.*, (queue, priority) IN (SELECT queue, priority FROM busy) AS is_busy FROM written
+    """
+)

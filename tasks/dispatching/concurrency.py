@@ -1,0 +1,52 @@
+"""MAX_CONCURRENT_TASKS: how many stages may run at once in the whole deployment."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from models.shard import TAKEN
+from settings import settings
+from tasks.dispatching import dispatch
+from tasks.transactions.unit import Unit
+
+#: Whether all threads of the deployment together are at most `:most`.
+ENOUGH = "(SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker') <= :most"
+
+_short = False
+
+
+def places(unit: Unit) -> int | None:
+    """How many stages may start now; None where the deployment has no more threads than places.
+
+    Where it has more, claims come one after the other until this transaction ends.
+    """
+    global _short
+    most = settings().max_concurrent_tasks
+    _short = not unit.session.execute(_ENOUGH, {"most": most}).scalar_one()
+    if not _short:
+        return None
+    # A statement of its own: only one that begins after the lock sees what was claimed before it.
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(hashtext('concurrency'))"))
+    running: int = unit.session.execute(_RUNNING, {"nobody": TAKEN}).scalar_one()
+    return max(0, most - running)
+
+
+def is_short() -> bool:
+    """Whether places were short at the last claim of this process: a hint, since others end meanwhile."""
+    return _short
+
+
+def hand_on(unit: Unit) -> None:
+    """Where places are short, wake a worker for those that this transaction frees."""
+    if _short:
+        dispatch.announce(unit, dispatch.queues())
+
+
+_RUNNING = text(
+    """
+    SELECT (SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL AND worker_id <> :nobody)
+        + (SELECT count(*) FROM shards WHERE worker_id IS NOT NULL)
+    """
+)
+
+_ENOUGH = text(f"SELECT {ENOUGH}")

@@ -1,0 +1,263 @@
+"""The callbacks owed to the KB service: written with the end of a task, delivered from a table of due times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+import metrics
+from broker.messages import wake_up
+from broker.topology import PRIORITIES
+from models import Callback, Task, database
+from models.base import new_id, rfc3339
+from settings import settings
+from tasks.bounds import excess_of_metadata
+from tasks.dispatching import pausing
+from tasks.transactions.unit import Unit
+
+#: Seconds to wait after each failed attempt: the schedule of the Standard Webhooks specification, 3 days in all.
+SCHEDULE = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+#: Seconds for one attempt's HTTP exchange.
+DELIVERY_SECONDS = 15.0
+#: Whoever took a callback has this long to say what came of it, before another may try.
+TAKEN_FOR = timedelta(seconds=60)
+#: A published wake-up that nobody took is sent again after this time.
+LOST_AFTER = timedelta(seconds=60)
+
+#: Attempts that the log of a callback shows.
+LOGGED = 20
+
+#: Of its actor, and of the actor's queue.
+QUEUE = "callback"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A callback in the hands of the one who delivers it."""
+
+    id: UUID
+    url: str
+    body: dict[str, Any]
+    attempt: int
+
+
+def owe_for_tasks(unit: Unit, rows: Sequence[Any]) -> None:
+    """Write the callbacks of tasks that end in this unit, for those that have somewhere to go."""
+    owed = [
+        _callback(f"task.{row.status}", row.callback_url, _task_data(row)) | {"task_id": row.id, "run": row.run}
+        for row in rows
+        if row.callback_url or settings().kb_callback_url
+    ]
+    _write(unit, owed)
+
+
+def owe_for_batch(unit: Unit, batch_id: UUID, run: int, url: str | None) -> None:
+    """Write the callback of a batch that ends in this unit."""
+    if not (url or settings().kb_callback_url):
+        return
+    counts = unit.session.execute(
+        select(Task.status, func.count()).where(Task.batch_id == batch_id).group_by(Task.status)
+    ).all()
+    by_status = {status: int(count) for status, count in counts}
+    data = {
+        "batch_id": str(batch_id),
+        "total": sum(by_status.values()),
+        **{status: by_status.get(status, 0) for status in ("completed", "failed", "cancelled")},
+    }
+    _write(unit, [_callback("batch.completed", url, data) | {"batch_id": batch_id, "run": run}])
+
+
+def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
+    """Take callbacks that are due, to deliver them. None where another has, or where none is due."""
+    rows = unit.session.execute(
+        update(Callback)
+        .where(
+            Callback.id.in_(callback_ids),
+            Callback.status == "pending",
+            Callback.due_at <= func.now(),
+            ~pausing.is_paused(QUEUE),
+        )
+        .values(attempts=Callback.attempts + 1, due_at=func.now() + TAKEN_FOR, published_at=func.now())
+        .returning(Callback.id, Callback.url, Callback.body, Callback.attempts)
+    )
+    taken = {row.id: Delivery(row.id, row.url, row.body, row.attempts) for row in rows}
+    if missed := [each for each in callback_ids if each not in taken]:
+        _note_unpublished(unit, missed)
+    return [taken.pop(each, None) for each in callback_ids]
+
+
+def _note_unpublished(unit: Unit, callback_ids: Sequence[UUID]) -> None:
+    """Note that the messages of callbacks are gone which a pause keeps from being delivered: its end publishes anew."""
+    unit.session.execute(
+        update(Callback)
+        .where(
+            Callback.id.in_(callback_ids),
+            Callback.status == "pending",
+            Callback.due_at <= func.now(),
+            pausing.is_paused(QUEUE),
+        )
+        .values(published_at=None)
+    )
+
+
+def delivered(unit: Unit, delivery: Delivery, answer: str) -> None:
+    """The KB service has it."""
+    unit.count(metrics.CALLBACK, "delivered")
+    _record(unit, delivery, answer, status="delivered", delivered_at=func.now())
+
+
+def refused(unit: Unit, delivery: Delivery, answer: str) -> None:
+    """No further attempt would help: the address is forbidden, or the service answered 410."""
+    unit.count(metrics.CALLBACK, "refused")
+    _record(unit, delivery, answer, status="failed")
+
+
+def put_off(unit: Unit, delivery: Delivery, answer: str, retry_after: float | None) -> None:
+    """The attempt failed: the next one is due by the schedule, or when the service asked for it; after 3 days none."""
+    if delivery.attempt > len(SCHEDULE):
+        unit.count(metrics.CALLBACK, "given_up")
+        _record(unit, delivery, answer, status="failed")
+        return
+    unit.count(metrics.CALLBACK, "put_off")
+    seconds = max(SCHEDULE[delivery.attempt - 1], min(retry_after or 0, SCHEDULE[-1]))
+    _record(unit, delivery, answer, due_at=func.now() + timedelta(seconds=seconds), published_at=None)
+
+
+def listed(session: Session, task_id: UUID) -> list[dict[str, Any]]:
+    """The callbacks of a task, oldest first, each with its newest attempts."""
+    rows = session.scalars(select(Callback).where(Callback.task_id == task_id).order_by(Callback.run))
+    return [
+        {
+            "callback_id": str(each.id),
+            "type": each.body["type"],
+            "url": each.url,
+            "status": each.status,
+            "attempts": each.attempts,
+            "next_attempt_at": rfc3339(each.due_at) if each.status == "pending" else None,
+            "created_at": rfc3339(each.created_at),
+            "delivered_at": rfc3339(each.delivered_at) if each.delivered_at else None,
+            "log": each.log,
+        }
+        for each in rows
+    ]
+
+
+def redeliver(unit: Unit, task_id: UUID, callback_id: UUID) -> bool:
+    """Deliver a callback again from the start of the schedule, under the same id. Returns whether there is such."""
+    again = (
+        update(Callback)
+        .where(Callback.id == callback_id, Callback.task_id == task_id)
+        .values(status="pending", attempts=0, due_at=func.now(), published_at=func.now(), delivered_at=None)
+        .returning(Callback.id)
+    )
+    if unit.session.execute(again).first() is None:
+        return False
+    _publish(unit, [(callback_id, 0)])
+    return True
+
+
+def publish_due(unit: Unit, limit: int = 500) -> int:
+    """Wake the delivery of callbacks that are due. Returns how many."""
+    due = (
+        select(Callback.id)
+        .where(
+            Callback.status == "pending",
+            Callback.due_at <= func.now(),
+            func.coalesce(Callback.published_at < func.now() - LOST_AFTER, True),
+            ~pausing.is_paused(QUEUE),
+        )
+        .order_by(Callback.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = unit.session.execute(
+        update(Callback)
+        .where(Callback.id.in_(due))
+        .values(published_at=func.now())
+        .returning(Callback.id, Callback.attempts)
+    ).all()
+    _publish(unit, [(row.id, row.attempts) for row in rows])
+    return len(rows)
+
+
+def take_back(unit: Unit) -> None:
+    """Make due at once what somebody had taken or published, when nobody can have it any more."""
+    unit.session.execute(
+        update(Callback)
+        .where(Callback.status == "pending", Callback.published_at.is_not(None))
+        .values(due_at=func.least(Callback.due_at, func.now()), published_at=None)
+    )
+
+
+def _task_data(row: Any) -> dict[str, Any]:
+    # Metadata of a task that was submitted before they had a limit stay where they are.
+    large = excess_of_metadata(row.metadata) is not None
+    return {
+        "kb_id": row.kb_id,
+        "task_id": str(row.id),
+        "task_type": row.task_type,
+        "status": row.status,
+        "document_id": (row.result or {}).get("document_id") or row.document_id,
+        "result": row.result,
+        "error": row.error,
+        "retry_count": row.retries,
+        "metadata": {} if large else row.metadata,
+        **({"left_out": ["metadata"]} if large else {}),
+    }
+
+
+def _callback(event: str, url: str | None, data: dict[str, Any]) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    body = {"type": event, "timestamp": now, "data": data}
+    return {"id": new_id(), "url": url or settings().kb_callback_url, "body": body}
+
+
+def _write(unit: Unit, owed: list[dict[str, Any]]) -> None:
+    if not owed:
+        return
+    unit.session.execute(insert(Callback).values([each | {"published_at": func.now()} for each in owed]))
+    _publish(unit, [(each["id"], 0) for each in owed])
+
+
+def _publish(unit: Unit, pending: Sequence[tuple[UUID, int]]) -> None:
+    ids = [callback_id for callback_id, _ in pending]
+    messages = [
+        wake_up(
+            [str(callback_id)],
+            QUEUE,
+            QUEUE,
+            priority=PRIORITIES["normal"],
+            attempt=attempts + 1,
+            time_limit=DELIVERY_SECONDS * 4,
+        )
+        for callback_id, attempts in pending
+    ]
+    if messages:
+        unit.publish(messages, lambda: _give_back(ids))
+
+
+def _give_back(ids: list[UUID]) -> None:
+    try:
+        with database.transaction() as session:
+            session.execute(update(Callback).where(Callback.id.in_(ids)).values(published_at=None))
+    except DBAPIError:
+        # The clock finds them by their age.
+        return
+
+
+def _record(unit: Unit, delivery: Delivery, answer: str, **values: Any) -> None:
+    """Note what the service answered, and what follows from it."""
+    entry = func.jsonb_build_object("at", func.now(), "answer", answer[:1000])
+    log = func.jsonb_path_query_array(Callback.log, f"$[last - {LOGGED - 2} to last]")
+    unit.session.execute(
+        update(Callback)
+        .where(Callback.id == delivery.id, Callback.attempts == delivery.attempt)
+        .values(log=log.op("||")(entry), **values)
+    )

@@ -1,0 +1,215 @@
+"""Tasks that wait for others: who is waited for, and who is released when one ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import text
+
+from models.base import new_id
+from models.connection import prepared
+from tasks.lifecycle import OPEN, Status, sources, target
+from tasks.transactions.unit import Unit
+
+
+class Depending(Protocol):
+    """What a submission says of others."""
+
+    depends_on: list[UUID]
+
+    @property
+    def task_id(self) -> UUID | None: ...
+
+
+class Unknown(Exception):
+    """A submission depends on tasks that do not exist.
+
+    Parameters:
+      task_ids: those, in the order in which they were named.
+    """
+
+    def __init__(self, task_ids: Sequence[UUID]) -> None:
+        super().__init__(f"there is no task {', '.join(map(str, task_ids))}")
+        self.task_ids = task_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A task that cannot run any more, since `cause` did not complete."""
+
+    task_id: UUID
+    stage: str
+    cause: UUID
+    cause_status: str
+
+
+def unknown(unit: Unit, submissions: Sequence[Depending]) -> dict[int, list[UUID]]:
+    """Of these submissions those that depend on tasks which neither exist nor come with them.
+
+    Returns:
+      by the position of the submission what it names in vain.
+    """
+    asked = {each for submission in submissions for each in submission.depends_on}
+    if not asked:
+        return {}
+    stored = {row.id for row in unit.execute(_STATUSES, {"ids": sorted(asked)})}
+    found: dict[int, list[UUID]] = {}
+    while True:
+        coming = {each.task_id for position, each in enumerate(submissions) if position not in found}
+        more = {
+            position: missing
+            for position, each in enumerate(submissions)
+            if position not in found and (missing := [one for one in each.depends_on if one not in stored | coming])
+        }
+        if not more:
+            return found
+        # What depends on a submission that is refused is refused with it.
+        found |= more
+
+
+def watch(unit: Unit, rows: Sequence[dict[str, Any]]) -> list[Orphan]:
+    """Set `waiting_for` of rows that are about to run: what they depend on and has not ended.
+
+    The rows that are depended on stay as they are until this transaction ends, so none can end unseen.
+
+    Returns:
+      those that cannot run, because something they depend on has ended already without completing.
+    """
+    asked = sorted({each for row in rows for each in row["depends_on"]})
+    statuses = {row.id: row.status for row in unit.execute(_STATUSES, {"ids": asked})} if asked else {}
+    statuses |= {row["id"]: str(Status.QUEUED) for row in rows}
+    orphans = []
+    for row in rows:
+        # One that was deleted since is over, and long ago.
+        seen = {each: statuses[each] for each in dict.fromkeys(row["depends_on"]) if each in statuses}
+        row["waiting_for"] = [each for each, status in seen.items() if status in OPEN]
+        cause = _cause(seen) if row["on_dependency_failure"] == "fail" else None
+        if cause:
+            # It waits, so that it ends as every task does that waits for one which fails.
+            row["waiting_for"] = row["waiting_for"] or [cause]
+            orphans.append(Orphan(row["id"], row["stage"], cause, seen[cause]))
+    return orphans
+
+
+def _cause(statuses: Mapping[UUID, str]) -> UUID | None:
+    failed = (Status.FAILED, Status.CANCELLED)
+    return next((each for each, status in statuses.items() if status in failed), None)
+
+
+def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orphan]]:
+    """Tell those that wait for these tasks that they have ended.
+
+    Parameters:
+      ended: the status of each.
+
+    Returns:
+      the queues in which tasks have become ready, and the tasks that cannot run any more.
+    """
+    if not ended:
+        return set(), []
+    rows = unit.execute(
+        _RELEASE,
+        {
+            "ids": list(ended),
+            "statuses": list(ended.values()),
+            "completed": str(Status.COMPLETED),
+            "sources": list(sources("wake")),
+            "target": target("wake"),
+        },
+    )
+    ready = {row.queue for row in rows if row.status == target("wake")}
+    return ready, [Orphan(row.id, row.stage, row.cause, ended[row.cause]) for row in rows if row.cause]
+
+
+_STATUSES = text("SELECT id, status FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR SHARE")
+
+_RELEASE = prepared(
+    """
+    WITH ended AS (
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS given(id, status)
+    ), depending AS (
+        SELECT t.id, CASE WHEN t.on_dependency_failure = 'fail' THEN (
+            SELECT ended.id FROM ended WHERE ended.id = ANY(t.depends_on) AND ended.status <> :completed LIMIT 1
+        ) END AS cause, ARRAY(
+            SELECT unnest(t.waiting_for) EXCEPT SELECT id FROM ended
+        ) AS still
+        FROM tasks AS t
+        WHERE t.waiting_for && CAST(:ids AS uuid[]) AND t.waiting_for <> '{}'
+            AND t.status = ANY(CAST(:sources AS text[]))
+        ORDER BY t.id FOR UPDATE OF t
+    )
+    UPDATE tasks AS t SET
+        waiting_for = CASE WHEN depending.cause IS NULL THEN depending.still ELSE t.waiting_for END,
+        due_at = greatest(t.due_at, now()),
+        status = CASE
+            WHEN depending.cause IS NULL AND depending.still = '{}' AND t.due_at <= now() THEN :target
+            ELSE t.status
+        END
+    FROM depending WHERE t.id = depending.id
+    RETURNING t.id, t.queue, t.stage, t.status, depending.cause
+    """
+)
+
+
+def by_name(items: Sequence[Any]) -> tuple[list[Any], dict[UUID, str]]:
+    """Replace the names by which the items of a batch depend on each other with ids that are made for them.
+
+    Returns:
+      the items without their names, and the name of each id, in the order of the items.
+
+    Raises:
+      Misnamed: two items of one name, or items that depend on each other in a circle.
+    """
+    ids: dict[str, UUID] = {}
+    for position, item in enumerate(items):
+        name = item.get("name") if isinstance(item, dict) else None
+        if name is None:
+            continue
+        if not isinstance(name, str) or not name or name in ids:
+            raise Misnamed(f"tasks.{position}.name", "must be a text that no other item has")
+        ids[name] = new_id()
+    _refuse_circles(items, ids)
+    resolved = []
+    for item in items:
+        if isinstance(item, dict):
+            item = {key: value for key, value in item.items() if key != "name"}
+            if isinstance(item.get("depends_on"), list):
+                item["depends_on"] = [_id_of(each, ids) for each in item["depends_on"]]
+        resolved.append(item)
+    return resolved, {task_id: name for name, task_id in ids.items()}
+
+
+class Misnamed(Exception):
+    """The names of a batch's items do not make sense.
+
+    Parameters:
+      field: where.
+      message: what.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+def _id_of(given: Any, ids: Mapping[str, UUID]) -> Any:
+    return ids.get(given, given) if isinstance(given, str) else given
+
+
+def _refuse_circles(items: Sequence[Any], ids: Mapping[str, UUID]) -> None:
+    named = {item["name"]: item.get("depends_on") for item in items if isinstance(item, dict) and item.get("name")}
+    graph = {
+        name: [each for each in others if isinstance(each, str) and each in ids]
+        for name, others in named.items()
+        if isinstance(others, list)
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise Misnamed("tasks", f"depend on each other in a circle: {circle}") from None

@@ -1,0 +1,255 @@
+"""Everything that ends a task, in one transaction: its row, its batch's count, the callback that is owed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from dramatiq import Message
+from sqlalchemy import text
+
+import metrics
+from errors import CODES, TaskError
+from models.base import json_of
+from models.connection import prepared
+from tasks.dispatching import dispatch
+from tasks.ending import callbacks, dependencies, shard_repair
+from tasks.ending.dependencies import Orphan
+from tasks.lifecycle import Status, sources, target
+from tasks.transactions.unit import Unit
+from tasks.transactions.wake_up import dead_letter
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A task that is to end.
+
+    Parameters:
+      attempt: of the claim that ends it; None: whoever holds it is fenced off.
+      worker: the process that holds the claim; None where nobody needs to.
+      units: of the stage that ends with it.
+    """
+
+    task_id: UUID
+    attempt: int | None = None
+    worker: UUID | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    units: int = 0
+
+
+def error_fields(error: TaskError, stage: str) -> dict[str, Any]:
+    """An error as a task shows it."""
+    code = CODES[error.code]
+    return {
+        "code": error.code,
+        "message": error.message,
+        "stage": stage,
+        "retryable": error.retryable,
+        "hint": code.hint,
+        "hint_zh": code.hint_zh,
+    }
+
+
+def complete(unit: Unit, ends: Sequence[End]) -> set[UUID]:
+    """End tasks with a result. Returns the ids of those whose row was still the claim's own."""
+    return _end(unit, "complete", ends)
+
+
+def fail(unit: Unit, ends: Sequence[End]) -> set[UUID]:
+    """End tasks with an error. Returns the ids of those whose row was still the claim's own."""
+    return _end(unit, "fail", ends)
+
+
+def cancel(unit: Unit, task_ids: Sequence[UUID]) -> set[UUID]:
+    """Stop tasks on request, whoever works on them. Returns the ids of those that had not ended yet."""
+    return _end(unit, "cancel", [End(each) for each in task_ids])
+
+
+def expire(unit: Unit, limit: int = 1000) -> int:
+    """End tasks that nobody has started by their `expires_at`. Returns how many."""
+    rows = unit.session.execute(_EXPIRED, {"limit": limit, "sources": list(sources("expire"))}).all()
+    error = TaskError("expired", "no worker had started this task by its expires_at")
+    return len(_end(unit, "expire", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
+
+
+def orphan(unit: Unit, orphans: Sequence[Orphan]) -> set[UUID]:
+    """End tasks that cannot run, since one that they depend on did not complete. Returns their ids."""
+    return _end(unit, "orphan", [_orphan_end(each) for each in orphans])
+
+
+def overtake(unit: Unit, kb_id: str, subject: str, task_type: str, *, by: UUID | None = None) -> int:
+    """End the tasks of a type that were to work on something which a later request has decided on.
+
+    Whoever works on one is fenced off; one that is just being completed is waited for.
+
+    Parameters:
+      by: the task that overtakes those that were submitted before it; None: a request of now, and so all.
+
+    Returns:
+      how many.
+    """
+    values = {"kb_id": kb_id, "subject": subject, "task_type": task_type, "by": by}
+    rows = unit.session.execute(_OVERTAKEN, values | {"sources": list(sources("supersede"))}).all()
+    error = TaskError("superseded", f"a later request deleted {subject!r}")
+    return len(_end(unit, "supersede", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
+
+
+def _orphan_end(orphan: Orphan) -> End:
+    message = f"task {orphan.cause}, which this one depends on, is {orphan.cause_status}"
+    return End(orphan.task_id, error=error_fields(TaskError("dependency_failed", message), orphan.stage))
+
+
+def _end(unit: Unit, transition: str, ends: Sequence[End]) -> set[UUID]:
+    """End tasks, and those that cannot run without them; wake those that waited for them."""
+    rows = _write(unit, transition, ends)
+    ready, orphans = dependencies.release(unit, {row.id: row.status for row in rows})
+    while orphans:
+        gone = _write(unit, "orphan", [_orphan_end(each) for each in orphans])
+        more, orphans = dependencies.release(unit, {row.id: row.status for row in gone})
+        ready |= more
+    if ready:
+        dispatch.announce(unit, ready)
+    return {row.id for row in rows}
+
+
+def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
+    if not ends:
+        return []
+    rows = unit.execute(
+        _END,
+        {
+            "ends": json_of([_fields(each) for each in ends]),
+            "sources": list(sources(transition)),
+            "target": target(transition),
+        },
+    )
+    for row in rows:
+        _count(unit, row)
+    if transition == "fail":
+        unit.publish([_dead_letter(row) for row in rows])
+    if divided := [row.id for row in rows if row.shards]:
+        shard_repair.release(unit, divided)
+    _count_down_batches(unit, rows)
+    callbacks.owe_for_tasks(unit, rows)
+    return rows
+
+
+def _dead_letter(row: Any) -> Message[Any]:
+    document_id = str(row.document_id) if row.document_id is not None else None
+    return dead_letter(
+        row.id, row.stage, row.queue, row.attempt, code=row.error["code"], kb_id=row.kb_id, document_id=document_id
+    )
+
+
+def _fields(end: End) -> dict[str, Any]:
+    return {
+        "task_id": end.task_id,
+        "attempt": end.attempt,
+        "worker": end.worker,
+        "result": end.result,
+        "error": end.error,
+        "units": end.units,
+    }
+
+
+def _count(unit: Unit, row: Any) -> None:
+    unit.observe(metrics.END_TO_END, row.task_type, value=row.age)
+    if row.status == Status.COMPLETED:
+        unit.count(metrics.SUCCESS, row.stage)
+        unit.observe(metrics.PROCESSING, row.stage, value=row.seconds)
+        if row.task_type != row.stage:
+            unit.count(metrics.SUCCESS, row.task_type)
+    elif row.status == Status.FAILED:
+        for label in {row.stage, row.task_type}:
+            unit.count(metrics.FAILURE, label, row.error["code"])
+
+
+def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
+    """Batches whose last task ends here end too, whatever became of their tasks."""
+    ended = Counter(row.batch_id for row in rows if row.batch_id is not None)
+    # In the order of their ids, so that two transactions never wait for each other.
+    for batch_id, count in sorted(ended.items()):
+        (batch,) = unit.execute(_COUNT_DOWN, {"id": batch_id, "count": count})
+        if batch.pending == 0:
+            callbacks.owe_for_batch(unit, batch_id, batch.run, batch.callback_url)
+
+
+_END = prepared(
+    f"""
+    WITH ended AS (
+        UPDATE tasks AS t SET
+            status = :target,
+            finished_at = now(),
+            progress = CASE WHEN :target = '{Status.COMPLETED}' THEN 100 ELSE t.progress END,
+            stages = CASE WHEN t.stage_started_at IS NULL THEN t.stages ELSE t.stages || jsonb_build_object(
+                'name', t.stage, 'status', CAST(:target AS text),
+                'started_at', t.stage_started_at, 'finished_at', now(),
+                'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
+                'attempts', t.stage_attempts,
+                'waited', t.waited,
+                'seconds', t.worked + coalesce(extract(epoch FROM now() - held.begun_at), 0)) END,
+            result = held.result,
+            error = held.error,
+            worker_id = NULL, claimed_at = NULL, waiting_for = '{{}}', shards = 0
+        FROM (
+            -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
+            SELECT found.*, given.units, given.result, given.error
+            FROM (
+                SELECT * FROM json_to_recordset(CAST(:ends AS json)) AS each(
+                    task_id uuid, attempt integer, worker uuid, result jsonb, error jsonb, units integer)
+                ORDER BY task_id
+            ) AS given CROSS JOIN LATERAL (
+                SELECT own.id, own.shards,
+                    CASE WHEN own.shards > 0 THEN own.stage_started_at ELSE own.claimed_at END AS begun_at
+                FROM tasks AS own
+                WHERE own.id = given.task_id AND own.status = ANY(CAST(:sources AS text[]))
+                    AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
+                FOR UPDATE OF own
+            ) AS found
+        ) AS held
+        WHERE t.id = held.id
+        RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url,
+            t.metadata, t.result, t.error, t.retries, t.run, t.queue, t.attempt, held.shards,
+            t.payload->'document_id' AS document_id,
+            extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
+            extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds
+    ), unlocked AS (
+        DELETE FROM locks USING ended
+        WHERE locks.kb_id = coalesce(ended.kb_id, '') AND locks.subject = ended.subject AND locks.task_id = ended.id
+    )
+    SELECT * FROM ended
+    """
+)
+
+_EXPIRED = text(
+    """
+    SELECT id, stage FROM tasks
+    WHERE expires_at <= now() AND started_at IS NULL AND status IN ('waiting', 'queued')
+        AND status = ANY(CAST(:sources AS text[]))
+    ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+
+_OVERTAKEN = text(
+    """
+    SELECT id, stage FROM tasks
+    WHERE kb_id = :kb_id AND subject = :subject AND status IN ('waiting', 'queued', 'processing')
+        AND status = ANY(CAST(:sources AS text[])) AND task_type = :task_type
+        AND created_at < coalesce((SELECT created_at FROM tasks WHERE id = CAST(:by AS uuid)), 'infinity')
+    ORDER BY id FOR UPDATE
+    """
+)
+
+_COUNT_DOWN = prepared(
+    """
+    UPDATE batches SET
+        pending = pending - :count,
+        finished_at = CASE WHEN pending = :count THEN now() END
+    WHERE id = :id
+    RETURNING pending, run, callback_url
+    """
+)

@@ -1,0 +1,147 @@
+"""Another run of tasks that did not complete, on request: it resumes at the stage that failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from models import Task
+from tasks.dispatching import dispatch
+from tasks.ending import dependencies, shard_repair
+from tasks.ending.retention import RESUMABLE
+from tasks.lifecycle import sources, target
+from tasks.transactions.unit import Unit
+from tasks.types import all_types
+
+#: Tasks that one request retries.
+MOST_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class Retried:
+    """What became of a request to retry tasks.
+
+    Parameters:
+      refused: why a task cannot run again, by its id.
+    """
+
+    task_ids: list[UUID] = field(default_factory=list)
+    refused: dict[UUID, str] = field(default_factory=dict)
+
+
+def matching(
+    session: Session,
+    *,
+    statuses: Sequence[str],
+    kb_id: str | None = None,
+    task_type: str | None = None,
+    batch_id: UUID | None = None,
+    error_code: str | None = None,
+    created_after: datetime | None = None,
+) -> list[UUID]:
+    """Tasks that a filter names, oldest first, `MOST_AT_ONCE` at most."""
+    query = select(Task.id).where(Task.status.in_(statuses)).order_by(Task.id).limit(MOST_AT_ONCE)
+    if kb_id is not None:
+        query = query.where(Task.kb_id == kb_id)
+    if task_type is not None:
+        query = query.where(Task.task_type == task_type)
+    if batch_id is not None:
+        query = query.where(Task.batch_id == batch_id)
+    if error_code is not None:
+        query = query.where(Task.error["code"].astext == error_code)
+    if created_after is not None:
+        query = query.where(Task.created_at > created_after)
+    return list(session.scalars(query))
+
+
+def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
+    """Run tasks again that failed or were cancelled; one of any other status is left out."""
+    answer = Retried()
+    rows = [dict(row._mapping) for row in unit.session.execute(_CHOSEN, _values(task_ids))]
+    for row in [each for each in rows if each["task_type"] not in all_types()]:
+        answer.refused[row["id"]] = f"this release has no task type {row['task_type']}"
+    rows = [row for row in rows if row["id"] not in answer.refused]
+    for row in [each for each in rows if each["code"] == "superseded"]:
+        answer.refused[row["id"]] = "a later deletion or submission of its document overtook it; submit it again"
+    rows = [row for row in rows if row["id"] not in answer.refused]
+    # Whoever depends on one that cannot run again cannot either.
+    while orphans := dependencies.watch(unit, rows):
+        for orphan in orphans:
+            answer.refused[orphan.task_id] = f"it depends on task {orphan.cause}, which is {orphan.cause_status}"
+        rows = [row for row in rows if row["id"] not in answer.refused]
+    if rows:
+        again = [_again(row) for row in rows]
+        unit.session.execute(_RETRY, again)
+        if anew := [each["id"] for each in again if not each["resumes"]]:
+            shard_repair.forget(unit.session, anew)
+        _reopen_batches(unit, rows)
+        dispatch.announce(unit, {row["queue"] for row in rows})
+    answer.task_ids = [row["id"] for row in rows]
+    return answer
+
+
+def _values(task_ids: Sequence[UUID]) -> dict[str, Any]:
+    return {"ids": list(task_ids), "sources": list(sources("retry")), "resumable": RESUMABLE}
+
+
+def _again(row: dict[str, Any]) -> dict[str, Any]:
+    """The values with which a row starts its next run."""
+    kind = all_types()[row["task_type"]]
+    names = [stage.name for stage in kind.stages]
+    # What the stages made is gone after a while, and a stage may be gone with an older release.
+    resumes = row["resumable"] and row["stage"] in names
+    stage = kind.stage(row["stage"]) if resumes else kind.stages[0]
+    row["queue"] = stage.queue
+    return {
+        "id": row["id"],
+        "stage": stage.name,
+        "queue": stage.queue,
+        "resumes": resumes,
+        "waiting_for": row["waiting_for"],
+        "status": target("retry_later" if row["waiting_for"] else "retry"),
+    }
+
+
+def _reopen_batches(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    counts = Counter(row["batch_id"] for row in rows if row["batch_id"] is not None)
+    for batch_id, count in sorted(counts.items()):
+        unit.session.execute(_REOPEN, {"id": batch_id, "count": count})
+
+
+_CHOSEN = text(
+    """
+    SELECT id, task_type, stage, batch_id, depends_on, on_dependency_failure, error->>'code' AS code,
+        finished_at > now() - CAST(:resumable AS interval) AS resumable
+    FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:sources AS text[]))
+    ORDER BY id FOR UPDATE
+    """
+)
+
+_RETRY = text(
+    """
+    UPDATE tasks SET
+        status = :status, stage = :stage, queue = :queue, waiting_for = CAST(:waiting_for AS uuid[]), run = run + 1,
+        stages = CASE WHEN :resumes THEN (
+            SELECT coalesce(jsonb_agg(each) FILTER (WHERE each->>'status' = 'completed'), '[]')
+            FROM jsonb_array_elements(stages) AS each
+        ) ELSE '[]' END,
+        due_at = now(), run_at = NULL, expires_at = NULL,
+        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, returns = 0, stage_started_at = NULL, waited = 0,
+        worked = 0, units = 0, units_done = 0, finished_at = NULL, result = NULL, error = NULL
+    WHERE id = :id
+    """
+)
+
+_REOPEN = text(
+    """
+    UPDATE batches SET pending = pending + :count, run = run + CAST(pending = 0 AS integer), finished_at = NULL
+    WHERE id = :id
+    """
+)

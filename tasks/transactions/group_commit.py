@@ -1,0 +1,210 @@
+"""Many threads and requests share one transaction: whoever waits when the last commit ends goes with the next."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models import database, trouble
+from models.connection import limit_thread
+from tasks.transactions.tallies import KEPT, Tallies
+from tasks.transactions.unit import Unit, unit_of_work
+
+#: An operation on many items at once: gives one result for each, in their order. An exception among the
+#: results is raised to the one that asked.
+Operation = Callable[[Unit, Sequence[Any]], Sequence[Any]]
+
+#: More would hold up the first for the sake of the last.
+MOST_AT_ONCE = 500
+#: Seconds between tries while PostgreSQL is away.
+PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(slots=True)
+class _Entry:
+    operation: Operation
+    item: Any
+    done: Future[Any] = field(default_factory=Future)
+    since: float = field(default_factory=time.monotonic)
+
+
+class GroupCommit:
+    """One thread that commits what others hand in. No timer: an idle system commits at once.
+
+    Parameters:
+      name: of the thread.
+      patience: seconds to go on trying, or asking what became of a COMMIT, while PostgreSQL is away; after that the
+        error reaches whoever waits. What may have been committed is never tried again.
+        A worker waits as long as it lives, since what it did must be written down.
+      limits: of its transactions, as for `models.connection.limit_thread`.
+    """
+
+    def __init__(self, name: str, patience: float, limits: Mapping[str, int] | None = None) -> None:
+        self._name = name
+        self._patience = patience
+        self._limits = limits or {}
+        self._tallies = Tallies(KEPT)
+        self._counted = Tallies()
+        """By transactions of other threads, and not among `_tallies` yet."""
+        self._is_to_write = False
+        """Whether what was counted is to be written with the next commit."""
+        self._waiting: list[_Entry] = []
+        self._wanted = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def put(self, operation: Operation, item: Any) -> Future[Any]:
+        """Hand in an item; the future ends with its result when the transaction is committed.
+
+        Raises (in the future): what the operation gave or raised for this item, or sqlalchemy.exc.DBAPIError.
+        """
+        entry = _Entry(operation, item)
+        with self._wanted:
+            if self._closed:
+                raise RuntimeError(f"{self._name} is closed")
+            self._start()
+            self._waiting.append(entry)
+            self._wanted.notify()
+        return entry.done
+
+    def run(self, operation: Operation, item: Any) -> Any:
+        """Hand in an item and wait for its result."""
+        return self.put(operation, item).result()
+
+    def run_here(self, operation: Operation, item: Any) -> Any:
+        """Do it in a transaction of this thread's own: for what writes so much that others should not wait for it.
+
+        What it counts is written with the next shared commit.
+        """
+        counted = Tallies(math.inf)
+        with unit_of_work(patience=self._patience, tallies=counted) as unit:
+            (result,) = operation(unit, [item])
+        with self._wanted:
+            self._counted = self._counted.plus(counted)
+            self._start()
+            self._wanted.notify()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def settle(self, seconds: float) -> None:
+        """Wait until what was handed in before, and what was counted, is committed, or `seconds` are over."""
+        with self._wanted:
+            self._is_to_write = True
+        with suppress(TimeoutError):
+            self.put(lambda unit, items: items, None).result(timeout=seconds)
+
+    def close(self) -> None:
+        """Commit what waits, then end the thread."""
+        with self._wanted:
+            self._closed = True
+            self._wanted.notify()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        limit_thread(self._limits)
+        while True:
+            with self._wanted:
+                while not self._waiting and not self._closed and not self._counted and not self._tallies.is_due():
+                    self._wanted.wait(self._tallies.seconds_left())
+                self._tallies.become(self._tallies.plus(self._counted))
+                self._counted = Tallies()
+                if self._is_to_write or (self._closed and not self._waiting):
+                    self._tallies.hasten()
+                self._is_to_write = False
+                entries, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            if entries:
+                self._commit(entries)
+            elif self._tallies.is_due():
+                self._write_tallies()
+            elif self._closed:
+                return
+
+    def _write_tallies(self) -> None:
+        """Write what was counted where no commit has taken it along."""
+        try:
+            with unit_of_work(patience=0, tallies=self._tallies):
+                pass
+        except (DBAPIError, PoolTimeout):
+            # It goes with a later commit; a process that ends while PostgreSQL is away leaves it behind.
+            if self._closed:
+                self._tallies.become(Tallies())
+            self._tallies.put_off()
+
+    def _commit(self, entries: list[_Entry]) -> None:
+        """One transaction for all; where one entry spoils it, one for each."""
+        try:
+            results = self._in_one_transaction(entries)
+        except Exception as error:
+            if len(entries) == 1 or _is_of_all(error):
+                for entry in entries:
+                    entry.done.set_exception(error)
+                return
+            # One bad row fails the shared statement: alone, each gets what is its own.
+            for entry in entries:
+                self._commit([entry])
+            return
+        for entry, result in zip(entries, results, strict=True):
+            if isinstance(result, Exception):
+                entry.done.set_exception(result)
+            else:
+                entry.done.set_result(result)
+
+    def _in_one_transaction(self, entries: list[_Entry]) -> list[Any]:
+        tries = 0
+        while True:
+            try:
+                return _execute(entries, self._patience, self._tallies)
+            except (DBAPIError, PoolTimeout) as error:
+                waited = time.monotonic() - entries[0].since
+                if database.is_answer_lost(error) or not _is_away(error) or waited > self._patience:
+                    raise
+                time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+                tries += 1
+
+
+def _execute(entries: list[_Entry], patience: float, tallies: Tallies) -> list[Any]:
+    """Run each operation once, on all its items, in the order in which operations first occur."""
+    operations: dict[Operation, list[int]] = {}
+    for position, entry in enumerate(entries):
+        operations.setdefault(entry.operation, []).append(position)
+    results: list[Any] = [None] * len(entries)
+    with unit_of_work(patience=patience, tallies=tallies) as unit:
+        for operation, positions in operations.items():
+            given = operation(unit, [entries[position].item for position in positions])
+            for position, result in zip(positions, given, strict=True):
+                results[position] = result
+    return results
+
+
+def _is_of_all(error: Exception) -> bool:
+    """Whether the server or a lock is at fault, which each alone would meet again, one after the other."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout)
+    code = trouble.code_of(error) or ""
+    return code == trouble.LOCK_TIMEOUT or (_is_away(error) and not code.startswith("40"))
+
+
+def _is_away(error: DBAPIError | PoolTimeout) -> bool:
+    """Whether the connection is at fault, or a deadlock that a second try resolves; not the statement.
+
+    So it is where no connection of the pool becomes free, as while a table is locked.
+    """
+    if isinstance(error, PoolTimeout):
+        return True
+    return database.is_away(error) or str(getattr(error.orig, "pgcode", None)).startswith("40")

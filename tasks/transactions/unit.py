@@ -1,0 +1,175 @@
+"""A unit of work: one transaction, and what it counts and publishes. Nothing leaves before the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, Protocol
+from uuid import UUID
+
+from dramatiq import Message
+from sqlalchemy import Connection, TextClause
+from sqlalchemy.orm import Session
+
+import metrics
+from logs import Outage
+from models import database
+from models.base import json_of
+from models.connection import prepared
+from tasks.process import process_id
+from tasks.transactions.tallies import Tallies
+from tasks.transactions.wake_up import messages_for
+
+#: Messages that RabbitMQ does not take; their rows are durable, and the dispatch publishes them later.
+UNPUBLISHED = Outage("unpublished")
+
+
+class Publishing(Protocol):
+    """What a unit needs of a broker."""
+
+    def publish(self, messages: list[Message[Any]]) -> Future[None]: ...
+
+
+_broker: Publishing | None = None
+
+
+def use_broker(broker: Publishing) -> None:
+    """The broker that this process publishes through."""
+    global _broker
+    _broker = broker
+
+
+def broker() -> Any:
+    """The broker of this process.
+
+    Raises:
+      RuntimeError: when `use_broker` was not called.
+    """
+    if _broker is None:
+        raise RuntimeError("tasks.transactions.unit.use_broker() must be called before a task can be published")
+    return _broker
+
+
+class Unit:
+    """A transaction in progress: what it writes, the metrics it changes, the messages it owes.
+
+    Parameters:
+      connection: on which the transaction is open.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._session: Session | None = None
+        self._messages: list[Message[Any]] = []
+        self._ready: dict[UUID, Any] = {}
+        self.tallies = Tallies()
+        self._unpublished: list[Callable[[], None]] = []
+
+    @property
+    def session(self) -> Session:
+        """SQLAlchemy's way to write in this transaction, for what is not done for each task."""
+        if self._session is None:
+            self._session = Session(self.connection, expire_on_commit=False)
+        return self._session
+
+    def execute(self, statement: TextClause, values: Mapping[str, Any] | None = None) -> list[Any]:
+        """Run a statement as `models.database.execute` does."""
+        if self._session is not None:
+            self._session.flush()
+        return database.execute(self.connection, statement, values)
+
+    def ready(self, rows: Iterable[Any]) -> None:
+        """Note tasks that this transaction makes ready: a worker is woken for them after the commit.
+
+        Parameters:
+          rows: with their id, task_type, stage, queue, priority, attempt and timeout.
+        """
+        self._ready.update((row.id, row) for row in rows)
+
+    def claimed(self, task_ids: Iterable[UUID]) -> None:
+        """Note tasks that this transaction claims itself: nobody need be woken for them."""
+        for task_id in task_ids:
+            self._ready.pop(task_id, None)
+
+    def publish(self, messages: list[Message[Any]], otherwise: Callable[[], None] | None = None) -> None:
+        """Publish after the commit; `otherwise` is called if RabbitMQ does not take them."""
+        self._messages.extend(messages)
+        if otherwise is not None:
+            self._unpublished.append(otherwise)
+
+    def count(self, metric: metrics.Metric, *labels: str, by: int = 1) -> None:
+        """Raise a counter, if this transaction is committed."""
+        self.tallies.count(metric, labels, by)
+
+    def observe(self, metric: metrics.Metric, *labels: str, value: float) -> None:
+        """Add an observation to a histogram, if this transaction is committed."""
+        self.tallies.observe(metric, labels, value)
+
+    def write_tallies(self, tallies: Tallies) -> None:
+        """Add what was counted to this process's rows."""
+        self.execute(_ADD_TALLIES, {"worker": process_id(), "tallies": json_of(tallies.rows())})
+
+    def flush(self) -> None:
+        """Before the commit: write what the session still holds."""
+        if self._session is not None:
+            self._session.flush()
+
+    def leave(self) -> None:
+        """After the commit: publish without waiting for the confirms."""
+        self._messages.extend(messages_for(self._ready.values()))
+        if not self._messages:
+            return
+        # An idle worker takes what comes first: the highest priority, however the rows came.
+        self._messages.sort(key=_urgency)
+        fallbacks = self._unpublished
+
+        def settle(done: Future[None]) -> None:
+            error = done.exception()
+            if error is None:
+                UNPUBLISHED.is_over()
+                return
+            UNPUBLISHED.goes_on(reason=str(error))
+            for fallback in fallbacks:
+                fallback()
+
+        broker().publish(self._messages).add_done_callback(settle)
+
+
+def _urgency(message: Message[Any]) -> int:
+    return -(message.options.get("broker_priority") or 0)
+
+
+_ADD_TALLIES = prepared(
+    """
+    INSERT INTO tallies (worker_id, metric, labels, count, sum, buckets)
+    SELECT :worker, each.*
+    FROM json_to_recordset(CAST(:tallies AS json)) AS each(
+        metric text, labels text, count bigint, sum float, buckets bigint[])
+    ORDER BY metric, labels
+    ON CONFLICT (worker_id, metric, labels) DO UPDATE SET
+        count = tallies.count + excluded.count,
+        sum = tallies.sum + excluded.sum,
+        buckets = ARRAY(SELECT a + b FROM unnest(tallies.buckets, excluded.buckets) AS pair(a, b))
+    """
+)
+
+
+@contextmanager
+def unit_of_work(*, patience: float = database.PATIENCE, tallies: Tallies | None = None) -> Iterator[Unit]:
+    """One transaction that counts and publishes. Rolls back, and publishes and counts nothing, on any error.
+
+    Parameters:
+      patience: see `models.database.writing`.
+      tallies: where to keep what it counts, and to write from once that is due; None: it is written at once.
+    """
+    kept = Tallies() if tallies is None else tallies
+    with database.writing(patience=patience) as connection:
+        unit = Unit(connection)
+        yield unit
+        unit.flush()
+        counted = kept.plus(unit.tallies)
+        if writes := counted.is_due():
+            unit.write_tallies(counted)
+    kept.become(Tallies() if writes else counted)
+    unit.leave()

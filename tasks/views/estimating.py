@@ -1,0 +1,329 @@
+"""When a task will have ended: from what others of its type took lately, and from what waits ahead of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from statistics import fmean
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from models import Task
+from models.base import FIRST_ID, LAST_ID
+from models.task import KB, READY
+from settings import settings
+from tasks.dispatching import pausing
+from tasks.lifecycle import Status
+from tasks.types import all_types
+
+#: The newest completed tasks of a type that its rates are measured on.
+SAMPLE = 60
+#: Seconds for which this process goes on with what it measured.
+FRESH = 2.0
+#: Tasks of the same KB that are counted ahead of one; of what has more ahead nothing is said.
+MOST_AHEAD = 50_000
+#: Completions that the rate of the past counts for, against those since a task waits.
+PRIOR = 10.0
+#: A stage that takes longer than it should is taken to need so much of what it took already.
+OVERTIME = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Seconds for units: least squares over what was measured, never falling and never below 0."""
+
+    base: float
+    slope: float
+
+    @classmethod
+    def through(cls, points: Sequence[tuple[float, float]]) -> Self:
+        """The line of (units, seconds)."""
+        units, seconds = fmean(x for x, _ in points), fmean(y for _, y in points)
+        spread = sum((x - units) ** 2 for x, _ in points)
+        slope = max(0.0, sum((x - units) * (y - seconds) for x, y in points) / spread) if spread else 0.0
+        if slope * units > seconds:
+            return cls(0.0, seconds / units)
+        return cls(seconds - slope * units, slope)
+
+    def at(self, units: float) -> float:
+        """Seconds."""
+        return self.base + self.slope * units
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A task that completed: for each stage its units and its seconds since the end of the one before.
+
+    Parameters:
+      size: characters of the document that it was about, if any.
+    """
+
+    stages: dict[str, tuple[float, float]]
+    started_at: datetime
+    finished_at: datetime
+    size: float
+
+
+class Rates:
+    """What a task type took lately."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
+        names = {name for each in samples for name in each.stages}
+        of_stage = {name: [each.stages[name] for each in samples if name in each.stages] for name in names}
+        self._lines = {name: Line.through(points) for name, points in of_stage.items()}
+        self._units = {name: sum(units for units, _ in points) for name, points in of_stage.items()}
+        self._sizes = sum(each.size for each in samples)
+
+    def knows(self, stages: Sequence[str]) -> bool:
+        """Whether every one of these stages was measured."""
+        return all(name in self._lines for name in stages)
+
+    def seconds(self, stage: str, known: dict[str, float], size: float) -> float:
+        """What a stage will take.
+
+        Parameters:
+          known: units of stages of the same task; of its own, or else of the latest, the others are proportional.
+          size: as in `Sample`.
+        """
+        units = self._units[stage] / len(self._samples)
+        if stage in known:
+            units = known[stage]
+        elif measured := [(name, of) for name, of in known.items() if of and self._units.get(name)]:
+            name, of = measured[-1]
+            units = of * self._units[stage] / self._units[name]
+        elif size and self._sizes:
+            units = size * self._units[stage] / self._sizes
+        return self._lines[stage].at(units)
+
+    def wait(self, ahead: float, since: datetime, now: datetime) -> float:
+        """Seconds until so many have ended, by how fast they did since a task waits, and how fast they did otherwise.
+
+        What ends in the first moments was begun before, or is yet to come: they tell nothing of the pace.
+        """
+        begun = fmean((each.finished_at - each.started_at).total_seconds() for each in self._samples)
+        since = max(since + timedelta(seconds=begun), min(each.finished_at for each in self._samples))
+        waited = max((now - since).total_seconds(), 0.0)
+        ended = sum(each.finished_at > since for each in self._samples)
+        return ahead * (waited + PRIOR * self._busy() / len(self._samples)) / (ended + PRIOR)
+
+    def _busy(self) -> float:
+        """Seconds in which at least one of the sample was at work."""
+        total, until = 0.0, min(each.started_at for each in self._samples)
+        for each in sorted(self._samples, key=lambda sample: sample.started_at):
+            total += max(0.0, (each.finished_at - max(each.started_at, until)).total_seconds())
+            until = max(until, each.finished_at)
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits and who works, as it was a moment ago.
+
+    Parameters:
+      waiting: tasks of each KB, by queue and priority.
+      idle: places for stages that may start at once; None: there is no worker.
+    """
+
+    waiting: dict[tuple[str, int], dict[str, int]]
+    idle: int | None
+    paused: set[str]
+
+    def ahead(self, task: Task, of_its_kb: int) -> int:
+        """Tasks that start before one: more urgent ones, earlier ones of its KB, and its turn among the others."""
+        here = self.waiting.get((task.queue, task.priority), {})
+        fair = sum(min(count, of_its_kb + 1) for kb, count in here.items() if kb != (task.kb_id or ""))
+        urgent = sum(
+            sum(kbs.values())
+            for (queue, priority), kbs in self.waiting.items()
+            if queue == task.queue and priority > task.priority
+        )
+        return urgent + fair + of_its_kb
+
+
+_rates: dict[str, tuple[float, Rates | None]] = {}
+_backlog: tuple[float, Backlog] | None = None
+
+
+def estimates(session: Session, tasks: Sequence[Task]) -> dict[UUID, datetime]:
+    """When tasks will have ended. Nothing of those of which nothing can honestly be said: that are not due by time but
+    by other tasks, or paused, of a type that was not measured yet, or without any worker."""
+    going = [each for each in tasks if each.status in (Status.QUEUED, Status.PROCESSING) or _is_put_off(each)]
+    if not going:
+        return {}
+    backlog = _look(session)
+    positions = _positions(session, [each for each in going if _is_to_start(each)])
+    now = datetime.now(UTC)
+    found = {}
+    for task in going:
+        rates = _measured(session, task.task_type)
+        if rates is None or backlog.idle is None or task.queue in backlog.paused:
+            continue
+        seconds = _left(task, rates, now)
+        if seconds is None:
+            continue
+        if _is_put_off(task):
+            seconds += max(0.0, (task.due_at - now).total_seconds())
+        elif _is_to_start(task):
+            if task.id not in positions:
+                continue
+            ahead = backlog.ahead(task, positions[task.id]) - backlog.idle + 1
+            seconds += rates.wait(ahead, task.due_at, now) if ahead > 0 else 0.0
+        with suppress(OverflowError):  # beyond the year 9999, see `models.connection.LATEST`, there is nothing to say
+            found[task.id] = now + timedelta(seconds=seconds)
+    return found
+
+
+def of_batch(session: Session, batch_id: UUID) -> datetime | None:
+    """When the last task of a batch will have ended; None where it cannot be said of one of them."""
+    rows = select(Task).where(Task.batch_id == batch_id)
+    last = [
+        *session.scalars(rows.where(Task.status == Status.PROCESSING)),
+        *session.scalars(rows.where(Task.status == Status.QUEUED).order_by(Task.priority, Task.id.desc()).limit(1)),
+        *session.scalars(rows.where(Task.status == Status.WAITING)),
+    ]
+    found = estimates(session, last)
+    return max(found.values()) if last and len(found) == len(last) else None
+
+
+def _is_put_off(task: Task) -> bool:
+    return task.status == Status.WAITING and not task.waiting_for
+
+
+def _is_to_start(task: Task) -> bool:
+    return task.status == Status.QUEUED and task.started_at is None
+
+
+def _characters(payload: dict[str, Any]) -> int:
+    """Of a text that was submitted with it, or of the one that a list has left out."""
+    content = payload.get("content")
+    told = payload.get("content_characters", 0) if content is None else content
+    return len(told) if isinstance(told, str) else told if isinstance(told, int) else 0
+
+
+def _left(task: Task, rates: Rates, now: datetime) -> float | None:
+    """Seconds of work, from the present stage on; None where a stage was not measured."""
+    kind = all_types().get(task.task_type)
+    names = [stage.name for stage in kind.stages[kind.position(task.stage) :]] if kind else []
+    if not names or not rates.knows(names):
+        return None
+    known = {each["name"]: float(each["units"]) for each in task.stages}
+    if task.units:
+        known[task.stage] = float(task.units)
+    size = float(_characters(task.payload or {}))
+    present, *following = (rates.seconds(name, known, size) for name in names)
+    if task.stage_started_at is not None and task.status == Status.PROCESSING:
+        began, took = task.stage_started_at, 0.0
+        if task.claimed_at is not None and not task.shards:
+            began, took = task.claimed_at, task.worked
+        took += max(0.0, (now - began).total_seconds())
+        done = task.units_done / task.units if task.units else 0.0
+        left = max(present - took, OVERTIME * took)
+        # The more it has done, the more its own pace counts.
+        present = done * (took / done - took) + (1 - done) * left if done else left
+    return present + sum(following)
+
+
+def _measured(session: Session, task_type: str) -> Rates | None:
+    """The rates of a type; None when none of it has completed yet."""
+    at, rates = _rates.get(task_type, (-FRESH, None))
+    if time.monotonic() - at >= FRESH:
+        values = {"task_type": task_type, "status": str(Status.COMPLETED), "limit": SAMPLE}
+        rows = session.execute(_SAMPLE, values | {"first": FIRST_ID, "last": LAST_ID}).all()
+        samples = [Sample(_took(row), row.started_at, row.finished_at, row.size) for row in rows]
+        rates = Rates(samples) if samples else None
+        _rates[task_type] = time.monotonic(), rates
+    return rates
+
+
+def _took(row: Any) -> dict[str, tuple[float, float]]:
+    found, since = {}, row.started_at
+    for stage in row.stages:
+        if stage["finished_at"]:
+            ended = datetime.fromisoformat(stage["finished_at"])
+            # An earlier release did not write what it took: then what nobody did between its attempts counts as well.
+            took = stage["waited"] + stage["seconds"] if "seconds" in stage else (ended - since).total_seconds()
+            found[stage["name"]] = float(stage["units"]), max(0.0, took)
+            since = ended
+    return found
+
+
+def _look(session: Session) -> Backlog:
+    global _backlog
+    if _backlog is None or time.monotonic() - _backlog[0] >= FRESH:
+        waiting: dict[tuple[str, int], dict[str, int]] = {}
+        for row in session.execute(_WAITING):
+            waiting.setdefault((row.queue, row.priority), {})[row.kb] = row.tasks
+        idle = session.execute(_IDLE, {"most": settings().max_concurrent_tasks}).scalar_one_or_none()
+        _backlog = time.monotonic(), Backlog(waiting, idle, set(pausing.paused(session)))
+    return _backlog[1]
+
+
+def _positions(session: Session, tasks: Sequence[Task]) -> dict[UUID, int]:
+    """How many of its KB wait before each: counted for the oldest of a KB, behind which come the others of a page."""
+    groups: dict[tuple[str, int, str], list[UUID]] = {}
+    for task in sorted(tasks, key=lambda each: each.id):
+        groups.setdefault((task.queue, task.priority, task.kb_id or ""), []).append(task.id)
+    if not groups:
+        return {}
+    rows = session.execute(
+        _EARLIER,
+        {
+            "queues": [queue for queue, _, _ in groups],
+            "priorities": [priority for _, priority, _ in groups],
+            "kbs": [kb for _, _, kb in groups],
+            "ids": [ids[0] for ids in groups.values()],
+            "limit": MOST_AHEAD,
+        },
+    )
+    counted = {(row.queue, row.priority, row.kb): row.earlier for row in rows if row.earlier < MOST_AHEAD}
+    return {
+        task_id: counted[group] + place
+        for group, ids in groups.items()
+        if group in counted
+        for place, task_id in enumerate(ids)
+    }
+
+
+_SAMPLE = text(
+    """
+    SELECT stages, started_at, finished_at, coalesce(CAST(result->>'characters' AS float), 0) AS size FROM tasks
+    WHERE (status, task_type, id) >= (:status, :task_type, CAST(:first AS uuid))
+        AND (status, task_type, id) < (:status, :task_type, CAST(:last AS uuid))
+    ORDER BY status DESC, task_type DESC, id DESC LIMIT :limit
+    """
+)
+
+_WAITING = text(
+    f"""
+    SELECT queue, priority, {KB} AS kb, count(*)::integer AS tasks
+    FROM tasks WHERE {READY} GROUP BY queue, priority, {KB}
+    """
+)
+
+#: What workers hold is counted in the tasks: they say it themselves once in some seconds only.
+_IDLE = text(
+    """
+    SELECT least(sum(threads), :most) - (SELECT count(*) FROM tasks WHERE worker_id IS NOT NULL)
+    FROM workers WHERE kind = 'worker' HAVING count(*) > 0
+    """
+)
+
+_IN_FRONT = f"queue = asked.queue AND priority = asked.priority AND {KB} = asked.kb AND id < asked.id AND {READY}"
+
+_EARLIER = text(
+    f"""
+    SELECT asked.queue, asked.priority, asked.kb, (
+        SELECT count(*) FROM (SELECT FROM tasks WHERE {_IN_FRONT} LIMIT :limit) AS before
+    ) AS earlier
+    FROM unnest(
+        CAST(:queues AS text[]), CAST(:priorities AS smallint[]), CAST(:kbs AS text[]), CAST(:ids AS uuid[])
+    ) AS asked(queue, priority, kb, id)
+    """
+)

@@ -1,0 +1,265 @@
+"""Tasks and batches as they are shown, one at a time or by the page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from broker.topology import PRIORITIES
+from models import Batch, Task
+from models.base import FIRST_ID, LAST_ID, id_at, rfc3339
+from models.task import OF_KB, PARTS
+from tasks.lifecycle import ENDED, Status
+from tasks.types import all_types
+from tasks.views import estimating
+
+#: An id may have been made so long before its row: an upload gets its own before its first byte comes.
+EARLIER = timedelta(hours=1)
+#: Bytes of a field that a list shows, and bytes in the table beyond which it is not even looked at.
+LISTED, LOOKED_AT = 16 * 1024, 256 * 1024
+#: What is told of the moment at which it is asked.
+PASSING = ("estimated_completion", "queue_wait_seconds")
+PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
+#: The columns of a task, as a list shows them: without a document's text, and without what is large.
+_TOLD = """
+    CASE WHEN jsonb_typeof(payload->'content') = 'string'
+        THEN payload - 'content' || jsonb_build_object('content_characters', length(payload->>'content'))
+        ELSE payload END
+"""
+_LISTED_COLUMNS = ", ".join(
+    f"CASE WHEN pg_column_size({name}) > {LOOKED_AT} THEN NULL"
+    f" WHEN octet_length(({told})::text) > {LISTED} THEN NULL ELSE {told} END AS {name}"
+    if (told := {"payload": _TOLD, "metadata": "metadata"}.get(name))
+    else f"tasks.{name}"
+    for name in (column.name for column in Task.__table__.columns)
+)
+
+
+def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str, Any] | None:
+    """A task as a client sees it, or None when there is none of that id.
+
+    Parameters:
+      estimated: whether to estimate when it will have ended, which costs some queries.
+    """
+    task = session.get(Task, task_id)
+    if task is None:
+        return None
+    return view(task, estimating.estimates(session, [task]).get(task.id) if estimated else None)
+
+
+def page(
+    session: Session,
+    *,
+    limit: int,
+    before: UUID | None = None,
+    kb_id: str | None = None,
+    status: str | None = None,
+    task_type: str | None = None,
+    batch_id: UUID | None = None,
+    created_after: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """Tasks from the newest to the oldest, without `estimated_completion`: each would cost a look at what is ahead.
+
+    Parameters:
+      before: the id that the page before ended with; ids sort by time.
+    """
+    filters = {"kb_id": kb_id, "status": status, "task_type": task_type, "batch_id": batch_id}
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    if created_after is not None:
+        given["created_after"] = created_after
+    bounds = {
+        "before": before or LAST_ID,
+        "after": FIRST_ID if created_after is None else id_at(created_after - EARLIER),
+        "limit": limit,
+    }
+    statuses = [status] if status is not None else list(map(str, Status))
+    found = select(Task).from_statement(text(_page(given)))
+    tasks = session.scalars(found, given | bounds | {"statuses": statuses}).all()
+    return [listed(task) for task in tasks]
+
+
+def _page(given: Mapping[str, Any]) -> str:
+    """The statement of a page: of each part of an index that may hold some of it, the newest are at its end.
+
+    Rows are compared as the index orders them: PostgreSQL then does not filter the whole table in the order of its ids.
+    """
+    conditions = ["created_at > :created_after"] if "created_after" in given else []
+    parts, chosen, columns, part = "(VALUES (1)) AS part(whole)", "", "id", ""
+    if "batch_id" in given:
+        # No batch is larger than two pages.
+        conditions += [f"{name} = :{name}" for name in given if name != "created_after"]
+    elif given.keys() & {"kb_id", "status", "task_type"}:
+        of_kb = "kb_id" in given
+        parts = f"({PARTS.format(of_kb=OF_KB if of_kb else '')}) AS part"
+        chosen = "WHERE part.task_type = :task_type" if "task_type" in given else ""
+        columns, part = "status, task_type, id", "part.status, part.task_type, "
+        if of_kb:
+            columns, part = f"kb_id, {columns}", f":kb_id, {part}"
+    conditions += [
+        f"({columns}) {sign} ({part}CAST(:{end} AS uuid))" for sign, end in ((">=", "after"), ("<", "before"))
+    ]
+    return f"""
+        WITH page AS (
+            SELECT newest.id FROM {parts} CROSS JOIN LATERAL (
+                SELECT id FROM tasks WHERE {" AND ".join(conditions)}
+                ORDER BY {columns.replace(",", " DESC,")} DESC LIMIT :limit
+            ) AS newest
+            {chosen} ORDER BY newest.id DESC LIMIT :limit
+        )
+        SELECT {_LISTED_COLUMNS} FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC
+    """
+
+
+def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
+    """A batch with its counts, or None when there is none of that id."""
+    batch = session.get(Batch, batch_id)
+    if batch is None:
+        return None
+    rows = session.execute(
+        select(Task.status, func.count(), func.sum(Task.progress))
+        .where(Task.batch_id == batch_id)
+        .group_by(Task.status)
+    ).all()
+    counts = dict.fromkeys(map(str, Status), 0) | {status: count for status, count, _ in rows}
+    deleted = batch.total - sum(counts.values())
+    done = deleted * 100 + sum(count * 100 if status in ENDED else progress for status, count, progress in rows)
+    return {
+        "batch_id": str(batch.id),
+        "status": "completed" if batch.finished_at else "processing",
+        "total": batch.total,
+        "counts": counts,
+        "deleted": deleted,
+        "progress": round(done / batch.total, 1) if batch.total else 100.0,
+        "estimated_completion": None if batch.finished_at else _time(estimating.of_batch(session, batch_id)),
+        "created_at": _time(batch.created_at),
+        "finished_at": _time(batch.finished_at),
+    }
+
+
+def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, Any]:
+    """The fields of the contract; times in UTC."""
+    stages = _stages(task)
+    # A list leaves out what is large.
+    left_out = [name for name, value in (("payload", task.payload), ("metadata", task.details)) if value is None]
+    payload = None if task.payload is None else _without_text(task.payload)
+    return {
+        "task_id": str(task.id),
+        "task_type": task.task_type,
+        "kb_id": task.kb_id,
+        "batch_id": str(task.batch_id) if task.batch_id else None,
+        "status": task.status,
+        "stage": task.stage,
+        "progress": round(task.progress, 1),
+        "attempt": max(task.stage_attempts, 1) if task.started_at else 0,
+        "priority": PRIORITY_NAMES[task.priority],
+        "retry_limit": task.retry_limit,
+        "timeout": task.timeout,
+        "run_at": _time(task.run_at),
+        "expires_at": _time(task.expires_at),
+        "depends_on": [str(each) for each in task.depends_on],
+        "on_dependency_failure": task.on_dependency_failure,
+        "payload": payload,
+        "metadata": task.details,
+        "callback_url": task.callback_url,
+        "created_at": _time(task.created_at),
+        "started_at": _time(task.started_at),
+        "finished_at": _time(task.finished_at),
+        "estimated_completion": _time(estimated_completion),
+        "queue_wait_seconds": round(sum(stage["queue_wait_seconds"] or 0 for stage in stages), 3),
+        "due_at": _time(task.due_at) if task.status == Status.WAITING else None,
+        "stages": stages,
+        "result": task.result,
+        "error": task.error,
+        **({"left_out": left_out} if left_out else {}),
+    }
+
+
+def listed(task: Task) -> dict[str, Any]:
+    """A task as a list shows it: what its own page says but when it will have ended."""
+    shown = view(task)
+    del shown["estimated_completion"]
+    return shown
+
+
+def _without_text(payload: dict[str, Any]) -> dict[str, Any]:
+    content = payload.get("content")
+    if not isinstance(content, str):
+        return payload
+    return {name: value for name, value in payload.items() if name != "content"} | {"content_characters": len(content)}
+
+
+def _stages(task: Task) -> list[dict[str, Any]]:
+    """The stages that have ended, the present one, and those to come."""
+    shown = {}
+    since = max(task.run_at or task.created_at, task.created_at)
+    for each in task.stages:
+        shown[each["name"]] = _ended_stage(each, since)
+        since = _moment(each["finished_at"]) or since
+    kind = all_types().get(task.task_type)
+    names = [stage.name for stage in kind.stages] if kind else list(shown)
+    return [shown.get(name) or _open_stage(task, name) for name in names]
+
+
+def _ended_stage(stage: dict[str, Any], since: datetime) -> dict[str, Any]:
+    started_at = _moment(stage["started_at"])
+    return {
+        "name": stage["name"],
+        "status": stage["status"],
+        "started_at": _time(started_at),
+        "finished_at": _time(_moment(stage["finished_at"])),
+        # An earlier release wrote none.
+        "queue_wait_seconds": round(stage["waited"], 3) if "waited" in stage else _seconds(since, started_at),
+        "units": stage["units"],
+        "units_done": stage["units_done"],
+        "attempts": stage["attempts"],
+    }
+
+
+def _open_stage(task: Task, name: str) -> dict[str, Any]:
+    present = name == task.stage and task.status not in ENDED
+    running = present and (task.worker_id is not None or task.shards > 0)
+    status = str(Status.PROCESSING) if running else str(task.status) if present else "pending"
+    if present and not running and task.status == Status.PROCESSING:
+        status = str(Status.QUEUED)
+    waited = task.waited + (0 if running else max(0.0, (datetime.now(UTC) - task.due_at).total_seconds()))
+    return {
+        "name": name,
+        "status": status,
+        "started_at": _time(task.stage_started_at) if present else None,
+        "finished_at": None,
+        "queue_wait_seconds": round(waited, 3) if present and status != Status.WAITING else None,
+        "units": task.units if present else 0,
+        "units_done": task.units_done if present else 0,
+        "attempts": task.stage_attempts if present else 0,
+    }
+
+
+def submitted_at(session: Session, task_id: UUID) -> datetime:
+    """When a task was submitted; of one that is kept no longer, when its id was made."""
+    kept = session.scalar(select(Task.created_at).where(Task.id == task_id))
+    return kept or datetime.fromtimestamp((task_id.int >> 80) / 1000, UTC)
+
+
+def version(shown: dict[str, Any]) -> str:
+    """What changes with a task as it is shown, and not merely with the time."""
+    steady = {name: value for name, value in shown.items() if name not in PASSING}
+    stages = [{name: value for name, value in each.items() if name not in PASSING} for each in shown["stages"]]
+    return hashlib.sha256(repr(sorted((steady | {"stages": stages}).items())).encode()).hexdigest()[:32]
+
+
+def _seconds(since: datetime, until: datetime | None) -> float | None:
+    return None if until is None else round(max(0.0, (until - since).total_seconds()), 3)
+
+
+def _moment(stored: str | None) -> datetime | None:
+    return datetime.fromisoformat(stored) if stored else None
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else rfc3339(value)

@@ -1,0 +1,217 @@
+"""What operators ask: the queues, the workers, and the deployment's metrics, all read from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+import metrics
+from broker.topology import QUEUES, Counts
+from models import Tally, Worker
+from models.base import rfc3339
+from models.shard import TAKEN
+from models.task import READY
+from settings import settings
+from tasks.dispatching import pausing, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the tables said at one moment; all figures for operators are made from one.
+
+    Parameters:
+      as_of: PostgreSQL's time.
+      queues: rows of `_QUEUES` by queue.
+      processes: workers and clocks.
+      lease: seconds of silence after which one counts as dead.
+      unknown: types of open tasks that this release leaves to a later one.
+    """
+
+    as_of: datetime
+    queues: dict[str, Any]
+    paused: set[str]
+    processes: Sequence[Worker]
+    tallies: Sequence[Tally]
+    lease: float
+    unknown: Sequence[str] = ()
+
+    def alive(self, kind: str) -> list[Worker]:
+        """The processes of a kind that were heard of within a lease."""
+        silent = self.as_of - timedelta(seconds=self.lease)
+        return [each for each in self.processes if each.kind == kind and each.heartbeat_at > silent]
+
+    def threads(self, queue: str) -> int:
+        """Threads of the workers that serve a queue."""
+        return sum(each.threads for each in self.alive("worker") if queue in each.queues)
+
+    def unserved(self) -> list[str]:
+        """The queues with tasks that could start, and no worker."""
+        return [name for name in QUEUES if name in self.queues and self.queues[name].ready and not self.threads(name)]
+
+
+def look(session: Session) -> Snapshot:
+    """Read everything that is shown. The session must be REPEATABLE READ, so that all statements agree."""
+    return Snapshot(
+        as_of=session.execute(text("SELECT now()")).scalar_one(),
+        queues={row.queue: row for row in session.execute(_QUEUES)},
+        paused=pausing.paused(session),
+        processes=session.scalars(select(Worker).order_by(Worker.id)).all(),
+        tallies=session.scalars(select(Tally)).all(),
+        lease=settings().lease_seconds,
+        unknown=unknown.types(session),
+    )
+
+
+def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, Any]]:
+    """Each queue as both servers see it.
+
+    Parameters:
+      counts: what RabbitMQ says; empty while it is away, and its half null.
+    """
+    shown = []
+    for name in QUEUES:
+        row, held = snapshot.queues.get(name), counts.get(name)
+        shown.append(
+            {
+                "queue": name,
+                "paused": name in snapshot.paused,
+                "waiting": row.ready if row else 0,
+                "delayed": row.delayed if row else 0,
+                "running": row.running if row else 0,
+                "oldest_age_seconds": round(row.oldest, 3) if row and row.oldest else 0,
+                "worker_threads": snapshot.threads(name),
+                "ready": held.ready if held else None,
+                "unacked": (row.running if row else 0) if held else None,
+                "dead_lettered": held.dead_lettered if held else None,
+                "consumers": held.consumers if held else None,
+            }
+        )
+    return shown
+
+
+def workers(snapshot: Snapshot) -> dict[str, Any]:
+    """The processes that work, and what each holds."""
+    rows = [each for each in snapshot.processes if each.kind == "worker"]
+    # A worker also holds what is claimed a moment before its thread starts.
+    active = {row.id: min(len(row.current), row.threads) for row in rows}
+    return {
+        "active": sum(active.values()),
+        "idle": sum(row.threads for row in rows) - sum(active.values()),
+        "workers": [
+            {
+                "worker_id": str(row.id),
+                "name": row.name,
+                "queues": row.queues,
+                "threads": row.threads,
+                "active": active[row.id],
+                "current_tasks": [str(each) for each in row.current],
+                "prefetched": row.prefetched,
+                "started_at": rfc3339(row.started_at),
+                "heartbeat_at": rfc3339(row.heartbeat_at),
+            }
+            for row in rows
+        ],
+    }
+
+
+def exposition(snapshot: Snapshot) -> bytes:
+    """Every metric in Prometheus' text format: the deployment's totals, whichever web process is asked."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families([*_counted(snapshot), *_gauges(snapshot)]))
+    return generate_latest(registry)
+
+
+class _Families(Collector):
+    """Metrics that are complete."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _counted(snapshot: Snapshot) -> list[Metric]:
+    totals: dict[tuple[str, str], tuple[int, float, list[int]]] = {}
+    for tally in snapshot.tallies:
+        key = (tally.metric, tally.labels)
+        count, total, buckets = totals.get(key, (0, 0.0, [0] * len(tally.buckets)))
+        added = [a + b for a, b in zip(buckets, tally.buckets, strict=True)]
+        totals[key] = (count + tally.count, total + tally.sum, added)
+    families: list[Metric] = []
+    for metric in metrics.COUNTED:
+        own = sorted((labels.split("|"), tally) for (name, labels), tally in totals.items() if name == metric.name)
+        families.append(_counter(metric, own) if metric.kind == "counter" else _histogram(metric, own))
+    return families
+
+
+Samples = list[tuple[list[str], tuple[int, float, list[int]]]]
+
+
+def _counter(metric: metrics.Metric, samples: Samples) -> Metric:
+    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, (count, _, _) in samples:
+        family.add_metric(labels, count)
+    return family
+
+
+def _histogram(metric: metrics.Metric, samples: Samples) -> Metric:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    bounds = [*map(str, metrics.BUCKETS), "+Inf"]
+    for labels, (_, total, buckets) in samples:
+        family.add_metric(labels, list(zip(bounds, accumulate(buckets), strict=True)), total)
+    return family
+
+
+def _gauges(snapshot: Snapshot) -> list[Metric]:
+    rows, pool = snapshot.queues, workers(snapshot)
+    per_queue = {
+        metrics.QUEUE_SIZE: lambda queue: rows[queue].ready if queue in rows else 0,
+        metrics.OLDEST: lambda queue: (rows[queue].oldest or 0) if queue in rows else 0,
+        metrics.SERVING: snapshot.threads,
+    }
+    families = []
+    for metric, value in per_queue.items():
+        family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for queue in QUEUES:
+            family.add_metric([queue], value(queue))
+        families.append(family)
+    strange = GaugeMetricFamily(metrics.UNKNOWN.name, metrics.UNKNOWN.help, labels=metrics.UNKNOWN.labels)
+    for name in snapshot.unknown:
+        strange.add_metric([name], 1)
+    families.append(strange)
+    single = {
+        metrics.ACTIVE: pool["active"],
+        metrics.IDLE: pool["idle"],
+        metrics.CLOCKS: len(snapshot.alive("clock")),
+    }
+    return [*families, *(GaugeMetricFamily(each.name, each.help, value=value) for each, value in single.items())]
+
+
+_QUEUES = text(
+    f"""
+    SELECT queue,
+        count(*) FILTER (WHERE {READY}) AS ready,
+        count(*) FILTER (WHERE status = 'waiting') AS delayed,
+        count(*) FILTER (WHERE worker_id <> '{TAKEN}') + coalesce(sum(
+            (SELECT count(*) FROM shards WHERE task_id = tasks.id AND shards.worker_id IS NOT NULL)
+        ) FILTER (WHERE shards > 0), 0)::bigint AS running,
+        extract(epoch FROM now() - min(due_at) FILTER (WHERE {READY}))::float AS oldest
+    FROM tasks WHERE status IN ('waiting', 'queued', 'processing')
+    GROUP BY queue
+    """
+)

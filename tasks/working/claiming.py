@@ -1,0 +1,177 @@
+"""Claiming: a thread takes the stage that it runs next, and the attempt is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models.base import json_of
+from models.connection import prepared
+from models.task import READY, WAITED
+from settings import settings
+from tasks.dispatching import concurrency, dispatch
+from tasks.dispatching.dispatch import Queues
+from tasks.lifecycle import sources, target
+from tasks.process import process_id
+from tasks.transactions.unit import Unit
+from tasks.types import known
+from tasks.working import shards
+from tasks.working.claim import Claim, Key, Wanted
+
+
+def take(unit: Unit, wanted: Queues, threads: int, *, woken: int) -> list[list[Claim]]:
+    """Claim what so many threads of this process run next.
+
+    Parameters:
+      woken: how many of them were idle until a message came; see `_wake_others`.
+
+    Returns:
+      for each thread its claims: one, or a bundle of quick ones, or none.
+    """
+    most = concurrency.places(unit) if concurrency.is_short() else None
+    if most == 0:
+        return [[] for _ in range(threads)]
+    rows = dispatch.next_tasks(unit, wanted, threads, most)
+    picked = [row for row in rows if row.picked]
+    claims = claim(unit, [Wanted(row.id, row.stage) for row in picked]) if picked else []
+    shared: list[list[Claim]] = [[] for _ in range(threads)]
+    filled, thread = 0, 0
+    for row, claimed in zip(picked, claims, strict=True):
+        if claimed is None:
+            continue
+        if filled + row.share > dispatch.WHOLE and filled:
+            filled, thread = 0, min(thread + 1, threads - 1)
+        shared[thread].append(claimed)
+        filled += row.share
+    if _wake_others(woken, threads, taken=bool(picked), idle=not all(shared)):
+        unit.ready([row for row in rows if not row.picked][: dispatch.WAKES])
+    return shared
+
+
+def _wake_others(woken: int, threads: int, *, taken: bool, idle: bool) -> bool:
+    """Whether messages are needed for what waits besides what was taken.
+
+    Who was woken wakes others, and so does a thread that gets nothing, since others were at the same rows or they have
+    to wait. But where nothing at all was to be had, as when one transaction has locked what waits, only threads that
+    end their work leave a message: else each that is woken for nothing would wake two more.
+    """
+    return (woken > 0 or idle) if taken else woken < threads
+
+
+def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
+    """Take stages for this process, and count the attempts.
+
+    Returns:
+      for each wish a claim, or None where the row says otherwise: ended, held by another, at another stage,
+      expired, in a queue that is paused, beyond MAX_CONCURRENT_TASKS, of a document that another task works on,
+      or of a type that this release does not know; that goes back to the dispatch.
+    """
+    wishes = {"wishes": json_of([{"task_id": each.task_id, "stage": each.stage} for each in wanted])}
+    places = concurrency.places(unit) if concurrency.is_short() else None
+    rows = _take(unit, wishes, places)
+    if not rows and places is None and (places := concurrency.places(unit)) is not None:
+        rows = _take(unit, wishes, places)
+    claims = [_claim(row) for row in rows]
+    unit.claimed(row.id for row in rows)
+    if divided := {row.id for row in rows if row.shards}:
+        whole = [each for each in claims if each.task_id not in divided]
+        claims = whole + shards.take(unit, [each for each in claims if each.task_id in divided])
+    # What is wished for twice is claimed once.
+    given = {(each.task_id, each.stage): each for each in claims}
+    return [given.pop((each.task_id, each.stage), None) for each in wanted]
+
+
+def _take(unit: Unit, wishes: dict[str, Any], places: int | None) -> Sequence[Any]:
+    """Claim what may be claimed; nothing where `places` is None though they may be short."""
+    return unit.execute(
+        _CLAIM,
+        wishes
+        | {
+            "worker": process_id(),
+            "sources": list(sources("claim")),
+            "target": target("claim"),
+            "stood_back": target("stand_back"),
+            "places": places,
+            "most": settings().max_concurrent_tasks,
+            "known": known(),
+        },
+    )
+
+
+def _claim(row: Any) -> Claim:
+    return Claim(
+        row.id,
+        row.task_type,
+        row.stage,
+        row.attempt,
+        row.kb_id,
+        row.payload,
+        row.timeout,
+        row.retry_limit,
+        row.errors,
+        row.crashes,
+        row.deaths,
+        returns=row.returns,
+        submitted_at=row.created_at,
+        metadata=row.metadata,
+        paused=row.paused,
+    )
+
+
+def still_held(session: Session) -> set[Key]:
+    """What this process holds by the rows, as the keys of its claims."""
+    rows = session.execute(text("SELECT id, attempt FROM tasks WHERE worker_id = :worker"), {"worker": process_id()})
+    return {(row.id, None, row.attempt) for row in rows} | shards.held(session)
+
+
+_WISHES = "json_to_recordset(CAST(:wishes AS json)) AS wish(task_id uuid, stage text)"
+
+_CLAIM = prepared(
+    f"""
+    WITH free AS (
+        -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
+        SELECT found.* FROM (
+            SELECT DISTINCT * FROM {_WISHES} ORDER BY task_id
+        ) AS wanted CROSS JOIN LATERAL (
+            SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t
+            WHERE t.id = wanted.task_id AND t.stage = wanted.stage
+                AND t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
+                AND {dispatch.KNOWN}
+                AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
+                AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
+                AND (CAST(:places AS integer) IS NOT NULL OR {concurrency.ENOUGH})
+            FOR UPDATE OF t
+        ) AS found
+        LIMIT :places
+    ), holder AS (
+        -- Writes also where nothing changes: so whoever ends the holder waits, and then sees who stood back.
+        INSERT INTO locks AS held (kb_id, subject, task_id)
+        SELECT DISTINCT ON (kb_id, subject) kb_id, subject, id FROM free
+        WHERE subject IS NOT NULL ORDER BY kb_id, subject, id
+        ON CONFLICT (kb_id, subject) DO UPDATE SET task_id = held.task_id
+        RETURNING kb_id, subject, task_id
+    ), stood_back AS (
+        UPDATE tasks AS t SET
+            status = :stood_back, waiting_for = ARRAY[holder.task_id]
+        FROM free JOIN holder USING (kb_id, subject) WHERE t.id = free.id AND holder.task_id <> free.id
+    )
+    UPDATE tasks AS t SET
+        status = :target,
+        worker_id = :worker,
+        claimed_at = now(),
+        attempt = attempt + 1,
+        stage_attempts = stage_attempts + 1,
+        started_at = coalesce(started_at, now()),
+        stage_started_at = coalesce(stage_started_at, now()),
+        waited = {WAITED}
+    FROM free LEFT JOIN holder USING (kb_id, subject)
+    WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
+        t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards, t.created_at,
+        CASE WHEN t.has_metadata THEN t.metadata END AS metadata,
+        ARRAY(SELECT queue FROM paused_queues) AS paused
+    """
+)

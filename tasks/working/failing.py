@@ -1,0 +1,267 @@
+"""What becomes of an attempt that did not end its stage: put off, failed, crashed, or handed back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+
+import metrics
+from errors import TaskError
+from models.base import json_of
+from models.task import DEATHS, REQUEUED, WORKED
+from settings import settings
+from tasks.dispatching import concurrency, dispatch
+from tasks.ending import ending, shard_repair
+from tasks.ending.ending import End, error_fields
+from tasks.lifecycle import sources, target
+from tasks.process import process_id
+from tasks.transactions.unit import Unit
+from tasks.types import Stage, all_stages, task_type
+from tasks.working import fence, shards
+from tasks.working.claim import Claim
+
+#: Deaths of a process that a task alone can have caused, in one stage, before it is given up.
+CRASH_BUDGET = 3
+#: Workers that may die with a task in one stage. Higher: a worker's death has many causes besides this task.
+DEATH_BUDGET = 10
+#: Times that a task goes back to an earlier stage in one run. Once mends what was lost; more often nothing does.
+MOST_RETURNS = 3
+#: Seconds before the first retry; each further one waits RETRY_BACKOFF_FACTOR times as long.
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 600.0
+#: Seconds that somebody else's server may put an attempt off by.
+LONGEST_PATIENCE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A claim and the error that ended its attempt."""
+
+    claim: Claim
+    error: TaskError
+
+
+def backoff(errors: int, retry_after: float | None = None) -> float:
+    """Seconds until the next attempt after `errors` failed ones: exponential, spread by a half either way."""
+    delay: float = FIRST_DELAY * settings().retry_backoff_factor ** errors
+    return max(min(retry_after or 0.0, LONGEST_PATIENCE), min(delay, LONGEST_DELAY) * random.uniform(0.5, 1.5))
+
+
+def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
+    """Write down failed attempts: back to an earlier stage where that makes what is missing, put off where a retry may
+    help and one is left, else the end of the task.
+
+    Returns:
+      for each whether its task has ended with this error.
+    """
+    ends: dict[UUID, End] = {}
+    enders = set()
+    ahead = [each for each in failures if _earlier(each) is None]
+    for each in ahead:
+        if not _has_another(each) and each.claim.task_id not in ends and (end := _end(unit, each)) is not None:
+            ends[each.claim.task_id] = end
+            enders.add(each.claim.key)
+    gone = ending.fail(unit, list(ends.values()))
+    for each in failures:
+        if (stage := _earlier(each)) is not None:
+            retried = _go_back(unit, each.claim, stage)
+        else:
+            retried = _has_another(each) and _put_off(unit, each)
+        if retried:
+            unit.count(metrics.RETRY, each.claim.stage)
+    concurrency.hand_on(unit)
+    return [each.claim.key in enders and each.claim.task_id in gone for each in failures]
+
+
+def _end(unit: Unit, failure: Failure) -> End | None:
+    """The end of a task by a failure; None for a shard that is not the claim's own any more."""
+    claim = failure.claim
+    attempt: int | None = claim.attempt
+    if claim.shard:
+        attempt = shards.give_up(unit, claim.task_id, process_id()) if shards.is_held(unit, claim) else None
+        if attempt is None:
+            return None
+    return End(claim.task_id, attempt, process_id(), error=error_fields(failure.error, claim.stage))
+
+
+def _has_another(failure: Failure) -> bool:
+    if failure.error.code == "worker_crashed":
+        return failure.claim.crashes + 1 < CRASH_BUDGET
+    return failure.error.retryable and failure.claim.errors < failure.claim.retry_limit
+
+
+def _put_off(unit: Unit, failure: Failure) -> bool:
+    """Make the next attempt due later. A crash is counted apart from errors."""
+    crashed = failure.error.code == "worker_crashed"
+    held = failure.claim
+    delay = timedelta(seconds=backoff(held.crashes if crashed else held.errors, failure.error.retry_after))
+    error = json_of(error_fields(failure.error, held.stage))
+    if held.shard:
+        return shards.put_off(unit, held, delay, crashed=crashed, error=error)
+    row = unit.session.execute(
+        _PUT_OFF,
+        {
+            "id": held.task_id,
+            "attempt": held.attempt,
+            "worker": process_id(),
+            "delay": delay,
+            "crashed": int(crashed),
+            "error": error,
+            "sources": list(sources("put_off")),
+            "target": target("put_off"),
+        },
+    ).first()
+    return row is not None
+
+
+def _earlier(failure: Failure) -> Stage | None:
+    """The stage before the failed one that makes what was missing; None where going back is no help."""
+    claim, name = failure.claim, failure.error.resume_at
+    if name is None or claim.shard or claim.returns >= MOST_RETURNS:
+        return None
+    return next((stage for stage in task_type(claim.task_type).before(claim.stage) if stage.name == name), None)
+
+
+def _go_back(unit: Unit, claim: Claim, stage: Stage) -> bool:
+    """Let a task go on from an earlier stage; no error is counted."""
+    row = unit.session.execute(
+        _GO_BACK,
+        {
+            "id": claim.task_id,
+            "attempt": claim.attempt,
+            "worker": process_id(),
+            "stage": stage.name,
+            "queue": stage.queue,
+            "before": [each.name for each in task_type(claim.task_type).before(stage.name)],
+            "sources": list(sources("go_back")),
+            "target": target("go_back"),
+        },
+    ).first()
+    if row is None:
+        return False
+    shard_repair.forget(unit.session, [claim.task_id])
+    dispatch.announce(unit, [stage.queue])
+    return True
+
+
+def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
+    """Give claims back unharmed, as a worker that is told to stop does: neither an error nor a crash is counted."""
+    whole = [each for each in claims if not each.shard]
+    rows = unit.session.execute(
+        _HAND_BACK,
+        {
+            "ids": [each.task_id for each in whole],
+            "attempts": [each.attempt for each in whole],
+            "worker": process_id(),
+            "target": target("requeue"),
+        },
+    )
+    back = {row.id for row in rows} | shards.hand_back(unit, [each for each in claims if each.shard])
+    dispatch.announce(unit, {all_stages()[each.stage].queue for each in claims})
+    return [(each.key if each.shard else each.task_id) in back for each in claims]
+
+
+def hand_back_all(unit: Unit) -> int:
+    """Give back whatever this process still holds. Returns how many."""
+    rows = unit.session.execute(
+        text(
+            f"""
+            UPDATE tasks SET
+                status = :target, {REQUEUED.format(until="now()")}, stage_attempts = stage_attempts - 1
+            WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE) RETURNING id
+            """
+        ),
+        {"worker": process_id(), "target": target("requeue")},
+    )
+    given_back = len(rows.all()) + shard_repair.hand_back_all(unit)
+    if given_back:
+        dispatch.announce(unit, dispatch.queues())
+    return given_back
+
+
+def died(unit: Unit, worker: UUID) -> int:
+    """Requeue what a dead process held.
+
+    Several threads share a process, so its death convicts nobody: the next attempt of each of its tasks runs
+    alone in a process, where a crash counts as the task's own. Only a task whose workers die one after the
+    other, each while it was at work, is given up.
+
+    Returns:
+      how many tasks and shards were taken from it.
+    """
+    fence.cut_off(unit.session, worker)
+    rows = unit.session.execute(_DIED, {"worker": worker, "target": target("requeue")}).all()
+    hopeless = [row for row in rows if row.deaths >= DEATH_BUDGET]
+    unit.session.execute(_CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
+    parts = shard_repair.died(unit, worker)
+    lost = {row.task_id: row.stage for row in parts if row.deaths >= DEATH_BUDGET}
+    error = TaskError("worker_crashed", f"{DEATH_BUDGET} workers died one after the other while they ran this stage")
+    ends = [End(row.id, row.attempt, worker, error=error_fields(error, row.stage)) for row in hopeless] + [
+        End(task_id, shards.give_up(unit, task_id, worker), worker, error=error_fields(error, stage))
+        for task_id, stage in lost.items()
+    ]
+    ending.fail(unit, ends)
+    dispatch.announce(unit, dispatch.queues())
+    return len(rows) + len(parts)
+
+
+_PUT_OFF = text(
+    f"""
+    UPDATE tasks SET
+        status = :target, due_at = now() + :delay, worked = {WORKED.format(until="now()")},
+        worker_id = NULL, claimed_at = NULL, retries = retries + 1,
+        errors = errors + 1 - :crashed, crashes = crashes + :crashed, error = CAST(:error AS jsonb)
+    WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
+    RETURNING id
+    """
+)
+
+_GO_BACK = text(
+    """
+    UPDATE tasks SET
+        status = :target, stage = :stage, queue = :queue, returns = returns + 1, retries = retries + 1,
+        stages = (
+            SELECT coalesce(jsonb_agg(each), '[]') FROM jsonb_array_elements(stages) AS each
+            WHERE each->>'name' = ANY(CAST(:before AS text[]))
+        ),
+        due_at = now(), worker_id = NULL, claimed_at = NULL,
+        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, stage_started_at = NULL, waited = 0,
+        worked = 0, units = 0, units_done = 0, shards = 0
+    WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
+    RETURNING id
+    """
+)
+
+_HAND_BACK = text(
+    f"""
+    UPDATE tasks AS t SET
+        status = :target, {REQUEUED.format(until="now()")}, stage_attempts = t.stage_attempts - 1
+    FROM (
+        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)
+        JOIN tasks AS own ON own.id = given.id AND own.attempt = given.attempt AND own.worker_id = :worker
+        ORDER BY own.id FOR UPDATE OF own
+    ) AS held
+    WHERE t.id = held.id
+    RETURNING t.id
+    """
+)
+
+#: The last that was heard of the dead: what came after it was no work.
+_HEARD = "(SELECT heartbeat_at FROM workers WHERE workers.id = :worker)"
+
+_DIED = text(
+    f"""
+    UPDATE tasks SET
+        status = :target, {REQUEUED.format(until=_HEARD)}, deaths = {DEATHS}
+    WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
+    RETURNING id, attempt, stage, deaths
+    """
+)
+
+#: Gives the claim back to the dead, so that the end of the task passes the same fence as every other.
+_CONVICT = text("UPDATE tasks SET status = 'processing', worker_id = :worker WHERE id = ANY(CAST(:ids AS uuid[]))")

@@ -1,0 +1,338 @@
+"""What a worker writes down of its claims: how far a stage is, and that it is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+import metrics
+from models.base import json_of
+from models.connection import prepared
+from tasks.accepting import submission
+from tasks.dispatching import concurrency
+from tasks.ending import ending, shard_repair
+from tasks.ending.ending import End
+from tasks.lifecycle import sources, target
+from tasks.process import process_id
+from tasks.transactions.unit import Unit
+from tasks.types import task_type
+from tasks.working import claiming, shards
+from tasks.working.claim import Advance, Answer, Claim, Turn
+from tasks.working.fence import NotHeld
+
+
+def turn(unit: Unit, turns: Sequence[Turn]) -> list[Answer]:
+    """Write down what threads have done, and claim what they run next: one transaction for both.
+
+    Returns:
+      for each thread what came of it.
+    """
+    done = [each for given in turns for each in given.done]
+    over = iter(advance(unit, done) if done else [])
+    answers = [Answer([next(over) for _ in given.done]) for given in turns]
+    asking = [n for n, given in enumerate(turns) if given.wanted is not None]
+    if asking:
+        wanted = turns[asking[0]].wanted
+        assert wanted is not None
+        woken = sum(turns[n].woken for n in asking)
+        shared = claiming.take(unit, wanted, len(asking), woken=woken)
+        for n, claims in zip(asking, shared, strict=True):
+            answers[n].claims = claims
+    if len(done) > sum(len(each.claims) for each in answers):
+        concurrency.hand_on(unit)
+    return answers
+
+
+def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
+    """Write down stages that are done: the next stage becomes ready, or the task completes.
+
+    Whoever takes no part of the next stage in the same transaction wakes another for it.
+
+    Returns:
+      for each whether its stage is over by it. It is not where the row was no longer the claim's own, and nothing
+      was written; nor where the stage was divided. The last of its shards is answered with the claim of the whole.
+
+    Raises:
+      NotHeld: the row of one that has written `first` was no longer its claim's own.
+    """
+    shards.divide(unit, [each for each in done if each.shards])
+    joined = shards.finish(unit, [each for each in done if each.claim.shard])
+    own = _advance_whole(unit, [each for each in done if not each.shards and not each.claim.shard])
+    return [joined.get(each.claim.key) or each.claim.task_id in own for each in done]
+
+
+def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
+    for each in done:
+        if each.first is not None:
+            each.first(unit)
+    held = _held(unit, [each.claim for each in done if each.overtakes or each.within or each.members])
+    if any(each.first is not None and each.claim.task_id not in held for each in done):
+        raise NotHeld
+    # By their KBs: each waits for the lock of one at a time, and never holds one that another waits for.
+    for each in sorted(done, key=lambda each: each.claim.kb_id or ""):
+        if each.claim.task_id not in held:
+            continue
+        if each.overtakes is not None:
+            each.result["superseded"] = _overtake(unit, each.claim, each.overtakes)
+        if each.within is not None:
+            each.result.update(each.within(unit))
+        if each.members:
+            each.result["batch_id"] = str(submission.submit_members(unit, each.claim.task_id, each.members))
+    _pass(unit, [each for each in done if each.passed])
+    going_on = [each for each in done if _goes_on(each)]
+    ended = [each for each in done if not _goes_on(each)]
+    worker = process_id()
+    own = _next_stage(unit, going_on) | ending.complete(
+        unit, [End(each.claim.task_id, each.claim.attempt, worker, each.result, units=each.units) for each in ended]
+    )
+    if over := [each.claim.task_id for each in done if each.claim.joins and each.claim.task_id in own]:
+        shard_repair.forget(unit.session, over)
+    return own
+
+
+def _goes_on(done: Advance) -> bool:
+    return not done.ends and not done.members and task_type(done.claim.task_type).after(done.claim.stage) is not None
+
+
+def _held(unit: Unit, claims: Sequence[Claim]) -> set[UUID]:
+    """Of these claims the tasks whose rows are still their own; they stay so until this transaction ends.
+
+    All at once: who holds some, and a lock of a KB besides, never waits for another.
+    """
+    if not claims:
+        return set()
+    given = json_of([{"task_id": each.task_id, "attempt": each.attempt} for each in claims])
+    return {row.id for row in unit.execute(_HELD, {"claims": given, "worker": process_id()})}
+
+
+def _overtake(unit: Unit, claim: Claim, overtaken: str) -> int:
+    """End the tasks of a type that were submitted before this one, to work on the same."""
+    subject = task_type(claim.task_type).subject
+    assert subject is not None and claim.kb_id is not None
+    return ending.overtake(unit, claim.kb_id, subject(claim.payload), overtaken, by=claim.task_id)
+
+
+def timings(session: Session, claim: Claim) -> dict[str, float]:
+    """Seconds of work that each stage of a task took, the present one until now."""
+    rows = session.execute(_TIMINGS, {"id": claim.task_id})
+    return {row.name: round(row.seconds, 3) for row in rows}
+
+
+def _pass(unit: Unit, done: Sequence[Advance]) -> None:
+    """Write down the stages that were gone through without claims of their own, each with its event."""
+    if not done:
+        return
+    now = time.monotonic()
+    unit.execute(_PASS, {"done": json_of([_passed(each, now) for each in done]), "worker": process_id()})
+    for each in done:
+        for stage in each.passed:
+            unit.count(metrics.SUCCESS, stage.stage)
+            unit.observe(metrics.PROCESSING, stage.stage, value=stage.ended - stage.began)
+
+
+def _passed(done: Advance, now: float) -> dict[str, Any]:
+    kind = task_type(done.claim.task_type)
+    last = kind.after(done.passed[-1].stage)
+    assert last is not None
+    following = [*(each.stage for each in done.passed[1:]), last.name]
+    return {
+        "task_id": done.claim.task_id,
+        "attempt": done.claim.attempt,
+        "stage": last.name,
+        "queue": last.queue,
+        "passed": [
+            {
+                "name": each.stage,
+                "units": each.units,
+                "began": now - each.began,
+                "ended": now - each.ended,
+                "following": after,
+                "progress": kind.progress(after, 0),
+            }
+            for each, after in zip(done.passed, following, strict=True)
+        ],
+    }
+
+
+def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
+    if not done:
+        return set()
+    rows = unit.execute(
+        _ADVANCE,
+        {
+            "done": json_of([_following(each) for each in done]),
+            "worker": process_id(),
+            "sources": list(sources("advance")),
+            "target": target("advance"),
+        },
+    )
+    unit.ready(rows)
+    for row in rows:
+        unit.count(metrics.SUCCESS, row.done_stage)
+        unit.observe(metrics.PROCESSING, row.done_stage, value=row.seconds)
+    return {row.id for row in rows}
+
+
+def _following(done: Advance) -> dict[str, Any]:
+    kind = task_type(done.claim.task_type)
+    stage = kind.after(done.claim.stage)
+    assert stage is not None
+    return {
+        "task_id": done.claim.task_id,
+        "attempt": done.claim.attempt,
+        "units": done.units,
+        "stage": stage.name,
+        "queue": stage.queue,
+        "progress": kind.progress(stage.name, 0),
+    }
+
+
+def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
+    """Write how many of its units a running stage has done; progress never falls.
+
+    Returns:
+      for each whether the row was still the claim's own.
+    """
+    whole = [each for each in reports if not each[0].shard]
+    rows = unit.session.execute(
+        _REPORT,
+        {
+            "reports": json_of(
+                [
+                    {
+                        "task_id": held.task_id,
+                        "attempt": held.attempt,
+                        "units": units,
+                        "done": done,
+                        "progress": task_type(held.task_type).progress(held.stage, done / max(units, 1)),
+                    }
+                    for held, done, units in whole
+                ]
+            ),
+            "worker": process_id(),
+        },
+    )
+    own = {row.id for row in rows} | shards.report(unit, [(held, done) for held, done, _ in reports if held.shard])
+    return [(held.key if held.shard else held.task_id) in own for held, _, _ in reports]
+
+
+_HELD = prepared(
+    """
+    SELECT own.id FROM json_to_recordset(CAST(:claims AS json)) AS given(task_id uuid, attempt integer)
+    JOIN tasks AS own ON own.id = given.task_id AND own.attempt = given.attempt AND own.worker_id = :worker
+    ORDER BY own.id FOR UPDATE OF own
+    """
+)
+
+#: A stage of that name may be known while the task's type is not.
+_TIMINGS = text(
+    """
+    SELECT each->>'name' AS name,
+        coalesce(
+            (each->>'seconds')::float,  -- not yet in what an earlier release wrote
+            extract(epoch FROM (each->>'finished_at')::timestamptz - (each->>'started_at')::timestamptz)::float
+        ) AS seconds
+    FROM tasks CROSS JOIN LATERAL jsonb_array_elements(stages) AS each WHERE id = :id
+    UNION ALL
+    SELECT stage, worked + extract(epoch FROM
+        clock_timestamp() - CASE WHEN shards > 0 THEN stage_started_at ELSE claimed_at END)::float
+    FROM tasks WHERE id = :id
+    """
+)
+
+_ADVANCE = prepared(
+    """
+    UPDATE tasks AS t SET
+        status = :target,
+        stage = done.stage,
+        queue = done.queue,
+        progress = greatest(t.progress, done.progress),
+        stages = t.stages || jsonb_build_object(
+            'name', t.stage, 'status', 'completed', 'started_at', t.stage_started_at, 'finished_at', now(),
+            'units', done.units, 'units_done', done.units, 'attempts', t.stage_attempts,
+            'waited', t.waited, 'seconds', t.worked + extract(epoch FROM now() - done.begun_at)),
+        worker_id = NULL, claimed_at = NULL, due_at = now(),
+        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0,
+        stage_started_at = NULL, waited = 0, worked = 0, units = 0, units_done = 0, error = NULL, shards = 0
+    FROM (
+        SELECT held.id, held.stage AS done_stage,
+            CASE WHEN held.shards > 0 THEN held.stage_started_at ELSE held.claimed_at END AS begun_at, given.*
+        FROM json_to_recordset(CAST(:done AS json)) AS given(
+            task_id uuid, attempt integer, units integer, stage text, queue text, progress float)
+        JOIN tasks AS held ON held.id = given.task_id
+        WHERE held.attempt = given.attempt AND held.worker_id = :worker
+            AND held.status = ANY(CAST(:sources AS text[]))
+        ORDER BY held.id FOR UPDATE OF held
+    ) AS done
+    WHERE t.id = done.id
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, done.done_stage,
+        extract(epoch FROM clock_timestamp() - done.begun_at)::float AS seconds
+    """
+)
+
+#: `began` and `ended` are seconds ago, since clocks differ. The row's own event is that of the last stage, which the
+#: trigger writes when the statement ends.
+_PASS = prepared(
+    """
+    WITH given AS MATERIALIZED (
+        SELECT held.id, held.batch_id, each.stage, each.queue, each.passed
+        FROM json_to_recordset(CAST(:done AS json)) AS each(
+            task_id uuid, attempt integer, stage text, queue text, passed jsonb)
+        JOIN tasks AS held ON held.id = each.task_id
+            AND held.attempt = each.attempt AND held.worker_id = :worker AND held.status = 'processing'
+    ), passed AS MATERIALIZED (
+        SELECT given.id, given.batch_id, given.stage, each.*,
+            row_number() OVER (PARTITION BY given.id) AS place,
+            least(now(), clock_timestamp() - began * interval '1 second') AS began_at,
+            least(now(), clock_timestamp() - ended * interval '1 second') AS ended_at
+        FROM given CROSS JOIN LATERAL jsonb_to_recordset(given.passed) AS each(
+            name text, units integer, began float, ended float, following text, progress float)
+    ), told AS (
+        INSERT INTO events (task_id, batch_id, status, stage, progress, created_at)
+        SELECT id, batch_id, 'processing', following, progress, ended_at
+        FROM passed WHERE following <> stage ORDER BY id, place
+    )
+    UPDATE tasks AS t SET
+        stage = given.stage,
+        queue = given.queue,
+        progress = greatest(t.progress, reached.progress),
+        stages = t.stages || reached.stages,
+        claimed_at = reached.at, stage_started_at = reached.at, stage_attempts = 1,
+        errors = 0, crashes = 0, waited = 0, worked = 0, units = 0, units_done = 0, error = NULL
+    FROM given CROSS JOIN LATERAL (
+        SELECT max(p.progress) AS progress, max(p.ended_at) AS at, jsonb_agg(
+            jsonb_build_object(
+                'name', p.name, 'status', 'completed',
+                'started_at', CASE WHEN p.place = 1 THEN own.stage_started_at ELSE p.began_at END,
+                'finished_at', p.ended_at,
+                'units', p.units, 'units_done', p.units,
+                'attempts', CASE WHEN p.place = 1 THEN own.stage_attempts ELSE 1 END,
+                'waited', CASE WHEN p.place = 1 THEN own.waited ELSE 0 END,
+                'seconds', p.began - p.ended + CASE WHEN p.place = 1 THEN own.worked ELSE 0 END
+            ) ORDER BY p.place
+        ) AS stages
+        FROM passed AS p JOIN tasks AS own ON own.id = p.id WHERE p.id = given.id
+    ) AS reached
+    WHERE t.id = given.id
+    """
+)
+
+_REPORT = text(
+    """
+    UPDATE tasks AS t SET
+        units = given.units, units_done = given.done, progress = greatest(t.progress, given.progress)
+    FROM (
+        SELECT own.id, given.* FROM json_to_recordset(CAST(:reports AS json)) AS given(
+            task_id uuid, attempt integer, units integer, done integer, progress float)
+        JOIN tasks AS own ON own.id = given.task_id AND own.attempt = given.attempt AND own.worker_id = :worker
+        ORDER BY own.id FOR UPDATE OF own
+    ) AS given
+    WHERE t.id = given.id
+    RETURNING t.id
+    """
+)
