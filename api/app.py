@@ -7,19 +7,20 @@ from typing import Any
 import falcon
 import falcon.asgi
 
-from api import openapi, problems
-from api.batches import Batch, Batches
-from api.documents import Chunks, Document, Documents, Text
-from api.events import BatchEvents, Events, TaskEvents
+from api import problems
+from api.bulkheads.pools import LIMITS
+from api.bulkheads.providers import Providers
+from api.description import openapi
 from api.limits import Admission, RateLimit
 from api.middleware import Addresses, Keys, RequestIds
-from api.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
-from api.pools import LIMITS
-from api.preview import ChunkPreview
-from api.providers import Providers
-from api.search import Search, Searcher, SearchKbs
+from api.resources.batches import Batch, Batches
+from api.resources.documents import Chunks, Document, Documents, Text
+from api.resources.events import BatchEvents, Events, TaskEvents
+from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
+from api.resources.preview import ChunkPreview
+from api.resources.search import Search, Searcher, SearchKbs
+from api.resources.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from api.streams import Hub
-from api.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from settings import Settings
 from tasks.accepting.admission import Backlog
 from tasks.transactions.group_commit import GroupCommit

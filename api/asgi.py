@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logs
 from api.app import create_app
+from api.bulkheads.pools import CONNECTIONS, LIMITS
 from api.front import Unread
-from api.pools import CONNECTIONS, LIMITS
 from broker.rabbitmq import RabbitBroker
 from models import database
 from settings import service_settings

@@ -8,7 +8,7 @@ from typing import Any
 import falcon
 
 from api import requests
-from api.pools import INTAKE
+from api.bulkheads.pools import INTAKE
 from models import rate_limit
 from tasks.accepting.admission import Backlog
 

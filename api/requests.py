@@ -17,7 +17,7 @@ from uuid import UUID
 import falcon
 from pydantic import BaseModel, ValidationError
 
-from api.pools import INTAKE, READING, Busy, Pool
+from api.bulkheads.pools import INTAKE, READING, Busy, Pool
 from api.problems import Invalid, fields_of
 from errors import TaskError
 from models import database

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from api import requests
-from api.pools import WATCHING, Busy
+from api.bulkheads.pools import WATCHING, Busy
 from models import database
 from tasks.views import events
 

@@ -11,10 +11,10 @@ import psycopg2
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from api import pools
-from api.latest import Latest
-from api.pools import Busy, Pool
-from api.providers import FAILURES, Breaker
+from api.bulkheads import pools
+from api.bulkheads.latest import Latest
+from api.bulkheads.pools import Busy, Pool
+from api.bulkheads.providers import FAILURES, Breaker
 from models.trouble import why
 
 
@@ -106,12 +106,12 @@ def test_an_answer_that_is_old_or_an_error_is_asked_for_again() -> None:
 
 
 def test_a_provider_that_failed_is_left_alone_and_then_tried_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.providers.PAUSE", 0.0)
+    monkeypatch.setattr("api.bulkheads.providers.PAUSE", 0.0)
     breaker = Breaker()
     for _ in range(FAILURES):
         assert not breaker.is_open()
         breaker.failed()
-    monkeypatch.setattr("api.providers.PAUSE", 60.0)
+    monkeypatch.setattr("api.bulkheads.providers.PAUSE", 60.0)
     assert not breaker.is_open(), "the pause is over: one may try"
     assert breaker.is_open(), "and no other"
     breaker.answered()

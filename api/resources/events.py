@@ -9,7 +9,7 @@ from typing import Any
 import falcon
 
 from api import requests
-from api.operation import operation
+from api.description.operation import operation
 from api.problems import Invalid
 from api.streams import Hub, Stream
 from tasks.views import events, reading

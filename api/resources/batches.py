@@ -10,9 +10,9 @@ import falcon
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
-from api.operation import operation
+from api.description.operation import operation
 from api.problems import Invalid
-from api.tasks import EXAMPLE, submission_of
+from api.resources.tasks import EXAMPLE, submission_of
 from tasks.accepting.submission import Accepted, CallbackAddress, NewBatch, Submission, submit_batch
 from tasks.ending import dependencies
 from tasks.transactions.group_commit import GroupCommit

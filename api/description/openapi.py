@@ -13,7 +13,7 @@ import falcon
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.operation import Operation, operation
+from api.description.operation import Operation, operation
 
 METHODS = ("get", "post", "delete")
 

@@ -11,7 +11,7 @@ import falcon
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api import requests
-from api.operation import operation
+from api.description.operation import operation
 from api.problems import Invalid
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.ending import callbacks, ending, retrying

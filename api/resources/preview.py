@@ -13,7 +13,7 @@ import falcon
 from pydantic import BaseModel, Field
 
 from api import forms, requests
-from api.operation import operation
+from api.description.operation import operation
 from api.problems import Invalid
 from documents.embedding import token_measure
 from documents.files.storage import PAGE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from api.latest import Latest
-from api.pools import WATCHING
+from api.bulkheads.latest import Latest
+from api.bulkheads.pools import WATCHING
 from broker.topology import Counts
 from models import database
 from models.trouble import DISK_FULL, code_of

@@ -10,10 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api import requests, snapshot
-from api.latest import Latest
-from api.operation import operation
-from api.pools import PROBING, WATCHING, Busy
+from api import requests
+from api.bulkheads import snapshot
+from api.bulkheads.latest import Latest
+from api.bulkheads.pools import PROBING, WATCHING, Busy
+from api.description.operation import operation
 from broker.topology import QUEUES
 from models import database, migration
 from models.base import rfc3339

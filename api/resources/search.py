@@ -11,10 +11,10 @@ import structlog
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from api import requests
-from api.operation import operation
-from api.pools import SEARCHING
+from api.bulkheads.pools import SEARCHING
+from api.bulkheads.providers import Providers
+from api.description.operation import operation
 from api.problems import Invalid
-from api.providers import Providers
 from documents.searching import search
 from documents.searching.neighbours import widened
 from documents.searching.reranking import READ, reranked

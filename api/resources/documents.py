@@ -12,10 +12,10 @@ import falcon
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import forms, requests
-from api.operation import operation
-from api.pools import SEARCHING
+from api.bulkheads.pools import SEARCHING
+from api.description.operation import operation
 from api.problems import Invalid
-from api.tasks import answer
+from api.resources.tasks import answer
 from documents.files.storage import PAGE, Upload, storage
 from documents.storing import catalogue, deletions
 from models.base import new_id

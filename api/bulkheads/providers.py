@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
-from api.pools import PROVIDERS, RERANKING, SEARCHING, Busy, Pool
+from api.bulkheads.pools import PROVIDERS, RERANKING, SEARCHING, Busy, Pool
 from documents.embedding import embedder
 from documents.embedding.local import LocalEmbedder
 from documents.searching import search

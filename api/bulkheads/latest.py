@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from api.pools import Busy, Pool
+from api.bulkheads.pools import Busy, Pool
 
 Answer = TypeVar("Answer")
 
