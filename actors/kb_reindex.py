@@ -61,13 +61,13 @@ def _embed_all(work: Work, provider: Embedder, to: Reindexing) -> int:
         if work.seconds_left < work.claim.timeout / 2:
             raise HandBack
         with work.transaction() as session:
-            twin = reindexing.next_twin(session, to, after)
-            drafts = vectors.begin(session, twin.id, provider.name) if twin is not None else 0
-        if twin is not None:
-            embed(work, provider, range(drafts), twin.id, before=done, units=units)
+            shadow = reindexing.next_shadow(session, to, after)
+            drafts = vectors.begin(session, shadow.id, provider.name) if shadow is not None else 0
+        if shadow is not None:
+            embed(work, provider, range(drafts), shadow.id, before=done, units=units)
             with work.transaction() as session:
-                reindexing.finish_twin(session, twin.id)
-            done, after = done + twin.chunks, twin.document_id
+                reindexing.finish_shadow(session, shadow.id)
+            done, after = done + shadow.chunks, shadow.document_id
         elif after:
             after = ""  # once more from the beginning, for what has come in meanwhile
         else:

@@ -62,8 +62,8 @@ class Version(Base):
     __tablename__ = "versions"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    """The id of the task that makes the version, so that a stage that runs twice writes the same one; but for a twin
-    (`documents.storing.reindexing`)."""
+    """The id of the task that makes the version, so that a stage that runs twice writes the same one; but for a
+    shadow version (`documents.storing.reindexing`)."""
     maker: Mapped[UUID | None]
     """The task that makes the version, where its id does not say so: a reindexing makes one for each document."""
     origin: Mapped[UUID | None]

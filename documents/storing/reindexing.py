@@ -1,7 +1,7 @@
 """A KB's documents made ready in another embedder's vectors, beside those that are searched, and shown all at once.
 
-A twin is a version with the text, the chunks and the words of another, and vectors of its own. Each function is handed
-a session and leaves the commit to whoever opened it.
+A shadow version has the text, the chunks and the words of another, and vectors of its own. Each function is handed a
+session and leaves the commit to whoever opened it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Reindexing:
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class Shadow:
     """A version in the making, of which document, and how many chunks it will have."""
 
     id: UUID
@@ -46,45 +46,45 @@ def _columns(table: Any, *without: str) -> str:
     return ", ".join(f'"{column.name}"' for column in table.columns if column.name not in without)
 
 
-#: What a twin takes over; all else it begins anew.
+#: What a shadow version takes over; all else it begins anew.
 _OF_VERSION = _columns(
     Version.__table__,
     *("id", "maker", "origin", "embedder", "chunks", "tokens_embedded", "chunks_reused", "chunks_refused"),
 )
 _OF_DRAFT = _columns(Draft.__table__, "version_id")
 
-#: Documents with the version that they show, and its twin where that is ready.
+#: Documents with the version that they show, and its shadow version where that is ready.
 _DOCUMENTS = """
     documents d JOIN versions v ON v.id = d.version_id
-    LEFT JOIN versions twin ON twin.maker = :task_id AND twin.origin = coalesce(v.origin, v.id)
-                           AND twin.embedder = :embedder AND twin.chunks IS NOT NULL
+    LEFT JOIN versions shadow ON shadow.maker = :task_id AND shadow.origin = coalesce(v.origin, v.id)
+                           AND shadow.embedder = :embedder AND shadow.chunks IS NOT NULL
 """
 
 _PROGRESS = text(f"""
-    SELECT coalesce(sum(d.chunks) FILTER (WHERE d.embedder = :embedder OR twin.id IS NOT NULL), 0) AS done,
+    SELECT coalesce(sum(d.chunks) FILTER (WHERE d.embedder = :embedder OR shadow.id IS NOT NULL), 0) AS done,
            coalesce(sum(d.chunks), 0) AS units
       FROM {_DOCUMENTS} WHERE d.kb_id = :kb_id
 """)
 
 _NEXT = text(f"""
     SELECT v.id, coalesce(v.origin, v.id) AS origin, d.document_id, d.chunks FROM {_DOCUMENTS}
-     WHERE d.kb_id = :kb_id AND d.document_id > :after AND d.embedder <> :embedder AND twin.id IS NULL
+     WHERE d.kb_id = :kb_id AND d.document_id > :after AND d.embedder <> :embedder AND shadow.id IS NULL
      ORDER BY d.document_id LIMIT 1
 """)
 
-_TWIN = text(f"""
+_SHADOW = text(f"""
     INSERT INTO versions (id, maker, origin, {_OF_VERSION})
-    SELECT :twin, :task_id, coalesce(origin, id), {_OF_VERSION} FROM versions WHERE id = :source
+    SELECT :shadow, :task_id, coalesce(origin, id), {_OF_VERSION} FROM versions WHERE id = :source
         ON CONFLICT (maker, origin) DO NOTHING
 """)
 
 _DRAFTS = text(
-    f"INSERT INTO drafts (version_id, {_OF_DRAFT}) SELECT :twin, {_OF_DRAFT} FROM chunks WHERE version_id = :source"
+    f"INSERT INTO drafts (version_id, {_OF_DRAFT}) SELECT :shadow, {_OF_DRAFT} FROM chunks WHERE version_id = :source"
 )
 
 _PUBLISH = text(f"""
-    UPDATE documents AS shown SET version_id = found.twin, embedder = :embedder
-      FROM (SELECT d.document_id, twin.id AS twin FROM {_DOCUMENTS}
+    UPDATE documents AS shown SET version_id = found.shadow, embedder = :embedder
+      FROM (SELECT d.document_id, shadow.id AS shadow FROM {_DOCUMENTS}
              WHERE d.kb_id = :kb_id AND d.embedder <> :embedder) AS found
      WHERE shown.kb_id = :kb_id AND shown.document_id = found.document_id
 """)
@@ -104,8 +104,8 @@ def progress(session: Session, to: Reindexing) -> tuple[int, int]:
     return row.done, row.units
 
 
-def next_twin(session: Session, to: Reindexing, after: str = "") -> Twin | None:
-    """Begin, or go on with, the twin of the next document that has none ready; None when all have.
+def next_shadow(session: Session, to: Reindexing, after: str = "") -> Shadow | None:
+    """Begin, or go on with, the shadow version of the next document that has none ready; None when all have.
 
     Parameters:
       after: the id of the document before the first that is looked at.
@@ -119,24 +119,25 @@ def next_twin(session: Session, to: Reindexing, after: str = "") -> Twin | None:
         .with_for_update()
     ).one_or_none()
     if found is not None and found.embedder in (None, to.embedder) and found.chunks is None:
-        return Twin(found.id, source.document_id, source.chunks)
+        return Shadow(found.id, source.document_id, source.chunks)
     if found is not None:
         # Of an embedder that is not wanted any more: the settings have changed between two attempts.
         session.execute(delete(Version).where(Version.id == found.id))
-    twin = new_id()
-    session.execute(_TWIN, to.values | {"twin": twin, "source": source.id})
-    session.execute(_DRAFTS, {"twin": twin, "source": source.id})
-    return Twin(twin, source.document_id, source.chunks)
+    shadow = new_id()
+    session.execute(_SHADOW, to.values | {"shadow": shadow, "source": source.id})
+    session.execute(_DRAFTS, {"shadow": shadow, "source": source.id})
+    return Shadow(shadow, source.document_id, source.chunks)
 
 
-def finish_twin(session: Session, twin: UUID) -> None:
-    """Turn a twin's drafts and vectors into chunks, which makes it ready to be shown."""
-    index.store(session, twin, joining=False)
-    index.delete_drafts(session, twin)
+def finish_shadow(session: Session, shadow: UUID) -> None:
+    """Turn a shadow version's drafts and vectors into chunks, which makes it ready to be shown."""
+    index.store(session, shadow, joining=False)
+    index.delete_drafts(session, shadow)
 
 
 def publish(session: Session, to: Reindexing) -> dict[str, Any] | None:
-    """Let every document of a KB show its twin, at one moment; None, and nothing is changed, when one is not ready.
+    """Let every document of a KB show its shadow version, at one moment; None, and nothing is changed, when one is not
+    ready.
 
     Returns:
       how many documents and chunks the KB has, how many chunks were reused and refused, and the tokens billed.

@@ -132,7 +132,7 @@ def test_a_shard_of_the_dead_writes_nothing(bench: Bench) -> None:
     assert all_rows(bench) == before
 
 
-def test_a_twin_of_the_dead_is_not_written(bench: Bench, cohere: CohereServer) -> None:
+def test_a_shadow_version_of_the_dead_is_not_written(bench: Bench, cohere: CohereServer) -> None:
     bench.finish_all(bench.take_in(embedder="local"))
     payload = {"embedder": "cohere"}
     (task_id,) = bench.submit(task_type="kb_reindex", kb_id="kb", payload=payload)
