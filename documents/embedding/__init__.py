@@ -106,7 +106,7 @@ def _openai(key: str | None, model: str, dimension: int | None, base_url: str | 
 
 @lru_cache(maxsize=8)
 def _model(name: str, folder: Path, builds: bool, dimension: int | None) -> Embedder:
-    from documents.embedding.model import ModelEmbedder
+    from documents.embedding.model.embedder import ModelEmbedder
 
     return ModelEmbedder(name, folder.resolve(), builds=builds, dimension=dimension)
 

@@ -57,7 +57,7 @@ _OF_DRAFT = _columns(Draft.__table__, "version_id")
 _DOCUMENTS = """
     documents d JOIN versions v ON v.id = d.version_id
     LEFT JOIN versions shadow ON shadow.maker = :task_id AND shadow.origin = coalesce(v.origin, v.id)
-                           AND shadow.embedder = :embedder AND shadow.chunks IS NOT NULL
+                             AND shadow.embedder = :embedder AND shadow.chunks IS NOT NULL
 """
 
 _PROGRESS = text(f"""

@@ -57,7 +57,7 @@ def holding(place: Path) -> list[int]:
             command = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"documents.embedding.model_process" in command and any(part.startswith(bytes(place)) for part in command):
+        if b"documents.embedding.model.process" in command and any(part.startswith(bytes(place)) for part in command):
             found.append(int(path.parent.name))
     return found
 

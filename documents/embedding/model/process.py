@@ -1,6 +1,6 @@
 """The process that holds a model for all others of the machine: texts in, vectors out, over a Unix socket.
 
-    python -m documents.embedding.model_process SOCKET FOLDER [e5]
+    python -m documents.embedding.model.process SOCKET FOLDER [e5]
 
 It is started by `model.py` when it is first wanted, and ends when nobody has been connected for a while. A request is a
 length and JSON, `{"texts": […]}`; an answer a length and JSON, `{"dimension": n}` or `{"error": …}`, then the vectors
@@ -131,7 +131,7 @@ def main() -> None:
     path, folder = sys.argv[1], Path(sys.argv[2])
     try:
         if sys.argv[3:] == ["e5"]:
-            from documents.embedding.e5 import build
+            from documents.embedding.model.e5 import build
 
             build(folder)
         model = Model(folder)

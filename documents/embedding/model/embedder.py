@@ -1,4 +1,4 @@
-"""Embeddings by a model on this machine, in a process of its own that all others share (`model_process.py`).
+"""Embeddings by a model on this machine, in a process of its own that all others share (`process.py`).
 
 This side imports no numeric library, so that whoever only searches stays small.
 """
@@ -36,7 +36,7 @@ LONGEST_BASE = 60
 #: Seconds for an answer, those before it included.
 ANSWERING = 120.0
 LENGTH = struct.Struct("<I")
-_ROOT = Path(__file__).resolve().parent.parent.parent
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 class ModelEmbedder:
@@ -131,7 +131,7 @@ class ModelEmbedder:
             return _connect(path) or self._start(path)
 
     def _start(self, path: Path) -> socket.socket:
-        command = [sys.executable, "-m", "documents.embedding.model_process", str(path), str(self._folder)]
+        command = [sys.executable, "-m", "documents.embedding.model.process", str(path), str(self._folder)]
         # It outlives whoever started it as long as others use it; no secret goes along.
         process = subprocess.Popen(
             command + (["e5"] if self._builds else []),
