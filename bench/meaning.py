@@ -2,6 +2,7 @@
 
     python -m bench.meaning --data ../shared/data --embedders local e5
 
+And how many questions `confidence` declines at some thresholds, with their answer in the KB and without it.
 The sets are those of `bench.retrieval`, every file of the form of SQuAD in DATA/retrieval (`xquad*.json`,
 `drcd*.json`), and the paraphrases of the tests. An endpoint is measured as `openai` when EMBEDDING_BASE_URL is set.
 """
@@ -13,12 +14,16 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from bench.question_sets import Question, QuestionSet, chinese, english, squad
-from bench.retrieval import SIZES, Client, ranking
+from bench.retrieval import AT_ONCE, SIZES, Client, ranking
 from demo.service import EmbeddedService
 
+#: Below which a caller may do without the hits.
+THRESHOLDS = (0.1, 0.2, 0.25, 0.3, 0.5)
 PARAPHRASES = Path(__file__).resolve().parent.parent / "tests" / "documents" / "searching" / "paraphrases.json"
 
 
@@ -45,6 +50,23 @@ def sets(folder: Path, share: int) -> Iterator[QuestionSet]:
         yield each
 
 
+def declined(client: Client, found: QuestionSet) -> None:
+    """Print how many of the questions a caller does without at each threshold of `confidence`, and how many of the
+    same when the documents that answer them are not searched.
+    """
+
+    def ask(question: Question, *, removed: bool) -> float:
+        others = [name for name in found.documents if name != question.document_id]
+        filter = {"documents": others} if removed else {}
+        return float(client.search(found.name, question.text, "hybrid", filter)["confidence"])
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        there, gone = (list(pool.map(partial(ask, removed=each), found.questions)) for each in (False, True))
+    for threshold in THRESHOLDS:
+        shares = [sum(each < threshold for each in part) / len(part) for part in (there, gone)]
+        print(f"{found.name:16} confidence < {threshold:.2f}: {shares[0]:6.1%}, without the answer {shares[1]:6.1%}")
+
+
 def main() -> None:
     """Measure, and print one table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -66,6 +88,7 @@ def main() -> None:
                 client.take_in(found.name, found, *SIZES[0])
                 print(f"{found.name}: {len(found.documents)} documents taken in, {time.monotonic() - began:.0f} s")
                 ranking(client, found, halves=False)
+                declined(client, found)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -103,9 +103,10 @@ class Client:
             answers = list(pool.map(lambda question: self.search(kb_id, question.text, mode), questions))
         return [answer["hits"] for answer in answers], statistics.median(answer["took_ms"] for answer in answers)
 
-    def search(self, kb_id: str, query: str, mode: str) -> dict[str, Any]:
+    def search(self, kb_id: str, query: str, mode: str, filter: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The answer of one search."""
-        return self._post(f"/kbs/{kb_id}/search", {"query": query, "limit": LIMIT, "mode": mode})
+        asked = {"query": query, "limit": LIMIT, "mode": mode, "filter": filter or {}}
+        return self._post(f"/kbs/{kb_id}/search", asked)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self._http.post(path, json=body)

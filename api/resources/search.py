@@ -140,6 +140,10 @@ class SearchAnswer(BaseModel):
     """The best chunks, best first."""
 
     hits: list[FoundChunk]
+    confidence: float = Field(
+        description="How likely the KBs answer the query at all, from 0 to 1, by the scores of the best hits (those"
+        " without a rerank model); see `docs/retrieval.md` for a threshold."
+    )
     degraded: Degraded | None = Field(description="Set where a provider did not answer in time.")
     took_ms: float
 
@@ -219,7 +223,7 @@ class Searcher:
             raise Invalid([{"field": "rerank", "message": "there is no rerank model here; the operator sets RERANK"}])
         questions, mode, lack = await self._questions(asked, kb_ids)
         lacks = [lack] if lack else []
-        hits = await requests.read(
+        found = await requests.read(
             search.search,
             questions,
             limit=max(READ, asked.limit) if asked.rerank else asked.limit,
@@ -230,6 +234,7 @@ class Searcher:
             repeatable=True,
             pool=SEARCHING,
         )
+        hits = found.hits
         if asked.rerank and hits:
             try:
                 hits = reranked(hits, await self._providers.relevances(asked.query, hits), asked.limit, asked.min_score)
@@ -241,7 +246,7 @@ class Searcher:
             hits = await requests.read(
                 widened, hits, tokens, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
             )
-        return {"hits": [asdict(hit) for hit in hits], "degraded": _degraded(lacks)}
+        return {"hits": [asdict(hit) for hit in hits], "confidence": found.confidence, "degraded": _degraded(lacks)}
 
     async def _questions(
         self, asked: SearchRequest, kb_ids: Sequence[str]

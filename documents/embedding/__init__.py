@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from documents.embedding.interface import Embedded, Embedder, Kind, Nearness
+from documents.embedding.interface import Curve, Embedded, Embedder, Kind, Nearness
 from documents.embedding.local import LocalEmbedder
 from documents.embedding.prefixed import Prefixed
 from documents.splitting.measure import BYTES, LOCAL
@@ -20,7 +20,7 @@ E5_PREFIXES = ("query: ", "passage: ")
 #: The providers that are no service of somebody else.
 OWN = ("local", "e5", "onnx")
 
-__all__ = ["Embedded", "Embedder", "Kind", "Nearness", "embedder", "is_own", "token_measure"]
+__all__ = ["Curve", "Embedded", "Embedder", "Kind", "Nearness", "embedder", "is_own", "token_measure"]
 
 
 def embedder(name: str, settings: Settings) -> Embedder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +20,41 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """How likely it is that a KB answers a query, by the scores of its hits: a logistic function of the best score, and
+    of its lead over the tenth. Where half of all queries have an answer, it is as likely as not at 0.5.
+
+    usual: the tenth score, for KBs that have fewer chunks.
+    """
+
+    base: float
+    best: float
+    lead: float = 0.0
+    usual: float = 0.0
+
+    def at(self, scores: Sequence[float]) -> float:
+        """The likelihood for some scores, the best first; 0 when there is none."""
+        if not scores:
+            return 0.0
+        tenth = scores[9] if len(scores) > 9 else self.usual
+        return 1 / (1 + math.exp(-(self.base + self.best * scores[0] + self.lead * (scores[0] - tenth))))
+
+
+@dataclass(frozen=True, slots=True)
 class Nearness:
     """What the cosine of a query's and a chunk's vectors means; models differ in it.
 
     floor: the cosine of texts that have nothing to do with each other, which counts as 0.
     ceiling: the cosine of a passage that answers the query as well as one can, which counts as 1.
     weight: what vectors count in hybrid search, where words count the rest up to 1.
+    hybrid, vector: what the scores of these modes say of whether a KB answers.
     """
 
     floor: float
     ceiling: float
     weight: float
+    hybrid: Curve
+    vector: Curve
 
     def share(self, cosine: float) -> float:
         """Where a cosine lies between floor and ceiling, from 0 to 1."""

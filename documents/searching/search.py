@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from documents.embedding import Embedder, Nearness
+from documents.searching.confidence import curve_of
 from documents.searching.highlights import highlights
 from documents.searching.ranking import Chunk, Scores, best_first, fused
 from documents.searching.scope import EVERYTHING, Filter, Scope, scope_of
@@ -25,6 +27,8 @@ Mode = Literal["hybrid", "vector", "text"]
 
 #: How many chunks of each list are fused, at least.
 DEPTH = 100
+#: Chunks whose scores tell how likely a KB answers.
+TENTH = 10
 #: How many chunks of a list are looked at, at most, where `per_document` leaves too few of less.
 DEEPEST = 1600
 
@@ -109,6 +113,17 @@ def ask(query: str, embedder: Embedder | None) -> Question:
     return replace(question, vector=vector, embedder=embedder.name, nearness=embedder.nearness)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search finds.
+
+    confidence: how likely the KBs answer the query at all, from 0 to 1; see `documents.searching.confidence`.
+    """
+
+    hits: list[Hit]
+    confidence: float
+
+
 def search(
     session: Session,
     questions: Mapping[str, Question],
@@ -118,7 +133,7 @@ def search(
     filter: Filter = EVERYTHING,
     min_score: float = 0.0,
     per_document: int | None = None,
-) -> list[Hit]:
+) -> Found:
     """The best chunks of KBs, best first. The session must be REPEATABLE READ, so that all statements agree.
 
     Parameters:
@@ -135,25 +150,36 @@ def search(
         for kb_id, question in questions.items()
         if (scope := scope_of(session, kb_id, filter)) is not None
     ]
-    depth = limit if per_document is None else max(DEPTH, limit)
+    depth = max(TENTH if per_document is None else DEPTH, limit)
     while True:
-        ranked = _ranked(session, asked, mode, depth)
+        rankings = [_best(session, scope, question, mode, depth) for scope, question in asked]
+        ranked = _merged(rankings)
         kept = _kept(ranked, limit, min_score, per_document)
         # Only `per_document` can leave out so many that it is worth while to look further.
         done = per_document is None or len(kept) == limit or depth >= DEEPEST
         if done or len(ranked) < depth or rounded(ranked[-1][1].total) < min_score:
-            return _hits(session, kept, {token for _, question in asked for token in question.tokens})
+            hits = _hits(session, kept, {token for _, question in asked for token in question.tokens})
+            return Found(hits, _confidence(asked, rankings, mode))
         depth = min(4 * depth, DEEPEST)
 
 
-def _ranked(
-    session: Session, asked: Sequence[tuple[Scope, Question]], mode: Mode, depth: int
-) -> list[tuple[Chunk, Scores]]:
-    """The best chunks of all KBs, best first: at least `depth`, where there are so many."""
-    found = [each for scope, question in asked for each in _best(session, scope, question, mode, depth).items()]
-    if len(asked) > 1:
+def _merged(rankings: Sequence[Mapping[Chunk, Scores]]) -> list[tuple[Chunk, Scores]]:
+    """The chunks of all KBs, best first."""
+    found = [each for ranking in rankings for each in ranking.items()]
+    if len(rankings) > 1:
         found.sort(key=lambda each: best_first((each[0], each[1].total)))
     return found
+
+
+def _confidence(
+    asked: Sequence[tuple[Scope, Question]], rankings: Sequence[Mapping[Chunk, Scores]], mode: Mode
+) -> float:
+    """That of the KB that is likeliest to answer."""
+    found = (
+        curve_of(mode, question.nearness).at([scores.total for scores in islice(ranking.values(), TENTH)])
+        for (_, question), ranking in zip(asked, rankings, strict=True)
+    )
+    return round(max(found, default=0.0), 3)
 
 
 def _best(session: Session, scope: Scope, question: Question, mode: Mode, depth: int) -> dict[Chunk, Scores]:

@@ -160,7 +160,7 @@ def test_a_chunk_that_no_try_embeds_is_named_and_found_by_its_words(
     (warning,) = result["warnings"]
     assert warning.startswith("chunk 57 has no vector and is found by its words only: ")
     with database.transaction(repeatable=True) as session:
-        hits = search.search(session, {"kb": search.ask("zyzzyva", None)}, mode="text")
+        hits = search.search(session, {"kb": search.ask("zyzzyva", None)}, mode="text").hits
     assert [hit.chunk_id.rpartition(":")[2] for hit in hits] == ["57"]
     # It is not taken for embedded: the next edition tries again.
     cohere.poison.clear()

@@ -61,7 +61,7 @@ def found(question: str) -> set[str]:
         built_with = search.embedder_of(session, "kb")
     asked = search.ask(question, embedder(built_with or "", settings()))
     with database.transaction(repeatable=True) as session:
-        return {hit.document_id for hit in search.search(session, {"kb": asked}, mode="vector", limit=100)}
+        return {hit.document_id for hit in search.search(session, {"kb": asked}, mode="vector", limit=100).hits}
 
 
 def shown(bench: Bench) -> list[tuple[Any, ...]]:

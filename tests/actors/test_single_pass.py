@@ -121,7 +121,7 @@ def test_what_is_said_of_it_is_kept_and_it_is_found_at_once(bench: Bench) -> Non
     work_off(task_id)
     assert bench.sql("SELECT metadata FROM documents") == [({"author": "Li Bai"},)]
     with database.transaction(repeatable=True) as session:
-        (hit, *_) = search(session, {"kb": ask("Sentence 7 of part 2", LocalEmbedder())})
+        (hit, *_) = search(session, {"kb": ask("Sentence 7 of part 2", LocalEmbedder())}).hits
     assert "Sentence 7 of part 2" in hit.text
 
 

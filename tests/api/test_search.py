@@ -71,7 +71,19 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
         "vector": {"vector"},
         "text": {"words"},
     }[mode]
+    assert 0 < found["confidence"] <= 1
     assert found["took_ms"] > 0
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "text"])
+def test_confidence_tells_what_a_kb_answers_from_what_it_does_not(kitchen: tuple[Client, str], mode: str) -> None:
+    """At the threshold of docs/retrieval.md."""
+    client, search = kitchen
+    for query in ("At how many degrees is green tea brewed?", "每位员工有多少天年假？"):
+        assert client.http.post(search, json={"query": query, "mode": mode}).json()["confidence"] > 0.25
+    for query in ("How do submarines dive below the degrees of ice?", "潜水艇每天怎样下潜？", "submarine"):
+        assert client.http.post(search, json={"query": query, "mode": mode}).json()["confidence"] < 0.25
+    assert client.http.post(search, json={"query": "…", "mode": mode}).json()["confidence"] == 0
 
 
 def test_words_alone_find_nothing_where_none_occurs(kitchen: tuple[Client, str]) -> None:

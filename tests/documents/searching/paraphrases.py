@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from documents.embedding import Nearness
-from documents.embedding.nearness import WEIGHT
+from documents.embedding.nearness import HYBRID, VECTOR, WEIGHT
 
 DIMENSION = 384
 #: What the model's cosines mean, as `measured` finds it.
-NEARNESS = Nearness(0.755, 0.912, WEIGHT)
+NEARNESS = Nearness(0.755, 0.912, WEIGHT, HYBRID, VECTOR)
 
 _HERE = Path(__file__).parent
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, text
 
-from documents.embedding import Nearness
+from documents.searching.ranking import COVERAGE
 from documents.searching.scope import EVERYTHING, scope_of
 from documents.searching.search import Hit, Mode, Question, search
 from documents.searching.word_search import by_words, weighed
@@ -64,7 +65,7 @@ def ask(kb_id: str, query: str, vector: array[float], mode: Mode = "hybrid", min
     """The ten best hits."""
     question = Question(query_tokens(query), vector, EMBEDDER, NEARNESS)
     with models_database.transaction(repeatable=True) as session:
-        return search(session, {kb_id: question}, mode=mode, min_score=min_score)
+        return search(session, {kb_id: question}, mode=mode, min_score=min_score).hits
 
 
 def number(hit: Hit) -> int:
@@ -98,16 +99,16 @@ def test_a_passage_that_is_nearer_and_holds_more_of_the_words_is_first(database:
         words, vector = hit.scores.words, hit.scores.vector
         assert words is not None and vector is not None
         assert 0 <= words <= 1 and 0 <= vector <= 1
-        assert hit.score == pytest.approx((1 - NEARNESS.weight) * words + NEARNESS.weight * vector, abs=1e-5)
+        assert hit.score == pytest.approx((1 - NEARNESS.weight) * words**COVERAGE + NEARNESS.weight * vector, abs=1e-5)
 
 
 def test_what_one_list_lacks_is_looked_up(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each list the first alone is kept, and each first is asked for what the other list says of it."""
     monkeypatch.setattr("documents.searching.search.DEPTH", 1)
     fill("kb", [("reset my password", FAR), ("password", NEAR), ("something else", FAR)])
-    question = Question(query_tokens(BOTH[0]), BOTH[1], EMBEDDER, Nearness(0.0, 1.0, 0.5))
+    question = Question(query_tokens(BOTH[0]), BOTH[1], EMBEDDER, replace(NEARNESS, floor=0.0, ceiling=1.0, weight=0.5))
     with models_database.transaction(repeatable=True) as session:
-        hits = {number(hit): hit.scores for hit in search(session, {"kb": question}, limit=1)}
+        hits = {number(hit): hit.scores for hit in search(session, {"kb": question}, limit=1).hits}
         assert len(hits) == 1
         scope = scope_of(session, "kb", EVERYTHING)
         assert scope is not None

@@ -20,7 +20,7 @@ def ask(kbs: list[str], mode: Mode, limit: int, per_document: int | None = None)
     """The best hits for `tea`."""
     question = Question(query_tokens("tea"), array("f", [1.0, 0.0]), EMBEDDER, NEARNESS)
     with models_database.transaction(repeatable=True) as session:
-        return search(session, dict.fromkeys(kbs, question), mode=mode, limit=limit, per_document=per_document)
+        return search(session, dict.fromkeys(kbs, question), mode=mode, limit=limit, per_document=per_document).hits
 
 
 @pytest.mark.parametrize("mode", ["text", "vector", "hybrid"])
