@@ -242,9 +242,8 @@ class Searcher:
                 lacks.append(Lack("rerank", "rerank_unavailable", error.message))
                 hits = [hit for hit in hits[: asked.limit] if hit.score >= asked.min_score]
         if asked.around or asked.join:
-            tokens = search.ask(asked.query, None).tokens
             hits = await requests.read(
-                widened, hits, tokens, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
+                widened, hits, found.tokens, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
             )
         return {"hits": [asdict(hit) for hit in hits], "confidence": found.confidence, "degraded": _degraded(lacks)}
 

@@ -19,7 +19,7 @@ from documents.searching.highlights import highlights
 from documents.searching.ranking import Chunk, Scores, best_first, fused
 from documents.searching.scope import EVERYTHING, Filter, Scope, scope_of
 from documents.searching.vector_search import by_vector, vectors_of
-from documents.searching.word_search import by_words, weighed, words_of
+from documents.searching.word_search import Words, by_words, weighed, words_of
 from documents.splitting.tokens import is_covered, query_tokens
 from errors import TaskError
 
@@ -118,10 +118,26 @@ class Found:
     """What a search finds.
 
     confidence: how likely the KBs answer the query at all, from 0 to 1; see `documents.searching.confidence`.
+    tokens: what was looked for, words that stand in for mistyped ones included.
     """
 
     hits: list[Hit]
     confidence: float
+    tokens: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one KB is asked; `words` is None in mode `vector`."""
+
+    scope: Scope
+    question: Question
+    words: Words | None
+
+    @property
+    def tokens(self) -> set[str]:
+        """All that may be marked."""
+        return {*self.question.tokens, *(self.words.weights if self.words is not None else ())}
 
 
 def search(
@@ -146,20 +162,20 @@ def search(
       TaskError: embedder_rejected, when a KB was indexed with another embedder than its question's.
     """
     asked = [
-        (scope, question)
+        Asked(scope, question, None if mode == "vector" else weighed(session, scope, question.tokens))
         for kb_id, question in questions.items()
         if (scope := scope_of(session, kb_id, filter)) is not None
     ]
+    tokens = {token for each in asked for token in each.tokens}
     depth = max(TENTH if per_document is None else DEPTH, limit)
     while True:
-        rankings = [_best(session, scope, question, mode, depth) for scope, question in asked]
+        rankings = [_best(session, each, mode, depth) for each in asked]
         ranked = _merged(rankings)
         kept = _kept(ranked, limit, min_score, per_document)
         # Only `per_document` can leave out so many that it is worth while to look further.
         done = per_document is None or len(kept) == limit or depth >= DEEPEST
         if done or len(ranked) < depth or rounded(ranked[-1][1].total) < min_score:
-            hits = _hits(session, kept, {token for _, question in asked for token in question.tokens})
-            return Found(hits, _confidence(asked, rankings, mode))
+            return Found(_hits(session, kept, tokens), _confidence(asked, rankings, mode), tokens)
         depth = min(4 * depth, DEEPEST)
 
 
@@ -171,32 +187,29 @@ def _merged(rankings: Sequence[Mapping[Chunk, Scores]]) -> list[tuple[Chunk, Sco
     return found
 
 
-def _confidence(
-    asked: Sequence[tuple[Scope, Question]], rankings: Sequence[Mapping[Chunk, Scores]], mode: Mode
-) -> float:
+def _confidence(asked: Sequence[Asked], rankings: Sequence[Mapping[Chunk, Scores]], mode: Mode) -> float:
     """That of the KB that is likeliest to answer."""
     found = (
-        curve_of(mode, question.nearness).at([scores.total for scores in islice(ranking.values(), TENTH)])
-        for (_, question), ranking in zip(asked, rankings, strict=True)
+        curve_of(mode, each.question.nearness).at([scores.total for scores in islice(ranking.values(), TENTH)])
+        for each, ranking in zip(asked, rankings, strict=True)
     )
     return round(max(found, default=0.0), 3)
 
 
-def _best(session: Session, scope: Scope, question: Question, mode: Mode, depth: int) -> dict[Chunk, Scores]:
-    if mode == "text":
-        words = weighed(session, scope, question.tokens)
-        return {
-            chunk: Scores(min(1.0, share), words=min(1.0, share))
-            for chunk, share in by_words(session, scope, words, depth)
-        }
-    if mode == "vector":
-        vector, nearness = _vector(question, scope)
+def _best(session: Session, asked: Asked, mode: Mode, depth: int) -> dict[Chunk, Scores]:
+    if asked.words is None:
+        vector, nearness = _vector(asked.question, asked.scope)
         return {
             chunk: Scores(share, vector=share)
-            for chunk, cosine in by_vector(session, scope, vector, depth)
+            for chunk, cosine in by_vector(session, asked.scope, vector, depth)
             for share in [nearness.share(cosine)]
         }
-    return _by_both(session, scope, question, max(DEPTH, depth))
+    if mode == "text":
+        return {
+            chunk: Scores(min(1.0, share), words=min(1.0, share))
+            for chunk, share in by_words(session, asked.scope, asked.words, depth)
+        }
+    return _by_both(session, asked.scope, asked.question, asked.words, max(DEPTH, depth))
 
 
 def _kept(
@@ -215,10 +228,9 @@ def _kept(
     return kept
 
 
-def _by_both(session: Session, scope: Scope, question: Question, depth: int) -> dict[Chunk, Scores]:
+def _by_both(session: Session, scope: Scope, question: Question, words: Words, depth: int) -> dict[Chunk, Scores]:
     """The best chunks by words and by vectors; what one list says of the other's chunks is looked up."""
     vector, nearness = _vector(question, scope)
-    words = weighed(session, scope, question.tokens)
     shares = dict(by_words(session, scope, words, depth))
     cosines = dict(by_vector(session, scope, vector, depth))
     shares |= words_of(session, scope, words, cosines.keys() - shares.keys())

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from documents.searching.ranking import Chunk, Ranked, best_first
 from documents.searching.scope import Scope
+from documents.searching.tsquery import all_of, any_of
+from documents.searching.typos import corrections
 from documents.splitting.simplified import simplified
 from documents.splitting.tokens import is_covered, is_spaced
 
@@ -28,6 +30,9 @@ COMMON_FROM, COMMON_TO = 1000, 3000
 #: In a KB of more chunks than this a part of a longer token that the index knows is not counted at all: single
 #: characters of Chinese are in thousands of chunks, and the count took nine tenths of a search.
 LARGE = 20_000
+
+#: A word that stands in for one that was mistyped weighs so much: a choice.
+MISTYPED = 0.6
 
 #: A part of a longer token that the index knows weighs so much: 学 beside 大学. Chosen on half of CMRC 2018.
 COVERED = 0.25
@@ -73,10 +78,15 @@ def weighed(session: Session, scope: Scope, tokens: Sequence[str]) -> Words:
     """What the tokens of a query are worth in a KB."""
     common = min(max(COMMON_FROM, int(COMMON * scope.kb_chunks)), COMMON_TO)
     frequencies = _frequencies(session, scope, tokens[:COUNTED], common + 1)
+    near = corrections(session, scope.kb_id, [token for token in tokens[:COUNTED] if token not in frequencies])
+    meant = set(near.values()) - frequencies.keys()
+    frequencies |= _counts(session, scope.kb_id, sorted(meant), common + 1) if meant else {}
     # A filter may have left no chunk that holds a rare token; where it left few, all tokens can be looked for.
     few = scope.filtered and scope.chunks <= LOOKED_AT
     weights = _weights(frequencies, scope.kb_chunks, scope.kb_chunks if few else common)
-    unknown = _unknown(tokens[:COUNTED], frequencies) * _idf(0, scope.kb_chunks)
+    for token in meant & weights.keys():
+        weights[token] *= MISTYPED
+    unknown = _unknown(tokens[:COUNTED], frequencies.keys() | near.keys()) * _idf(0, scope.kb_chunks)
     return Words(weights, frequencies, common, few, PERFECT * (sum(weights.values()) + unknown))
 
 
@@ -149,11 +159,11 @@ def _candidates(
 def _likely(words: Words) -> list[str]:
     """What the candidates must match, as tsqueries: each stands in for the one before when that finds nothing."""
     if words.few:
-        return [_any_of(list(words.weights))]
-    any_of_rarest = _any_of(_selective(words.weights, words.frequencies))
+        return [any_of(list(words.weights))]
+    any_of_rarest = any_of(_selective(words.weights, words.frequencies))
     if min(words.frequencies[token] for token in words.weights) > words.common and len(words.weights) > 1:
         # Every word is in too many chunks to look at; all of them together are in fewer.
-        return [_all_of(list(words.weights)), any_of_rarest]
+        return [all_of(list(words.weights)), any_of_rarest]
     return [any_of_rarest]
 
 
@@ -177,7 +187,7 @@ def _counts(session: Session, kb_id: str, tokens: Sequence[str], ceiling: int) -
                                      LIMIT :ceiling) AS found) AS counted
              WHERE chunks > 0
         """),
-        {"kb_id": kb_id, "tokens": list(tokens), "queries": [_any_of([token]) for token in tokens], "ceiling": ceiling},
+        {"kb_id": kb_id, "tokens": list(tokens), "queries": [any_of([token]) for token in tokens], "ceiling": ceiling},
     )
     return {row.token: row.chunks for row in rows}
 
@@ -212,20 +222,6 @@ def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> 
             break
         chosen.append(token)
     return chosen
-
-
-def _any_of(tokens: Sequence[str]) -> str:
-    """A tsquery, as text, that matches any of these lexemes as they stand."""
-    return " | ".join(map(_quoted, tokens))
-
-
-def _all_of(tokens: Sequence[str]) -> str:
-    """A tsquery, as text, that matches all of these lexemes as they stand."""
-    return " & ".join(map(_quoted, tokens))
-
-
-def _quoted(token: str) -> str:
-    return "'" + token.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _bm25(lexemes: Sequence[str], counts: Sequence[int], weights: Mapping[str, float], length: float) -> float:

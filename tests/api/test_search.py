@@ -273,3 +273,11 @@ def test_traditional_and_simplified_chinese_find_each_other(client: Client, kb_i
         for hit in hits:
             marked = [hit["text"][each["start"] : each["end"]] for each in hit["highlights"]]
             assert marked in (["機器學習"], ["机器学习"])
+
+
+def test_a_mistyped_word_finds_and_marks_what_was_meant(kitchen: tuple[Client, str]) -> None:
+    client, search = kitchen
+    for more in ({}, {"join": True}):
+        (hit,) = client.http.post(search, json={"query": "emploiee", "mode": "text", **more}).json()["hits"]
+        assert hit["document_id"] == "leave"
+        assert [hit["text"][each["start"] : each["end"]] for each in hit["highlights"]] == ["employee"]

@@ -131,3 +131,26 @@ def test_traditional_and_simplified_chinese_find_each_other() -> None:
 def test_what_was_indexed_in_traditional_characters_is_still_found_by_them() -> None:
     add("d", "茶", "機器 學習")
     assert found("機器學習") == ["機器 學習"]
+
+
+@pytest.mark.parametrize("typed", ["pasword", "passsword", "pessword", "passwrod", "passwor", "passwords", "PASSWROD"])
+def test_a_word_of_one_wrong_letter_finds_what_was_meant(typed: str) -> None:
+    add("d", "reset the password", "passage to the north", *["tea"] * 3)
+    assert found(typed) == ["reset the password"]
+    assert found(f"{typed} north")[0] == "passage to the north", "what was typed right weighs more"
+
+
+@pytest.mark.parametrize("typed", ["paswrod", "xassword", "pass", "p4ssword", "p" * 64])
+def test_a_word_that_is_farther_away_finds_nothing(typed: str) -> None:
+    add("d", "reset the password", "past")
+    assert found(typed) == []
+
+
+def test_a_word_that_the_kb_holds_is_taken_as_it_is() -> None:
+    add("d", "the passwort", "the password", "the password")
+    assert found("passwort") == ["the passwort"]
+
+
+def test_of_several_words_one_letter_away_the_one_of_most_chunks_is_meant() -> None:
+    add("d", "casting", "costing here", "costing there")
+    assert set(found("custing")) == {"costing here", "costing there"}

@@ -1,0 +1,19 @@
+"""Lexemes as they stand, as PostgreSQL's tsquery takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def any_of(lexemes: Iterable[str]) -> str:
+    """A tsquery, as text, that matches any of these."""
+    return " | ".join(map(_quoted, lexemes))
+
+
+def all_of(lexemes: Iterable[str]) -> str:
+    """A tsquery, as text, that matches all of these."""
+    return " & ".join(map(_quoted, lexemes))
+
+
+def _quoted(lexeme: str) -> str:
+    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
