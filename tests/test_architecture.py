@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -54,11 +55,21 @@ WITHIN: dict[str, dict[str, set[str]]] = {
     },
     "tasks": {
         **{leaf: set() for leaf in ("lifecycle", "process", "types", "bounds", "alive")},
+        "transitions": {"lifecycle"},
         "transactions": {"process", "types"},
-        "dispatching": {"transactions", "lifecycle", "types"},
-        "ending": {"dispatching", "transactions", "lifecycle", "process", "types", "bounds"},
+        "dispatching": {"transitions", "transactions", "lifecycle", "types"},
+        "ending": {"transitions", "dispatching", "transactions", "lifecycle", "process", "types", "bounds"},
         "accepting": {"ending", "dispatching", "transactions", "lifecycle", "types", "bounds"},
-        "working": {"accepting", "ending", "dispatching", "transactions", "lifecycle", "process", "types"},
+        "working": {
+            "transitions",
+            "accepting",
+            "ending",
+            "dispatching",
+            "transactions",
+            "lifecycle",
+            "process",
+            "types",
+        },
         "views": {"dispatching", "transactions", "lifecycle", "types"},
     },
     "documents": {
@@ -243,6 +254,14 @@ def test_no_two_modules_need_each_other() -> None:
 def test_no_two_boxes_of_a_room_need_each_other() -> None:
     for found in boxes(modules(ROOT)).values():
         TopologicalSorter(found).prepare()
+
+
+def test_every_update_of_a_task_stands_in_one_place() -> None:
+    updating = re.compile(r"UPDATE tasks\b")
+    rooms = [path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py")]
+    assert [str(path.relative_to(ROOT)) for path in rooms if updating.search(path.read_text(encoding="utf-8"))] == [
+        "tasks/transitions.py"
+    ]
 
 
 def test_a_circle_of_boxes_is_found(tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ from sqlalchemy import text
 
 from models.shard import TAKEN
 from settings import settings
+from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.transactions.unit import Unit
-
-#: Whether all threads of the deployment together are at most `:most`.
-ENOUGH = "(SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker') <= :most"
 
 _short = False
 
@@ -49,4 +47,4 @@ _RUNNING = text(
     """
 )
 
-_ENOUGH = text(f"SELECT {ENOUGH}")
+_ENOUGH = text(f"SELECT {transitions.ENOUGH}")

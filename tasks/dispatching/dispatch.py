@@ -21,6 +21,7 @@ from sqlalchemy import text
 from broker.topology import PRIORITIES
 from models.connection import prepared
 from models.task import KB, READY
+from tasks import transitions
 from tasks.lifecycle import sources, target
 from tasks.transactions.unit import Unit
 from tasks.transactions.wake_up import MOST_MESSAGES
@@ -145,7 +146,7 @@ def announce(unit: Unit, queues: Iterable[str]) -> int:
 
 def wake(unit: Unit) -> int:
     """Make ready what was put off until now."""
-    rows = unit.execute(_WAKE, {"sources": list(sources("wake")), "target": target("wake")})
+    rows = unit.execute(transitions.WAKE, {"sources": list(sources("wake")), "target": target("wake")})
     if rows:
         announce(unit, {row.queue for row in rows})
     return len(rows)
@@ -166,11 +167,8 @@ def find_lost(unit: Unit, ready: dict[str, int]) -> int:
     return len(rows)
 
 
-#: What this release knows. More of a type or stage is left to the release that has it.
-KNOWN = "coalesce(task_type || ' ' || stage = ANY(CAST(:known AS text[])), false)"
-
 #: What may be run: what a later release knows, or has expired, hides nothing that stands behind it.
-_RUNS = f"{READY} AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > now()) AND {KNOWN}"
+_RUNS = f"{READY} AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > now()) AND {transitions.KNOWN}"
 
 _NOT_PAUSED = "NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = {queue})"
 
@@ -274,18 +272,6 @@ _READY = prepared(
         ORDER BY queue DESC, priority DESC, {KB} DESC, id DESC LIMIT :limit
     ) AS next
     WHERE {_NOT_PAUSED.format(queue="asked.queue")}
-    """
-)
-
-_WAKE = text(
-    """
-    UPDATE tasks SET status = :target
-    WHERE id IN (
-        SELECT id FROM tasks
-        WHERE status = ANY(CAST(:sources AS text[])) AND status = 'waiting' AND waiting_for = '{}' AND due_at <= now()
-        ORDER BY due_at LIMIT 5000 FOR UPDATE SKIP LOCKED
-    )
-    RETURNING queue
     """
 )
 

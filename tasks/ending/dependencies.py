@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from models.base import new_id
-from models.connection import prepared
+from tasks import transitions
 from tasks.lifecycle import OPEN, Status, sources, target
 from tasks.transactions.unit import Unit
 
@@ -112,7 +112,7 @@ def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orpha
     if not ended:
         return set(), []
     rows = unit.execute(
-        _RELEASE,
+        transitions.RELEASE_DEPENDENTS,
         {
             "ids": list(ended),
             "statuses": list(ended.values()),
@@ -126,33 +126,6 @@ def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orpha
 
 
 _STATUSES = text("SELECT id, status FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR SHARE")
-
-_RELEASE = prepared(
-    """
-    WITH ended AS (
-        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS given(id, status)
-    ), depending AS (
-        SELECT t.id, CASE WHEN t.on_dependency_failure = 'fail' THEN (
-            SELECT ended.id FROM ended WHERE ended.id = ANY(t.depends_on) AND ended.status <> :completed LIMIT 1
-        ) END AS cause, ARRAY(
-            SELECT unnest(t.waiting_for) EXCEPT SELECT id FROM ended
-        ) AS still
-        FROM tasks AS t
-        WHERE t.waiting_for && CAST(:ids AS uuid[]) AND t.waiting_for <> '{}'
-            AND t.status = ANY(CAST(:sources AS text[]))
-        ORDER BY t.id FOR UPDATE OF t
-    )
-    UPDATE tasks AS t SET
-        waiting_for = CASE WHEN depending.cause IS NULL THEN depending.still ELSE t.waiting_for END,
-        due_at = greatest(t.due_at, now()),
-        status = CASE
-            WHEN depending.cause IS NULL AND depending.still = '{}' AND t.due_at <= now() THEN :target
-            ELSE t.status
-        END
-    FROM depending WHERE t.id = depending.id
-    RETURNING t.id, t.queue, t.stage, t.status, depending.cause
-    """
-)
 
 
 def by_name(items: Sequence[Any]) -> tuple[list[Any], dict[UUID, str]]:

@@ -15,6 +15,7 @@ import metrics
 from errors import CODES, TaskError
 from models.base import json_of
 from models.connection import prepared
+from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.ending import callbacks, dependencies, shard_repair
 from tasks.ending.dependencies import Orphan
@@ -120,7 +121,7 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     if not ends:
         return []
     rows = unit.execute(
-        _END,
+        transitions.END,
         {
             "ends": json_of([_fields(each) for each in ends]),
             "sources": list(sources(transition)),
@@ -177,53 +178,6 @@ def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
         if batch.pending == 0:
             callbacks.owe_for_batch(unit, batch_id, batch.run, batch.callback_url)
 
-
-_END = prepared(
-    f"""
-    WITH ended AS (
-        UPDATE tasks AS t SET
-            status = :target,
-            finished_at = now(),
-            progress = CASE WHEN :target = '{Status.COMPLETED}' THEN 100 ELSE t.progress END,
-            stages = CASE WHEN t.stage_started_at IS NULL THEN t.stages ELSE t.stages || jsonb_build_object(
-                'name', t.stage, 'status', CAST(:target AS text),
-                'started_at', t.stage_started_at, 'finished_at', now(),
-                'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
-                'attempts', t.stage_attempts,
-                'waited', t.waited,
-                'seconds', t.worked + coalesce(extract(epoch FROM now() - held.begun_at), 0)) END,
-            result = held.result,
-            error = held.error,
-            worker_id = NULL, claimed_at = NULL, waiting_for = '{{}}', shards = 0
-        FROM (
-            -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
-            SELECT found.*, given.units, given.result, given.error
-            FROM (
-                SELECT * FROM json_to_recordset(CAST(:ends AS json)) AS each(
-                    task_id uuid, attempt integer, worker uuid, result jsonb, error jsonb, units integer)
-                ORDER BY task_id
-            ) AS given CROSS JOIN LATERAL (
-                SELECT own.id, own.shards,
-                    CASE WHEN own.shards > 0 THEN own.stage_started_at ELSE own.claimed_at END AS begun_at
-                FROM tasks AS own
-                WHERE own.id = given.task_id AND own.status = ANY(CAST(:sources AS text[]))
-                    AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
-                FOR UPDATE OF own
-            ) AS found
-        ) AS held
-        WHERE t.id = held.id
-        RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url,
-            t.metadata, t.result, t.error, t.retries, t.run, t.queue, t.attempt, held.shards,
-            t.payload->'document_id' AS document_id,
-            extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
-            extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds
-    ), unlocked AS (
-        DELETE FROM locks USING ended
-        WHERE locks.kb_id = coalesce(ended.kb_id, '') AND locks.subject = ended.subject AND locks.task_id = ended.id
-    )
-    SELECT * FROM ended
-    """
-)
 
 _EXPIRED = text(
     """

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models import Task
+from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, shard_repair
 from tasks.ending.retention import RESUMABLE
@@ -78,7 +79,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
         rows = [row for row in rows if row["id"] not in answer.refused]
     if rows:
         again = [_again(row) for row in rows]
-        unit.session.execute(_RETRY, again)
+        unit.session.execute(transitions.RETRY, again)
         if anew := [each["id"] for each in again if not each["resumes"]]:
             shard_repair.forget(unit.session, anew)
         _reopen_batches(unit, rows)
@@ -121,21 +122,6 @@ _CHOSEN = text(
         finished_at > now() - CAST(:resumable AS interval) AS resumable
     FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:sources AS text[]))
     ORDER BY id FOR UPDATE
-    """
-)
-
-_RETRY = text(
-    """
-    UPDATE tasks SET
-        status = :status, stage = :stage, queue = :queue, waiting_for = CAST(:waiting_for AS uuid[]), run = run + 1,
-        stages = CASE WHEN :resumes THEN (
-            SELECT coalesce(jsonb_agg(each) FILTER (WHERE each->>'status' = 'completed'), '[]')
-            FROM jsonb_array_elements(stages) AS each
-        ) ELSE '[]' END,
-        due_at = now(), run_at = NULL, expires_at = NULL,
-        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, returns = 0, stage_started_at = NULL, waited = 0,
-        worked = 0, units = 0, units_done = 0, finished_at = NULL, result = NULL, error = NULL
-    WHERE id = :id
     """
 )
 

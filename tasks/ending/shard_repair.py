@@ -11,8 +11,9 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from models import Shard
-from models.shard import HAS_FREE, HAS_UNFINISHED, TAKEN
+from models.shard import TAKEN
 from models.task import DEATHS
+from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
@@ -49,7 +50,7 @@ def release(unit: Unit, task_ids: Sequence[UUID]) -> None:
 
 def offer(unit: Unit) -> int:
     """Offer what has become free: put off until now, or left by a worker. Returns how many tasks are ready again."""
-    rows = unit.session.execute(_REOFFER, {"nobody": TAKEN}).all()
+    rows = unit.session.execute(transitions.REOFFER_SHARDS, {"nobody": TAKEN}).all()
     if rows:
         dispatch.announce(unit, {row.queue for row in rows})
     return len(rows)
@@ -81,17 +82,6 @@ _TAKE_FROM = """
 """
 
 _RELEASE = text("UPDATE shards SET worker_id = NULL, claimed_at = NULL WHERE task_id = ANY(CAST(:ids AS uuid[]))")
-
-_REOFFER = text(
-    f"""
-    UPDATE tasks SET worker_id = NULL
-    WHERE id IN (
-        SELECT t.id FROM tasks AS t WHERE t.worker_id = :nobody AND ({HAS_FREE} OR NOT {HAS_UNFINISHED})
-        ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
-    )
-    RETURNING queue
-    """
-)
 
 _UNKNOWN = text(
     """

@@ -100,7 +100,7 @@ def all_stages() -> dict[str, Stage]:
 
 @lru_cache(maxsize=1)
 def known() -> list[str]:
-    """Every type with each of its stages, as `type stage`: what `tasks.dispatching.dispatch.KNOWN` asks for."""
+    """Every type with each of its stages, as `type stage`: what `tasks.transitions.KNOWN` asks for."""
     return [f"{each.name} {stage.name}" for each in all_types().values() for stage in each.stages]
 
 

@@ -9,9 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.base import json_of
-from models.connection import prepared
-from models.task import READY, WAITED
 from settings import settings
+from tasks import transitions
 from tasks.dispatching import concurrency, dispatch
 from tasks.dispatching.dispatch import Queues
 from tasks.lifecycle import sources, target
@@ -87,7 +86,7 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
 def _take(unit: Unit, wishes: dict[str, Any], places: int | None) -> Sequence[Any]:
     """Claim what may be claimed; nothing where `places` is None though they may be short."""
     return unit.execute(
-        _CLAIM,
+        transitions.CLAIM,
         wishes
         | {
             "worker": process_id(),
@@ -125,53 +124,3 @@ def still_held(session: Session) -> set[Key]:
     """What this process holds by the rows, as the keys of its claims."""
     rows = session.execute(text("SELECT id, attempt FROM tasks WHERE worker_id = :worker"), {"worker": process_id()})
     return {(row.id, None, row.attempt) for row in rows} | shards.held(session)
-
-
-_WISHES = "json_to_recordset(CAST(:wishes AS json)) AS wish(task_id uuid, stage text)"
-
-_CLAIM = prepared(
-    f"""
-    WITH free AS (
-        -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
-        SELECT found.* FROM (
-            SELECT DISTINCT * FROM {_WISHES} ORDER BY task_id
-        ) AS wanted CROSS JOIN LATERAL (
-            SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t
-            WHERE t.id = wanted.task_id AND t.stage = wanted.stage
-                AND t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
-                AND {dispatch.KNOWN}
-                AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
-                AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
-                AND (CAST(:places AS integer) IS NOT NULL OR {concurrency.ENOUGH})
-            FOR UPDATE OF t
-        ) AS found
-        LIMIT :places
-    ), holder AS (
-        -- Writes also where nothing changes: so whoever ends the holder waits, and then sees who stood back.
-        INSERT INTO locks AS held (kb_id, subject, task_id)
-        SELECT DISTINCT ON (kb_id, subject) kb_id, subject, id FROM free
-        WHERE subject IS NOT NULL ORDER BY kb_id, subject, id
-        ON CONFLICT (kb_id, subject) DO UPDATE SET task_id = held.task_id
-        RETURNING kb_id, subject, task_id
-    ), stood_back AS (
-        UPDATE tasks AS t SET
-            status = :stood_back, waiting_for = ARRAY[holder.task_id]
-        FROM free JOIN holder USING (kb_id, subject) WHERE t.id = free.id AND holder.task_id <> free.id
-    )
-    UPDATE tasks AS t SET
-        status = :target,
-        worker_id = :worker,
-        claimed_at = now(),
-        attempt = attempt + 1,
-        stage_attempts = stage_attempts + 1,
-        started_at = coalesce(started_at, now()),
-        stage_started_at = coalesce(stage_started_at, now()),
-        waited = {WAITED}
-    FROM free LEFT JOIN holder USING (kb_id, subject)
-    WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
-        t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards, t.created_at,
-        CASE WHEN t.has_metadata THEN t.metadata END AS metadata,
-        ARRAY(SELECT queue FROM paused_queues) AS paused
-    """
-)

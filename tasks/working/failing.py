@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import text
-
 import metrics
 from errors import TaskError
 from models.base import json_of
-from models.task import DEATHS, REQUEUED, WORKED
 from settings import settings
+from tasks import transitions
 from tasks.dispatching import concurrency, dispatch
 from tasks.ending import ending, shard_repair
 from tasks.ending.ending import End, error_fields
@@ -104,7 +102,7 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
     if held.shard:
         return shards.put_off(unit, held, delay, crashed=crashed, error=error)
     row = unit.session.execute(
-        _PUT_OFF,
+        transitions.PUT_OFF,
         {
             "id": held.task_id,
             "attempt": held.attempt,
@@ -130,7 +128,7 @@ def _earlier(failure: Failure) -> Stage | None:
 def _go_back(unit: Unit, claim: Claim, stage: Stage) -> bool:
     """Let a task go on from an earlier stage; no error is counted."""
     row = unit.session.execute(
-        _GO_BACK,
+        transitions.GO_BACK,
         {
             "id": claim.task_id,
             "attempt": claim.attempt,
@@ -153,7 +151,7 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
     """Give claims back unharmed, as a worker that is told to stop does: neither an error nor a crash is counted."""
     whole = [each for each in claims if not each.shard]
     rows = unit.session.execute(
-        _HAND_BACK,
+        transitions.HAND_BACK,
         {
             "ids": [each.task_id for each in whole],
             "attempts": [each.attempt for each in whole],
@@ -168,16 +166,8 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
 
 def hand_back_all(unit: Unit) -> int:
     """Give back whatever this process still holds. Returns how many."""
-    rows = unit.session.execute(
-        text(
-            f"""
-            UPDATE tasks SET
-                status = :target, {REQUEUED.format(until="now()")}, stage_attempts = stage_attempts - 1
-            WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE) RETURNING id
-            """
-        ),
-        {"worker": process_id(), "target": target("requeue")},
-    )
+    values = {"worker": process_id(), "target": target("requeue")}
+    rows = unit.session.execute(transitions.HAND_BACK_ALL, values)
     given_back = len(rows.all()) + shard_repair.hand_back_all(unit)
     if given_back:
         dispatch.announce(unit, dispatch.queues())
@@ -195,9 +185,9 @@ def died(unit: Unit, worker: UUID) -> int:
       how many tasks and shards were taken from it.
     """
     fence.cut_off(unit.session, worker)
-    rows = unit.session.execute(_DIED, {"worker": worker, "target": target("requeue")}).all()
+    rows = unit.session.execute(transitions.DIED, {"worker": worker, "target": target("requeue")}).all()
     hopeless = [row for row in rows if row.deaths >= DEATH_BUDGET]
-    unit.session.execute(_CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
+    unit.session.execute(transitions.CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
     parts = shard_repair.died(unit, worker)
     lost = {row.task_id: row.stage for row in parts if row.deaths >= DEATH_BUDGET}
     error = TaskError("worker_crashed", f"{DEATH_BUDGET} workers died one after the other while they ran this stage")
@@ -210,58 +200,4 @@ def died(unit: Unit, worker: UUID) -> int:
     return len(rows) + len(parts)
 
 
-_PUT_OFF = text(
-    f"""
-    UPDATE tasks SET
-        status = :target, due_at = now() + :delay, worked = {WORKED.format(until="now()")},
-        worker_id = NULL, claimed_at = NULL, retries = retries + 1,
-        errors = errors + 1 - :crashed, crashes = crashes + :crashed, error = CAST(:error AS jsonb)
-    WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
-    RETURNING id
-    """
-)
-
-_GO_BACK = text(
-    """
-    UPDATE tasks SET
-        status = :target, stage = :stage, queue = :queue, returns = returns + 1, retries = retries + 1,
-        stages = (
-            SELECT coalesce(jsonb_agg(each), '[]') FROM jsonb_array_elements(stages) AS each
-            WHERE each->>'name' = ANY(CAST(:before AS text[]))
-        ),
-        due_at = now(), worker_id = NULL, claimed_at = NULL,
-        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, stage_started_at = NULL, waited = 0,
-        worked = 0, units = 0, units_done = 0, shards = 0
-    WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
-    RETURNING id
-    """
-)
-
-_HAND_BACK = text(
-    f"""
-    UPDATE tasks AS t SET
-        status = :target, {REQUEUED.format(until="now()")}, stage_attempts = t.stage_attempts - 1
-    FROM (
-        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)
-        JOIN tasks AS own ON own.id = given.id AND own.attempt = given.attempt AND own.worker_id = :worker
-        ORDER BY own.id FOR UPDATE OF own
-    ) AS held
-    WHERE t.id = held.id
-    RETURNING t.id
-    """
-)
-
 #: The last that was heard of the dead: what came after it was no work.
-_HEARD = "(SELECT heartbeat_at FROM workers WHERE workers.id = :worker)"
-
-_DIED = text(
-    f"""
-    UPDATE tasks SET
-        status = :target, {REQUEUED.format(until=_HEARD)}, deaths = {DEATHS}
-    WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
-    RETURNING id, attempt, stage, deaths
-    """
-)
-
-#: Gives the claim back to the dead, so that the end of the task passes the same fence as every other.
-_CONVICT = text("UPDATE tasks SET status = 'processing', worker_id = :worker WHERE id = ANY(CAST(:ids AS uuid[]))")

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models import Worker
-from models.task import REQUEUED
 from settings import settings
+from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.ending import shard_repair
 from tasks.lifecycle import target
@@ -105,7 +105,7 @@ def sweep(unit: Unit, lease: timedelta | None = None) -> int:
     # Web processes count too, without a heartbeat; theirs are folded as they come.
     unit.session.execute(_FOLD_OTHERS, {"nil": NIL_ID})
     unknown = unit.session.execute(
-        _UNKNOWN, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("requeue")}
+        transitions.REQUEUE_UNKNOWN, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("requeue")}
     ).all()
     if unknown:
         log.warning("claims_without_holder", tasks=[str(row.id) for row in unknown])
@@ -136,20 +136,5 @@ _FOLD_OTHERS = text(
     WITH gone AS (
         DELETE FROM tallies WHERE worker_id <> :nil AND worker_id NOT IN (SELECT id FROM workers) RETURNING *
     ) {_ADD_TO_THE_DEAD}
-    """
-)
-
-#: How long such a claim was worked on nobody knows.
-_UNKNOWN = text(
-    f"""
-    UPDATE tasks SET status = :target, {REQUEUED.format(until="claimed_at")}
-    WHERE id IN (
-        SELECT t.id FROM tasks AS t LEFT JOIN workers AS w ON w.id = t.worker_id
-        WHERE t.worker_id IS NOT NULL AND CASE WHEN w.id IS NULL
-            THEN t.claimed_at < now() - CAST(:lease AS interval)
-            ELSE t.claimed_at < w.heartbeat_at - CAST(:after AS interval) AND NOT t.id = ANY(w.current) END
-        ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
-    )
-    RETURNING id, queue
     """
 )

@@ -22,7 +22,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models import Shard
-from models.shard import FREE, HAS_FREE, HAS_UNFINISHED, TAKEN
+from models.shard import FREE, HAS_UNFINISHED, TAKEN
+from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.ending import shard_repair
 from tasks.lifecycle import sources, target
@@ -52,7 +53,7 @@ def divide(unit: Unit, divided: Sequence[Advance]) -> None:
                 _INSERT,
                 stage | {"firsts": [first for first, _ in each.shards], "lasts": [last for _, last in each.shards]},
             )
-        queue = unit.session.execute(_DIVIDE, stage | _states("divide")).scalar_one()
+        queue = unit.session.execute(transitions.DIVIDE, stage | _states("divide")).scalar_one()
         _total(unit, [each.claim])
         dispatch.announce(unit, [queue])
 
@@ -67,7 +68,9 @@ def take(unit: Unit, claims: Sequence[Claim]) -> list[Claim]:
     rows = unit.session.execute(_TAKE, {"ids": ids, "worker": process_id()}).all()
     taken = {row.task_id: row for row in rows}
     unfinished = {row.id for row in unit.session.execute(_UNFINISHED, {"ids": ids})}
-    offered = unit.execute(_GIVE_ON, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN})
+    offered = unit.execute(
+        transitions.OFFER_SHARD, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN}
+    )
     unit.ready(row for row in offered if row.is_ready)
     joins = [replace(each, joins=True) for each in claims if each.task_id not in unfinished]
     return [_of_shard(each, taken[each.task_id]) for each in claims if each.task_id in taken] + joins
@@ -103,7 +106,7 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
     over = set(ids) - {row.id for row in unit.session.execute(_UNFINISHED, {"ids": ids})}
     over &= {claim.task_id for claim, ours in zip(claims, own, strict=True) if ours}
     values = _states("join") | {"ids": sorted(over), "worker": process_id(), "nobody": TAKEN}
-    joined = {row.id: row for row in unit.session.execute(_JOIN, values)} if over else {}
+    joined = {row.id: row for row in unit.session.execute(transitions.JOIN, values)} if over else {}
     last = {claim.task_id: claim for claim, ours in zip(claims, own, strict=True) if ours}
     return {last[each].key: _of_whole(last[each], row) for each, row in joined.items()}
 
@@ -129,7 +132,7 @@ def put_off(unit: Unit, claim: Claim, delay: timedelta, *, crashed: bool, error:
     _lock(unit, [claim])
     if not _let_go(unit, claim, delay, errors=int(not crashed), crashes=int(crashed)):
         return False
-    unit.session.execute(_NOTE_RETRY, {"id": claim.task_id, "error": error})
+    unit.session.execute(transitions.NOTE_SHARD_RETRY, {"id": claim.task_id, "error": error})
     return True
 
 
@@ -151,7 +154,7 @@ def give_up(unit: Unit, task_id: UUID, worker: UUID) -> int | None:
       the attempt of that claim; None where the task is not divided any more.
     """
     attempt: int | None = unit.session.execute(
-        _GIVE_UP, {"id": task_id, "worker": worker, "sources": list(sources("fail"))}
+        transitions.GIVE_UP_SHARD, {"id": task_id, "worker": worker, "sources": list(sources("fail"))}
     ).scalar()
     return attempt
 
@@ -204,7 +207,7 @@ def _total(unit: Unit, claims: Sequence[Claim]) -> None:
     stages = {(each.task_id, each.stage): each.task_type for each in claims}
     for (task_id, stage), kind in stages.items():
         start, end = (task_type(kind).progress(stage, share) for share in (0, 1))
-        unit.session.execute(_TOTAL, {"id": task_id, "stage": stage, "start": start, "end": end})
+        unit.session.execute(transitions.COUNT_SHARDS, {"id": task_id, "stage": stage, "start": start, "end": end})
 
 
 _OWN = "task_id = :id AND stage = :stage AND index = :index AND attempt = :attempt AND worker_id = :worker"
@@ -230,16 +233,6 @@ _INSERT = text(
     """
 )
 
-_DIVIDE = text(
-    """
-    UPDATE tasks SET
-        status = :target, shards = (SELECT count(*) FROM shards WHERE task_id = :id AND stage = :stage),
-        worker_id = NULL, claimed_at = NULL
-    WHERE id = :id AND status = ANY(CAST(:sources AS text[]))
-    RETURNING queue
-    """
-)
-
 _TAKE = text(
     f"""
     UPDATE shards AS s SET worker_id = :worker, claimed_at = now(), attempt = s.attempt + 1
@@ -256,18 +249,6 @@ _TAKE = text(
 
 _UNFINISHED = text(f"SELECT t.id FROM tasks AS t WHERE t.id = ANY(CAST(:ids AS uuid[])) AND {HAS_UNFINISHED}")
 
-#: The attempts that are shown are those of the shard that needed most.
-_GIVE_ON = text(
-    f"""
-    UPDATE tasks AS t SET
-        worker_id = CASE WHEN {HAS_FREE} THEN NULL ELSE CAST(:nobody AS uuid) END,
-        claimed_at = NULL, stage_attempts = greatest(t.stage_attempts - 1, (
-            SELECT 1 + max(errors + crashes + deaths) FROM shards WHERE task_id = t.id AND stage = t.stage))
-    WHERE t.id = ANY(CAST(:ids AS uuid[])) AND t.worker_id = :worker
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, t.worker_id IS NULL AS is_ready
-    """
-)
-
 _FINISH = text(
     f"""
     UPDATE shards SET
@@ -276,30 +257,7 @@ _FINISH = text(
     """
 )
 
-#: A worker of the release before, which knows no shards, may have claimed the whole: then it is that one's.
-_JOIN = text(
-    """
-    UPDATE tasks SET
-        status = :target, worker_id = :worker, claimed_at = now(), attempt = attempt + 1
-    WHERE id = ANY(CAST(:ids AS uuid[])) AND (worker_id IS NULL OR worker_id = :nobody)
-        AND status = ANY(CAST(:sources AS text[]))
-    RETURNING id, attempt, errors, crashes, deaths
-    """
-)
-
 _REPORT = text(f"UPDATE shards SET units_done = greatest(units_done, :done) WHERE {_OWN} RETURNING index")
-
-_TOTAL = text(
-    """
-    UPDATE tasks AS t SET
-        units = total.units, units_done = total.done,
-        progress = greatest(t.progress, :start + (CAST(:end AS float) - :start) * total.done / greatest(total.units, 1))
-    FROM (
-        SELECT sum(last - first) AS units, sum(units_done) AS done FROM shards WHERE task_id = :id AND stage = :stage
-    ) AS total
-    WHERE t.id = :id AND t.stage = :stage AND t.shards > 0
-    """
-)
 
 _LET_GO = text(
     f"""
@@ -307,15 +265,5 @@ _LET_GO = text(
         worker_id = NULL, claimed_at = NULL, due_at = now() + :delay,
         errors = errors + :errors, crashes = crashes + :crashes
     WHERE {_OWN} RETURNING index
-    """
-)
-
-_NOTE_RETRY = text("UPDATE tasks SET retries = retries + 1, error = CAST(:error AS jsonb) WHERE id = :id")
-
-_GIVE_UP = text(
-    """
-    UPDATE tasks SET worker_id = :worker, attempt = attempt + 1
-    WHERE id = :id AND shards > 0 AND status = ANY(CAST(:sources AS text[]))
-    RETURNING attempt
     """
 )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 import metrics
 from models.base import json_of
 from models.connection import prepared
+from tasks import transitions
 from tasks.accepting import submission
 from tasks.dispatching import concurrency
 from tasks.ending import ending, shard_repair
@@ -128,7 +129,7 @@ def _pass(unit: Unit, done: Sequence[Advance]) -> None:
     if not done:
         return
     now = time.monotonic()
-    unit.execute(_PASS, {"done": json_of([_passed(each, now) for each in done]), "worker": process_id()})
+    unit.execute(transitions.PASS, {"done": json_of([_passed(each, now) for each in done]), "worker": process_id()})
     for each in done:
         for stage in each.passed:
             unit.count(metrics.SUCCESS, stage.stage)
@@ -163,7 +164,7 @@ def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     if not done:
         return set()
     rows = unit.execute(
-        _ADVANCE,
+        transitions.ADVANCE,
         {
             "done": json_of([_following(each) for each in done]),
             "worker": process_id(),
@@ -200,7 +201,7 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
     """
     whole = [each for each in reports if not each[0].shard]
     rows = unit.session.execute(
-        _REPORT,
+        transitions.REPORT,
         {
             "reports": json_of(
                 [
@@ -242,97 +243,5 @@ _TIMINGS = text(
     SELECT stage, worked + extract(epoch FROM
         clock_timestamp() - CASE WHEN shards > 0 THEN stage_started_at ELSE claimed_at END)::float
     FROM tasks WHERE id = :id
-    """
-)
-
-_ADVANCE = prepared(
-    """
-    UPDATE tasks AS t SET
-        status = :target,
-        stage = done.stage,
-        queue = done.queue,
-        progress = greatest(t.progress, done.progress),
-        stages = t.stages || jsonb_build_object(
-            'name', t.stage, 'status', 'completed', 'started_at', t.stage_started_at, 'finished_at', now(),
-            'units', done.units, 'units_done', done.units, 'attempts', t.stage_attempts,
-            'waited', t.waited, 'seconds', t.worked + extract(epoch FROM now() - done.begun_at)),
-        worker_id = NULL, claimed_at = NULL, due_at = now(),
-        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0,
-        stage_started_at = NULL, waited = 0, worked = 0, units = 0, units_done = 0, error = NULL, shards = 0
-    FROM (
-        SELECT held.id, held.stage AS done_stage,
-            CASE WHEN held.shards > 0 THEN held.stage_started_at ELSE held.claimed_at END AS begun_at, given.*
-        FROM json_to_recordset(CAST(:done AS json)) AS given(
-            task_id uuid, attempt integer, units integer, stage text, queue text, progress float)
-        JOIN tasks AS held ON held.id = given.task_id
-        WHERE held.attempt = given.attempt AND held.worker_id = :worker
-            AND held.status = ANY(CAST(:sources AS text[]))
-        ORDER BY held.id FOR UPDATE OF held
-    ) AS done
-    WHERE t.id = done.id
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, done.done_stage,
-        extract(epoch FROM clock_timestamp() - done.begun_at)::float AS seconds
-    """
-)
-
-#: `began` and `ended` are seconds ago, since clocks differ. The row's own event is that of the last stage, which the
-#: trigger writes when the statement ends.
-_PASS = prepared(
-    """
-    WITH given AS MATERIALIZED (
-        SELECT held.id, held.batch_id, each.stage, each.queue, each.passed
-        FROM json_to_recordset(CAST(:done AS json)) AS each(
-            task_id uuid, attempt integer, stage text, queue text, passed jsonb)
-        JOIN tasks AS held ON held.id = each.task_id
-            AND held.attempt = each.attempt AND held.worker_id = :worker AND held.status = 'processing'
-    ), passed AS MATERIALIZED (
-        SELECT given.id, given.batch_id, given.stage, each.*,
-            row_number() OVER (PARTITION BY given.id) AS place,
-            least(now(), clock_timestamp() - began * interval '1 second') AS began_at,
-            least(now(), clock_timestamp() - ended * interval '1 second') AS ended_at
-        FROM given CROSS JOIN LATERAL jsonb_to_recordset(given.passed) AS each(
-            name text, units integer, began float, ended float, following text, progress float)
-    ), told AS (
-        INSERT INTO events (task_id, batch_id, status, stage, progress, created_at)
-        SELECT id, batch_id, 'processing', following, progress, ended_at
-        FROM passed WHERE following <> stage ORDER BY id, place
-    )
-    UPDATE tasks AS t SET
-        stage = given.stage,
-        queue = given.queue,
-        progress = greatest(t.progress, reached.progress),
-        stages = t.stages || reached.stages,
-        claimed_at = reached.at, stage_started_at = reached.at, stage_attempts = 1,
-        errors = 0, crashes = 0, waited = 0, worked = 0, units = 0, units_done = 0, error = NULL
-    FROM given CROSS JOIN LATERAL (
-        SELECT max(p.progress) AS progress, max(p.ended_at) AS at, jsonb_agg(
-            jsonb_build_object(
-                'name', p.name, 'status', 'completed',
-                'started_at', CASE WHEN p.place = 1 THEN own.stage_started_at ELSE p.began_at END,
-                'finished_at', p.ended_at,
-                'units', p.units, 'units_done', p.units,
-                'attempts', CASE WHEN p.place = 1 THEN own.stage_attempts ELSE 1 END,
-                'waited', CASE WHEN p.place = 1 THEN own.waited ELSE 0 END,
-                'seconds', p.began - p.ended + CASE WHEN p.place = 1 THEN own.worked ELSE 0 END
-            ) ORDER BY p.place
-        ) AS stages
-        FROM passed AS p JOIN tasks AS own ON own.id = p.id WHERE p.id = given.id
-    ) AS reached
-    WHERE t.id = given.id
-    """
-)
-
-_REPORT = text(
-    """
-    UPDATE tasks AS t SET
-        units = given.units, units_done = given.done, progress = greatest(t.progress, given.progress)
-    FROM (
-        SELECT own.id, given.* FROM json_to_recordset(CAST(:reports AS json)) AS given(
-            task_id uuid, attempt integer, units integer, done integer, progress float)
-        JOIN tasks AS own ON own.id = given.task_id AND own.attempt = given.attempt AND own.worker_id = :worker
-        ORDER BY own.id FOR UPDATE OF own
-    ) AS given
-    WHERE t.id = given.id
-    RETURNING t.id
     """
 )
