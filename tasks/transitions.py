@@ -102,8 +102,7 @@ ADVANCE = prepared(
     f"""
     UPDATE tasks AS t SET
         status = :target,
-        stage = done.stage,
-        queue = done.queue,
+        stage = done.stage, queue = done.queue,
         progress = greatest(t.progress, done.progress),
         stages = t.stages || jsonb_build_object(
             'name', t.stage, 'status', 'completed', 'started_at', t.stage_started_at, 'finished_at', now(),
@@ -150,8 +149,7 @@ PASS = prepared(
         FROM passed WHERE following <> stage ORDER BY id, place
     )
     UPDATE tasks AS t SET
-        stage = given.stage,
-        queue = given.queue,
+        stage = given.stage, queue = given.queue,
         progress = greatest(t.progress, reached.progress),
         stages = t.stages || reached.stages,
         claimed_at = reached.at, stage_started_at = reached.at, stage_attempts = 1,
@@ -352,8 +350,7 @@ END = prepared(
                 'name', t.stage, 'status', CAST(:target AS text),
                 'started_at', t.stage_started_at, 'finished_at', now(),
                 'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
-                'attempts', t.stage_attempts,
-                'waited', t.waited,
+                'attempts', t.stage_attempts, 'waited', t.waited,
                 'seconds', t.worked + coalesce(extract(epoch FROM now() - held.begun_at), 0)) END,
             result = held.result,
             error = held.error,
@@ -389,7 +386,7 @@ END = prepared(
 )
 
 RETRY = text(
-    """
+    f"""
     UPDATE tasks SET
         status = :status, stage = :stage, queue = :queue, waiting_for = CAST(:waiting_for AS uuid[]), run = run + 1,
         stages = CASE WHEN :resumes THEN (
@@ -397,8 +394,7 @@ RETRY = text(
             FROM jsonb_array_elements(stages) AS each
         ) ELSE '[]' END,
         due_at = now(), run_at = NULL, expires_at = NULL,
-        stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, returns = 0, stage_started_at = NULL, waited = 0,
-        worked = 0, units = 0, units_done = 0, finished_at = NULL, result = NULL, error = NULL
+        {_ANEW}, returns = 0, finished_at = NULL, result = NULL, error = NULL
     WHERE id = :id
     """
 )
