@@ -69,7 +69,9 @@ def preprocessing(work: Work) -> Advance:
         if extracted.unread and payload.get("upload_id") is None:
             source.keep(fetched.path, settings(), work.task_id, work.transaction)
     version = _version(work, fetched, extracted)
-    if reading.pieces is not None and (advance := single_pass.through(work, version, reading, opening)):
+    # A child says what it will; whether there may be a pass was decided here.
+    passes = splitting is not None and reading.pieces is not None
+    if passes and (advance := single_pass.through(work, version, reading, opening)):
         return advance
     with work.transaction() as session:
         changed = extracted.unread and index.digest(session, work.task_id) != fetched.sha256

@@ -14,6 +14,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+
 from actors.chunking import measure_of, previous_version_of
 from actors.indexing import document_result
 from documents.embedding import Embedder, embedder, is_own
@@ -23,11 +25,11 @@ from documents.sandbox.child import Reading, Splitting
 from documents.splitting.pieces import Piece
 from documents.storing import copying, index, publication
 from documents.storing.publication import Opening, Publication
-from errors import TaskError
 from models import Version
 from settings import settings
 from tasks.transactions.unit import Unit
 from tasks.working.claim import Advance, Passed
+from worker import holding
 from worker.stage import Work
 
 #: A document is small while it has no more bytes, its text no more characters and it no more chunks, and was read in so
@@ -72,7 +74,9 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
     try:
         provider = embedder(work.payload.get("embedder") or opening.embedder or settings().embedder, settings())
         vectors, reused = _vectors(work, provider, texts, opening)
-    except TaskError:
+    except (holding.Lost, holding.HandBack):
+        raise
+    except (Exception, TimeLimitExceeded):
         return None
     embedded_at = time.monotonic()
     version.embedder, version.chunks, version.chunks_reused = provider.name, len(pieces), reused

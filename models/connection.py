@@ -78,7 +78,8 @@ def run(connection: Connection, statement: TextClause, values: Mapping[str, Any]
         sql = connection.prepare(sql)
     with connection.cursor() as cursor:
         if alone:
-            cursor.alone(sql, values)
+            with _without_values():
+                cursor.alone(sql, values)
         else:
             cursor.execute(sql, values)
         return cursor.named() if cursor.description else []
@@ -151,6 +152,7 @@ class Connection(psycopg2.extensions.connection):
         self._alone = False
         self._writer, self._number, self._marks = new_id(), 0, False
         self._known: dict[str, str] = {}
+        self._prepared = 0
         settings = {**_SETTINGS, **{name: str(value) for name, value in (limits or {}).items()}}
         with self.cursor() as cursor:
             configured = ", ".join(["set_config(%s, %s, false)"] * len(settings))
@@ -201,7 +203,9 @@ class Connection(psycopg2.extensions.connection):
         if (known := self._known.get(statement)) is None:
             names = list(dict.fromkeys(_PARAMETER.findall(statement)))
             body = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).replace("%%", "%")
-            name = f"prepared_{len(self._known)}"
+            # Never the same: an interruption may leave one that is prepared and not known.
+            self._prepared += 1
+            name = f"prepared_{self._prepared}"
             with self.cursor() as cursor:
                 cursor.execute(f"PREPARE {name} AS {body}")
             given = f" ({', '.join(f'%({each})s' for each in names)})" if names else ""

@@ -14,6 +14,7 @@ import psycopg2
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, TextClause, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from logs import Outage
@@ -159,16 +160,31 @@ def execute(
       sqlalchemy.exc.DBAPIError: as a session does.
     """
     driver: Any = opened.connection.driver_connection
-    try:
+    with translating(opened, statement.text):
         return run(driver, statement, values or {}, alone=alone)
+
+
+@contextmanager
+def translating(opened: SqlConnection, statement: str) -> Iterator[None]:
+    """Turn what psycopg2 raises into what SQLAlchemy would: whether the connection is lost, and which error it is.
+
+    A connection that anything else interrupts, such as a time limit, is not used again.
+    """
+    try:
+        yield
     except psycopg2.Error as error:
-        # What SQLAlchemy makes of an error: whether the connection is lost, and which of its own it is.
-        opened._handle_dbapi_exception(error, statement.text, None, None, None)
+        opened._handle_dbapi_exception(error, statement, None, None, None)
+        raise
+    except BaseException:
+        opened.invalidate()
         raise
 
 
 def read(statement: TextClause, values: Mapping[str, Any] | None = None) -> list[Any]:
-    """Run one statement that only reads, as `execute` does, outside of any transaction."""
+    """Run one statement that only reads, as `execute` does, outside of any transaction.
+
+    Behind a pooler no limit of a statement holds for it: it is for workers, which have none.
+    """
     with _told(), engine().connect() as opened:
         return execute(opened, statement, values, alone=True)
 
@@ -219,6 +235,9 @@ def _is_committed(error: OperationalError, lost: AnswerLost, patience: float) ->
     while True:
         try:
             return commit.is_committed(engine(), lost)
+        except PoolTimeout as away:
+            if time.monotonic() > deadline:
+                raise error from away
         except DBAPIError as away:
             if not is_away(away) or time.monotonic() > deadline:
                 raise error from away

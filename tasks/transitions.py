@@ -138,11 +138,11 @@ PASS = prepared(
             AND held.attempt = each.attempt AND held.worker_id = :worker AND held.status = 'processing'
     ), passed AS MATERIALIZED (
         SELECT given.id, given.batch_id, given.stage, each.*,
-            row_number() OVER (PARTITION BY given.id) AS place,
             least(now(), clock_timestamp() - began * interval '1 second') AS began_at,
             least(now(), clock_timestamp() - ended * interval '1 second') AS ended_at
-        FROM given CROSS JOIN LATERAL jsonb_to_recordset(given.passed) AS each(
+        FROM given CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(given.passed) AS (
             name text, units integer, began float, ended float, following text, progress float)
+        ) WITH ORDINALITY AS each(name, units, began, ended, following, progress, place)
     ), told AS (
         INSERT INTO events (task_id, batch_id, status, stage, progress, created_at)
         SELECT id, batch_id, 'processing', following, progress, ended_at

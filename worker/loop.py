@@ -97,11 +97,14 @@ class Loop:
         run = COMMITS.run_here if any(each.first for each in turn.done) else COMMITS.run
         try:
             answer: Answer = run(work.turn, turn)
-        except Exception:
+        except Exception as error:
             if not turn.done:
                 raise
+            log.info("handed_in_alone", tasks=len(turn.done), reason=type(error).__name__)
             # One of them spoils the others' transaction: each by itself.
-            return [claim for each in turn.done for claim in self._hand_in_alone(each)]
+            if claims := [claim for each in turn.done for claim in self._hand_in_alone(each)]:
+                return claims
+            return self._hand_in(Turn(wanted=turn.wanted))
         return _exchanged(turn, answer)
 
     def _hand_in_alone(self, done: Advance) -> list[Claim]:

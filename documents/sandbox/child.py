@@ -12,8 +12,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -95,17 +95,34 @@ def read(
     ):
         return Reading(extracted)
     try:
-        pieces = split(
-            extracted.text,
-            extracted.anchors,
-            splitting.size,
-            splitting.overlap,
-            splitting.earlier,
-            splitting.measured_in,
-        )
-    except TaskError:
+        with _alarm(splitting.most_seconds):
+            pieces = split(
+                extracted.text,
+                extracted.anchors,
+                splitting.size,
+                splitting.overlap,
+                splitting.earlier,
+                splitting.measured_in,
+            )
+    except Exception:
         return Reading(extracted)
     return Reading(extracted, pieces, time.monotonic() - read_at)
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError when this takes longer."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def read_part(path: str, first: int, last: int) -> bytes:

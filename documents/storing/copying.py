@@ -7,10 +7,13 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from io import BytesIO
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.orm import Session
+
+from models import database
 
 #: pg_type.oid of text.
 _TEXT = 25
@@ -33,10 +36,7 @@ def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Se
     Parameters:
       rows: one encoded value, or None for NULL, for each of `columns`; taken one by one as they are sent.
     """
-    names = ", ".join(f'"{column}"' for column in columns)
-    # SQLAlchemy knows no COPY; the driver's cursor shares the session's transaction.
-    with closing(session.connection().connection.cursor()) as cursor:
-        cursor.copy_expert(f'COPY "{table}" ({names}) FROM STDIN (FORMAT binary)', _Stream(_packed(rows)))
+    _copy(session.connection(), table, columns, _Stream(_packed(rows)))
 
 
 def packed(rows: Iterable[Sequence[bytes | None]]) -> bytes:
@@ -46,9 +46,19 @@ def packed(rows: Iterable[Sequence[bytes | None]]) -> bytes:
 
 def send(opened: SqlConnection, table: str, columns: Sequence[str], rows: bytes) -> None:
     """Append packed rows to a table, in the transaction of a connection."""
+    _copy(opened, table, columns, BytesIO(rows), len(rows))
+
+
+def _copy(opened: SqlConnection, table: str, columns: Sequence[str], rows: Any, size: int = 8192) -> None:
+    """Send rows.
+
+    Raises:
+      sqlalchemy.exc.DBAPIError: as a statement of SQLAlchemy's does, which knows no COPY.
+    """
     names = ", ".join(f'"{column}"' for column in columns)
-    with closing(opened.connection.cursor()) as cursor:
-        cursor.copy_expert(f'COPY "{table}" ({names}) FROM STDIN (FORMAT binary)', BytesIO(rows), len(rows))
+    statement = f'COPY "{table}" ({names}) FROM STDIN (FORMAT binary)'
+    with database.translating(opened, statement), closing(opened.connection.cursor()) as cursor:
+        cursor.copy_expert(statement, rows, size)
 
 
 def integer(value: int) -> bytes:

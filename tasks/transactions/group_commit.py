@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -18,6 +19,8 @@ from models import database, trouble
 from models.connection import limit_thread
 from tasks.transactions.tallies import KEPT, Tallies
 from tasks.transactions.unit import Unit, unit_of_work
+
+log = structlog.get_logger(__name__)
 
 #: An operation on many items at once: gives one result for each, in their order. An exception among the
 #: results is raised to the one that asked.
@@ -140,8 +143,11 @@ class GroupCommit:
         try:
             with unit_of_work(patience=0, tallies=self._tallies):
                 pass
-        except (DBAPIError, PoolTimeout):
-            # It goes with a later commit; a process that ends while PostgreSQL is away leaves it behind.
+        except Exception as error:
+            # It goes with a later commit; a process that ends while PostgreSQL is away leaves it behind. Whatever the
+            # error is, this thread must not end: everybody waits for it.
+            if not isinstance(error, (DBAPIError, PoolTimeout)):
+                log.exception("counts_not_written")
             if self._closed:
                 self._tallies.become(Tallies())
             self._tallies.put_off()

@@ -74,12 +74,12 @@ def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     held = _held(unit, [each.claim for each in done if each.overtakes or each.within or each.members])
     if any(each.first is not None and each.claim.task_id not in held for each in done):
         raise NotHeld
-    # By their KBs: each waits for the lock of one at a time, and never holds one that another waits for.
-    for each in sorted(done, key=lambda each: each.claim.kb_id or ""):
-        if each.claim.task_id not in held:
-            continue
+    # Rows before locks of KBs, and these in their order: so nobody holds one that another waits for.
+    own_done = sorted((each for each in done if each.claim.task_id in held), key=lambda each: each.claim.kb_id or "")
+    for each in own_done:
         if each.overtakes is not None:
             each.result["superseded"] = _overtake(unit, each.claim, each.overtakes)
+    for each in own_done:
         if each.within is not None:
             each.result.update(each.within(unit))
         if each.members:

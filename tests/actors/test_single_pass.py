@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from actors import single_pass
 from documents.embedding.local import LocalEmbedder
+from documents.sandbox import child
+from documents.sandbox.child import Reading, Splitting
 from documents.searching.search import ask, search
 from documents.storing import deletions
 from errors import TaskError
@@ -25,6 +29,7 @@ from tests.cohere_server import CohereServer
 from worker import stage as stages
 from worker.commits import COMMITS
 from worker.loop import Loop
+from worker.outcomes import is_away
 
 
 def advance_of(claim: Claim) -> Advance:
@@ -246,3 +251,62 @@ def test_an_earlier_submission_that_comes_late_replaces_nothing(bench: Bench, to
     assert took == [True]
     assert bench.row(early).error["code"] == "superseded"
     assert bench.sql("SELECT version_id FROM documents") == [(late,)]
+
+
+def test_a_split_that_hangs_or_fails_is_left_to_its_stage(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("A sentence. " * 2000)
+
+    def read(measured_in: str, seconds: float) -> Reading:
+        splitting = Splitting(100, 0, measured_in, None, 10**9, seconds)
+        return child.read(str(path), "a.txt", None, None, None, splitting)
+
+    assert read("characters", 60).pieces
+    assert read(str(tmp_path / "no tokenizer"), 60).pieces is None
+    with pytest.raises(TimeoutError), child._alarm(0.01):
+        while True:
+            pass
+
+
+def test_a_full_disk_is_nobodys_error(bench: Bench) -> None:
+    bench.sql(
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$"
+    )
+    bench.sql("CREATE TRIGGER full_disk BEFORE INSERT ON drafts FOR EACH ROW EXECUTE FUNCTION full_disk()")
+    task_id = bench.take_in("A sentence of some words. " * 4000)
+    bench.finish(task_id, "preprocessing")
+    with pytest.raises(OperationalError) as caught:
+        bench.perform(bench.held(task_id, "chunking"))
+    assert is_away(caught.value)
+
+
+def test_rows_are_locked_before_kbs_in_one_commit(bench: Bench) -> None:
+    """A document that ends and a deletion in one KB: else another thread's single pass and they wait in a circle."""
+    document = bench.take_in(document_id="kept")
+    bench.finish_all(document, until="indexing")
+    (deletion,) = bench.submit(task_type="document_deletion", kb_id="kb", payload={"document_id": "gone"})
+    order: list[str] = []
+    advances = [
+        stages.FUNCTIONS[claim.stage](stages.Work(claim))
+        for claim in (bench.held(document, "indexing"), bench.held(deletion, "document_deletion"))
+    ]
+
+    def noting(advance: Advance) -> Any:
+        def within(unit: Any) -> dict[str, Any]:
+            order.append("KB")
+            assert advance.within is not None
+            return advance.within(unit)
+
+        return within
+
+    def overtake(*given: Any, **more: Any) -> Any:
+        order.append("rows")
+        return original(*given, **more)
+
+    original: Any = ending.overtake
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ending, "overtake", overtake)
+        with pytest.raises(TaskError, match="no document"):
+            bench.within(work.advance, *(replace(each, within=noting(each)) for each in advances))
+    assert order == ["rows", "KB", "KB"]

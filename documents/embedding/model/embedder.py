@@ -103,13 +103,16 @@ class ModelEmbedder:
         if stream is None:
             connection = self._connected()
             connection.settimeout(ANSWERING)
-            stream = self._connections.stream = connection.makefile("rwb")
+            stream = connection.makefile("rwb")
             connection.close()  # the stream keeps it open
+        # Where this thread is interrupted, the rest of the answer must not be taken for that of the next request.
+        self._connections.stream = None
         asked = json.dumps({"texts": texts}).encode()
         stream.write(LENGTH.pack(len(asked)) + asked)
         stream.flush()
         told = json.loads(stream.read(*LENGTH.unpack(stream.read(LENGTH.size))))
         if "error" in told:
+            self._connections.stream = stream
             raise TaskError("embedder_rejected", f"the model {self._name} failed: {told['error']}")
         vectors = []
         for _ in texts:
@@ -119,6 +122,7 @@ class ModelEmbedder:
             if len(vector) != told["dimension"]:
                 raise ValueError("the answer is cut short")
             vectors.append(vector)
+        self._connections.stream = stream
         return vectors
 
     def _connected(self) -> socket.socket:
