@@ -33,6 +33,11 @@ log = structlog.get_logger(__name__)
 Perform = Callable[[Claim], Advance | Claim | None]
 
 
+#: Seconds after which a thread looks again at what was locked when it was woken, such as by a submission that depends
+#: on it; after the last, the clock finds it.
+LOOK_AGAIN = (0.02, 0.1, 0.5)
+
+
 class Loop:
     """The threads of one worker.
 
@@ -77,7 +82,7 @@ class Loop:
                 self._at_work -= 1
 
     def _work_off(self, woken_by: object) -> None:
-        claims = self._hand_in(Turn(wanted=self._wanted(), woken=True))
+        claims = self._look()
         if isinstance(woken_by, Delivery):
             woken_by.settle()
         while claims:
@@ -86,6 +91,16 @@ class Loop:
             except BaseException:
                 _let_go(claims)
                 raise
+
+    def _look(self) -> list[Claim]:
+        """Take what waits. What somebody has locked is looked at again: it may be no worker, and no message follows."""
+        claims = self._hand_in(Turn(wanted=self._wanted(), woken=True))
+        for pause in LOOK_AGAIN:
+            if claims or not self.queues.met_locks or holding.stopping():
+                break
+            time.sleep(pause)
+            claims = self._hand_in(Turn(wanted=self._wanted(), woken=True))
+        return claims
 
     def _wanted(self) -> Queues | None:
         return None if holding.stopping() else self.queues

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from tests.actors.conftest import Bench
 from tests.servers import eventually
 from worker import boot, holding, stage
 from worker.bundle import Bundle
+from worker.commits import COMMITS
 from worker.loop import Loop
 from worker.middleware import worker_middleware
 
@@ -97,3 +99,18 @@ def test_a_time_limit_that_comes_between_two_claims_leaves_none_in_hand(
     loop.work_off(None)
     assert holding.held() == []
     assert not loop.are_busy("default")
+
+
+def test_what_a_submission_has_locked_when_its_message_comes_is_looked_at_again(bench: Bench) -> None:
+    """A task that depends on another keeps its row as it is until it is submitted, and no message follows then."""
+    (task_id,) = bench.submit()
+    loop = Loop(stage.perform)
+    loop.serve(dispatch.queues(), 1)
+    thread = threading.Thread(target=loop.work_off, args=[None])
+    with database.transaction() as session:
+        session.execute(text("SELECT FROM tasks WHERE id = :id FOR SHARE"), {"id": task_id})
+        thread.start()
+        eventually(lambda: loop.queues.met_locks, seconds=10, reason="it has found the lock")
+    thread.join(10)
+    COMMITS.settle(5)
+    assert bench.row(task_id).status == "completed"
