@@ -111,8 +111,9 @@ def nearest(kb_id: str, vector: array[float], limit: int = 10, filter: Filter = 
 
 def indexes() -> dict[str, int]:
     """The HNSW indexes that there are in PostgreSQL, and how often each was scanned."""
-    # A connection tells of its scans when it is closed, if not before.
+    # A connection tells of its scans when its process ends, if not before.
     models_database.engine().dispose()
+    eventually(_is_alone, seconds=20, reason="the other connections have ended")
     with models_database.transaction() as session:
         rows = session.execute(
             text("""
@@ -122,6 +123,15 @@ def indexes() -> dict[str, int]:
             {"prefix": vector_index.PREFIX},
         )
         return {row.name: row.idx_scan for row in rows}
+
+
+def _is_alone() -> bool:
+    with models_database.transaction() as session:
+        others = text(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+            " AND pid <> pg_backend_pid()"
+        )
+        return session.execute(others).first() is None
 
 
 def recall(shelf: Shelf, kb_id: str, monkeypatch: pytest.MonkeyPatch, filter: Filter = EVERYTHING) -> float:
