@@ -21,7 +21,7 @@ from worker.stage import SANDBOX, Work, stage
 def chunking(work: Work) -> Advance:
     """Text to chunks."""
     with database.transaction() as session:
-        wanted = work.payload.get("embedder") or search.embedder_of(session, work.kb_id) or settings().embedder
+        wanted = wanted_embedder(work, search.embedder_of(session, work.kb_id))
         text, anchors = index.read_text(session, work.task_id)
     measured_in, earlier = measure_of(work.payload, wanted), previous_version_of(work)
     try:
@@ -40,6 +40,11 @@ def chunking(work: Work) -> Advance:
     with work.transaction() as session:
         count = index.write_drafts(session, work.task_id, text, pieces)
     return work.done(units=count)
+
+
+def wanted_embedder(work: Work, of_kb: str | None) -> str:
+    """By which embedder a document is to be embedded: the payload's, else that of its KB, else EMBEDDER."""
+    return work.payload.get("embedder") or of_kb or settings().embedder
 
 
 def measure_of(payload: dict[str, Any], embedder: str) -> str:

@@ -10,20 +10,20 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from actors.chunking import measure_of, previous_version_of
+from actors.chunking import measure_of, previous_version_of, wanted_embedder
 from actors.indexing import document_result
 from documents.embedding import Embedder, embedder, is_own
 from documents.embedding.batches import fitting
 from documents.files.source import Source
 from documents.sandbox.child import Reading, Splitting
 from documents.splitting.pieces import Piece
-from documents.storing import copying, index, publication
+from documents.storing import copying, index
+from documents.storing import vectors as stored
 from documents.storing.publication import Opening, Publication
 from models import Version
 from settings import settings
@@ -39,6 +39,10 @@ CHARACTERS_READ = 64_000
 CHUNKS = 64
 SECONDS = 1.0
 
+#: The encoded values of a chunk, and where two of them stand.
+Row = Sequence[bytes | None]
+HASH, TOKEN_COUNT = index.ENCODED.index("hash"), index.ENCODED.index("token_count")
+
 
 def splitting(work: Work, fetched: Source, opening: Opening) -> Splitting | None:
     """How a document is to be split by the call that reads it; None: it takes the longer way.
@@ -46,7 +50,7 @@ def splitting(work: Work, fetched: Source, opening: Opening) -> Splitting | None
     So does what another machine embeds: that may take long, and what was paid for is kept at once.
     """
     payload = work.payload
-    wanted = payload.get("embedder") or opening.embedder or settings().embedder
+    wanted = wanted_embedder(work, opening.embedder)
     is_overtaken = opening.origin is not None and opening.origin > work.task_id
     is_long = fetched.size > BYTES or (opening.characters or 0) > CHARACTERS_READ
     if not work.may_pass or is_overtaken or is_long or not is_own(wanted):
@@ -68,12 +72,10 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
         return None
     split_at = time.monotonic()
     read_at = split_at - reading.seconds
-    texts = [
-        index.embedded_text(each.heading_path, each.context, version.text[each.start : each.end]) for each in pieces
-    ]
+    rows = [index.encoded(version.id, version.text, each) for each in pieces]
     try:
-        provider = embedder(work.payload.get("embedder") or opening.embedder or settings().embedder, settings())
-        vectors, reused = _vectors(work, provider, texts, opening)
+        provider = embedder(wanted_embedder(work, opening.embedder), settings())
+        vectors, reused = _vectors(work, provider, version.text, pieces, rows, opening)
     except (holding.Lost, holding.HandBack):
         raise
     except (Exception, TimeLimitExceeded):
@@ -81,7 +83,7 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
     embedded_at = time.monotonic()
     version.embedder, version.chunks, version.chunks_reused = provider.name, len(pieces), reused
     version.tokens_embedded, version.number = 0, (opening.number or 0) + 1
-    made = _publication(version, opening.replaces, pieces, vectors)
+    made = _publication(version, opening.replaces, rows, vectors)
     stored_at = time.monotonic()
     passed = [
         Passed("preprocessing", version.pages or 1, work.began, read_at),
@@ -106,19 +108,25 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
     )
 
 
-def _vectors(work: Work, provider: Embedder, texts: Sequence[str], opening: Opening) -> tuple[list[bytes], int]:
-    """The vector of each text, encoded for COPY, and how many of them the KB had already.
+def _vectors(
+    work: Work, provider: Embedder, text: str, pieces: Sequence[Piece], rows: Sequence[Row], opening: Opening
+) -> tuple[list[bytes], int]:
+    """The vector of each piece, encoded for COPY, and how many of them the KB had already.
 
     Raises:
       TaskError: what the embedder raises.
       Lost, HandBack: as `Work.check` does.
     """
-    hashes = [sha256(text.encode()).digest() for text in texts]
+    hashes = [row[HASH] or b"" for row in rows]
     known: dict[bytes, bytes] = {}
     if opening.embedder is not None:
-        known = publication.known_vectors(work.kb_id, provider.name, hashes)
+        known = stored.known(work.kb_id, provider.name, hashes)
     reused = sum(each in known for each in hashes)
-    missing = {each: text for each, text in zip(hashes, texts, strict=True) if each not in known}
+    missing = {
+        each: index.embedded_text(piece.heading_path, piece.context, text[piece.start : piece.end])
+        for each, piece in zip(hashes, pieces, strict=True)
+        if each not in known
+    }
     while missing:
         work.check()
         batch = list(missing)[: fitting(list(missing.values()), provider)]
@@ -127,13 +135,8 @@ def _vectors(work: Work, provider: Embedder, texts: Sequence[str], opening: Open
     return [known[each] for each in hashes], reused
 
 
-def _publication(
-    version: Version, replaces: UUID | None, pieces: Sequence[Piece], vectors: Sequence[bytes]
-) -> Publication:
+def _publication(version: Version, replaces: UUID | None, rows: Sequence[Row], vectors: Sequence[bytes]) -> Publication:
     fixed = [copying.text(version.kb_id), copying.text(version.embedder or "")]
-    rows, tokens = [], 0
-    for piece, vector in zip(pieces, vectors, strict=True):
-        encoded = index.encoded(version.id, version.text, piece)
-        tokens += int.from_bytes(encoded[-1] or b"", "big")
-        rows.append([*encoded, *fixed, vector])
-    return Publication(version, replaces, copying.packed(rows), tokens)
+    tokens = sum(int.from_bytes(row[TOKEN_COUNT] or b"", "big") for row in rows)
+    chunks = copying.packed([*row, *fixed, vector] for row, vector in zip(rows, vectors, strict=True))
+    return Publication(version, replaces, chunks, tokens)

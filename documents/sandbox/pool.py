@@ -95,7 +95,6 @@ class Sandbox:
         filename: str | None = None,
         content_type: str | None = None,
         encoding: str | None = None,
-        at_once: int | None = None,
         timeout: float,
         cancelled: Callable[[], bool] = _never,
     ) -> Extracted:
@@ -108,9 +107,16 @@ class Sandbox:
           ChildCrashed: the child died.
           Cancelled: `cancelled` said so.
         """
-        arguments = (str(path), filename, content_type, encoding, at_once)
-        result: Extracted = self.run("documents.sandbox.child:extract", arguments, timeout=timeout, cancelled=cancelled)
-        return result
+        return self.read(
+            path,
+            filename=filename,
+            content_type=content_type,
+            encoding=encoding,
+            at_once=None,
+            splitting=None,
+            timeout=timeout,
+            cancelled=cancelled,
+        ).extracted
 
     def read(
         self,

@@ -24,6 +24,7 @@ from documents.storing import copying
 from documents.text import Anchor, Extracted
 from errors import TaskError
 from models import Chunk, Document, Draft, Version
+from models.connection import prepared
 
 # Statements that every document needs are made once: to make them costs more than to run them.
 _OWN = Version.id == bindparam("version_id")
@@ -81,7 +82,7 @@ _IS_OF_OTHER_EMBEDDER = text("""
     SELECT FROM versions v CROSS JOIN LATERAL (SELECT embedder FROM documents WHERE kb_id = v.kb_id LIMIT 1) AS kb
      WHERE v.id = :version_id AND kb.embedder IS DISTINCT FROM v.embedder
 """)
-_LOCK_KB = text("SELECT pg_advisory_xact_lock(hashtextextended(:kb_id, 0))")
+LOCK_KB = prepared("SELECT pg_advisory_xact_lock(hashtextextended(:kb_id, 0))")
 _SHOWN = text("""
     SELECT d.version_id, v.number, coalesce(v.origin, v.id) AS origin
       FROM documents d JOIN versions v ON v.id = d.version_id
@@ -333,7 +334,7 @@ def unstore(session: Session, version_id: UUID) -> None:
 
 def lock_kb(session: Session, kb_id: str) -> None:
     """Keep others from changing what documents of a KB show, until this transaction ends."""
-    session.execute(_LOCK_KB, {"kb_id": kb_id})
+    session.execute(LOCK_KB, {"kb_id": kb_id})
 
 
 def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None = None) -> Swapped:

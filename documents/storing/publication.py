@@ -6,7 +6,7 @@ The longer way, which `documents.storing.index` describes, keeps what each stage
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from documents.storing import copying
-from documents.storing.index import ENCODED
+from documents.storing.index import ENCODED, LOCK_KB
 from errors import TaskError
 from models import Chunk, Version, database
 from models.connection import prepared
@@ -44,12 +44,6 @@ def opening(kb_id: str, document_id: str) -> Opening:
     """Look at the place of a document in its KB."""
     (row,) = database.read(_OPENING, {"kb_id": kb_id, "document_id": document_id})
     return Opening(*row)
-
-
-def known_vectors(kb_id: str, embedder: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The vectors, encoded for COPY, that chunks of a KB have already, by the hash of their text."""
-    rows = database.read(_KNOWN_VECTORS, {"kb_id": kb_id, "embedder": embedder, "hashes": list(hashes)})
-    return {bytes(row.hash): bytes(row.embedding) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +79,7 @@ class Publication:
             its KB has another embedder.
         """
         # A deletion, or another embedder that comes into an empty KB at once, is seen then. Held until the commit.
-        database.execute(opened, _LOCK_KB, {"kb_id": self.version.kb_id})
+        database.execute(opened, LOCK_KB, {"kb_id": self.version.kb_id})
         values = {
             "kb_id": self.version.kb_id,
             "document_id": self.version.document_id,
@@ -114,21 +108,6 @@ _OPENING = prepared(
     ) AS shown ON true
     """
 )
-
-_KNOWN_VECTORS = prepared(
-    """
-    SELECT wanted.hash, known.embedding
-    FROM unnest(CAST(:hashes AS bytea[])) AS wanted(hash) CROSS JOIN LATERAL (
-        SELECT halfvec_send(c.embedding) AS embedding FROM chunks AS c
-        -- As an expression, the KB takes no index along: of a table without statistics all of it would be read.
-        WHERE c.hash = wanted.hash AND c.kb_id || '' = :kb_id AND c.embedder = :embedder
-            AND c.embedding <#> c.embedding < 0
-        LIMIT 1
-    ) AS known
-    """
-)
-
-_LOCK_KB = prepared("SELECT pg_advisory_xact_lock(hashtextextended(:kb_id, 0))")
 
 _JSON = ("anchors", "properties", "parameters", "warnings")
 _VALUES = (

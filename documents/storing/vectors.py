@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from documents.storing import copying
 from documents.storing.index import embedded_text, lock
-from models import DraftVector, Version
+from models import DraftVector, Version, database
+from models.connection import prepared
 
 #: Refused chunks that a version names in its warnings; beyond these they are only counted.
 NAMED = 20
@@ -48,22 +49,38 @@ def begin(session: Session, version_id: UUID, embedder: str) -> int:
     return count
 
 
-_REUSE = text("""
+def _known(embedding: str, digest: str, kb_id: str, embedder: str) -> str:
+    """SQL for a chunk that has the vector of a hash already; a refused one has none to give."""
+    return f"""
+        SELECT {embedding} AS embedding FROM chunks AS c
+        -- As an expression, the KB takes no index along: of a table without statistics all of it would be read.
+        WHERE c.hash = {digest} AND c.kb_id || '' = {kb_id} AND c.embedder = {embedder}
+            AND c.embedding <#> c.embedding < 0
+        LIMIT 1"""
+
+
+_REUSE = text(f"""
     WITH reused AS (
         INSERT INTO draft_vectors (version_id, index, embedding)
         SELECT d.version_id, d.index, known.embedding
           FROM drafts d JOIN versions v ON v.id = d.version_id
-         CROSS JOIN LATERAL (
-               SELECT c.embedding FROM chunks c
-                -- As an expression, the KB takes no index along: of a table without statistics all of it would be read.
-                WHERE c.hash = d.hash AND c.kb_id || '' = v.kb_id AND c.embedder = v.embedder
-                  AND c.embedding <#> c.embedding < 0
-                LIMIT 1) known
+         CROSS JOIN LATERAL ({_known("c.embedding", "d.hash", "v.kb_id", "v.embedder")}) AS known
          WHERE d.version_id = :version_id AND d.index BETWEEN :first AND :last
            AND NOT EXISTS (SELECT FROM draft_vectors dv WHERE dv.version_id = d.version_id AND dv.index = d.index)
         RETURNING 1)
     UPDATE versions SET chunks_reused = chunks_reused + (SELECT count(*) FROM reused) WHERE id = :version_id
 """)
+
+_OF_HASHES = prepared(f"""
+    SELECT wanted.hash, known.embedding FROM unnest(CAST(:hashes AS bytea[])) AS wanted(hash)
+     CROSS JOIN LATERAL ({_known("halfvec_send(c.embedding)", "wanted.hash", ":kb_id", ":embedder")}) AS known
+""")
+
+
+def known(kb_id: str, embedder: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The vectors, encoded for COPY, that chunks of a KB have already, by the hash of their text."""
+    rows = database.read(_OF_HASHES, {"kb_id": kb_id, "embedder": embedder, "hashes": list(hashes)})
+    return {bytes(row.hash): bytes(row.embedding) for row in rows}
 
 
 def reuse(session: Session, version_id: UUID, indexes: range) -> None:
