@@ -208,9 +208,14 @@ def test_a_consumer_has_one_connection_and_both_have_names(rabbitmq: RabbitServe
 
     name = f"worker {socket.gethostname()}:{os.getpid()}"
     eventually(lambda: names() == {f"{queue}: {name} {queue}" for queue in topology.QUEUES}, seconds=20)
-    shown = rabbitmq.management("/vhosts/{vhost}/connections")
-    called = [each["client_properties"].get("connection_name") for each in shown]
-    assert sorted(called) == sorted(f"{name} {queue}" for queue in topology.QUEUES), "and no other connection"
+
+    def called() -> list[str]:
+        shown = rabbitmq.management("/vhosts/{vhost}/connections")
+        return [each["client_properties"].get("connection_name") for each in shown]
+
+    # RabbitMQ shows connections later than consumers.
+    eventually(lambda: len(called()) >= len(topology.QUEUES), seconds=20)
+    assert sorted(called()) == sorted(f"{name} {queue}" for queue in topology.QUEUES), "and no other connection"
     for each in consumers:
         each.close()
     broker.close()
