@@ -15,6 +15,8 @@ from tasks.lifecycle import Status
 
 #: What this release knows. More of a type or stage is left to the release that has it.
 KNOWN = "coalesce(task_type || ' ' || stage = ANY(CAST(:known AS text[])), false)"
+#: What may be run: what a later release knows, or has expired, hides nothing that stands behind it.
+RUNS = f"{READY} AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > now()) AND {KNOWN}"
 #: Whether all workers together have no more threads than stages may run at once.
 ENOUGH = "(SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker') <= :most"
 
@@ -37,19 +39,22 @@ WAKE = text(
 
 CLAIM = prepared(
     f"""
-    WITH free AS (
+    WITH wanted AS MATERIALIZED (
+        SELECT DISTINCT * FROM json_to_recordset(CAST(:wishes AS json)) AS wish(task_id uuid, stage text) ORDER BY 1
+    ), free AS (
         -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
-        SELECT found.* FROM (
-            SELECT DISTINCT * FROM json_to_recordset(CAST(:wishes AS json)) AS wish(task_id uuid, stage text)
-            ORDER BY task_id
-        ) AS wanted CROSS JOIN LATERAL (
+        SELECT found.* FROM wanted CROSS JOIN LATERAL (
             SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t
             WHERE t.id = wanted.task_id AND t.stage = wanted.stage
-                AND t.status = ANY(CAST(:sources AS text[])) AND {READY.replace("worker_id", "t.worker_id")}
-                AND {KNOWN}
-                AND (t.expires_at IS NULL OR t.started_at IS NOT NULL OR t.expires_at > now())
+                AND t.status = ANY(CAST(:sources AS text[])) AND {RUNS}
                 AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
                 AND (CAST(:places AS integer) IS NOT NULL OR {ENOUGH})
+                -- What was submitted earlier for the same comes first, also while another worker is claiming it.
+                AND (t.subject IS NULL OR NOT EXISTS (
+                    SELECT FROM tasks WHERE kb_id = t.kb_id AND subject = t.subject AND id < t.id
+                        AND queue = t.queue AND priority >= t.priority AND {RUNS}
+                        AND id NOT IN (SELECT task_id FROM wanted)
+                ))
             FOR UPDATE OF t
         ) AS found
         LIMIT :places
@@ -61,8 +66,7 @@ CLAIM = prepared(
         ON CONFLICT (kb_id, subject) DO UPDATE SET task_id = held.task_id
         RETURNING kb_id, subject, task_id
     ), stood_back AS (
-        UPDATE tasks AS t SET
-            status = :stood_back, waiting_for = ARRAY[holder.task_id]
+        UPDATE tasks AS t SET status = :stood_back, waiting_for = ARRAY[holder.task_id]
         FROM free JOIN holder USING (kb_id, subject) WHERE t.id = free.id AND holder.task_id <> free.id
     )
     UPDATE tasks AS t SET
@@ -85,8 +89,7 @@ CLAIM = prepared(
 
 REPORT = text(
     """
-    UPDATE tasks AS t SET
-        units = given.units, units_done = given.done, progress = greatest(t.progress, given.progress)
+    UPDATE tasks AS t SET units = given.units, units_done = given.done, progress = greatest(t.progress, given.progress)
     FROM (
         SELECT own.id, given.* FROM json_to_recordset(CAST(:reports AS json)) AS given(
             task_id uuid, attempt integer, units integer, done integer, progress float)
@@ -101,8 +104,7 @@ REPORT = text(
 ADVANCE = prepared(
     f"""
     UPDATE tasks AS t SET
-        status = :target,
-        stage = done.stage, queue = done.queue,
+        status = :target, stage = done.stage, queue = done.queue,
         progress = greatest(t.progress, done.progress),
         stages = t.stages || jsonb_build_object(
             'name', t.stage, 'status', 'completed', 'started_at', t.stage_started_at, 'finished_at', now(),
@@ -220,8 +222,7 @@ COUNT_SHARDS = text(
 #: A worker of the release before, which knows no shards, may have claimed the whole: then it is that one's.
 JOIN = text(
     """
-    UPDATE tasks SET
-        status = :target, worker_id = :worker, claimed_at = now(), attempt = attempt + 1
+    UPDATE tasks SET status = :target, worker_id = :worker, claimed_at = now(), attempt = attempt + 1
     WHERE id = ANY(CAST(:ids AS uuid[])) AND (worker_id IS NULL OR worker_id = :nobody)
         AND status = ANY(CAST(:sources AS text[]))
     RETURNING id, attempt, errors, crashes, deaths
@@ -314,8 +315,7 @@ REQUEUE_UNKNOWN = text(
 
 RELEASE_DEPENDENTS = prepared(
     """
-    WITH ended AS (
-        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS given(id, status)
+    WITH ended AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS given(id, status)
     ), depending AS (
         SELECT t.id, CASE WHEN t.on_dependency_failure = 'fail' THEN (
             SELECT ended.id FROM ended WHERE ended.id = ANY(t.depends_on) AND ended.status <> :completed LIMIT 1

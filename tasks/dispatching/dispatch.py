@@ -25,6 +25,7 @@ from tasks import transitions
 from tasks.lifecycle import sources, target
 from tasks.transactions.unit import Unit
 from tasks.transactions.wake_up import MOST_MESSAGES
+from tasks.transitions import RUNS
 from tasks.types import all_stages, all_types, stages_left
 
 #: Messages that a woken thread publishes while more waits: with two, as many threads as there are wake within moments.
@@ -170,9 +171,6 @@ def find_lost(unit: Unit, ready: dict[str, int]) -> int:
     return len(rows)
 
 
-#: What may be run: what a later release knows, or has expired, hides nothing that stands behind it.
-_RUNS = f"{READY} AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > now()) AND {transitions.KNOWN}"
-
 _NOT_PAUSED = "NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = {queue})"
 
 #: The KB behind `at` in a level's queue and priority; behind the last one the first.
@@ -248,12 +246,12 @@ _NEXT = """
 
 def _next(way: str, best: str, above: str = "", only: str = "") -> Any:
     values = {
-        "runs": _RUNS,
+        "runs": RUNS,
         "kb": KB,
         "not_paused": _NOT_PAUSED.format(queue="asked.queue"),
         "whole": WHOLE,
-        "behind_level": _BEHIND.format(level="level", at="level.after", kb=KB, runs=_RUNS),
-        "behind_kbs": _BEHIND.format(level="kbs", at="kbs.kb", kb=KB, runs=_RUNS),
+        "behind_level": _BEHIND.format(level="level", at="level.after", kb=KB, runs=RUNS),
+        "behind_kbs": _BEHIND.format(level="kbs", at="kbs.kb", kb=KB, runs=RUNS),
     }
     return prepared(_NEXT.format(way=way, best=best, above=above, only=only, **values))
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import text
 
 from errors import TaskError
 from tasks.dispatching import dispatch
@@ -166,3 +167,17 @@ def test_the_longest_names_can_be_locked(desk: Desk) -> None:
         desk.submit(
             task_type="document_processing", kb_id="kb", payload=payload | {"document_id": "".join(letters[:376])}
         )
+
+
+def test_an_earlier_task_that_another_worker_is_about_to_claim_is_not_overtaken(desk: Desk) -> None:
+    first, second, third = desk.document(), desk.document(), desk.document()
+    with unit_of_work() as claiming_first:
+        # As the dispatch of another worker has it, until its claim is durable.
+        claiming_first.session.execute(text("SELECT FROM tasks WHERE id = :id FOR UPDATE"), {"id": first})
+        assert desk.claim(second, "preprocessing") is None
+        assert desk.row(second).status == "queued"
+    with unit_of_work() as unit:
+        claims = claiming.claim(unit, [Wanted(each, "preprocessing") for each in (first, second, third)])
+    assert [claim is not None for claim in claims] == [True, False, False]
+    for task_id in (second, third):
+        waits_for(desk, task_id, first)

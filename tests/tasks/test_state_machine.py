@@ -25,6 +25,7 @@ from tasks import process
 from tasks.accepting.idempotency import Key, Reused
 from tasks.accepting.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit, submit_batch
 from tasks.dispatching import pausing
+from tasks.dispatching.dispatch import Queues
 from tasks.ending import ending, retrying
 from tasks.lifecycle import ENDED, OPEN, TRANSITIONS
 from tasks.transactions.unit import Unit, unit_of_work
@@ -89,7 +90,6 @@ class Lives(RuleBasedStateMachine):
         self.own = process.process_id()
         self.workers = [Worker(), Worker()]
         self.delivered: list[Message[Any]] = []
-        self.messages: dict[Claim, Message[Any]] = {}
         self.fenced: list[tuple[Worker, Claim]] = []
         self.accepted: list[UUID] = []
         self.keys: dict[str, tuple[bytes, UUID]] = {}
@@ -218,7 +218,6 @@ class Lives(RuleBasedStateMachine):
             assert (before.status in OPEN, before.waiting_for, before.stage) == (True, [], message.actor_name)
             assert before.queue not in self.paused()
             worker.claims.append(claim)
-            self.messages[claim] = message
 
     def paused(self) -> set[str]:
         with database.transaction() as session:
@@ -244,30 +243,21 @@ class Lives(RuleBasedStateMachine):
         self.fenced.append((worker, claim))
 
     @precondition(lambda self: any(each.claims for each in self.workers))
-    @rule(data=st.data(), forwarded=st.booleans())
-    def advance(self, data: Any, forwarded: bool) -> None:
+    @rule(data=st.data())
+    def advance(self, data: Any) -> None:
         worker, claim = self.held(data)
         own = self.is_own(worker, claim)
         self.let_go(worker, claim)
-        if self.over(worker, claim, own):
-            self.forward(claim, forwarded)
+        self.over(worker, claim, own)
 
-    def over(self, worker: Worker, claim: Claim, own: bool) -> bool:
-        """Say that a claim's work is done. Returns whether its stage is over by it."""
+    def over(self, worker: Worker, claim: Claim, own: bool) -> None:
+        """Say that a claim's work is done."""
         (answer,) = self.desk.within(work.advance, Advance(claim, {"by": str(worker.id)}, units=2))
         if isinstance(answer, Claim):
             assert own and claim.shard and answer.joins, "who does the last shard goes on with the whole"
             worker.claims.append(answer)
-            self.messages[answer] = self.messages[claim]
-            return False
-        assert answer == (own and not claim.shard)
-        return bool(answer)
-
-    def forward(self, claim: Claim, forwarded: bool = True) -> None:
-        """Do what Dramatiq's pipeline does when a stage is over, unless that is lost."""
-        following = self.messages[claim].options.get("pipe_target")
-        if following and forwarded:
-            self.desk.broker.enqueue(Message(**following))
+        else:
+            assert answer == (own and not claim.shard)
 
     @precondition(lambda self: any(each.claims for each in self.workers))
     @rule(data=st.data(), anew=st.booleans())
@@ -461,15 +451,15 @@ class Lives(RuleBasedStateMachine):
         process.adopt(self.own)
 
     def work_off(self) -> None:
-        """Do whatever the messages in the queues are about, and what follows from that."""
+        """Do what waits in a queue for each of its messages, as a thread that it has woken does, and what follows."""
         worker = self.workers[0]
         for queue in QUEUES:
-            while queue in self.waiting() and (message := self.next_message(queue)) is not None:
-                self.claim(worker, message)
-                while worker.claims:
-                    claim = worker.claims.pop()
-                    if self.over(worker, claim, own=True):
-                        self.forward(claim)
+            while queue in self.waiting() and self.next_message(queue) is not None:
+                process.adopt(worker.id)
+                while claims := self.desk.next(queues=Queues([queue]))[0]:
+                    worker.claims += claims
+                    while worker.claims:
+                        self.over(worker, worker.claims.pop(), own=True)
 
 
 @pytest.fixture
