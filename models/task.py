@@ -42,6 +42,9 @@ WORKED = "worked + coalesce(greatest(0, extract(epoch FROM {until} - claimed_at)
 DEATHS = "deaths + CASE WHEN deaths = 0 OR begun = attempt THEN 1 ELSE 0 END"
 #: What a task becomes that goes back to the dispatch: ready from now on, and its attempt worked until a moment.
 REQUEUED = f"worked = {WORKED}, due_at = now(), worker_id = NULL, claimed_at = NULL"
+#: What a stage begins with.
+ANEW = """stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, stage_started_at = NULL, waited = 0, worked = 0,
+        units = 0, units_done = 0, shards = 0"""
 
 
 class Task(Base):

@@ -6,9 +6,9 @@ from sqlalchemy import text
 
 from models.shard import TAKEN
 from settings import settings
-from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.transactions.unit import Unit
+from tasks.transitions.claiming import ENOUGH
 
 _short = False
 
@@ -47,4 +47,4 @@ _RUNNING = text(
     """
 )
 
-_ENOUGH = text(f"SELECT {transitions.ENOUGH}")
+_ENOUGH = text(f"SELECT {ENOUGH}")

@@ -21,11 +21,10 @@ from sqlalchemy import text
 from broker.topology import PRIORITIES
 from models.connection import prepared
 from models.task import KB, READY
-from tasks import transitions
 from tasks.lifecycle import sources, target
 from tasks.transactions.unit import Unit
 from tasks.transactions.wake_up import MOST_MESSAGES
-from tasks.transitions import RUNS
+from tasks.transitions.claiming import RUNS, WAKE
 from tasks.types import all_stages, all_types, stages_left
 
 #: Messages that a woken thread publishes while more waits: with two, as many threads as there are wake within moments.
@@ -150,7 +149,7 @@ def announce(unit: Unit, queues: Iterable[str]) -> int:
 
 def wake(unit: Unit) -> int:
     """Make ready what was put off until now."""
-    rows = unit.execute(transitions.WAKE, {"sources": list(sources("wake")), "target": target("wake")})
+    rows = unit.execute(WAKE, {"sources": list(sources("wake")), "target": target("wake")})
     if rows:
         announce(unit, {row.queue for row in rows})
     return len(rows)

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from models.base import new_id
-from tasks import transitions
 from tasks.lifecycle import OPEN, Status, sources, target
 from tasks.transactions.unit import Unit
+from tasks.transitions.ending import RELEASE_DEPENDENTS
 
 
 class Depending(Protocol):
@@ -112,7 +112,7 @@ def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orpha
     if not ended:
         return set(), []
     rows = unit.execute(
-        transitions.RELEASE_DEPENDENTS,
+        RELEASE_DEPENDENTS,
         {
             "ids": list(ended),
             "statuses": list(ended.values()),

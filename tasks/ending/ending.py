@@ -15,13 +15,13 @@ import metrics
 from errors import CODES, TaskError
 from models.base import json_of
 from models.connection import prepared
-from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.ending import callbacks, dependencies, shard_repair
 from tasks.ending.dependencies import Orphan
 from tasks.lifecycle import Status, sources, target
 from tasks.transactions.unit import Unit
 from tasks.transactions.wake_up import dead_letter
+from tasks.transitions.ending import END
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     if not ends:
         return []
     rows = unit.execute(
-        transitions.END,
+        END,
         {
             "ends": json_of([_fields(each) for each in ends]),
             "sources": list(sources(transition)),

@@ -13,12 +13,12 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models import Task
-from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, shard_repair
 from tasks.ending.retention import RESUMABLE
 from tasks.lifecycle import sources, target
 from tasks.transactions.unit import Unit
+from tasks.transitions.ending import RETRY
 from tasks.types import all_types
 
 #: Tasks that one request retries.
@@ -79,7 +79,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
         rows = [row for row in rows if row["id"] not in answer.refused]
     if rows:
         again = [_again(row) for row in rows]
-        unit.session.execute(transitions.RETRY, again)
+        unit.session.execute(RETRY, again)
         if anew := [each["id"] for each in again if not each["resumes"]]:
             shard_repair.forget(unit.session, anew)
         _reopen_batches(unit, rows)

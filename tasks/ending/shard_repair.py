@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from models import Shard
 from models.shard import TAKEN
 from models.task import DEATHS
-from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
+from tasks.transitions.sharing import REOFFER_SHARDS
 
 
 def hand_back_all(unit: Unit) -> int:
@@ -50,7 +50,7 @@ def release(unit: Unit, task_ids: Sequence[UUID]) -> None:
 
 def offer(unit: Unit) -> int:
     """Offer what has become free: put off until now, or left by a worker. Returns how many tasks are ready again."""
-    rows = unit.session.execute(transitions.REOFFER_SHARDS, {"nobody": TAKEN}).all()
+    rows = unit.session.execute(REOFFER_SHARDS, {"nobody": TAKEN}).all()
     if rows:
         dispatch.announce(unit, {row.queue for row in rows})
     return len(rows)

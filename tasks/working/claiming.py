@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from models.base import json_of
 from settings import settings
-from tasks import transitions
 from tasks.dispatching import concurrency, dispatch
 from tasks.dispatching.dispatch import Queues
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
+from tasks.transitions.claiming import CLAIM
 from tasks.types import known
 from tasks.working import shards
 from tasks.working.claim import Claim, Key, Wanted
@@ -86,7 +86,7 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
 def _take(unit: Unit, wishes: dict[str, Any], places: int | None) -> Sequence[Any]:
     """Claim what may be claimed; nothing where `places` is None though they may be short."""
     return unit.execute(
-        transitions.CLAIM,
+        CLAIM,
         wishes
         | {
             "worker": process_id(),

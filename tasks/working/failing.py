@@ -12,13 +12,13 @@ import metrics
 from errors import TaskError
 from models.base import json_of
 from settings import settings
-from tasks import transitions
 from tasks.dispatching import concurrency, dispatch
 from tasks.ending import ending, shard_repair
 from tasks.ending.ending import End, error_fields
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
+from tasks.transitions.failing import CONVICT, DIED, GO_BACK, HAND_BACK, HAND_BACK_ALL, PUT_OFF
 from tasks.types import Stage, all_stages, task_type
 from tasks.working import fence, shards
 from tasks.working.claim import Claim
@@ -102,7 +102,7 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
     if held.shard:
         return shards.put_off(unit, held, delay, crashed=crashed, error=error)
     row = unit.session.execute(
-        transitions.PUT_OFF,
+        PUT_OFF,
         {
             "id": held.task_id,
             "attempt": held.attempt,
@@ -128,7 +128,7 @@ def _earlier(failure: Failure) -> Stage | None:
 def _go_back(unit: Unit, claim: Claim, stage: Stage) -> bool:
     """Let a task go on from an earlier stage; no error is counted."""
     row = unit.session.execute(
-        transitions.GO_BACK,
+        GO_BACK,
         {
             "id": claim.task_id,
             "attempt": claim.attempt,
@@ -151,7 +151,7 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
     """Give claims back unharmed, as a worker that is told to stop does: neither an error nor a crash is counted."""
     whole = [each for each in claims if not each.shard]
     rows = unit.session.execute(
-        transitions.HAND_BACK,
+        HAND_BACK,
         {
             "ids": [each.task_id for each in whole],
             "attempts": [each.attempt for each in whole],
@@ -167,7 +167,7 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
 def hand_back_all(unit: Unit) -> int:
     """Give back whatever this process still holds. Returns how many."""
     values = {"worker": process_id(), "target": target("requeue")}
-    rows = unit.session.execute(transitions.HAND_BACK_ALL, values)
+    rows = unit.session.execute(HAND_BACK_ALL, values)
     given_back = len(rows.all()) + shard_repair.hand_back_all(unit)
     if given_back:
         dispatch.announce(unit, dispatch.queues())
@@ -185,9 +185,9 @@ def died(unit: Unit, worker: UUID) -> int:
       how many tasks and shards were taken from it.
     """
     fence.cut_off(unit.session, worker)
-    rows = unit.session.execute(transitions.DIED, {"worker": worker, "target": target("requeue")}).all()
+    rows = unit.session.execute(DIED, {"worker": worker, "target": target("requeue")}).all()
     hopeless = [row for row in rows if row.deaths >= DEATH_BUDGET]
-    unit.session.execute(transitions.CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
+    unit.session.execute(CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
     parts = shard_repair.died(unit, worker)
     lost = {row.task_id: row.stage for row in parts if row.deaths >= DEATH_BUDGET}
     error = TaskError("worker_crashed", f"{DEATH_BUDGET} workers died one after the other while they ran this stage")

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from models import Worker
 from settings import settings
-from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.ending import shard_repair
 from tasks.lifecycle import target
 from tasks.process import process_id, process_name
 from tasks.transactions.unit import Unit
+from tasks.transitions.failing import REQUEUE_UNKNOWN
 from tasks.working.failing import died, hand_back_all
 
 log = structlog.get_logger(__name__)
@@ -105,7 +105,7 @@ def sweep(unit: Unit, lease: timedelta | None = None) -> int:
     # Web processes count too, without a heartbeat; theirs are folded as they come.
     unit.session.execute(_FOLD_OTHERS, {"nil": NIL_ID})
     unknown = unit.session.execute(
-        transitions.REQUEUE_UNKNOWN, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("requeue")}
+        REQUEUE_UNKNOWN, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("requeue")}
     ).all()
     if unknown:
         log.warning("claims_without_holder", tasks=[str(row.id) for row in unknown])

@@ -23,12 +23,12 @@ from sqlalchemy.orm import Session
 
 from models import Shard
 from models.shard import FREE, HAS_UNFINISHED, TAKEN
-from tasks import transitions
 from tasks.dispatching import dispatch
 from tasks.ending import shard_repair
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
+from tasks.transitions.sharing import COUNT_SHARDS, DIVIDE, GIVE_UP_SHARD, JOIN, NOTE_SHARD_RETRY, OFFER_SHARD
 from tasks.types import task_type
 from tasks.working import fence
 from tasks.working.claim import Advance, Claim, Key, Range
@@ -53,7 +53,7 @@ def divide(unit: Unit, divided: Sequence[Advance]) -> None:
                 _INSERT,
                 stage | {"firsts": [first for first, _ in each.shards], "lasts": [last for _, last in each.shards]},
             )
-        queue = unit.session.execute(transitions.DIVIDE, stage | _states("divide")).scalar_one()
+        queue = unit.session.execute(DIVIDE, stage | _states("divide")).scalar_one()
         _total(unit, [each.claim])
         dispatch.announce(unit, [queue])
 
@@ -68,9 +68,7 @@ def take(unit: Unit, claims: Sequence[Claim]) -> list[Claim]:
     rows = unit.session.execute(_TAKE, {"ids": ids, "worker": process_id()}).all()
     taken = {row.task_id: row for row in rows}
     unfinished = {row.id for row in unit.session.execute(_UNFINISHED, {"ids": ids})}
-    offered = unit.execute(
-        transitions.OFFER_SHARD, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN}
-    )
+    offered = unit.execute(OFFER_SHARD, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN})
     unit.ready(row for row in offered if row.is_ready)
     joins = [replace(each, joins=True) for each in claims if each.task_id not in unfinished]
     return [_of_shard(each, taken[each.task_id]) for each in claims if each.task_id in taken] + joins
@@ -106,7 +104,7 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
     over = set(ids) - {row.id for row in unit.session.execute(_UNFINISHED, {"ids": ids})}
     over &= {claim.task_id for claim, ours in zip(claims, own, strict=True) if ours}
     values = _states("join") | {"ids": sorted(over), "worker": process_id(), "nobody": TAKEN}
-    joined = {row.id: row for row in unit.session.execute(transitions.JOIN, values)} if over else {}
+    joined = {row.id: row for row in unit.session.execute(JOIN, values)} if over else {}
     last = {claim.task_id: claim for claim, ours in zip(claims, own, strict=True) if ours}
     return {last[each].key: _of_whole(last[each], row) for each, row in joined.items()}
 
@@ -132,7 +130,7 @@ def put_off(unit: Unit, claim: Claim, delay: timedelta, *, crashed: bool, error:
     _lock(unit, [claim])
     if not _let_go(unit, claim, delay, errors=int(not crashed), crashes=int(crashed)):
         return False
-    unit.session.execute(transitions.NOTE_SHARD_RETRY, {"id": claim.task_id, "error": error})
+    unit.session.execute(NOTE_SHARD_RETRY, {"id": claim.task_id, "error": error})
     return True
 
 
@@ -154,7 +152,7 @@ def give_up(unit: Unit, task_id: UUID, worker: UUID) -> int | None:
       the attempt of that claim; None where the task is not divided any more.
     """
     attempt: int | None = unit.session.execute(
-        transitions.GIVE_UP_SHARD, {"id": task_id, "worker": worker, "sources": list(sources("fail"))}
+        GIVE_UP_SHARD, {"id": task_id, "worker": worker, "sources": list(sources("fail"))}
     ).scalar()
     return attempt
 
@@ -207,7 +205,7 @@ def _total(unit: Unit, claims: Sequence[Claim]) -> None:
     stages = {(each.task_id, each.stage): each.task_type for each in claims}
     for (task_id, stage), kind in stages.items():
         start, end = (task_type(kind).progress(stage, share) for share in (0, 1))
-        unit.session.execute(transitions.COUNT_SHARDS, {"id": task_id, "stage": stage, "start": start, "end": end})
+        unit.session.execute(COUNT_SHARDS, {"id": task_id, "stage": stage, "start": start, "end": end})
 
 
 _OWN = "task_id = :id AND stage = :stage AND index = :index AND attempt = :attempt AND worker_id = :worker"

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 import metrics
 from models.base import json_of
 from models.connection import prepared
-from tasks import transitions
 from tasks.accepting import submission
 from tasks.dispatching import concurrency
 from tasks.ending import ending, shard_repair
@@ -21,6 +20,7 @@ from tasks.ending.ending import End
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
+from tasks.transitions.working import ADVANCE, PASS, REPORT
 from tasks.types import task_type
 from tasks.working import claiming, shards
 from tasks.working.claim import Advance, Answer, Claim, Turn
@@ -129,7 +129,7 @@ def _pass(unit: Unit, done: Sequence[Advance]) -> None:
     if not done:
         return
     now = time.monotonic()
-    unit.execute(transitions.PASS, {"done": json_of([_passed(each, now) for each in done]), "worker": process_id()})
+    unit.execute(PASS, {"done": json_of([_passed(each, now) for each in done]), "worker": process_id()})
     for each in done:
         for stage in each.passed:
             unit.count(metrics.SUCCESS, stage.stage)
@@ -164,7 +164,7 @@ def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     if not done:
         return set()
     rows = unit.execute(
-        transitions.ADVANCE,
+        ADVANCE,
         {
             "done": json_of([_following(each) for each in done]),
             "worker": process_id(),
@@ -201,7 +201,7 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
     """
     whole = [each for each in reports if not each[0].shard]
     rows = unit.session.execute(
-        transitions.REPORT,
+        REPORT,
         {
             "reports": json_of(
                 [

@@ -1,0 +1,95 @@
+"""The end of a task, who waits for it, and its next run."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from models.connection import prepared
+from models.task import ANEW
+from tasks.lifecycle import Status
+
+RELEASE_DEPENDENTS = prepared(
+    """
+    WITH ended AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS given(id, status)
+    ), depending AS (
+        SELECT t.id, CASE WHEN t.on_dependency_failure = 'fail' THEN (
+            SELECT ended.id FROM ended WHERE ended.id = ANY(t.depends_on) AND ended.status <> :completed LIMIT 1
+        ) END AS cause, ARRAY(
+            SELECT unnest(t.waiting_for) EXCEPT SELECT id FROM ended
+        ) AS still
+        FROM tasks AS t
+        WHERE t.waiting_for && CAST(:ids AS uuid[]) AND t.waiting_for <> '{}'
+            AND t.status = ANY(CAST(:sources AS text[]))
+        ORDER BY t.id FOR UPDATE OF t
+    )
+    UPDATE tasks AS t SET
+        waiting_for = CASE WHEN depending.cause IS NULL THEN depending.still ELSE t.waiting_for END,
+        due_at = greatest(t.due_at, now()),
+        status = CASE
+            WHEN depending.cause IS NULL AND depending.still = '{}' AND t.due_at <= now() THEN :target
+            ELSE t.status
+        END
+    FROM depending WHERE t.id = depending.id
+    RETURNING t.id, t.queue, t.stage, t.status, depending.cause
+    """
+)
+
+END = prepared(
+    f"""
+    WITH ended AS (
+        UPDATE tasks AS t SET
+            status = :target,
+            finished_at = now(),
+            progress = CASE WHEN :target = '{Status.COMPLETED}' THEN 100 ELSE t.progress END,
+            stages = CASE WHEN t.stage_started_at IS NULL THEN t.stages ELSE t.stages || jsonb_build_object(
+                'name', t.stage, 'status', CAST(:target AS text),
+                'started_at', t.stage_started_at, 'finished_at', now(),
+                'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
+                'attempts', t.stage_attempts, 'waited', t.waited,
+                'seconds', t.worked + coalesce(extract(epoch FROM now() - held.begun_at), 0)) END,
+            result = held.result,
+            error = held.error,
+            worker_id = NULL, claimed_at = NULL, waiting_for = '{{}}', shards = 0
+        FROM (
+            -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
+            SELECT found.*, given.units, given.result, given.error
+            FROM (
+                SELECT * FROM json_to_recordset(CAST(:ends AS json)) AS each(
+                    task_id uuid, attempt integer, worker uuid, result jsonb, error jsonb, units integer)
+                ORDER BY task_id
+            ) AS given CROSS JOIN LATERAL (
+                SELECT own.id, own.shards,
+                    CASE WHEN own.shards > 0 THEN own.stage_started_at ELSE own.claimed_at END AS begun_at
+                FROM tasks AS own
+                WHERE own.id = given.task_id AND own.status = ANY(CAST(:sources AS text[]))
+                    AND (given.attempt IS NULL OR (own.attempt = given.attempt AND own.worker_id = given.worker))
+                FOR UPDATE OF own
+            ) AS found
+        ) AS held
+        WHERE t.id = held.id
+        RETURNING t.id, t.kb_id, t.subject, t.task_type, t.stage, t.status, t.batch_id, t.callback_url,
+            t.metadata, t.result, t.error, t.retries, t.run, t.queue, t.attempt, held.shards,
+            t.payload->'document_id' AS document_id,
+            extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
+            extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds
+    ), unlocked AS (
+        DELETE FROM locks USING ended
+        WHERE locks.kb_id = coalesce(ended.kb_id, '') AND locks.subject = ended.subject AND locks.task_id = ended.id
+    )
+    SELECT * FROM ended
+    """
+)
+
+RETRY = text(
+    f"""
+    UPDATE tasks SET
+        status = :status, stage = :stage, queue = :queue, waiting_for = CAST(:waiting_for AS uuid[]), run = run + 1,
+        stages = CASE WHEN :resumes THEN (
+            SELECT coalesce(jsonb_agg(each) FILTER (WHERE each->>'status' = 'completed'), '[]')
+            FROM jsonb_array_elements(stages) AS each
+        ) ELSE '[]' END,
+        due_at = now(), run_at = NULL, expires_at = NULL,
+        {ANEW}, returns = 0, finished_at = NULL, result = NULL, error = NULL
+    WHERE id = :id
+    """
+)
