@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,7 +32,7 @@ def test_an_outage_is_told_at_once_then_each_minute_and_at_its_end(
 ) -> None:
     configure(monkeypatch)
     now = 1000.0
-    monkeypatch.setattr(logs.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     outage = logs.Outage("kettle_away")
     outage.is_over()
     for _ in range(130):

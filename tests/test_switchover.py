@@ -14,6 +14,7 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 import settings
 from models import Commit
@@ -142,7 +143,7 @@ def test_what_says_that_the_server_is_away_is_not_the_statements_fault(code: str
     raising = f"DO $$ BEGIN RAISE EXCEPTION 'away' USING ERRCODE = '{code}'; END $$"
     with transaction() as session:
         backend = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    with pytest.raises(models_database.DBAPIError) as failed, transaction() as session:
+    with pytest.raises(DBAPIError) as failed, transaction() as session:
         session.execute(text(raising))
     assert models_database.is_away(failed.value)
     with transaction() as session:

@@ -168,4 +168,4 @@ class Limits(TimeLimit):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         if not isinstance(message, Delivery) or message.queue_name == callbacks.QUEUE:
-            super().before_process_message(broker, message)
+            super().before_process_message(broker, message)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import outbound
 from documents.files import source
 from documents.files.source import Source
 from documents.sandbox.pool import Cancelled
@@ -140,8 +141,8 @@ def test_a_source_that_is_too_large_is_refused(yard: Yard) -> None:
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A site that a download may reach, although it is of this machine."""
     site = Site()
-    reach = source.outbound.download
-    monkeypatch.setattr(source.outbound, "download", lambda *a, **more: reach(*a, **more, allowed_hosts=[site.host]))
+    reach = outbound.download
+    monkeypatch.setattr(outbound, "download", lambda *a, **more: reach(*a, **more, allowed_hosts=[site.host]))
     yield site
     site.close()
 
