@@ -200,7 +200,7 @@ class Timetable(BackgroundScheduler):
 
 
 def main() -> None:
-    """The clock process; runs until SIGTERM or Ctrl-C."""
+    """Run the clock until SIGTERM or Ctrl-C."""
     logs.configure(service_settings())
     database.connect(settings().postgres_url, pool_size=3, application_name="task-manager clock")
     broker = RabbitBroker(settings().rabbitmq_urls, settings().queue_type, kind="clock")

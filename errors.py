@@ -196,5 +196,5 @@ def _rebuild(
     retryable: bool,
     resume_at: str | None = None,
 ) -> TaskError:
-    """A `TaskError` that crossed a process boundary."""
+    """Make a `TaskError` anew that crossed a process boundary."""
     return kind(code, message, retry_after=retry_after, retryable=retryable, resume_at=resume_at)

@@ -71,13 +71,13 @@ async def _close_connections(worker: gasgi.ASGIWorker) -> None:
 
 
 def when_ready(server: object) -> None:
-    """Called by gunicorn once, when it listens."""
+    """Warn of an open port; gunicorn calls this once, when it listens."""
     if _settings.open_to_all:
         structlog.get_logger(__name__).warning("no_keys", listening=bind, hint=NO_KEYS)
 
 
 def post_worker_init(worker: gasgi.ASGIWorker) -> None:
-    """Called by gunicorn in the worker process, before it serves."""
+    """Close idle connections from here on; gunicorn calls this in the worker process, before it serves."""
     worker.closing = worker.loop.create_task(_close_connections(worker))
 
 

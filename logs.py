@@ -93,7 +93,7 @@ class Outage:
         self._lock = threading.Lock()
 
     def goes_on(self, **facts: object) -> None:
-        """It is so now."""
+        """Note that it is so now."""
         with self._lock:
             now = time.monotonic()
             if self._since is None:
@@ -104,7 +104,7 @@ class Outage:
             structlog.get_logger(__name__).warning(self._what, seconds=round(now - self._since), **facts)
 
     def is_over(self) -> None:
-        """It is not so now; costs nothing where it was not so before."""
+        """Note that it is not so now; costs nothing where it was not so before."""
         if self._since is None:
             return
         with self._lock:

@@ -151,7 +151,7 @@ def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
 
 
 def host_of(url: str) -> str:
-    """What a message or a log says of a URL: its host."""
+    """Return what a message or a log says of a URL: its host."""
     try:
         return httpx2.URL(url).host or "the server"
     except (httpx2.InvalidURL, TypeError):
@@ -264,7 +264,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _announced(headers: httpx2.Headers) -> int:
-    """The bytes that `Content-Length` announces; 0 where it says nothing that can be believed."""
+    """Return the bytes that `Content-Length` announces; 0 where it says nothing that can be believed."""
     value = headers.get("content-length", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) <= LONGEST_HEADER else 0
 
@@ -334,7 +334,7 @@ def _hanging_up(seconds: float, cancelled: Callable[[], bool]) -> Iterator[Calla
 
 
 def _parts(response: httpx2.Response, deadline: float, cancelled: Callable[[], bool]) -> Iterator[bytes]:
-    """The body as it comes, as long as there is time: a server that trickles does not hold a worker for ever."""
+    """Yield the body as it comes, as long as there is time: a server that trickles does not hold a worker for ever."""
     host = response.request.headers["host"]
     for part in response.iter_bytes():
         _go_on(host, deadline, cancelled)

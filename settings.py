@@ -38,7 +38,7 @@ def _comma_separated(value: object) -> object:
 
 
 def _begins(*beginnings: str) -> AfterValidator:
-    """What a value has to begin with, where it is set."""
+    """Check what a value has to begin with, where it is set."""
 
     def check(value: SecretStr | str | None) -> SecretStr | str | None:
         shown = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -50,7 +50,7 @@ def _begins(*beginnings: str) -> AfterValidator:
 
 
 def without_credentials(url: str | None) -> str | None:
-    """An address that may be stored, shown and called.
+    """Refuse an address with credentials, as it is stored, shown and called.
 
     Raises:
       ValueError: when it holds a user name or password.
@@ -72,7 +72,7 @@ def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
 
 
 def _named_keys(keys: list[SecretStr]) -> list[SecretStr]:
-    """A key is sent in a header: visible ASCII. An empty one would open to everybody."""
+    """Refuse a key that cannot be sent in a header (visible ASCII only), and an empty one, which would let anybody in."""
     entries = [key.get_secret_value() for key in keys]
     if not all(re.fullmatch(r"[^:\s]+:[\x21-\x7e]+", entry) for entry in entries):
         raise ValueError("an entry is not of the form name:key, in ASCII and without spaces")
@@ -284,7 +284,7 @@ ALIASES = {"CLOUDAMQP_URL": "RABBITMQ_URL", "CO_API_KEY": "COHERE_API_KEY"}
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """The settings that an environment holds. An empty variable counts as unset.
+    """Read the settings that an environment holds. An empty variable counts as unset.
 
     Raises:
       ValueError: one line that names the variable, what is wrong with it, and an example.
@@ -304,7 +304,7 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """This process's settings; a bad value ends the process with one line on stderr."""
+    """Return this process's settings; a bad value ends the process with one line on stderr."""
     try:
         return read(os.environ)
     except ValueError as error:
@@ -312,7 +312,7 @@ def settings() -> Settings:
 
 
 def service_settings() -> Settings:
-    """The settings of a process that runs beside others; without the servers that they share it ends as above."""
+    """Return the settings of a process that runs beside others; end it as above without the servers that they share."""
     found = settings()
     missing = "DATABASE_URL" if found.embedded else "RABBITMQ_URL" if not found.rabbitmq_urls else None
     if missing is not None:
@@ -324,7 +324,7 @@ def service_settings() -> Settings:
 
 
 def _in_one_line(error: ValidationError) -> str:
-    """The first problem, without the value: it may be a secret."""
+    """Return the first problem, without the value: it may be a secret."""
     problem = error.errors(include_input=False, include_url=False)[0]
     if not problem["loc"]:
         name, _, reason = problem["msg"].removeprefix("Value error, ").partition(": ")

@@ -76,7 +76,7 @@ def deliver(delivery: Delivery) -> None:
 
 
 def _named(delivery: Delivery) -> dict[str, Any]:
-    """What a line of the log says of a callback. Of its address only the host: the rest may hold a secret."""
+    """Return what a line of the log says of a callback. Of its address only the host: the rest may hold a secret."""
     subject = {name: delivery.body["data"].get(name) for name in ("task_id", "batch_id", "kb_id")}
     return {
         "callback_id": str(delivery.id),
@@ -87,7 +87,7 @@ def _named(delivery: Delivery) -> dict[str, Any]:
 
 
 def headers(delivery: Delivery, body: str) -> dict[str, str]:
-    """The headers of Standard Webhooks 1.0.0; without CALLBACK_SECRET there is no signature."""
+    """Return the headers of Standard Webhooks 1.0.0; without CALLBACK_SECRET there is no signature."""
     now = datetime.now(UTC)
     given = {
         "content-type": "application/json",

@@ -53,7 +53,7 @@ def measure_of(payload: dict[str, Any], embedder: str) -> str:
 
 
 def previous_version_of(work: Work) -> PreviousVersion | None:
-    """What the document shows now, where the new text is to be cut as that was; None: it is cut anew."""
+    """Return what the document shows now, where the new text is to be cut as that was; None: it is cut anew."""
     if work.payload.get("force"):
         return None
     with database.transaction() as session:

@@ -42,8 +42,7 @@ def embedding(work: Work) -> Advance:
 
 
 def begin(work: Work) -> tuple[Embedder, int]:
-    """The embedder of the document, which is that of its KB unless the payload names one; and how many drafts there
-    are."""
+    """Return the document's embedder, its KB's unless the payload names one, and how many drafts there are."""
     with database.transaction() as session:
         # What the shards of one version write must be comparable; if its KB is given another embedder meanwhile, it
         # is embedded anew when they are joined.

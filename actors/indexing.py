@@ -49,7 +49,7 @@ def document_result(
     number: int | None,
     unchanged: bool = False,
 ) -> dict[str, Any]:
-    """The result that is shown of a document.
+    """Return the result that is shown of a document.
 
     Parameters:
       version: what it was made into, or was already when it is unchanged; its warnings come before the others.

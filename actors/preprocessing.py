@@ -95,7 +95,7 @@ def _version(work: Work, fetched: Source, extracted: Extracted) -> Version:
 
 
 def _unchanged(work: Work, fetched: Source) -> Advance | None:
-    """The end of a task whose document is searchable already, as the same bytes read and split the same way."""
+    """End a task whose document is searchable as the same bytes, read and split the same way; else return None."""
     payload, document_id = work.payload, document_id_of(work.payload)
     if payload.get("force"):
         return None
@@ -116,7 +116,7 @@ def _unchanged(work: Work, fetched: Source) -> Advance | None:
 
 @contextmanager
 def _folder(work: Work) -> Iterator[Path]:
-    """A folder for as long as the work takes, which may be interrupted."""
+    """Make a folder for as long as the work takes, which may be interrupted."""
     with scratch.folder() as folder:
         try:
             yield folder
@@ -125,7 +125,7 @@ def _folder(work: Work) -> Iterator[Path]:
 
 
 def _read_part(work: Work, pages: range) -> Advance:
-    """Some pages of a long PDF, as they are needed to put it together."""
+    """Read some pages of a long PDF, as they are needed to put it together."""
     with _folder(work) as folder:
         upload_id = UUID(work.payload.get("upload_id") or str(work.task_id))
         path = source.fetch_kept(settings(), upload_id, folder)
@@ -134,7 +134,7 @@ def _read_part(work: Work, pages: range) -> Advance:
 
 
 def _join(work: Work) -> Advance:
-    """The pages that all shards have left become one text."""
+    """Make one text of the pages that all shards have left."""
     with _folder(work) as folder:
         parts = list(_parts(work, folder))
         extracted = SANDBOX.join(parts, timeout=work.seconds_left, cancelled=work.interrupted)
@@ -157,7 +157,7 @@ def _join(work: Work) -> Advance:
 
 
 def _parts(work: Work, folder: Path) -> Iterator[Path]:
-    """What the shards have left, each in a file: never more than one is in memory."""
+    """Yield what the shards have left, each in a file: never more than one is in memory."""
     for number in count():
         with database.transaction() as session:
             part = shards.result(session, work.claim, number)
@@ -169,7 +169,7 @@ def _parts(work: Work, folder: Path) -> Iterator[Path]:
 
 
 def _unpacked(work: Work, fetched: Source, folder: Path) -> Unpacked | None:
-    """The members of an archive, in files of `folder`; None for what is one document."""
+    """Return the members of an archive, in files of `folder`; None for what is one document."""
     arguments = (str(fetched.path), fetched.filename, fetched.content_type, str(folder), settings().max_document_bytes)
     found: Unpacked | None = SANDBOX.run(
         "documents.reading.unpacking:unpack", arguments, timeout=work.seconds_left, cancelled=work.interrupted

@@ -111,7 +111,7 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
 def _vectors(
     work: Work, provider: Embedder, text: str, pieces: Sequence[Piece], rows: Sequence[Row], opening: Opening
 ) -> tuple[list[bytes], int]:
-    """The vector of each piece, encoded for COPY, and how many of them the KB had already.
+    """Return the vector of each piece, encoded for COPY, and how many of them the KB had already.
 
     Raises:
       TaskError: what the embedder raises.

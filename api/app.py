@@ -39,7 +39,7 @@ HUB = Hub()
 
 
 def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
-    """The ASGI application. The database and the broker must have been set up for this process."""
+    """Return the ASGI application. The database and the broker must have been set up for this process."""
     commits = GroupCommit("submissions", PATIENCE, LIMITS)
     searcher = Searcher(Providers(settings))
     routes: list[tuple[str, Any]] = [

@@ -20,7 +20,7 @@ def is_form(req: Any) -> bool:
 
 
 def said_of(part: Any) -> tuple[str, str | None, str | None]:
-    """A part's name, file name and type.
+    """Return a part's name, file name and type.
 
     Raises:
       falcon.HTTPBadRequest: when they are not UTF-8.
@@ -32,7 +32,7 @@ def said_of(part: Any) -> tuple[str, str | None, str | None]:
 
 
 async def text(part: Any) -> str:
-    """The text of a part.
+    """Return the text of a part.
 
     Raises:
       Invalid: when it is too long, or not UTF-8.

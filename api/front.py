@@ -72,7 +72,7 @@ class _Body:
         """Seconds for which its sender may still be waited for."""
 
     async def receive(self) -> dict[str, Any]:
-        """The next event; the first is an empty one.
+        """Return the next event; the first is an empty one.
 
         Raises:
           falcon.HTTPError: 408, when the body comes too slowly. The time in which nobody asks for it does not count.

@@ -53,7 +53,7 @@ class Invalid(Exception):
 
 
 def fields_of(error: ValidationError, *prefix: str) -> list[dict[str, str]]:
-    """The bad fields of a pydantic error."""
+    """Return the bad fields of a pydantic error."""
     return [
         {
             "field": ".".join(map(str, (*prefix, *each["loc"]))) or "body",

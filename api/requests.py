@@ -59,7 +59,7 @@ async def read(
 
 
 async def body(req: Any, understand: Callable[[Any], Result]) -> Result:
-    """What is made of the request's JSON; of a large one beside the loop, one after the other.
+    """Return what is made of the request's JSON; of a large one beside the loop, one after the other.
 
     Parameters:
       understand: is given the JSON; must not wait for anything.
@@ -171,7 +171,7 @@ def _deliver() -> None:
 
 
 def idempotency_key(req: Any, *parts: bytes | BaseModel) -> Key | None:
-    """The request's `Idempotency-Key`, with what it must say again when the key comes again.
+    """Return the request's `Idempotency-Key`, with what it must say again when the key comes again; None without one.
 
     Raises:
       Invalid: when it is too long or holds what no key holds.
@@ -186,7 +186,7 @@ def idempotency_key(req: Any, *parts: bytes | BaseModel) -> Key | None:
 
 
 def fit(model: type[Model], given: Any) -> Model:
-    """The model of a body.
+    """Read a body as a model.
 
     Raises:
       Invalid: naming every field that does not fit.
@@ -198,12 +198,12 @@ def fit(model: type[Model], given: Any) -> Model:
 
 
 def query(req: Any, model: type[Model]) -> Model:
-    """The model of a query string; an unknown parameter is an error, since it would be silently without effect."""
+    """Read a query string as a model; an unknown parameter is an error, since it would be silently without effect."""
     return fit(model, dict(req.params))
 
 
 def identifier(value: str, what: str) -> UUID:
-    """The id in a path.
+    """Read the id in a path.
 
     Raises:
       falcon.HTTPNotFound: when it cannot be one.
@@ -215,12 +215,12 @@ def identifier(value: str, what: str) -> UUID:
 
 
 def missing(what: str, value: object) -> falcon.HTTPNotFound:
-    """The answer for something that is not there."""
+    """Return the answer for something that is not there."""
     return falcon.HTTPNotFound(title="Not Found", description=f"there is no {what} {str(value)[:200]!r}")
 
 
 def page_of(items: list[dict[str, Any]], limit: int, key: str) -> dict[str, Any]:
-    """A page of at most `limit` items, and an opaque mark for the next one where there are more.
+    """Return a page of at most `limit` items, and an opaque mark for the next one where there are more.
 
     Parameters:
       items: one more than the page holds, where there are so many.
@@ -231,12 +231,12 @@ def page_of(items: list[dict[str, Any]], limit: int, key: str) -> dict[str, Any]
 
 
 def cursor(after: object) -> str:
-    """An opaque mark for the next page."""
+    """Return an opaque mark for the next page."""
     return base64.urlsafe_b64encode(str(after).encode()).decode().rstrip("=")
 
 
 def from_cursor(given: str | None, kind: Callable[[str], Result]) -> Result | None:
-    """What a mark stands for; None for the first page, which has none.
+    """Return what a mark stands for; None for the first page, which has none.
 
     Raises:
       Invalid: when it is not one of ours.

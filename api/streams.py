@@ -93,7 +93,7 @@ class Stream:
         self._news.set()
 
     async def news(self) -> list[Happened]:
-        """What has come; nothing after COMMENT_EVERY seconds without news."""
+        """Wait for what happens and return it; nothing after COMMENT_EVERY seconds without news."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), COMMENT_EVERY)
         self._news.clear()
@@ -142,7 +142,7 @@ class Hub:
                 del self._opening[caller]
 
     async def until(self) -> int:
-        """The number of the last event that those who follow were told of.
+        """Return the number of the last event that those who follow were told of.
 
         Raises:
           falcon.HTTPServiceUnavailable: it is not known in time.
@@ -160,7 +160,7 @@ class Hub:
         return self._until
 
     async def sent(self, stream: Stream) -> AsyncIterator[SSEvent | None]:
-        """What a stream sends: its first event, what it has missed, and what happens from then on."""
+        """Yield what a stream sends: its first event, what it has missed, and what happens from then on."""
         self._streams.add(stream)
         try:
             if stream.first is not None:
@@ -182,7 +182,7 @@ class Hub:
             self._streams.discard(stream)
 
     async def _missed(self, stream: Stream) -> list[Happened]:
-        """The next that a stream has not been told of; when there is none, it follows from here on."""
+        """Return the next that a stream has not been told of; when there is none, it follows from here on."""
         until = await self.until()
         if stream.after < until:
             missed = await requests.read(
@@ -222,7 +222,7 @@ class Hub:
             self._known.clear()
 
     def _look(self, session: Session, after: int | None) -> tuple[list[Happened], int | None]:
-        """What has happened since, and up to which number that is; None as long as it is not known."""
+        """Return what has happened since, and up to which number that is; None as long as it is not known."""
         self._horizon.look(session)
         settled = self._horizon.settled
         if after is None or settled is None or settled <= after:

@@ -16,12 +16,12 @@ AWAY = Outage("rabbitmq_unreachable")
 
 
 def process_name(kind: str) -> str:
-    """A process as RabbitMQ shows it: `worker HOST:PID`."""
+    """Return a process's name as RabbitMQ shows it: `worker HOST:PID`."""
     return f"{kind} {socket.gethostname()}:{os.getpid()}".strip()
 
 
 def named(parameters: Sequence[pika.URLParameters], name: str) -> list[pika.URLParameters]:
-    """The same parameters for a connection of this name."""
+    """Return the same parameters for a connection of this name."""
     called = [copy.copy(each) for each in parameters]
     for each in called:
         each.client_properties = {**(each.client_properties or {}), "connection_name": name}
@@ -29,7 +29,7 @@ def named(parameters: Sequence[pika.URLParameters], name: str) -> list[pika.URLP
 
 
 def why(error: BaseException) -> str:
-    """What is behind an error of pika, whose own text is often empty."""
+    """Return what is behind an error of pika, whose own text is often empty."""
     inner: object = error
     while isinstance(inner, BaseException):
         error = inner

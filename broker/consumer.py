@@ -40,10 +40,10 @@ class Threads(Protocol):
         """Whether each that takes from this queue is at work."""
 
     def rejected(self, queue: str) -> None:
-        """Called for each message that could not be understood."""
+        """Note a message that could not be understood."""
 
     def cancelled(self, queue: str) -> None:
-        """Called when RabbitMQ has ended a consumer by itself."""
+        """Note that RabbitMQ has ended a consumer by itself."""
 
 
 class RabbitConsumer(Consumer):

@@ -94,11 +94,11 @@ class InProcessBroker(Broker):
         return done
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> Consumer:
-        """A consumer that holds at most `prefetch` unacknowledged messages."""
+        """Return a consumer that holds at most `prefetch` unacknowledged messages."""
         return _Consumer(self.queues[queue_name], prefetch, timeout / 1000)
 
     def counts(self) -> dict[str, topology.Counts] | None:
-        """What each queue holds."""
+        """Return what each queue holds."""
         return {
             name: topology.Counts(len(queue.ready) + len(queue.delayed), len(queue.dead), queue.consumers)
             for name, queue in self.queues.items()

@@ -19,7 +19,7 @@ class NotUnderstood(Exception):
 def wake_up(
     subjects: Sequence[str], actor: str, queue: str, *, priority: int, attempt: int, time_limit: float
 ) -> Message[Any]:
-    """The message that wakes an actor.
+    """Return the message that wakes an actor.
 
     Parameters:
       subjects: the ids of the tasks, or of the callback, that it is published for; the first is its argument.
@@ -34,7 +34,7 @@ def wake_up(
 
 
 def dead_letter(subject: str, actor: str, queue: str, attempt: int, told: dict[str, str | None]) -> Message[Any]:
-    """The message that is kept for people, in the dead-letter queue of `queue`, when a task has failed."""
+    """Return the message that is kept for people, in the dead-letter queue of `queue`, when a task has failed."""
     options = {"attempt": attempt, "dead_letter": {name: value for name, value in told.items() if value is not None}}
     return Message(queue_name=queue, actor_name=actor, args=(subject,), kwargs={}, options=options)
 
@@ -50,7 +50,7 @@ def exchange(message: Message[Any]) -> str:
 
 
 def headers(message: Message[Any]) -> dict[str, Any]:
-    """What the management UI shows of a message without decoding its body."""
+    """Return what the management UI shows of a message without decoding its body."""
     return {
         "task_id": message.args[0],
         "stage": message.actor_name,
@@ -61,7 +61,7 @@ def headers(message: Message[Any]) -> dict[str, Any]:
 
 
 def understood(body: bytes, queue: str) -> Message[Any]:
-    """The wake-up that was pulled from a queue.
+    """Read the wake-up that was pulled from a queue.
 
     Raises:
       NotUnderstood: when it is none, with what is wrong. The body is not quoted.

@@ -73,7 +73,7 @@ class RabbitBroker(RabbitmqBroker):
                 raise ConnectionClosed(why(error)) from None
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """A consumer of its own connection; see `RabbitConsumer`.
+        """Return a consumer with a connection of its own; see `RabbitConsumer`.
 
         Raises:
           ConnectionClosed: when RabbitMQ cannot be reached.
@@ -110,7 +110,7 @@ class RabbitBroker(RabbitmqBroker):
         return message
 
     def counts(self) -> dict[str, topology.Counts] | None:
-        """What each queue holds; None while RabbitMQ is away. Makes missing queues anew."""
+        """Return what each queue holds; None while RabbitMQ is away. Makes missing queues anew."""
         try:
             with self._channel() as channel:
                 topology.declare(channel, self.queue_type)
@@ -120,7 +120,7 @@ class RabbitBroker(RabbitmqBroker):
 
     @contextmanager
     def _channel(self) -> Iterator[BlockingChannel]:
-        """A channel for a moment. Its connection is closed: one that nobody serves would be ended by RabbitMQ."""
+        """Open a channel for a moment. Its connection is closed: one that nobody serves would be ended by RabbitMQ."""
         connection = pika.BlockingConnection(named(self.parameters, process_name(self._kind)))
         try:
             yield connection.channel()

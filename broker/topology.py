@@ -23,12 +23,12 @@ DEAD_LETTER_TTL_MS = 7 * 24 * 3600 * 1000
 
 
 def dead_letter_queue(queue: str) -> str:
-    """The name, in Dramatiq's own spelling, of the queue that keeps what `queue` rejected."""
+    """Return the name, in Dramatiq's own spelling, of the queue that keeps what `queue` rejected."""
     return f"{queue}.XQ"
 
 
 def queue_arguments(queue: str, queue_type: str) -> dict[str, Any]:
-    """The `x-arguments` of a queue. Quorum queues refuse `x-max-priority`."""
+    """Return the `x-arguments` of a queue. Quorum queues refuse `x-max-priority`."""
     arguments: dict[str, Any] = {
         "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
         "x-dead-letter-routing-key": queue,
@@ -68,7 +68,7 @@ class Counts:
 
 
 def counts(channel: BlockingChannel, queue: str) -> Counts:
-    """What RabbitMQ holds in a queue now. Messages that a worker has pulled are not among the ready ones."""
+    """Return what RabbitMQ holds in a queue now. Messages that a worker has pulled are not among the ready ones."""
     declared = channel.queue_declare(queue, passive=True).method
     dead = channel.queue_declare(dead_letter_queue(queue), passive=True).method
     return Counts(declared.message_count, dead.message_count, declared.consumer_count)

@@ -40,5 +40,5 @@ def place_of(hit: dict[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """A text that cannot steer a terminal, whoever wrote it."""
+    """Return a text that cannot steer a terminal, whoever wrote it."""
     return "".join(sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs"))

@@ -16,7 +16,7 @@ from client.submission import Document
 
 
 def display(console: Console, documents: int) -> Bars | Lines:
-    """What fits the place that the console writes to. A log is no terminal, even if it has colours."""
+    """Return what fits the place that the console writes to. A log is no terminal, even if it has colours."""
     return Bars(console, documents) if console.is_interactive and sys.stdout.isatty() else Lines(console)
 
 

@@ -67,17 +67,17 @@ class Service:
         return str(accepted["task_id"])
 
     async def task(self, task_id: str, wait: float) -> dict[str, Any]:
-        """A task when it has ended, or as it is after `wait` seconds."""
+        """Return a task when it has ended, or as it is after `wait` seconds."""
         return await self._ask("GET", f"/tasks/{task_id}", params={"wait": wait})
 
     async def search(self, kb: str, query: str, limit: int, mode: str) -> list[dict[str, Any]]:
-        """The best chunks of a KB, best first."""
+        """Return the best chunks of a KB, best first."""
         asked = {"query": query, "limit": limit, "mode": mode}
         hits: list[dict[str, Any]] = (await self._ask("POST", f"/kbs/{quote(kb, safe='')}/search", json=asked))["hits"]
         return hits
 
     async def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        """The answer's JSON.
+        """Send a request and return the answer's JSON.
 
         Raises:
           Unusable, Refused
@@ -122,6 +122,6 @@ class _Counted(io.FileIO):
 
 
 def _reasons(problem: dict[str, Any]) -> str:
-    """What a problem says, with each field that does not fit."""
+    """Return what a problem says, with each field that does not fit."""
     fields = [f"{each['field']}: {each['message']}" for each in problem.get("errors") or []]
     return "; ".join(fields) or str(problem.get("detail") or problem.get("title"))

@@ -45,7 +45,7 @@ console = Console(highlight=False)
 
 
 def main() -> int:
-    """The exit code: 0 when every answer was found where it stands."""
+    """Show the service at work; return 0 when every answer was found where it stands, else 1."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     began = time.monotonic()

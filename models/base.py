@@ -46,12 +46,12 @@ _last = 0
 
 
 def rfc3339(moment: datetime) -> str:
-    """A time as every answer shows it: in UTC, whatever the time zone of the database is."""
+    """Write a time as every answer shows it: in UTC, whatever the time zone of the database is."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def json_of(value: Any) -> str:
-    """A value as PostgreSQL is sent it in one parameter; ids and times become text.
+    """Write a value as PostgreSQL is sent it in one parameter; ids and times become text.
 
     Many rows at once are a list of objects, which `json_to_recordset` takes apart: as arrays, or as VALUES, each of
     their fields would be an expression of its own to write and to parse.
@@ -69,7 +69,7 @@ def _text_of(value: object) -> str:
 
 
 def new_id() -> uuid.UUID:
-    """A UUID of version 7 (RFC 9562): ids sort by the time they were made; those of one process strictly."""
+    """Make a UUID of version 7 (RFC 9562): ids sort by the time they were made; those of one process strictly."""
     global _last
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
@@ -83,5 +83,5 @@ def new_id() -> uuid.UUID:
 
 
 def id_at(moment: datetime) -> uuid.UUID:
-    """The smallest id that can have been made at a moment; none that was made before is greater."""
+    """Return the smallest id that can have been made at a moment; none that was made before is greater."""
     return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)

@@ -53,7 +53,7 @@ class AnswerLost(psycopg2.OperationalError):
 
 
 def prepared(sql: str) -> TextClause:
-    """A statement that is run again and again, whose plan does not depend on its parameters.
+    """Mark a statement that is run again and again, and whose plan does not depend on its parameters.
 
     Each connection has it prepared when it is first run, where no pooler is in between. The type of each parameter
     must be clear from where it stands; a CAST makes it so.
@@ -197,7 +197,7 @@ class Connection(psycopg2.extensions.connection):
         self._end("ROLLBACK")
 
     def prepare(self, statement: str) -> str:
-        """What to say in place of a statement: that it was prepared for, or itself where it cannot be."""
+        """Return what to say in place of a statement: that it was prepared for, or itself where it cannot be."""
         if not self._is_direct:
             return statement
         if (known := self._known.get(statement)) is None:
@@ -271,7 +271,7 @@ class Cursor(psycopg2.extensions.cursor):
             super().copy_expert(sql, file, size)
 
     def named(self) -> list[Any]:
-        """The rows of the last statement, as tuples with names."""
+        """Return the rows of the last statement, as tuples with names."""
         make = _row(tuple(column.name for column in self.description))._make
         return [make(row) for row in self.fetchall()]
 

@@ -122,7 +122,7 @@ def disconnect() -> None:
 
 
 def engine() -> Engine:
-    """The engine of this process.
+    """Return the engine of this process.
 
     Raises:
       RuntimeError: when `connect` was not called.
@@ -134,7 +134,7 @@ def engine() -> Engine:
 
 @contextmanager
 def transaction(*, repeatable: bool = False) -> Iterator[Session]:
-    """A session that commits at the end and rolls back on any error.
+    """Open a session that commits at the end and rolls back on any error.
 
     Parameters:
       repeatable: all statements see one snapshot (REPEATABLE READ), for readers that ask twice.
@@ -195,7 +195,7 @@ class NotCommitted(psycopg2.OperationalError):
 
 @contextmanager
 def writing(*, patience: float = PATIENCE) -> Iterator[SqlConnection]:
-    """A transaction of which it is known what became: where the answer to its COMMIT is lost, PostgreSQL is asked.
+    """Open a transaction of which it is known what became: where the answer to its COMMIT is lost, PostgreSQL is asked.
 
     Parameters:
       patience: seconds to go on asking while PostgreSQL is away.
@@ -219,7 +219,7 @@ def writing(*, patience: float = PATIENCE) -> Iterator[SqlConnection]:
 
 @contextmanager
 def write(*, patience: float = PATIENCE) -> Iterator[Session]:
-    """The same as a session."""
+    """Do the same as `writing` with a session."""
     with writing(patience=patience) as opened, Session(opened, expire_on_commit=False) as session:
         yield session
         session.flush()
@@ -292,14 +292,14 @@ def is_told(error: DBAPIError) -> bool:
 
 
 def reason(error: DBAPIError) -> str:
-    """What PostgreSQL or the way to it said, in one line. It names hosts and users, and neither passwords nor data."""
+    """Return in one line what PostgreSQL or the way to it said. It names hosts and users, not passwords, not data."""
     said = str(error.orig).strip().partition("\n")[0]
     return f"{type(error.orig).__name__}: {said}"
 
 
 @contextmanager
 def probing() -> Iterator[Session]:
-    """A session on a connection that nothing else of this process uses, with short limits.
+    """Open a session on a connection that nothing else of this process uses, with short limits.
 
     Raises:
       RuntimeError: when `connect` was not called.
@@ -311,7 +311,7 @@ def probing() -> Iterator[Session]:
 
 
 def psycopg2_url(url: str) -> str:
-    """The URL as SQLAlchemy takes it.
+    """Write the URL as SQLAlchemy takes it.
 
     The driver is named: SQLAlchemy 2.1 would take psycopg 3 for a bare `postgresql://`. Several hosts, which libpq has
     before the path (`h1:5432,h2:5433`), become parameters, which psycopg2 hands on to libpq.

@@ -25,7 +25,7 @@ def upgrade(url: str) -> None:
 
 
 def missing(session: Session) -> str | None:
-    """The newest migration that the database lacks; None when it has all that this code knows.
+    """Return the newest migration that the database lacks; None when it has all that this code knows.
 
     A database that is newer than the code is in order: migrations are written so that the release before
     still runs on them.

@@ -62,7 +62,7 @@ _UNDONE = ("connection to server", "could not translate host name", "QueuePool l
 
 
 def why(error: Exception) -> str:
-    """The cause of a database error, in a few words; where it is not known, the name of the error."""
+    """Return the cause of a database error, in a few words; where it is not known, the name of the error."""
     code = code_of(error)
     if code is not None and (found := _BY_CODE.get(code) or _BY_CODE.get(code[:2])):
         return found
@@ -84,6 +84,6 @@ def is_undone(error: Exception) -> bool:
 
 
 def code_of(error: Exception) -> str | None:
-    """The SQLSTATE of a database error; None where the server said nothing."""
+    """Return the SQLSTATE of a database error; None where the server said nothing."""
     code = getattr(getattr(error, "orig", None), "pgcode", None)
     return str(code) if code else None

@@ -70,7 +70,7 @@ def _pages(blocks: Sequence[Block]) -> list[list[Block]]:
 
 
 def _content(page: Sequence[Block]) -> bytes:
-    """The text of a page from top to bottom.
+    """Return the text of a page from top to bottom.
 
     Raises:
       ValueError: it does not fit.

@@ -21,7 +21,7 @@ class Block:
 
 
 def blocks_of(source: str) -> list[Block]:
-    """The blocks of a source, in which every line is a block of its own, but for the rows of a table."""
+    """Return the blocks of a source, in which every line is a block of its own, but for the rows of a table."""
     blocks: list[Block] = []
     for line in filter(None, source.splitlines()):
         if match := _HEADING.fullmatch(line):

@@ -104,7 +104,7 @@ TRANSITIONS = (
 
 
 def sources(name: str) -> tuple[str, ...]:
-    """The states from which a transition may start, for the WHERE of its UPDATE.
+    """Return the states from which a transition may start, for the WHERE of its UPDATE.
 
     Raises:
       StopIteration: for a name that is no transition's.
@@ -113,5 +113,5 @@ def sources(name: str) -> tuple[str, ...]:
 
 
 def target(name: str) -> str:
-    """The state in which a transition ends."""
+    """Return the state in which a transition ends."""
     return str(next(t for t in TRANSITIONS if t.name == name).target)

@@ -23,7 +23,7 @@ _id: tuple[int, UUID] | None = None
 
 
 def process_id() -> UUID:
-    """The id of this process; a forked child gets one of its own."""
+    """Return the id of this process; a forked child gets one of its own."""
     global _id
     if _id is None or _id[0] != os.getpid():
         _id = (os.getpid(), new_id())

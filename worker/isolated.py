@@ -84,7 +84,7 @@ class _Forked:
         self.pidfd = os.pidfd_open(self.pid)
 
     def end(self) -> None:
-        """It has ended, or its worker wants no answer any more: make sure of it, and tell how."""
+        """Make sure that it ends, by itself or because its worker wants no answer any more, and tell how it ended."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)

@@ -60,7 +60,7 @@ class Origin:
         return self._process.poll() is None and not is_idle
 
     def fork(self) -> socket.socket:
-        """A channel to a new process, which works on the claim that is sent there and dies when it is closed."""
+        """Fork a process that works on the claim it is sent, and dies when the returned channel to it is closed."""
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self._control, [b"f"], [theirs.fileno()])
@@ -111,7 +111,7 @@ def _fork() -> socket.socket:
 
 
 def _answer(channel: socket.socket, claim: Claim) -> Any:
-    """What came of a claim: what `tasks.working.work.advance` says, or the error of the stage."""
+    """Read what came of a claim: what `tasks.working.work.advance` says, or the error of the stage."""
     if not _comes(channel, claim, PATIENCE) or channel.recv(1) != READY:
         raise holding.HandBack
     with suppress(BrokenPipeError, ConnectionResetError):  # it died already; its exit status says how

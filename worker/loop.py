@@ -196,7 +196,7 @@ class Loop:
             self.queues.widths[stage] = min(most, count * 2) if quick else 1
 
     def _break_up(self, bundle: Bundle) -> None:
-        """A bundle turned out slow: others may have what was not begun, and what is done is written down."""
+        """Hand back what was not begun of a slow bundle, so that others may have it, and write down what is done."""
         rest, done = bundle.take()
         for claim in rest:
             self._hand_back(claim)
@@ -219,7 +219,7 @@ def _exchanged(turn: Turn, answer: Answer) -> list[Claim]:
 
 
 def _message(claims: Sequence[Claim]) -> Any:
-    """The message that claims stand for."""
+    """Return the message that claims stand for."""
     first = claims[0]
     queue = all_stages()[first.stage].queue
     limit = max(claim.timeout for claim in claims) + BACKSTOP_SECONDS

@@ -34,7 +34,7 @@ def ends(claim: Claim, exception: BaseException) -> bool:
 
 
 def as_task_error(claim: Claim, exception: BaseException) -> TaskError:
-    """The error as its submitter may see it; an unexpected one is only named, its text stays in the log."""
+    """Return the error as its submitter may see it; an unexpected one is only named, its text stays in the log."""
     if isinstance(exception, TaskError):
         return exception
     if isinstance(exception, TimeLimitExceeded):

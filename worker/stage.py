@@ -105,7 +105,7 @@ class Work:
         return self.claim.lost.is_set() or holding.out_of_grace()
 
     def interruption(self) -> Exception:
-        """What to raise for work that was killed because of `interrupted`."""
+        """Return what to raise for work that was killed because of `interrupted`."""
         return holding.Lost() if self.claim.lost.is_set() else holding.HandBack()
 
     @contextmanager
@@ -128,7 +128,7 @@ class Work:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """The same, for what needs a session only."""
+        """Open the same transaction, for what needs a session only."""
         with self.unit() as unit:
             yield unit.session
 
@@ -153,7 +153,7 @@ class Work:
         first: Callable[[Unit], None] | None = None,
         otherwise: Advance | None = None,
     ) -> Advance:
-        """The stage, or the shard, is done; see `tasks.working.claim.Advance`."""
+        """Say that the stage, or the shard, is done; see `tasks.working.claim.Advance`."""
         return Advance(
             self.claim,
             result or {},
@@ -169,7 +169,7 @@ class Work:
         )
 
     def divide(self, shards: Sequence[tuple[int, int]], *, anew: bool = False) -> Advance:
-        """The stage is for several workers: this function is called for each shard, then once more to join them.
+        """Divide the stage among workers: this function is called for each shard, then once more to join them.
 
         Parameters:
           shards: the first unit of each, and the one behind its last. Where the stage was divided before, those of

@@ -41,7 +41,7 @@ class Latest(Generic[Answer]):
         self._asking: asyncio.Task[Answer] | None = None
 
     async def get(self, patience: float | None = None) -> Answer:
-        """The answer, as it is now or was a moment ago.
+        """Return the answer, as it is now or was a moment ago.
 
         Parameters:
           patience: seconds that this one waits for a new one, instead of what all do.

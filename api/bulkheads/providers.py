@@ -33,7 +33,7 @@ class Providers:
         self._breakers: dict[str, Breaker] = {}
 
     async def questions(self, query: str, built_with: Collection[str]) -> dict[str, search.Question]:
-        """The query with its vector, for each embedder by its `name`; all are asked at once.
+        """Return the query with its vector, for each embedder by its `name`; all are asked at once.
 
         Raises:
           TaskError: what an embedder raises; embedder_unavailable also when it does not answer in time.
@@ -54,7 +54,7 @@ class Providers:
         return self._settings.rerank is not None
 
     async def relevances(self, query: str, hits: Sequence[Hit]) -> list[float]:
-        """What the rerank model says of each hit, from 0 to 1. It reads what was embedded of it.
+        """Return what the rerank model says of each hit, from 0 to 1. It reads what was embedded of it.
 
         Raises:
           TaskError: as `questions`.
@@ -66,7 +66,7 @@ class Providers:
         return await self._ask("rerank", RERANKING, lambda: model.relevances(query, texts))
 
     async def _ask(self, name: str, pool: Pool, call: Callable[[], Result]) -> Result:
-        """The answer of a provider within the deadline.
+        """Return the answer of a provider within the deadline.
 
         Raises:
           TaskError: what `call` raises; embedder_unavailable when it does not answer in time, or did not lately.
@@ -110,5 +110,5 @@ class Breaker:
         self._asked_again_at = time.monotonic() + PAUSE
 
     def answered(self) -> None:
-        """It works."""
+        """Note that the provider works."""
         self._failures = 0

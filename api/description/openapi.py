@@ -21,7 +21,7 @@ METHODS = ("get", "post", "delete")
 def document(
     routes: list[tuple[str, Any]], version: str, public: frozenset[str], payloads: dict[str, type[BaseModel]]
 ) -> dict[str, Any]:
-    """The OpenAPI document of a table of routes.
+    """Return the OpenAPI document of a table of routes.
 
     Parameters:
       routes: path templates with their resources.
@@ -181,7 +181,7 @@ class Page:
 
 
 def page(spec: dict[str, Any]) -> str:
-    """The document as one HTML page that needs no script and no other file."""
+    """Return the document as one HTML page that needs no script and no other file."""
     by_tag: dict[str, list[str]] = {}
     for path, methods in spec["paths"].items():
         for method, entry in methods.items():

@@ -72,7 +72,7 @@ class Batches:
 def _understood(
     req: Any, given: Any
 ) -> tuple[NewBatch, dict[int, Submission], dict[int, list[dict[str, str]]], dict[UUID, str]]:
-    """A batch of the items that fit; these, what is wrong with the others, and the names of all."""
+    """Return a batch of the items that fit; these, what is wrong with the others, and the names of all."""
     asked = requests.fit(BatchRequest, given)
     try:
         items, names = dependencies.by_name(asked.tasks)
@@ -88,7 +88,7 @@ def _understood(
 def _sorted_out(
     given: list[Any], items: list[Any], ids: dict[str, UUID]
 ) -> tuple[dict[int, Submission], dict[int, list[dict[str, str]]]]:
-    """The items that fit, and what is wrong with the others, by their position."""
+    """Return the items that fit, and what is wrong with the others, by their position."""
     good: dict[int, Submission] = {}
     bad: dict[int, list[dict[str, str]]] = {}
     for position, (named, item) in enumerate(zip(given, items, strict=True)):

@@ -201,7 +201,7 @@ class Text:
 
 
 def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submission:
-    """The task of an upload. The numbers of a form are text; pydantic reads them."""
+    """Return the task of an upload. The numbers of a form are text; pydantic reads them."""
     given = {name: value for name, value in fields.items() if value != ""}
     task: dict[str, Any] = {name: given.pop(name) for name in TASK_FIELDS if name in given}
     if "upload_id" in given:

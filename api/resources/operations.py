@@ -31,7 +31,7 @@ NO_CLOCK = "no clock ticks: nothing that is due is started, nothing that was los
 
 
 def _lacking() -> str | None:
-    """What is missing in the database; None when nothing is."""
+    """Return what is missing in the database; None when nothing is."""
     with database.probing() as session:
         session.execute(text("SELECT 1"))
         lacking = migration.missing(session)

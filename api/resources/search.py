@@ -203,7 +203,7 @@ class Searcher:
         self._providers = providers
 
     async def answer(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
-        """What is shown of a search.
+        """Return what is shown of a search.
 
         Raises:
           TaskError: in mode `vector`, what an embedder raises; embedder_unavailable also when it is too late.
@@ -250,7 +250,7 @@ class Searcher:
     async def _questions(
         self, asked: SearchRequest, kb_ids: Sequence[str]
     ) -> tuple[dict[str, search.Question], search.Mode, Lack | None]:
-        """What each KB is asked, in which mode, and what is lacking for the mode that was asked for."""
+        """Return what each KB is asked, in which mode, and what is lacking for the mode that was asked for."""
         words = dict.fromkeys(kb_ids, search.ask(asked.query, None))
         if asked.mode == "text":
             return words, "text", None

@@ -36,7 +36,7 @@ class TaskQuery(BaseModel):
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """A time without a zone is in UTC, as all that are shown."""
+    """Take a time without a zone as one in UTC, as all that are shown."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -55,7 +55,7 @@ class TasksQuery(BaseModel):
 
 
 def submission_of(given: Any) -> Submission:
-    """A task as a client may submit it.
+    """Return a task as a client may submit it.
 
     Raises:
       Invalid: naming every field that does not fit.

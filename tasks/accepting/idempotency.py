@@ -37,7 +37,7 @@ class Key:
 
     @classmethod
     def of(cls, caller: str, key: str, *parts: bytes) -> Key:
-        """The key of a request that consists of these parts."""
+        """Return the key of a request that consists of these parts."""
         digest = hashlib.sha256()
         for part in parts:
             digest.update(len(part).to_bytes(8, "big") + part)

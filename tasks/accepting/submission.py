@@ -80,7 +80,7 @@ class Submission(BaseModel):
     _key: Key | None = PrivateAttr(None)
 
     def named(self, task_id: UUID) -> Submission:
-        """The same with an id that was made before, such as an upload's."""
+        """Return the same with an id that was made before, such as an upload's."""
         self._id = task_id
         return self
 
@@ -90,7 +90,7 @@ class Submission(BaseModel):
         return self._id
 
     def under(self, key: Key | None) -> Submission:
-        """The same under an `Idempotency-Key`."""
+        """Return the same under an `Idempotency-Key`."""
         self._key = key
         return self
 
@@ -174,7 +174,7 @@ class NewBatch(BaseModel):
     _key: Key | None = PrivateAttr(None)
 
     def under(self, key: Key | None) -> NewBatch:
-        """The same under an `Idempotency-Key`."""
+        """Return the same under an `Idempotency-Key`."""
         self._key = key
         return self
 

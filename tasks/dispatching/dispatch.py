@@ -88,7 +88,7 @@ class Queues:
 
 
 def next_tasks(unit: Unit, wanted: Queues, threads: int, most: int | None) -> list[Candidate]:
-    """What so many threads are to run next, and a few of those that come behind it.
+    """Return what so many threads are to run next, and a few of those that come behind it.
 
     Parameters:
       most: tasks that may be picked; None: as many as fit.

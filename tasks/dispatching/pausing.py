@@ -17,7 +17,7 @@ def is_paused(queue: str) -> ColumnElement[bool]:
 
 
 def paused(session: Session) -> set[str]:
-    """The queues that are paused."""
+    """Return the queues that are paused."""
     return set(session.scalars(select(PausedQueue.queue)))
 
 

@@ -30,7 +30,7 @@ def say(what: str) -> None:
 
 
 def types(session: Session) -> list[str]:
-    """The types of tasks that have not ended and that this release does not know."""
+    """Return the types of tasks that have not ended and that this release does not know."""
     rows = session.execute(_OPEN_TYPES, {"statuses": list(map(str, OPEN))})
     return sorted({row.task_type for row in rows} - all_types().keys())
 

@@ -108,7 +108,7 @@ def _note_unpublished(unit: Unit, callback_ids: Sequence[UUID]) -> None:
 
 
 def delivered(unit: Unit, delivery: Delivery, answer: str) -> None:
-    """The KB service has it."""
+    """Note that the KB service has it."""
     unit.count(metrics.CALLBACK, "delivered")
     _record(unit, delivery, answer, status="delivered", delivered_at=func.now())
 
@@ -120,7 +120,7 @@ def refused(unit: Unit, delivery: Delivery, answer: str) -> None:
 
 
 def put_off(unit: Unit, delivery: Delivery, answer: str, retry_after: float | None) -> None:
-    """The attempt failed: the next one is due by the schedule, or when the service asked for it; after 3 days none."""
+    """Note a failed attempt: the next is due by the schedule, or when the service asked for it; after 3 days none."""
     if delivery.attempt > len(SCHEDULE):
         unit.count(metrics.CALLBACK, "given_up")
         _record(unit, delivery, answer, status="failed")
@@ -131,7 +131,7 @@ def put_off(unit: Unit, delivery: Delivery, answer: str, retry_after: float | No
 
 
 def listed(session: Session, task_id: UUID) -> list[dict[str, Any]]:
-    """The callbacks of a task, oldest first, each with its newest attempts."""
+    """List the callbacks of a task, oldest first, each with its newest attempts."""
     rows = session.scalars(select(Callback).where(Callback.task_id == task_id).order_by(Callback.run))
     return [
         {

@@ -43,7 +43,7 @@ class End:
 
 
 def error_fields(error: TaskError, stage: str) -> dict[str, Any]:
-    """An error as a task shows it."""
+    """Return an error as a task shows it."""
     code = CODES[error.code]
     return {
         "code": error.code,

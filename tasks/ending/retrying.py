@@ -93,7 +93,7 @@ def _values(task_ids: Sequence[UUID]) -> dict[str, Any]:
 
 
 def _again(row: dict[str, Any]) -> dict[str, Any]:
-    """The values with which a row starts its next run."""
+    """Return the values with which a row starts its next run."""
     kind = all_types()[row["task_type"]]
     names = [stage.name for stage in kind.stages]
     # What the stages made is gone after a while, and a stage may be gone with an older release.

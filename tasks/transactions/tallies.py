@@ -47,7 +47,7 @@ class Tallies:
         self._add((metric.name, "|".join(labels)), (1, value, buckets))
 
     def plus(self, others: Tallies) -> Tallies:
-        """These and others; due when these are."""
+        """Return these and others; due when these are."""
         both = Tallies(self.kept)
         both._totals = dict(self._totals)
         both._since = self._since if self._totals else time.monotonic()

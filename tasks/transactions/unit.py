@@ -35,13 +35,13 @@ _broker: Publishing | None = None
 
 
 def use_broker(broker: Publishing) -> None:
-    """The broker that this process publishes through."""
+    """Set the broker that this process publishes through."""
     global _broker
     _broker = broker
 
 
 def broker() -> Any:
-    """The broker of this process.
+    """Return the broker of this process.
 
     Raises:
       RuntimeError: when `use_broker` was not called.

@@ -18,7 +18,7 @@ MOST_MESSAGES = 20
 
 
 def messages_for(tasks: Iterable[Any]) -> list[Message[Any]]:
-    """The messages that wake workers for tasks, the most urgent first.
+    """Return the messages that wake workers for tasks, the most urgent first.
 
     They are few: whoever is woken takes what comes next, whatever his message names.
     """

@@ -39,7 +39,7 @@ class TaskType:
     """By its payload what in its KB a task works on alone: others that name the same wait until it has ended."""
 
     def stage(self, name: str) -> Stage:
-        """The stage of that name.
+        """Return the stage of that name.
 
         Raises:
           KeyError: when this type has no such stage.
@@ -58,12 +58,12 @@ class TaskType:
         raise KeyError(f"{self.name} has no stage {name!r}")
 
     def after(self, name: str) -> Stage | None:
-        """The stage that follows, or None after the last."""
+        """Return the stage that follows, or None after the last."""
         position = self.position(name) + 1
         return self.stages[position] if position < len(self.stages) else None
 
     def before(self, name: str) -> tuple[Stage, ...]:
-        """The stages that come first, in order."""
+        """Return the stages that come first, in order."""
         return self.stages[: self.position(name)]
 
     def progress(self, name: str, share: float) -> float:
@@ -82,7 +82,7 @@ def all_types() -> dict[str, TaskType]:
 
 
 def task_type(name: str) -> TaskType:
-    """The task type of that name.
+    """Return the task type of that name.
 
     Raises:
       KeyError: naming those that exist.

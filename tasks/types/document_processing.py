@@ -79,7 +79,7 @@ class DocumentProcessing(Reading):
 
 
 def document_id_of(payload: dict[str, Any]) -> str:
-    """The id of a document; where it was given none, its URL, its path, its file name, or a digest of its text."""
+    """Return a document's id; where it was given none, its URL, its path, its file name, or a digest of its text."""
     for name in ("document_id", "url", "file_path", "filename"):
         if payload.get(name):
             return _shortened(str(payload[name]))
@@ -95,7 +95,7 @@ def parameters_of(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def member_payload(payload: dict[str, Any], name: str) -> dict[str, Any]:
-    """The payload of a document in an archive, where `name` is its path; all else is as it was said of the archive."""
+    """Return the payload of an archive's document, whose path is `name`; all else is as it was said of the archive."""
     kept = {key: value for key, value in payload.items() if key not in (*SOURCES, "content_type")}
     return kept | {
         "document_id": _shortened(f"{document_id_of(payload)}/{name}"),
@@ -104,7 +104,7 @@ def member_payload(payload: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _shortened(name: str) -> str:
-    """A name that an id has room for; what is cut off still tells two apart."""
+    """Return a name that an id has room for; what is cut off still tells two apart."""
     if len(name) <= LONGEST_ID and len(name.encode()) <= MOST_BYTES:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()

@@ -43,7 +43,7 @@ class Line:
 
     @classmethod
     def through(cls, points: Sequence[tuple[float, float]]) -> Self:
-        """The line of (units, seconds)."""
+        """Fit the line of (units, seconds)."""
         units, seconds = fmean(x for x, _ in points), fmean(y for _, y in points)
         spread = sum((x - units) ** 2 for x, _ in points)
         slope = max(0.0, sum((x - units) * (y - seconds) for x, y in points) / spread) if spread else 0.0
@@ -86,7 +86,7 @@ class Rates:
         return all(name in self._lines for name in stages)
 
     def seconds(self, stage: str, known: dict[str, float], size: float) -> float:
-        """What a stage will take.
+        """Return how long a stage will take.
 
         Parameters:
           known: units of stages of the same task; of its own, or else of the latest, the others are proportional.
@@ -231,7 +231,7 @@ def _left(task: Task, rates: Rates, now: datetime) -> float | None:
 
 
 def _measured(session: Session, task_type: str) -> Rates | None:
-    """The rates of a type; None when none of it has completed yet."""
+    """Return the rates of a type; None when none of it has completed yet."""
     at, rates = _rates.get(task_type, (-FRESH, None))
     if time.monotonic() - at >= FRESH:
         values = {"task_type": task_type, "status": str(Status.COMPLETED), "limit": SAMPLE}

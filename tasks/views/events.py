@@ -104,7 +104,7 @@ def ends(event: dict[str, Any]) -> bool:
 
 
 def shown(row: Any) -> dict[str, Any]:
-    """An event as it is sent."""
+    """Return an event as it is sent."""
     if row.task_id is None:
         return {
             "id": row.id,

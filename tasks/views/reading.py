@@ -42,7 +42,7 @@ _LISTED_COLUMNS = ", ".join(
 
 
 def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str, Any] | None:
-    """A task as a client sees it, or None when there is none of that id.
+    """Return a task as a client sees it, or None when there is none of that id.
 
     Parameters:
       estimated: whether to estimate when it will have ended, which costs some queries.
@@ -85,7 +85,7 @@ def page(
 
 
 def _page(given: Mapping[str, Any]) -> str:
-    """The statement of a page: of each part of an index that may hold some of it, the newest are at its end.
+    """Write the statement of a page: of each part of an index that may hold some of it, the newest are at its end.
 
     Rows are compared as the index orders them: PostgreSQL then does not filter the whole table in the order of its ids.
     """
@@ -117,7 +117,7 @@ def _page(given: Mapping[str, Any]) -> str:
 
 
 def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
-    """A batch with its counts, or None when there is none of that id."""
+    """Return a batch with its counts, or None when there is none of that id."""
     batch = session.get(Batch, batch_id)
     if batch is None:
         return None
@@ -143,7 +143,7 @@ def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
 
 
 def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, Any]:
-    """The fields of the contract; times in UTC."""
+    """Return the fields of the contract; times in UTC."""
     stages = _stages(task)
     # A list leaves out what is large.
     left_out = [name for name, value in (("payload", task.payload), ("metadata", task.details)) if value is None]
@@ -181,7 +181,7 @@ def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, 
 
 
 def listed(task: Task) -> dict[str, Any]:
-    """A task as a list shows it: what its own page says but when it will have ended."""
+    """Return a task as a list shows it: what its own page says but when it will have ended."""
     shown = view(task)
     del shown["estimated_completion"]
     return shown
@@ -195,7 +195,7 @@ def _without_text(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stages(task: Task) -> list[dict[str, Any]]:
-    """The stages that have ended, the present one, and those to come."""
+    """Return the stages that have ended, the present one, and those to come."""
     shown = {}
     since = max(task.run_at or task.created_at, task.created_at)
     for each in task.stages:
@@ -247,7 +247,7 @@ def submitted_at(session: Session, task_id: UUID) -> datetime:
 
 
 def version(shown: dict[str, Any]) -> str:
-    """What changes with a task as it is shown, and not merely with the time."""
+    """Return what changes with a task as it is shown, and not merely with the time."""
     steady = {name: value for name, value in shown.items() if name not in PASSING}
     stages = [{name: value for name, value in each.items() if name not in PASSING} for each in shown["stages"]]
     return hashlib.sha256(repr(sorted((steady | {"stages": stages}).items())).encode()).hexdigest()[:32]

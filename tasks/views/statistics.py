@@ -50,7 +50,7 @@ class Snapshot:
     unknown: Sequence[str] = ()
 
     def alive(self, kind: str) -> list[Worker]:
-        """The processes of a kind that were heard of within a lease."""
+        """Return the processes of a kind that were heard of within a lease."""
         silent = self.as_of - timedelta(seconds=self.lease)
         return [each for each in self.processes if each.kind == kind and each.heartbeat_at > silent]
 
@@ -59,7 +59,7 @@ class Snapshot:
         return sum(each.threads for each in self.alive("worker") if queue in each.queues)
 
     def unserved(self) -> list[str]:
-        """The queues with tasks that could start, and no worker."""
+        """Return the queues with tasks that could start, and no worker."""
         return [name for name in QUEUES if name in self.queues and self.queues[name].ready and not self.threads(name)]
 
 
@@ -104,7 +104,7 @@ def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, A
 
 
 def workers(snapshot: Snapshot) -> dict[str, Any]:
-    """The processes that work, and what each holds."""
+    """Return the processes that work, and what each holds."""
     rows = [each for each in snapshot.processes if each.kind == "worker"]
     # A worker also holds what is claimed a moment before its thread starts.
     active = {row.id: min(len(row.current), row.threads) for row in rows}

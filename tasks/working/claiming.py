@@ -121,6 +121,6 @@ def _claim(row: Any) -> Claim:
 
 
 def still_held(session: Session) -> set[Key]:
-    """What this process holds by the rows, as the keys of its claims."""
+    """Return what this process holds by the rows, as the keys of its claims."""
     rows = session.execute(text("SELECT id, attempt FROM tasks WHERE worker_id = :worker"), {"worker": process_id()})
     return {(row.id, None, row.attempt) for row in rows} | shards.held(session)

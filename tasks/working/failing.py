@@ -77,7 +77,7 @@ def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
 
 
 def _end(unit: Unit, failure: Failure) -> End | None:
-    """The end of a task by a failure; None for a shard that is not the claim's own any more."""
+    """End a task by a failure; return None for a shard that is not the claim's own any more."""
     claim = failure.claim
     attempt: int | None = claim.attempt
     if claim.shard:
@@ -118,7 +118,7 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
 
 
 def _earlier(failure: Failure) -> Stage | None:
-    """The stage before the failed one that makes what was missing; None where going back is no help."""
+    """Return the stage before the failed one that makes what was missing; None where going back is no help."""
     claim, name = failure.claim, failure.error.resume_at
     if name is None or claim.shard or claim.returns >= MOST_RETURNS:
         return None

@@ -168,13 +168,13 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> set[Key]:
 
 
 def held(session: Session) -> set[Key]:
-    """The shards that this process holds by the rows."""
+    """Return the shards that this process holds by the rows."""
     columns = select(Shard.task_id, Shard.index, Shard.attempt)
     return {(*row,) for row in session.execute(columns.where(Shard.worker_id == process_id()))}
 
 
 def result(session: Session, claim: Claim, index: int) -> bytes | None:
-    """What a shard has left to whoever joins; None where there is no such shard."""
+    """Return what a shard has left to whoever joins; None where there is no such shard."""
     return session.scalar(
         select(Shard.result).where(Shard.task_id == claim.task_id, Shard.stage == claim.stage, Shard.index == index)
     )
@@ -185,7 +185,7 @@ def _states(transition: str) -> dict[str, Any]:
 
 
 def _fence(claim: Claim) -> dict[str, Any]:
-    """What tells a shard that is still the claim's own from one that is not."""
+    """Return what tells a shard that is still the claim's own from one that is not."""
     assert claim.shard is not None
     return {
         "id": claim.task_id,
