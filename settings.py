@@ -72,7 +72,7 @@ def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
 
 
 def _named_keys(keys: list[SecretStr]) -> list[SecretStr]:
-    """Refuse a key that cannot be sent in a header (visible ASCII only), and an empty one, which would let anybody in."""
+    """Refuse a key that cannot be sent in a header (visible ASCII only), and an empty one, which lets anybody in."""
     entries = [key.get_secret_value() for key in keys]
     if not all(re.fullmatch(r"[^:\s]+:[\x21-\x7e]+", entry) for entry in entries):
         raise ValueError("an entry is not of the form name:key, in ASCII and without spaces")

@@ -56,7 +56,7 @@ class _Resource:
             yield caller
 
     async def seen(self, req: Any) -> int | None:
-        """Return the event that the client has seen last; None if there is none, or what followed is not known any more.
+        """Return the event that the client has seen last; None if none, or if what followed is not known any more.
 
         Raises:
           Invalid: when it is no event's id.
