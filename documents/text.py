@@ -35,7 +35,7 @@ class Anchor:
     title: str | None = None
 
     def record(self) -> dict[str, Any]:
-        """The anchor as JSON, without what it lacks; `Anchor(**record)` is the way back."""
+        """Write the anchor as JSON, without what it lacks; `Anchor(**record)` is the way back."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -59,13 +59,13 @@ class Extracted:
 
 
 def told(warnings: list[str]) -> list[str]:
-    """The first `MOST_WARNINGS`, and how many more there are: a mail or an archive can give cause for thousands."""
+    """Return the first `MOST_WARNINGS`, and how many more there are: a mail or an archive can cause thousands."""
     more = len(warnings) - MOST_WARNINGS
     return [*warnings[:MOST_WARNINGS], f"there are {more:,} more warnings"] if more > 0 else warnings
 
 
 def clean(text: str) -> tuple[str, int]:
-    """The text without control characters and lone surrogates, and how many there were.
+    """Return the text without control characters and lone surrogates, and how many there were.
 
     A control character is removed, a lone surrogate becomes U+FFFD. White space stays as it is.
     """
@@ -78,7 +78,7 @@ def clean(text: str) -> tuple[str, int]:
 
 
 def clean_warning(count: int) -> list[str]:
-    """What the submitter is told when `clean` found something."""
+    """Return what the submitter is told when `clean` found something."""
     if not count:
         return []
     return [f"{count} control characters that a database cannot hold were removed"]
@@ -147,7 +147,7 @@ class Writer:
         self._append(text.strip("\n"))
 
     def page(self, number: int, joint: str = "\n\n") -> None:
-        """What is written next opens page `number`, counted from 1; `joint` is what will stand before it."""
+        """Begin page `number`, counted from 1, with what is written next; `joint` is what will stand before it."""
         self.anchors.append(Anchor(self.next_block(joint), "page", page=number))
 
     def next_block(self, joint: str = "\n\n") -> int:
@@ -155,7 +155,7 @@ class Writer:
         return self.length + len(joint) if self._parts else 0
 
     def finish(self, format: str, **facts: Any) -> Extracted:
-        """What was written, as a reader returns it."""
+        """Return what was written, as a reader returns it."""
         text = "".join(self._parts)
         warnings = [clean(each)[0] for each in (*facts.pop("warnings", []), *clean_warning(self.removed))]
         if properties := facts.get("properties"):

@@ -24,7 +24,7 @@ __all__ = ["Curve", "Embedded", "Embedder", "Kind", "Nearness", "embedder", "is_
 
 
 def embedder(name: str, settings: Settings) -> Embedder:
-    """The embedder of a name: a provider (`local`, `e5`, `onnx`, `cohere`, `openai`), or the `name` of an embedder.
+    """Return the embedder of a name: a provider's (`local`, `e5`, `onnx`, `cohere`, `openai`), or its own `name`.
 
     The second form finds the embedder that an index was built with, whatever the settings say now.
 

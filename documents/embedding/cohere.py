@@ -85,7 +85,7 @@ class CohereEmbedder:
         return self._provider.vectors(found, len(texts), self.dimension), tokens
 
     def _post(self, request: dict[str, Any]) -> tuple[Sequence[Any], int]:
-        """A query, without the SDK: a process that only searches is spared its 47 MB, and need not have it."""
+        """Embed a query without the SDK: a process that only searches is spared its 47 MB, and need not have it."""
         answer = self._provider.post(f"{self._base_url}/v2/embed", request, "query")
         try:
             billed = (answer.get("meta") or {}).get("billed_units") or {}

@@ -33,7 +33,7 @@ class Curve:
     usual: float = 0.0
 
     def at(self, scores: Sequence[float]) -> float:
-        """The likelihood for some scores, the best first; 0 when there is none."""
+        """Return the likelihood for some scores, the best first; 0 when there is none."""
         if not scores:
             return 0.0
         tenth = scores[9] if len(scores) > 9 else self.usual

@@ -57,7 +57,7 @@ class LocalEmbedder:
 
 
 def embed(text: str) -> array[float]:
-    """The vector of one text: DIMENSION single-precision floats whose Euclidean norm is 1 (or 0)."""
+    """Return the vector of one text: DIMENSION single-precision floats whose Euclidean norm is 1 (or 0)."""
     vector = [0.0] * DIMENSION
     words, characters, pairs = _counts(text)
     for word, count in words.items():
@@ -80,7 +80,7 @@ def embed(text: str) -> array[float]:
 
 
 def _damped(count: int) -> float:
-    """What `count` occurrences weigh: a tenth one adds less than a second."""
+    """Return what `count` occurrences weigh: a tenth one adds less than a second."""
     return 1.0 + math.log(count)
 
 
@@ -123,7 +123,7 @@ def _character(character: str) -> tuple[int, float]:
 
 
 def _place(feature: str, weight: float) -> tuple[int, float]:
-    """The dimension of a feature, and its weight with the sign that makes collisions cancel on average.
+    """Return the dimension of a feature, and its weight with the sign that makes collisions cancel on average.
 
     CRC-32 is the same on every machine and in every process, which Python's `hash` is not.
     """
@@ -133,7 +133,7 @@ def _place(feature: str, weight: float) -> tuple[int, float]:
 
 @lru_cache(maxsize=1)
 def _rarities() -> dict[str, float]:
-    """The share of a rare unit's weight that a frequent word or character has; see bench/frequent.py."""
+    """Return the share of a rare unit's weight that a frequent word or character has; see bench/frequent.py."""
     weights = {}
     for line in (Path(__file__).parent / "frequent.txt").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):

@@ -34,7 +34,7 @@ VECTOR = Curve(base=-7.3, best=4.6, lead=18.3, usual=0.55)
 
 
 def measured(embed: Callable[[Sequence[str], Kind], Sequence[array[float]]]) -> Nearness:
-    """The scale of a model: two requests of ten short texts.
+    """Measure the scale of a model by two requests of ten short texts.
 
     Raises:
       TaskError: what `embed` raises.

@@ -91,7 +91,7 @@ class OpenAIEmbedder:
         return self._provider.vectors(found, len(texts), dimension), tokens
 
     def _request(self, texts: Sequence[str], kind: Kind) -> tuple[list[Sequence[float]], int]:
-        """What the endpoint answers: vectors as they came, in the order of the texts, and the tokens that it counts."""
+        """Ask the endpoint; return vectors as they came, in the order of the texts, and the tokens that it counts."""
         # As OpenAI's own client asks for it: a third of the bytes of numbers in decimals. Some answer in these anyway.
         body = {"model": self._model, "input": list(texts), "encoding_format": "base64"}
         answer = self._provider.post(self._url, body, kind)
@@ -107,7 +107,7 @@ class OpenAIEmbedder:
 
 
 def _decoded(vector: Any) -> Sequence[float]:
-    """A list of numbers as it is; base64 as single-precision floats, lowest byte first.
+    """Read a vector: a list of numbers as it is; base64 as single-precision floats, lowest byte first.
 
     Raises:
       ValueError: it is base64 of something else.

@@ -42,7 +42,7 @@ class Provider:
         self._client: httpx2.Client | None = None
 
     def post(self, url: str, body: Mapping[str, Any], kind: Kind) -> Any:
-        """What the provider answers to a request, as parsed JSON.
+        """Send a request to the provider and return its answer, as parsed JSON.
 
         Raises:
           TaskError: see `error`; embedder_unavailable also when it cannot be reached, or its answer not be read.
@@ -62,7 +62,7 @@ class Provider:
         return found
 
     def patiently(self, call: Callable[[], T], kind: Kind) -> T:
-        """The answer of `call`, tried again after failures that pass by themselves within a short wait."""
+        """Return the answer of `call`, tried again after failures that pass by themselves within a short wait."""
         began = monotonic()
         for attempt in range(1, TRIES + 1):
             try:
@@ -79,11 +79,11 @@ class Provider:
         raise AssertionError("the last try returns or raises")
 
     def unreachable(self, error: Exception) -> TaskError:
-        """What a failed connection means for a task."""
+        """Return what a failed connection means for a task."""
         return TaskError("embedder_unavailable", f"{self.name} could not be reached: {type(error).__name__}")
 
     def error(self, status: int, headers: Mapping[str, str], body: Any) -> TaskError:
-        """What an HTTP status of the provider's means for a task.
+        """Return what an HTTP status of the provider's means for a task.
 
         Returns:
           rate_limited, with the seconds that it asked to wait; embedder_unavailable when it fails or answers what
@@ -103,7 +103,7 @@ class Provider:
         return TaskError("embedder_rejected", said)
 
     def vectors(self, found: Sequence[Any], count: int, dimension: int) -> list[array[float]]:
-        """The vectors of an answer, of length 1.
+        """Return the vectors of an answer, of length 1.
 
         Raises:
           TaskError: embedder_unavailable, when there are more or fewer than `count`, or one is not a vector.
@@ -127,7 +127,7 @@ class Provider:
 
 
 def _said(body: Any) -> str:
-    """The message in a provider's error, which has one of the forms `{message}`, `{error}` and `{error: {message}}`."""
+    """Return the message in a provider's error, in one of the forms `{message}`, `{error}` and `{error: {message}}`."""
     found = body
     for name in ("error", "message"):
         found = found.get(name, found) if isinstance(found, dict) else found

@@ -20,7 +20,7 @@ _MAKING = 3600.0
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder that is removed at the end, whatever lies in it then."""
+    """Make a folder that is removed at the end, whatever lies in it then."""
     path = Path(tempfile.mkdtemp(prefix=PREFIX))
     lock = os.open(path / f"{_LOCK}.new", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

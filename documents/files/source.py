@@ -170,7 +170,7 @@ def _download(
 
 
 def _told(name: str) -> str | None:
-    """A name that somebody else's server gives, without the control characters that none has."""
+    """Return a name that somebody else's server gives, without the control characters that none has."""
     return " ".join(clean(name)[0].split()) or None
 
 

@@ -50,7 +50,7 @@ class Storage(ABC):
 
     @abstractmethod
     def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
-        """Uploads that have been there for longer, in the order of their ids and so of their age.
+        """Return uploads that have been there for longer, in the order of their ids and so of their age.
 
         Parameters:
           after: the id that the page before ended with.
@@ -92,7 +92,7 @@ Transaction = Callable[[], AbstractContextManager[Session]]
 
 
 def storage(settings: Settings, transaction: Transaction = database.write) -> Storage:
-    """The storage that STORAGE_URL names; without it the table, since PaaS processes share no disk.
+    """Return the storage that STORAGE_URL names; without it the table, since PaaS processes share no disk.
 
     Parameters:
       transaction: opens the transactions in which something is kept or deleted. If one fails, nothing is.

@@ -60,7 +60,7 @@ class Archive:
         return self._member(name) is not None
 
     def _member(self, name: str) -> zipfile.ZipInfo | None:
-        """A member by its name, or by one that differs in case or in its slashes, as some programs write them."""
+        """Find a member by its name, or by one that differs in case or in its slashes, as some programs write them."""
         return self.members.get(name) or self._folded.get(_fold(name))
 
     @cached_property
@@ -68,7 +68,7 @@ class Archive:
         return {_fold(name): info for name, info in reversed(self.members.items())}
 
     def read(self, name: str) -> bytes:
-        """A member's bytes, or b"" when there is no such member."""
+        """Return a member's bytes, or b"" when there is no such member."""
         info = self._member(name)
         if info is None:
             return b""
@@ -92,7 +92,7 @@ class Archive:
         return b"".join(parts)
 
     def _at_once(self, info: zipfile.ZipInfo) -> bytes | None:
-        """A small member's bytes, in a third of the time that `zipfile` takes; None when `zipfile` has to judge it."""
+        """Read a small member in a third of `zipfile`'s time; return None when `zipfile` has to judge it."""
         name = info.filename.encode()
         if max(info.file_size, info.compress_size) > _STEP or info.compress_type != zipfile.ZIP_DEFLATED:
             return None

@@ -17,7 +17,7 @@ _LOCAL_HEADER = 30  # bytes before a member's name
 
 
 def zip_format(path: Path) -> Format:
-    """The format of a zip file by the parts that it holds, or `ZIP`.
+    """Tell the format of a zip file by the parts that it holds; `ZIP` where they say nothing.
 
     Raises:
       TaskError: corrupt, encrypted, archive_bomb.
@@ -35,7 +35,7 @@ def zip_format(path: Path) -> Format:
 
 
 def _first_types(path: Path) -> bytes:
-    """The list of types where it is the first member, as office programs write it: the directory need not be read."""
+    """Return the list of types where it comes first, as office programs write it: the directory need not be read."""
     with path.open("rb") as file:
         header = file.read(_LOCAL_HEADER)
         length, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
@@ -49,7 +49,7 @@ def _first_types(path: Path) -> bytes:
 
 
 def _office_format(types: bytes) -> Format | None:
-    """The format whose main part a list of types names."""
+    """Return the format whose main part a list of types names."""
     return next((format for format in FORMATS if format.content_type and re.search(format.content_type, types)), None)
 
 
@@ -61,7 +61,7 @@ _STREAMS = {
 
 
 def compound_format(data: bytes | mmap, named: Format | None) -> Format:
-    """The format of a compound file, `ENCRYPTED`, or `COMPOUND`.
+    """Return the format of a compound file, `ENCRYPTED`, or `COMPOUND`.
 
     Documents may hold each other, so of several formats the one that the file is named as counts, else the first.
     """

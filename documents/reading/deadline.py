@@ -16,7 +16,7 @@ _END: ContextVar[float] = ContextVar("end", default=inf)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What is read within must be done in so many seconds, or it is ended from outside and all is lost."""
+    """Set the seconds for what is read within; when they are over it is ended from outside, and all is lost."""
     token = _END.set(_clock() + PART * seconds)
     try:
         yield

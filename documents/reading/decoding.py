@@ -102,7 +102,7 @@ class Decoded:
 
 
 def decode(data: bytes, declared: str | None = None) -> Decoded:
-    """The text that bytes hold. No byte is dropped: one that fits nowhere becomes U+FFFD, with a warning.
+    """Return the text that bytes hold. No byte is dropped: one that fits nowhere becomes U+FFFD, with a warning.
 
     declared: the encoding that the submitter, a header or the document itself names; kept to if it fits.
 
@@ -149,7 +149,7 @@ def _as_declared(data: bytes, declared: str, warnings: list[str]) -> Decoded | N
 
 
 def _more_likely(data: bytes, encoding: str) -> str | None:
-    """The encoding in which data makes far more sense than in the one that it fits; None when there is none."""
+    """Return the encoding in which data makes far more sense than in the one that it fits; None when there is none."""
     if data.isascii() or encoding.startswith("utf"):
         return None
     if _strictly(data, "utf-8") is not None:
@@ -193,7 +193,7 @@ def wide_encoding(head: bytes) -> str | None:
 
 
 def _narrow(data: bytes) -> float:
-    """The logarithm of how likely bytes are in an encoding in which letters are single bytes, roughly."""
+    """Return the logarithm of how likely bytes are in an encoding in which letters are single bytes, roughly."""
     controls, high = len(_CONTROL.findall(data)), len(data) - len(data.translate(None, _ALL_HIGH))
     return controls * _NEVER + high * _UNFIT + (len(data) - controls - high) * likelihood.ASCII
 
@@ -224,7 +224,7 @@ def _by_score(data: bytes, warnings: list[str]) -> Decoded:
 
 
 def _scores(data: bytes, sample: bytes) -> dict[str, float]:
-    """The logarithm of how likely the sample's bytes are in each encoding."""
+    """Return the logarithm of how likely the sample's bytes are in each encoding."""
     scores = {"cp1252": _latin(sample)}
     for name, (language, prior) in _EAST.items():
         text = sample.decode(name, "replace")
@@ -238,7 +238,7 @@ def _scores(data: bytes, sample: bytes) -> dict[str, float]:
 
 
 def _latin(sample: bytes) -> float:
-    """The logarithm of how likely the sample's bytes are in cp1252."""
+    """Return the logarithm of how likely the sample's bytes are in cp1252."""
     score = 0.0
     for pattern, each in _LATIN:
         count = len(sample)
@@ -248,7 +248,7 @@ def _latin(sample: bytes) -> float:
 
 
 def _sense(score: float, sample: bytes) -> float:
-    """A score for each byte above ASCII."""
+    """Return a score for each byte above ASCII."""
     ascii_only = len(sample.translate(None, _ALL_HIGH))
     return (score - likelihood.ASCII * ascii_only) / max(len(sample) - ascii_only, 1)
 
@@ -297,7 +297,7 @@ def _strictly(data: bytes, encoding: str) -> str | None:
 
 
 def _sample(data: bytes) -> bytes:
-    """What follows the first byte above ASCII in each line that has one, and the character before it."""
+    """Return what follows the first byte above ASCII in each line that has one, and the character before it."""
     parts, size, at = [], 0, 0
     while size < _SAMPLE and (match := _HIGH.search(data, at)):
         first = match.start() and match.start() - (data[match.start() - 1] != 10)

@@ -23,7 +23,7 @@ class Reader(Protocol):
     """What the module of a reader has."""
 
     def read(self, path: Path, encoding: str | None = None) -> Extracted:
-        """The text of a file."""
+        """Return the text of a file."""
 
 
 class DivisibleReader(Reader, Protocol):
@@ -33,10 +33,10 @@ class DivisibleReader(Reader, Protocol):
         """How many pages a file has."""
 
     def read_part(self, path: Path, first: int, last: int) -> bytes:
-        """What `join` needs of some pages."""
+        """Return what `join` needs of some pages."""
 
     def join(self, parts: list[Path]) -> Extracted:
-        """The text of a file that was read in parts."""
+        """Return the text of a file that was read in parts."""
 
 
 def extract(
@@ -47,7 +47,7 @@ def extract(
     encoding: str | None = None,
     at_once: int | None = None,
 ) -> Extracted:
-    """The text of a file, with its anchors.
+    """Return the text of a file, with its anchors.
 
     filename and content_type are what the submitter calls the file, encoding what they say it is in. A PDF of more
     pages than at_once is left unread, for `read_part` and `join`. To be called in a child of the sandbox: a reader may
@@ -74,14 +74,14 @@ def extract(
 
 
 def read_part(path: Path, first: int, last: int) -> bytes:
-    """What `join` needs of the pages from index `first` to before `last`. Raises what `extract` does."""
+    """Return what `join` needs of the pages from index `first` to before `last`. Raises what `extract` does."""
     reader = _divisible()
     with _explained(None):
         return reader.read_part(path, first, last)
 
 
 def join(parts: list[Path]) -> Extracted:
-    """What `extract` gives, but for what it says of the file's name, from files of parts. Raises what it does."""
+    """Return what `extract` gives, but for its word on the file's name, from files of parts. Raises what it does."""
     reader = _divisible()
     with _explained(None):
         return _with_text(reader.join(parts), None)
@@ -110,7 +110,7 @@ def _explained(filename: str | None) -> Iterator[None]:
 
 
 def _reader(format: Format) -> Reader:
-    """The module that reads a format. That one cannot be loaded is no fault of the document's."""
+    """Return the module that reads a format. That one cannot be loaded is no fault of the document's."""
     assert format.reader is not None, f"{format.name} is only known"
     return cast(Reader, importlib.import_module(format.reader))
 
@@ -120,7 +120,7 @@ def _divisible() -> DivisibleReader:
 
 
 def _lie(found: Format, filename: str | None, content_type: str | None) -> str | None:
-    """What the submitter is told when the content is not what the name says."""
+    """Return what the submitter is told when the content is not what the name says."""
     named = named_format(filename, content_type)
     if found.is_recognised and named is not None and named is not found:
         return f"{shown(filename)} is named as {named.name} but was read as {found.name}, which it is"

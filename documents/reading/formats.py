@@ -286,5 +286,5 @@ BY_NAME = {format.name: format for format in FORMATS}
 
 
 def format_named(suffix: str, media_type: str) -> Format | None:
-    """The format that a suffix says, else the one that a media type says, both in small letters; else None."""
+    """Return the format that a suffix says, else the one that a media type says, both in small letters; else None."""
     return _BY_SUFFIX.get(suffix) or _BY_MEDIA_TYPE.get(media_type)

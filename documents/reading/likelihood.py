@@ -36,7 +36,7 @@ Language = Callable[[str], float]
 
 
 def likelihood(text: str, language: Language) -> float:
-    """The logarithm of how likely a character of a text is in a language, on the average.
+    """Return the logarithm of how likely a character of a text is in a language, on the average.
 
     One that is repeated counts by the root of its number, or the lines of tables would outweigh all words.
     """
@@ -45,17 +45,17 @@ def likelihood(text: str, language: Language) -> float:
 
 
 def simplified(sign: str) -> float:
-    """The likelihood of a character in Chinese as China writes it; its daily characters are rows 16 to 55 of GB2312."""
+    """Rate a character in Chinese as China writes it; its daily characters are rows 16 to 55 of GB2312."""
     return _hanzi(sign, "gb2312", (0xB0, 0xD7), daily=log(0.3 / 3755), rare=log(0.005 / 3008))
 
 
 def traditional(sign: str) -> float:
-    """The likelihood of a character in Chinese as Taiwan writes it; its daily characters are level 1 of Big5."""
+    """Rate a character in Chinese as Taiwan writes it; its daily characters are level 1 of Big5."""
     return _hanzi(sign, "big5", (0xA4, 0xC6), daily=log(0.2 / 5401), rare=log(0.01 / 7652))
 
 
 def japanese(sign: str) -> float:
-    """The likelihood of a character in Japanese; its daily characters are level 1 of JIS X 0208."""
+    """Rate a character in Japanese; its daily characters are level 1 of JIS X 0208."""
     if "\u3041" <= sign <= "\u30fe":
         return log(0.5 / 170)
     if "\uff61" <= sign <= "\uff9f":
@@ -65,7 +65,7 @@ def japanese(sign: str) -> float:
 
 
 def korean(sign: str) -> float:
-    """The likelihood of a character in Korean; its daily characters are the syllables of KS X 1001."""
+    """Rate a character in Korean; its daily characters are the syllables of KS X 1001."""
     if "\uac00" <= sign <= "\ud7a3":
         if sign in _COMMON_KOREAN:
             return log(0.55 / len(_COMMON_KOREAN))
@@ -77,7 +77,7 @@ def korean(sign: str) -> float:
 
 
 def universal(sign: str) -> float:
-    """The likelihood of a character in text of any language."""
+    """Rate a character in text of any language."""
     if " " <= sign <= "~" or sign in "\t\n\r":
         return ASCII
     if "\u00a0" <= sign < "\u0600":  # Latin, Greek, Cyrillic, Hebrew
@@ -86,7 +86,7 @@ def universal(sign: str) -> float:
 
 
 def _hanzi(sign: str, charset: str, rows: tuple[int, int], *, daily: float, rare: float) -> float:
-    """The likelihood of a character where those in `rows` of a charset are in daily use, and its others are rare."""
+    """Rate a character where those in `rows` of a charset are in daily use, and its others are rare."""
     if _is_sign(sign):
         return _SIGN
     if not "\u4e00" <= sign <= "\u9fff":

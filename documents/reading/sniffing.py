@@ -19,7 +19,7 @@ _BINARY_SHARE = 0.02
 
 
 def format_of(path: Path, filename: str | None = None, content_type: str | None = None) -> Format:
-    """The format of a file, which has a reader.
+    """Return the format of a file, which has a reader.
 
     Raises:
       TaskError: unsupported_format for what has no reader, corrupt for a file that is not what its name says;
@@ -40,7 +40,7 @@ def format_of(path: Path, filename: str | None = None, content_type: str | None 
 
 
 def format_of_head(head: bytes, filename: str | None = None, content_type: str | None = None) -> Format:
-    """The format by a file's beginning: one that has a reader, or `ZIP` or `COMPOUND`, which the rest must tell.
+    """Return the format by a file's beginning: one with a reader, or `ZIP` or `COMPOUND`, which the rest must tell.
 
     head is best `HEAD` bytes. Raises what `format_of` does.
     """
@@ -68,13 +68,13 @@ def format_of_head(head: bytes, filename: str | None = None, content_type: str |
 
 
 def named_format(filename: str | None, content_type: str | None) -> Format | None:
-    """The format that the name says, else the one that the declared type says, else None."""
+    """Return the format that the name says, else the one that the declared type says, else None."""
     suffix = PurePath(filename or "").suffix.lower().removeprefix(".")
     return format_named(suffix, (content_type or "").partition(";")[0].strip().lower())
 
 
 def shown(filename: str | None) -> str:
-    """What a file is called in a message."""
+    """Return what a file is called in a message."""
     return PurePath(filename).name if filename else "the file"
 
 

@@ -61,7 +61,7 @@ class Budget:
 def unpack(
     path: str, filename: str | None, content_type: str | None, folder: str, max_bytes: int, budget: Budget | None = None
 ) -> Unpacked | None:
-    """The documents in a zip archive, as files in `folder`; None for a file that is a document itself.
+    """Unpack the documents in a zip archive, as files in `folder`; return None for a file that is a document itself.
 
     max_bytes: the most that a document may have. budget: shared with other archives. To be called in a child of the
     sandbox, as all that inflates.
@@ -148,7 +148,7 @@ class _Unpacking:
 
 
 def _named(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]]:
-    """The members with their names as they were meant, made safe: no folder above, no drive, no empty part.
+    """Yield the members with their names as they were meant, made safe: no folder above, no drive, no empty part.
 
     Names that say nothing of their encoding are in that of the system that wrote them, which is found out from all.
     """
@@ -166,7 +166,7 @@ def _named(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]
 
 
 def _unicode_path(info: zipfile.ZipInfo) -> str | None:
-    """The name of a member as some programs repeat it in UTF-8, unless it was renamed since."""
+    """Return the name of a member as some programs repeat it in UTF-8, unless it was renamed since."""
     at, extra = 0, info.extra
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, at)

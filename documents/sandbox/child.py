@@ -80,7 +80,7 @@ def read(
     at_once: int | None,
     splitting: Splitting | None,
 ) -> Reading:
-    """What `extract` gives, and its chunks where it is not longer than may be split at once.
+    """Return what `extract` gives, and its chunks where it is not longer than may be split at once.
 
     What goes wrong with splitting is left to the stage that does it.
     """
@@ -210,7 +210,7 @@ def _trim() -> None:
 
 
 def resident_bytes() -> int:
-    """The memory of this process that is in use."""
+    """Return the memory of this process that is in use."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 

@@ -98,7 +98,7 @@ class Sandbox:
         timeout: float,
         cancelled: Callable[[], bool] = _never,
     ) -> Extracted:
-        """The text of a file; see `documents.reading.extraction.extract` for the arguments and the errors.
+        """Return the text of a file; see `documents.reading.extraction.extract` for the arguments and the errors.
 
         timeout counts seconds of work. cancelled is asked every 0.1 s, by this thread.
 
@@ -130,19 +130,19 @@ class Sandbox:
         timeout: float,
         cancelled: Callable[[], bool] = _never,
     ) -> Reading:
-        """The text of a file, and its chunks where `splitting` allows it. Raises what `extract` raises."""
+        """Return the text of a file, and its chunks where `splitting` allows it. Raises what `extract` raises."""
         arguments = (str(path), filename, content_type, encoding, at_once, splitting)
         result: Reading = self.run("documents.sandbox.child:read", arguments, timeout=timeout, cancelled=cancelled)
         return result
 
     def read_part(self, path: Path, pages: range, *, timeout: float, cancelled: Callable[[], bool] = _never) -> bytes:
-        """Some pages of a file, for `join`. Raises what `extract` raises."""
+        """Read some pages of a file, for `join`. Raises what `extract` raises."""
         arguments = (str(path), pages.start, pages.stop)
         result: bytes = self.run("documents.sandbox.child:read_part", arguments, timeout=timeout, cancelled=cancelled)
         return result
 
     def join(self, parts: Sequence[Path], *, timeout: float, cancelled: Callable[[], bool] = _never) -> Extracted:
-        """The text of a file that was read in parts, which lie in these files. Raises what `extract` raises."""
+        """Return the text of a file that was read in parts, which lie in these files. Raises what `extract` raises."""
         arguments = ([str(part) for part in parts],)
         result: Extracted = self.run("documents.sandbox.child:join", arguments, timeout=timeout, cancelled=cancelled)
         return result
@@ -159,8 +159,9 @@ class Sandbox:
         timeout: float,
         cancelled: Callable[[], bool] = _never,
     ) -> list[Piece]:
-        """A text's chunks with their tokens; see `documents.splitting.chunking.split`, and for measured_in
-        `documents.splitting.measure.measure`. Raises what `extract` raises."""
+        """Split a text into chunks with their tokens; see `documents.splitting.chunking.split`, and for measured_in
+        `documents.splitting.measure.measure`. Raises what `extract` raises.
+        """
         arguments = (text, list(anchors), size, overlap, earlier, measured_in)
         result: list[Piece] = self.run(
             "documents.splitting.pieces:split", arguments, timeout=timeout, cancelled=cancelled
@@ -223,7 +224,7 @@ class Sandbox:
                 child.kill()
 
     def _take(self, cancelled: Callable[[], bool]) -> _Child:
-        """An idle child, or a new one while there are fewer than may be; waits for one to become free."""
+        """Take an idle child, or a new one while there are fewer than may be; wait for one to become free."""
         with self._changed:
             while True:
                 if self._closed:

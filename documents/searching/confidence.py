@@ -9,7 +9,7 @@ WORDS = Curve(base=-6.7, best=21.7)
 
 
 def curve_of(mode: str, nearness: Nearness | None) -> Curve:
-    """What the scores of a mode say, where `nearness` is that of the vectors."""
+    """Return what the scores of a mode say, where `nearness` is that of the vectors."""
     if mode == "text" or nearness is None:
         return WORDS
     return nearness.vector if mode == "vector" else nearness.hybrid

@@ -16,7 +16,7 @@ _HANGUL_PARTS = ("\u1160", "\u11ff")
 
 
 def highlights(text: str, tokens: Collection[str]) -> list[tuple[int, int]]:
-    """The places of tokens in a text: offsets in characters, the end exclusive, in order and apart from each other.
+    """Find tokens in a text: offsets in characters, the end exclusive, in order and apart from each other.
 
     A word in letters must be a token as a whole. In a script without spaces every occurrence counts, and those that
     touch are one place.
@@ -38,7 +38,7 @@ def highlights(text: str, tokens: Collection[str]) -> list[tuple[int, int]]:
 
 
 def _mapped(text: str) -> tuple[str, list[int]]:
-    """The normalised text, and for each of its characters, and its end, the offset that it comes from in `text`."""
+    """Normalise a text, and return for each character, and for the end, the offset in `text` that it comes from."""
     if text.isascii():
         return normalised(text), list(range(len(text) + 1))
     parts: list[str] = []
@@ -76,7 +76,7 @@ def _occurrences(run: str, pieces: Iterable[str]) -> Iterator[tuple[int, int]]:
 
 
 def _merged(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The places in order; those that overlap or touch are one."""
+    """Put the places in order; those that overlap or touch become one."""
     merged: list[tuple[int, int]] = []
     for start, end in sorted(places):
         if merged and start <= merged[-1][1]:

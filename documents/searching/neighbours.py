@@ -71,7 +71,7 @@ def _runs(hits: Sequence[Hit], reach: int) -> list[Run]:
 
 
 def _rows(session: Session, runs: Sequence[Run], around: int, tokens: Collection[str]) -> dict[Chunk, Row[Any]]:
-    """The chunks of runs and beside them."""
+    """Return the chunks of runs and those beside them."""
     rows = session.execute(
         text("""
             SELECT c.version_id, c.index AS number, c.text, c.page, c.heading_path, c.context, c.start_offset,
@@ -92,7 +92,7 @@ def _rows(session: Session, runs: Sequence[Run], around: int, tokens: Collection
 
 
 def _texts(session: Session, runs: Iterable[Run], rows: Mapping[Chunk, Row[Any]]) -> dict[Chunk, str]:
-    """The texts of runs by their first chunk: parts of the document's own, since chunks may overlap."""
+    """Return the texts of runs by their first chunk: parts of the document's own, since chunks may overlap."""
     places = [
         (run.version, run.first, rows[run.version, run.first].start_offset, rows[run.version, run.last].end_offset)
         for run in runs
@@ -113,7 +113,7 @@ def _texts(session: Session, runs: Iterable[Run], rows: Mapping[Chunk, Row[Any]]
 
 
 def _shown(run: Run, rows: Mapping[Chunk, Row[Any]], texts: Mapping[Chunk, str], around: int) -> list[Hit]:
-    """A run as one hit; as the hits that it was, where the version was given up meanwhile."""
+    """Show a run as one hit; as the hits that it was, where the version was given up meanwhile."""
     own = _present(rows, run.version, range(run.first, run.last + 1))
     whole = texts.get((run.version, run.first)) if len(run.hits) > 1 else run.hits[0].text
     if whole is None or len(own) <= run.last - run.first:

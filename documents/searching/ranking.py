@@ -33,7 +33,7 @@ COVERAGE = 1.5
 
 
 def fused(words: Mapping[Chunk, float], vector: Mapping[Chunk, float], dense_weight: float) -> dict[Chunk, Scores]:
-    """The weighted mean of two scores for each chunk, best first; a chunk that one of them lacks has 0 there.
+    """Return the weighted mean of two scores for each chunk, best first; a chunk that one of them lacks has 0 there.
 
     Scores are added, not ranks: a passage that stands far down in both lists cannot pass one that is first in one.
     """

@@ -52,7 +52,7 @@ class Reranker:
 
 
 def reranker(settings: Settings) -> Reranker | None:
-    """The reranker that the settings name, if any."""
+    """Return the reranker that the settings name, if any."""
     if settings.rerank == "cohere":
         key = settings.cohere_api_key
         return _cohere(key.get_secret_value() if key else None, settings.cohere_base_url, settings.rerank_model)
@@ -63,7 +63,7 @@ def reranker(settings: Settings) -> Reranker | None:
 
 
 def reranked(hits: Sequence[Hit], relevances: Sequence[float], limit: int, min_score: float) -> list[Hit]:
-    """The best hits by their relevance, which is their score; those with less than `min_score` are left out."""
+    """Return the best hits by their relevance, which is their score; those with less than `min_score` are left out."""
     scored = [
         replace(hit, score=rounded(relevance), scores=replace(hit.scores, rerank=rounded(relevance)))
         for hit, relevance in zip(hits, relevances, strict=True)
@@ -86,7 +86,7 @@ def _endpoint(key: str | None, base_url: str | None, model: str | None) -> Reran
 
 
 def _found(answer: Any) -> dict[int, float]:
-    """The relevance of each text by its place; what cannot be read is left out."""
+    """Return the relevance of each text by its place; what cannot be read is left out."""
     results = answer.get("results")
     pairs = [
         (each.get("index"), each.get("relevance_score"))

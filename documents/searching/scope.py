@@ -50,7 +50,7 @@ class Scope:
 
 
 def scope_of(session: Session, kb_id: str, filter: Filter) -> Scope | None:
-    """The scope of a search; None when there is nothing in it."""
+    """Return the scope of a search; None when there is nothing in it."""
     kb = session.execute(
         text(
             "SELECT sum(chunks) AS chunks, sum(tokens) AS tokens, min(embedder) AS embedder"

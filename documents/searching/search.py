@@ -150,7 +150,7 @@ def search(
     min_score: float = 0.0,
     per_document: int | None = None,
 ) -> Found:
-    """The best chunks of KBs, best first. The session must be REPEATABLE READ, so that all statements agree.
+    """Return the best chunks of KBs, best first. The session must be REPEATABLE READ, so that all statements agree.
 
     Parameters:
       questions: what each KB is asked, by its id: one query, with the vector of the KB's embedder.
@@ -180,7 +180,7 @@ def search(
 
 
 def _merged(rankings: Sequence[Mapping[Chunk, Scores]]) -> list[tuple[Chunk, Scores]]:
-    """The chunks of all KBs, best first."""
+    """Return the chunks of all KBs, best first."""
     found = [each for ranking in rankings for each in ranking.items()]
     if len(rankings) > 1:
         found.sort(key=lambda each: best_first((each[0], each[1].total)))
@@ -188,7 +188,7 @@ def _merged(rankings: Sequence[Mapping[Chunk, Scores]]) -> list[tuple[Chunk, Sco
 
 
 def _confidence(asked: Sequence[Asked], rankings: Sequence[Mapping[Chunk, Scores]], mode: Mode) -> float:
-    """That of the KB that is likeliest to answer."""
+    """Return the confidence of the KB that is likeliest to answer."""
     found = (
         curve_of(mode, each.question.nearness).at([scores.total for scores in islice(ranking.values(), TENTH)])
         for each, ranking in zip(asked, rankings, strict=True)
@@ -215,7 +215,7 @@ def _best(session: Session, asked: Asked, mode: Mode, depth: int) -> dict[Chunk,
 def _kept(
     ranked: Iterable[tuple[Chunk, Scores]], limit: int, min_score: float, per_document: int | None
 ) -> dict[Chunk, Scores]:
-    """The first chunks that score enough, of each document no more than `per_document`."""
+    """Return the first chunks that score enough, of each document no more than `per_document`."""
     kept: dict[Chunk, Scores] = {}
     # A document shows one version.
     of_version: Counter[UUID] = Counter()
@@ -229,7 +229,7 @@ def _kept(
 
 
 def _by_both(session: Session, scope: Scope, question: Question, words: Words, depth: int) -> dict[Chunk, Scores]:
-    """The best chunks by words and by vectors; what one list says of the other's chunks is looked up."""
+    """Return the best chunks by words and by vectors; what one list says of the other's chunks is looked up."""
     vector, nearness = _vector(question, scope)
     shares = dict(by_words(session, scope, words, depth))
     cosines = dict(by_vector(session, scope, vector, depth))
@@ -248,7 +248,7 @@ def _vector(question: Question, scope: Scope) -> tuple[array[float], Nearness]:
 
 
 def embedders_of(session: Session, kb_ids: Sequence[str]) -> dict[str, str]:
-    """The `name` of the embedder that each KB is indexed with; those that are empty are left out."""
+    """Return the `name` of the embedder that each KB is indexed with; those that are empty are left out."""
     rows = session.execute(
         text("""
             SELECT q.kb_id, found.embedder
@@ -261,12 +261,12 @@ def embedders_of(session: Session, kb_ids: Sequence[str]) -> dict[str, str]:
 
 
 def embedder_of(session: Session, kb_id: str) -> str | None:
-    """The `name` of the embedder that a KB is indexed with; None while it is empty."""
+    """Return the `name` of the embedder that a KB is indexed with; None while it is empty."""
     return embedders_of(session, [kb_id]).get(kb_id)
 
 
 def _hits(session: Session, ranked: Mapping[Chunk, Scores], tokens: Collection[str]) -> list[Hit]:
-    """What is shown of chunks, in their order."""
+    """Return what is shown of chunks, in their order."""
     rows = session.execute(
         text("""
             SELECT c.version_id, c.index AS number, d.kb_id, d.document_id, c.text, c.page, c.heading_path, c.context,
@@ -314,5 +314,5 @@ def marks(text: str, matched: Collection[str]) -> list[Place]:
 
 
 def rounded(score: float) -> float:
-    """A score as it is shown, and compared with `min_score`."""
+    """Round a score as it is shown, and compared with `min_score`."""
     return round(score, 6)

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 
 def any_of(lexemes: Iterable[str]) -> str:
-    """A tsquery, as text, that matches any of these."""
+    """Write a tsquery that matches any of these."""
     return " | ".join(map(_quoted, lexemes))
 
 
 def all_of(lexemes: Iterable[str]) -> str:
-    """A tsquery, as text, that matches all of these."""
+    """Write a tsquery that matches all of these."""
     return " & ".join(map(_quoted, lexemes))
 
 

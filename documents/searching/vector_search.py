@@ -23,7 +23,7 @@ FEW = 10_000
 
 
 def by_vector(session: Session, scope: Scope, vector: array[float], limit: int) -> Ranked:
-    """The chunks whose vectors are nearest, with their cosine similarity."""
+    """Return the chunks whose vectors are nearest, with their cosine similarity."""
     # A text without any word has no direction, and no neighbours.
     if not any(vector):
         return []
@@ -40,7 +40,7 @@ def by_vector(session: Session, scope: Scope, vector: array[float], limit: int) 
 
 
 def vectors_of(session: Session, vector: array[float], chunks: Collection[Chunk]) -> Ranked:
-    """The cosine similarity of certain chunks."""
+    """Return the cosine similarity of certain chunks."""
     if not (any(vector) and chunks):
         return []
     rows = session.execute(
@@ -59,7 +59,7 @@ def vectors_of(session: Session, vector: array[float], chunks: Collection[Chunk]
 
 
 def _indexes(session: Session, scope: Scope) -> list[VectorIndex]:
-    """The indexes of a KB: one continues another; what comes after the last is in none."""
+    """Return the indexes of a KB: one continues another; what comes after the last is in none."""
     return list(
         session.scalars(
             select(VectorIndex)
@@ -84,7 +84,7 @@ def _chunks_in(session: Session, scope: Scope, index: VectorIndex) -> int:
 def _exactly(
     session: Session, scope: Scope, asked: dict[str, Any], *, after: UUID | None = None, up_to: UUID | None = None
 ) -> Ranked:
-    """The nearest of all chunks, or of those of a range of versions."""
+    """Return the nearest of all chunks, or of those of a range of versions."""
     # All vectors have length 1, so that their inner product is the cosine; <#> is the negative of it.
     rows = session.execute(
         text(f"""
@@ -102,8 +102,8 @@ def _exactly(
 
 
 def _by_graph(session: Session, scope: Scope, asked: dict[str, Any], index: VectorIndex) -> Ranked:
-    """The nearest chunks that an index covers. Those that no document shows, or a filter leaves out, are passed over:
-    the scan goes on until there are enough.
+    """Return the nearest chunks that an index covers. Those that no document shows, or a filter leaves out, are passed
+    over: the scan goes on until there are enough.
     """
     # Whoever may sort will look at all: the planner takes the graph for dearer than it is.
     _set(session, enable_sort="off", **{"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": str(IN_VIEW)})

@@ -75,7 +75,7 @@ class Words:
 
 
 def weighed(session: Session, scope: Scope, tokens: Sequence[str]) -> Words:
-    """What the tokens of a query are worth in a KB."""
+    """Return what the tokens of a query are worth in a KB."""
     common = min(max(COMMON_FROM, int(COMMON * scope.kb_chunks)), COMMON_TO)
     frequencies = _frequencies(session, scope, tokens[:COUNTED], common + 1)
     near = corrections(session, scope.kb_id, [token for token in tokens[:COUNTED] if token not in frequencies])
@@ -91,7 +91,7 @@ def weighed(session: Session, scope: Scope, tokens: Sequence[str]) -> Words:
 
 
 def by_words(session: Session, scope: Scope, words: Words, limit: int) -> Ranked:
-    """The best chunks by BM25, among those that `ts_rank` finds likely; scores are shares of a perfect passage's."""
+    """Return the best by BM25 of those that `ts_rank` finds likely; scores are shares of a perfect passage's."""
     if not words.weights:
         return []
     for likely in _likely(words):
@@ -102,7 +102,7 @@ def by_words(session: Session, scope: Scope, words: Words, limit: int) -> Ranked
 
 
 def words_of(session: Session, scope: Scope, words: Words, chunks: Collection[Chunk]) -> Ranked:
-    """What certain chunks score; those without any of the words are left out."""
+    """Return what certain chunks score; those without any of the words are left out."""
     if not (words.weights and chunks):
         return []
     rows = session.execute(
@@ -134,7 +134,7 @@ def _scored(rows: Sequence[Row[UUID, int, int, list[str], list[int]]], scope: Sc
 def _candidates(
     session: Session, scope: Scope, likely: str, lexemes: Sequence[str], count: int
 ) -> Sequence[Row[UUID, int, int, list[str], list[int]]]:
-    """The chunks that `ts_rank` puts first of those that match, with the lexemes that they hold and how often."""
+    """Return the matching chunks that `ts_rank` puts first, with the lexemes that they hold and how often."""
     return session.execute(
         text(f"""
             WITH matching AS MATERIALIZED (
@@ -157,7 +157,7 @@ def _candidates(
 
 
 def _likely(words: Words) -> list[str]:
-    """What the candidates must match, as tsqueries: each stands in for the one before when that finds nothing."""
+    """Return what the candidates must match, as tsqueries: each is for when the one before finds nothing."""
     if words.few:
         return [any_of(list(words.weights))]
     any_of_rarest = any_of(_selective(words.weights, words.frequencies))
@@ -193,7 +193,7 @@ def _counts(session: Session, kb_id: str, tokens: Sequence[str], ceiling: int) -
 
 
 def _weights(frequencies: Mapping[str, int], chunks: int, common: int) -> dict[str, float]:
-    """What an occurrence of each token is worth: its idf, less when a longer token that is known covers it."""
+    """Return what an occurrence of each token is worth: its idf, less when a longer token that is known covers it."""
     rare = {token: count for token, count in frequencies.items() if count <= common}
     kept = sorted(rare or frequencies, key=frequencies.__getitem__)[:TOKENS]
     return {
@@ -213,7 +213,7 @@ def _unknown(tokens: Sequence[str], known: Collection[str]) -> int:
 
 
 def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> list[str]:
-    """The rarest tokens that together occur in about LOOKED_AT chunks, but at least one."""
+    """Return the rarest tokens that together occur in about LOOKED_AT chunks, but at least one."""
     chosen: list[str] = []
     looked_at = 0
     for token in sorted(weights, key=frequencies.__getitem__):
@@ -225,7 +225,7 @@ def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> 
 
 
 def _bm25(lexemes: Sequence[str], counts: Sequence[int], weights: Mapping[str, float], length: float) -> float:
-    """The score of a chunk whose length is given as a multiple of the average."""
+    """Return the score of a chunk whose length is given as a multiple of the average."""
     damping = K1 * (1 - B + B * length)
     return sum(
         weights[lexeme] * count * (K1 + 1) / (count + damping) for lexeme, count in zip(lexemes, counts, strict=True)

@@ -40,7 +40,7 @@ class Chunk:
 
 
 def lead(heading_path: Sequence[str], context: str) -> str:
-    """What is embedded before a chunk's text: where it stands, and what it needs to be understood."""
+    """Return what is embedded before a chunk's text: where it stands, and what it needs to be understood."""
     return "\n".join(filter(None, (" > ".join(heading_path), context)))
 
 
@@ -125,12 +125,12 @@ class _Splitter:
         return chunks
 
     def embedded(self, chunk: Chunk) -> str:
-        """What counts as a chunk's tokens."""
+        """Return what counts as a chunk's tokens."""
         before, body = lead(chunk.heading_path, chunk.context), self._text[chunk.start : chunk.end]
         return f"{before}\n{body}" if 0 < self._measure.of(before) < self._size * _LEAD else body
 
     def _fitted(self, units: list[Unit]) -> list[Unit]:
-        """The units with those cut up that are too long, alone or together with the headings that they follow."""
+        """Cut up units that are too long, alone or together with the headings that they follow."""
         fitted: list[Unit] = []
         heading: int | None = None  # where the headings began that a unit follows
         for unit in units:
@@ -166,7 +166,7 @@ class _Splitter:
         return start
 
     def _kept(self, known: Known, first: int) -> tuple[int, int] | None:
-        """The units of the known chunk that is new from `first` on, if it would be allowed here; else None."""
+        """Return the units of the known chunk that is new from `first` on, if it would be allowed here; else None."""
         chunk = known.chunk(first)
         if chunk is None:
             return None
@@ -201,7 +201,7 @@ class _Splitter:
         return _FEW + 1
 
     def _rejoins(self, known: Known, start: int, first: int) -> int | None:
-        """The last place up to which a chunk can reach before a known one or the end; None where there is none."""
+        """Return the last place that a chunk can reach before a known one or the end; None where there is none."""
         reach = self._reach(start, first)
         if reach == len(self._units):
             return reach
@@ -209,7 +209,7 @@ class _Splitter:
         return next((place for place in places if self._may_end(place) and self._kept(known, place)), None)
 
     def _farthest(self, first: int) -> int:
-        """The last unit before which a chunk may end that is new from `first` on."""
+        """Return the last unit before which a chunk may end that is new from `first` on."""
         reach = self._reach(first, first)
         return next((place for place in range(reach, first, -1) if self._may_end(place)), reach)
 
@@ -223,7 +223,7 @@ class _Splitter:
         return after
 
     def _end_of_chunk(self, start: int, first: int) -> int:
-        """The index after the last unit of a chunk that begins with unit `start` and is new from `first` on."""
+        """Return the index after the last unit of a chunk that begins with unit `start` and is new from `first` on."""
         units, after = self._units, first + 1
         best: dict[Boundary, int] = {}
         while after < len(units):
@@ -255,14 +255,14 @@ class _Splitter:
         return self._measure.size(units[first].start, units[after - 1].end) >= self._size * _SECTION_FILL
 
     def _held(self, start: int, after: int) -> int:
-        """What a chunk of these units holds, with what is embedded before it where that counts."""
+        """Return what a chunk of these units holds, with what is embedded before it where that counts."""
         held = self._measure.size(self._units[start].start, self._units[after - 1].end)
         if isinstance(self._measure, Characters):
             return held
         return held + self._lead_size(self._units[start], self._body(start, after))
 
     def _body(self, start: int, after: int) -> Unit:
-        """The first unit that is no heading, if there is any."""
+        """Return the first unit that is no heading, if there is any."""
         units = self._units
         return next((units[place] for place in range(start, after) if units[place].level is None), units[start])
 

@@ -37,13 +37,13 @@ class Measure(Protocol):
     """Whether `size` may be less than what a piece holds by itself."""
 
     def size(self, start: int, end: int) -> int:
-        """What `text[start:end]` holds; of a tokenizer's, as it was cut in the whole text."""
+        """Return what `text[start:end]` holds; of a tokenizer's, as it was cut in the whole text."""
 
     def reach(self, start: int, amount: int) -> int:
-        """The farthest place up to which there is no more than an amount."""
+        """Return the farthest place up to which there is no more than an amount."""
 
     def of(self, text: str) -> int:
-        """What any text holds by itself."""
+        """Return what any text holds by itself."""
 
 
 class Characters:
@@ -125,7 +125,7 @@ class ModelTokens(Tokens):
 
 
 def measure(name: str, text: str) -> Measure:
-    """The measure of a text.
+    """Return the measure of a text.
 
     Parameters:
       name: `characters`; `local`, the local embedder's tokens; `bytes`; or the path of a `tokenizer.json`.

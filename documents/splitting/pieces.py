@@ -36,7 +36,7 @@ def split(
     earlier: PreviousVersion | None = None,
     measured_in: str = CHARACTERS,
 ) -> list[Piece]:
-    """The chunks of a text with the words that an index finds them by."""
+    """Return the chunks of a text with the words that an index finds them by."""
     known: dict[str, list[str]] = {}
     pieces = []
     for chunk in chunks(text, anchors, size, overlap, earlier, measured_in):
@@ -53,7 +53,7 @@ def split(
 def chunks(
     text: str, anchors: list[Anchor], size: int, overlap: int, earlier: PreviousVersion | None, measured_in: str
 ) -> list[Chunk]:
-    """The chunks of a text, without their words.
+    """Return the chunks of a text, without their words.
 
     Raises:
       TaskError: internal, when `measured_in` names a file that is no tokenizer.

@@ -46,15 +46,15 @@ class Known:
         self._places = sorted(self._chunks)
 
     def chunk(self, first: int) -> tuple[int, int] | None:
-        """The units of the chunk that is new from a unit on, where it begins and where the next does not; else None."""
+        """Return the units of the chunk that is new from a unit on, to before the next that is; None where none is."""
         return self._chunks.get(first)
 
     def places(self, first: int, last: int) -> Sequence[int]:
-        """The units after `first`, up to `last`, from which on a known chunk is new."""
+        """Return the units after `first`, up to `last`, from which on a known chunk is new."""
         return self._places[bisect_right(self._places, first) : bisect_right(self._places, last)]
 
     def next(self, first: int) -> int:
-        """The next such unit after `first`; the number of units where there is none."""
+        """Return the next such unit after `first`; the number of units where there is none."""
         at = bisect_right(self._places, first)
         return self._places[at] if at < len(self._places) else len(self._units)
 

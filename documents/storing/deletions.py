@@ -38,7 +38,7 @@ def check(session: Session, kb_id: str, document_id: str, submitted_at: datetime
 
 
 def submission_shown(session: Session, kb_id: str, document_id: str) -> UUID | None:
-    """The task whose submission a document shows; None where it shows nothing."""
+    """Return the task whose submission a document shows; None where it shows nothing."""
     shown: UUID | None = session.scalar(_SHOWN, {"kb_id": kb_id, "document_id": document_id})
     return shown
 

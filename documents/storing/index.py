@@ -103,12 +103,12 @@ class Swapped:
 
 
 def embedded_text(heading_path: Sequence[str], context: str | None, text: str) -> str:
-    """What is embedded of a chunk: its headings, and its table's header, say what a passage is about."""
+    """Return what is embedded of a chunk: its headings, and its table's header, say what a passage is about."""
     return "\n".join(filter(None, (lead(heading_path, context or ""), text)))
 
 
 def version(version_id: UUID, extracted: Extracted, **others: Any) -> Version:
-    """What a reader made of a document, as it is kept.
+    """Return what a reader made of a document, as it is kept.
 
     Parameters:
       version_id: the id of the task.
@@ -139,7 +139,7 @@ def write_version(session: Session, version: Version) -> None:
 def shown_as(
     session: Session, kb_id: str, document_id: str, digest: bytes, parameters: dict[str, Any], provider: str | None
 ) -> Version | None:
-    """The version that a document shows, without its text, if it was made of these bytes in this way; else None.
+    """Return the version that a document shows, without its text, if it was made of these bytes in this way; else None.
 
     Parameters:
       digest: SHA-256 of the bytes; parameters: see `Version.parameters`.
@@ -167,7 +167,7 @@ def describe(session: Session, kb_id: str, document_id: str, details: Mapping[st
 
 
 def facts(session: Session, version_id: UUID) -> Version:
-    """A version without its text, as a row that is not loaded further.
+    """Return a version without its text, as a row that is not loaded further.
 
     Raises:
       TaskError: internal, when there is no such version.
@@ -179,12 +179,12 @@ def facts(session: Session, version_id: UUID) -> Version:
 
 
 def digest(session: Session, version_id: UUID) -> bytes | None:
-    """The SHA-256 of the file that a version was made of; None where there is none yet."""
+    """Return the SHA-256 of the file that a version was made of; None where there is none yet."""
     return session.scalar(select(Version.sha256).where(Version.id == version_id))
 
 
 def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
-    """The text of a version and its anchors.
+    """Return the text of a version and its anchors.
 
     Raises:
       TaskError: internal, when there is no such version.
@@ -198,7 +198,7 @@ def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
 def previous_version(
     session: Session, kb_id: str, document_id: str, parameters: dict[str, Any]
 ) -> PreviousVersion | None:
-    """What a document shows now, and where that is cut; None when it shows nothing, or was cut by other parameters."""
+    """Return what a document shows now, and where it is cut; None if nothing, or if cut by other parameters."""
     shown = session.execute(_PREVIOUS_VERSION, {"kb_id": kb_id, "document_id": document_id}).one_or_none()
     if shown is None or _of_chunks(shown.parameters) != _of_chunks(parameters):
         return None
@@ -234,7 +234,7 @@ ENCODED = (
 
 
 def encoded(version_id: UUID, text: str, piece: Piece) -> list[bytes | None]:
-    """The values of ENCODED for a piece of a text."""
+    """Return the values of ENCODED for a piece of a text."""
     body = text[piece.start : piece.end]
     tokens = _searched(piece)
     return [
@@ -253,7 +253,7 @@ def encoded(version_id: UUID, text: str, piece: Piece) -> list[bytes | None]:
 
 
 def _searched(piece: Piece) -> list[str]:
-    """A chunk's tokens, and those that it lacks of what is above it, once."""
+    """Return a chunk's tokens, and those that it lacks of what is above it, once."""
     present = set(piece.tokens)
     return piece.tokens + [token for token in dict.fromkeys(piece.lead_tokens) if token not in present]
 

@@ -112,7 +112,7 @@ def _drop_orphans(connection: Connection) -> None:
 
 
 def _plan(connection: Connection) -> _Plan | None:
-    """What is to be built for the KB that has the most chunks in no index; None when none has more than EXACT."""
+    """Return what to build for the KB with the most chunks in no index; None when none has more than EXACT."""
     kb = connection.execute(
         text("""
             SELECT d.kb_id, d.embedder, sum(d.chunks) AS chunks
@@ -142,7 +142,7 @@ def _plan(connection: Connection) -> _Plan | None:
 
 
 def _range(connection: Connection, kb_id: str, embedder: str, after: UUID) -> dict[str, Any]:
-    """The row of an index that begins after a version and holds as many as one may, but at least one version."""
+    """Return the row of an index that begins after a version and holds as many as one may, but at least one version."""
     found = connection.execute(
         text("""
             SELECT version_id, total, (SELECT vector_dims(embedding) FROM chunks c

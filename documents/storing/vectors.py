@@ -50,7 +50,7 @@ def begin(session: Session, version_id: UUID, embedder: str) -> int:
 
 
 def _known(embedding: str, digest: str, kb_id: str, embedder: str) -> str:
-    """SQL for a chunk that has the vector of a hash already; a refused one has none to give."""
+    """Write SQL for a chunk that has the vector of a hash already; a refused one has none to give."""
     return f"""
         SELECT {embedding} AS embedding FROM chunks AS c
         -- As an expression, the KB takes no index along: of a table without statistics all of it would be read.
@@ -78,7 +78,7 @@ _OF_HASHES = prepared(f"""
 
 
 def known(kb_id: str, embedder: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The vectors, encoded for COPY, that chunks of a KB have already, by the hash of their text."""
+    """Return the vectors, encoded for COPY, that chunks of a KB have already, by the hash of their text."""
     rows = database.read(_OF_HASHES, {"kb_id": kb_id, "embedder": embedder, "hashes": list(hashes)})
     return {bytes(row.hash): bytes(row.embedding) for row in rows}
 
@@ -106,7 +106,7 @@ _COUNT_DONE = text("""
 
 
 def undone(session: Session, version_id: UUID, indexes: range, limit: int) -> list[Undone]:
-    """The first `limit` drafts of a range that have no vector yet, by index."""
+    """Return the first `limit` drafts of a range that have no vector yet, by index."""
     found = session.execute(_UNDONE, _between(version_id, indexes) | {"limit": limit})
     return [Undone(index, embedded_text(path, context, body)) for index, path, context, body in found]
 

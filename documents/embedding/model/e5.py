@@ -62,17 +62,17 @@ class Weights:
             self._places[name] = (place, size)
 
     def floats(self, name: str) -> Any:
-        """A tensor in single precision."""
+        """Return a tensor in single precision."""
         return numpy.frombuffer(self._bytes_of(name).tobytes(), numpy.float32)
 
     def blocks(self, name: str, width: int) -> tuple[Any, Any]:
-        """A tensor of four bits with so many values a row: rows of packed bytes, and each block's scale."""
+        """Return a tensor of four bits with so many values a row: rows of packed bytes, and each block's scale."""
         blocks = self._bytes_of(name).reshape(-1, BLOCK_BYTES)
         scales = blocks[:, :2].copy().view(numpy.float16).reshape(-1, width // BLOCK)
         return blocks[:, 2:].reshape(-1, width // BLOCK, BLOCK // 2), scales
 
     def matrix(self, name: str, width: int) -> Any:
-        """A tensor of four bits, in single precision."""
+        """Return a tensor of four bits, in single precision."""
         packed, scales = self.blocks(name, width)
         values = numpy.concatenate([packed & 15, packed >> 4], axis=2).astype(numpy.float32) - 8
         return (values * scales[:, :, None].astype(numpy.float32)).reshape(len(packed), width)
@@ -162,7 +162,7 @@ def _layer(graph: _Graph, weights: Weights, value: str, bias: str, number: int) 
 
 
 def graph_of(weights: Weights) -> Any:
-    """The encoder: input_ids and attention_mask to sentence_embedding, the mean over the tokens, of length 1."""
+    """Build the encoder: input_ids and attention_mask to sentence_embedding, the mean over the tokens, of length 1."""
     graph = _Graph()
     mask = graph.add("Cast", "attention_mask", to=TensorProto.FLOAT)
     absent = graph.add("Sub", graph.constant(numpy.float32(1)), graph.add("Unsqueeze", mask, graph.integers(1, 2)))

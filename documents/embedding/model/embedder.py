@@ -176,7 +176,7 @@ class ModelEmbedder:
 
 
 def _connect(path: Path) -> socket.socket | None:
-    """A connection; None when nobody listens."""
+    """Connect to the model's process; return None when nobody listens."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(str(path))

@@ -50,7 +50,7 @@ class Model:
         self._turn = threading.Lock()
 
     def embed(self, texts: list[str]) -> Any:
-        """The vectors of texts, a row each; texts of like length are computed together."""
+        """Return the vectors of texts, a row each; texts of like length are computed together."""
         tokens = [each.ids for each in self._tokenizer.encode_batch(texts)]
         by_length = sorted(range(len(texts)), key=lambda place: -len(tokens[place]))
         rows: dict[int, Any] = {}

@@ -64,7 +64,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def _pictures(data: bytes, main: str, known: dict[str, Relation]) -> Iterator[str]:
-    """The parts of a document's pictures in their order, as Word and as older programs refer to them."""
+    """Yield the parts of a document's pictures in their order, as Word and as older programs refer to them."""
     for block in stream(data, main, "body"):
         for element in block.iter("{*}blip", "{*}imagedata"):
             if relation := known.get(reference_of(element, "embed") or reference_of(element)):
@@ -149,7 +149,7 @@ class _Reader:
             self._code, self._in_list = [], False
 
     def _inline(self, element: etree._Element, boxes: list[etree._Element], depth: int = 0) -> str:
-        """The text of a paragraph's runs; text boxes met on the way are put by, to be written after it."""
+        """Return the text of a paragraph's runs; text boxes met on the way are put by, to be written after it."""
         parts: list[str] = []
         for child in element:
             name = name_of(child)
@@ -223,7 +223,7 @@ class _Reader:
 
 
 def _between(element: etree._Element, top: etree._Element) -> Iterator[etree._Element]:
-    """The elements above one, up to another."""
+    """Yield the elements above one, up to another."""
     above = element.getparent()
     while above is not None and above is not top:
         yield above

@@ -32,7 +32,7 @@ class Style:
     is_code: bool = False
 
     def level(self, properties: etree._Element | None) -> int | None:
-        """The heading level of a paragraph of this style: its own outline level counts first."""
+        """Return the heading level of a paragraph of this style: its own outline level counts first."""
         own = _integer(child_of(properties, "outlineLvl"))
         if own is not None:
             return own + 1 if own < 9 else None
@@ -54,7 +54,7 @@ class Styles:
                     self._default = identifier
 
     def of(self, properties: etree._Element | None) -> Style:
-        """The style that a paragraph's properties name."""
+        """Return the style that a paragraph's properties name."""
         identifier = value_of(child_of(properties, "pStyle")) or self._default
         if identifier not in self._known:
             self._known[identifier] = self._resolve(identifier)
@@ -86,7 +86,7 @@ class Styles:
 
 
 def _heading(style: etree._Element, properties: etree._Element | None) -> tuple[int | None, bool]:
-    """The level that a style itself sets, and whether it says to be body text."""
+    """Return the level that a style itself sets, and whether it says to be body text."""
     if (level := _level_of_name(value_of(child_of(style, "name")) or "")) is not None:
         return level, False
     outline = _integer(child_of(properties, "outlineLvl"))
@@ -131,7 +131,7 @@ class Numbering:
                 self._lists[int(number)] = _instance(element, abstract)
 
     def label(self, properties: etree._Element | None, style: Style) -> tuple[str, int]:
-        """The label of a paragraph and its depth in the list from 0; no label outside lists."""
+        """Return the label of a paragraph and its depth in the list from 0; no label outside lists."""
         own = child_of(properties, "numPr")
         number = _integer(child_of(own, "numId"))
         depth = _integer(child_of(own, "ilvl"))
@@ -174,7 +174,7 @@ def _levels(element: etree._Element) -> dict[int, _Level]:
 
 
 def _instance(element: etree._Element, abstract: dict[str, _List]) -> _List:
-    """A list of its own counters where it restarts, else one that shares those of its template."""
+    """Return a list of its own counters where it restarts, else one that shares those of its template."""
     template = abstract.get(value_of(child_of(element, "abstractNumId")) or "")
     if template is None:
         return _List()

@@ -55,7 +55,7 @@ def _title(title: etree._Element) -> str:
 
 
 def _labels(series: etree._Element) -> dict[int, str]:
-    """What stands below each point of a series; of labels in several levels all, from the outermost."""
+    """Return what stands below each point of a series; of labels in several levels all, from the outermost."""
     found: dict[int, str] = {}
     for holder in series.iterchildren(*_LABELS):
         levels = [_points(level) for level in holder.iter("{*}lvl")]
@@ -69,7 +69,7 @@ def _labels(series: etree._Element) -> dict[int, str]:
 
 
 def _before(place: int, level: dict[int, str], begins: list[int]) -> str:
-    """The label of an outer level that covers a point: the last one that begins there or before."""
+    """Return the label of an outer level that covers a point: the last one that begins there or before."""
     at = bisect_right(begins, place)
     return level[begins[at - 1]] if at else ""
 
@@ -79,7 +79,7 @@ def _values(series: etree._Element) -> dict[int, str]:
 
 
 def _points(holder: etree._Element) -> dict[int, str]:
-    """The points below an element by their place, numbers as their format shows them."""
+    """Return the points below an element by their place, numbers as their format shows them."""
     code = next((each.text or GENERAL for each in holder.iter("{*}formatCode")), None)
     found = {}
     for point in holder.iter("{*}pt"):
@@ -91,7 +91,7 @@ def _points(holder: etree._Element) -> dict[int, str]:
 
 
 def _shown(text: str, code: str | None) -> str:
-    """A point as it is shown; one without a format is no number, though it may look like one."""
+    """Return a point as it is shown; one without a format is no number, though it may look like one."""
     try:
         return shown(float(text), code) if code else text
     except ValueError:
@@ -99,7 +99,7 @@ def _shown(text: str, code: str | None) -> str:
 
 
 def _paragraphs(holder: etree._Element | None) -> str:
-    """The text below an element in one line: paragraphs, or what was last in the cells that it refers to."""
+    """Return the text below an element in one line: paragraphs, or what was last in the cells that it refers to."""
     return " ".join(filter(None, _lines(holder)))
 
 

@@ -15,7 +15,7 @@ _OPEN_ENDED = frozenset(("f", "sSup", "sSub", "sSubSup", "sPre", "func"))
 
 
 def formula(element: etree._Element, depth: int = 0) -> str:
-    """The text of what an element of a formula holds.
+    """Return the text of what an element of a formula holds.
 
     Raises:
       TaskError: corrupt, for one that is nested too deeply.
@@ -26,7 +26,7 @@ def formula(element: etree._Element, depth: int = 0) -> str:
 
 
 def formulas(paragraph: etree._Element) -> str:
-    """The formulas of a paragraph that holds nothing else, each on a line. Raises what `formula` does."""
+    """Return the formulas of a paragraph that holds nothing else, each on a line. Raises what `formula` does."""
     return "\n".join(formula(each) for each in paragraph if name_of(each) == "oMath")
 
 
@@ -55,19 +55,19 @@ class _Parts:
         return formula(part, self._depth).strip() if part is not None else ""
 
     def all(self, name: str) -> Iterator[str]:
-        """The text of each part of that name."""
+        """Yield the text of each part of that name."""
         for part in self._element:
             if name_of(part) == name:
                 yield formula(part, self._depth).strip()
 
     def rows(self) -> Iterator[list[str]]:
-        """The cells of each row of a matrix."""
+        """Yield the cells of each row of a matrix."""
         for cells in self._element:
             if name_of(cells) == "mr":
                 yield [formula(cell, self._depth).strip() for cell in cells if name_of(cell) == "e"]
 
     def said(self, name: str, otherwise: str) -> str:
-        """A property, such as the sign of a sum; otherwise where it is not set."""
+        """Return a property, such as the sign of a sum; `otherwise` where it is not set."""
         for properties in self._element:
             if name_of(properties).endswith("Pr"):
                 found = next((each for each in children_of(properties) if name_of(each) == name), None)

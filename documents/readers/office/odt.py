@@ -69,14 +69,14 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def _pictures(data: bytes) -> Iterator[str]:
-    """The parts of a document's pictures in their order."""
+    """Yield the parts of a document's pictures in their order."""
     for block in stream(data, _MAIN, "text", "body"):
         for image in block.iter("{*}image"):
             yield posixpath.normpath(value_of(image, "href") or "")
 
 
 def _styles(archive: Archive, part: str) -> Iterator[etree._Element]:
-    """The styles that a part defines; its text, which may be large, is read without being kept."""
+    """Yield the styles that a part defines; its text, which may be large, is read without being kept."""
     data = archive.read(part)
     for holder in ("styles", "automatic-styles"):
         if re.search(rf"<(?:\w+:)?{holder}[\s>/]".encode(), data):
@@ -127,7 +127,7 @@ class _Styles:
         return value_of(paragraph, "style-name") in self._code
 
     def label(self, name: str, numbers: list[int]) -> str:
-        """The label of an item of a list of a style; nothing where it is not numbered.
+        """Return the label of an item of a list of a style; nothing where it is not numbered.
 
         numbers: that of the item, after those of the items that it lies in.
         """
@@ -139,7 +139,7 @@ class _Styles:
         return level.before + ".".join(parts) + level.after
 
     def start(self, name: str, depth: int) -> int:
-        """The number of the first item of a list of a style at a depth, counted from 1."""
+        """Return the number of the first item of a list of a style at a depth, counted from 1."""
         level = self._levels.get(name, {}).get(depth)
         return level.start if level else 1
 
@@ -194,7 +194,7 @@ class _Reader:
                     self.block(child)
 
     def _chapter(self, heading: etree._Element, level: int) -> str:
-        """The label of a heading where headings are numbered."""
+        """Return the label of a heading where headings are numbered."""
         if value_of(heading, "is-list-header") == "true" or not "".join(heading.itertext()).strip():
             return ""
         above = [*self._chapters, *[0] * level][: level - 1]
@@ -235,7 +235,7 @@ class _Reader:
             self._code, self._in_list = [], False
 
     def _inline(self, element: etree._Element, boxes: list[etree._Element]) -> Iterator[str]:
-        """The text of a paragraph; boxes met on the way are put by, to be written after it."""
+        """Yield the text of a paragraph; boxes met on the way are put by, to be written after it."""
         yield _spaced(element.text)
         for child in element:
             name = name_of(child)
@@ -328,7 +328,7 @@ def _is_skipped(element: etree._Element) -> bool:
 
 
 def _rows(table: etree._Element) -> Iterator[etree._Element]:
-    """The rows of a table, those of its header and of its groups too."""
+    """Yield the rows of a table, those of its header and of its groups too."""
     for child in table:
         if name_of(child) == "table-row":
             yield child

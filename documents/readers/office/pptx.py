@@ -91,7 +91,7 @@ class _Reader:
             self._pictures.read(number, map(self._archive.read, parts), self._writer)
 
     def finish(self, slides: int, properties: dict[str, str]) -> Extracted:
-        """What was written, with warnings of the slides that are pictures only."""
+        """Return what was written, with warnings of the slides that are pictures only."""
         if not self._writer.length:
             self._pictures.require_text("presentation")
         return self._writer.finish(
@@ -126,7 +126,7 @@ class _Reader:
 
 
 def _shapes(holder: etree._Element | None) -> Iterator[etree._Element]:
-    """The shapes of a slide in the order of its file, those in groups too; of two editions of one, the newer."""
+    """Yield the shapes of a slide in the order of its file, those in groups too; of two editions of one, the newer."""
     for element in children_of(holder):
         match name_of(element):
             case "sp" | "graphicFrame" | "pic":
@@ -139,7 +139,7 @@ def _shapes(holder: etree._Element | None) -> Iterator[etree._Element]:
 
 
 def _placeholder(shape: etree._Element) -> str | None:
-    """What a shape is a placeholder for; None for content, and for what is no placeholder."""
+    """Return what a shape is a placeholder for; None for content, and for what is no placeholder."""
     return value_of(child_of(shape, "nvSpPr", "nvPr", "ph"), "type")
 
 
@@ -151,14 +151,14 @@ def _is_code(body: etree._Element) -> bool:
 
 
 def _texts(body: etree._Element | None) -> Iterator[str]:
-    """The paragraphs of a body that hold text."""
+    """Yield the paragraphs of a body that hold text."""
     for paragraph in children_of(body):
         if name_of(paragraph) == "p" and (text := _inline(paragraph).strip()):
             yield text
 
 
 def _paragraphs(body: etree._Element, is_list: bool) -> Iterator[str]:
-    """The paragraphs of a body with their bullets or numbers."""
+    """Yield the paragraphs of a body with their bullets or numbers."""
     numbers = [0] * (_DEEPEST_LIST + 1)
     for paragraph in body:
         if name_of(paragraph) != "p" or not (text := _inline(paragraph).strip()):
@@ -197,6 +197,6 @@ def _pieces(element: etree._Element) -> Iterable[str]:
 
 
 def _cell(cell: etree._Element) -> str:
-    """The text of a table's cell; nothing for one that another one covers."""
+    """Return the text of a table's cell; nothing for one that another one covers."""
     covered = {cell.get("hMerge"), cell.get("vMerge")} & {"1", "true"}
     return "" if covered else " ".join(_texts(child_of(cell, "txBody")))

@@ -81,7 +81,7 @@ class _Workbook:
         self._formats = self._styles()
 
     def rows(self, part: str) -> list[Row]:
-        """The rows of a sheet that hold something."""
+        """Return the rows of a sheet that hold something."""
         found: list[Row] = []
         length = 0
         for element in stream(self._archive.read(part), part, "sheetData"):
@@ -98,7 +98,7 @@ class _Workbook:
         return found
 
     def beside(self, part: str) -> Iterator[str]:
-        """What is written on a sheet but in none of its cells: comments, with their cell, and text boxes."""
+        """Yield what is written on a sheet but in none of its cells: comments, with their cell, and text boxes."""
         for relation in relations(self._archive, part).values():
             if relation.kind not in ("comments", "drawing") or not (data := self._archive.read(relation.target)):
                 continue
@@ -111,7 +111,7 @@ class _Workbook:
                 yield "\n".join(line for line in lines if line.strip())
 
     def _text(self, cell: etree._Element) -> str:
-        """What a cell shows; of a formula that is its last result."""
+        """Return what a cell shows; of a formula that is its last result."""
         kind = cell.get("t", "n")
         if kind == "inlineStr":
             return _joined(child_of(cell, "is"))
@@ -127,14 +127,14 @@ class _Workbook:
         return _TRUTH.get(text, text) if kind == "b" else _unescaped(value.text or "" if value is not None else "")
 
     def _string(self, number: str) -> str:
-        """A shared string; nothing for one that the workbook lacks, of which a warning tells."""
+        """Return a shared string; nothing for one that the workbook lacks, of which a warning tells."""
         if number.isdecimal() and int(number) < len(self._strings):
             return self._strings[int(number)]
         self.lacking += 1
         return ""
 
     def _number(self, text: str, style: str) -> str:
-        """A number as its style shows it, or as it is written where either says nothing."""
+        """Return a number as its style shows it, or as it is written where either says nothing."""
         known = style.isdecimal() and int(style) < len(self._formats)
         try:
             return shown(float(text), self._formats[int(style)] if known else GENERAL, since_1904=self._since_1904)
@@ -147,13 +147,13 @@ class _Workbook:
         return part, self._archive.read(part)
 
     def _shared(self) -> Iterator[str]:
-        """The strings that cells name by number."""
+        """Yield the strings that cells name by number."""
         part, data = self._part("sharedStrings", "sharedStrings.xml")
         for item in stream(data, part, "sst") if data else ():
             yield _joined(item)
 
     def _styles(self) -> list[str]:
-        """The number format of each cell style."""
+        """Return the number format of each cell style."""
         part, data = self._part("styles", "styles.xml")
         if not data:
             return []
@@ -167,7 +167,7 @@ class _Workbook:
 
 
 def _column(reference: str | None, otherwise: int) -> int:
-    """The number of the column that a reference such as BC12 names, counted from 1."""
+    """Return the number of the column that a reference such as BC12 names, counted from 1."""
     match = _COLUMN.match(reference or "")
     if match is None:
         return otherwise
@@ -178,7 +178,7 @@ def _column(reference: str | None, otherwise: int) -> int:
 
 
 def _joined(element: etree._Element | None) -> str:
-    """The text of a string in all its runs."""
+    """Return the text of a string in all its runs."""
     return _unescaped("".join(_runs(element)))
 
 

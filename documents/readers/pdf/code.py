@@ -79,7 +79,7 @@ def _width(line: Line) -> float:
 
 
 def _pieces(lines: list[Line], first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Runs of lines that are one, two or three lines apart; any other distance separates paragraphs."""
+    """Yield runs of lines that are one, two or three lines apart; any other distance separates paragraphs."""
     steps = _steps(lines[first:last])
     usual = min(steps)
     if not _CLOSEST * lines[first].size <= usual <= _PITCH * lines[first].size:
@@ -96,7 +96,7 @@ def _steps(lines: list[Line]) -> list[float]:
 
 
 def _without_numbers(lines: list[Line], first: int, last: int) -> tuple[int, int]:
-    """The indexes of a block without the numbers at its ends: digits are of one width in other fonts as well."""
+    """Return a block's indexes without the numbers at its ends: digits are of one width in other fonts as well."""
     while first < last and not _tells(lines[first]):
         first += 1
     while first < last and not _tells(lines[last - 1]):

@@ -62,13 +62,13 @@ class Furniture:
         self.warnings = _told(found[place] for place in sorted(found))
 
     def without(self, index: int, lines: list[Line]) -> list[Line]:
-        """The lines of a page that are none."""
+        """Return the lines of a page that are not dropped."""
         dropped = self._dropped.get(index)
         return [line for at, line in enumerate(lines) if at not in dropped] if dropped else lines
 
 
 def _texts(edge: list[list[Row]], body: float, headings: set[Place]) -> Texts:
-    """What may be running heads at an edge: no headings, and set no larger than the body of the text."""
+    """Return what may be running heads at an edge: no headings, and set no larger than the body of the text."""
     return [
         [(at, line.text) for row in rows for at, line in row if line.size <= body and (index, at) not in headings]
         for index, rows in enumerate(edge)
@@ -76,7 +76,7 @@ def _texts(edge: list[list[Row]], body: float, headings: set[Place]) -> Texts:
 
 
 def _dropped(edges: Iterable[list[list[Row]]], heads: set[Place], filled: int) -> dict[Place, str]:
-    """The places and texts of what the margins of so many pages repeat."""
+    """Return the places and texts of what the margins of so many pages repeat."""
     dropped: dict[Place, str] = {}
     if filled < _FEWEST_PAGES:
         return dropped
@@ -92,7 +92,7 @@ def _dropped(edges: Iterable[list[list[Row]]], heads: set[Place], filled: int) -
 
 
 def _rows(page: Page, top: bool) -> Iterator[Row]:
-    """The outermost rows in a margin of a page, from its edge inwards."""
+    """Yield the outermost rows in a margin of a page, from its edge inwards."""
     margin = _MARGIN * (page.upper - page.lower)
     within = [
         (at, line)
@@ -114,7 +114,7 @@ def _rows(page: Page, top: bool) -> Iterator[Row]:
 
 
 def _repeated(edge: list[list[Row]], heads: set[Place], half: float) -> set[Place]:
-    """The lines at an edge that are the same, count the pages, or are heads, on more than `half` at one height."""
+    """Return the lines at an edge that are the same, count pages, or are heads, on more than `half` at one height."""
     groups: dict[tuple[str, int, int], list[tuple[Place, float]]] = defaultdict(list)
     for index, rows in enumerate(edge):
         for at, line in (placed for row in rows for placed in row):

@@ -43,7 +43,7 @@ class Outline:
         )
 
     def levels(self, index: int, lines: list[Line]) -> dict[int, int]:
-        """The heading level of each line, by its index, that belongs to a bookmark's title."""
+        """Return the heading level of each line, by its index, that belongs to a bookmark's title."""
         wanted = self.titles.get(index)
         if not wanted:
             return {}
@@ -74,7 +74,7 @@ class Sizes:
             self._levels = {size: min(rank, _LEVELS) for rank, size in enumerate(larger, 1)}
 
     def levels(self, lines: list[Line]) -> dict[int, int]:
-        """The heading level of each line of a page, by the line's index, that is set larger than the body."""
+        """Return the heading level of each line of a page, by the line's index, that is set larger than the body."""
         levels = {index: self._levels[line.size] for index, line in enumerate(lines) if line.size in self._levels}
         for run in _neighbours(levels):
             text = "".join(lines[index].text for index in run)
@@ -85,7 +85,7 @@ class Sizes:
 
 
 def _neighbours(levels: dict[int, int]) -> list[list[int]]:
-    """Runs of lines that follow each other and have the same level."""
+    """Return runs of lines that follow each other and have the same level."""
     runs: list[list[int]] = []
     for index in levels:
         if runs and runs[-1][-1] == index - 1 and levels[index - 1] == levels[index]:
@@ -128,5 +128,5 @@ def is_number(letters: str) -> bool:
 
 
 def letters_of(text: str) -> str:
-    """A text's letters and digits alone, without case."""
+    """Return a text's letters and digits alone, without case."""
     return _NOISE.sub("", text).casefold()

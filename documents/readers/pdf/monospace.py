@@ -29,7 +29,7 @@ Edges = Callable[[int], tuple[float, float]]
 
 
 def typed(line: Line, start: int, edges: Edges) -> Typed | None:
-    """A line as it was typed, which begins at a place in the text of its page; None where it was not."""
+    """Return a line as it was typed, which begins at a place in the text of its page; None where it was not."""
     text = line.text.rstrip(MARKS) + "-" if line.text[-1] in MARKS else line.text
     wide = None if text.isascii() else WIDE.search(text)
     if wide is not None and not _QUOTES.search(text, 0, wide.start()):
@@ -46,7 +46,7 @@ def typed(line: Line, start: int, edges: Edges) -> Typed | None:
 
 
 def _width(start: int, edges: Edges, found: tuple[int, int] | None, size: float) -> float | None:
-    """The width that a narrow letter and another one have in common; None where they differ."""
+    """Return the width that a narrow letter and another one have in common; None where they differ."""
     narrow, other = found or (0, 0)
     left, right = edges(start + narrow)
     width = right - left
@@ -57,13 +57,13 @@ def _width(start: int, edges: Edges, found: tuple[int, int] | None, size: float)
 
 
 def letters(text: str) -> tuple[int, int] | None:
-    """The indexes of a narrow letter and of another one; None where there are not both."""
+    """Return the indexes of a narrow letter and of another one; None where there are not both."""
     narrow, other = _NARROW.search(text), _OTHER.search(text)
     return (narrow.start(), other.start()) if narrow and other else None
 
 
 def typed_gaps(line: Line) -> list[Gap] | None:
-    """The gaps of a typed line, which are two spaces or more; None where its places do not tell."""
+    """Return the gaps of a typed line, which are two spaces or more; None where its places do not tell."""
     if line.typed is None:
         return None
     text, width, _ = line.typed
@@ -81,7 +81,7 @@ def is_half(width: float, size: float) -> bool:
 
 
 def _in_columns(text: str, start: int, left: float, width: float, edges: Edges) -> str:
-    """A line's words with as many spaces between them as have room; nothing where one stands in no column."""
+    """Join a line's words by as many spaces as have room; return nothing where one stands in no column."""
     typed = ""
     for word in _WORD.finditer(text):
         column = (edges(start + word.start())[0] - left) / width
@@ -94,7 +94,7 @@ def _in_columns(text: str, start: int, left: float, width: float, edges: Edges) 
 
 
 def _in_words(text: str, start: int, width: float, edges: Edges) -> str:
-    """A line's words with a space between them, which some fonts have of a width of its own; nothing in other fonts."""
+    """Join a line's words by a space, which some fonts have of a width of its own; return nothing in other fonts."""
     words = list(_WORD.finditer(text))
     before = None
     for word in words:

@@ -59,7 +59,7 @@ def read_part(path: Path, first: int, last: int) -> bytes:
 
 
 def join(parts: list[Path]) -> Extracted:
-    """What `read` gives, from files that hold the parts in their order. Raises what `read` does."""
+    """Return what `read` gives, from files that hold the parts in their order. Raises what `read` does."""
     heads = [json.loads(next(_records(part))) for part in parts]
     outline = [(index, level, title) for entries, _ in heads for index, level, title in entries]
     return _put_together(_Parts(parts), outline, heads[0][1])
@@ -103,7 +103,7 @@ def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
 
 
 def _pages(document: pypdfium2.PdfDocument, indexes: range) -> Iterator[Page]:
-    """Some pages of a document, in their order; recognised where they are scans."""
+    """Yield some pages of a document, in their order; recognised where they are scans."""
     for index in indexes:
         try:
             page = document[index]
@@ -131,7 +131,7 @@ def _properties(document: pypdfium2.PdfDocument) -> dict[str, Any]:
 
 
 def _put_together(pages: Iterable[Page], outline: list[Entry], properties: dict[str, Any]) -> Extracted:
-    """The text of all pages, which are gone through several times.
+    """Make the text of all pages, which are gone through several times.
 
     Raises:
       TaskError: corrupt, needs_ocr, empty; when no page has any text.

@@ -19,7 +19,7 @@ Texts = list[list[tuple[int, str]]]
 
 
 def running(texts: Texts, outline: Outline) -> Iterator[tuple[int, int]]:
-    """The indexes of pages and lines that are running heads by what they say; where they stand is not judged.
+    """Yield the indexes of pages and lines that are running heads by what they say; where they stand is not judged.
 
     Such a line says nothing but titles that the outline has for this page, with their numbers and that of the page.
     Without an outline it says, but for the page's number, what one of the last pages said at its edge: where it is
@@ -47,7 +47,7 @@ def _in_force(outline: Outline, pages: int) -> Iterator[list[str]]:
 
 
 def _keys(text: str, index: int) -> Iterator[tuple[str, int | None]]:
-    """A text as it is, and without the page's number: then with what the number counts from."""
+    """Yield a text as it is, and without the page's number: then with what the number counts from."""
     yield text, None
     if (match := _PAGE_NUMBER.search(text)) and (rest := text[: match.start()] + text[match.end() :]):
         yield rest, int(match.group(1) or match.group(2)) - index
@@ -70,7 +70,7 @@ def _names(text: str, titles: list[str]) -> bool:
 
 
 def _without_beginning(rest: str, titles: list[str]) -> str:
-    """What is left of a text that ends with the beginning of a title."""
+    """Return what is left of a text that ends with the beginning of a title."""
     longest = max(
         (length for title in titles for length in range(_LEAST, len(title)) if rest.endswith(title[:length])), default=0
     )

@@ -67,12 +67,12 @@ class Pages:
         self._before = lines
 
     def finish(self) -> Writer:
-        """The writer of all pages."""
+        """Return the writer of all pages."""
         self._close(None)
         return self.writer
 
     def _pieces(self, lines: list[Line], levels: dict[int, int]) -> Iterator[Piece]:
-        """What a page consists of, in its order: tables, code, and between them headings and paragraphs."""
+        """Yield what a page consists of, in its order: tables, code, and between them headings and paragraphs."""
         found = self._tables_and_code(lines, levels)
         runs = list(pairwise([0, *(edge for each in found for edge in (each.first, each.last)), len(lines)]))[::2]
         frame = Frame([line for first, stop in runs for line in lines[first:stop]])
@@ -89,7 +89,7 @@ class Pages:
         return sorted([*certain, *tables_of(lines, taken)], key=lambda each: each.first)
 
     def _joint(self, lines: list[Line]) -> str | None:
-        """What stands between the paragraph that is held and the rest of it on this page; None where it has ended."""
+        """Return what stands between the held paragraph and the rest of it on this page; None where it has ended."""
         if self._held is None or not _goes_on(self._before, lines):
             return None
         text = self._hyphens.before(self._held.text, lines[0].text)

@@ -41,12 +41,12 @@ ORIGINS = {"ansi": "cp1252", "mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 
 
 def encoding_of_charset(charset: int) -> str | None:
-    """The encoding that a font's charset means; None for the document's own."""
+    """Return the encoding that a font's charset means; None for the document's own."""
     return _CHARSETS.get(charset)
 
 
 def encoding_of_page(page: int) -> str | None:
-    """The encoding that the number of a code page means; None for one that is unknown."""
+    """Return the encoding that the number of a code page means; None for one that is unknown."""
     name = _PAGES.get(page, f"cp{page}")
     try:
         return codecs.lookup(name).name

@@ -14,7 +14,7 @@ _DOUBLE = b"\\nonshppict"
 
 
 def pictures(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """A name for each picture, and its bytes."""
+    """Yield a name for each picture, and its bytes."""
     at = number = 0
     while match := _PICTURE.search(data, at):
         content, at = _content(data, match.end())
@@ -24,7 +24,7 @@ def pictures(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _content(data: bytes, at: int) -> tuple[bytes, int]:
-    """The bytes of the picture whose group goes on at an offset, and where it ends; groups within it are no bytes."""
+    """Return the bytes of the picture whose group goes on at an offset, and its end; groups within are no bytes."""
     digits, raw, depth = [], [], 0
     while depth >= 0 and (piece := _PIECE.match(data, at)):
         at = piece.end()

@@ -351,7 +351,7 @@ class _Reader:
             self._end_paragraph()
 
     def _taken(self) -> tuple[str, str]:
-        """The paragraph's list label and its text, which are then forgotten; halves of characters are joined."""
+        """Return the paragraph's list label and its text, and forget them; halves of characters are joined."""
         label, text = (
             "".join(part).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
             for part in (self._label, self._text)

@@ -33,12 +33,12 @@ def row(pieces: Iterable[Piece]) -> str:
 
 
 def one(text: str) -> str:
-    """A part that is one also beside others."""
+    """Bracket a part where it would not be one beside others."""
     return _one(text, _ONE)
 
 
 def scripts(below: str, above: str) -> str:
-    """What stands below and above the end of a part, or right below and above it; nothing for what is empty."""
+    """Write what stands below and above the end of a part, or right below and above it; nothing for what is empty."""
     return "".join(f"{sign}{one(text)}" for sign, text in (("_", below), ("^", above)) if text)
 
 

@@ -85,13 +85,13 @@ class Hyphens:
         self._words = {word for text in texts for word in _WORD.findall(text.lower())}
 
     def join(self, text: str) -> str:
-        """The text with its divided words put together."""
+        """Return the text with its divided words put together."""
         if not is_divided(text):
             return text
         return _DIVIDED.sub(lambda match: self._joined(*match.groups()), text)
 
     def before(self, text: str, after: str) -> str | None:
-        """A text that ends with a hyphen, without it where it divides a word of which `after` has the rest.
+        """Return a text that ends with a hyphen, without it where it divides a word of which `after` has the rest.
 
         None where no hyphen ends the text.
         """
@@ -136,7 +136,7 @@ def _column(line: Line) -> int:
 
 
 def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens, frame: Frame) -> list[Block]:
-    """The paragraphs among lines that follow each other. `levels` names those, by index, that are headings."""
+    """Return the paragraphs among lines that follow each other. `levels` names those, by index, that are headings."""
     if not lines:
         return []
     blocks: list[Block] = []
@@ -182,7 +182,7 @@ def has_mark(text: str) -> bool:
 
 
 def _spaced(line: Line) -> str:
-    """The text of a line with its wide gaps kept, which would be dropped between Chinese characters.
+    """Return the text of a line with its wide gaps kept, which would be dropped between Chinese characters.
 
     A word that is set wide, each character by itself, has none.
     """
@@ -203,7 +203,7 @@ def _is_tabular(line: Line) -> bool:
 
 
 def glue(before: str, after: str) -> str:
-    """What stands between two lines of a paragraph: nothing in Chinese, or where a word is divided."""
+    """Return what stands between two lines of a paragraph: nothing in Chinese, or where a word is divided."""
     if before[-1] in MARKS:
         return ""
     return "" if not before.isascii() and _ENDS_CJK.search(before) and _STARTS_CJK.match(after) else " "
@@ -268,7 +268,7 @@ def _flows(before: Line, line: Line) -> bool:
 
 
 def _pitch(lines: list[Line]) -> float:
-    """The usual distance between two lines of a paragraph on a page, in points."""
+    """Return the usual distance between two lines of a paragraph on a page, in points."""
     steps = Counter(
         round(before.last_bottom - line.bottom)
         for before, line in pairwise(lines)

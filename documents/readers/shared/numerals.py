@@ -12,7 +12,7 @@ _ROMAN = (
 
 
 def numeral(number: int, format: str) -> str:
-    """A number as Word writes it in one of its formats; formats unknown here are written in digits."""
+    """Write a number as Word does in one of its formats; formats unknown here are written in digits."""
     if number < 1:
         return str(number)
     match format:

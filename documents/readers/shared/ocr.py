@@ -45,7 +45,7 @@ class Row:
 
 @lru_cache(maxsize=1)
 def languages() -> str | None:
-    """What Tesseract is to read, as its option takes it; None when it is not installed with any of these languages."""
+    """Return the languages to read, as Tesseract's option takes them; None when it is installed with none of them."""
     command = shutil.which("tesseract")
     if command is None:
         return None
@@ -55,7 +55,7 @@ def languages() -> str | None:
 
 
 def recognise(picture: bytes, resolution: int) -> list[Row]:
-    """The lines of text in a picture, from the top.
+    """Return the lines of text in a picture, from the top.
 
     Parameters:
       picture: a file such as a PNG, a JPEG or a PGM.
@@ -100,7 +100,7 @@ def require_time() -> float:
 
 
 def _die_with_parent() -> None:
-    """A reader that is killed takes its Tesseract along."""
+    """Have Tesseract end together with a reader that is killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

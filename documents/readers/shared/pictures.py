@@ -50,7 +50,7 @@ class Pictures:
             self._unread.append(number)
 
     def warnings(self, count: int) -> list[str]:
-        """What the submitter is told, of `count` that there are of what is numbered."""
+        """Return what the submitter is told, of `count` that there are of what is numbered."""
         told, nouns = [], f"{self._noun}s"
         if read := sorted(self._confidence):
             where = listed(read, self._noun)
@@ -102,7 +102,7 @@ def write_pictures(what: str, pictures: Iterable[tuple[str, bytes]], writer: Wri
 
 
 def failed(failures: dict[int, str], noun: str = "page") -> list[str]:
-    """What the submitter is told of failures of text recognition: each reason once, with the numbers it is true of."""
+    """Return what the submitter is told of failed text recognition: each reason once, with its numbers."""
     numbers = defaultdict[str, list[int]](list)
     for number, why in sorted(failures.items()):
         numbers[why].append(number)
@@ -120,7 +120,7 @@ def refuse_late(failures: dict[int, str], what: str) -> None:
 
 
 def pictures_in(archive: Archive, parts: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """The pictures that a document refers to, each once however often it does; inflated as they are asked for."""
+    """Return the pictures that a document refers to, each once however often; inflated as they are asked for."""
     return ((part, archive.read(part)) for part in dict.fromkeys(parts) if part in archive)
 
 

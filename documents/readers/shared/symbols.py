@@ -19,7 +19,7 @@ _FONTS = {"symbol": _SYMBOL, "wingdings": _WINGDINGS, "wingdings 2": _WINGDINGS_
 
 
 def symbol(font: str, number: str) -> str:
-    """What a font shows for a character by its number, in hexadecimal digits; nothing where that is not known.
+    """Return what a font shows for a character by its number, in hexadecimal digits; nothing where that is not known.
 
     Numbers from F000 to F0FF, which Unicode leaves to fonts, stand for those from 00 to FF.
     """

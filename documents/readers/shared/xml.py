@@ -24,7 +24,7 @@ _PROPERTIES = {
 
 
 def parse(data: bytes, part: str) -> etree._Element:
-    """A small part as a tree, without entities, external files or a document type.
+    """Parse a small part as a tree, without entities, external files or a document type.
 
     Raises:
       TaskError: corrupt.
@@ -37,7 +37,7 @@ def parse(data: bytes, part: str) -> etree._Element:
 
 
 def stream(data: bytes, part: str, holder: str, above: str | None = None) -> Iterator[etree._Element]:
-    """What the first element called `holder` holds, one after another, each forgotten after use.
+    """Yield what the first element called `holder` holds, one after another, each forgotten after use.
 
     above: the name of what the holder itself stands in, where others are called the same.
 
@@ -81,7 +81,7 @@ class Relation:
 
 
 def relations(archive: Archive, part: str = "") -> dict[str, Relation]:
-    """The relations of a part, or of the whole document, by their ids."""
+    """Return the relations of a part, or of the whole document, by their ids."""
     folder, name = posixpath.split(part)
     file = posixpath.join(folder, "_rels", f"{name}.rels")
     data = archive.read(file)
@@ -95,7 +95,7 @@ def relations(archive: Archive, part: str = "") -> dict[str, Relation]:
 
 
 def main_part(archive: Archive, usual: str) -> str:
-    """The name of the part that the document begins with."""
+    """Return the name of the part that the document begins with."""
     named = (relation.target for relation in relations(archive).values() if relation.kind == "officeDocument")
     return next(named, usual)
 
@@ -110,7 +110,7 @@ def properties_of(archive: Archive) -> dict[str, str]:
 
 
 def name_of(element: etree._Element) -> str:
-    """The tag without its namespace: Office writes two editions of it. A comment has none."""
+    """Return the tag without its namespace: Office writes two editions of it. A comment has none."""
     return _local(element.tag)
 
 
@@ -120,7 +120,7 @@ def _local(tag: object) -> str:
 
 
 def value_of(element: etree._Element | None, attribute: str = "val") -> str | None:
-    """An attribute in any namespace, or in none."""
+    """Return an attribute in any namespace, or in none."""
     if element is None:
         return None
     for name, value in element.attrib.items():
@@ -130,12 +130,12 @@ def value_of(element: etree._Element | None, attribute: str = "val") -> str | No
 
 
 def reference_of(element: etree._Element, attribute: str = "id") -> str:
-    """An attribute that names a relation; others may have the same name without a namespace."""
+    """Return an attribute that names a relation; others may have the same name without a namespace."""
     return next((value for name, value in element.attrib.items() if name.endswith("}" + attribute)), "")
 
 
 def child_of(element: etree._Element | None, *path: str) -> etree._Element | None:
-    """The first descendant along a path of tags, or None."""
+    """Return the first descendant along a path of tags, or None."""
     for tag in path:
         for child in element if element is not None else ():
             if _local(child.tag) == tag:
@@ -147,7 +147,7 @@ def child_of(element: etree._Element | None, *path: str) -> etree._Element | Non
 
 
 def children_of(element: etree._Element | None, *path: str) -> Iterator[etree._Element]:
-    """What the first descendant along a path of tags holds; nothing where there is none."""
+    """Yield what the first descendant along a path of tags holds; nothing where there is none."""
     found = child_of(element, *path)
     yield from found if found is not None else ()
 
@@ -168,5 +168,5 @@ def refuse_doctype(data: bytes, part: str) -> None:
 
 
 def _broken(part: str, error: etree.XMLSyntaxError) -> TaskError:
-    """What the submitter is told of XML that does not parse."""
+    """Return what the submitter is told of XML that does not parse."""
     return TaskError("corrupt", f"the part {part} of the document is no valid XML: {error}")

@@ -32,7 +32,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def read_rows(decoded: Decoded, format: str, delimiter: str, quoted: bool = True) -> Extracted:
-    """The rows of a table as lines, before them the names of columns that hold nothing.
+    """Read the rows of a table as lines, before them the names of columns that hold nothing.
 
     quoted: whether quotation marks enclose values, or are characters like others.
 
@@ -72,7 +72,7 @@ def read_rows(decoded: Decoded, format: str, delimiter: str, quoted: bool = True
 
 
 def delimiter_of(sample: str) -> str:
-    """The delimiter that cuts the sample into rows of one width, and of the greatest."""
+    """Return the delimiter that cuts the sample into rows of one width, and of the greatest."""
     return max(_DELIMITERS, key=lambda delimiter: evenness(sample, delimiter))
 
 
@@ -96,7 +96,7 @@ def _sample_rows(sample: str, delimiter: str, quoted: bool = True) -> list[list[
 
 
 def _rows(sample: str, delimiter: str, quoted: bool) -> Iterator[list[str]]:
-    """The first rows of a sample; a sample that ends inside a quotation is no error here."""
+    """Yield the first rows of a sample; a sample that ends inside a quotation is no error here."""
     try:
         for _, row in zip(range(_SAMPLE_ROWS), _reader(sample, delimiter, quoted), strict=False):
             yield row

@@ -53,7 +53,7 @@ Token = tuple[str, str]
 
 
 def shown(value: float, code: str = GENERAL, *, since_1904: bool = False) -> str:
-    """A number as its format code shows it; a code that is not understood shows it as `General` does.
+    """Write a number as its format code shows it; a code that is not understood shows it as `General` does.
 
     since_1904: whether dates are counted from 1 January 1904, as workbooks of old Macintoshes do.
     """
@@ -81,7 +81,7 @@ def _general(value: float) -> str:
 
 
 def _section(value: float, code: str) -> tuple[list[Token], float]:
-    """The part of a format that is for this number, and the number as that part is to show it."""
+    """Return the part of a format that is for this number, and the number as that part is to show it."""
     sections = _sections(code)
     for condition, tokens in sections:
         if condition and _HOLDS[condition[0]](value, condition[1]):
@@ -96,7 +96,7 @@ def _section(value: float, code: str) -> tuple[list[Token], float]:
 
 @lru_cache(maxsize=512)
 def _sections(code: str) -> list[tuple[tuple[str, float] | None, list[Token]]]:
-    """The parts of a format, each with the condition that it names."""
+    """Return the parts of a format, each with the condition that it names."""
     parts, start = [], 0
     for match in _SEPARATOR.finditer(code):
         if not match.group(1):

@@ -54,7 +54,7 @@ def _opened(path: Path, encoding: str | None, *, formats: bool) -> Book:
 
 
 def _strings(records: list[bytes], count: int) -> tuple[list[str], dict[int, Any]]:
-    """The strings that cells name by number, in xlrd's way, though the workbook claims to have more of them."""
+    """Return the strings that cells name by number, in xlrd's way, though the workbook claims to have more of them."""
     try:
         return unpack_SST_table(records, count)  # type: ignore[no-any-return]
     except _DAMAGE:
@@ -88,7 +88,7 @@ def _write(book: Book) -> Extracted:
 
 
 def _rows(book: Book, index: int) -> list[Row]:
-    """The rows of a sheet that hold something."""
+    """Return the rows of a sheet that hold something."""
     sheet = book.sheet_by_index(index)
     found: list[Row] = []
     length = 0
@@ -105,7 +105,7 @@ def _rows(book: Book, index: int) -> list[Row]:
 
 
 def _text(book: Book, cell: Cell) -> str:
-    """What a cell shows; of a formula that is its last result."""
+    """Return what a cell shows; of a formula that is its last result."""
     match cell.ctype:
         case xlrd.XL_CELL_TEXT:
             return str(cell.value)
@@ -120,7 +120,7 @@ def _text(book: Book, cell: Cell) -> str:
 
 
 def _code(book: Book, style: int) -> str:
-    """The number format of a cell style."""
+    """Return the number format of a cell style."""
     key = book.xf_list[style].format_key
     known = book.format_map.get(key)
     return BUILT_IN.get(key) or (str(known.format_str) if known else GENERAL)

@@ -32,7 +32,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def scan(text: str, *, front_matter: bool = True) -> tuple[list[Anchor], dict[str, str]]:
-    """The headings, tables and blocks of code of a text in Markdown, and what its front matter says.
+    """Find the headings, tables and blocks of code of a text in Markdown, and what its front matter says.
 
     front_matter: whether a line of dashes at the text's beginning opens one, or is a line.
     """

@@ -45,7 +45,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def _cells(notebook: Any) -> list[Any]:
-    """The cells, which before format 4 stood in worksheets."""
+    """Return the cells, which before format 4 stood in worksheets."""
     if isinstance(notebook, dict) and isinstance(notebook.get("cells"), list):
         cells: list[Any] = notebook["cells"]
         return cells
@@ -74,7 +74,7 @@ def _write(writer: Writer, cell: dict[str, Any]) -> None:
 
 
 def _output(output: dict[str, Any]) -> str:
-    """What a cell printed or gave as text, or the error that it ended with; of a picture nothing."""
+    """Return what a cell printed or gave as text, or the error that it ended with; of a picture nothing."""
     match output.get("output_type"):
         case "stream":
             text = _text(output.get("text"))
@@ -89,7 +89,7 @@ def _output(output: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """A text, which may be divided into lines."""
+    """Return a text, which may be divided into lines."""
     if isinstance(value, list):
         return "".join(line for line in value if isinstance(line, str))
     return value if isinstance(value, str) else ""

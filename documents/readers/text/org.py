@@ -134,7 +134,7 @@ class _Scan:
             self.properties.setdefault(_PROPERTIES[name], value)
 
     def _while(self, pattern: re.Pattern[str]) -> list[str]:
-        """The line before and those after it that are like it."""
+        """Return the line before and those after it that are like it."""
         first = self._at - 1
         while self._at < len(self._lines) and pattern.match(self._lines[self._at]):
             self._at += 1
@@ -162,5 +162,5 @@ class _Scan:
 
 
 def _shown(link: re.Match[str]) -> str:
-    """What a link shows: its description, else where it leads."""
+    """Return what a link shows: its description, else where it leads."""
     return link.group(2) or link.group(1).removeprefix("file:")

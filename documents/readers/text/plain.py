@@ -41,7 +41,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def page_anchors(text: str) -> tuple[list[Anchor], int | None]:
-    """The pages of a text that has form feeds, and their number."""
+    """Return the pages of a text that has form feeds, and their number."""
     if "\f" not in text.strip():
         return [], None
     starts = [0, *(match.end() for match in re.finditer("\f", text.rstrip()))]

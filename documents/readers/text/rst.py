@@ -94,7 +94,7 @@ class _Reading:
         self.writer.heading(self.shown(title), level, "#" * min(level, 6) + " ")
 
     def shown(self, text: str) -> str:
-        """A text as it is read: of links and roles what they show, substitutions carried out."""
+        """Return a text as it is read: of links and roles what they show, substitutions carried out."""
         return _INLINE.sub(self._shown, text)
 
     def _shown(self, match: re.Match[str]) -> str:
@@ -253,7 +253,7 @@ class _Body:
         return [[self._reading.shown(cell) for cell in row] for row in rows], header
 
     def _block(self, beyond: int = 0) -> list[str]:
-        """The lines from here that are indented beyond a column, without what they have in common."""
+        """Return the lines from here that are indented beyond a column, without what they have in common."""
         first = self._at
         while self._at < len(self._lines) and (not self._lines[self._at] or _column(self._lines[self._at]) > beyond):
             self._at += 1
@@ -262,7 +262,7 @@ class _Body:
         return "\n".join(line[least:] for line in block).strip("\n").split("\n")
 
     def _while(self, signs: str) -> list[str]:
-        """The lines from here that begin with one of some signs."""
+        """Return the lines from here that begin with one of some signs."""
         first = self._at
         while self._at < len(self._lines) and self._lines[self._at][:1] in tuple(signs):
             self._at += 1
@@ -275,7 +275,7 @@ class _Body:
         return self._lines[first : self._at]
 
     def _end_of_simple(self) -> int | None:
-        """The index after a simple table: after its third border, or its second where nothing follows that."""
+        """Return the index after a simple table: after its third border, or its second where nothing follows that."""
         borders = 0
         for at in range(self._at + 1, len(self._lines)):
             if SIMPLE_BORDER.match(self._lines[at]):
@@ -286,5 +286,5 @@ class _Body:
 
 
 def _column(line: str) -> int:
-    """The column in which a line begins."""
+    """Return the column in which a line begins."""
     return len(line) - len(line.lstrip(" "))

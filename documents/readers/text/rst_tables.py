@@ -21,7 +21,7 @@ _HALF = "\0"
 
 
 def grid_rows(lines: list[str]) -> tuple[list[list[str]], bool]:
-    """The rows of a table drawn with lines, and whether the first is a header.
+    """Return the rows of a table drawn with lines, and whether the first is a header.
 
     A cell over several columns stands in the first of them; one over several rows, where its text stands.
     """
@@ -46,7 +46,7 @@ def _is_border(line: str) -> bool:
 
 
 def _grid_cells(line: str, edges: list[int]) -> list[str]:
-    """What a line says in each column; what goes over an edge belongs to the column in which it began."""
+    """Return what a line says in each column; what goes over an edge belongs to the column in which it began."""
     cells = [""] * (len(edges) - 1)
     first = 0
     for number, (left, right) in enumerate(pairwise(edges)):
@@ -56,7 +56,7 @@ def _grid_cells(line: str, edges: list[int]) -> list[str]:
 
 
 def simple_rows(lines: list[str]) -> tuple[list[list[str]], bool]:
-    """The rows of a table whose columns a border of `=` marks, and whether the first is a header."""
+    """Return the rows of a table whose columns a border of `=` marks, and whether the first is a header."""
     starts = [match.start() for match in re.finditer("=+", lines[0])]
     rows: list[list[str]] = []
     header = False
@@ -84,7 +84,7 @@ def _simple_cells(line: str, starts: list[int]) -> list[str]:
 
 
 def list_rows(lines: list[str]) -> list[list[str]]:
-    """The rows of a list of lists: `* - a` begins a row, `  - b` is a further cell of it."""
+    """Return the rows of a list of lists: `* - a` begins a row, `  - b` is a further cell of it."""
     rows: list[list[str]] = []
     for line in lines:
         match = _CELL.match(line.strip())
@@ -99,7 +99,7 @@ def list_rows(lines: list[str]) -> list[list[str]]:
 
 
 def csv_rows(lines: list[str], delimiter: str) -> list[list[str]]:
-    """The rows of values with something between them; none where they are not such."""
+    """Return the rows of values with something between them; none where they are not such."""
     try:
         rows = csv.reader([line for line in lines if line], delimiter=delimiter, skipinitialspace=True)
         return [list(map(_cell, row)) for row in rows if any(row)]
@@ -125,7 +125,7 @@ def _cell(text: str) -> str:
 
 
 def _in_columns(line: str) -> str:
-    """A line with a place for each column: the characters of East Asia take two."""
+    """Return a line with a place for each column: the characters of East Asia take two."""
     if line.isascii():
         return line
     return "".join(sign + _HALF if east_asian_width(sign) in "WF" else sign for sign in line)

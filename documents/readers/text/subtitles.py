@@ -58,7 +58,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def _cues(text: str) -> Iterator[Cue]:
-    """The cues: a line with times, and the lines up to an empty one; other blocks are notes and styles."""
+    """Yield the cues: a line with times, and the lines up to an empty one; other blocks are notes and styles."""
     times: tuple[float, float] | None = None
     lines: list[str] = []
     for line in text.splitlines():

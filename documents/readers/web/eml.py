@@ -153,7 +153,7 @@ class _Attachments:
 
     @contextmanager
     def deeper(self) -> Iterator[None]:
-        """What is read within lies one mail or one archive deeper."""
+        """Count what is read within as one mail or one archive deeper."""
         self._bounds.depth += 1
         try:
             yield
@@ -191,7 +191,7 @@ class _Attachments:
         _append(extracted, self._writer)
 
     def _unpacked(self, path: Path, name: str, kind: str | None) -> Unpacked | None:
-        """The documents of an archive, beside it; None for what is a document itself."""
+        """Return the documents of an archive, beside it; None for what is a document itself."""
         if not begins_as_zip(path):
             return None
         folder = path.with_suffix(".members")
@@ -227,7 +227,7 @@ def _append(extracted: Extracted, writer: Writer) -> None:
 
 
 def _payload(part: Message) -> bytes:
-    """The bytes of a part, as they were before they were made fit for the way."""
+    """Return the bytes of a part, as they were before they were made fit for the way."""
     if part.get_content_type() in _MAILS:
         inner = [each for each in part.get_payload() if isinstance(each, Message)] if part.is_multipart() else []
         if len(inner) == 1 and not inner[0].keys():  # in base64, which no mail should be, and which hides its headers
@@ -245,7 +245,7 @@ def _decoded_payload(part: Message) -> bytes:
 
 
 def _filename(part: Message) -> str:
-    """The name of an attachment, without any folder; mails in mails are called by their subject."""
+    """Return the name of an attachment, without any folder; mails in mails are called by their subject."""
     name = _decoded(part.get_filename() or "")
     if not name and part.get_content_type() in _MAILS:
         inner = part.get_payload()
@@ -255,13 +255,13 @@ def _filename(part: Message) -> str:
 
 
 def _header(mail: Message, name: str) -> str:
-    """A header's values as text in one line."""
+    """Return a header's values as text in one line."""
     values = (_decoded(_FOLDED.sub(" ", value)) for key, value in mail.raw_items() if key.lower() == name.lower())
     return ", ".join(" ".join(value.split()) for value in values if value.strip())
 
 
 def _decoded(value: str) -> str:
-    """A header's text: words that are encoded as RFC 2047 wants it, or bytes that are not ASCII all the same."""
+    """Decode a header's text: words that are encoded as RFC 2047 wants it, or bytes that are not ASCII all the same."""
     raw = value.encode("utf-8", "surrogateescape")
     if not raw.isascii():
         return decode(raw).text

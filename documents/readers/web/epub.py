@@ -63,7 +63,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def _written(pages: list[tuple[str, str]], contents: Contents) -> Writer:
-    """The text of pages, which are the names of their parts and HTML."""
+    """Write the text of pages, which are the names of their parts and HTML."""
 
     @cache
     def levels() -> Levels:
@@ -81,7 +81,7 @@ def _written(pages: list[tuple[str, str]], contents: Contents) -> Writer:
 
 
 def _pictures(pages: list[tuple[str, str]]) -> Iterator[str]:
-    """The parts of the pictures on pages in their order."""
+    """Yield the parts of the pictures on pages in their order."""
     for page, html in pages:
         for image in tree_of(html).css("img, image"):
             attributes = image.attributes
@@ -98,7 +98,7 @@ class _Reader:
         self._encoding = encoding
 
     def page(self, part: str) -> str:
-        """A page as HTML."""
+        """Return a page as HTML."""
         if part not in self._archive:
             raise TaskError("corrupt", f"the e-book lacks its page {part}")
         data = self._archive.read(part)
@@ -107,7 +107,7 @@ class _Reader:
         return opened(decoded.text)
 
     def contents(self, items: Iterable[_Item]) -> Contents:
-        """The table of contents: the newer one that has any lines. A book can be read without."""
+        """Read the table of contents: the newer one that has any lines. A book can be read without."""
         contents: Contents = {}
         for item in sorted(items, key=lambda item: not item.is_navigation):
             folder = posixpath.dirname(item.part)
@@ -126,7 +126,7 @@ class _Reader:
 
 
 def _package(archive: Archive) -> str:
-    """The name of the part that lists the others."""
+    """Return the name of the part that lists the others."""
     data = archive.read(_CONTAINER)
     if data:
         for file in parse(_DOCTYPE.sub(b"", data), _CONTAINER).iter("{*}rootfile"):
@@ -149,7 +149,7 @@ def _items(package: etree._Element, folder: str) -> dict[str, _Item]:
 
 
 def _spine(package: etree._Element, items: dict[str, _Item]) -> dict[str, None]:
-    """The parts of the book's pages in the order in which they are read, each once however often it is listed."""
+    """Return the parts of the book's pages in the order of reading, each once however often it is listed."""
     listed = (items.get(reference.get("idref") or "") for reference in children_of(package, "spine"))
     return dict.fromkeys(item.part for item in listed if item and item.media in _PAGES and not item.is_navigation)
 

@@ -45,7 +45,7 @@ class Place:
 
 
 def navigation(tree: LexborHTMLParser, folder: str) -> Contents:
-    """The contents by a navigation document of EPUB 3."""
+    """Read the contents from a navigation document of EPUB 3."""
     lists = tree.css("nav")
     marks = [f"{each.attributes.get('epub:type')} {each.attributes.get('role')}".split() for each in lists]
     found = [each for each, mark in zip(lists, marks, strict=True) if "toc" in mark or "doc-toc" in mark] or lists
@@ -53,7 +53,7 @@ def navigation(tree: LexborHTMLParser, folder: str) -> Contents:
 
 
 def control_file(tree: etree._Element, folder: str) -> Contents:
-    """The contents by the NCX of EPUB 2."""
+    """Read the contents from the NCX of EPUB 2."""
     points = (
         (
             sum(1 for _ in point.iterancestors("{*}navPoint")) + 1,
@@ -114,7 +114,7 @@ def places_of(tree: LexborHTMLParser, entries: list[Entry]) -> list[Place]:
 
 
 def _headings(tree: LexborHTMLParser) -> Iterator[LexborNode]:
-    """The headings of a page that lie in no other, whose text would be theirs once more."""
+    """Yield the headings of a page that lie in no other, whose text would be theirs once more."""
     selector, inner = ", ".join(HEADINGS), set[int]()
     for node in tree.css(selector):
         if node.mem_id not in inner:
@@ -123,7 +123,7 @@ def _headings(tree: LexborHTMLParser) -> Iterator[LexborNode]:
 
 
 def _heading_at(node: LexborNode) -> int | None:
-    """The level of the heading that a place is in, or which is what comes next."""
+    """Return the level of the heading that a place is in, or which is what comes next."""
     for above in islice(_above(node), _NEARBY):
         if above.tag in HEADINGS:
             return HEADINGS[above.tag]
@@ -155,7 +155,7 @@ def _above(node: LexborNode) -> Iterator[LexborNode]:
 
 
 def _onward(start: LexborNode) -> Iterator[LexborNode]:
-    """A node and what comes after it on its page, without what no reader sees."""
+    """Yield a node and what comes after it on its page, without what no reader sees."""
     node: LexborNode | None = start
     while node is not None:
         seen = node.tag not in SKIPPED
@@ -180,7 +180,7 @@ class Levels:
         self._known = {depth: levels.most_common(1)[0][0] for depth, levels in counts.items()}
 
     def titles(self, places: list[Place]) -> dict[int, list[Title]]:
-        """What is to be written at which nodes, by their `mem_id`: the titles of entries without a heading."""
+        """Return what is to be written at which nodes, by their `mem_id`: the titles of entries without a heading."""
         titles: dict[int, list[Title]] = defaultdict(list)
         for place in places:
             if place.own is None:

@@ -82,7 +82,7 @@ def write_page(page: str, writer: Writer) -> dict[str, str]:
 
 
 def tree_of(page: str) -> LexborHTMLParser:
-    """A page as a tree, its formulas as text; XHTML too."""
+    """Parse a page as a tree, its formulas as text; XHTML too."""
     tree = LexborHTMLParser(shallow(opened(page) if page.lstrip().startswith("<?xml") else page))
     write_formulas(tree)
     return tree
@@ -100,7 +100,7 @@ def opened(page: str) -> str:
 
 
 def declared_encoding(data: bytes) -> str | None:
-    """The encoding that a page names itself, if any."""
+    """Return the encoding that a page names itself, if any."""
     match = _XML.match(data) or _META.search(data, 0, _META_WITHIN)
     name = match.group(1).decode("ascii") if match else None
     # A page whose <meta> can be read as ASCII is not in UTF-16, whatever it says.
@@ -227,7 +227,7 @@ class _Walk:
             self._tight = True
 
     def _next_label(self, number: int) -> str:
-        """The label of a list's item, with its own number unless that is below 0."""
+        """Return the label of a list's item, with its own number unless that is below 0."""
         depth = min(len(self._lists), _DEEPEST_LIST)
         indent = "  " * max(depth - 1, 0)
         last, format = self._lists[-1] if self._lists else (None, "")

@@ -46,7 +46,7 @@ _TAG = re.compile(
 
 
 def shallow(page: str) -> str:
-    """A page in which no element lies deeper than DEEPEST; nearly always as it was given."""
+    """Return a page in which no element lies deeper than DEEPEST; nearly always as it was given."""
     if page.count("<") <= DEEPEST:
         return page
     parts = []

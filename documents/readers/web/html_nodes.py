@@ -33,7 +33,7 @@ SPACES = re.compile(r"[ \t\n\r\f]+")
 
 
 def letters_of(text: str) -> str:
-    """The letters and digits of a text, by which two ways to set one title are alike."""
+    """Return the letters and digits of a text, by which two ways to set one title are alike."""
     return "".join(filter(str.isalnum, text.casefold()))
 
 
@@ -46,7 +46,7 @@ def is_title(line: str, title: str) -> bool:
 
 
 def text_of(node: LexborNode) -> str:
-    """The text of an element in one line."""
+    """Return the text of an element in one line."""
     parts: list[str] = []
     for part in node.traverse(include_text=True):
         if part.is_text_node:
@@ -58,7 +58,7 @@ def text_of(node: LexborNode) -> str:
 
 
 def data_table(table: LexborNode) -> list[list[str]]:
-    """The rows of a table that holds data; none for one that merely lays out the page.
+    """Return the rows of a table that holds data; none for one that merely lays out the page.
 
     Raises:
       TaskError: too_large; before a few cells that cover many make more of them than can be written.
@@ -81,7 +81,7 @@ def data_table(table: LexborNode) -> list[list[str]]:
 
 
 def _cells(row: LexborNode, number: int, covered: list[int]) -> list[str]:
-    """The texts of a row's cells, each in its column; nothing in columns that another cell covers."""
+    """Return the texts of a row's cells, each in its column; nothing in columns that another cell covers."""
     cells: list[str] = []
     cell = row.child
     while cell is not None:

@@ -43,12 +43,12 @@ def _drop_drawn(math: LexborNode) -> None:
 
 
 def _formula(element: LexborNode, depth: int = 0) -> str:
-    """The text of what an element of a formula holds."""
+    """Return the text of what an element of a formula holds."""
     return row(_piece(child, depth + 1) for child in element.iter(include_text=True))
 
 
 def _piece(element: LexborNode, depth: int) -> Piece:
-    """An element of a formula; of one that lies too deep the mere letters."""
+    """Write an element of a formula; of one that lies too deep the mere letters."""
     name = element.tag or ""
     if name in _SKIPPED:
         return Piece("")
@@ -82,11 +82,11 @@ class _Parts:
         return _formula(self.element, self._depth).strip()
 
     def all(self) -> list[tuple[str, str]]:
-        """The name of each child, and its text."""
+        """Return the name of each child, and its text."""
         return [(child.tag or "", self._written(child)) for child in self._children]
 
     def rows(self) -> Iterator[list[str]]:
-        """The cells of each row of a table."""
+        """Yield the cells of each row of a table."""
         for cells in self._children:
             if cells.tag in ("mtr", "mlabeledtr"):
                 yield [_formula(cell, self._depth).strip() for cell in cells.iter() if cell.tag == "mtd"]
@@ -114,13 +114,13 @@ def _fenced(parts: _Parts) -> str:
 
 
 def _table(parts: _Parts) -> str:
-    """A matrix; lines of one cell each are no such."""
+    """Write a matrix; lines of one cell each are no such."""
     rows = list(parts.rows())
     return matrix(rows) if max(map(len, rows), default=0) > 1 else "; ".join(cell for cells in rows for cell in cells)
 
 
 def _multiscripts(parts: _Parts) -> str:
-    """A base with what is below and above it by turns: after it, and then before it."""
+    """Write a base with what is below and above it by turns: after it, and then before it."""
     (_, base), *others = parts.all() or [("", "")]
     names, texts = [name for name, _ in others], [text for _, text in others]
     end = names.index("mprescripts") if "mprescripts" in names else len(names)

@@ -49,7 +49,7 @@ _kept: list[pdfium.FPDF_SYSFONTINFO] = []
 
 
 def squares() -> bytes:
-    """A TrueType font that shows every character as a square.
+    """Build a TrueType font that shows every character as a square.
 
     Its tables are those without which no font is read: https://learn.microsoft.com/typography/opentype/spec/otff; a
     character map of format 13 gives one shape to many characters.

@@ -22,7 +22,7 @@ _MOST_LINES = 2000
 
 
 def with_fields(page: pypdfium2.PdfPage, lines: list[Line]) -> list[Line]:
-    """The lines of a page with what was filled in: each after the words to its left, or else above it."""
+    """Return the lines of a page with what was filled in: each after the words to its left, or else above it."""
     placed = list(lines)
     for text, box in sorted(_filled(page), key=lambda field: (-field[1].top, field[1].left)):
         if not any(text in line.text and _covers(box, line) for line in lines):
@@ -47,7 +47,7 @@ def _place(lines: list[Line], text: str, box: pdfium.FS_RECTF) -> None:
 
 
 def _after(lines: list[Line], left: float, middle: float) -> int:
-    """The index after the line that a field belongs to: the next one at its left, else the next one above."""
+    """Return the index after the line that a field belongs to: the next one at its left, else the next one above."""
     row = [at for at, line in enumerate(lines) if line.bottom <= middle <= line.bottom + 1.5 * line.size]
     if beside := [at for at in row if lines[at].left < left]:
         return max(beside, key=lambda at: lines[at].left) + 1
@@ -64,7 +64,7 @@ def _covers(box: pdfium.FS_RECTF, line: Line) -> bool:
 
 
 def _filled(page: pypdfium2.PdfPage) -> Iterator[tuple[str, pdfium.FS_RECTF]]:
-    """What was filled into a page, with where it stands."""
+    """Yield what was filled into a page, with where it stands."""
     for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
         with _annotation(page, index) as annotation:
             kind = pdfium.FPDFAnnot_GetSubtype(annotation)
@@ -92,7 +92,7 @@ def _typed(annotation: pdfium.FPDF_ANNOTATION) -> str:
 
 
 def _value(page: pypdfium2.PdfPage, annotation: pdfium.FPDF_ANNOTATION) -> str:
-    """What a field for text or a choice holds; boxes that are ticked say nothing without what stands beside them."""
+    """Return what a field for text or a choice holds; ticked boxes say nothing without what stands beside them."""
     form = page.formenv
     if form is None:
         return ""
@@ -115,7 +115,7 @@ def _option(form: pypdfium2.PdfFormEnv, annotation: pdfium.FPDF_ANNOTATION, at: 
 
 
 def _string(read: Callable[[ctypes.Array[ctypes.c_ushort] | None, int], int]) -> str:
-    """A string of pdfium, which says how many bytes of UTF-16 it takes, its end included."""
+    """Read a string of pdfium, which says how many bytes of UTF-16 it takes, its end included."""
     size = read(None, 0)
     if size <= 2:
         return ""

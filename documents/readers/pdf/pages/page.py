@@ -44,19 +44,19 @@ class Page:
     failure: str | None = None
 
     def record(self) -> str:
-        """The page as one line of JSON, which keeps every float as it is; `page_of` is the way back."""
+        """Write the page as one line of JSON, which keeps every float as it is; `page_of` is the way back."""
         lines = [astuple(line) for line in self.lines]
         return json.dumps([lines, self.lower, self.upper, self.source, self.confidence, self.failure])
 
 
 def page_of(record: str) -> Page:
-    """The page that `Page.record` wrote."""
+    """Read the page that `Page.record` wrote."""
     lines, *rest = json.loads(record)
     return Page([Line(*line) for line in lines], *rest)
 
 
 def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
-    """The lines of a page in reading order, what was filled in among them, with where they stand and how large."""
+    """Return the lines of a page in reading order, with what was filled in, where they stand and how large."""
     text_page = page.get_textpage()
     characters = _Characters(text_page)
     lines, starts = [], []
@@ -94,13 +94,13 @@ class _Characters:
         self._box, self._matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
 
     def edges(self, place: int) -> tuple[float, float]:
-        """The left and the right edge of a character, in points."""
+        """Return the left and the right edge of a character, in points."""
         box = self._box
         pdfium.FPDFText_GetLooseCharBox(self._raw, place if self._aligned else self._index(place), box)
         return box.left, box.right
 
     def line(self, text: str, start: int) -> Line:
-        """A line whose text begins at a place."""
+        """Return a line whose text begins at a place."""
         raw, box, matrix = self._raw, self._box, self._matrix
         first, last = self._index(start), self._index(start + len(text) - 1)
         pdfium.FPDFText_GetLooseCharBox(raw, first, box)
@@ -130,7 +130,7 @@ def _is_roomy(line: Line) -> bool:
 
 
 def _gaps(line: Line, start: int, characters: _Characters) -> list[Gap]:
-    """The wide gaps of a line that begins at a place."""
+    """Return the wide gaps of a line that begins at a place."""
     gaps = []
     for space in _SPACES.finditer(line.text):
         _, left = characters.edges(start + space.start())

@@ -67,7 +67,7 @@ class Scans:
         return runs
 
     def warnings(self) -> list[str]:
-        """What the submitter is told of pages that are pictures."""
+        """Return what the submitter is told of pages that are pictures."""
         count = len(self._sources)
         told = []
         if read := self._of("ocr"):
@@ -114,7 +114,7 @@ class Scans:
 
 
 def recognised(page: pypdfium2.PdfPage, lines: list[Line]) -> Page:
-    """A page with its own lines, or where it is a picture with those that are recognised on it."""
+    """Return a page with its own lines, or where it is a picture with those that are recognised on it."""
     _, lower, _, upper = page.get_bbox()
     lacking = "picture"
     if _is_garbled("".join(line.text for line in lines)):
@@ -159,7 +159,7 @@ def _is_scan(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:
 
 
 def _recognised(page: pypdfium2.PdfPage) -> tuple[list[Line], float]:
-    """The lines that are read on a page, turned until they make sense, and how sure they are, from 0 to 100.
+    """Return the lines that are read on a page, turned until they make sense, and how sure they are, from 0 to 100.
 
     Raises:
       ocr.Failed: before anything was read on it.
@@ -186,7 +186,7 @@ def _recognised(page: pypdfium2.PdfPage) -> tuple[list[Line], float]:
 
 
 def _grey(bitmap: pypdfium2.PdfBitmap) -> bytes:
-    """A bitmap of one byte a pixel as PGM."""
+    """Write a bitmap of one byte a pixel as PGM."""
     width, height, stride = bitmap.width, bitmap.height, bitmap.stride
     pixels = memoryview(bitmap.buffer).cast("B")
     rows = b"".join(pixels[at : at + width] for at in range(0, stride * height, stride))

@@ -55,7 +55,7 @@ class Table:
 
 
 def tables_of(lines: list[Line], headings: Set[int]) -> list[Table]:
-    """The tables of a page, in its order: three rows at least, whose cells are aligned in columns that touch nowhere.
+    """Return a page's tables, in its order: three rows at least, with cells in columns that touch nowhere.
 
     Not taken for a table are lists with their marks, text set in columns, and rows of which a cell may run over into
     the next line. `headings` are the indexes of lines that are none of a table.
@@ -89,7 +89,7 @@ def _may_have_any(lines: list[Line]) -> bool:
 
 
 def _rows(lines: list[Line], headings: Set[int]) -> Iterator[Row]:
-    """The rows of a page; a heading is a row without cells."""
+    """Yield the rows of a page; a heading is a row without cells."""
     first = 0
     for index in range(1, len(lines) + 1):
         if index < len(lines) and _goes_on(lines[index - 1], lines[index]):
@@ -123,7 +123,7 @@ def _follows(before: Row, row: Row) -> bool:
 
 
 def _joined(columns: list[Cell], row: Row) -> list[Cell] | None:
-    """The columns with those of a row, from left to right; None where a cell stands in two, or two stand in one."""
+    """Return the columns with a row's, from left to right; None where a cell stands in two, or two stand in one."""
     if len(row.cells) < 2 or any(after.left < cell.right for cell, after in pairwise(row.cells)):
         return None
     found = list(columns)

@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"[-+−±~<>$€£¥( ]*\d(?:[\d.,:/ −-]*\d)?[%‰$€£
 
 
 def with_cells(page: pypdfium2.PdfPage, lines: list[Line], starts: list[int | None], edges: Edges) -> list[Line]:
-    """The lines of a page, those of ruled tables with their cells: one by one, and cut where a ruled line cuts them.
+    """Return the lines of a page, those of ruled tables with their cells, and cut where a ruled line cuts them.
 
     starts: the places in the page's text at which the lines begin; None for what was filled in, which is not in it.
     """
@@ -67,7 +67,7 @@ def _has_cells(line: Line) -> bool:
 
 
 def ruled_tables(lines: list[Line], headings: Container[int]) -> list[Table]:
-    """The tables of a page whose lines have their cells; none with a heading in it."""
+    """Return the tables of a page whose lines have their cells; none with a heading in it."""
     tables = []
     for number, run in groupby(range(len(lines)), key=lambda at: _number(lines[at])):
         indexes = list(run)
@@ -90,7 +90,7 @@ def _is_inside(grid: Grid, line: Line) -> bool:
 
 
 def _cut(line: Line, start: int | None, grid: Grid, number: int, edges: Edges) -> Iterator[Line]:
-    """The pieces of a line that stand in different cells."""
+    """Yield the pieces of a line that stand in different cells."""
     height = line.bottom + _MIDDLE * line.size
     if start is None:
         yield replace(line, cell=(number, *grid.cell((line.left + line.right) / 2, height)))
@@ -109,7 +109,7 @@ def _cut(line: Line, start: int | None, grid: Grid, number: int, edges: Edges) -
 
 
 def _cut_at(line: Line, start: int, border: float, edges: Edges) -> int:
-    """The index of the first character behind a border; a word that only touches the border is not cut."""
+    """Return the index of the first character behind a border; a word that only touches the border is not cut."""
     at = bisect_left(range(len(line.text)), border, key=lambda at: sum(edges(start + at)) / 2)
     begin, end = line.text.rfind(" ", 0, at) + 1, line.text.find(" ", at)
     end = len(line.text) if end < 0 else end
@@ -122,7 +122,7 @@ def _cut_at(line: Line, start: int, border: float, edges: Edges) -> int:
 
 
 def _with_rows(lines: list[Line]) -> list[Line]:
-    """The lines with their rows, where several stand between two ruled lines; none where that is uncertain."""
+    """Return the lines with their rows, where several stand between two ruled lines; none where that is uncertain."""
     bands: dict[int, list[Line]] = defaultdict(list)
     for line in lines:
         if line.cell is not None:

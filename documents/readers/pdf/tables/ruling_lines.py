@@ -81,7 +81,7 @@ class Grid:
 
 
 def grids_of(page: pypdfium2.PdfPage) -> list[Grid]:
-    """The grids of a page that stands upright, of two rows and two columns at least."""
+    """Return the grids of a page that stands upright, of two rows and two columns at least."""
     level, upright = _rules(page)
     if not level or not upright or len(level) + len(upright) > _MOST_LINES:
         return []
@@ -91,7 +91,7 @@ def grids_of(page: pypdfium2.PdfPage) -> list[Grid]:
 
 
 def _rules(page: pypdfium2.PdfPage) -> tuple[list[Rule], list[Rule]]:
-    """The level and the upright lines of a page."""
+    """Return the level and the upright lines of a page."""
     found: tuple[list[Rule], list[Rule]] = ([], [])
     raw = page.raw  # which ctypes takes at once, other than its wrapper
     count = pdfium.FPDFPage_CountObjects(raw)
@@ -131,7 +131,7 @@ def _is_drawn(shape: pdfium.FPDF_PAGEOBJECT) -> bool:
 
 
 def _strokes(shape: pdfium.FPDF_PAGEOBJECT) -> Iterator[tuple[float, float, float, float]]:
-    """The straight lines of a shape: their left, lower, right and upper ends on the page."""
+    """Yield the straight lines of a shape: their left, lower, right and upper ends on the page."""
     matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
     count = pdfium.FPDFPath_CountSegments(shape)
     if not pdfium.FPDFPageObj_GetMatrix(shape, matrix) or count > _MOST_SEGMENTS:
@@ -160,7 +160,7 @@ def _box(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, f
 
 
 def _merged(rules: list[Rule]) -> list[Rule]:
-    """The lines, with those made one that go on in each other: tables are often drawn cell by cell."""
+    """Return the lines, with those made one that go on in each other: tables are often drawn cell by cell."""
     merged: list[Rule] = []
     places = _distinct(rule.at for rule in rules)
     for rule in sorted(rules, key=lambda rule: (_nearest(places, rule.at), rule.first)):
