@@ -22,7 +22,7 @@ PARTS = ("single", "documents", "size")
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; may be said again (default: all)")
     parser.add_argument("--rounds", type=int, default=3)

@@ -53,7 +53,7 @@ def live(count: int) -> None:
 
 
 def row(done: int, seconds: float) -> str:
-    """A line of the table that is printed."""
+    """Write a line of the table that is printed."""
     with database.transaction() as session:
         found = session.execute(_SIZES).one()
     sizes = f"{found.rows / 1e6:.0f} MB | {found.indexes / 1e6:.0f} MB"

@@ -154,13 +154,13 @@ class Running:
         return found
 
     def ask(self, statement: str, since: float = 0.0) -> tuple[float, ...]:
-        """The first row of a statement's answer."""
+        """Return the first row of a statement's answer."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement, {"since": since, "first": str(uuid.UUID(int=int(since * 1000) << 80))})
             return cursor.fetchone() or ()
 
     def counted(self) -> int:
-        """What the worker processes of a contestant without a database have counted."""
+        """Return what the worker processes of a contestant without a database have counted."""
         return sum(struct.unpack("<q", each.read_bytes())[0] for each in (self._folder / "counters").iterdir())
 
     def finished(self, since: float, expected: int, seconds: float) -> tuple[int, float]:

@@ -64,7 +64,7 @@ def take(share: Path, document: str, target: Path) -> None:
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """The blocks of a manual, its lines put together."""
+    """Yield the blocks of a manual, its lines put together."""
     for part in re.split(r"\n\s*\n", text):
         lines = [line.strip() for line in part.splitlines() if line.strip()]
         if (len(lines) == 2 and _RULE.fullmatch(lines[1])) or (len(lines) == 1 and _HEADING.fullmatch(lines[0])):
@@ -76,13 +76,13 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def rows(found: list[Block]) -> list[list[str]]:
-    """The items of a manual as a table of two columns, the first of which counts them."""
+    """Return the items of a manual as a table of two columns, the first of which counts them."""
     items = [block.text for block in found if block.kind == "item"]
     return [["No.", "Item"], *([f"{number}.", item] for number, item in enumerate(items, 1))]
 
 
 def make_docx(found: list[Block], path: Path) -> str:
-    """A Word document: headings, lists, and all items as a table. Returns what was written."""
+    """Make a Word document: headings, lists, and all items as a table. Returns what was written."""
     document = docx.Document()
     styles = {"heading": "Heading 1", "item": "List Bullet", "paragraph": "Normal"}
     for block in found:
@@ -97,7 +97,7 @@ def make_docx(found: list[Block], path: Path) -> str:
 
 
 def make_pptx(found: list[Block], path: Path) -> str:
-    """A presentation: a few blocks to a slide, the last of them in its notes. Returns what was written."""
+    """Make a presentation: a few blocks to a slide, the last of them in its notes. Returns what was written."""
     show = pptx.Presentation()
     written = []
     turn = iter(found)
@@ -113,7 +113,7 @@ def make_pptx(found: list[Block], path: Path) -> str:
 
 
 def make_xlsx(found: list[Block], path: Path) -> str:
-    """A workbook: a row for each block. Returns what was written."""
+    """Make a workbook: a row for each block. Returns what was written."""
     book = openpyxl.Workbook()
     cells = [["kind", "text"], *([block.kind, block.text] for block in found if not block.text.startswith("="))]
     for texts in cells:
@@ -123,7 +123,7 @@ def make_xlsx(found: list[Block], path: Path) -> str:
 
 
 def make_html(found: list[Block], path: Path) -> str:
-    """A page without anything around its text. Returns what was written."""
+    """Make a page without anything around its text. Returns what was written."""
     tags = {"heading": "h1", "item": "li", "paragraph": "p"}
     body = "\n".join(f"<{tags[each.kind]}>{escape(each.text)}</{tags[each.kind]}>" for each in found)
     path.write_text(f"<!doctype html><meta charset=utf-8><title>Manual</title><body>\n{body}\n", encoding="utf-8")

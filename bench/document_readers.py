@@ -23,7 +23,7 @@ Split = Callable[[str], list[str]]
 
 
 def ours() -> Read:
-    """The reader of this service, without its sandbox."""
+    """Return the reader of this service, without its sandbox."""
     from documents.reading.extraction import extract
 
     return lambda path: extract(path, filename=path.name).text
@@ -73,7 +73,7 @@ def python_docx() -> Read:
 
 
 def our_splitter() -> Split:
-    """The chunker of this service."""
+    """Return the chunker of this service."""
     from documents.splitting.chunking import split
 
     return lambda text: [text[chunk.start : chunk.end] for chunk in split(text, [], SIZE, OVERLAP)]
@@ -140,7 +140,7 @@ def cpu() -> float:
 
 
 def peak() -> float:
-    """The most MB that this process, or one that it started, had resident.
+    """Return the most MB that this process, or one that it started, had resident.
 
     Its own are not ru_maxrss, which begins at what its parent had when it forked.
     """

@@ -34,7 +34,7 @@ Seen = tuple[datetime, datetime | None]
 
 
 def text(chance: random.Random) -> str:
-    """A text of a random length, without repeated passages."""
+    """Make a text of a random length, without repeated passages."""
     length = SHORTEST * (LONGEST / SHORTEST) ** chance.random()
     _, sentence = chance.choice((*ENGLISH, *CHINESE))
     sentences = []
@@ -91,7 +91,7 @@ def errors(tasks: dict[str, Any], seen: dict[str, list[Seen]], moment: float) ->
 
 
 def row(run: int, name: str, tasks: dict[str, Any], seen: dict[str, list[Seen]], moment: float) -> str:
-    """A line of the table."""
+    """Write a line of the table."""
     found = errors(tasks, seen, moment)
     told = sorted(each for each in found if each is not None)
     if not told:

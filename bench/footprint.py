@@ -118,7 +118,7 @@ def load(deployment: Deployment, count: int) -> None:
 
 
 def members(process: Process) -> dict[str, psutil.Process]:
-    """A process of the Procfile and its children, by what they are for."""
+    """Return a process of the Procfile and its children, by what they are for."""
     found: dict[str, psutil.Process] = {}
     readers = 0
     for each in process.members:
@@ -133,7 +133,7 @@ def members(process: Process) -> dict[str, psutil.Process]:
 
 
 def peak(process: psutil.Process) -> int:
-    """The most bytes that a process ever had resident."""
+    """Return the most bytes that a process ever had resident."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
@@ -194,7 +194,7 @@ def measure(server: Postgres, node: RabbitNode, folder: Path, guard: Guard, docu
 
 @contextmanager
 def servers() -> Iterator[tuple[Postgres, RabbitNode, Path, Guard]]:
-    """A PostgreSQL and a RabbitMQ of the run's own."""
+    """Start a PostgreSQL and a RabbitMQ of the run's own."""
     guard = Guard()
     folder = Path(tempfile.mkdtemp(prefix="footprint-"))
     guard.remove_later(folder)

@@ -58,7 +58,7 @@ def chinese(folder: Path) -> Counter[str]:
 
 
 def levels(counts: Counter[str], length: int, ceiling: float, rare: int) -> dict[int, list[str]]:
-    """The frequent ones by their weight in hundredths, in steps of 5, below `rare`; all others weigh 100.
+    """Return the frequent ones by their weight in hundredths, in steps of 5, below `rare`; all others weigh 100.
 
     The weight is the idf by `ceiling`, where the idf is -log of the share of chunks that hold the unit, of all that
     have `length` units.

@@ -55,7 +55,7 @@ class Contestant:
 
 
 def service(servers: Servers, folder: Path, warm: list[Document], documents: list[Document]) -> Ingestion:
-    """Uploads to web, worker and clock."""
+    """Upload to web, worker and clock."""
     with running(OURS, servers, folder) as found:
         seconds, used = pipeline.service(found, warm, documents)
         own = sum(each for group, each in used.items() if group in found.own)
@@ -64,7 +64,7 @@ def service(servers: Servers, folder: Path, warm: list[Document], documents: lis
 
 
 def embedded(servers: Servers, folder: Path, warm: list[Document], documents: list[Document]) -> Ingestion:
-    """Uploads to embedded mode, which has its own PostgreSQL and no RabbitMQ."""
+    """Upload to embedded mode, which has its own PostgreSQL and no RabbitMQ."""
     folder.mkdir()
     with EmbeddedDeployment(folder, servers.guard) as deployment:
         process = deployment.start_embedded()
@@ -94,7 +94,7 @@ def _searchable(ask: Callable[[str], Sequence[float]]) -> tuple[int, int]:
 
 
 def script(python: Path, module: str, how: str, stored: str) -> TakeIn:
-    """What `bench/peers/ingest_….py` does in a process of its own.
+    """Return what `bench/peers/ingest_….py` does in a process of its own.
 
     Parameters:
       module: how the file's name ends.

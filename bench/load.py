@@ -33,7 +33,7 @@ class _Connection:
     received: bytearray = field(default_factory=bytearray)
 
     def answer(self) -> int | None:
-        """The status of the answer when all of it has come."""
+        """Return the status of the answer when all of it has come."""
         head, found, body = bytes(self.received).partition(b"\r\n\r\n")
         if not found:
             return None

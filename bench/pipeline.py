@@ -67,7 +67,7 @@ def _note(samples: dict[str, list[float]], name: str, count: int, wall: float, u
 def _loop(
     servers: Servers, warm: list[Document], documents: list[Document], folder: Path
 ) -> tuple[float, dict[str, float]]:
-    """Extraction, chunking and embedding of each document in as many threads as a worker has, and nothing else."""
+    """Extract, chunk and embed each document in as many threads as a worker has, and do nothing else."""
     sandbox, embedder = Sandbox(), LocalEmbedder()
 
     def read(document: Document) -> None:
@@ -93,7 +93,7 @@ def _loop(
 
 
 def service(found: Running, warm: list[Document], documents: list[Document]) -> tuple[float, dict[str, float]]:
-    """The same documents as uploads, from the first request to the end of the last task."""
+    """Upload the same documents, and measure from the first request to the end of the last task."""
     take_in(found.url, found.ask, warm)
     began, before = time.perf_counter(), cpu.by_group(found.processes)
     take_in(found.url, found.ask, documents)

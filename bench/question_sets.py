@@ -53,7 +53,7 @@ def chinese(folder: Path) -> QuestionSet:
 
 
 def squad(path: Path, name: str | None = None) -> QuestionSet:
-    """A file of the form of SQuAD: XQuAD, DRCD, CMRC 2018."""
+    """Read a file of the form of SQuAD: XQuAD, DRCD, CMRC 2018."""
     found = QuestionSet(name or path.stem, ".txt")
     with path.open(encoding="utf-8") as file:
         paragraphs = [paragraph for entry in json.load(file)["data"] for paragraph in entry["paragraphs"]]
@@ -96,7 +96,9 @@ def overlap(chunks: Iterable[tuple[str, Span]], question: Question) -> Overlap:
 
 
 def precision_omega(chunks: Iterable[tuple[str, Span]], question: Question) -> float:
-    """The precision of a retrieval that finds just the chunks that hold a part of the answer: the chunker's share."""
+    """Return the precision of a retrieval that finds just the chunks that hold a part of the answer: the chunker's
+    share.
+    """
     own = [span for document_id, span in chunks if document_id == question.document_id]
     holding = [span for span in own if _shared([span], question.spans)]
     return _length(_shared(holding, question.spans)) / _length([*holding, *question.spans])

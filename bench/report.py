@@ -61,7 +61,7 @@ def write(results: Results, path: Path = PATH) -> None:
 
 
 def cell(figures: Sequence[float], digits: int = 0) -> str:
-    """A median, with the least and the greatest where there are several."""
+    """Write a median, with the least and the greatest where there are several."""
     if not figures:
         return "–"
     middle = f"{statistics.median(figures):,.{digits}f}"
@@ -120,7 +120,7 @@ def _goals(results: Results) -> str:
 
 
 def goals(rows: Sequence[tuple[str, str, str, bool]]) -> str:
-    """A table of what was wanted: the goal, what was measured, what was wanted, whether it is reached."""
+    """Write a table of what was wanted: the goal, what was measured, what was wanted, whether it is reached."""
     lines = [f"| {what} | {figure} | {goal} | {'yes' if met else '**no**'} |" for what, figure, goal, met in rows]
     return "\n".join(["| goal | measured | wanted | reached |", "|---|---|---|---|", *lines, ""]) if lines else ""
 
@@ -239,7 +239,7 @@ def _memory(results: Results) -> str:
 
 
 def failed(results: Results) -> str:
-    """What could not be measured; empty where all could."""
+    """Write what could not be measured; nothing where all could."""
     if not results.failures:
         return ""
     return "\n".join(["## What failed", "", *(f"- {' '.join(each.split())}" for each in results.failures), ""])
@@ -253,7 +253,7 @@ def _settings(results: Results) -> str:
 
 
 def versions(requirements: str, libraries: Sequence[str]) -> str:
-    """What requirements/NAME.txt pins of some libraries."""
+    """Return what requirements/NAME.txt pins of some libraries."""
     text = (ROOT / "requirements" / f"{requirements}.txt").read_text()
     pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
     return ", ".join(f"{name} {pinned[name]}" for name in libraries)

@@ -98,13 +98,13 @@ class Client:
                 parameters = {"limit": "500", "cursor": page["next_cursor"]} if page["next_cursor"] else {}
 
     def ask(self, kb_id: str, questions: Sequence[Question], mode: str) -> tuple[list[list[dict[str, Any]]], float]:
-        """The hits of each question, and the median milliseconds that a search took by its own account."""
+        """Return the hits of each question, and the median milliseconds that a search took by its own account."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(lambda question: self.search(kb_id, question.text, mode), questions))
         return [answer["hits"] for answer in answers], statistics.median(answer["took_ms"] for answer in answers)
 
     def search(self, kb_id: str, query: str, mode: str, filter: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The answer of one search."""
+        """Return the answer of one search."""
         asked = {"query": query, "limit": LIMIT, "mode": mode, "filter": filter or {}}
         return self._post(f"/kbs/{kb_id}/search", asked)
 
@@ -132,7 +132,7 @@ def _parts(name: str, ranks: list[int | None], halves: bool) -> list[tuple[str, 
 
 
 def _rank(hits: list[dict[str, Any]], question: Question) -> int | None:
-    """The place of the first hit that shares a character with a span that answers; None when none does."""
+    """Return the place of the first hit that shares a character with a span that answers; None when none does."""
     for rank, hit in enumerate(hits, 1):
         if hit["document_id"] == question.document_id and any(
             start < hit["end"] and hit["start"] < end for start, end in question.spans

@@ -49,7 +49,7 @@ _DOCUMENT = text("""
 
 
 def documents(folder: Path) -> Iterator[str]:
-    """The texts of a folder, cut to one length."""
+    """Yield the texts of a folder, cut to one length."""
     rest = ""
     for path in sorted(folder.iterdir()):
         rest += path.read_text(encoding="utf-8", errors="replace")

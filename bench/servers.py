@@ -40,7 +40,7 @@ class Servers:
 
 
 def postmaster(data: Path) -> psutil.Process:
-    """The first process of the PostgreSQL that has its data in a folder."""
+    """Return the first process of the PostgreSQL that has its data in a folder."""
     return psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
 
 

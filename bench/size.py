@@ -66,7 +66,7 @@ def fill(found: Running, rows: int) -> None:
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float]:
-    """A 95 % interval of the median, by the percentiles of a bootstrap."""
+    """Return a 95 % interval of the median, by the percentiles of a bootstrap."""
     chance = random.Random(0)
     medians = sorted(statistics.median(chance.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
     return medians[int(0.025 * RESAMPLES)], medians[int(0.975 * RESAMPLES)]

@@ -22,7 +22,7 @@ celery.conf.update(SETTINGS)
 
 @cache
 def pool() -> ConnectionPool:
-    """The connections of this process."""
+    """Return the connections of this process."""
     return ConnectionPool(os.environ["DATABASE_URL"], min_size=1, max_size=20, open=True)
 
 
@@ -67,7 +67,7 @@ app.add_route("/tasks/batch", Batches())
 
 @cache
 def connection() -> psycopg.Connection[Any]:
-    """The connection of a worker process, which runs one task at a time."""
+    """Return the connection of a worker process, which runs one task at a time."""
     return psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
 
 

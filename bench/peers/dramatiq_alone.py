@@ -19,7 +19,7 @@ dramatiq.set_broker(broker)
 
 @cache
 def counter() -> mmap.mmap:
-    """What this worker process has done, where the benchmark can read it: eight bytes of a file."""
+    """Return what this worker process has done, where the benchmark can read it: eight bytes of a file."""
     path = Path(os.environ["COUNTERS"]) / str(os.getpid())
     path.write_bytes(bytes(8))
     with path.open("r+b") as file:

@@ -60,7 +60,7 @@ class Batch(BaseModel):
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """It answers."""
+    """Answer."""
     return {"status": "ok"}
 
 

@@ -29,12 +29,12 @@ class Local(Embeddings):
         return vectors(texts)
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of a query."""
+        """Return the vector of a query."""
         return vectors([text])[0]
 
 
 def loader(path: Path) -> BaseLoader:
-    """What reads a file: the pages of a PDF, or the whole of another."""
+    """Return what reads a file: the pages of a PDF, or the whole of another."""
     match path.suffix:
         case ".pdf":
             return PyPDFLoader(path)

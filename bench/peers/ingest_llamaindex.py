@@ -39,7 +39,7 @@ class Local(BaseEmbedding):
 
 
 def load(paths: Sequence[Path]) -> list[Document]:
-    """The pages of PDFs, and other files as a whole, HTML with its tags. A reader knows one encoding."""
+    """Read PDFs by their pages, and other files as a whole, HTML with its tags. A reader knows one encoding."""
     documents: list[Document] = []
     for encoding, files in (
         (TEXT_ENCODING, [path for path in paths if path.suffix == ".txt"]),

@@ -45,5 +45,5 @@ class Ingest:
 
 
 def _escaped(text: str) -> str:
-    """A text as COPY reads it."""
+    """Write a text as COPY reads it."""
     return text.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r").replace("\t", r"\t")

@@ -39,7 +39,7 @@ class Batch(BaseModel):
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """It answers."""
+    """Answer."""
     return {"status": "ok"}
 
 

@@ -46,7 +46,7 @@ class Known:
         self._places = sorted(self._chunks)
 
     def chunk(self, first: int) -> tuple[int, int] | None:
-        """Return the units of the chunk that is new from a unit on, to before the next that is; None where none is."""
+        """Return the unit with which the chunk that is new from a unit on begins, and that after its end; else None."""
         return self._chunks.get(first)
 
     def places(self, first: int, last: int) -> Sequence[int]:
