@@ -151,6 +151,23 @@ CODES: dict[str, Code] = {
 }
 
 
+#: Why a request is refused that its caller has no right to make. No task ends with one of these.
+DENIALS: dict[str, Code] = {
+    "forbidden_role": Code(
+        "The API key's role does not allow this.",
+        False,
+        "Use a key with the role that is named, or ask the operator for one (API_KEYS).",
+        "请使用具有所需角色的 API 密钥，或联系管理员分配（API_KEYS）。",
+    ),
+    "forbidden_kb": Code(
+        "The API key is bound to certain knowledge bases, and this is outside of them.",
+        False,
+        "Name one of the key's own KBs, or use a key that is not bound to any (API_KEYS).",
+        "请指定该密钥有权访问的知识库，或使用不限知识库的密钥（API_KEYS）。",
+    ),
+}
+
+
 class TaskError(Exception):
     """Work on a task failed for a reason its submitter can be told.
 

@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from keys import Key, parse
+
 #: A user name, with or without a password, before the host of a URL.
 CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
 
@@ -71,14 +73,9 @@ def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-def _named_keys(keys: list[SecretStr]) -> list[SecretStr]:
-    """Refuse a key that cannot be sent in a header (visible ASCII only), and an empty one, which lets anybody in."""
-    entries = [key.get_secret_value() for key in keys]
-    if not all(re.fullmatch(r"[^:\s]+:[\x21-\x7e]+", entry) for entry in entries):
-        raise ValueError("an entry is not of the form name:key, in ASCII and without spaces")
-    if len({entry.partition(":")[0] for entry in entries}) < len(entries):
-        raise ValueError("two entries have the same name")
-    return keys
+def _readable_keys(entries: list[SecretStr]) -> list[SecretStr]:
+    parse(entry.get_secret_value() for entry in entries)
+    return entries
 
 
 def _absolute_file(value: Path | None) -> Path | None:
@@ -117,7 +114,7 @@ EXAMPLES = {
     "EMBED_REQUESTS_PER_MINUTE": "2000",
     "EMBED_TOKENS_PER_MINUTE": "1000000",
     "AUTH": "keys",
-    "API_KEYS": "kb:s3cret,ops:an0ther",
+    "API_KEYS": "kb:s3cret:submit:handbook,ops:an0ther",
     "CALLBACK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "CALLBACK_ALLOWED_HOSTS": "kb.internal,10.0.0.5",
     "UPLOAD_ROOTS": "/srv/uploads",
@@ -178,7 +175,7 @@ class Settings(BaseModel):
     max_document_bytes: int = Field(100 * 1024 * 1024, ge=1)
 
     auth: Literal["keys", "none"] | None = None
-    api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated), AfterValidator(_named_keys)] = []
+    api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated), AfterValidator(_readable_keys)] = []
 
     embedder: Literal["local", "e5", "onnx", "cohere", "openai"] = "local"
     cohere_api_key: SecretStr | None = None
@@ -255,11 +252,11 @@ class Settings(BaseModel):
         return [url.get_secret_value() for url in self.rabbitmq_url]
 
     @property
-    def keys(self) -> dict[str, str]:
-        """API keys by the name of their holder; empty: no key is asked for."""
+    def keys(self) -> tuple[Key, ...]:
+        """The API keys; empty: none is asked for."""
         if self.auth == "none":
-            return {}
-        return dict(key.get_secret_value().split(":", 1) for key in self.api_keys)
+            return ()
+        return parse(entry.get_secret_value() for entry in self.api_keys)
 
     @property
     def open_to_all(self) -> bool:

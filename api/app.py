@@ -8,11 +8,13 @@ import falcon
 import falcon.asgi
 
 from api import problems
+from api.access import rules
+from api.access.limits import Admission, RateLimit
+from api.access.middleware import Access
+from api.access.rules import PREFIX, PUBLIC
 from api.bulkheads.pools import LIMITS
 from api.bulkheads.providers import Providers
 from api.description import openapi
-from api.limits import Admission, RateLimit
-from api.middleware import Addresses, Keys, RequestIds
 from api.resources.batches import Batch, Batches
 from api.resources.documents import Chunks, Document, Documents, Text
 from api.resources.events import BatchEvents, Events, TaskEvents
@@ -27,9 +29,6 @@ from tasks.transactions.group_commit import GroupCommit
 from tasks.types import all_types
 
 VERSION = "0.1.0"
-PREFIX = "/api/v1"
-#: The only routes that need no key and count against no rate limit.
-PUBLIC = frozenset({"/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/"})
 #: How the routes end on which a POST submits tasks.
 SUBMITTING = ("/tasks", "/tasks/batch", "/documents")
 #: Seconds that a submission waits for PostgreSQL before its client is told to try again.
@@ -74,11 +73,11 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     payloads = {name: each.payload for name, each in all_types().items()}
     spec = openapi.document(routes, VERSION, PUBLIC, payloads)
     routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec)), ("/", openapi.Home())]
-    passed: list[Any] = [RequestIds(), Addresses(), Keys(settings.keys, PUBLIC)]
+    rules.check(routes)
+    limits: list[RateLimit | Admission] = [Admission(Backlog(settings.max_backlog), SUBMITTING)]
     if settings.rate_limit_per_minute:
-        passed.append(RateLimit(settings.rate_limit_per_minute, PUBLIC))
-    passed.append(Admission(Backlog(settings.max_backlog), SUBMITTING))
-    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=passed)
+        limits.insert(0, RateLimit(settings.rate_limit_per_minute))
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[Access(settings.keys, limits)])
     app.req_options.auto_parse_qs_csv = False
     app.resp_options.media_handlers[problems.PROBLEM] = falcon.media.JSONHandler()
     problems.install(app)

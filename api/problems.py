@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from errors import CODES, TaskError
+from errors import CODES, DENIALS, TaskError
 from models import database, trouble
 from tasks.accepting.idempotency import Reused
 from tasks.ending.dependencies import Unknown
@@ -50,6 +50,19 @@ class Invalid(Exception):
     def __init__(self, problems: list[dict[str, str]]) -> None:
         super().__init__("; ".join(f"{each['field']}: {each['message']}" for each in problems))
         self.problems = problems
+
+
+class Denied(falcon.HTTPForbidden):
+    """A request that its caller has no right to make; the same again will not have it either.
+
+    Parameters:
+      code: a key of `errors.DENIALS`.
+      description: what was asked, and why it is denied.
+    """
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(title="Forbidden", description=description)
+        self.denial = code
 
 
 def fields_of(error: ValidationError, *prefix: str) -> list[dict[str, str]]:
@@ -115,7 +128,14 @@ def _serialize(req: Any, resp: Any, exception: falcon.HTTPError) -> None:
     if falcon.code_to_http_status(status)[4:].lower() not in title.lower():
         # Falcon's title says more than the status, such as that a form is malformed.
         detail = f"{title}: {detail}"
-    write(resp, req, status, detail)
+    write(resp, req, status, detail, **_denied(exception))
+
+
+def _denied(exception: falcon.HTTPError) -> dict[str, Any]:
+    if not isinstance(exception, Denied):
+        return {}
+    code = DENIALS[exception.denial]
+    return {"code": exception.denial, "hint": code.hint, "hint_zh": code.hint_zh}
 
 
 async def _on_invalid(req: Any, resp: Any, error: Invalid, params: Any) -> None:

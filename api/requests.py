@@ -182,7 +182,7 @@ def idempotency_key(req: Any, *parts: bytes | BaseModel) -> Key | None:
     if not IDEMPOTENCY_KEY.fullmatch(given):
         raise Invalid([{"field": "Idempotency-Key", "message": "must be 1 to 255 visible ASCII characters"}])
     said = [each.model_dump_json().encode() if isinstance(each, BaseModel) else each for each in parts]
-    return Key.of(getattr(req.context, "caller", ""), given, req.path.encode(), *said)
+    return Key.of(req.context.caller, given, req.path.encode(), *said)
 
 
 def fit(model: type[Model], given: Any) -> Model:

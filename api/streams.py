@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -48,6 +48,7 @@ class Stream:
       after: the number of the event that the client has seen last.
       caller: whose it is.
       first: what it is sent before all else.
+      kb_ids: the KBs whose tasks' events alone it holds; None: of all KBs, of none, and of batches as well.
       is_last: whether nothing is to follow an event.
     """
 
@@ -59,6 +60,7 @@ class Stream:
         first: Happened | None = None,
         task_id: UUID | None = None,
         batch_id: UUID | None = None,
+        kb_ids: Collection[str] | None = None,
         is_last: Callable[[Happened], bool] = lambda _: False,
     ) -> None:
         self.after = after
@@ -66,6 +68,7 @@ class Stream:
         self.first = first
         self.task_id = task_id
         self.batch_id = batch_id
+        self.kb_ids = kb_ids
         self.is_last = is_last
         self.follows = False
         self._waiting: deque[Happened] = deque()
@@ -84,6 +87,7 @@ class Stream:
             for each in happened
             if (self.task_id is None or each.get("task_id") == task_id)
             and (self.batch_id is None or each["batch_id"] == batch_id)
+            and (self.kb_ids is None or each.get("kb_id") in self.kb_ids)
         )
         if self._waiting:
             self.wake()
@@ -186,7 +190,12 @@ class Hub:
         until = await self.until()
         if stream.after < until:
             missed = await requests.read(
-                events.page, after=stream.after, until=until, task_id=stream.task_id, batch_id=stream.batch_id
+                events.page,
+                after=stream.after,
+                until=until,
+                task_id=stream.task_id,
+                batch_id=stream.batch_id,
+                kb_ids=stream.kb_ids,
             )
             if missed:
                 return missed

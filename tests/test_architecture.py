@@ -18,13 +18,14 @@ from broker import topology
 from tasks.types import all_stages, all_types
 from tests.test_requirements import ROOT, imports, normal, pins
 
-LEAVES = {"errors", "metrics", "settings"}
+LEAVES = {"errors", "keys", "metrics", "settings"}
 SHELF = LEAVES | {"logs", "outbound"}
 BELOW_WORKER = SHELF | {"models", "broker", "tasks", "documents"}
 
 #: What each room may import of ours. Rooms of one line never import each other.
 MAY_IMPORT: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
+    "settings": {"keys"},
     "logs": {"settings"},
     "outbound": LEAVES,
     "models": SHELF,
@@ -44,13 +45,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: What the boxes of a room, its modules and the rooms in it, may import of each other.
 WITHIN: dict[str, dict[str, set[str]]] = {
     "api": {
-        **{leaf: set() for leaf in ("bulkheads", "description", "front", "middleware", "problems")},
+        **{leaf: set() for leaf in ("bulkheads", "description", "front", "problems")},
         "forms": {"problems"},
         "requests": {"bulkheads", "problems"},
-        "limits": {"bulkheads", "requests"},
+        "access": {"bulkheads", "problems", "requests"},
         "streams": {"bulkheads", "requests"},
-        "resources": {"bulkheads", "description", "forms", "problems", "requests", "streams"},
-        "app": {"resources", "bulkheads", "description", "limits", "middleware", "problems", "streams"},
+        "resources": {"access", "bulkheads", "description", "forms", "problems", "requests", "streams"},
+        "app": {"access", "resources", "bulkheads", "description", "problems", "streams"},
         "asgi": {"app", "bulkheads", "front"},
     },
     "tasks": {

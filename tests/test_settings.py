@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from keys import Key
 from settings import ALIASES, EXAMPLES, Settings, read
 from tests.processes import COMMANDS, ROOT, Deployment
 
@@ -44,7 +45,14 @@ WRONG = [
     {"API_KEYS": "kb:"},
     {"API_KEYS": f":{SECRET}"},
     {"API_KEYS": f"kb:{SECRET}é"},
-    {"API_KEYS": f"kb:{SECRET}1,kb:{SECRET}2"},
+    {"API_KEYS": f"kb:{SECRET}1,kb:{SECRET}2:read"},
+    {"API_KEYS": f"kb:{SECRET}:read:a,kb:{SECRET}2:read:b"},
+    {"API_KEYS": f"one:{SECRET}:read,other:{SECRET}"},
+    {"API_KEYS": f"kb:key:{SECRET}"},
+    {"API_KEYS": f"kb:{SECRET}:"},
+    {"API_KEYS": f"kb:{SECRET}:read:"},
+    {"API_KEYS": f"kb:{SECRET}:read:a++b"},
+    {"API_KEYS": f"kb:{SECRET}:scale:a"},
     {"EMBEDDER": "cohere", "COHERE_API_KEY": ""},
     {"EMBEDDER": "word2vec"},
     {"RERANK": "cohere", "COHERE_API_KEY": ""},
@@ -90,9 +98,22 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 
 def test_production_is_open_only_where_it_is_said() -> None:
-    assert read({"ENVIRONMENT": "production", "AUTH": "none"}).keys == {}
-    assert read({"ENVIRONMENT": "production", "API_KEYS": "kb:a:b"}).keys == {"kb": "a:b"}
-    assert read({"AUTH": "none", "API_KEYS": "kb:key"}).keys == {}
+    assert read({"ENVIRONMENT": "production", "AUTH": "none"}).keys == ()
+    assert read({"ENVIRONMENT": "production", "API_KEYS": "kb:a"}).keys == (Key("kb", b"a"),)
+    assert read({"AUTH": "none", "API_KEYS": "kb:key"}).keys == ()
+
+
+def test_a_key_has_a_role_and_may_be_bound_to_kbs() -> None:
+    found = read({"API_KEYS": "kb:one, kb:two,ops:three:operate,some:four:submit:a+b:c+知识库,all:five:scale"}).keys
+    bound = frozenset({"a", "b:c", "知识库"})
+    assert found == (
+        Key("kb", b"one"),
+        Key("kb", b"two"),
+        Key("ops", b"three", "operate"),
+        Key("some", b"four", "submit", bound),
+        Key("all", b"five", "scale"),
+    )
+    assert [each.kbs for each in found] == [None, None, None, bound, None]
 
 
 def test_production_reads_no_folder_that_was_not_named() -> None:

@@ -10,8 +10,9 @@ import falcon
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
+from api.access import callers
 from api.description.operation import operation
-from api.problems import Invalid
+from api.problems import Denied, Invalid
 from api.resources.tasks import EXAMPLE, submission_of
 from tasks.accepting.submission import Accepted, CallbackAddress, NewBatch, Submission, submit_batch
 from tasks.ending import dependencies
@@ -49,6 +50,7 @@ class Batches:
     )
     async def on_post(self, req: Any, resp: Any) -> None:
         batch, good, bad, names = await requests.body(req, partial(_understood, req))
+        await callers.demand_dependencies(req, {each for one in batch.submissions for each in one.depends_on})
         answer = await requests.committed(self._commits, submit_batch, batch)
         accepted: dict[int, dict[str, Any]] = {}
         for position, each in zip(good, answer.tasks, strict=True):
@@ -78,7 +80,7 @@ def _understood(
         items, names = dependencies.by_name(asked.tasks)
     except dependencies.Misnamed as error:
         raise Invalid([{"field": error.field, "message": error.message}]) from None
-    good, bad = _sorted_out(asked.tasks, items, {name: task_id for task_id, name in names.items()})
+    good, bad = _sorted_out(req, asked.tasks, items, {name: task_id for task_id, name in names.items()})
     if not good or (bad and asked.atomic):
         raise _all_refused(bad)
     batch = NewBatch(submissions=list(good.values()), callback_url=asked.callback_url, atomic=asked.atomic)
@@ -86,7 +88,7 @@ def _understood(
 
 
 def _sorted_out(
-    given: list[Any], items: list[Any], ids: dict[str, UUID]
+    req: Any, given: list[Any], items: list[Any], ids: dict[str, UUID]
 ) -> tuple[dict[int, Submission], dict[int, list[dict[str, str]]]]:
     """Return the items that fit, and what is wrong with the others, by their position."""
     good: dict[int, Submission] = {}
@@ -94,8 +96,12 @@ def _sorted_out(
     for position, (named, item) in enumerate(zip(given, items, strict=True)):
         try:
             submission = submission_of(item)
+            callers.demand(req, submission.kb_id)
         except Invalid as error:
             bad[position] = error.problems
+            continue
+        except Denied as error:
+            bad[position] = [{"field": "kb_id", "message": error.description or ""}]
             continue
         name = named.get("name")
         good[position] = submission if name is None else submission.named(ids[name])

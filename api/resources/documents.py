@@ -12,6 +12,7 @@ import falcon
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import forms, requests
+from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.description.operation import operation
 from api.problems import Invalid
@@ -118,6 +119,7 @@ class Documents:
                 raise Invalid([{"field": "file", "message": "is missing; send the document under this name"}])
             submission = _submission(kb_id, upload_id, fields)
             submission.under(requests.idempotency_key(req, repr(sorted(fields.items())).encode(), digest.digest()))
+            await callers.demand_dependencies(req, submission.depends_on)
             await requests.beside(upload.finish)
             # From here on a task may own it, whatever becomes of this request; the clock deletes it if none does.
             upload = None

@@ -9,6 +9,7 @@ from typing import Any
 import falcon
 
 from api import requests
+from api.access import callers
 from api.description.operation import operation
 from api.problems import Invalid
 from api.streams import Hub, Stream
@@ -44,7 +45,7 @@ class _Resource:
         Raises:
           falcon.HTTPServiceUnavailable: when there is no place for another stream.
         """
-        caller = getattr(req.context, "caller", None) or req.remote_addr
+        caller = callers.name(req) or req.remote_addr
         if self._hub.stopping or not self._hub.has_room(caller, self._most):
             raise falcon.HTTPServiceUnavailable(
                 title="Service Unavailable",
@@ -79,7 +80,7 @@ class _Resource:
 class Events(_Resource):
     """`/events`"""
 
-    @operation("Follow everything that happens.", ANSWERS, media=MEDIA)
+    @operation("Follow everything that happens; with a key that is bound to KBs, to their tasks.", ANSWERS, media=MEDIA)
     async def on_get(self, req: Any, resp: Any) -> None:
         with self.place(req) as caller:
             after = await self.seen(req)
@@ -87,7 +88,7 @@ class Events(_Resource):
             if after is None:
                 after = await self._hub.until()
                 first = {"id": after, "type": "reset" if req.get_header("Last-Event-ID") else "open"}
-            self.answer(resp, Stream(after, caller, first=first))
+            self.answer(resp, Stream(after, caller, first=first, kb_ids=callers.key(req).kbs))
 
 
 class TaskEvents(_Resource):

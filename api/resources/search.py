@@ -11,6 +11,7 @@ import structlog
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from api import requests
+from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.bulkheads.providers import Providers
 from api.description.operation import operation
@@ -189,6 +190,8 @@ class SearchKbs:
     )
     async def on_post(self, req: Any, resp: Any) -> None:
         asked = await requests.body(req, SearchOfKbs.model_validate)
+        for kb_id in asked.kbs:
+            callers.demand(req, kb_id)
         resp.media = await self._searcher.answer(asked, list(dict.fromkeys(asked.kbs)))
 
 

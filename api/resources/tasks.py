@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import falcon
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from api import requests
+from api.access import callers
 from api.description.operation import operation
 from api.problems import Invalid
 from tasks.accepting.submission import Accepted, Submission, submit
@@ -82,19 +86,28 @@ class Tasks:
     async def on_post(self, req: Any, resp: Any) -> None:
         def understand(given: Any) -> Submission:
             submission = submission_of(given)
+            callers.demand(req, submission.kb_id)
             return submission.under(requests.idempotency_key(req, submission))
 
         submission = await requests.body(req, understand)
+        await callers.demand_dependencies(req, submission.depends_on)
         accepted = await requests.committed(self._commits, submit, submission)
         answer(resp, accepted)
 
     @operation("List tasks, newest first.", {200: "A page; `next_cursor` is null on the last."}, query=TasksQuery)
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, TasksQuery)
-        filters = asked.model_dump(exclude={"limit", "cursor"})
+        filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
         before = requests.from_cursor(asked.cursor, UUID)
-        items = await requests.read(reading.page, limit=asked.limit + 1, before=before, **filters)
+        kb_ids = callers.kbs(req, asked.kb_id)
+        items = await requests.read(_newest, kb_ids, limit=asked.limit + 1, before=before, **filters)
         resp.media = requests.page_of(items, asked.limit, "task_id")
+
+
+def _newest(session: Session, kb_ids: Sequence[str | None], *, limit: int, **filters: Any) -> list[dict[str, Any]]:
+    """Return the newest tasks of KBs together; [None] stands for all."""
+    pages = [reading.page(session, kb_id=each, limit=limit, **filters) for each in kb_ids]
+    return sorted(chain.from_iterable(pages), key=lambda task: str(task["task_id"]), reverse=True)[:limit]
 
 
 class Task:
@@ -202,7 +215,8 @@ class TasksRetry:
     )
     async def on_post(self, req: Any, resp: Any) -> None:
         asked = (await requests.body(req, Filter.model_validate)).model_dump()
-        task_ids = await requests.read(retrying.matching, statuses=[asked.pop("status")], **asked)
+        kb_ids = callers.kbs(req, asked.pop("kb_id"))
+        task_ids = await requests.read(_matching, kb_ids, statuses=[asked.pop("status")], **asked)
         retried = await requests.beside(_retry, task_ids)
         resp.status = falcon.HTTP_202
         resp.media = {
@@ -211,6 +225,12 @@ class TasksRetry:
             "refused": [{"task_id": str(each), "reason": why} for each, why in retried.refused.items()],
             "more": len(task_ids) == retrying.MOST_AT_ONCE and bool(retried.task_ids),
         }
+
+
+def _matching(session: Session, kb_ids: Sequence[str | None], **filters: Any) -> list[UUID]:
+    """Return the oldest tasks of KBs together; [None] stands for all."""
+    found = [retrying.matching(session, kb_id=each, **filters) for each in kb_ids]
+    return sorted(chain.from_iterable(found))[: retrying.MOST_AT_ONCE]
 
 
 def _retry(task_ids: list[UUID]) -> retrying.Retried:

@@ -8,6 +8,7 @@ every event is committed or will never be.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -64,16 +65,20 @@ def page(
     until: int | None = None,
     task_id: UUID | None = None,
     batch_id: UUID | None = None,
+    kb_ids: Collection[str] | None = None,
     limit: int = 500,
 ) -> list[dict[str, Any]]:
-    """Events in the order of their numbers, of everything or of one task or batch.
+    """Events in the order of their numbers, of everything, of one task or batch, or of the tasks of KBs.
 
     Parameters:
       until: the horizon; None for one task, whose events are committed in the order of their numbers.
     """
     narrowed = [f"e.{name} = :{name}" for name, given in (("task_id", task_id), ("batch_id", batch_id)) if given]
+    if kb_ids is not None:
+        narrowed.append("t.kb_id = ANY(:kb_ids)")
     bounded = [*narrowed, "e.id > :after", *(["e.id <= :until"] if until is not None else [])]
-    values = {"after": after, "until": until, "task_id": task_id, "batch_id": batch_id, "limit": limit}
+    values: dict[str, Any] = {"after": after, "until": until, "task_id": task_id, "batch_id": batch_id, "limit": limit}
+    values["kb_ids"] = None if kb_ids is None else list(kb_ids)
     return [shown(row) for row in session.execute(text(_PAGE.format(" AND ".join(bounded))), values)]
 
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import falcon.inspect
 import pytest
 
-from api.app import PREFIX, PUBLIC, create_app
+from api.access.rules import PREFIX, PUBLIC
+from api.app import create_app
 from settings import read
 from tests.guard import Guard
 from tests.processes import Deployment, EmbeddedDeployment

@@ -204,12 +204,12 @@ def locked(idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Gu
     """A web process that asks for keys."""
     folder = tmp_path_factory.mktemp("locked")
     servers = (idle.environment["DATABASE_URL"], idle.environment["RABBITMQ_URL"])
-    with Deployment(*servers, folder, guard, API_KEYS="kb:s3cret,ops:an0ther:1") as deployment:
+    with Deployment(*servers, folder, guard, API_KEYS="kb:s3cret,ops:an0ther") as deployment:
         deployment.start("web")
         yield deployment
 
 
-@pytest.mark.parametrize("key", ["Bearer s3cret", "bearer an0ther:1", "BEARER   s3cret"])
+@pytest.mark.parametrize("key", ["Bearer s3cret", "bearer an0ther", "BEARER   s3cret"])
 def test_a_key_opens(locked: Deployment, key: str) -> None:
     assert locked.http.get(TASKS, headers={"Authorization": key}).status_code == 200
 

@@ -22,17 +22,18 @@ class RateLimit:
 
     Parameters:
       per_minute: which may also come all at once, after a minute's rest.
-      public: the templates of the routes that do not count.
     """
 
-    def __init__(self, per_minute: int, public: frozenset[str]) -> None:
+    def __init__(self, per_minute: int) -> None:
         self._cost = MINUTE / per_minute
-        self._public = public
 
-    async def process_resource(self, req: Any, resp: Any, resource: Any, params: Any) -> None:
-        if req.uri_template in self._public:
-            return
-        name = f"requests of {getattr(req.context, 'caller', '')}"
+    async def admit(self, req: Any) -> None:
+        """Count a request.
+
+        Raises:
+          falcon.HTTPTooManyRequests: its caller has none left.
+        """
+        name = f"requests of {req.context.caller}"
         seconds = await requests.read(rate_limit.admit, name, self._cost, MINUTE, pool=INTAKE)
         if seconds:
             raise falcon.HTTPTooManyRequests(
@@ -54,7 +55,12 @@ class Admission:
         self._backlog = backlog
         self._paths = paths
 
-    async def process_resource(self, req: Any, resp: Any, resource: Any, params: Any) -> None:
+    async def admit(self, req: Any) -> None:
+        """Let a request submit, where it would.
+
+        Raises:
+          falcon.HTTPServiceUnavailable: too many tasks wait.
+        """
         if req.method != "POST" or not (req.uri_template or "").endswith(self._paths):
             return
         if self._backlog.is_due():

@@ -1,0 +1,84 @@
+"""Whoever sent a request, as resources ask for it: its name, and the KBs that it may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from api import requests
+from api.problems import Denied
+from keys import Key
+from tasks.ending.dependencies import Unknown
+from tasks.views import ownership
+
+#: The key of whoever comes while none is asked for.
+ANYBODY = Key("", b"")
+
+
+def key(req: Any) -> Key:
+    """Return the key that the request came with."""
+    found: Key = req.context.key
+    return found
+
+
+def name(req: Any) -> str | None:
+    """Return the name of its key; None where no keys are asked for."""
+    return key(req).name or None
+
+
+def demand(req: Any, kb_id: str | None) -> None:
+    """Let a request touch a KB, or with None what belongs to none.
+
+    Raises:
+      Denied: its key is bound to other KBs.
+    """
+    if not key(req).touches(kb_id):
+        what = "what belongs to no KB" if kb_id is None else f"the KB {kb_id[:200]!r}"
+        raise Denied("forbidden_kb", f"the API key {key(req).name!r} is bound to other KBs and may not touch {what}")
+
+
+def kbs(req: Any, asked: str | None) -> Sequence[str | None]:
+    """Return the KBs that a filter stands for: the one that was asked for, or all of the key; [None] is all there are.
+
+    Raises:
+      Denied: what was asked for is none of them.
+    """
+    if asked is not None:
+        demand(req, asked)
+        return [asked]
+    bound = key(req).kbs
+    return [None] if bound is None else sorted(bound)
+
+
+async def demand_dependencies(req: Any, task_ids: Iterable[UUID]) -> None:
+    """Let a request depend on tasks.
+
+    Raises:
+      Unknown: as for tasks that do not exist, naming those of KBs that its key may not touch.
+    """
+    bound, asked = key(req).kbs, list(task_ids)
+    if bound is not None and asked and (foreign := await requests.read(ownership.foreign, asked, bound)):
+        raise Unknown(foreign)
+
+
+async def demand_task(req: Any, task_id: str) -> None:
+    """Let a request touch a task.
+
+    Raises:
+      falcon.HTTPNotFound: there is none of that id, or it is of a KB that its key may not touch.
+    """
+    bound, identifier = key(req).kbs, requests.identifier(task_id, "task")
+    if bound is not None and not await requests.read(ownership.holds_task, identifier, bound):
+        raise requests.missing("task", task_id)
+
+
+async def demand_batch(req: Any, batch_id: str) -> None:
+    """Let a request touch a batch.
+
+    Raises:
+      falcon.HTTPNotFound: there is none of that id, or a task in it is of a KB that its key may not touch.
+    """
+    bound, identifier = key(req).kbs, requests.identifier(batch_id, "batch")
+    if bound is not None and not await requests.read(ownership.holds_batch, identifier, bound):
+        raise requests.missing("batch", batch_id)

@@ -1,0 +1,98 @@
+"""The one table of what each route asks of a key. What it does not allow is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from keys import Role
+
+PREFIX = "/api/v1"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+#: What of a route belongs to a KB, for a key that is bound to some:
+#: - kb, task, batch: what its address names must be of one of them
+#: - own: the resource keeps to them by itself (see `api.access.callers`)
+#: - none: nothing is of any KB
+#: - whole: all is of the whole deployment, and the key is refused
+Scope = Literal["kb", "task", "batch", "own", "none", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a request needs.
+
+    Parameters:
+      role: the least that may; None: whoever comes, without a key.
+    """
+
+    role: Role | None
+    scope: Scope = "none"
+
+
+#: What needs no key, and counts against no rate limit.
+_PUBLIC = ("/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/")
+
+#: The other routes, below PREFIX.
+_BELOW_PREFIX: dict[str, tuple[Role, Scope]] = {
+    "POST /tasks": ("submit", "own"),
+    "GET /tasks": ("read", "own"),
+    "POST /tasks/batch": ("submit", "own"),
+    "POST /tasks/retry": ("submit", "own"),
+    "GET /tasks/{task_id}": ("read", "task"),
+    "DELETE /tasks/{task_id}": ("submit", "task"),
+    "POST /tasks/{task_id}/retry": ("submit", "task"),
+    "GET /tasks/{task_id}/callbacks": ("read", "task"),
+    "POST /tasks/{task_id}/callbacks/{callback_id}/redeliver": ("operate", "task"),
+    "GET /tasks/{task_id}/events": ("read", "task"),
+    "GET /batches/{batch_id}": ("read", "batch"),
+    "GET /batches/{batch_id}/events": ("read", "batch"),
+    "GET /events": ("read", "own"),
+    "POST /kbs/{kb_id}/documents": ("submit", "kb"),
+    "GET /kbs/{kb_id}/documents": ("read", "kb"),
+    "GET /kbs/{kb_id}/documents/{document_id}": ("read", "kb"),
+    "DELETE /kbs/{kb_id}/documents/{document_id}": ("submit", "kb"),
+    "GET /kbs/{kb_id}/documents/{document_id}/chunks": ("read", "kb"),
+    "GET /kbs/{kb_id}/documents/{document_id}/text": ("read", "kb"),
+    "POST /kbs/{kb_id}/search": ("read", "kb"),
+    "POST /search": ("read", "own"),
+    "POST /chunk-preview": ("read", "none"),
+    "POST /queues/{name}/pause": ("operate", "whole"),
+    "POST /queues/{name}/resume": ("operate", "whole"),
+    "GET /stats/workers": ("read", "whole"),
+    "GET /stats/queues": ("read", "whole"),
+    "GET /health": ("scale", "none"),
+}
+
+#: By method and template, as Falcon's router names what it found.
+RULES: dict[tuple[str, str], Rule] = {
+    **{("GET", path): Rule(None) for path in _PUBLIC},
+    **{
+        (route.split()[0], PREFIX + route.split()[1]): Rule(role, scope)
+        for route, (role, scope) in _BELOW_PREFIX.items()
+    },
+}
+#: The templates of which everything is public.
+PUBLIC = frozenset(path for _, path in RULES) - {path for (_, path), rule in RULES.items() if rule.role is not None}
+
+
+def rule_of(method: str, template: str) -> Rule:
+    """Return what a request needs. A method that the route has not is answered so to any key."""
+    found = RULES.get(("GET" if method == "HEAD" else method, template))
+    return found or Rule(None if template in PUBLIC else "scale")
+
+
+def check(routes: Iterable[tuple[str, Any]]) -> None:
+    """Compare the table with the routes.
+
+    Raises:
+      RuntimeError: naming what only one of them has; the service must not start.
+    """
+    answered = {(method, path) for path, resource in routes for method in METHODS if _answers(resource, method)}
+    if wrong := sorted(f"{method} {path}" for method, path in answered ^ RULES.keys()):
+        raise RuntimeError(f"api/access/rules.py and the routes of api/app.py disagree about {', '.join(wrong)}")
+
+
+def _answers(resource: Any, method: str) -> bool:
+    return hasattr(resource, f"on_{method.lower()}")
