@@ -18,6 +18,7 @@ from api.description import openapi
 from api.resources.batches import Batch, Batches
 from api.resources.documents import Chunks, Document, Documents, Text
 from api.resources.events import BatchEvents, Events, TaskEvents
+from api.resources.kbs import Kb, Kbs
 from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
@@ -29,6 +30,8 @@ from tasks.transactions.group_commit import GroupCommit
 from tasks.types import all_types
 
 VERSION = "0.1.0"
+Routes = list[tuple[str, Any]]
+
 #: How the routes end on which a POST submits tasks.
 SUBMITTING = ("/tasks", "/tasks/batch", "/documents")
 #: Seconds that a submission waits for PostgreSQL before its client is told to try again.
@@ -37,11 +40,9 @@ PATIENCE = 5.0
 HUB = Hub()
 
 
-def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
-    """Return the ASGI application. The database and the broker must have been set up for this process."""
-    commits = GroupCommit("submissions", PATIENCE, LIMITS)
-    searcher = Searcher(Providers(settings))
-    routes: list[tuple[str, Any]] = [
+def _of_tasks(commits: GroupCommit, settings: Settings) -> Routes:
+    """Return the routes of tasks, batches and their events."""
+    return [
         (f"{PREFIX}/tasks", Tasks(commits)),
         (f"{PREFIX}/tasks/batch", Batches(commits)),
         (f"{PREFIX}/tasks/retry", TasksRetry()),
@@ -53,6 +54,15 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
         (f"{PREFIX}/events", Events(HUB, settings.max_streams)),
         (f"{PREFIX}/tasks/{{task_id}}/events", TaskEvents(HUB, settings.max_streams)),
         (f"{PREFIX}/batches/{{batch_id}}/events", BatchEvents(HUB, settings.max_streams)),
+    ]
+
+
+def _of_documents(commits: GroupCommit, settings: Settings) -> Routes:
+    """Return the routes of KBs, their documents, and searches."""
+    searcher = Searcher(Providers(settings))
+    return [
+        (f"{PREFIX}/kbs", Kbs()),
+        (f"{PREFIX}/kbs/{{kb_id}}", Kb()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents", Documents(commits, settings)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}", Document()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),
@@ -60,6 +70,12 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
         (f"{PREFIX}/kbs/{{kb_id}}/search", Search(searcher)),
         (f"{PREFIX}/search", SearchKbs(searcher)),
         (f"{PREFIX}/chunk-preview", ChunkPreview(settings)),
+    ]
+
+
+def _of_operators() -> Routes:
+    """Return the routes that whoever runs the service needs."""
+    return [
         (f"{PREFIX}/queues/{{name}}/pause", Pause()),
         (f"{PREFIX}/queues/{{name}}/resume", Resume()),
         (f"{PREFIX}/stats/workers", Workers()),
@@ -70,6 +86,12 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
         ("/readyz", Ready()),
         ("/metrics", Metrics()),
     ]
+
+
+def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
+    """Return the ASGI application. The database and the broker must have been set up for this process."""
+    commits = GroupCommit("submissions", PATIENCE, LIMITS)
+    routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators()
     payloads = {name: each.payload for name, each in all_types().items()}
     spec = openapi.document(routes, VERSION, PUBLIC, payloads)
     routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec)), ("/", openapi.Home())]

@@ -38,6 +38,11 @@ class Document(Base):
     chunks: Mapped[int] = mapped_column(Integer)
     tokens: Mapped[int] = mapped_column(Integer)
     """The sum of its chunks' `token_count`: with `chunks`, what BM25 needs to know of a KB's average chunk."""
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """`Version.size` of what it shows, so that a KB is added up without a look at each version; None where a release
+    before wrote the row."""
+    tokens_embedded: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """Tokens that its present embedder has billed for it so far, over all versions that it has shown."""
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
     """The `metadata` of the submission that it shows; a search can be filtered by it."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -49,6 +49,8 @@ _BELOW_PREFIX: dict[str, tuple[Role, Scope]] = {
     "GET /batches/{batch_id}": ("read", "batch"),
     "GET /batches/{batch_id}/events": ("read", "batch"),
     "GET /events": ("read", "own"),
+    "GET /kbs": ("read", "own"),
+    "GET /kbs/{kb_id}": ("read", "kb"),
     "POST /kbs/{kb_id}/documents": ("submit", "kb"),
     "GET /kbs/{kb_id}/documents": ("read", "kb"),
     "GET /kbs/{kb_id}/documents/{document_id}": ("read", "kb"),

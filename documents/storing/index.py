@@ -7,6 +7,7 @@ Every step may run twice. Each function is handed a session and leaves the commi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -88,7 +89,21 @@ _SHOWN = text("""
       FROM documents d JOIN versions v ON v.id = d.version_id
      WHERE d.kb_id = :kb_id AND d.document_id = :document_id
 """)
-_NUMBER = text("UPDATE versions SET number = :number WHERE id = :version_id")
+#: What of a document changes when it shows another version; `shown` is its row.
+RESHOWN = """
+    version_id = excluded.version_id, embedder = excluded.embedder, chunks = excluded.chunks, tokens = excluded.tokens,
+    bytes = excluded.bytes, metadata = coalesce(CAST(:metadata AS jsonb), shown.metadata), updated_at = now(),
+    tokens_embedded = excluded.tokens_embedded
+        + CASE WHEN shown.embedder = excluded.embedder THEN shown.tokens_embedded ELSE 0 END
+"""
+_SHOW = text(f"""
+    WITH numbered AS (UPDATE versions SET number = :number WHERE id = :version_id RETURNING *)
+    INSERT INTO documents AS shown
+        (kb_id, document_id, version_id, embedder, chunks, tokens, bytes, tokens_embedded, metadata)
+    SELECT kb_id, document_id, id, embedder, :chunks, :tokens, size, tokens_embedded,
+        coalesce(CAST(:metadata AS jsonb), '{{}}') FROM numbered
+        ON CONFLICT (kb_id, document_id) DO UPDATE SET {RESHOWN}
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,16 +379,8 @@ def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None =
         raise TaskError("superseded", "a later submission of this document is searchable already")
     require_embedder(session, version.kb_id, version.document_id, version.embedder)
     number = (shown.number or 0) + 1 if shown is not None else 1
-    session.execute(_NUMBER, {"version_id": version_id, "number": number})
-    facts = {"version_id": version_id, "embedder": version.embedder, "chunks": count, "tokens": tokens}
-    session.execute(
-        insert(Document)
-        .values(kb_id=version.kb_id, document_id=version.document_id, details=details or {}, **facts)
-        .on_conflict_do_update(
-            index_elements=["kb_id", "document_id"],
-            set_=facts | {"updated_at": func.now()} | ({} if details is None else {"metadata": details}),
-        )
-    )
+    facts = {"version_id": version_id, "number": number, "chunks": count, "tokens": tokens}
+    session.execute(_SHOW, facts | {"metadata": None if details is None else json.dumps(details)})
     return Swapped(number, [shown.version_id] if shown is not None else [])
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from documents.storing import copying
-from documents.storing.index import ENCODED, LOCK_KB
+from documents.storing.index import ENCODED, LOCK_KB, RESHOWN
 from errors import TaskError
 from models import Chunk, Version, database
 from models.connection import prepared
@@ -87,6 +87,7 @@ class Publication:
             "embedder": self.version.embedder,
             "chunks": self.version.chunks,
             "tokens": self.tokens,
+            "bytes": self.version.size,
             "replaces": self.replaces,
             "submitted_at": submitted_at,
             "metadata": None if metadata is None else json.dumps(metadata),
@@ -124,10 +125,11 @@ _VERSION = prepared(
 )
 
 _SHOW = prepared(
-    """
-    INSERT INTO documents AS shown (kb_id, document_id, version_id, embedder, chunks, tokens, metadata)
+    f"""
+    INSERT INTO documents AS shown (kb_id, document_id, version_id, embedder, chunks, tokens, bytes, metadata)
     SELECT CAST(:kb_id AS text), CAST(:document_id AS text), CAST(:id AS uuid), CAST(:embedder AS text),
-        CAST(:chunks AS integer), CAST(:tokens AS integer), coalesce(CAST(:metadata AS jsonb), '{}')
+        CAST(:chunks AS integer), CAST(:tokens AS integer), CAST(:bytes AS bigint),
+        coalesce(CAST(:metadata AS jsonb), '{{}}')
     WHERE CAST(:replaces AS uuid) IS NOT DISTINCT FROM (
             SELECT version_id FROM documents WHERE kb_id = :kb_id AND document_id = :document_id)
         AND NOT EXISTS (
@@ -137,9 +139,7 @@ _SHOW = prepared(
         AND coalesce(
             (SELECT embedder FROM documents WHERE kb_id = :kb_id AND document_id <> :document_id LIMIT 1),
             :embedder) = :embedder
-    ON CONFLICT (kb_id, document_id) DO UPDATE SET
-        version_id = excluded.version_id, embedder = excluded.embedder, chunks = excluded.chunks,
-        tokens = excluded.tokens, metadata = coalesce(CAST(:metadata AS jsonb), shown.metadata), updated_at = now()
+    ON CONFLICT (kb_id, document_id) DO UPDATE SET {RESHOWN}
     RETURNING version_id
     """
 )

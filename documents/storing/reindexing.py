@@ -83,8 +83,8 @@ _DRAFTS = text(
 )
 
 _PUBLISH = text(f"""
-    UPDATE documents AS shown SET version_id = found.shadow, embedder = :embedder
-      FROM (SELECT d.document_id, shadow.id AS shadow FROM {_DOCUMENTS}
+    UPDATE documents AS shown SET version_id = found.shadow, embedder = :embedder, tokens_embedded = found.billed
+      FROM (SELECT d.document_id, shadow.id AS shadow, shadow.tokens_embedded AS billed FROM {_DOCUMENTS}
              WHERE d.kb_id = :kb_id AND d.embedder <> :embedder) AS found
      WHERE shown.kb_id = :kb_id AND shown.document_id = found.document_id
 """)

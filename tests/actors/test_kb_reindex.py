@@ -102,6 +102,25 @@ def test_every_document_is_as_it_was_but_for_its_vectors(bench: Bench, kb: list[
     assert bench.sql("SELECT count(*) FROM drafts UNION ALL SELECT count(*) FROM draft_vectors") == [(0,), (0,)]
 
 
+def billed(bench: Bench) -> int:
+    """Tokens that the KB's embedder has billed for the documents that it shows."""
+    ((tokens,),) = bench.sql("SELECT sum(tokens_embedded) FROM documents")
+    return int(tokens)
+
+
+def test_a_kb_knows_what_its_present_embedder_has_billed(bench: Bench, kb: list[UUID], cohere: CohereServer) -> None:
+    assert billed(bench) == 0
+    claim = reindex(bench)
+    assert bench.perform(claim)
+    assert billed(bench) == bench.row(claim.task_id).result["tokens_embedded"] > 0
+    before = billed(bench)
+    # A new version of a document adds what is new of it.
+    changed = take_in(bench, "a", text_of("a") + "\n\nA paragraph that nobody has seen.")
+    bench.finish_all(changed)
+    assert bench.row(changed).result["chunks_reused"] > 0
+    assert billed(bench) == before + bench.row(changed).result["tokens_embedded"] > before
+
+
 def test_the_old_vectors_serve_until_all_new_ones_are_there_and_a_retry_pays_for_the_rest(
     bench: Bench, kb: list[UUID], cohere: CohereServer
 ) -> None:

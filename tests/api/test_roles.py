@@ -194,6 +194,7 @@ def test_every_route_that_keeps_to_the_keys_kbs_by_itself_has_a_test_here() -> N
         "POST /tasks/retry",
         "POST /search",
         "GET /events",
+        "GET /kbs",
     }
 
 
@@ -246,6 +247,16 @@ def test_a_bound_key_retries_its_own_tasks_by_a_filter(bound: Holder, operator: 
     assert {ids[MINE], ids[ALSO_MINE]} <= set(retried) and ids[THEIRS] not in retried
     assert operator.ask("GET", f"/tasks/{ids[THEIRS]}").json()["status"] == "cancelled"
     is_denied(bound.ask("POST", "/tasks/retry", json={"status": "cancelled", "kb_id": THEIRS}), "forbidden_kb")
+
+
+def test_a_bound_key_lists_its_own_kbs_by_the_page(bound: Holder, operator: Holder) -> None:
+    for kb_id in (MINE, ALSO_MINE, THEIRS):
+        assert operator.submit(kb_id).status_code == 202
+    first = bound.ask("GET", "/kbs", params={"limit": 1}).json()
+    second = bound.ask("GET", "/kbs", params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert [each["kb_id"] for page in (first, second) for each in page["items"]] == sorted((MINE, ALSO_MINE))
+    assert second["next_cursor"] is None
+    assert {MINE, ALSO_MINE, THEIRS} <= {each["kb_id"] for each in operator.ask("GET", "/kbs").json()["items"]}
 
 
 def test_a_bound_key_searches_its_own_kbs_alone(bound: Holder) -> None:

@@ -1,0 +1,157 @@
+"""KBs over HTTP: what there is, and what each holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
+
+from documents.storing import kbs
+from documents.storing.vector_index import EXACT
+from models import database, kb
+from tasks.views import kbs as tasks_of_kbs
+from tests.api.conftest import Client, bad_fields, is_problem
+from tests.postgres import Postgres
+
+KBS = "/api/v1/kbs"
+TEXT = "Green tea is brewed at eighty degrees.\n\n" * 20
+
+
+def test_a_kb_shows_what_it_holds(client: Client, kb_id: str) -> None:
+    first = client.take_in(kb_id, TEXT, "a", chunk_size=100)
+    client.take_in(kb_id, "Black tea.", "b")
+    shown = client.http.get(f"{KBS}/{kb_id}").json()
+    chunks = first["result"]["chunks"] + 1
+    assert chunks > 5
+    assert (shown["kb_id"], shown["documents"], shown["chunks"]) == (kb_id, 2, chunks)
+    assert shown["bytes"] == len(TEXT) + len("Black tea.")
+    assert shown["embedder"] == client.http.get(f"{KBS}/{kb_id}/documents/b").json()["embedder"]
+    assert (shown["tokens_embedded"], shown["estimated_cost"]) == (0, 0.0)
+    assert shown["index"] == {"state": "exact", "chunks": 0}
+    assert shown["tasks"] == {"waiting": 0, "queued": 0, "processing": 0, "failed": 0}
+    assert shown["at_least"] == []
+    assert shown["created_at"] < shown["updated_at"]
+    assert shown["updated_at"] == client.http.get(f"{KBS}/{kb_id}/documents/b").json()["updated_at"]
+
+
+def test_a_new_version_counts_in_place_of_the_one_before(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, TEXT, "a")
+    client.take_in(kb_id, "Black tea.", "a")
+    shown = client.http.get(f"{KBS}/{kb_id}").json()
+    assert (shown["documents"], shown["chunks"], shown["bytes"]) == (1, 1, len("Black tea."))
+
+
+def test_a_kb_is_there_while_tasks_of_it_are_open_or_have_failed(
+    client: Client, idle_client: Client, kb_id: str
+) -> None:
+    for idle in range(1, 3):
+        idle_client.submit(task_type="document_processing", kb_id=kb_id, payload={"content": "x" * idle})
+    assert idle_client.http.get(f"{KBS}/{kb_id}").json()["tasks"]["queued"] == 2
+    client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
+    shown = client.http.get(f"{KBS}/{kb_id}").json()
+    assert (shown["documents"], shown["embedder"], shown["tasks"]["failed"]) == (0, None, 1)
+    assert kb_id in {each["kb_id"] for each in pages(client)}
+
+
+def test_a_kb_that_only_ended_tasks_name_is_none(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, TEXT, "a")
+    assert client.http.delete(f"{KBS}/{kb_id}/documents/a").status_code == 204
+    is_problem(client.http.get(f"{KBS}/{kb_id}"), 404)
+    assert kb_id not in {each["kb_id"] for each in pages(client)}
+    is_problem(client.http.get(f"{KBS}/{kb_id}x"), 404)
+
+
+def pages(client: Client, limit: int = 100) -> list[dict[str, Any]]:
+    """Every KB, by pages of some length."""
+    found: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": limit}
+    while True:
+        page = client.http.get(KBS, params=query).json()
+        assert len(page["items"]) <= limit
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        query["cursor"] = page["next_cursor"]
+
+
+def test_pages_of_kbs_hold_each_once(client: Client, kb_id: str) -> None:
+    # In upper and lower case and beyond ASCII, whose order differs between collations.
+    mine = [f"{kb_id}{name}" for name in ("", "-A", "-a", "-B", "茶", "_", " ")]
+    for position, each in enumerate(mine):
+        if position % 2:
+            client.take_in(each, "Green tea.", "a")
+        else:
+            client.ended(client.upload(each, b"", "empty.txt").json()["task_id"])
+    found = [each["kb_id"] for each in pages(client, limit=2)]
+    assert sorted(each for each in found if each.startswith(kb_id)) == sorted(mine)
+    assert len(found) == len(set(found))
+    one = next(each for each in pages(client) if each["kb_id"] == mine[1])
+    assert one == client.http.get(f"{KBS}/{mine[1]}").json()
+
+
+def test_bad_parameters_are_named(client: Client) -> None:
+    assert bad_fields(client.http.get(KBS, params={"limit": 101, "colour": "red"})) == {"limit", "colour"}
+    assert bad_fields(client.http.get(KBS, params={"cursor": "!!"})) == {"cursor"}
+
+
+@pytest.fixture(scope="module")
+def large(postgres: Postgres) -> Any:
+    """A database with a KB of 3,000 documents beside others, most of its tasks ended, and one that is waiting."""
+    with postgres.database() as url:
+        engine = database.connect(url, pool_size=1, application_name="test")
+        with engine.begin() as opened:
+            opened.exec_driver_sql("""
+                INSERT INTO versions (id, kb_id, document_id, format, sha256, size, characters, text, anchors)
+                SELECT gen_random_uuid(), 'kb' || n %% 2, n::text, 'text', '', 7, 1, repeat('x', 1000), '[]'
+                  FROM generate_series(1, 6000) AS n;
+                INSERT INTO documents (kb_id, document_id, version_id, embedder, chunks, tokens, bytes, tokens_embedded)
+                SELECT kb_id, document_id, id, 'local:x:8', 400, 1, CASE WHEN document_id <> '10' THEN 7 END, 3
+                  FROM versions;
+                INSERT INTO tasks (id, task_type, kb_id, priority, payload, retry_limit, timeout, stage, queue, status)
+                SELECT gen_random_uuid(), 'test', 'kb' || n %% 2, 4, '{}', 1, 1, 'test', 'default',
+                       CASE WHEN n <= 20 THEN 'queued' ELSE 'completed' END
+                  FROM generate_series(1, 20000) AS n;
+            """)
+            opened.exec_driver_sql("ANALYZE")
+        yield engine
+        database.disconnect()
+
+
+def test_the_sums_of_a_large_kb_are_right(large: Any) -> None:
+    with database.transaction() as session:
+        found = kbs.sums(session, ["kb0", "none"], 100_000)
+        assert set(found) == {"kb0"}
+        large_kb = found["kb0"]
+        assert (large_kb.documents, large_kb.chunks, large_kb.bytes, large_kb.tokens_embedded) == (
+            3000,
+            1_200_000,
+            21_000,
+            9000,
+        )
+        assert (large_kb.index, large_kb.indexed) == ("behind", 0) and large_kb.chunks > EXACT
+        assert kbs.sums(session, ["kb0"], 100)["kb0"].documents == 100
+
+
+def rows_read(session: Session, statement: TextClause, values: dict[str, Any]) -> int:
+    """How many rows of tables and indexes a statement looks at."""
+    explained = session.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}"), values).scalar_one()
+
+    def of(plan: dict[str, Any]) -> int:
+        own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if "Scan" in plan["Node Type"] else 0
+        return int(own * plan["Actual Loops"]) + sum(map(of, plan.get("Plans", [])))
+
+    return of(explained[0]["Plan"])
+
+
+def test_what_is_looked_at_is_bounded_whatever_there_is(large: Any) -> None:
+    with database.transaction() as session:
+        assert rows_read(session, kb.NAMED, {"after": "", "limit": 10}) < 40
+        sums: dict[str, Any] = {"kb_ids": ["kb0", "none"], "most": 100_000}
+        # Each document of the KB, and one version; twice, since a bitmap is read in two steps.
+        assert rows_read(session, kbs._SUMS, sums) <= 2 * 3000 + 10
+        assert rows_read(session, kbs._SUMS, sums | {"most": 100}) <= 2 * 100 + 10
+        counts: dict[str, Any] = {"kb_ids": ["kb0"], "statuses": ["queued", "failed"], "most": 10_000}
+        assert rows_read(session, tasks_of_kbs._COUNTS, counts) < 40
+        assert rows_read(session, tasks_of_kbs._COUNTS, counts | {"most": 3}) < 20
