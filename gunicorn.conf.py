@@ -59,7 +59,7 @@ class _Connection(ASGIProtocol):
 
 async def _close_connections(worker: gasgi.ASGIWorker) -> None:
     """End what would last for all of gunicorn's grace: event streams, and kept connections without a request."""
-    while worker.alive:
+    while worker.alive:  # noqa: ASYNC110 - nothing tells when gunicorn clears it
         await asyncio.sleep(0.25)
     # The application is loaded by now, and only in this process.
     sys.modules["api.app"].HUB.stop()
@@ -70,7 +70,7 @@ async def _close_connections(worker: gasgi.ASGIWorker) -> None:
         await asyncio.sleep(0.1)
 
 
-def when_ready(server: object) -> None:
+def when_ready(_: object) -> None:
     """Warn of an open port; gunicorn calls this once, when it listens."""
     if _settings.open_to_all:
         structlog.get_logger(__name__).warning("no_keys", listening=bind, hint=NO_KEYS)
@@ -102,7 +102,7 @@ keepalive = 75
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
 
 # No file outside of the repository: a heartbeat in memory, and no control socket in the home folder.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 
 logger_class = _Logger

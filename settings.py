@@ -268,7 +268,7 @@ class Settings(BaseModel):
         """The folders that `file_path` may name."""
         if self.upload_roots is not None:
             return [Path(root) for root in self.upload_roots]
-        return [Path("/tmp/uploads")] if self.environment == "development" else []
+        return [Path("/tmp/uploads")] if self.environment == "development" else []  # noqa: S108
 
     @property
     def console(self) -> bool:

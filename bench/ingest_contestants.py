@@ -151,7 +151,8 @@ def _told(process: subprocess.Popen[str], groups: Groups, log: IO[str]) -> tuple
     Raises:
       RuntimeError: when it ended too soon; with the end of its log.
     """
-    assert process.stdin and process.stdout
+    assert process.stdin
+    assert process.stdout
 
     def expect(word: str) -> None:
         assert process.stdout

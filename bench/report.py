@@ -56,7 +56,7 @@ class Results:
 def write(results: Results, path: Path = PATH) -> None:
     """Write the page anew with what there is."""
     parts = [INTRODUCTION, machine(results), _goals(results), _throughput(results), _cpu(results), _latency(results)]
-    parts += [_documents(results), _size(results), _memory(results), failed(results), _settings(results)]
+    parts += [_documents(results), _size(results), _memory(results), failed(results), _settings()]
     path.write_text("\n".join(part for part in parts if part))
 
 
@@ -245,7 +245,7 @@ def failed(results: Results) -> str:
     return "\n".join(["## What failed", "", *(f"- {' '.join(each.split())}" for each in results.failures), ""])
 
 
-def _settings(results: Results) -> str:
+def _settings() -> str:
     lines = [f"- **{each.name}**: {each.settings}." for each in CONTESTANTS]
     return "\n".join(
         ["## Versions and settings", "", *lines, f"- Peers' libraries: {versions('bench', LIBRARIES)}.", ""]

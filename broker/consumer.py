@@ -175,7 +175,7 @@ class RabbitConsumer(Consumer):
         if self._threads is not None:
             self._threads.cancelled(self._queue_name)
 
-    def _on_message(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+    def _on_message(self, _: Any, method: Any, properties: Any, body: bytes) -> None:
         self._pulled.append((method.delivery_tag, properties, body))
 
     def _may_hand_out(self) -> bool:

@@ -67,7 +67,7 @@ class InProcessBroker(Broker):
         self._order = itertools.count()
         self.queues: dict[str, _Queue] = {queue: _Queue() for queue in topology.QUEUES}
 
-    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:  # noqa: ARG002 - there is none to ask
         """Note a queue, and let a running worker consume it."""
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)

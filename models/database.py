@@ -91,7 +91,7 @@ def _made(
     return made
 
 
-def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
     """Have the pool open another in place of a connection that the server has closed while it lay there.
 
     PostgreSQL says nothing on an idle connection but that it ends, so its socket tells what a query of its own before

@@ -30,7 +30,9 @@ def test_it_measures_the_service_and_writes_a_page(
     assert results.failures == []
     assert results.throughput[OURS.name, "single, completed/s"][0] > 1
     groups = [results.throughput[OURS.name, f"batches, {group}, CPU µs"][0] for group in report.GROUPS]
-    assert min(groups) >= 0 and groups[0] > 0 and groups[1] > 0
+    assert min(groups) >= 0
+    assert groups[0] > 0
+    assert groups[1] > 0
     assert results.throughput[OURS.name, "batches, CPU µs"] == [pytest.approx(sum(groups))]
     assert results.documents["service, CPU ms"][0] > results.documents["service, worker, CPU ms"][0] > 0
     assert len(results.size["ratio"]) == 1
@@ -67,7 +69,8 @@ def test_it_measures_how_documents_are_taken_in_and_writes_a_page(
     results.throughput["LangChain, one at a time", "seconds"] = [0.001]
     ingest.write(results, tmp := servers.folder / "benchmarks-ingest.md")
     page = tmp.read_text()
-    assert f"| {SERVICE.name} |" in page and f"| {EMBEDDED.name} |" in page
+    assert f"| {SERVICE.name} |" in page
+    assert f"| {EMBEDDED.name} |" in page
     assert "against 0.0 s | no slower | **no** |" in page
     assert "- a miser, round 1" in page
 
@@ -85,7 +88,8 @@ sys.stdin.read()
 def test_cpu_is_that_of_children_too_whether_they_run_or_have_ended() -> None:
     command = [sys.executable, "-c", PARENT]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         groups = {"parent": [psutil.Process(process.pid)]}
         before = cpu.by_group(groups)
         assert process.stdout.readline() == "used\n"

@@ -49,7 +49,8 @@ def test_a_transaction_begins_with_its_first_statement_and_ends_whole(database: 
         session.execute(text("CREATE TABLE notes (note text)"))
     with transaction() as session:
         connection = session.connection().connection.dbapi_connection
-        assert connection is not None and connection.is_to_begin
+        assert connection is not None
+        assert connection.is_to_begin
         session.execute(text("INSERT INTO notes VALUES ('kept')"))
         assert not connection.is_to_begin
     assert connection.is_to_begin

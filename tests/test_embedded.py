@@ -66,7 +66,8 @@ def test_what_a_killed_service_was_at_is_taken_up_by_the_next_start_without_wait
 def test_postgresql_is_stopped_by_the_next_clean_end_after_a_kill(embedded: EmbeddedDeployment) -> None:
     embedded.start_embedded().kill()
     pid = postmaster(embedded.folder / "data")
-    assert pid is not None and psutil.pid_exists(pid), "it outlives a kill, and the next start finds it"
+    assert pid is not None
+    assert psutil.pid_exists(pid), "it outlives a kill, and the next start finds it"
     embedded.start_embedded().terminate()
 
     def has_ended() -> bool:

@@ -57,7 +57,8 @@ def test_there_is_a_section_for_each_code_and_no_other() -> None:
 def test_its_section_says_in_both_languages_what_the_code_promises(code: str) -> None:
     english, chinese = sections()[code].strip().split("\n\n")
     promised = CODES[code]
-    assert promised.meaning in english and promised.hint in english
+    assert promised.meaning in english
+    assert promised.hint in english
     assert promised.hint_zh in chinese
     assert ("Retried: yes." in english) is ("自动重试：是。" in chinese) is promised.retried
     assert ("Retried: no." in english) is ("自动重试：否。" in chinese) is not promised.retried

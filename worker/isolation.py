@@ -119,7 +119,7 @@ def _answer(channel: socket.socket, claim: Claim) -> Any:
     if not _comes(channel, claim, claim.timeout + PATIENCE):
         raise TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was killed")
     try:
-        outcome = pickle.load(channel.makefile("rb"))
+        outcome = pickle.load(channel.makefile("rb"))  # noqa: S301 - of a process that runs our code alone
     except Exception:
         # The process that it was forked from is gone, and took it along: the task is not at fault.
         raise holding.HandBack from None

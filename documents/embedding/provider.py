@@ -70,7 +70,7 @@ class Provider:
             except TaskError as error:
                 if kind == "query" and monotonic() - began > LAST_TRY:
                     raise
-                wait = 0.5 * 2 ** (attempt - 1) * random.uniform(0.8, 1.2)
+                wait = 0.5 * 2 ** (attempt - 1) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
                 if error.retry_after is not None:
                     wait = error.retry_after
                 if not error.retryable or attempt == TRIES or wait > LONGEST_WAIT[kind]:

@@ -104,7 +104,7 @@ class GroupCommit:
         with self._wanted:
             self._is_to_write = True
         with suppress(TimeoutError):
-            self.put(lambda unit, items: items, None).result(timeout=seconds)
+            self.put(lambda _, items: items, None).result(timeout=seconds)
 
     def close(self) -> None:
         """Commit what waits, then end the thread."""

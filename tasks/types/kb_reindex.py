@@ -20,4 +20,4 @@ class KbReindex(BaseModel):
 
 
 # One at a time for a KB: the empty name is no document's.
-TYPE = TaskType("kb_reindex", KbReindex, (Stage("kb_reindex", "embedding"),), needs_kb=True, subject=lambda payload: "")
+TYPE = TaskType("kb_reindex", KbReindex, (Stage("kb_reindex", "embedding"),), needs_kb=True, subject=lambda _: "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: What tells claims apart: the task, the shard's index or None for a whole stage, the attempt.
 Key = tuple[UUID, int | None, int]
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Claim:
     """Times that this run went back to an earlier stage."""
     joins: bool = False
     """Whether the stage was divided, and all its shards are done."""
-    submitted_at: datetime = datetime.max
+    submitted_at: datetime = _NEVER
     metadata: dict[str, Any] | None = None
     """What the submission said of it; None where that was left out."""
     paused: Sequence[str] = ()

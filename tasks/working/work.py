@@ -114,7 +114,8 @@ def _held(unit: Unit, claims: Sequence[Claim]) -> set[UUID]:
 def _overtake(unit: Unit, claim: Claim, overtaken: str) -> int:
     """End the tasks of a type that were submitted before this one, to work on the same."""
     subject = task_type(claim.task_type).subject
-    assert subject is not None and claim.kb_id is not None
+    assert subject is not None
+    assert claim.kb_id is not None
     return ending.overtake(unit, claim.kb_id, subject(claim.payload), overtaken, by=claim.task_id)
 
 

@@ -79,8 +79,8 @@ def cohere(monkeypatch: pytest.MonkeyPatch) -> Iterator[CohereServer]:
 
 
 @pytest.fixture
-def bench(database: Engine) -> Iterator[Bench]:
+def bench(database: Engine) -> Bench:
     """A database, and a broker that nobody consumes."""
     broker = InProcessBroker()
     unit.use_broker(broker)
-    yield Bench(broker)
+    return Bench(broker)

@@ -86,7 +86,8 @@ def take_in(bench: Bench, paragraphs: list[str], document_id: str = "d", **paylo
 def test_an_edited_paragraph_of_500_is_all_that_is_embedded(bench: Bench, cohere: CohereServer) -> None:
     paragraphs = numbered(500)
     first = take_in(bench, paragraphs)
-    assert len(cohere.texts) == first["chunks"] >= 500 and first["chunks_reused"] == 0
+    assert len(cohere.texts) == first["chunks"] >= 500
+    assert first["chunks_reused"] == 0
     paid = first["tokens_embedded"]
     for place in (0, 250, 499):
         before = len(cohere.texts)
@@ -166,7 +167,8 @@ def test_a_chunk_that_no_try_embeds_is_named_and_found_by_its_words(
     cohere.poison.clear()
     asked = len(cohere.texts)
     again = take_in(bench, [*paragraphs, "One paragraph more. " * 12])
-    assert again["warnings"] == [] and again["chunks_reused"] > 110
+    assert again["warnings"] == []
+    assert again["chunks_reused"] > 110
     assert any("Zyzzyva" in each for each in cohere.texts[asked:])
 
 

@@ -108,7 +108,8 @@ def test_the_copy_of_the_dead_is_not_put_in_place_of_its_successors(
     new = give_to_another(bench, old)
     bench.perform(new)
     made = all_rows(bench)
-    assert made["blobs"] and made["shards"]
+    assert made["blobs"]
+    assert made["shards"]
     path.write_bytes(long_pdf(260))
     process.adopt(own)
     with pytest.raises(holding.Lost):
@@ -177,7 +178,8 @@ def test_a_stage_that_finds_something_missing_goes_back_to_where_it_is_made(
     for name in PIPELINE[PIPELINE.index(resumes) :]:
         bench.finish(task_id, name)
     row = bench.row(task_id)
-    assert row.status == "completed" and row.result["chunks"] > 9
+    assert row.status == "completed"
+    assert row.result["chunks"] > 9
     assert [each["name"] for each in row.stages] == PIPELINE
 
 

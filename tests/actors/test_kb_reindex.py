@@ -80,7 +80,8 @@ def test_every_document_is_as_it_was_but_for_its_vectors(bench: Bench, kb: list[
     before = shown(bench)
     claim = reindex(bench)
     assert bench.perform(claim)
-    assert shown(bench) == before and embedders(bench) == [COHERE]
+    assert shown(bench) == before
+    assert embedders(bench) == [COHERE]
     assert len(cohere.texts) == 36
     row = bench.row(claim.task_id)
     assert (row.status, row.progress) == ("completed", 100)
@@ -98,7 +99,8 @@ def test_every_document_is_as_it_was_but_for_its_vectors(bench: Bench, kb: list[
     later, again = take_in(bench, "later"), take_in(bench, "a")
     bench.finish_all(later)
     bench.finish(again, "preprocessing")
-    assert bench.row(again).result["unchanged"] and embedders(bench) == [COHERE]
+    assert bench.row(again).result["unchanged"]
+    assert embedders(bench) == [COHERE]
     assert bench.sql("SELECT count(*) FROM drafts UNION ALL SELECT count(*) FROM draft_vectors") == [(0,), (0,)]
 
 
@@ -128,7 +130,8 @@ def test_the_old_vectors_serve_until_all_new_ones_are_there_and_a_retry_pays_for
     cohere.fail(Failure(), Failure(), *[Failure(status=401)] * 2)
     with pytest.raises(TaskError, match="401"):
         bench.perform(claim)
-    assert embedders(bench) == [LOCAL] and found("document b") == {"a", "b", "c"}
+    assert embedders(bench) == [LOCAL]
+    assert found("document b") == {"a", "b", "c"}
     assert len(cohere.texts) == 2 * 12 + 12 + 1, "two documents, the third, and a text that no provider refuses"
     assert bench.perform(claim)
     assert embedders(bench) == [COHERE]
@@ -142,7 +145,8 @@ def test_a_worker_that_dies_before_the_swap_leaves_the_old_index_and_its_vectors
     bench.die_after(claim)
     assert embedders(bench) == [LOCAL]
     assert bench.perform(claim)
-    assert embedders(bench) == [COHERE] and len(cohere.texts) == 36
+    assert embedders(bench) == [COHERE]
+    assert len(cohere.texts) == 36
 
 
 def test_a_document_that_comes_in_meanwhile_is_waited_for(bench: Bench, kb: list[UUID]) -> None:
@@ -154,7 +158,8 @@ def test_a_document_that_comes_in_meanwhile_is_waited_for(bench: Bench, kb: list
         bench.within(work.advance, ready)
     assert embedders(bench) == [LOCAL]
     assert bench.perform(claim)
-    assert embedders(bench) == [COHERE] and found("document") == {"a", "b", "c", "new"}
+    assert embedders(bench) == [COHERE]
+    assert found("document") == {"a", "b", "c", "new"}
     ((text,),) = bench.sql(
         "SELECT v.text FROM documents d JOIN versions v ON v.id = version_id WHERE d.document_id='b'"
     )
@@ -176,11 +181,13 @@ def test_a_document_that_is_on_its_way_gets_the_vectors_of_the_day(
             bench.finish(task_id, stage)
         assert bench.row(task_id).result["warnings"] == []
     assert len(cohere.texts) - paid == sum(bench.row(task_id).result["chunks"] for task_id in (other, new))
-    assert embedders(bench) == [COHERE] and found("document") == {"a", "b", "c", "new"}
+    assert embedders(bench) == [COHERE]
+    assert found("document") == {"a", "b", "c", "new"}
     ((version, text),) = bench.sql(
         "SELECT v.number, v.text FROM documents d JOIN versions v ON v.id = d.version_id WHERE d.document_id = 'b'"
     )
-    assert version == 2 and "b, second edition" in text
+    assert version == 2
+    assert "b, second edition" in text
 
 
 def test_a_document_that_wants_the_old_embedder_still_is_refused(bench: Bench, kb: list[UUID]) -> None:
@@ -209,7 +216,8 @@ def test_what_is_taken_out_meanwhile_stays_out(bench: Bench, kb: list[UUID]) -> 
     with database.transaction() as session:
         deletions.remove(session, "kb", "b")
     assert bench.within(work.advance, ready) == [True]
-    assert found("document") == {"a", "c"} and embedders(bench) == [COHERE]
+    assert found("document") == {"a", "c"}
+    assert embedders(bench) == [COHERE]
 
 
 def test_a_cancelled_reindexing_changes_nothing_and_what_it_made_can_be_swept(bench: Bench, kb: list[UUID]) -> None:
@@ -241,7 +249,8 @@ def test_a_second_reindexing_goes_on_from_the_first(bench: Bench, kb: list[UUID]
     before = shown(bench)
     assert bench.perform(reindex(bench))
     assert bench.perform(reindex(bench, embedder="local"))
-    assert embedders(bench) == [LOCAL] and shown(bench) == before
+    assert embedders(bench) == [LOCAL]
+    assert shown(bench) == before
     assert bench.perform(reindex(bench, embedder="local")), "which finds nothing to do"
     again = take_in(bench, "a", "Quite another text for the document a.")
     bench.finish_all(again)
@@ -256,7 +265,8 @@ def test_a_model_that_changes_between_two_attempts_leaves_no_vector_of_the_first
     monkeypatch.setenv("COHERE_MODEL", "embed-v5.0")
     settings.cache_clear()
     assert bench.perform(claim)
-    assert embedders(bench) == ["cohere:embed-v5.0:1024"] and len(cohere.texts) == 72
+    assert embedders(bench) == ["cohere:embed-v5.0:1024"]
+    assert len(cohere.texts) == 72
     assert bench.sql("SELECT count(*) FROM versions WHERE maker IS NOT NULL") == [(3,)]
 
 

@@ -41,7 +41,8 @@ def test_a_document_is_whole_whichever_commit_is_not_answered(
         # As the worker does, which takes it for nobody's error.
         assert bench.within(failing.hand_back, claim) == [True]
         over = bench.perform(bench.held(task_id, stage))
-    assert over and proxy.lost == 1
+    assert over
+    assert proxy.lost == 1
     for following in PIPELINE[PIPELINE.index(stage) + 1 :]:
         bench.finish(task_id, following)
     assert bench.sql("SELECT version_id FROM documents") == [(task_id,)]

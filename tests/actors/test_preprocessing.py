@@ -36,7 +36,8 @@ def test_headings_are_kept_with_their_place_in_the_text(bench: Bench) -> None:
 def test_a_document_without_text_is_refused(bench: Bench) -> None:
     with pytest.raises(TaskError) as refused:
         bench.finish(bench.take_in(" \n\t\n"), "preprocessing")
-    assert refused.value.code == "empty" and not refused.value.retryable
+    assert refused.value.code == "empty"
+    assert not refused.value.retryable
     assert bench.sql("SELECT count(*) FROM versions") == [(0,)]
 
 
@@ -81,10 +82,12 @@ def test_an_unchanged_document_is_recognised_before_any_work(bench: Bench) -> No
     bench.finish(again, "preprocessing")
     result = result_of(bench, again)
     assert (made["unchanged"], result["unchanged"]) == (False, True)
-    assert result["tokens_embedded"] == 0 and result["chunks_reused"] == result["chunks"]
+    assert result["tokens_embedded"] == 0
+    assert result["chunks_reused"] == result["chunks"]
     same = ("document_id", "version", "chunks", "characters", "pages", "encoding")
     assert {name: result[name] for name in same} == {name: made[name] for name in same}
-    assert result["warnings"][-1].startswith("unchanged: version 1 ") and made["warnings"] == result["warnings"][:-1]
+    assert result["warnings"][-1].startswith("unchanged: version 1 ")
+    assert made["warnings"] == result["warnings"][:-1]
     assert bench.sql("SELECT version_id FROM documents") == [(first,)]
     assert bench.sql("SELECT count(*) FROM versions") == [(1,)]
     assert bench.claim(again, "chunking") is None, "the wake-up that follows finds nothing to do"

@@ -84,7 +84,8 @@ def test_it_leaves_what_the_stages_leave(bench: Bench, took: list[bool]) -> None
         )
         assert ours == theirs
     documents = bench.sql("SELECT embedder, chunks, tokens, metadata FROM documents")
-    assert len(documents) == 2 and documents[0] == documents[1]
+    assert len(documents) == 2
+    assert documents[0] == documents[1]
     assert bench.sql("SELECT count(*) FROM drafts") == [(0,)]
     ours, theirs = (bench.row(each).result for each in (one, other))
     assert ours["timings"].keys() == theirs["timings"].keys() == set(PIPELINE)
@@ -238,7 +239,8 @@ def test_a_new_version_replaces_the_old_one_and_is_cut_where_that_was(bench: Ben
     assert (document, version, metadata) == ("d", second, {"author": "Du Fu"})
     unchanged = bench.take_in("\n\n".join(paragraphs), "d", chunk_size=250, chunk_overlap=50, content_type=None)
     work_off(unchanged)
-    assert bench.row(unchanged).result["unchanged"] and took == [True, True]
+    assert bench.row(unchanged).result["unchanged"]
+    assert took == [True, True]
 
 
 def test_an_earlier_submission_that_comes_late_replaces_nothing(bench: Bench, took: list[bool]) -> None:

@@ -81,7 +81,8 @@ def is_problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
     problem: dict[str, Any] = answer.json()
     assert problem["type"] == "about:blank"
     assert problem["status"] == status
-    assert problem["title"] and problem["detail"]
+    assert problem["title"]
+    assert problem["detail"]
     assert problem["instance"] == answer.request.url.path
     assert problem["request_id"] == answer.headers["x-request-id"]
     return problem

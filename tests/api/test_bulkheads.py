@@ -63,7 +63,7 @@ def timed(call: Callable[[], httpx2.Response]) -> tuple[httpx2.Response, float]:
 
 
 @pytest.fixture
-def with_a_kb(deployment: Deployment) -> Iterator[tuple[Deployment, str]]:
+def with_a_kb(deployment: Deployment) -> tuple[Deployment, str]:
     """A KB whose vectors come from an endpoint, which is away by now."""
     with openai_server() as server:
         settings = {
@@ -77,7 +77,7 @@ def with_a_kb(deployment: Deployment) -> Iterator[tuple[Deployment, str]]:
         Client(deployment).take_in("kitchen", "Green tea is brewed at eighty degrees.", "tea")
         web.terminate()
         worker.terminate()
-    yield deployment, "/api/v1/kbs/kitchen/search"
+    return deployment, "/api/v1/kbs/kitchen/search"
 
 
 def test_a_provider_that_hangs_stops_nothing_but_vectors(with_a_kb: tuple[Deployment, str], silent: Silent) -> None:

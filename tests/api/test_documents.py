@@ -141,7 +141,8 @@ def test_a_form_that_is_none_is_a_bad_request(client: Client, request_body: dict
 def test_an_upload_that_is_too_large_leaves_nothing_behind(client: Client, kb_id: str) -> None:
     before = blobs(client)
     problem = is_problem(client.upload(kb_id, b"x" * (MAX_DOCUMENT_BYTES + 1), "large.txt"), 413)
-    assert problem["code"] == "too_large" and f"{MAX_DOCUMENT_BYTES:,}" in problem["detail"]
+    assert problem["code"] == "too_large"
+    assert f"{MAX_DOCUMENT_BYTES:,}" in problem["detail"]
     assert blobs(client) == before
     assert client.upload(kb_id, b"x" * MAX_DOCUMENT_BYTES, "fits.txt").status_code == 202
 
@@ -281,7 +282,8 @@ def test_bad_parameters_of_a_page_are_named(client: Client, kb_id: str, rest: st
 def test_a_document_without_text_is_never_a_success(client: Client, kb_id: str) -> None:
     task = client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
     assert (task["status"], task["error"]["code"], task["error"]["retryable"]) == ("failed", "empty", False)
-    assert task["error"]["stage"] == "preprocessing" and task["error"]["hint"]
+    assert task["error"]["stage"] == "preprocessing"
+    assert task["error"]["hint"]
     is_problem(client.http.get(documents(kb_id, "empty.txt")), 404)
 
 

@@ -183,4 +183,5 @@ def test_the_workers_show_their_threads(client: Client) -> None:
     shown = client.http.get("/api/v1/stats/workers").json()
     (worker,) = shown["workers"]
     assert worker["threads"] == 10 == shown["active"] + shown["idle"]
-    assert worker["name"] and worker["heartbeat_at"].endswith("Z")
+    assert worker["name"]
+    assert worker["heartbeat_at"].endswith("Z")

@@ -50,7 +50,8 @@ def test_the_encoding_may_be_said_and_is_told(client: Client) -> None:
     data = "员工每年享有十五天年假。".encode("gb18030")
     assert preview(client, files={"file": ("a.txt", data)})["encoding"] == "gb18030"
     wrong = preview(client, files={"file": ("a.txt", data)}, data={"encoding": "big5"})
-    assert wrong["text"] != "员工每年享有十五天年假。" and wrong["encoding"] == "cp950"
+    assert wrong["text"] != "员工每年享有十五天年假。"
+    assert wrong["encoding"] == "cp950"
 
 
 def test_tokens_are_counted_where_they_are_asked_for(client: Client) -> None:
@@ -74,7 +75,8 @@ def test_tokens_are_counted_where_they_are_asked_for(client: Client) -> None:
 def test_what_cannot_be_read_says_why_as_its_task_would(client: Client, code: str, name: str, data: bytes) -> None:
     problem = is_problem(client.http.post("/api/v1/chunk-preview", files={"file": (name, data)}), 422)
     assert problem["code"] == code
-    assert problem["hint"] and problem["hint_zh"]
+    assert problem["hint"]
+    assert problem["hint_zh"]
 
 
 def test_what_is_too_large_is_refused(client: Client) -> None:

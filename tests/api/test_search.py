@@ -65,7 +65,8 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
     chunks = client.http.get(f"/api/v1/kbs/kitchen/documents/{best}/chunks").json()["items"]
     assert hit["chunk_id"] in {chunk["chunk_id"] for chunk in chunks}
     scores = [each["score"] for each in found["hits"]]
-    assert scores == sorted(scores, reverse=True) and all(0 <= score <= 1 for score in scores)
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
     assert {part for part, score in hit["scores"].items() if score is not None} == {
         "hybrid": {"words", "vector"},
         "vector": {"vector"},

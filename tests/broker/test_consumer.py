@@ -119,7 +119,8 @@ def test_what_a_busy_worker_leaves_to_others_never_becomes_a_dead_letter(rabbitm
     consumer.ack(found)
     consumer.close()
     counts = broker.counts()
-    assert counts is not None and counts["storing"] == topology.Counts(0, 0, 0)
+    assert counts is not None
+    assert counts["storing"] == topology.Counts(0, 0, 0)
     broker.close()
 
 
@@ -174,7 +175,8 @@ def test_what_cannot_be_understood_becomes_a_dead_letter_and_stops_nothing(rabbi
     consumer.ack(found[0])
     consumer.close()
     counts = broker.counts()
-    assert counts is not None and counts["storing"] == topology.Counts(0, len(strange), 0)
+    assert counts is not None
+    assert counts["storing"] == topology.Counts(0, len(strange), 0)
     broker.close()
 
 

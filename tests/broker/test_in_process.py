@@ -38,7 +38,8 @@ def test_it_holds_a_delayed_message_back(broker: InProcessBroker) -> None:
     assert subjects(broker, 1) == []
     consumer = broker.consume("default", timeout=2000)
     delivered = next(consumer)
-    assert delivered is not None and delivered.args == ("later",)
+    assert delivered is not None
+    assert delivered.args == ("later",)
     assert time.monotonic() - began >= 0.14
 
 
@@ -50,7 +51,8 @@ def test_it_delivers_no_more_than_was_asked_for(broker: InProcessBroker) -> None
     assert held[0] is not None
     consumer.ack(held[0])
     third = next(consumer)
-    assert third is not None and third.args == ("c",)
+    assert third is not None
+    assert third.args == ("c",)
 
 
 def test_it_keeps_what_is_rejected(broker: InProcessBroker) -> None:

@@ -161,7 +161,8 @@ def test_publishing_is_refused_at_once_while_rabbitmq_is_away_and_works_again_af
     eventually(lambda: broker.publishing == "up", seconds=60)
     publish(broker, message(broker))
     counts = broker.counts()
-    assert counts is not None and counts["storing"].ready == 2, "the first one was persistent"
+    assert counts is not None
+    assert counts["storing"].ready == 2, "the first one was persistent"
     broker.close()
 
 
@@ -199,7 +200,8 @@ def test_a_second_member_of_the_cluster_is_tried(rabbitmq: RabbitServer) -> None
     broker = connected("amqp://guest:guest@127.0.0.1:1/%2F", rabbitmq.url)
     publish(broker, message(broker))
     counts = broker.counts()
-    assert counts is not None and counts["storing"].ready == 1
+    assert counts is not None
+    assert counts["storing"].ready == 1
     broker.close()
 
 

@@ -195,7 +195,8 @@ def compound(streams: Mapping[str, bytes]) -> bytes:
         chains += [*range(start + 1, start + count), last]
         entries += _entry(name, 2, start, len(data), right=at + 1 if at < len(padded) else free)
         body += data.ljust(count * sector, b"\0")
-    assert len(chains) <= sector // 4 and len(padded) < 4, "larger files need more than one table"
+    assert len(chains) <= sector // 4, "larger files need more than one table"
+    assert len(padded) < 4
     head = struct.pack("<8s16xHHHHH6xIIIIIIIII", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", *(0x3E, 3, 0xFFFE, 9, 6),
                        *(0, 1, 1, 0, 4096, last, 0, last, 0))  # fmt: skip
     head += struct.pack("<I", 0) + struct.pack("<I", free) * 108

@@ -75,7 +75,9 @@ def test_a_worker_killed_in_a_single_pass_has_written_nothing_and_its_document_i
         (table, 1) for table in sorted(WRITTEN_AT_ONCE)
     ]
     counts = house.sql("SELECT count(*), count(DISTINCT index), max(index) + 1 FROM chunks GROUP BY version_id")
-    assert len(counts) == len(WRITTEN_AT_ONCE) and len(set(counts)) == 1 and len(set(counts[0])) == 1
+    assert len(counts) == len(WRITTEN_AT_ONCE)
+    assert len(set(counts)) == 1
+    assert len(set(counts[0])) == 1
     house.called_back_once(*ids)
 
 

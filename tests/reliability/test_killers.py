@@ -35,7 +35,8 @@ def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_comple
     assert shown["status"] == "failed"
     assert shown["error"]["code"] == "worker_crashed"
     assert "SIGKILL" in shown["error"]["message"]
-    assert shown["error"]["hint"] and shown["error"]["hint_zh"]
+    assert shown["error"]["hint"]
+    assert shown["error"]["hint_zh"]
     # Once in company, which convicts nobody, and three times alone.
     assert shown["stages"][0]["attempts"] == 4
     for neighbour in neighbours:

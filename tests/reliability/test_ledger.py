@@ -222,7 +222,7 @@ def every_document_once(house: House, numbers: list[int]) -> None:
         FROM documents AS d JOIN chunks AS c USING (version_id) GROUP BY d.document_id
         """
     )
-    assert len(chunks) == 1 and len(set(chunks[0])) == 1, f"every document has all of its chunks once: {chunks}"
+    assert [len(set(counts)) for counts in chunks] == [1], f"every document has all of its chunks once: {chunks}"
 
 
 #: What may be left of work that is over: nothing.

@@ -139,7 +139,8 @@ def test_the_messages_of_failed_tasks_and_no_others_are_dead_letters(
     for queue, (letter,) in letters.items():
         task_id, stage = expected[queue]
         assert headers(letter) == {"task_id": task_id, "stage": stage, "attempt": 1}
-        assert letter["exchange"] == "dead-letter" and letter["routing_key"] == queue
+        assert letter["exchange"] == "dead-letter"
+        assert letter["routing_key"] == queue
         assert letter["properties"]["headers"]["code"] == house.show(task_id)["error"]["code"]
         assert letter["properties"]["delivery_mode"] == 2
     assert {rabbitmq.queues()[name]["type"] for name in QUEUES} == {queue_type}

@@ -257,7 +257,8 @@ def test_a_failed_replacement_leaves_the_old_edition_and_nothing_else(house: Hou
             shown = house.ended(submit(house, 2, paragraphs=2 * BATCH, retry_limit=1))
             assert shown["status"] == "failed", name
             assert (shown["error"]["code"], shown["error"]["stage"]) == (code, "embedding"), name
-            assert shown["error"]["hint"] and shown["error"]["hint_zh"]
+            assert shown["error"]["hint"]
+            assert shown["error"]["hint_zh"]
             assert KEY not in str(shown)
             embedding = shown["stages"][2]
             assert embedding["attempts"] == attempts, name

@@ -43,7 +43,8 @@ def test_the_worked_example_works(house: House, tmp_path: Path) -> None:
     shown = house.ended(house.submit(**submission, depends_on=[document]))
     assert (shown["status"], shown["progress"]) == ("completed", 100.0), shown["error"]
     assert shown["result"]["words"][:2] == result["words"][:2]
-    assert shown["result"].keys() == result.keys() and len(shown["result"]["words"]) == len(result["words"])
+    assert shown["result"].keys() == result.keys()
+    assert len(shown["result"]["words"]) == len(result["words"])
     assert shown["stages"][0]["units"] == 1
 
     answer = house.deployment.http.post("/api/v1/tasks", json={**submission, "payload": {"most": 0}})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -77,11 +76,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database: Engine) -> Iterator[Desk]:
+def desk(database: Engine) -> Desk:
     """A broker that nobody consumes, and tasks to be handled by hand."""
     broker = InProcessBroker()
     unit.use_broker(broker)
-    yield Desk(broker)
+    return Desk(broker)
 
 
 __all__ = ["Desk", "Unit"]

@@ -152,7 +152,8 @@ def test_a_document_without_an_id_is_called_by_its_source(payload: dict[str, Any
 def test_two_long_addresses_are_two_documents(letter: str) -> None:
     first, second = (document_id_of({"url": "https://example.com/" + letter * 600 + end}) for end in "xy")
     assert first != second
-    assert len(first) <= 512 and len(first.encode()) <= 1500
+    assert len(first) <= 512
+    assert len(first.encode()) <= 1500
 
 
 def test_the_longest_names_can_be_locked(desk: Desk) -> None:

@@ -96,7 +96,8 @@ def claim(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
     (task_id,) = desk.submit()
     lose()
     claim = commits.run(claiming.claim, Wanted(task_id, "test"))
-    assert claim is not None and desk.row(task_id).attempt == claim.attempt == 1
+    assert claim is not None
+    assert desk.row(task_id).attempt == claim.attempt == 1
 
 
 def advance(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
@@ -124,7 +125,8 @@ def failure(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
     claim = desk.held(prepared(desk))
     lose()
     assert commits.run(failing.failed, Failure(claim, TaskError("corrupt", "x"))) is True
-    assert desk.row(claim.task_id).status == "failed" and count(desk, "callbacks") == 1
+    assert desk.row(claim.task_id).status == "failed"
+    assert count(desk, "callbacks") == 1
 
 
 def put_off(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
@@ -155,7 +157,8 @@ def callback(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None
     (callback_id,) = desk.sql("SELECT id FROM callbacks")[0]
     lose()
     (taken,) = commits.run(lambda unit, ids: [callbacks.take(unit, each) for each in ids], [callback_id])
-    assert taken is not None and taken.attempt == 1
+    assert taken is not None
+    assert taken.attempt == 1
     lose()
 
     def tell(unit: Unit, deliveries: Sequence[Delivery]) -> Sequence[None]:
@@ -227,7 +230,8 @@ def test_whoever_cannot_wait_is_told_that_it_is_unknown(desk: Desk, proxy: Commi
     proxy.lose_answers()
     proxy.away = True
     error = hasty.put(submit, Submission(task_type="test")).exception(20)
-    assert error is not None and database.is_answer_lost(error)
+    assert error is not None
+    assert database.is_answer_lost(error)
     proxy.away = False
     assert count(desk, "tasks") == 1
     hasty.close()

@@ -66,7 +66,8 @@ def test_what_is_superseded_is_not_retried(desk: Desk) -> None:
     delete()
     with unit_of_work() as unit:
         answer = retrying.retry(unit, [task_id])
-    assert answer.task_ids == [] and "submit it again" in answer.refused[task_id]
+    assert answer.task_ids == []
+    assert "submit it again" in answer.refused[task_id]
 
 
 def test_many_that_are_completed_and_deleted_at_once_never_wait_for_each_other_in_a_circle(desk: Desk) -> None:

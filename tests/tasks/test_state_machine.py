@@ -254,7 +254,9 @@ class Lives(RuleBasedStateMachine):
         """Say that a claim's work is done."""
         (answer,) = self.desk.within(work.advance, Advance(claim, {"by": str(worker.id)}, units=2))
         if isinstance(answer, Claim):
-            assert own and claim.shard and answer.joins, "who does the last shard goes on with the whole"
+            assert own
+            assert claim.shard
+            assert answer.joins, "who does the last shard goes on with the whole"
             worker.claims.append(answer)
         else:
             assert answer == (own and not claim.shard)
@@ -296,7 +298,8 @@ class Lives(RuleBasedStateMachine):
         if own and not claim.shard:
             after = self.desk.row(claim.task_id)
             spent = [(row.errors, row.crashes, row.deaths, row.retries) for row in (before, after)]
-            assert spent[0] == spent[1] and after.stage_attempts == before.stage_attempts - 1
+            assert spent[0] == spent[1]
+            assert after.stage_attempts == before.stage_attempts - 1
 
     @rule(which=st.integers(0, 1))
     def deploy(self, which: int) -> None:

@@ -165,8 +165,9 @@ class ModelEmbedder:
     def _socket(self) -> Path:
         """In a folder of this user's: whoever can connect has texts embedded, and could answer in its place."""
         base = tempfile.gettempdir()
-        # The address of a socket has room for some hundred bytes.
-        folder = Path(base if len(base.encode()) <= LONGEST_BASE else "/tmp") / f"task-manager-{os.getuid()}"
+        # The address of a socket has room for some hundred bytes. Whose the folder is, is checked below.
+        base = base if len(base.encode()) <= LONGEST_BASE else "/tmp"  # noqa: S108
+        folder = Path(base) / f"task-manager-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
         if found.st_uid != os.getuid() or found.st_mode & 0o077:

@@ -53,7 +53,8 @@ def test_the_bad_texts_are_found_and_the_others_embedded(server: CohereServer, c
     texts = [f"{text} bad word" if place in bad else text for place, text in enumerate(TEXTS)]
     done, failed = results(client, texts)
     assert done == [place for place in range(96) if place not in bad]
-    assert set(failed) == bad and {error.code for error in failed.values()} == {"embedder_rejected"}
+    assert set(failed) == bad
+    assert {error.code for error in failed.values()} == {"embedder_rejected"}
     assert len(server.requests) <= 2 + len(bad) * 14, "halving a batch of 96 takes 7 steps of two requests"
 
 
@@ -64,7 +65,8 @@ def test_a_text_that_the_provider_stumbles_over_is_found_as_well(
     server.poison["bad word"] = failure
     done, failed = results(client, [*TEXTS[:7], "bad word"])
     assert done == list(range(7))
-    assert failed[7].code == "embedder_unavailable" and failed[7].retryable
+    assert failed[7].code == "embedder_unavailable"
+    assert failed[7].retryable
 
 
 @pytest.mark.parametrize(("status", "requests"), [(400, 2), (401, 2), (404, 2), (500, 6)])

@@ -44,7 +44,8 @@ def embedder_at(url: str, **values: str) -> Embedder:
 def failure_of(client: Embedder, texts: list[str] | None = None) -> TaskError:
     with pytest.raises(TaskError) as caught:
         client.embed(texts or ["a text"], "document")
-    assert KEY not in str(caught.value) and KEY not in repr(caught.value)
+    assert KEY not in str(caught.value)
+    assert KEY not in repr(caught.value)
     assert caught.value.__cause__ is None
     return caught.value
 

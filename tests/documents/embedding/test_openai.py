@@ -50,7 +50,8 @@ def embedder_at(url: str, key: str = KEY, dimension: int = 1024) -> Embedder:
 def failure_of(client: Embedder, texts: list[str] | None = None) -> TaskError:
     with pytest.raises(TaskError) as caught:
         client.embed(texts or ["a text"], "document")
-    assert KEY not in str(caught.value) and KEY not in repr(caught.value)
+    assert KEY not in str(caught.value)
+    assert KEY not in repr(caught.value)
     assert caught.value.__cause__ is None
     return caught.value
 
@@ -87,7 +88,8 @@ def test_an_endpoint_without_a_key_is_sent_none() -> None:
 
 def test_it_asks_once_how_long_the_vectors_are(server: OpenAIServer) -> None:
     client = embedder("openai", settings_for(server.url))
-    assert client.name == f"openai:{MODEL}:1024" and client.dimension == 1024
+    assert client.name == f"openai:{MODEL}:1024"
+    assert client.dimension == 1024
     assert embedder("openai", settings_for(server.url)).name == client.name
     assert len(server.requests) == 1
     later = settings_for(server.url).model_copy(update={"embedding_model": "another"})
@@ -156,7 +158,8 @@ def test_a_text_that_is_too_long_is_named_with_what_the_endpoint_says(server: Op
     assert [list(places) for places, _ in found] == [[0], [1], [2, 3]]
     ((error,),) = [[outcome] for _, outcome in found if not isinstance(outcome, Embedded)]
     assert isinstance(error, TaskError)
-    assert error.code == "embedder_rejected" and error.message.endswith("maximum context length is 512 tokens")
+    assert error.code == "embedder_rejected"
+    assert error.message.endswith("maximum context length is 512 tokens")
 
 
 @pytest.mark.usefixtures("patient")

@@ -30,7 +30,9 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_a_folder_is_removed_with_all_that_is_in_it(temporary: Path) -> None:
     with scratch.folder() as folder:
         (folder / "document").write_bytes(b"x")
-        assert folder.parent == temporary and scratch.sweep() == 0 and (folder / "document").exists()
+        assert folder.parent == temporary
+        assert scratch.sweep() == 0
+        assert (folder / "document").exists()
     assert list(temporary.iterdir()) == []
 
 
@@ -43,7 +45,9 @@ def test_the_folder_of_a_killed_process_is_swept_and_that_of_a_live_one_is_not(t
         processes[0].send_signal(signal.SIGKILL)
         processes[0].wait()
         assert scratch.sweep() == 1
-        assert not killed.exists() and live.exists() and (temporary / "task-manager-notes.txt").exists()
+        assert not killed.exists()
+        assert live.exists()
+        assert (temporary / "task-manager-notes.txt").exists()
     finally:
         for process in processes:
             process.kill()
@@ -52,6 +56,8 @@ def test_the_folder_of_a_killed_process_is_swept_and_that_of_a_live_one_is_not(t
 
 def test_a_folder_that_is_just_being_made_is_left_alone(temporary: Path) -> None:
     making = Path(tempfile.mkdtemp(prefix=scratch.PREFIX))
-    assert scratch.sweep() == 0 and making.exists()
+    assert scratch.sweep() == 0
+    assert making.exists()
     os.utime(making, (0, 0))
-    assert scratch.sweep() == 1 and not making.exists()
+    assert scratch.sweep() == 1
+    assert not making.exists()

@@ -45,7 +45,8 @@ def test_a_format_has_a_reader_and_a_way_to_it(format: Format) -> None:
 def test_a_reader_calls_its_format_as_its_row_does(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(SEEDS[name])
     format = named_format(name, None)
-    assert format is not None and extract(tmp_path / name, filename=name).format == format.name
+    assert format is not None
+    assert extract(tmp_path / name, filename=name).format == format.name
 
 
 @pytest.mark.parametrize("format", [format for format in FORMATS if format.reader is None], ids=lambda row: row.name)
@@ -53,7 +54,8 @@ def test_what_has_no_reader_is_told_with_a_format_that_has_one(format: Format) -
     assert format.label
     for suffix in re.findall(r"\.(\w+)", format.hint):
         found = format_named(suffix, "")
-        assert found is not None and found.reader is not None
+        assert found is not None
+        assert found.reader is not None
 
 
 def test_formats_that_are_recommended_have_a_reader() -> None:

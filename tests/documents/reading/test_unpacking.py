@@ -101,7 +101,8 @@ def test_archives_in_archives_are_unpacked_to_a_depth(tmp_path: Path) -> None:
         data = archive({f"{depth}.zip": data, f"{depth}.txt": TEXT})
     found = unpacked(tmp_path, data)
     assert sorted(contents(found)) == ["3.txt", "3.zip/2.txt", "3.zip/2.zip/1.txt"]
-    assert found is not None and "3.zip/2.zip/1.zip was not read" in found.warnings[0]
+    assert found is not None
+    assert "3.zip/2.zip/1.zip was not read" in found.warnings[0]
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
@@ -115,7 +116,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path: Path) -> No
 
 def test_warnings_of_an_archive_are_counted_when_they_are_many(tmp_path: Path) -> None:
     found = unpacked(tmp_path, archive({"a.txt": TEXT, **{f"{number}.txt": b"" for number in range(150)}}))
-    assert found is not None and len(found.warnings) == 101
+    assert found is not None
+    assert len(found.warnings) == 101
     assert found.warnings[-1] == "there are 50 more warnings"
 
 
@@ -148,7 +150,8 @@ def test_a_damaged_member_harms_no_other(tmp_path: Path) -> None:
     data[data.index(TEXT)] ^= 1
     found = unpacked(tmp_path, bytes(data))
     assert contents(found) == {"b.txt": b"good"}
-    assert found is not None and found.warnings[0].startswith("a.txt was not read: corrupt")
+    assert found is not None
+    assert found.warnings[0].startswith("a.txt was not read: corrupt")
 
 
 class TestLimits:

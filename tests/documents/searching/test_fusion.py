@@ -97,8 +97,10 @@ def test_a_passage_that_is_nearer_and_holds_more_of_the_words_is_first(database:
     assert number(hits[0]) == 1
     for hit in hits:
         words, vector = hit.scores.words, hit.scores.vector
-        assert words is not None and vector is not None
-        assert 0 <= words <= 1 and 0 <= vector <= 1
+        assert words is not None
+        assert vector is not None
+        assert 0 <= words <= 1
+        assert 0 <= vector <= 1
         assert hit.score == pytest.approx((1 - NEARNESS.weight) * words**COVERAGE + NEARNESS.weight * vector, abs=1e-5)
 
 
@@ -116,8 +118,10 @@ def test_what_one_list_lacks_is_looked_up(database: Engine, monkeypatch: pytest.
         ((first, share),) = by_words(session, scope, words, 1)
         assert first[1] == 0
     (scores,) = hits.values()
-    assert scores.vector is not None and scores.vector > 0.7
-    assert scores.words is not None and scores.words > 0
+    assert scores.vector is not None
+    assert scores.vector > 0.7
+    assert scores.words is not None
+    assert scores.words > 0
     assert share > 0
 
 
@@ -125,8 +129,10 @@ def test_each_mode_says_what_it_looked_at(database: Engine) -> None:
     fill("kb", [("reset my password", NEAR)])
     (by_text,) = ask("kb", *BOTH, mode="text")
     (by_vector,) = ask("kb", *BOTH, mode="vector")
-    assert by_text.scores.vector is None and by_text.score == by_text.scores.words
-    assert by_vector.scores.words is None and by_vector.score == by_vector.scores.vector
+    assert by_text.scores.vector is None
+    assert by_text.score == by_text.scores.words
+    assert by_vector.scores.words is None
+    assert by_vector.score == by_vector.scores.vector
 
 
 @pytest.mark.parametrize("mode", ["text", "hybrid"])
@@ -136,7 +142,8 @@ def test_what_does_not_answer_scores_little(database: Engine, mode: Mode, query:
     others = [(f"How do I do what I do? 我什么都不吃 {index}", FAR) for index in range(20)]
     fill("kb", [*others, ("What do I do with my my my password? 我的密码", FAR)])
     hits = ask("kb", query, BOTH[1], mode)
-    assert hits and hits[0].score < 0.35
+    assert hits
+    assert hits[0].score < 0.35
 
 
 @pytest.mark.parametrize("mode", ["text", "vector", "hybrid"])

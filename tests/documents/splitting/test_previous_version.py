@@ -158,7 +158,8 @@ def test_the_contract_holds_whatever_was_there_before(
         ):
             assert chunk.end - chunk.start <= size
             assert not text[covered : chunk.start].strip(), "something is missing"
-            assert chunk.end > covered and covered - chunk.start <= overlap
+            assert chunk.end > covered
+            assert covered - chunk.start <= overlap
             covered = chunk.end
         assert not text[covered:].strip(), "the end is missing"
 

@@ -80,7 +80,8 @@ def test_a_task_that_does_not_exist_cannot_be_depended_on(desk: Desk) -> None:
     missing = uuid4()
     with unit_of_work() as unit:
         bad, good = submit(unit, [Submission(task_type="test", depends_on=[missing]), Submission(task_type="test")])
-    assert isinstance(bad, Unknown) and bad.task_ids == [missing]
+    assert isinstance(bad, Unknown)
+    assert bad.task_ids == [missing]
     assert not isinstance(good, Exception)
 
 
@@ -123,7 +124,8 @@ def test_a_circle_is_refused_and_named() -> None:
     with pytest.raises(Misnamed) as refused:
         by_name(items)
     names = refused.value.message.partition(": ")[2].split(" → ")
-    assert names[0] == names[-1] and sorted(names[1:]) == ["a", "b", "c"]
+    assert names[0] == names[-1]
+    assert sorted(names[1:]) == ["a", "b", "c"]
 
 
 def test_a_name_that_comes_twice_is_refused() -> None:

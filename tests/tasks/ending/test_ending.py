@@ -123,12 +123,14 @@ def test_a_callback_is_taken_by_one_at_a_time_and_put_off_by_the_schedule(desk: 
     (callback,) = owed(desk)
     for position, seconds in enumerate(callbacks.SCHEDULE):
         delivery = take(desk, callback.id)
-        assert delivery is not None and delivery.attempt == position + 1
+        assert delivery is not None
+        assert delivery.attempt == position + 1
         assert take(desk, callback.id) is None
         with unit_of_work() as unit:
             callbacks.put_off(unit, delivery, "HTTP 500", None)
         (row,) = desk.sql("SELECT status, due_at - now() AS wait, published_at FROM callbacks")
-        assert row.status == "pending" and row.published_at is None
+        assert row.status == "pending"
+        assert row.published_at is None
         assert abs(row.wait.total_seconds() - seconds) < 5
         desk.sql("UPDATE callbacks SET due_at = now()")
     delivery = take(desk, callback.id)

@@ -97,7 +97,8 @@ def test_a_batch_goes_with_its_last_task_and_is_done_all_the_while(desk: Desk) -
     with unit_of_work() as unit:
         batch = NewBatch(submissions=[submission(60), submission(60)], callback_url=ADDRESS)
         (accepted,) = submit_batch(unit, [batch])
-    assert not isinstance(accepted, Exception) and accepted.batch_id is not None
+    assert not isinstance(accepted, Exception)
+    assert accepted.batch_id is not None
     first, second = (each.task_id for each in accepted.tasks if isinstance(each, Accepted))
     end(desk, first, "completed", 50)
     end(desk, second, "failed", 50)

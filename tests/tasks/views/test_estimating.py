@@ -203,7 +203,8 @@ def test_how_fast_the_queue_has_moved_since_a_task_waits_outweighs_how_fast_it_d
     for number in range(30):
         took(desk, 1, ago=60 - 2 * number)
     fast = left(last)
-    assert slow is not None and fast is not None
+    assert slow is not None
+    assert fast is not None
     assert fast < 60 < 200 < slow
 
 
@@ -215,7 +216,8 @@ def test_a_batch_is_estimated_by_its_last_task(desk: Desk) -> None:
     submissions = [Submission(task_type="document_processing", kb_id="kb", payload=payload) for _ in range(5)]
     with unit_of_work() as unit:
         (accepted,) = submit_batch(unit, [NewBatch(submissions=submissions)])
-    assert not isinstance(accepted, Exception) and accepted.batch_id is not None
+    assert not isinstance(accepted, Exception)
+    assert accepted.batch_id is not None
     with database.transaction() as session:
         batch = reading.show_batch(session, accepted.batch_id)
     assert batch is not None

@@ -44,7 +44,8 @@ def lines_in(text: str) -> list[str]:
 def test_a_table_comes_back_as_markdown(read: Read, rows: list[list[str]], step: float) -> None:
     extracted = read("a.pdf", samples.pdf([["Before it.", *table(rows, step=step), Line("After it.", drop=30)]]))
     assert [lines_in(text) for text in spans(extracted, "table")] == [lines_in(table_lines(rows))]
-    assert extracted.text.startswith("Before it.") and extracted.text.endswith("After it.")
+    assert extracted.text.startswith("Before it.")
+    assert extracted.text.endswith("After it.")
 
 
 def test_the_first_row_is_the_header_where_it_names_the_columns(read: Read) -> None:

@@ -40,8 +40,11 @@ def test_a_handbook_is_the_same_wherever_it_is_cut(tmp_path: Path, outline: bool
     for size in (1, 7, 20, 60, PAGES):
         assert in_parts(tmp_path, path, size) == whole, size
     # What the comparison is worth: furniture, headings, divided words and pages are all there to be got wrong.
-    assert len(whole.warnings) == 1 and "Handbook of" in whole.warnings[0] and "Page 1 of 61" in whole.warnings[0]
-    assert "Handbook of" not in whole.text and "Page 40 of" not in whole.text
+    assert len(whole.warnings) == 1
+    assert "Handbook of" in whole.warnings[0]
+    assert "Page 1 of 61" in whole.warnings[0]
+    assert "Handbook of" not in whole.text
+    assert "Page 40 of" not in whole.text
     assert [title for _, title in headings(whole) if title and title.startswith("Chapter 3")] != []
     assert len(pages(whole)) == PAGES
     assert "-\n" not in whole.text

@@ -85,7 +85,8 @@ def test_a_ruled_table_has_a_row_for_each_row(tmp_path: Path, cells: Cells, rule
     path = write(tmp_path, samples.pdf([page(cells, ruled, across)]))
     extracted = reader.read(path)
     assert [lines_in(text) for text in spans(extracted, "table")] == [lines_in(table_lines(texts(cells)))]
-    assert extracted.text.startswith("Before it.\n\n|") and extracted.text.endswith("|\n\nAfter it.")
+    assert extracted.text.startswith("Before it.\n\n|")
+    assert extracted.text.endswith("|\n\nAfter it.")
     assert in_parts(tmp_path, path, 1) == extracted
 
 
@@ -138,7 +139,8 @@ def test_a_line_that_runs_through_cells_is_cut_at_their_border(read: Read) -> No
     y = TOP - 3 * 18 - 30 - 6
     made += [Line("张三研发部", left=LEFT + 30, drop=y - 625), Line("李四财务部", left=LEFT + 30, drop=20)]
     found = spans(read("a.pdf", samples.pdf([made])), "table")
-    assert "| 张三研 | 发部 |" in found[-1] and "| 李四财 | 务部 |" in found[-1]
+    assert "| 张三研 | 发部 |" in found[-1]
+    assert "| 李四财 | 务部 |" in found[-1]
 
 
 @pytest.mark.parametrize("across", [True, False])

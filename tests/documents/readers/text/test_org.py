@@ -62,7 +62,8 @@ def test_blocks_of_source_are_code_and_others_are_text(read: Read) -> None:
         "```\n| a |\n```",
     ]
     assert "\n\nSaid.\n\n" in extracted.text
-    assert "secret" not in extracted.text and "#+" not in extracted.text
+    assert "secret" not in extracted.text
+    assert "#+" not in extracted.text
 
 
 def test_drawers_of_properties_are_left_out_and_others_are_read(read: Read) -> None:

@@ -42,7 +42,8 @@ def test_literal_blocks_end_where_their_paragraph_goes_on(read: Read) -> None:
         "```\ne\n```",
         "```\nf\n```",
     ]
-    assert extracted.text.startswith("So:\n\n```") and "\n\nThen\n\n```" in extracted.text
+    assert extracted.text.startswith("So:\n\n```")
+    assert "\n\nThen\n\n```" in extracted.text
     assert extracted.text.endswith("```\n\ngoes on\n\n- next:\n\nno code")
 
 
