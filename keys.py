@@ -59,7 +59,8 @@ def _parse(entry: str, place: int) -> Key:
     # A key is sent in a header: visible ASCII. An empty one would open to everybody.
     if not re.fullmatch(r"\S+", name or "") or not re.fullmatch(r"[\x21-\x7e]+", secret or ""):
         raise ValueError(f"entry {place} is not of the form {FORM}, with a key in ASCII and without spaces")
-    assert name is not None and secret is not None
+    assert name is not None
+    assert secret is not None
     known: dict[str | None, Role] = {None: "operate", **{each: each for each in ROLES}}
     if role not in known:
         raise ValueError(
