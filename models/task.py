@@ -110,6 +110,8 @@ class Task(Base):
     units_done: Mapped[int] = mapped_column(Integer, server_default="0")
     stages: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
     """The stages that have ended, in order."""
+    attempts: Mapped[list[Any] | None] = mapped_column(JSONB)
+    """The newest attempts of which `stages` does not tell all; see `tasks.transitions.attempts`. As a rule none."""
     stage_started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     waited: Mapped[float] = mapped_column(Float, server_default="0")
     """Seconds that the present stage was ready before each of its attempts began."""

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from models.connection import prepared
 from models.task import ANEW
 from tasks.lifecycle import Status
+from tasks.transitions.attempts import IS_FIRST, OF_STAGES, ended, kept
 
 RELEASE_DEPENDENTS = prepared(
     """
@@ -34,6 +35,10 @@ RELEASE_DEPENDENTS = prepared(
     """
 )
 
+#: Whether what a stage was completed by is told by its entry.
+_IS_TOLD = f":target = '{Status.COMPLETED}' AND {IS_FIRST.format(began='held.begun_at')}"
+_LAST = kept(ended("CAST(:target AS text)", began="held.begun_at", error="held.error"))
+
 END = prepared(
     f"""
     WITH ended AS (
@@ -45,8 +50,10 @@ END = prepared(
                 'name', t.stage, 'status', CAST(:target AS text),
                 'started_at', t.stage_started_at, 'finished_at', now(),
                 'units', greatest(t.units, held.units), 'units_done', greatest(t.units_done, held.units),
-                'attempts', t.stage_attempts, 'waited', t.waited,
+                'attempts', t.stage_attempts, 'worker', CASE WHEN {_IS_TOLD} THEN t.worker_id END,
+                'waited', t.waited,
                 'seconds', t.worked + coalesce(extract(epoch FROM now() - held.begun_at), 0)) END,
+            attempts = CASE WHEN held.begun_at IS NULL OR {_IS_TOLD} THEN t.attempts ELSE {_LAST} END,
             result = held.result,
             error = held.error,
             worker_id = NULL, claimed_at = NULL, waiting_for = '{{}}', shards = 0
@@ -82,12 +89,13 @@ END = prepared(
 
 RETRY = text(
     f"""
-    UPDATE tasks SET
+    UPDATE tasks AS t SET
         status = :status, stage = :stage, queue = :queue, waiting_for = CAST(:waiting_for AS uuid[]), run = run + 1,
         stages = CASE WHEN :resumes THEN (
-            SELECT coalesce(jsonb_agg(each) FILTER (WHERE each->>'status' = 'completed'), '[]')
+            SELECT coalesce(jsonb_agg(each || '{{"worker": null}}') FILTER (WHERE each->>'status' = 'completed'), '[]')
             FROM jsonb_array_elements(stages) AS each
         ) ELSE '[]' END,
+        attempts = {kept(OF_STAGES.format(and_only=""))},
         due_at = now(), run_at = NULL, expires_at = NULL,
         {ANEW}, returns = 0, finished_at = NULL, result = NULL, error = NULL
     WHERE id = :id

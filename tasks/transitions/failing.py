@@ -5,28 +5,33 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from models.task import ANEW, DEATHS, REQUEUED, WORKED
+from tasks.transitions.attempts import OF_STAGES, ended, kept
 
 _HEARD = "(SELECT heartbeat_at FROM workers WHERE workers.id = :worker)"
 
 PUT_OFF = text(
     f"""
-    UPDATE tasks SET
+    UPDATE tasks AS t SET
         status = :target, due_at = now() + :delay, worked = {WORKED.format(until="now()")},
         worker_id = NULL, claimed_at = NULL, retries = retries + 1,
-        errors = errors + 1 - :crashed, crashes = crashes + :crashed, error = CAST(:error AS jsonb)
+        errors = errors + 1 - :crashed, crashes = crashes + :crashed, error = CAST(:error AS jsonb),
+        attempts = {kept(ended("'put_off'", error="CAST(:error AS jsonb)"))}
     WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
     RETURNING id
     """
 )
 
+_FORGOTTEN = OF_STAGES.format(and_only="AND NOT each->>'name' = ANY(CAST(:before AS text[]))")
+
 GO_BACK = text(
     f"""
-    UPDATE tasks SET
+    UPDATE tasks AS t SET
         status = :target, stage = :stage, queue = :queue, returns = returns + 1, retries = retries + 1,
         stages = (
             SELECT coalesce(jsonb_agg(each), '[]') FROM jsonb_array_elements(stages) AS each
             WHERE each->>'name' = ANY(CAST(:before AS text[]))
         ),
+        attempts = {kept(_FORGOTTEN + " || " + ended("'went_back'", error="CAST(:error AS jsonb)"))},
         due_at = now(), worker_id = NULL, claimed_at = NULL, {ANEW}
     WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
     RETURNING id
@@ -36,7 +41,8 @@ GO_BACK = text(
 HAND_BACK = text(
     f"""
     UPDATE tasks AS t SET
-        status = :target, {REQUEUED.format(until="now()")}, stage_attempts = t.stage_attempts - 1
+        status = :target, {REQUEUED.format(until="now()")}, stage_attempts = t.stage_attempts - 1,
+        attempts = {kept(ended("'handed_back'"))}
     FROM (
         SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)
         JOIN tasks AS own ON own.id = given.id AND own.attempt = given.attempt AND own.worker_id = :worker
@@ -49,7 +55,9 @@ HAND_BACK = text(
 
 HAND_BACK_ALL = text(
     f"""
-    UPDATE tasks SET status = :target, {REQUEUED.format(until="now()")}, stage_attempts = stage_attempts - 1
+    UPDATE tasks AS t SET
+        status = :target, {REQUEUED.format(until="now()")}, stage_attempts = stage_attempts - 1,
+        attempts = {kept(ended("'handed_back'"))}
     WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
     RETURNING id
     """
@@ -57,8 +65,9 @@ HAND_BACK_ALL = text(
 
 DIED = text(
     f"""
-    UPDATE tasks SET
-        status = :target, {REQUEUED.format(until=_HEARD)}, deaths = {DEATHS}
+    UPDATE tasks AS t SET
+        status = :target, {REQUEUED.format(until=_HEARD)}, deaths = {DEATHS},
+        attempts = {kept(ended("'worker_died'", until=_HEARD))}
     WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
     RETURNING id, attempt, stage, deaths
     """
@@ -70,13 +79,15 @@ CONVICT = text("UPDATE tasks SET status = 'processing', worker_id = :worker WHER
 #: How long such a claim was worked on nobody knows.
 REQUEUE_UNKNOWN = text(
     f"""
-    UPDATE tasks SET status = :target, {REQUEUED.format(until="claimed_at")}
+    UPDATE tasks AS t SET
+        status = :target, {REQUEUED.format(until="claimed_at")},
+        attempts = {kept(ended("'lost'", until="t.claimed_at"))}
     WHERE id IN (
-        SELECT t.id FROM tasks AS t LEFT JOIN workers AS w ON w.id = t.worker_id
-        WHERE t.worker_id IS NOT NULL AND CASE WHEN w.id IS NULL
-            THEN t.claimed_at < now() - CAST(:lease AS interval)
-            ELSE t.claimed_at < w.heartbeat_at - CAST(:after AS interval) AND NOT t.id = ANY(w.current) END
-        ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
+        SELECT own.id FROM tasks AS own LEFT JOIN workers AS w ON w.id = own.worker_id
+        WHERE own.worker_id IS NOT NULL AND CASE WHEN w.id IS NULL
+            THEN own.claimed_at < now() - CAST(:lease AS interval)
+            ELSE own.claimed_at < w.heartbeat_at - CAST(:after AS interval) AND NOT own.id = ANY(w.current) END
+        ORDER BY own.id FOR UPDATE OF own SKIP LOCKED
     )
     RETURNING id, queue
     """

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from models.connection import prepared
 from models.task import ANEW
+from tasks.transitions.attempts import IS_FIRST, ended, kept
 
 REPORT = text(
     """
@@ -21,6 +22,8 @@ REPORT = text(
     """
 )
 
+_IS_FIRST = IS_FIRST.format(began="done.begun_at")
+
 ADVANCE = prepared(
     f"""
     UPDATE tasks AS t SET
@@ -29,7 +32,10 @@ ADVANCE = prepared(
         stages = t.stages || jsonb_build_object(
             'name', t.stage, 'status', 'completed', 'started_at', t.stage_started_at, 'finished_at', now(),
             'units', done.units, 'units_done', done.units, 'attempts', t.stage_attempts,
+            'worker', CASE WHEN {_IS_FIRST} THEN t.worker_id END,
             'waited', t.waited, 'seconds', t.worked + extract(epoch FROM now() - done.begun_at)),
+        attempts = CASE WHEN {_IS_FIRST} THEN t.attempts
+            ELSE {kept(ended("'completed'", began="done.begun_at"))} END,
         worker_id = NULL, claimed_at = NULL, due_at = now(),
         {ANEW}, error = NULL
     FROM (
@@ -49,7 +55,7 @@ ADVANCE = prepared(
 )
 
 #: `began` and `ended` are seconds ago, since clocks differ. The row's own event is that of the last stage, which the
-#: trigger writes when the statement ends.
+#: trigger writes when the statement ends. It is the first claim of a task, so each stage has one attempt.
 PASS = prepared(
     """
     WITH given AS MATERIALIZED (
@@ -84,6 +90,7 @@ PASS = prepared(
                 'finished_at', p.ended_at,
                 'units', p.units, 'units_done', p.units,
                 'attempts', CASE WHEN p.place = 1 THEN own.stage_attempts ELSE 1 END,
+                'worker', own.worker_id,
                 'waited', CASE WHEN p.place = 1 THEN own.waited ELSE 0 END,
                 'seconds', p.began - p.ended + CASE WHEN p.place = 1 THEN own.worked ELSE 0 END
             ) ORDER BY p.place

@@ -18,6 +18,7 @@ from models.task import OF_KB, PARTS
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
 from tasks.views import estimating
+from tasks.views.attempts import attempts
 
 #: An id may have been made so long before its row: an upload gets its own before its first byte comes.
 EARLIER = timedelta(hours=1)
@@ -36,6 +37,8 @@ _LISTED_COLUMNS = ", ".join(
     f"CASE WHEN pg_column_size({name}) > {LOOKED_AT} THEN NULL"
     f" WHEN octet_length(({told})::text) > {LISTED} THEN NULL ELSE {told} END AS {name}"
     if (told := {"payload": _TOLD, "metadata": "metadata"}.get(name))
+    else "NULL AS attempts"
+    if name == "attempts"
     else f"tasks.{name}"
     for name in (column.name for column in Task.__table__.columns)
 )
@@ -50,7 +53,8 @@ def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str
     task = session.get(Task, task_id)
     if task is None:
         return None
-    return view(task, estimating.estimates(session, [task]).get(task.id) if estimated else None)
+    shown = view(task, estimating.estimates(session, [task]).get(task.id) if estimated else None)
+    return shown | {"attempts": attempts(task)}
 
 
 def page(

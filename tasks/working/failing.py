@@ -67,7 +67,7 @@ def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
     gone = ending.fail(unit, list(ends.values()))
     for each in failures:
         if (stage := _earlier(each)) is not None:
-            retried = _go_back(unit, each.claim, stage)
+            retried = _go_back(unit, each, stage)
         else:
             retried = _has_another(each) and _put_off(unit, each)
         if retried:
@@ -125,8 +125,9 @@ def _earlier(failure: Failure) -> Stage | None:
     return next((stage for stage in task_type(claim.task_type).before(claim.stage) if stage.name == name), None)
 
 
-def _go_back(unit: Unit, claim: Claim, stage: Stage) -> bool:
+def _go_back(unit: Unit, failure: Failure, stage: Stage) -> bool:
     """Let a task go on from an earlier stage; no error is counted."""
+    claim = failure.claim
     row = unit.session.execute(
         GO_BACK,
         {
@@ -135,6 +136,7 @@ def _go_back(unit: Unit, claim: Claim, stage: Stage) -> bool:
             "worker": process_id(),
             "stage": stage.name,
             "queue": stage.queue,
+            "error": json_of(error_fields(failure.error, claim.stage)),
             "before": [each.name for each in task_type(claim.task_type).before(stage.name)],
             "sources": list(sources("go_back")),
             "target": target("go_back"),

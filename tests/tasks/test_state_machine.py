@@ -14,11 +14,12 @@ import pytest
 from dramatiq import Message
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import select
 
 import clock
 from broker.topology import QUEUES
 from errors import TaskError
-from models import database
+from models import Task, database
 from models.base import new_id
 from settings import settings
 from tasks import process
@@ -29,6 +30,7 @@ from tasks.dispatching.dispatch import Queues
 from tasks.ending import ending, retrying
 from tasks.lifecycle import ENDED, OPEN, TRANSITIONS
 from tasks.transactions.unit import Unit, unit_of_work
+from tasks.views.attempts import attempts
 from tasks.working import failing, presence, work
 from tasks.working.claim import Advance, Claim
 from tasks.working.failing import Failure
@@ -94,6 +96,7 @@ class Lives(RuleBasedStateMachine):
         self.accepted: list[UUID] = []
         self.keys: dict[str, tuple[bytes, UUID]] = {}
         self.progress: dict[UUID, float] = {}
+        self.divided: set[UUID] = set()
         self.beat()
 
     # --- web
@@ -268,6 +271,7 @@ class Lives(RuleBasedStateMachine):
         if claim.shard is None and not claim.joins:
             shards = [(0, 2), (2, 3), (3, 4)]
             assert self.desk.within(work.advance, Advance(claim, shards=shards, anew=anew)) == [False]
+            self.divided.add(claim.task_id)
             self.let_go(worker, claim)
 
     @precondition(lambda self: any(each.claims for each in self.workers))
@@ -382,6 +386,7 @@ class Lives(RuleBasedStateMachine):
         self.check_waiting(rows)
         self.check_batches(rows)
         self.check_holders(rows)
+        self.check_attempts()
 
     def check_transitions(self, rows: dict[UUID, Any]) -> None:
         ends: Counter[UUID] = Counter()
@@ -433,6 +438,19 @@ class Lives(RuleBasedStateMachine):
         for shard in self.desk.sql("SELECT * FROM shards WHERE worker_id IS NOT NULL"):
             task = rows[shard.task_id]
             assert (task.status, task.stage) == ("processing", shard.stage), "nobody holds a part of what has ended"
+
+    def check_attempts(self) -> None:
+        with database.transaction() as session:
+            for task in session.scalars(select(Task)):
+                shown = attempts(task)
+                running = [each for each in shown if each["outcome"] == "running"]
+                assert [each["worker"] for each in running if not task.shards] == [
+                    str(each) for each in [task.worker_id] if each and not task.shards
+                ]
+                assert shown[len(shown) - len(running) :] == running, "the present one is the last"
+                if task.id not in self.divided:
+                    assert len(shown) == task.attempt, "each claim was an attempt, and each is told once"
+                    assert all(each["worker"] for each in shown)
 
     # --- and in the end
 

@@ -172,7 +172,7 @@ def test_a_list_estimates_nothing_and_costs_one_statement(desk: Desk) -> None:
         event.remove(database.engine(), "before_cursor_execute", note)
     assert {str(each) for each in queued} < {task["task_id"] for task in listed}
     assert all("estimated_completion" not in task for task in listed)
-    assert listed[0].keys() | {"estimated_completion"} == shown(queued[-1]).keys()
+    assert listed[0].keys() | {"estimated_completion", "attempts"} == shown(queued[-1]).keys()
     assert len(statements) == 1, statements
 
 
