@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.embedding import embed
+from actors.document.embedding import embed
 from documents.embedding import Embedder, embedder
 from documents.embedding.prices import cost
 from documents.storing import reindexing, vectors

@@ -296,7 +296,7 @@ def test_every_room_is_known_here() -> None:
 @pytest.mark.parametrize("name", sorted(all_stages()))
 def test_a_stage_has_its_module_its_queue_and_its_test(name: str) -> None:
     stage = all_stages()[name]
-    assert (ROOT / "actors" / f"{name}.py").exists()
+    assert list((ROOT / "actors").rglob(f"{name}.py")), f"there is no actors/…/{name}.py"
     assert stage.queue in topology.QUEUES
     assert list((ROOT / "tests").rglob(f"test_{name}.py")), f"there is no tests/…/test_{name}.py"
 

@@ -46,8 +46,8 @@ def assemble(broker: Broker) -> None:
     """Give every actor this broker. A module of `actors` that declares a stage needs no other mention."""
     dramatiq.set_broker(broker)
     unit.use_broker(broker)  # type: ignore[arg-type]
-    for module in pkgutil.iter_modules(importlib.import_module("actors").__path__):
-        importlib.import_module(f"actors.{module.name}")
+    for module in pkgutil.walk_packages(importlib.import_module("actors").__path__, "actors."):
+        importlib.import_module(module.name)
     # Not before: an actor is declared with the broker that is set then.
     from worker.unknown import Actors
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.embedding import UNDIVIDED
+from actors.document.embedding import UNDIVIDED
 from documents.storing import index, vectors
 from errors import TaskError
 from models.base import new_id

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from actors import single_pass
+from actors.document import single_pass
 from documents.embedding.local import LocalEmbedder
 from documents.sandbox import child
 from documents.sandbox.child import Reading, Splitting

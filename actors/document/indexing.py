@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actors.embedding import settle
+from actors.document.embedding import settle
 from documents.embedding.prices import cost
 from documents.storing import deletions, index
 from errors import TaskError

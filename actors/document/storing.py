@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.embedding import settle
+from actors.document.embedding import settle
 from documents.storing import index
 from tasks.working.claim import Advance
 from worker.stage import Work, stage

@@ -15,8 +15,8 @@ from uuid import UUID
 
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from actors.chunking import measure_of, previous_version_of, wanted_embedder
-from actors.indexing import document_result
+from actors.document.chunking import measure_of, previous_version_of, wanted_embedder
+from actors.document.indexing import document_result
 from documents.embedding import Embedder, embedder, is_own
 from documents.embedding.batches import fitting
 from documents.files.source import Source

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from actors import single_pass
-from actors.indexing import document_result
+from actors.document import single_pass
+from actors.document.indexing import document_result
 from documents.files import scratch, source
 from documents.files.source import Source
 from documents.files.storage import storage
