@@ -23,7 +23,7 @@ from broker.rabbitmq import RabbitBroker
 from documents.files.storage import storage
 from documents.storing import dead_versions, deletions
 from documents.storing.vector_index import VectorIndexes
-from models import commit, database
+from models import audit, commit, database
 from models.base import new_id
 from settings import service_settings, settings
 from tasks import process
@@ -87,6 +87,11 @@ def forget_deletions(work: Unit) -> None:
     deletions.forget(work.session, timedelta(days=settings().retention_failed_days + 1))
 
 
+def forget_acts(work: Unit) -> None:
+    """Forget who did what longer ago than that is kept."""
+    audit.forget(work.session)
+
+
 def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:
     """Of things that are kept for tasks those of the first page on which some are not needed any more."""
     ids = page(limit=PAGE)
@@ -130,7 +135,16 @@ REPAIR = Entry("repair", 5, (presence.sweep, find_lost))
 TIDY = Entry(
     "tidy",
     30,
-    (sweep_versions, sweep_uploads, forget_shards, forget_commits, forget_deletions, idempotency.forget, unknown.look),
+    (
+        sweep_versions,
+        sweep_uploads,
+        forget_shards,
+        forget_commits,
+        forget_deletions,
+        forget_acts,
+        idempotency.forget,
+        unknown.look,
+    ),
 )
 #: Delete, a few at a time, the tasks that ended longer ago than they are kept, and the oldest of the events.
 PRUNE = Entry("prune", 1, (retention.prune, events.prune))

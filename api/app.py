@@ -15,6 +15,7 @@ from api.access.rules import PREFIX, PUBLIC
 from api.bulkheads.pools import LIMITS
 from api.bulkheads.providers import Providers
 from api.description import openapi
+from api.resources.audit import Audit
 from api.resources.batches import Batch, Batches
 from api.resources.documents import Chunks, Document, Documents, Text
 from api.resources.events import BatchEvents, Events, TaskEvents
@@ -78,6 +79,7 @@ def _of_operators() -> Routes:
     return [
         (f"{PREFIX}/queues/{{name}}/pause", Pause()),
         (f"{PREFIX}/queues/{{name}}/resume", Resume()),
+        (f"{PREFIX}/audit", Audit()),
         (f"{PREFIX}/stats/workers", Workers()),
         (f"{PREFIX}/stats/queues", Queues()),
         (f"{PREFIX}/health", Health()),

@@ -1,5 +1,6 @@
 """What PostgreSQL holds: the tables, and the only engine and session."""
 
+from models.audit import AuditEntry
 from models.base import Base
 from models.batch import Batch
 from models.callback import Callback
@@ -17,6 +18,7 @@ from models.vector_index import VectorIndex
 from models.worker import Worker
 
 __all__ = [
+    "AuditEntry",
     "Base",
     "Batch",
     "Blob",

@@ -16,4 +16,7 @@ class PausedQueue(Base):
     __tablename__ = "paused_queues"
 
     queue: Mapped[str] = mapped_column(Text, primary_key=True)
+    paused_by: Mapped[str | None] = mapped_column(Text)
+    """The name of the API key; None where none was asked for."""
+    reason: Mapped[str | None] = mapped_column(Text)
     paused_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

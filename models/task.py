@@ -59,6 +59,8 @@ class Task(Base):
     """What in its KB it works on alone, such as a document; see `Lock`."""
     batch_id: Mapped[UUID | None]
     priority: Mapped[int] = mapped_column(SmallInteger)
+    submitted_by: Mapped[str | None] = mapped_column(Text)
+    """The name of the API key; None where none was asked for, and before an upgrade."""
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
     has_details: Mapped[bool] = mapped_column("has_metadata", Boolean, server_default="true")

@@ -9,6 +9,7 @@ from uuid import UUID
 from api import requests
 from api.problems import Denied
 from keys import Key
+from models.audit import Actor
 from tasks.ending.dependencies import Unknown
 from tasks.views import ownership
 
@@ -25,6 +26,11 @@ def key(req: Any) -> Key:
 def name(req: Any) -> str | None:
     """Return the name of its key; None where no keys are asked for."""
     return key(req).name or None
+
+
+def actor(req: Any) -> Actor:
+    """Return who asks, as the log of acts names it."""
+    return Actor(name(req), req.context.request_id)
 
 
 def demand(req: Any, kb_id: str | None) -> None:

@@ -62,6 +62,7 @@ _BELOW_PREFIX: dict[str, tuple[Role, Scope]] = {
     "POST /chunk-preview": ("read", "none"),
     "POST /queues/{name}/pause": ("operate", "whole"),
     "POST /queues/{name}/resume": ("operate", "whole"),
+    "GET /audit": ("operate", "own"),
     "GET /stats/workers": ("read", "whole"),
     "GET /stats/queues": ("read", "whole"),
     "GET /health": ("scale", "none"),

@@ -95,7 +95,7 @@ def _entry(
         if each.example is not None:
             content["example"] = each.example
         kind = "multipart/form-data" if each.form else "application/json"
-        entry["requestBody"] = {"required": True, "content": {kind: content}}
+        entry["requestBody"] = {"required": each.body_required, "content": {kind: content}}
     for status, meaning in each.answers.items():
         body = _body(status, each, schema_of)
         entry["responses"][str(status)] = {"description": meaning} | ({"content": body} if body else {})

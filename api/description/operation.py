@@ -19,6 +19,7 @@ class Operation:
       summary: one sentence.
       answers: statuses with their meaning.
       request: the JSON body's model, or the form's where `form` is set.
+      body_required: whether a request without a body is refused.
       query: the query string's model.
       media: the type of the success answer.
       example: a request that works as it stands.
@@ -27,6 +28,7 @@ class Operation:
     summary: str
     answers: dict[int, str]
     request: type[BaseModel] | None = None
+    body_required: bool = True
     query: type[BaseModel] | None = None
     response: type[BaseModel] | None = None
     form: bool = False

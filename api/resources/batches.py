@@ -95,7 +95,7 @@ def _sorted_out(
     bad: dict[int, list[dict[str, str]]] = {}
     for position, (named, item) in enumerate(zip(given, items, strict=True)):
         try:
-            submission = submission_of(item)
+            submission = submission_of(item).by(callers.name(req))
             callers.demand(req, submission.kb_id)
         except Invalid as error:
             bad[position] = error.problems

@@ -19,6 +19,7 @@ from api.problems import Invalid
 from api.resources.tasks import answer
 from documents.files.storage import PAGE, Upload, storage
 from documents.storing import catalogue, deletions
+from models import audit
 from models.base import new_id
 from settings import Settings
 from tasks.accepting.submission import Accepted, Submission, submit
@@ -119,6 +120,7 @@ class Documents:
                 raise Invalid([{"field": "file", "message": "is missing; send the document under this name"}])
             submission = _submission(kb_id, upload_id, fields)
             submission.under(requests.idempotency_key(req, repr(sorted(fields.items())).encode(), digest.digest()))
+            submission.by(callers.name(req))
             await callers.demand_dependencies(req, submission.depends_on)
             await requests.beside(upload.finish)
             # From here on a task may own it, whatever becomes of this request; the clock deletes it if none does.
@@ -166,6 +168,8 @@ class Document:
                 overtaken = ending.overtake(unit, kb_id, document_id, "document_processing")
                 if deletions.remove(unit.session, kb_id, document_id) is None and not overtaken:
                     raise requests.missing("document", document_id)
+                actor = callers.actor(req)
+                audit.record(unit.session, actor, "document.delete", "document", document_id, kb_id=kb_id)
 
         await requests.beside(delete)
         resp.status = falcon.HTTP_204

@@ -6,17 +6,19 @@ import asyncio
 from typing import Any
 
 import falcon
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api import requests
+from api.access import callers
 from api.bulkheads import snapshot
 from api.bulkheads.latest import Latest
 from api.bulkheads.pools import PROBING, WATCHING, Busy
 from api.description.operation import operation
 from broker.topology import QUEUES
-from models import database, migration
+from models import audit, database, migration
 from models.base import rfc3339
 from models.trouble import why
 from tasks.dispatching import pausing
@@ -149,15 +151,38 @@ class Queues:
         resp.media = {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, counts)}
 
 
+class PauseRequest(BaseModel):
+    """Why a queue is paused; the body may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str | None = Field(None, max_length=1000, description="Shown to whoever looks at the queues.")
+
+    _can_be_stored = field_validator("reason")(requests.storable)
+
+
 class Pause:
     """`/queues/{name}/pause`"""
 
     @operation(
         "Hold a queue back in the whole deployment.",
         {200: "From now on no worker starts work from it; what runs goes on.", 404: "There is no such queue."},
+        request=PauseRequest,
+        body_required=False,
     )
     async def on_post(self, req: Any, resp: Any, name: str) -> None:
-        resp.media = await _set_paused(name, True)
+        _demand_queue(name)
+        is_empty = req.content_length in (None, 0) and req.get_header("Transfer-Encoding") is None
+        asked = PauseRequest() if is_empty else await requests.body(req, PauseRequest.model_validate)
+
+        def pause() -> dict[str, Any]:
+            with unit_of_work() as unit:
+                actor = callers.actor(req)
+                pausing.pause(unit, name, by=actor.name, reason=asked.reason)
+                audit.record(unit.session, actor, "queue.pause", "queue", name, reason=asked.reason)
+                return statistics.pause_of(pausing.pauses(unit.session).get(name))
+
+        resp.media = {"queue": name, "paused": True, **await requests.beside(pause)}
 
 
 class Resume:
@@ -165,16 +190,17 @@ class Resume:
 
     @operation("Let a queue go on.", {200: "Work starts again.", 404: "There is no such queue."})
     async def on_post(self, req: Any, resp: Any, name: str) -> None:
-        resp.media = await _set_paused(name, False)
+        _demand_queue(name)
+
+        def resume() -> None:
+            with unit_of_work() as unit:
+                pausing.resume(unit, name)
+                audit.record(unit.session, callers.actor(req), "queue.resume", "queue", name)
+
+        await requests.beside(resume)
+        resp.media = {"queue": name, "paused": False}
 
 
-async def _set_paused(queue: str, paused: bool) -> dict[str, Any]:
-    if queue not in QUEUES:
-        raise requests.missing("queue", queue)
-
-    def change() -> None:
-        with unit_of_work() as unit:
-            (pausing.pause if paused else pausing.resume)(unit, queue)
-
-    await requests.beside(change)
-    return {"queue": queue, "paused": paused}
+def _demand_queue(name: str) -> None:
+    if name not in QUEUES:
+        raise requests.missing("queue", name)

@@ -21,18 +21,11 @@ from documents.searching.neighbours import widened
 from documents.searching.reranking import READ, reranked
 from documents.searching.scope import Filter
 from errors import TaskError
-from tasks.bounds import obstacle
 
 log = structlog.get_logger(__name__)
 
 
-def _storable(value: Any) -> Any:
-    if (found := obstacle(value)) is not None:
-        raise ValueError(found)
-    return value
-
-
-KbId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
+KbId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(requests.storable)]
 
 
 class SearchFilter(BaseModel):
@@ -52,7 +45,7 @@ class SearchFilter(BaseModel):
         " in the document matches by each of its values.",
     )
 
-    _can_be_stored = field_validator("documents", "metadata")(_storable)
+    _can_be_stored = field_validator("documents", "metadata")(requests.storable)
 
     def conditions(self) -> Filter:
         """As the search is handed it."""

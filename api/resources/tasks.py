@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import falcon
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from api import requests
 from api.access import callers
 from api.description.operation import operation
 from api.problems import Invalid
+from models import audit
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.ending import callbacks, ending, retrying
 from tasks.lifecycle import ENDED
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
-from tasks.views import reading
+from tasks.views import ownership, reading
 
 #: Seconds between two looks at a task that a client waits for.
 LOOK_EVERY = 0.25
@@ -39,11 +40,6 @@ class TaskQuery(BaseModel):
     wait: float = Field(0, ge=0, description="Answer when the task ends, after so many seconds at the latest (25).")
 
 
-def _in_utc(moment: datetime) -> datetime:
-    """Take a time without a zone as one in UTC, as all that are shown."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 class TasksQuery(BaseModel):
     """Which tasks are to be listed."""
 
@@ -53,7 +49,7 @@ class TasksQuery(BaseModel):
     status: Literal["waiting", "queued", "processing", "completed", "failed", "cancelled"] | None = None
     task_type: str | None = None
     batch_id: UUID | None = None
-    created_after: Annotated[datetime, AfterValidator(_in_utc)] | None = None
+    created_after: requests.Moment | None = None
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
 
@@ -87,7 +83,7 @@ class Tasks:
         def understand(given: Any) -> Submission:
             submission = submission_of(given)
             callers.demand(req, submission.kb_id)
-            return submission.under(requests.idempotency_key(req, submission))
+            return submission.under(requests.idempotency_key(req, submission)).by(callers.name(req))
 
         submission = await requests.body(req, understand)
         await callers.demand_dependencies(req, submission.depends_on)
@@ -153,7 +149,10 @@ class Task:
 
         def cancel() -> bool:
             with unit_of_work() as unit:
-                return identifier in ending.cancel(unit, [identifier])
+                if identifier not in ending.cancel(unit, [identifier]):
+                    return False
+                audit.record(unit.session, callers.actor(req), "task.cancel", "task", identifier, kb_id=before["kb_id"])
+                return True
 
         if not await requests.beside(cancel):
             after = await requests.read(reading.show, identifier)
@@ -182,7 +181,16 @@ class TaskRetry:
         before = await requests.read(reading.show, identifier)
         if before is None:
             raise requests.missing("task", task_id)
-        retried = await requests.beside(_retry, [identifier])
+
+        def retry() -> retrying.Retried:
+            with unit_of_work() as unit:
+                retried = retrying.retry(unit, [identifier])
+                if retried.task_ids:
+                    kb_id = before["kb_id"]
+                    audit.record(unit.session, callers.actor(req), "task.retry", "task", identifier, kb_id=kb_id)
+                return retried
+
+        retried = await requests.beside(retry)
         if not retried.task_ids:
             reason = retried.refused.get(identifier, f"it is {before['status']}")
             raise falcon.HTTPConflict(title="Conflict", description=f"the task cannot be retried: {reason}")
@@ -215,9 +223,21 @@ class TasksRetry:
     )
     async def on_post(self, req: Any, resp: Any) -> None:
         asked = (await requests.body(req, Filter.model_validate)).model_dump()
-        kb_ids = callers.kbs(req, asked.pop("kb_id"))
-        task_ids = await requests.read(_matching, kb_ids, statuses=[asked.pop("status")], **asked)
-        retried = await requests.beside(_retry, task_ids)
+        kb_ids = callers.kbs(req, kb_id := asked.pop("kb_id"))
+        status = asked.pop("status")
+        task_ids = await requests.read(_matching, kb_ids, statuses=[status], **asked)
+
+        def retry() -> retrying.Retried:
+            with unit_of_work() as unit:
+                retried = retrying.retry(unit, task_ids)
+                named = {name: str(value) for name, value in asked.items() if value is not None}
+                count = len(retried.task_ids)
+                detail = {"filter": {"status": status, **named}, "retried": count}
+                if count:
+                    audit.record(unit.session, callers.actor(req), "tasks.retry", "tasks", kb_id=kb_id, **detail)
+                return retried
+
+        retried = await requests.beside(retry)
         resp.status = falcon.HTTP_202
         resp.media = {
             "retried": len(retried.task_ids),
@@ -231,11 +251,6 @@ def _matching(session: Session, kb_ids: Sequence[str | None], **filters: Any) ->
     """Return the oldest tasks of KBs together; [None] stands for all."""
     found = [retrying.matching(session, kb_id=each, **filters) for each in kb_ids]
     return sorted(chain.from_iterable(found))[: retrying.MOST_AT_ONCE]
-
-
-def _retry(task_ids: list[UUID]) -> retrying.Retried:
-    with unit_of_work() as unit:
-        return retrying.retry(unit, task_ids)
 
 
 class Callbacks:
@@ -264,7 +279,12 @@ class Redelivery:
 
         def redeliver() -> bool:
             with unit_of_work() as unit:
-                return callbacks.redeliver(unit, task, callback)
+                if not callbacks.redeliver(unit, task, callback):
+                    return False
+                kb_id, detail = ownership.kb_of(unit.session, task), {"task_id": str(task)}
+                actor = callers.actor(req)
+                audit.record(unit.session, actor, "callback.redeliver", "callback", callback, kb_id=kb_id, **detail)
+                return True
 
         if not await requests.beside(redeliver):
             raise requests.missing("callback", callback_id)

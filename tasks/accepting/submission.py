@@ -78,6 +78,7 @@ class Submission(BaseModel):
 
     _id: UUID | None = PrivateAttr(None)
     _key: Key | None = PrivateAttr(None)
+    _submitter: str | None = PrivateAttr(None)
 
     def named(self, task_id: UUID) -> Submission:
         """Return the same with an id that was made before, such as an upload's."""
@@ -92,6 +93,11 @@ class Submission(BaseModel):
     def under(self, key: Key | None) -> Submission:
         """Return the same under an `Idempotency-Key`."""
         self._key = key
+        return self
+
+    def by(self, submitter: str | None) -> Submission:
+        """Return the same, with the name of the API key that it comes with."""
+        self._submitter = submitter
         return self
 
     # One validator for each field, so that all that do not fit are listed at once.
@@ -236,6 +242,7 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
             Task.callback_url,
             Task.details,
             Task.has_details,
+            Task.submitted_by,
         ).where(Task.id == task_id)
     ).one()
     names = {value: name for name, value in PRIORITIES.items()}
@@ -247,7 +254,9 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
         "timeout": row.timeout,
         **({"metadata": row.details} if row.has_details else {}),
     }
-    submissions = [Submission(**shared, payload=each.payload).named(each.task_id) for each in members]
+    submissions = [
+        Submission(**shared, payload=each.payload).named(each.task_id).by(row.submitted_by) for each in members
+    ]
     for each in submissions:
         # As it was accepted, which may have been by an earlier release that asked for less.
         each.callback_url = row.callback_url
@@ -317,6 +326,7 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "subject": kind.subject(submission.payload) if kind.subject else None,
         "batch_id": batch_id,
         "priority": PRIORITIES[submission.priority],
+        "submitted_by": submission._submitter,
         "payload": submission.payload,
         "metadata": submission.metadata,
         "has_metadata": "metadata" in submission.model_fields_set,
@@ -333,8 +343,8 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
 
 
 _GIVEN = (
-    "id, task_type, kb_id, subject, batch_id, priority, payload, metadata, has_metadata, callback_url, retry_limit, "
-    "timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for"
+    "id, task_type, kb_id, subject, batch_id, priority, submitted_by, payload, metadata, has_metadata, callback_url, "
+    "retry_limit, timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for"
 )
 
 #: Where many tasks wait already, everybody is at work, and no message is needed.

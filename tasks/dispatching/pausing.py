@@ -21,9 +21,22 @@ def paused(session: Session) -> set[str]:
     return set(session.scalars(select(PausedQueue.queue)))
 
 
-def pause(unit: Unit, queue: str) -> None:
-    """Let no worker claim from a queue. What runs goes on; what is accepted waits."""
-    unit.session.execute(insert(PausedQueue).values(queue=queue).on_conflict_do_nothing())
+def pauses(session: Session) -> dict[str, PausedQueue]:
+    """Return the pauses by their queues."""
+    return {each.queue: each for each in session.scalars(select(PausedQueue))}
+
+
+def pause(unit: Unit, queue: str, *, by: str | None = None, reason: str | None = None) -> None:
+    """Let no worker claim from a queue. What runs goes on; what is accepted waits.
+
+    A queue that is paused already stays so since then, by the name and for the reason that are given now.
+
+    Parameters:
+      by: the name of whoever asks for it.
+    """
+    said = {"paused_by": by, "reason": reason}
+    statement = insert(PausedQueue).values(queue=queue, **said)
+    unit.session.execute(statement.on_conflict_do_update(index_elements=["queue"], set_=said))
 
 
 def resume(unit: Unit, queue: str) -> None:

@@ -11,6 +11,11 @@ from sqlalchemy.orm import Session
 from models import Task
 
 
+def kb_of(session: Session, task_id: UUID) -> str | None:
+    """Return the KB of a task; None when it has none, or there is no such task."""
+    return session.scalar(select(Task.kb_id).where(Task.id == task_id))
+
+
 def holds_task(session: Session, task_id: UUID, kb_ids: Collection[str]) -> bool:
     """Return whether there is such a task in one of the KBs."""
     return bool(session.scalar(select(exists().where(Task.id == task_id, Task.kb_id.in_(kb_ids)))))

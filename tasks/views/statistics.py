@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 import metrics
 from broker.topology import QUEUES, Counts
-from models import Tally, Worker
+from models import PausedQueue, Tally, Worker
 from models.base import rfc3339
 from models.shard import TAKEN
 from models.task import READY
@@ -43,7 +43,7 @@ class Snapshot:
 
     as_of: datetime
     queues: dict[str, Any]
-    paused: set[str]
+    pauses: Mapping[str, PausedQueue]
     processes: Sequence[Worker]
     tallies: Sequence[Tally]
     lease: float
@@ -68,7 +68,7 @@ def look(session: Session) -> Snapshot:
     return Snapshot(
         as_of=session.execute(text("SELECT now()")).scalar_one(),
         queues={row.queue: row for row in session.execute(_QUEUES)},
-        paused=pausing.paused(session),
+        pauses=pausing.pauses(session),
         processes=session.scalars(select(Worker).order_by(Worker.id)).all(),
         tallies=session.scalars(select(Tally)).all(),
         lease=settings().lease_seconds,
@@ -88,7 +88,8 @@ def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, A
         shown.append(
             {
                 "queue": name,
-                "paused": name in snapshot.paused,
+                "paused": name in snapshot.pauses,
+                **pause_of(snapshot.pauses.get(name)),
                 "waiting": row.ready if row else 0,
                 "delayed": row.delayed if row else 0,
                 "running": row.running if row else 0,
@@ -101,6 +102,15 @@ def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, A
             }
         )
     return shown
+
+
+def pause_of(pause: PausedQueue | None) -> dict[str, Any]:
+    """Return who paused a queue, when and why; nulls for one that is not paused."""
+    return {
+        "paused_by": pause.paused_by if pause else None,
+        "paused_at": rfc3339(pause.paused_at) if pause else None,
+        "reason": pause.reason if pause else None,
+    }
 
 
 def workers(snapshot: Snapshot) -> dict[str, Any]:

@@ -31,6 +31,7 @@ FOR_ALL = {("GET", f"{PREFIX}/health")}
 FOR_OPERATORS = {
     ("POST", f"{PREFIX}/queues/{{name}}/pause"),
     ("POST", f"{PREFIX}/queues/{{name}}/resume"),
+    ("GET", f"{PREFIX}/audit"),
     ("POST", f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver"),
 }
 #: What is sent by POST since it is long, and changes nothing.
@@ -196,6 +197,7 @@ def test_every_route_that_keeps_to_the_keys_kbs_by_itself_has_a_test_here() -> N
         "POST /search",
         "GET /events",
         "GET /kbs",
+        "GET /audit",
     }
 
 

@@ -1,0 +1,43 @@
+"""Who did what, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import requests
+from api.access import callers
+from api.description.operation import operation
+from models import audit
+
+
+class AuditQuery(BaseModel):
+    """Which acts are to be listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: str | None = Field(None, description="As in `task.cancel`; see `docs/access.md`.")
+    name: str | None = Field(None, description="Of the API key.")
+    kb_id: str | None = None
+    since: requests.Moment | None = None
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+
+
+class Audit:
+    """`/audit`"""
+
+    @operation(
+        "List who did what, newest first, for the last 90 days.",
+        {200: "A page; `next_cursor` is null on the last."},
+        query=AuditQuery,
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        asked = requests.query(req, AuditQuery)
+        filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
+        kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None] or None
+        before = requests.from_cursor(asked.cursor, UUID)
+        items = await requests.read(audit.page, limit=asked.limit + 1, before=before, kb_ids=kb_ids, **filters)
+        resp.media = requests.page_of(items, asked.limit, "audit_id")
