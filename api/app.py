@@ -15,6 +15,7 @@ from api.access.rules import PREFIX, PUBLIC
 from api.bulkheads.pools import LIMITS
 from api.bulkheads.providers import Providers
 from api.description import openapi
+from api.description.page import Asset, Home, Page, Specification
 from api.resources.audit import Audit
 from api.resources.batches import Batch, Batches
 from api.resources.documents import Chunks, Document, Documents, Text
@@ -28,7 +29,6 @@ from api.streams import Hub
 from settings import Settings
 from tasks.accepting.admission import Backlog
 from tasks.transactions.group_commit import GroupCommit
-from tasks.types import all_types
 
 VERSION = "0.1.0"
 Routes = list[tuple[str, Any]]
@@ -94,9 +94,8 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """Return the ASGI application. The database and the broker must have been set up for this process."""
     commits = GroupCommit("submissions", PATIENCE, LIMITS)
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators()
-    payloads = {name: each.payload for name, each in all_types().items()}
-    spec = openapi.document(routes, VERSION, PUBLIC, payloads)
-    routes += [("/openapi.json", openapi.Document(spec)), ("/docs", openapi.Page(spec)), ("/", openapi.Home())]
+    document = openapi.document(routes, VERSION, PUBLIC)
+    routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/{name}", Asset()), ("/", Home())]
     rules.check(routes)
     limits: list[RateLimit | Admission] = [Admission(Backlog(settings.max_backlog), SUBMITTING)]
     if settings.rate_limit_per_minute:

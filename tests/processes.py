@@ -20,6 +20,7 @@ import psutil
 import psycopg2
 
 import settings
+from tests.described import Described, described
 from tests.guard import Guard, kill_group, start_time
 from tests.servers import eventually, free_port
 
@@ -215,10 +216,18 @@ class Deployment:
 
     @property
     def http(self) -> httpx2.Client:
-        """A client of its web process; paths start with `/`."""
+        """A client of its web process; paths start with `/`, and every answer is held against the OpenAPI document."""
         if self._http is None:
-            self._http = httpx2.Client(base_url=self.url, timeout=40)
+            self._http = httpx2.Client(base_url=self.url, timeout=40, event_hooks={"response": [self._is_as_described]})
         return self._http
+
+    @property
+    def described(self) -> Described:
+        """Return what its web process says of itself."""
+        return described(self.url, self.root)
+
+    def _is_as_described(self, answer: httpx2.Response) -> None:
+        self.described.check(answer)
 
     def start(
         self,

@@ -32,7 +32,7 @@ class Rule:
 
 
 #: What needs no key, and counts against no rate limit.
-_PUBLIC = ("/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/")
+_PUBLIC = ("/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}", "/")
 
 #: The other routes, below PREFIX.
 _BELOW_PREFIX: dict[str, tuple[Role, Scope]] = {

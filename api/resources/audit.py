@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
 from api.access import callers
+from api.description import schemas
 from api.description.operation import operation
 from models import audit
 
@@ -32,7 +33,10 @@ class Audit:
     @operation(
         "List who did what, newest first, for the last 90 days.",
         {200: "A page; `next_cursor` is null on the last."},
+        id="list_audit",
+        tag="operations",
         query=AuditQuery,
+        response=schemas.AuditPage,
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, AuditQuery)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
 from api.access import callers
+from api.description import schemas
 from api.description.operation import operation
 from api.problems import Denied, Invalid
 from api.resources.tasks import EXAMPLE, submission_of
@@ -45,7 +46,12 @@ class Batches:
     @operation(
         "Submit 1 to 1,000 tasks.",
         {202: "Those that fit are accepted; the others carry an `error`.", 422: "None was accepted."},
-        request=BatchRequest,
+        id="submit_batch",
+        tag="batches",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=schemas.NewBatch,
+        response=schemas.AcceptedBatch,
         example={"tasks": [EXAMPLE, EXAMPLE]},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
@@ -127,7 +133,13 @@ def _all_refused(bad: dict[int, list[dict[str, str]]]) -> Invalid:
 class Batch:
     """`/batches/{batch_id}`"""
 
-    @operation("Show a batch.", {200: "Its counts by status.", 404: "There is no such batch."})
+    @operation(
+        "Show a batch.",
+        {200: "Its counts by status.", 404: "There is no such batch."},
+        id="get_batch",
+        tag="batches",
+        response=schemas.Batch,
+    )
     async def on_get(self, req: Any, resp: Any, batch_id: str) -> None:
         batch = await requests.read(reading.show_batch, requests.identifier(batch_id, "batch"))
         if batch is None:

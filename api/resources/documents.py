@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import forms, requests
 from api.access import callers
 from api.bulkheads.pools import SEARCHING
+from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
 from api.resources.tasks import answer
@@ -22,7 +23,7 @@ from documents.storing import catalogue, deletions
 from models import audit
 from models.base import new_id
 from settings import Settings
-from tasks.accepting.submission import Accepted, Submission, submit
+from tasks.accepting.submission import Submission, submit
 from tasks.ending import ending
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
@@ -86,10 +87,13 @@ class Documents:
         {
             202: "Stored and accepted.",
             413: "Larger than MAX_DOCUMENT_BYTES.",
-            422: "Fields do not fit; `errors` names each.",
         },
+        id="upload_document",
+        tag="documents",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
         request=UploadForm,
-        response=Accepted,
+        response=schemas.AcceptedTask,
         form=True,
     )
     async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
@@ -136,7 +140,14 @@ class Documents:
             raise
         answer(resp, accepted)
 
-    @operation("List the documents of a KB.", {200: "A page; `next_cursor` is null on the last."}, query=PageQuery)
+    @operation(
+        "List the documents of a KB.",
+        {200: "A page; `next_cursor` is null on the last."},
+        id="list_documents",
+        tag="documents",
+        query=PageQuery,
+        response=schemas.DocumentPage,
+    )
     async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
         asked = requests.query(req, PageQuery)
         after = requests.from_cursor(asked.cursor, str)
@@ -147,7 +158,13 @@ class Documents:
 class Document:
     """`/kbs/{kb_id}/documents/{document_id}`"""
 
-    @operation("Show a document.", {200: "What is searchable of it now.", 404: "It is not searchable."})
+    @operation(
+        "Show a document.",
+        {200: "What is searchable of it now.", 404: "It is not searchable."},
+        id="get_document",
+        tag="documents",
+        response=schemas.Document,
+    )
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
         found = await requests.read(catalogue.show, kb_id, document_id, pool=SEARCHING)
         if found is None:
@@ -160,6 +177,8 @@ class Document:
             204: "It is gone. Tasks that were to bring it in end with `superseded`.",
             404: "It is not searchable, and no task is to bring it in.",
         },
+        id="delete_document",
+        tag="documents",
     )
     async def on_delete(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
         def delete() -> None:
@@ -178,7 +197,14 @@ class Document:
 class Chunks:
     """`/kbs/{kb_id}/documents/{document_id}/chunks`"""
 
-    @operation("List a document's chunks.", {200: "A page.", 404: "It is not searchable."}, query=PageQuery)
+    @operation(
+        "List a document's chunks.",
+        {200: "A page; `next_cursor` is null on the last.", 404: "It is not searchable."},
+        id="list_chunks",
+        tag="documents",
+        query=PageQuery,
+        response=schemas.ChunkPage,
+    )
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
         asked = requests.query(req, PageQuery)
         after = requests.from_cursor(asked.cursor, int)
@@ -196,6 +222,8 @@ class Text:
     @operation(
         "The text that chunks' `start` and `end` point into, counted in characters.",
         {200: "UTF-8.", 404: "It is not searchable."},
+        id="get_document_text",
+        tag="documents",
         media="text/plain; charset=utf-8",
     )
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:

@@ -10,6 +10,7 @@ import falcon
 
 from api import requests
 from api.access import callers
+from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
 from api.streams import Hub, Stream
@@ -23,7 +24,12 @@ ANSWERS = {
     503: "As many streams are open, of this caller or of all, as may be (MAX_STREAMS).",
 }
 OVER = {204: "It has ended, and the event that `Last-Event-ID` names was its last: do not come again."}
-MEDIA = "text/event-stream"
+SHARED: dict[str, Any] = {
+    "tag": "events",
+    "media": "text/event-stream",
+    "events": schemas.Event,
+    "takes": ("LastEventId",),
+}
 
 
 class _Resource:
@@ -80,7 +86,12 @@ class _Resource:
 class Events(_Resource):
     """`/events`"""
 
-    @operation("Follow everything that happens; with a key that is bound to KBs, to their tasks.", ANSWERS, media=MEDIA)
+    @operation(
+        "Follow everything that happens; with a key that is bound to KBs, to their tasks.",
+        ANSWERS,
+        id="follow_events",
+        **SHARED,
+    )
     async def on_get(self, req: Any, resp: Any) -> None:
         with self.place(req) as caller:
             after = await self.seen(req)
@@ -94,7 +105,12 @@ class Events(_Resource):
 class TaskEvents(_Resource):
     """`/tasks/{task_id}/events`"""
 
-    @operation("Follow a task to its end.", {**ANSWERS, **OVER, 404: "There is no such task."}, media=MEDIA)
+    @operation(
+        "Follow a task to its end.",
+        {**ANSWERS, **OVER, 404: "There is no such task."},
+        id="follow_task",
+        **SHARED,
+    )
     async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
         with self.place(req) as caller:
@@ -115,7 +131,10 @@ class BatchEvents(_Resource):
     """`/batches/{batch_id}/events`"""
 
     @operation(
-        "Follow the tasks of a batch to its end.", {**ANSWERS, **OVER, 404: "There is no such batch."}, media=MEDIA
+        "Follow the tasks of a batch to its end.",
+        {**ANSWERS, **OVER, 404: "There is no such batch."},
+        id="follow_batch",
+        **SHARED,
     )
     async def on_get(self, req: Any, resp: Any, batch_id: str) -> None:
         identifier = requests.identifier(batch_id, "batch")

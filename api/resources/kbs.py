@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from api import requests
 from api.access import callers
 from api.bulkheads.pools import SEARCHING
+from api.description import schemas
 from api.description.operation import operation
 from documents.embedding.prices import cost
 from documents.storing import kbs as stored
@@ -39,9 +40,13 @@ class Kbs:
     """`/kbs`"""
 
     @operation(
-        "List the KBs in the order of their ids. A page may hold fewer than `limit`; the last has no `next_cursor`.",
+        "List the KBs in the order of their ids.",
         {200: "A page. A sum that is named in `at_least` may be larger."},
+        id="list_kbs",
+        tag="kbs",
+        description="A page may hold fewer than `limit`; the last has no `next_cursor`.",
         query=KbQuery,
+        response=schemas.KbPage,
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, KbQuery)
@@ -58,6 +63,9 @@ class Kb:
             200: "A sum that is named in `at_least` may be larger.",
             404: "It has no document, and no task of it is open or has failed.",
         },
+        id="get_kb",
+        tag="kbs",
+        response=schemas.Kb,
     )
     async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
         found = await requests.read(_look, [kb_id], MOST_OF_ONE, pool=SEARCHING)

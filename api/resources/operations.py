@@ -16,6 +16,7 @@ from api.access import callers
 from api.bulkheads import snapshot
 from api.bulkheads.latest import Latest
 from api.bulkheads.pools import PROBING, WATCHING, Busy
+from api.description import schemas
 from api.description.operation import operation
 from broker.topology import QUEUES
 from models import audit, database, migration
@@ -83,6 +84,9 @@ class Health:
     @operation(
         "The state of each dependency, of the clock and of the workers; `degraded` while one is not up.",
         {200: "The process answers."},
+        id="check_health",
+        tag="operations",
+        response=schemas.Health,
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         servers, deployment = await asyncio.gather(_checks(), _deployment())
@@ -94,7 +98,13 @@ class Health:
 class Live:
     """`/livez`"""
 
-    @operation("Whether the process answers at all.", {200: "It does."})
+    @operation(
+        "Whether the process answers at all.",
+        {200: "It does."},
+        id="check_alive",
+        tag="operations",
+        response=schemas.Alive,
+    )
     async def on_get(self, req: Any, resp: Any) -> None:
         resp.media = {"status": "ok"}
 
@@ -105,6 +115,10 @@ class Ready:
     @operation(
         "Whether requests can be served.",
         {200: "They can.", 503: "PostgreSQL is away, or a migration is missing."},
+        id="check_ready",
+        tag="operations",
+        response=schemas.Readiness,
+        besides={503: schemas.Readiness},
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         checks = await _checks()
@@ -119,6 +133,8 @@ class Metrics:
     @operation(
         "The deployment's metrics; every web process shows the same, so scrape one.",
         {200: "Prometheus' text format."},
+        id="get_metrics",
+        tag="operations",
         media="text/plain; version=0.0.4; charset=utf-8",
     )
     async def on_get(self, req: Any, resp: Any) -> None:
@@ -129,7 +145,13 @@ class Metrics:
 class Workers:
     """`/stats/workers`"""
 
-    @operation("The worker processes: heartbeats and current tasks.", {200: "All that are alive."})
+    @operation(
+        "The worker processes: heartbeats and current tasks.",
+        {200: "All that are alive."},
+        id="list_workers",
+        tag="operations",
+        response=schemas.Workers,
+    )
     async def on_get(self, req: Any, resp: Any) -> None:
         found = await snapshot.TABLES.get()
         resp.media = {"as_of": rfc3339(found.as_of), **statistics.workers(found)}
@@ -141,6 +163,9 @@ class Queues:
     @operation(
         "The queues, as PostgreSQL and RabbitMQ see them.",
         {200: "RabbitMQ's figures are null while it is away."},
+        id="list_queues",
+        tag="operations",
+        response=schemas.Queues,
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         found = await snapshot.TABLES.get()
@@ -169,6 +194,9 @@ class Pause:
         {200: "From now on no worker starts work from it; what runs goes on.", 404: "There is no such queue."},
         request=PauseRequest,
         body_required=False,
+        id="pause_queue",
+        tag="operations",
+        response=schemas.PausedQueue,
     )
     async def on_post(self, req: Any, resp: Any, name: str) -> None:
         _demand_queue(name)
@@ -188,7 +216,13 @@ class Pause:
 class Resume:
     """`/queues/{name}/resume`"""
 
-    @operation("Let a queue go on.", {200: "Work starts again.", 404: "There is no such queue."})
+    @operation(
+        "Let a queue go on.",
+        {200: "Work starts again.", 404: "There is no such queue."},
+        id="resume_queue",
+        tag="operations",
+        response=schemas.ResumedQueue,
+    )
     async def on_post(self, req: Any, resp: Any, name: str) -> None:
         _demand_queue(name)
 

@@ -80,6 +80,8 @@ class ChunkPreview:
             422: "Fields do not fit, or the document cannot be read: `code` is the one that its task would fail with.",
             503: "Too many previews are waiting.",
         },
+        id="preview_chunks",
+        tag="documents",
         request=PreviewRequest,
         response=PreviewAnswer,
         example={"content": "# Tea\n\nGreen tea is brewed at 80 °C.\n\n绿茶要用八十度的水冲泡。", "chunk_size": 50},

@@ -145,7 +145,6 @@ class SearchAnswer(BaseModel):
 #: What the answers of both searches mean.
 ANSWERS = {
     200: "The hits; none for a KB without documents. `degraded` says what the search went on without.",
-    422: "Fields do not fit; `errors` names each.",
     503: "Mode `vector`, and the embedder gives no vector now.",
 }
 
@@ -159,6 +158,8 @@ class Search:
     @operation(
         "Search a KB.",
         ANSWERS,
+        id="search_kb",
+        tag="search",
         request=SearchRequest,
         response=SearchAnswer,
         example={"query": "How many days of leave are there?", "limit": 3},
@@ -175,8 +176,11 @@ class SearchKbs:
         self._searcher = searcher
 
     @operation(
-        "Search several KBs, all in the same way: where one of them gets no vector, words alone are searched in all.",
+        "Search several KBs.",
         ANSWERS,
+        id="search_kbs",
+        tag="search",
+        description="All in the same way: where one of them gets no vector, words alone are searched in all.",
         request=SearchOfKbs,
         response=SearchAnswer,
         example={"kbs": ["handbook", "minutes"], "query": "How many days of leave are there?", "limit": 3},

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from api import requests
 from api.access import callers
+from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
 from models import audit
@@ -74,9 +75,13 @@ class Tasks:
 
     @operation(
         "Submit a task.",
-        {202: "Accepted and durable.", 422: "Fields do not fit; `errors` names each."},
-        request=Submission,
-        response=Accepted,
+        {202: "Accepted and durable."},
+        id="submit_task",
+        tag="tasks",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=schemas.NewTask,
+        response=schemas.AcceptedTask,
         example=EXAMPLE,
     )
     async def on_post(self, req: Any, resp: Any) -> None:
@@ -90,7 +95,14 @@ class Tasks:
         accepted = await requests.committed(self._commits, submit, submission)
         answer(resp, accepted)
 
-    @operation("List tasks, newest first.", {200: "A page; `next_cursor` is null on the last."}, query=TasksQuery)
+    @operation(
+        "List tasks, newest first.",
+        {200: "A page; `next_cursor` is null on the last."},
+        id="list_tasks",
+        tag="tasks",
+        query=TasksQuery,
+        response=schemas.TaskPage,
+    )
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, TasksQuery)
         filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
@@ -112,7 +124,12 @@ class Task:
     @operation(
         "Show a task.",
         {200: "The task.", 304: "Unchanged since the `ETag` that was sent.", 404: "There is no such task."},
+        id="get_task",
+        tag="tasks",
+        takes=("IfNoneMatch",),
+        gives=("ETag",),
         query=TaskQuery,
+        response=schemas.Task,
     )
     async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
         wait = min(requests.query(req, TaskQuery).wait, LONGEST_WAIT)
@@ -140,6 +157,9 @@ class Task:
             404: "There is no such task.",
             409: "It has ended already.",
         },
+        id="cancel_task",
+        tag="tasks",
+        response=schemas.Task,
     )
     async def on_delete(self, req: Any, resp: Any, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
@@ -175,6 +195,10 @@ class TaskRetry:
             404: "There is no such task.",
             409: "It has not ended, has completed, or depends on a task that did not complete.",
         },
+        id="retry_task",
+        tag="tasks",
+        gives=("Location",),
+        response=schemas.Task,
     )
     async def on_post(self, req: Any, resp: Any, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
@@ -218,7 +242,10 @@ class TasksRetry:
     @operation(
         "Run tasks again that failed or were cancelled, by a filter.",
         {202: "At most 1,000, oldest first; call again while `more` is true."},
+        id="retry_tasks",
+        tag="tasks",
         request=Filter,
+        response=schemas.RetriedTasks,
         example={"status": "failed", "kb_id": "handbook", "error_code": "embedder_unavailable"},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
@@ -259,6 +286,9 @@ class Callbacks:
     @operation(
         "The callbacks of a task and how their delivery went.",
         {200: "One for each time it ended.", 404: "There is no such task."},
+        id="list_task_callbacks",
+        tag="tasks",
+        response=schemas.Callbacks,
     )
     async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
@@ -273,6 +303,9 @@ class Redelivery:
     @operation(
         "Deliver a callback again, under the same `webhook-id`.",
         {202: "It is on its way.", 404: "The task has no such callback."},
+        id="redeliver_callback",
+        tag="tasks",
+        response=schemas.Callbacks,
     )
     async def on_post(self, req: Any, resp: Any, task_id: str, callback_id: str) -> None:
         task, callback = requests.identifier(task_id, "task"), requests.identifier(callback_id, "callback")

@@ -33,6 +33,8 @@ class TaskType:
     name: str
     payload: type[BaseModel]
     stages: tuple[Stage, ...]
+    result: type[BaseModel] | None = None
+    """What it shows when it has completed; None: whatever its actor says. It describes, and validates nothing."""
     needs_kb: bool = False
     """Whether a submission must name the KB that it works on."""
     subject: Callable[[dict[str, Any]], str] | None = None

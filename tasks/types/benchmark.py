@@ -15,4 +15,10 @@ class Benchmark(BaseModel):
     seconds: float = Field(0, ge=0, le=3600, description="How long the stage sleeps.")
 
 
-TYPE = TaskType("benchmark", Benchmark, (Stage("benchmark", bundle=100),))
+class Slept(BaseModel):
+    """The result of a `benchmark` task."""
+
+    seconds: float = Field(description="How long it slept.")
+
+
+TYPE = TaskType("benchmark", Benchmark, (Stage("benchmark", bundle=100),), result=Slept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.types import Stage, TaskType
 from tasks.types.document_processing import DocumentId
@@ -16,10 +16,18 @@ class DocumentDeletion(BaseModel):
     document_id: DocumentId
 
 
+class DeletedDocument(BaseModel):
+    """The result of a `document_deletion` task."""
+
+    document_id: str
+    superseded: int = Field(description="Tasks that were to bring the document in, and ended with `superseded`.")
+
+
 TYPE = TaskType(
     "document_deletion",
     DocumentDeletion,
     (Stage("document_deletion"),),
+    result=DeletedDocument,
     needs_kb=True,
     subject=lambda payload: str(payload["document_id"]),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from settings import without_credentials
 from tasks.types import Stage, TaskType
@@ -78,6 +79,38 @@ class DocumentProcessing(Reading):
         return self
 
 
+class ProcessedDocument(BaseModel):
+    """What became of a document."""
+
+    document_id: str
+    version: int | None = Field(description="Its number, from 1; null of one that was never searchable.")
+    unchanged: bool = Field(description="The same bytes, read in the same way, are there already.")
+    chunks: int
+    chunks_reused: int = Field(description="Those whose vector the KB had already.")
+    characters: int
+    pages: int | None
+    encoding: str | None
+    coverage: dict[str, list[list[int]]] | None = Field(
+        description="Of a PDF: for each source of text the first and last page of each run of pages."
+    )
+    warnings: list[str]
+    tokens_embedded: int
+    estimated_cost: float | None = Field(description="US dollars; null where the price is not known.")
+    timings: dict[str, float] = Field(description="Seconds of work by the name of the stage.")
+
+
+class UnpackedArchive(BaseModel):
+    """What became of an archive: a batch of tasks, one for each document in it."""
+
+    documents: int
+    warnings: list[str]
+    batch_id: UUID
+
+
+class DocumentResult(RootModel[ProcessedDocument | UnpackedArchive]):
+    """The result of a `document_processing` task: that of a document, or that of an archive."""
+
+
 def document_id_of(payload: dict[str, Any]) -> str:
     """Return a document's id; where it was given none, its URL, its path, its file name, or a digest of its text."""
     for name in ("document_id", "url", "file_path", "filename"):
@@ -122,6 +155,7 @@ TYPE = TaskType(
         Stage("storing", "storing", 15),
         Stage("indexing", "indexing", 5),
     ),
+    result=DocumentResult,
     needs_kb=True,
     subject=document_id_of,
 )

@@ -19,5 +19,24 @@ class KbReindex(BaseModel):
     )
 
 
+class Reindexed(BaseModel):
+    """The result of a `kb_reindex` task."""
+
+    embedder: str
+    documents: int
+    chunks: int
+    chunks_reused: int = Field(description="Those whose vector the KB had already.")
+    chunks_refused: int = Field(description="Those that the provider refused; they are found by their words.")
+    tokens_embedded: int
+    estimated_cost: float | None = Field(description="US dollars; null where the price is not known.")
+
+
 # One at a time for a KB: the empty name is no document's.
-TYPE = TaskType("kb_reindex", KbReindex, (Stage("kb_reindex", "embedding"),), needs_kb=True, subject=lambda _: "")
+TYPE = TaskType(
+    "kb_reindex",
+    KbReindex,
+    (Stage("kb_reindex", "embedding"),),
+    result=Reindexed,
+    needs_kb=True,
+    subject=lambda _: "",
+)

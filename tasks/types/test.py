@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.types import Stage, TaskType
 
@@ -15,4 +17,10 @@ class Test(BaseModel):
     message: str = "hello"
 
 
-TYPE = TaskType("test", Test, (Stage("test", bundle=100),))
+class Echo(BaseModel):
+    """The result of a `test` task."""
+
+    echo: dict[str, Any] = Field(description="Its payload.")
+
+
+TYPE = TaskType("test", Test, (Stage("test", bundle=100),), result=Echo)

@@ -1,0 +1,43 @@
+"""What is said and answered over HTTP, as pydantic models, from which the OpenAPI document is made.
+
+They describe and validate nothing: answers are made as plain dicts, and `tests/described.py` holds every answer that a
+test gets against its model.
+"""
+
+from api.description.schemas.audit import AuditPage
+from api.description.schemas.batches import AcceptedBatch, Batch
+from api.description.schemas.callbacks import Callbacks
+from api.description.schemas.documents import ChunkPage, Document, DocumentPage
+from api.description.schemas.events import Event
+from api.description.schemas.kbs import Kb, KbPage
+from api.description.schemas.operations import Alive, Health, PausedQueue, Queues, Readiness, ResumedQueue, Workers
+from api.description.schemas.problem import Problem
+from api.description.schemas.submissions import NewBatch, NewTask
+from api.description.schemas.tasks import AcceptedTask, RetriedTasks, Task, TaskPage
+
+__all__ = [
+    "AcceptedBatch",
+    "AcceptedTask",
+    "Alive",
+    "AuditPage",
+    "Batch",
+    "Callbacks",
+    "ChunkPage",
+    "Document",
+    "DocumentPage",
+    "Event",
+    "Health",
+    "Kb",
+    "KbPage",
+    "NewBatch",
+    "NewTask",
+    "PausedQueue",
+    "Problem",
+    "Queues",
+    "Readiness",
+    "ResumedQueue",
+    "RetriedTasks",
+    "Task",
+    "TaskPage",
+    "Workers",
+]

@@ -1,0 +1,67 @@
+"""Batches, as they are answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.description.schemas.problem import BadField
+from tasks.lifecycle import Status
+
+
+class BatchItemAccepted(BaseModel):
+    """A task of a batch that was accepted."""
+
+    index: int = Field(description="Its position in the request, from 0.")
+    task_id: UUID
+    status: Status
+
+
+class BatchItemErrors(BaseModel):
+    """What is wrong with a task of a batch."""
+
+    errors: list[BadField]
+
+
+class BatchItemRejected(BaseModel):
+    """A task of a batch that was rejected."""
+
+    index: int = Field(description="Its position in the request, from 0.")
+    error: BatchItemErrors
+
+
+class AcceptedBatch(BaseModel):
+    """The answer to a batch, in the order of its tasks."""
+
+    batch_id: UUID
+    tasks: list[BatchItemAccepted | BatchItemRejected]
+    accepted: int
+    rejected: int
+
+
+class StatusCounts(BaseModel):
+    """How many tasks have each status."""
+
+    waiting: int
+    queued: int
+    processing: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+class Batch(BaseModel):
+    """A batch as it is now."""
+
+    batch_id: UUID
+    status: Literal["processing", "completed"]
+    total: int
+    counts: StatusCounts
+    deleted: int = Field(description="Tasks of it that ended and were deleted since.")
+    progress: float = Field(ge=0, le=100)
+    estimated_completion: datetime | None
+    created_at: datetime
+    finished_at: datetime | None

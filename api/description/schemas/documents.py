@@ -1,0 +1,54 @@
+"""Documents and their chunks, as they are answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.description.schemas.shape import Page
+
+
+class Document(BaseModel):
+    """What is searchable of a document now."""
+
+    document_id: str
+    version: int = Field(description="From 1; a later submission that changes something makes the next.")
+    task_id: UUID = Field(description="The task that brought it in.")
+    chunks: int
+    characters: int
+    bytes: int
+    pages: int | None
+    filename: str | None
+    format: str
+    encoding: str | None
+    embedder: str
+    metadata: dict[str, Any]
+    properties: dict[str, Any] = Field(description="What its reader found besides, such as its title.")
+    warnings: list[str]
+    sha256: str = Field(description="Of its bytes.", pattern="^[0-9a-f]{64}$")
+    created_at: datetime
+    updated_at: datetime
+
+
+class DocumentPage(Page[Document]):
+    """Documents in the order of their ids."""
+
+
+class Chunk(BaseModel):
+    """A chunk: what stands between `start` and `end` of the document's text."""
+
+    chunk_id: str
+    index: int = Field(description="Its place in the document, from 0.")
+    text: str
+    start: int
+    end: int
+    page: int | None
+    heading_path: list[str]
+    context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
+
+
+class ChunkPage(Page[Chunk]):
+    """Chunks in the order of the text."""

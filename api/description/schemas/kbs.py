@@ -1,0 +1,49 @@
+"""KBs, as they are answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from api.description.schemas.shape import Page
+
+
+class KbIndex(BaseModel):
+    """How the vectors of a KB are searched."""
+
+    state: Literal["exact", "indexed", "behind"] = Field(
+        description="`exact`: one by one; `behind`: an index is still to be built."
+    )
+    chunks: int = Field(description="Those that the index holds.")
+
+
+class KbTasks(BaseModel):
+    """How many tasks of a KB are open, and how many have failed."""
+
+    waiting: int
+    queued: int
+    processing: int
+    failed: int
+
+
+class Kb(BaseModel):
+    """What a KB holds."""
+
+    kb_id: str
+    documents: int
+    chunks: int
+    bytes: int
+    embedder: str | None
+    tokens_embedded: int
+    estimated_cost: float | None = Field(description="US dollars; null where the price is not known.")
+    index: KbIndex
+    tasks: KbTasks
+    at_least: list[str] = Field(description="Sums that may be larger: no more was counted.")
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class KbPage(Page[Kb]):
+    """KBs in the order of their ids."""

@@ -1,0 +1,138 @@
+"""Tasks, as they are submitted and as they are shown: one model for each task type, told apart by `task_type`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from api.description.schemas.shape import Page, camel, sometimes, told_apart
+from tasks.lifecycle import Status
+from tasks.types import TaskType, all_types
+
+Priority = Literal["low", "normal", "high", "urgent"]
+
+
+class TaskStage(BaseModel):
+    """A step of a task."""
+
+    name: str
+    status: Literal["pending", "waiting", "queued", "processing", "completed", "failed", "cancelled"]
+    started_at: datetime | None
+    finished_at: datetime | None
+    queue_wait_seconds: float | None = Field(description="Seconds in which it could have run and no worker was free.")
+    units: int = Field(description="What it has to do, such as pages or chunks; 0 while that is not known.")
+    units_done: int
+    attempts: int
+
+
+class TaskFailure(BaseModel):
+    """Why a task failed, or why its last attempt did."""
+
+    code: str = Field(description="What programs tell errors by; each has its section in `docs/errors.md`.")
+    message: str = Field(description="What happened to this very task.")
+    stage: str
+    retryable: bool = Field(description="Whether the service tries again by itself.")
+    hint: str = Field(description="What can be done.")
+    hint_zh: str = Field(description="The same in Chinese.")
+
+
+class ShownTask(BaseModel):
+    """What every task shows, whatever its type."""
+
+    task_id: UUID
+    task_type: str
+    kb_id: str | None
+    batch_id: UUID | None
+    status: Status
+    stage: str = Field(description="The present stage, or the one in which it ended.")
+    progress: float = Field(ge=0, le=100, description="Percent; never falls.")
+    attempt: int = Field(description="Of the present stage; 0 before the first.")
+    priority: Priority
+    retry_limit: int
+    timeout: float = Field(description="Seconds of one attempt at one stage.")
+    run_at: datetime | None
+    expires_at: datetime | None
+    depends_on: list[UUID]
+    on_dependency_failure: Literal["fail", "run"]
+    metadata: dict[str, Any] | None = Field(description="As it was submitted; null where `left_out` names it.")
+    callback_url: str | None
+    submitted_by: str | None = Field(description="The name of the API key; null where none was asked for.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    estimated_completion: datetime | None = sometimes("When it will have ended, by what is ahead of it; not in lists.")
+    queue_wait_seconds: float
+    due_at: datetime | None = Field(description="While it is `waiting`: when it is looked at again.")
+    stages: list[TaskStage]
+    error: TaskFailure | None
+    left_out: list[Literal["payload", "metadata"]] = sometimes("In a list: the fields that are too large for it.")
+
+
+class OtherTask(ShownTask):
+    """A task of a type that only a later release knows."""
+
+    task_type: str = Field(json_schema_extra={"not": {"enum": list(all_types())}})
+    payload: dict[str, Any] | None
+    result: dict[str, Any] | None
+
+
+def _payload(kind: TaskType) -> type[BaseModel]:
+    """Return what is shown of a payload. It may be from an earlier release, so nothing in it is promised."""
+    fields: dict[str, Any] = {
+        name: (each.annotation, sometimes(each.description or "")) for name, each in kind.payload.model_fields.items()
+    }
+    if fields.pop("content", None):
+        fields["content_characters"] = int, sometimes("The length of `content`, which is not shown.")
+    extra = kind.payload.model_config.get("extra") == "allow"
+    return create_model(
+        f"{camel(kind.name)}Payload",
+        __doc__=f"What a `{kind.name}` task was submitted with.",
+        __config__=ConfigDict(extra="allow" if extra else "ignore"),
+        **fields,
+    )
+
+
+def _shown(kind: TaskType) -> type[BaseModel]:
+    result = kind.result or create_model(f"{camel(kind.name)}Result", __config__=ConfigDict(extra="allow"))
+    fields: dict[str, Any] = {
+        "task_type": (Literal[kind.name], ...),
+        "payload": (_payload(kind) | None, Field(description="Null where `left_out` names it.")),
+        "result": (result | None, Field(description="Set when it has completed.")),
+    }
+    return create_model(f"{camel(kind.name)}Task", __base__=ShownTask, __doc__=f"A `{kind.name}` task.", **fields)
+
+
+Task = told_apart("Task", "task_type", [_shown(kind) for kind in all_types().values()], OtherTask)
+
+
+class TaskPage(Page[Task]):  # type: ignore[valid-type]
+    """Tasks, newest first, without `estimated_completion`."""
+
+
+class AcceptedTask(BaseModel):
+    """The answer to a submission: the task is durable."""
+
+    task_id: UUID
+    status: Status
+    task_type: str
+    kb_id: str | None
+    created_at: datetime
+
+
+class RefusedRetry(BaseModel):
+    """A task that cannot run again."""
+
+    task_id: UUID
+    reason: str
+
+
+class RetriedTasks(BaseModel):
+    """What became of a request to run tasks again."""
+
+    retried: int
+    task_ids: list[UUID]
+    refused: list[RefusedRetry]
+    more: bool = Field(description="Whether others may match: call again.")

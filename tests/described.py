@@ -1,0 +1,156 @@
+"""Every answer that a test gets is held against what the OpenAPI document says of it.
+
+A client of a `Deployment` does so by itself: an answer with a status, a media type, a field or a header that is not
+described fails the test, and so does one that lacks what is promised.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx2
+from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
+
+
+class Described:
+    """What the OpenAPI document of a service says.
+
+    Parameters:
+      document: as it is served.
+    """
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = _closed(document)
+        self._paths = sorted(document["paths"], key=lambda path: path.count("{"))
+        self._validators: dict[str, Validator] = {}
+
+    def check(self, answer: httpx2.Response) -> None:
+        """Hold an answer against the document.
+
+        Raises:
+          AssertionError: naming what is not as it is described.
+        """
+        request = answer.request
+        if request.method == "HEAD" or "x-request-id" not in answer.headers:
+            # The answer to GET without its body; or one of the server before the application.
+            return
+        path = self._path(request.url.raw_path.decode().partition("?")[0])
+        operation = self._document["paths"].get(path, {}).get(request.method.lower())
+        where = f"{request.method} {request.url.path} answers {answer.status_code}"
+        if operation is None:
+            self._check_undescribed(answer, where)
+            return
+        described = operation["responses"].get(str(answer.status_code))
+        assert described is not None, f"{where}; described are {', '.join(operation['responses'])}"
+        self._check_described(answer, self._resolved(described), where)
+
+    def events(self, data: dict[str, Any]) -> None:
+        """Hold what a stream has sent in `data` against the document.
+
+        Raises:
+          AssertionError: naming what is not as it is described.
+        """
+        self._check(data, {"$ref": "#/components/schemas/Event"}, "the event")
+
+    def callback(self, body: dict[str, Any]) -> None:
+        """Hold the body of a callback against the document.
+
+        Raises:
+          AssertionError: naming what is not as it is described.
+        """
+        described = self._document["webhooks"][body["type"]]["post"]
+        self._check(body, described["requestBody"]["content"]["application/json"]["schema"], "the callback")
+
+    def _path(self, raw: str) -> str | None:
+        parts = raw.split("/")
+        return next((path for path in self._paths if _fits(path.split("/"), parts)), None)
+
+    def _check_described(self, answer: httpx2.Response, described: dict[str, Any], where: str) -> None:
+        promised = {name.lower() for name in described.get("headers", {})}
+        for name in ("x-request-id", "location", "etag", "retry-after"):
+            assert name not in answer.headers or name in promised, f"{where} with the header {name}"
+        content = described.get("content", {})
+        if not content:
+            assert answer.read() == b"", f"{where} with a body, which is not described"
+            return
+        media = answer.headers["content-type"].partition(";")[0]
+        found = {kind.partition(";")[0]: each for kind, each in content.items()}
+        assert media in found, f"{where} with {media}; described is {', '.join(found)}"
+        if media.endswith("json"):
+            self._check(json.loads(answer.read()), found[media]["schema"], where)
+
+    def _check_undescribed(self, answer: httpx2.Response, where: str) -> None:
+        """What is no operation: an address that leads nowhere, and what a browser shows, such as `/docs`."""
+        if answer.headers.get("content-type") == "application/problem+json":
+            self._check(json.loads(answer.read()), {"$ref": "#/components/schemas/Problem"}, where)
+        else:
+            assert not answer.request.url.path.startswith("/api/"), f"{where}, and is not described"
+
+    def _check(self, value: Any, schema: dict[str, Any], where: str) -> None:
+        key = json.dumps(schema)
+        if key not in self._validators:
+            self._validators[key] = Draft202012Validator(
+                {**schema, "components": self._document["components"]},
+                format_checker=Draft202012Validator.FORMAT_CHECKER,
+            )
+        wrong = [_told(error) for error in self._validators[key].iter_errors(value)]
+        assert not wrong, f"{where}, not as it is described: {'; '.join(wrong)}"
+
+    def _resolved(self, described: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" not in described:
+            return described
+        found: dict[str, Any] = self._document["components"]["responses"][described["$ref"].rpartition("/")[2]]
+        return found
+
+
+def _fits(template: list[str], parts: list[str]) -> bool:
+    return len(template) == len(parts) and all(
+        (part != "" if named.startswith("{") else named == unquote(part))
+        for named, part in zip(template, parts, strict=True)
+    )
+
+
+def _told(error: Any) -> str:
+    """What does not fit, and where; of what is one of several, the one that fits best."""
+    place = ".".join(map(str, error.absolute_path)) or "the body"
+    if error.context:
+        by_model: dict[Any, list[str]] = {}
+        for each in error.context:
+            by_model.setdefault(each.schema_path[0], []).append(_told(each))
+        return min(map("; ".join, by_model.values()), key=len)
+    return f"{place}: {error.message[:300]}"
+
+
+def _closed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as it is read here: an object that does not say that others may come has the named fields only."""
+    closed: dict[str, Any] = json.loads(json.dumps(document))
+    for schema in _objects(closed["components"]["schemas"]):
+        schema.setdefault("additionalProperties", False)
+    return closed
+
+
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+            yield schema
+        for each in schema.values():
+            yield from _objects(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from _objects(each)
+
+
+#: By the folder of the service's code.
+_found: dict[Path, Described] = {}
+
+
+def described(url: str, root: Path) -> Described:
+    """Return what the service at an address says of itself; it is asked once for each folder of its code."""
+    if root not in _found:
+        _found[root] = Described(httpx2.get(f"{url}/openapi.json", timeout=20).raise_for_status().json())
+    return _found[root]
