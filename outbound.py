@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx2
 
+from settings import VERSION
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 CONNECT_SECONDS = 5.0
@@ -275,7 +277,7 @@ def _exchange(
 ) -> Iterator[httpx2.Response]:
     """One request to the address that was checked; the name is still what TLS verifies and what Host says."""
     host = target.url.netloc.decode("ascii")
-    headers = {"host": host, "user-agent": "task-manager", **request.pop("headers", {})}
+    headers = {"host": host, "user-agent": f"task-manager/{VERSION}", **request.pop("headers", {})}
     seconds = max(0.1, deadline - time.monotonic())
     limits = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
     try:

@@ -24,6 +24,9 @@ from pydantic import (
 
 from keys import Key, parse
 
+#: The newest release in CHANGELOG.md; `main` is what comes after it.
+VERSION = "0.1.0"
+
 #: A user name, with or without a password, before the host of a URL.
 CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
 

@@ -91,7 +91,6 @@ def headers(delivery: Delivery, body: str) -> dict[str, str]:
     now = datetime.now(UTC)
     given = {
         "content-type": "application/json",
-        "user-agent": "task-manager",
         "webhook-id": str(delivery.id),
         "webhook-timestamp": str(int(now.timestamp())),
     }

@@ -26,11 +26,10 @@ from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
 from api.resources.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from api.streams import Hub
-from settings import Settings
+from settings import VERSION, Settings
 from tasks.accepting.admission import Backlog
 from tasks.transactions.group_commit import GroupCommit
 
-VERSION = "0.1.0"
 Routes = list[tuple[str, Any]]
 
 #: How the routes end on which a POST submits tasks.

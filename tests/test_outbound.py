@@ -16,6 +16,7 @@ import pytest
 
 import outbound
 from outbound import ForbiddenAddress, Interrupted, OutboundError, TooLarge
+from settings import VERSION
 
 MIB = 1024 * 1024
 
@@ -140,6 +141,12 @@ def test_what_lies_beside_a_special_range_is_judged_by_itself(special: str) -> N
         if not any(each in other for other in others):
             # 6to4 begins where no list does, and carries an address within.
             assert outbound.is_outside(each) or getattr(each, "sixtofour", None), each
+
+
+def test_a_request_says_who_asks_and_in_which_version(site: Site, tmp_path: Path) -> None:
+    site.pages["/tea"] = answer(200, b"green")
+    download(site, "/tea", tmp_path)
+    assert site.requests[0][1]["user-agent"] == f"task-manager/{VERSION}"
 
 
 @pytest.mark.parametrize("host", PRIVATE)

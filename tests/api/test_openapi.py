@@ -11,7 +11,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.app import create_app
-from settings import read
+from settings import VERSION, read
 from tests.api.conftest import Client
 
 #: What describes the others.
@@ -30,6 +30,7 @@ def document(idle_client: Client) -> dict[str, Any]:
 def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
     assert re.fullmatch(r"3\.1\.\d", document["openapi"])
     OpenAPIV31SpecValidator(document).validate()
+    assert document["info"]["version"] == VERSION
 
 
 def test_every_route_is_in_it(document: dict[str, Any]) -> None:
