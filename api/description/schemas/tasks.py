@@ -28,6 +28,30 @@ class TaskStage(BaseModel):
     attempts: int
 
 
+class AttemptError(BaseModel):
+    """What an attempt ended with."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class TaskAttempt(BaseModel):
+    """A worker's work at a stage. A stage that is divided is one attempt, by the worker that joined its shards."""
+
+    run: int = Field(description="1, and one more for each retry by hand.")
+    stage: str
+    number: int = Field(description="Of the stage, in this run. What was handed back does not count.")
+    worker: UUID | None = Field(description="Null where an earlier release did not write it, or shards are at work.")
+    started_at: datetime
+    finished_at: datetime | None = Field(description="Of a worker that died, when it was last heard of.")
+    waited_seconds: float | None = Field(description="From when it was ready until it began.")
+    outcome: Literal[
+        "running", "completed", "failed", "cancelled", "put_off", "handed_back", "worker_died", "lost", "went_back"
+    ]
+    error: AttemptError | None
+
+
 class TaskFailure(BaseModel):
     """Why a task failed, or why its last attempt did."""
 
@@ -67,6 +91,7 @@ class ShownTask(BaseModel):
     queue_wait_seconds: float
     due_at: datetime | None = Field(description="While it is `waiting`: when it is looked at again.")
     stages: list[TaskStage]
+    attempts: list[TaskAttempt] = sometimes("The newest, from the oldest to the one that runs; not in lists.")
     error: TaskFailure | None
     left_out: list[Literal["payload", "metadata"]] = sometimes("In a list: the fields that are too large for it.")
 
