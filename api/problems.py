@@ -16,6 +16,7 @@ from errors import CODES, DENIALS, TaskError
 from models import database, trouble
 from tasks.accepting.idempotency import Reused
 from tasks.ending.dependencies import Unknown
+from tasks.views.selection import TooMany
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +84,7 @@ def install(app: falcon.asgi.App[Any, Any]) -> None:
     app.add_error_handler(ValidationError, _on_validation)
     app.add_error_handler(Unknown, _on_unknown)
     app.add_error_handler(Reused, _on_reused)
+    app.add_error_handler(TooMany, _on_too_many)
     app.add_error_handler(TaskError, _on_task_error)
     app.add_error_handler(DataError, _on_unstorable)
     app.add_error_handler(IntegrityError, _on_unstorable)
@@ -155,6 +157,10 @@ async def _on_unknown(req: Any, resp: Any, error: Unknown, params: Any) -> None:
 async def _on_reused(req: Any, resp: Any, error: Reused, params: Any) -> None:
     message = "was used with another request; make a new key for each new request"
     await _on_invalid(req, resp, Invalid([{"field": "Idempotency-Key", "message": message}]), params)
+
+
+async def _on_too_many(req: Any, resp: Any, error: TooMany, params: Any) -> None:
+    write(resp, req, 422, str(error), code="too_many_tasks")
 
 
 async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:

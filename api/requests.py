@@ -10,20 +10,19 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import falcon
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from api.bulkheads.pools import INTAKE, READING, Busy, Pool
 from api.problems import Invalid, fields_of
 from errors import TaskError
 from models import database
 from tasks.accepting.idempotency import Key
-from tasks.bounds import obstacle
+from tasks.input.bounds import obstacle
 from tasks.transactions.group_commit import GroupCommit, Operation
 
 Result = TypeVar("Result")
@@ -41,15 +40,6 @@ IN_LINE = 64 * 1024
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 #: Parses large bodies one after the other: together they would only keep each other, and the loop, waiting.
 _parsing = ThreadPoolExecutor(1, thread_name_prefix="parsing")
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """Take a time without a zone as one in UTC, as all that are shown."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-#: A time in a query.
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 def storable(value: Any) -> Any:

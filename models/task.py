@@ -17,6 +17,10 @@ READY = "worker_id IS NULL AND status IN ('queued', 'processing')"
 #: What the dispatch is fair between; tasks without a KB share one place.
 KB = "coalesce(kb_id, '')"
 
+#: What ended without a result, and the code that says why.
+NOT_COMPLETED = "status IN ('failed', 'cancelled')"
+CODE = "(error->>'code')"
+
 #: The parts of an index that hold any task of `:statuses` (with `OF_KB`, of `:kb_id`): statuses with task types. It is
 #: walked from one type to the next, so that it costs a probe for each, however many tasks there are.
 PARTS = """
@@ -153,5 +157,15 @@ class Task(Base):
             "subject",
             postgresql_where=text("subject IS NOT NULL AND status IN ('waiting', 'queued', 'processing')"),
         ),
+        # What is looked up of tasks that have ended, most of all of those that failed: what runs enters none of these.
+        Index(
+            "ix_tasks_document",
+            "kb_id",
+            "subject",
+            "id",
+            postgresql_where=text("subject IS NOT NULL AND status IN ('completed', 'failed', 'cancelled')"),
+        ),
+        Index("ix_tasks_error", text(CODE), "id", postgresql_where=text(NOT_COMPLETED)),
+        Index("ix_tasks_not_completed", "finished_at", postgresql_where=text(NOT_COMPLETED)),
         Index("ix_tasks_held", "queue", text(KB), postgresql_where=text("worker_id IS NOT NULL")),
     )

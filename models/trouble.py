@@ -6,6 +6,7 @@ from sqlalchemy.exc import DBAPIError
 
 DISK_FULL = "53100"
 LOCK_TIMEOUT = "55P03"
+TOOK_TOO_LONG = "57014"
 
 #: By the code of an error (PostgreSQL's manual, appendix A).
 _BY_CODE = {
@@ -24,7 +25,7 @@ _BY_CODE = {
     "53200": "it is out of memory",
     "53300": "it has too many connections",
     LOCK_TIMEOUT: "a lock on a table or a row is held too long",
-    "57014": "a statement took too long",
+    TOOK_TOO_LONG: "a statement took too long",
     "57P01": "it is being stopped",
     "57P02": "it has crashed and recovers",
     "57P03": "it is starting or stopping",

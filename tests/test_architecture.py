@@ -55,12 +55,14 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "asgi": {"app", "bulkheads", "front"},
     },
     "tasks": {
-        **{leaf: set() for leaf in ("lifecycle", "process", "types", "bounds", "alive")},
+        **{leaf: set() for leaf in ("lifecycle", "process", "alive")},
+        "input": {"lifecycle"},
+        "types": {"input"},
         "transitions": {"lifecycle"},
         "transactions": {"process", "types"},
         "dispatching": {"transitions", "transactions", "lifecycle", "types"},
-        "ending": {"transitions", "dispatching", "transactions", "lifecycle", "process", "types", "bounds"},
-        "accepting": {"ending", "dispatching", "transactions", "lifecycle", "types", "bounds"},
+        "ending": {"transitions", "dispatching", "transactions", "lifecycle", "process", "types", "input"},
+        "accepting": {"ending", "dispatching", "transactions", "lifecycle", "types", "input"},
         "working": {
             "transitions",
             "accepting",
@@ -71,7 +73,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
             "process",
             "types",
         },
-        "views": {"dispatching", "transactions", "lifecycle", "types"},
+        "views": {"dispatching", "transactions", "lifecycle", "types", "input"},
     },
     "documents": {
         "text": set(),

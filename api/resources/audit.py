@@ -12,6 +12,7 @@ from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
 from models import audit
+from tasks.input.filter import Moment
 
 
 class AuditQuery(BaseModel):
@@ -22,7 +23,7 @@ class AuditQuery(BaseModel):
     action: str | None = Field(None, description="As in `task.cancel`; see `docs/access.md`.")
     name: str | None = Field(None, description="Of the API key.")
     kb_id: str | None = None
-    since: requests.Moment | None = None
+    since: Moment | None = None
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from itertools import chain
 from typing import Any, Literal
@@ -21,10 +22,11 @@ from api.problems import Invalid
 from models import audit
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.ending import callbacks, ending, retrying
+from tasks.input.filter import Filter
 from tasks.lifecycle import ENDED
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
-from tasks.views import ownership, reading
+from tasks.views import ownership, reading, selection
 
 #: Seconds between two looks at a task that a client waits for.
 LOOK_EVERY = 0.25
@@ -41,18 +43,17 @@ class TaskQuery(BaseModel):
     wait: float = Field(0, ge=0, description="Answer when the task ends, after so many seconds at the latest (25).")
 
 
-class TasksQuery(BaseModel):
+class TasksQuery(Filter):
     """Which tasks are to be listed."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    kb_id: str | None = None
-    status: Literal["waiting", "queued", "processing", "completed", "failed", "cancelled"] | None = None
-    task_type: str | None = None
-    batch_id: UUID | None = None
-    created_after: requests.Moment | None = None
+    count: bool = Field(False, description="Whether to say how many there are in all, up to 10,000.")
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
+
+    def within(self, kb_id: str | None) -> Filter:
+        """Return the filter alone, of one KB."""
+        named = {name: getattr(self, name) for name in Filter.model_fields}
+        return Filter.model_construct(**named | {"kb_id": kb_id})
 
 
 def submission_of(given: Any) -> Submission:
@@ -105,17 +106,24 @@ class Tasks:
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, TasksQuery)
-        filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
         before = requests.from_cursor(asked.cursor, UUID)
-        kb_ids = callers.kbs(req, asked.kb_id)
-        items = await requests.read(_newest, kb_ids, limit=asked.limit + 1, before=before, **filters)
+        chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
+        items = await requests.read(_newest, chosen, limit=asked.limit + 1, before=before)
         resp.media = requests.page_of(items, asked.limit, "task_id")
+        if asked.count:
+            resp.media["total"] = asdict(await requests.read(_counted, chosen))
 
 
-def _newest(session: Session, kb_ids: Sequence[str | None], *, limit: int, **filters: Any) -> list[dict[str, Any]]:
-    """Return the newest tasks of KBs together; [None] stands for all."""
-    pages = [reading.page(session, kb_id=each, limit=limit, **filters) for each in kb_ids]
+def _newest(session: Session, chosen: Sequence[Filter], *, limit: int, before: UUID | None) -> list[dict[str, Any]]:
+    """Return the newest tasks of several filters together."""
+    pages = [reading.page(session, each, limit=limit, before=before) for each in chosen]
     return sorted(chain.from_iterable(pages), key=lambda task: str(task["task_id"]), reverse=True)[:limit]
+
+
+def _counted(session: Session, chosen: Sequence[Filter]) -> selection.Count:
+    """Return how many tasks fit several filters of which no two fit the same."""
+    counts = [selection.count(session, each) for each in chosen]
+    return selection.Count(sum(each.count for each in counts), any(each.capped for each in counts))
 
 
 class Task:
@@ -223,7 +231,7 @@ class TaskRetry:
         resp.media = await requests.read(reading.show, identifier)
 
 
-class Filter(BaseModel):
+class RetryFilter(BaseModel):
     """Which tasks are to run again; what is not named does not count."""
 
     model_config = ConfigDict(extra="forbid")
@@ -244,12 +252,12 @@ class TasksRetry:
         {202: "At most 1,000, oldest first; call again while `more` is true."},
         id="retry_tasks",
         tag="tasks",
-        request=Filter,
+        request=RetryFilter,
         response=schemas.RetriedTasks,
         example={"status": "failed", "kb_id": "handbook", "error_code": "embedder_unavailable"},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
-        asked = (await requests.body(req, Filter.model_validate)).model_dump()
+        asked = (await requests.body(req, RetryFilter.model_validate)).model_dump()
         kb_ids = callers.kbs(req, kb_id := asked.pop("kb_id"))
         status = asked.pop("status")
         task_ids = await requests.read(_matching, kb_ids, statuses=[status], **asked)

@@ -28,10 +28,10 @@ from models.task import KB, READY
 from settings import settings, without_credentials
 from tasks.accepting import idempotency
 from tasks.accepting.idempotency import Key
-from tasks.bounds import excess_of_metadata, excess_of_payload, obstacle
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, ending
 from tasks.ending.dependencies import Unknown
+from tasks.input.bounds import excess_of_metadata, excess_of_payload, obstacle
 from tasks.lifecycle import Status, target
 from tasks.transactions.unit import Unit
 from tasks.types import all_types, task_type

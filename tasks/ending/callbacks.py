@@ -18,8 +18,8 @@ from broker.topology import PRIORITIES
 from models import Callback, Task, database
 from models.base import new_id, rfc3339
 from settings import settings
-from tasks.bounds import excess_of_metadata
 from tasks.dispatching import pausing
+from tasks.input.bounds import excess_of_metadata
 from tasks.transactions.unit import Unit
 
 #: Seconds to wait after each failed attempt: the schedule of the Standard Webhooks specification, 3 days in all.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,15 +12,13 @@ from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES
 from models import Batch, Task
-from models.base import FIRST_ID, LAST_ID, id_at, rfc3339
-from models.task import OF_KB, PARTS
+from models.base import rfc3339
+from tasks.input.filter import Filter
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
-from tasks.views import estimating
+from tasks.views import estimating, selection
 from tasks.views.attempts import attempts
 
-#: An id may have been made so long before its row: an upload gets its own before its first byte comes.
-EARLIER = timedelta(hours=1)
 #: Bytes of a field that a list shows, and bytes in the table beyond which it is not even looked at.
 LISTED, LOOKED_AT = 16 * 1024, 256 * 1024
 #: What is told of the moment at which it is asked.
@@ -57,67 +54,24 @@ def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str
     return shown | {"attempts": attempts(task)}
 
 
-def page(
-    session: Session,
-    *,
-    limit: int,
-    before: UUID | None = None,
-    kb_id: str | None = None,
-    status: str | None = None,
-    task_type: str | None = None,
-    batch_id: UUID | None = None,
-    created_after: datetime | None = None,
-) -> list[dict[str, Any]]:
-    """Tasks from the newest to the oldest, without `estimated_completion`: each would cost a look at what is ahead.
+def page(session: Session, chosen: Filter, *, limit: int, before: UUID | None = None) -> list[dict[str, Any]]:
+    """Tasks of a filter from the newest to the oldest.
+
+    `estimated_completion` is null: each would cost a look at what is ahead.
 
     Parameters:
       before: the id that the page before ended with; ids sort by time.
+
+    Raises:
+      selection.TooMany: it took too long.
     """
-    filters = {"kb_id": kb_id, "status": status, "task_type": task_type, "batch_id": batch_id}
-    given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
-    if created_after is not None:
-        given["created_after"] = created_after
-    bounds = {
-        "before": before or LAST_ID,
-        "after": FIRST_ID if created_after is None else id_at(created_after - EARLIER),
-        "limit": limit,
-    }
-    statuses = [status] if status is not None else list(map(str, Status))
-    found = select(Task).from_statement(text(_page(given)))
-    tasks = session.scalars(found, given | bounds | {"statuses": statuses}).all()
-    return [listed(task) for task in tasks]
-
-
-def _page(given: Mapping[str, Any]) -> str:
-    """Write the statement of a page: of each part of an index that may hold some of it, the newest are at its end.
-
-    Rows are compared as the index orders them: PostgreSQL then does not filter the whole table in the order of its ids.
-    """
-    conditions = ["created_at > :created_after"] if "created_after" in given else []
-    parts, chosen, columns, part = "(VALUES (1)) AS part(whole)", "", "id", ""
-    if "batch_id" in given:
-        # No batch is larger than two pages.
-        conditions += [f"{name} = :{name}" for name in given if name != "created_after"]
-    elif given.keys() & {"kb_id", "status", "task_type"}:
-        of_kb = "kb_id" in given
-        parts = f"({PARTS.format(of_kb=OF_KB if of_kb else '')}) AS part"
-        chosen = "WHERE part.task_type = :task_type" if "task_type" in given else ""
-        columns, part = "status, task_type, id", "part.status, part.task_type, "
-        if of_kb:
-            columns, part = f"kb_id, {columns}", f":kb_id, {part}"
-    conditions += [
-        f"({columns}) {sign} ({part}CAST(:{end} AS uuid))" for sign, end in ((">=", "after"), ("<", "before"))
-    ]
-    return f"""
-        WITH page AS (
-            SELECT newest.id FROM {parts} CROSS JOIN LATERAL (
-                SELECT id FROM tasks WHERE {" AND ".join(conditions)}
-                ORDER BY {columns.replace(",", " DESC,")} DESC LIMIT :limit
-            ) AS newest
-            {chosen} ORDER BY newest.id DESC LIMIT :limit
+    statement, values = selection.select_ids(chosen, limit, before)
+    with selection.hasty() as limits:
+        found = text(
+            f"{limits} WITH page AS ({statement})"
+            f" SELECT {_LISTED_COLUMNS} FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC"
         )
-        SELECT {_LISTED_COLUMNS} FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC
-    """
+        return [view(task) for task in session.scalars(select(Task).from_statement(found), values)]
 
 
 def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
@@ -183,13 +137,6 @@ def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, 
         "error": task.error,
         **({"left_out": left_out} if left_out else {}),
     }
-
-
-def listed(task: Task) -> dict[str, Any]:
-    """Return a task as a list shows it: what its own page says but when it will have ended."""
-    shown = view(task)
-    del shown["estimated_completion"]
-    return shown
 
 
 def _without_text(payload: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hypothesis import strategies
 
 from api import requests
 from api.requests import LARGEST_BODY, too_many_values
-from tasks.bounds import LARGEST_METADATA, LARGEST_PAYLOAD, MOST_VALUES
+from tasks.input.bounds import LARGEST_METADATA, LARGEST_PAYLOAD, MOST_VALUES
 from tests.api.conftest import MAX_DOCUMENT_BYTES, Client, bad_fields, is_problem
 from tests.processes import Deployment, EmbeddedDeployment
 from tests.servers import eventually

@@ -276,3 +276,26 @@ def test_what_has_ended_cannot_be_cancelled(client: Client) -> None:
     task_id = client.submit()
     client.ended(task_id)
     assert "completed" in is_problem(client.http.delete(f"{TASKS}/{task_id}"), 409)["detail"]
+
+
+def test_a_list_can_be_filtered_by_what_ended_and_why(client: Client, kb_id: str) -> None:
+    failed = client.ended(client.submit(task_type="document_processing", kb_id=kb_id, payload={"content": " "}))
+    completed = client.ended(client.submit(kb_id=kb_id))
+    assert (failed["error"]["code"], completed["status"]) == ("empty", "completed")
+    assert listed(client, kb_id=kb_id, error_code="empty") == [failed["task_id"]]
+    assert listed(client, kb_id=kb_id, error_code="corrupt") == []
+    assert listed(client, kb_id=kb_id, status=["failed", "completed"], limit=1) == [
+        completed["task_id"],
+        failed["task_id"],
+    ]
+    assert listed(client, kb_id=kb_id, status="failed,cancelled") == [failed["task_id"]]
+    since = {"status": "failed", "finished_after": failed["created_at"]}
+    assert listed(client, kb_id=kb_id, finished_before=failed["created_at"]) == []
+    assert listed(client, kb_id=kb_id, **since) == [failed["task_id"]]
+    answer = client.http.get(TASKS, params={"kb_id": kb_id, "limit": 1, "count": "true"}).json()
+    assert (len(answer["items"]), answer["total"]) == (1, {"count": 2, "capped": False})
+
+
+def test_a_filter_that_no_index_answers_is_refused(idle_client: Client) -> None:
+    query = {"document_id": "d", "queue": "default", "status": "failed"}
+    assert bad_fields(idle_client.http.get(TASKS, params=query)) == {"document_id", "queue"}

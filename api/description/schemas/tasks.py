@@ -87,7 +87,7 @@ class ShownTask(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    estimated_completion: datetime | None = sometimes("When it will have ended, by what is ahead of it; not in lists.")
+    estimated_completion: datetime | None = sometimes("When it will have ended, by what is ahead of it; null in lists.")
     queue_wait_seconds: float
     due_at: datetime | None = Field(description="While it is `waiting`: when it is looked at again.")
     stages: list[TaskStage]
@@ -133,8 +133,17 @@ def _shown(kind: TaskType) -> type[BaseModel]:
 Task = told_apart("Task", "task_type", [_shown(kind) for kind in all_types().values()], OtherTask)
 
 
+class Count(BaseModel):
+    """How many there are."""
+
+    count: int
+    capped: bool = Field(description="Whether there are at least so many.")
+
+
 class TaskPage(Page[Task]):  # type: ignore[valid-type]
-    """Tasks, newest first, without `estimated_completion`."""
+    """Tasks, newest first; their `estimated_completion` is null."""
+
+    total: Count = sometimes("How many fit the filter, where `count` asks for it.")
 
 
 class AcceptedTask(BaseModel):

@@ -15,6 +15,7 @@ from models.base import id_at, new_id
 from settings import settings
 from tasks.accepting.submission import Accepted, NewBatch, Submission, submit, submit_batch
 from tasks.ending import ending, retention
+from tasks.input.filter import Filter
 from tasks.transactions.unit import unit_of_work
 from tasks.views import reading
 from tasks.working import failing
@@ -150,14 +151,14 @@ def test_pages_of_any_filter_follow_each_other(desk: Desk) -> None:
         found: list[str] = []
         before = None
         with database.transaction() as session:
-            while page := reading.page(session, limit=3, before=before, **asked):
+            while page := reading.page(session, Filter(**asked), limit=3, before=before):
                 found += [task["task_id"] for task in page]
                 before = UUID(page[-1]["task_id"])
         assert found == expected == sorted(expected, reverse=True), asked
     since = datetime.now(UTC) - timedelta(days=2, hours=12)
     expected = [task["task_id"] for task in tasks if datetime.fromisoformat(task["created_at"]) > since]
     with database.transaction() as session:
-        assert [task["task_id"] for task in reading.page(session, limit=100, created_after=since)] == expected
+        assert [task["task_id"] for task in reading.page(session, Filter(created_after=since), limit=100)] == expected
     assert 0 < len(expected) < len(tasks) == 42
 
 
@@ -172,4 +173,4 @@ def of_every_kind(desk: Desk) -> list[dict[str, Any]]:
                     desk.sql(made, id=task_id, status=status, age=timedelta(days=days))
             submitted(2, kb_id=kb_id, task_type=task_type)
     with database.transaction() as session:
-        return reading.page(session, limit=1000)
+        return reading.page(session, Filter(), limit=1000)

@@ -14,6 +14,7 @@ from models import database
 from tasks.accepting.submission import NewBatch, Submission, submit_batch
 from tasks.dispatching import pausing
 from tasks.ending import ending
+from tasks.input.filter import Filter
 from tasks.transactions.unit import unit_of_work
 from tasks.views import estimating, reading
 from tasks.working import presence
@@ -168,11 +169,11 @@ def test_a_list_estimates_nothing_and_costs_one_statement(desk: Desk) -> None:
 
     with database.transaction() as session:
         event.listen(database.engine(), "before_cursor_execute", note)
-        listed = reading.page(session, limit=50)
+        listed = reading.page(session, Filter(), limit=50)
         event.remove(database.engine(), "before_cursor_execute", note)
     assert {str(each) for each in queued} < {task["task_id"] for task in listed}
-    assert all("estimated_completion" not in task for task in listed)
-    assert listed[0].keys() | {"estimated_completion", "attempts"} == shown(queued[-1]).keys()
+    assert all(task["estimated_completion"] is None for task in listed)
+    assert listed[0].keys() | {"attempts"} == shown(queued[-1]).keys()
     assert len(statements) == 1, statements
 
 
