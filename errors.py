@@ -165,6 +165,18 @@ DENIALS: dict[str, Code] = {
         "Name one of the key's own KBs, or use a key that is not bound to any (API_KEYS).",
         "请指定该密钥有权访问的知识库，或使用不限知识库的密钥（API_KEYS）。",
     ),
+    "csrf_token": Code(
+        "A browser's session was used without its token.",
+        False,
+        "Send the `csrf_token` of `GET /session` as the header X-CSRF-Token; a program sends an API key instead.",
+        "请将 `GET /session` 返回的 `csrf_token` 放入请求头 X-CSRF-Token；程序请改用 API 密钥。",
+    ),
+    "cross_site": Code(
+        "A browser sent the request for a page of another site.",
+        False,
+        "Use a page of this service; a program sends an API key, and neither Origin nor Sec-Fetch-Site.",
+        "请从本服务的页面操作；程序请使用 API 密钥，且不要发送 Origin 或 Sec-Fetch-Site。",
+    ),
 }
 
 

@@ -11,7 +11,8 @@ from api import problems
 from api.access import rules
 from api.access.limits import Admission, RateLimit
 from api.access.middleware import Access
-from api.access.rules import PREFIX, PUBLIC
+from api.access.rules import PREFIX
+from api.access.session import Sessions
 from api.bulkheads.pools import LIMITS
 from api.bulkheads.providers import Providers
 from api.description import openapi
@@ -24,6 +25,7 @@ from api.resources.kbs import Kb, Kbs
 from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
+from api.resources.session import Session
 from api.resources.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from api.streams import Hub
 from settings import VERSION, Settings
@@ -73,9 +75,10 @@ def _of_documents(commits: GroupCommit, settings: Settings) -> Routes:
     ]
 
 
-def _of_operators() -> Routes:
+def _of_operators(sessions: Sessions, settings: Settings) -> Routes:
     """Return the routes that whoever runs the service needs."""
     return [
+        (f"{PREFIX}/session", Session(sessions, settings.keys)),
         (f"{PREFIX}/queues/{{name}}/pause", Pause()),
         (f"{PREFIX}/queues/{{name}}/resume", Resume()),
         (f"{PREFIX}/audit", Audit()),
@@ -91,15 +94,15 @@ def _of_operators() -> Routes:
 
 def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """Return the ASGI application. The database and the broker must have been set up for this process."""
-    commits = GroupCommit("submissions", PATIENCE, LIMITS)
-    routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators()
-    document = openapi.document(routes, VERSION, PUBLIC)
+    commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS), Sessions(settings.keys)
+    routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators(sessions, settings)
+    document = openapi.document(routes, VERSION, rules.is_public)
     routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/{name}", Asset()), ("/", Home())]
     rules.check(routes)
     limits: list[RateLimit | Admission] = [Admission(Backlog(settings.max_backlog), SUBMITTING)]
     if settings.rate_limit_per_minute:
         limits.insert(0, RateLimit(settings.rate_limit_per_minute))
-    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[Access(settings.keys, limits)])
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[Access(settings.keys, sessions, limits)])
     app.req_options.auto_parse_qs_csv = False
     app.resp_options.media_handlers[problems.PROBLEM] = falcon.media.JSONHandler()
     problems.install(app)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from api import requests
+from api.access.session import Session
 from api.problems import Denied
 from keys import Key
 from models.audit import Actor
@@ -26,6 +27,12 @@ def key(req: Any) -> Key:
 def name(req: Any) -> str | None:
     """Return the name of its key; None where no keys are asked for."""
     return key(req).name or None
+
+
+def session(req: Any) -> Session | None:
+    """Return the browser's session that the request came with; None for a key, or where none is asked for."""
+    found: Session | None = getattr(req.context, "session", None)
+    return found
 
 
 def actor(req: Any) -> Actor:

@@ -15,6 +15,7 @@ import structlog
 from api.access import callers
 from api.access.limits import Admission, RateLimit
 from api.access.rules import Rule, rule_of
+from api.access.session import SAFE, Sessions, demand_own_site, demand_token
 from api.problems import Denied
 from keys import Key, holder
 
@@ -32,11 +33,13 @@ class Access:
 
     Parameters:
       keys: empty: every caller may come in.
+      sessions: of browsers, which send a cookie in place of a key.
       limits: what else is asked of a request that has the right key, in this order.
     """
 
-    def __init__(self, keys: Sequence[Key], limits: Sequence[RateLimit | Admission]) -> None:
+    def __init__(self, keys: Sequence[Key], sessions: Sessions, limits: Sequence[RateLimit | Admission]) -> None:
         self._keys = keys
+        self._sessions = sessions
         self._limits = limits
 
     async def process_request(self, req: Any, resp: Any) -> None:
@@ -46,10 +49,11 @@ class Access:
     async def process_resource(self, req: Any, resp: Any, resource: Any, params: dict[str, str]) -> None:
         for name, value in params.items():
             params[name] = value.replace("\0", "/")
+        demand_own_site(req)
         rule = rule_of(req.method, req.uri_template)
         if rule.role is None:
             return
-        req.context.key = key = self._key(req)
+        req.context.key = key = await self._key(req)
         req.context.caller = key.name
         if not key.may(rule.role):
             raise Denied(
@@ -66,9 +70,14 @@ class Access:
         log.debug("request", method=req.method, path=req.path, status=resp.status_code, milliseconds=milliseconds)
         structlog.contextvars.clear_contextvars()
 
-    def _key(self, req: Any) -> Key:
+    async def _key(self, req: Any) -> Key:
         if not self._keys:
             return callers.ANYBODY
+        if req.auth is None and (session := self._sessions.of(req)) is not None:
+            if req.method not in SAFE:
+                await demand_token(req, session)
+            req.context.session = session
+            return session.key
         scheme, _, given = (req.auth or "").partition(" ")
         found = holder(self._keys, given.strip().encode()) if scheme.lower() == "bearer" else None
         if found is None:

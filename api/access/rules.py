@@ -35,7 +35,10 @@ class Rule:
 _PUBLIC = ("/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}", "/")
 
 #: The other routes, below PREFIX.
-_BELOW_PREFIX: dict[str, tuple[Role, Scope]] = {
+_BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
+    "POST /session": (None, "none"),
+    "GET /session": ("scale", "none"),
+    "DELETE /session": ("scale", "none"),
     "POST /tasks": ("submit", "own"),
     "GET /tasks": ("read", "own"),
     "POST /tasks/batch": ("submit", "own"),
@@ -84,6 +87,11 @@ def rule_of(method: str, template: str) -> Rule:
     """Return what a request needs. A method that the route has not is answered so to any key."""
     found = RULES.get(("GET" if method == "HEAD" else method, template))
     return found or Rule(None if template in PUBLIC else "scale")
+
+
+def is_public(method: str, template: str) -> bool:
+    """Return whether a request needs no key."""
+    return rule_of(method, template).role is None
 
 
 def check(routes: Iterable[tuple[str, Any]]) -> None:

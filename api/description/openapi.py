@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ TAGS = {
 }
 
 Mode = Literal["validation", "serialization"]
+IsPublic = Callable[[str, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ class Described:
     public: bool
 
 
-def document(routes: Sequence[tuple[str, Any]], version: str, public: frozenset[str]) -> dict[str, Any]:
+def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPublic) -> dict[str, Any]:
     """Return the OpenAPI document of a table of routes.
 
     Parameters:
       routes: path templates with their resources.
-      public: the paths that need no key.
+      is_public: whether a method of a path needs no key.
     """
-    described = list(_described(routes, public))
+    described = list(_described(routes, is_public))
     schemas = Schemas(each.operation for each in described)
     paths: dict[str, dict[str, Any]] = {}
     ids: set[str] = set()
@@ -143,12 +144,12 @@ def _without_titles(schema: Any) -> None:
             _without_titles(each)
 
 
-def _described(routes: Sequence[tuple[str, Any]], public: frozenset[str]) -> Iterator[Described]:
+def _described(routes: Sequence[tuple[str, Any]], is_public: IsPublic) -> Iterator[Described]:
     for path, resource in routes:
         for method in METHODS:
             found = getattr(getattr(resource, f"on_{method}", None), "operation", None)
             if found is not None:
-                yield Described(path, method, found, path in public)
+                yield Described(path, method, found, is_public(method.upper(), path))
 
 
 def _entry(described: Described, schemas: Schemas) -> dict[str, Any]:
