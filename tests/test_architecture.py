@@ -326,3 +326,20 @@ def test_a_process_starts_with_its_own_requirements_alone(process: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_each_decision_has_a_status_a_date_and_its_line_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    lines = []
+    for path in sorted(folder.glob("[0-9]*.md")):
+        title, _, status = path.read_text().splitlines()[:3]
+        found = re.fullmatch(r"Status: ((?:accepted|superseded by \[).*) · (\d{4}-\d\d-\d\d)", status)
+        assert found, (
+            f"{path.name}: below its title stands `Status: accepted · YYYY-MM-DD`, or what it is superseded by"
+        )
+        lines.append(f"| [{path.name[:4]}]({path.name}) | {title.removeprefix('# ')} | {found[2]} | {found[1]} |")
+        for other in re.findall(r"\]\((\d{4}-[^)]+)\)", status):
+            assert path.name in (folder / other).read_text(), f"{other} says nothing of {path.name}"
+    index = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("| [")]
+    assert index == lines
+    assert len({line[:8] for line in lines}) == len(lines), "two decisions have one number"
