@@ -15,7 +15,7 @@ RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin serv
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /service
-COPY alembic.ini gunicorn.conf.py clock.py errors.py logs.py metrics.py outbound.py settings.py ./
+COPY alembic.ini gunicorn.conf.py clock.py errors.py keys.py logs.py metrics.py outbound.py settings.py web.py ./
 COPY deploy/worker.sh deploy/
 COPY alembic/ alembic/
 COPY models/ models/
@@ -25,6 +25,7 @@ COPY documents/ documents/
 COPY worker/ worker/
 COPY actors/ actors/
 COPY api/ api/
+COPY dashboard/ dashboard/
 RUN python -m compileall -q .
 USER 10001
 STOPSIGNAL SIGTERM
@@ -41,4 +42,4 @@ FROM service AS web
 EXPOSE 8084
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + (os.environ.get('PORT') or '8084') + '/livez', timeout=2)"]
-CMD ["gunicorn", "api.asgi:app", "-k", "asgi", "-c", "gunicorn.conf.py"]
+CMD ["gunicorn", "web:app", "-k", "asgi", "-c", "gunicorn.conf.py"]

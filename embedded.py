@@ -23,6 +23,7 @@ import logs
 from api.app import create_app
 from api.front import Unread
 from broker.in_process import InProcessBroker
+from dashboard.routes import routes
 from documents.files import scratch
 from models import database, migration
 from settings import HEADERS_WITHIN, NO_KEYS, settings
@@ -163,7 +164,7 @@ def serve() -> None:
     if host not in ("127.0.0.1", "::1", "localhost") and settings().open_to_all:
         log.warning("no_keys", listening=host, hint=NO_KEYS)
     config = uvicorn.Config(
-        Unread(create_app(settings())),
+        Unread(create_app(settings(), routes())),
         http=_Connection,
         host=host,
         port=settings().port,
@@ -175,7 +176,7 @@ def serve() -> None:
     # uvicorn raises the signal again when it has stopped serving; the rest is yet to be stopped then.
     for number in STOPPING:
         signal.signal(number, lambda *_: None)
-    print(f"Task Manager Service: http://{host}:{settings().port}/docs (Ctrl-C stops it)", flush=True)
+    print(f"Task Manager Service: http://{host}:{settings().port}/ (Ctrl-C stops it)", flush=True)
     server.run()
 
 

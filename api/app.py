@@ -16,7 +16,7 @@ from api.access.session import Sessions
 from api.bulkheads.pools import LIMITS
 from api.bulkheads.providers import Providers
 from api.description import openapi
-from api.description.page import Asset, Home, Page, Specification
+from api.description.page import Asset, Page, Specification
 from api.resources.audit import Audit
 from api.resources.batches import Batch, Batches
 from api.resources.documents import Chunks, Document, Documents, Text
@@ -92,12 +92,16 @@ def _of_operators(sessions: Sessions, settings: Settings) -> Routes:
     ]
 
 
-def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
-    """Return the ASGI application. The database and the broker must have been set up for this process."""
+def create_app(settings: Settings, pages: Routes) -> falcon.asgi.App[Any, Any]:
+    """Return the ASGI application. The database and the broker must have been set up for this process.
+
+    Parameters:
+      pages: what is served besides REST, path templates with their resources.
+    """
     commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS), Sessions(settings.keys)
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators(sessions, settings)
     document = openapi.document(routes, VERSION, rules.is_public)
-    routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/{name}", Asset()), ("/", Home())]
+    routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/{name}", Asset()), *pages]
     rules.check(routes)
     limits: list[RateLimit | Admission] = [Admission(Backlog(settings.max_backlog), SUBMITTING)]
     if settings.rate_limit_per_minute:

@@ -36,7 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": BELOW_WORKER,
     "actors": BELOW_WORKER | {"worker"},
     "clock": BELOW_WORKER,
-    "embedded": BELOW_WORKER | {"api", "worker", "clock"},
+    "dashboard": BELOW_WORKER | {"api"},
+    "web": BELOW_WORKER | {"api", "dashboard"},
+    "embedded": BELOW_WORKER | {"api", "dashboard", "worker", "clock"},
     "client": set(),
     "demo": {"client"},
     "samples": set(),
@@ -52,7 +54,6 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "streams": {"bulkheads", "requests"},
         "resources": {"access", "bulkheads", "description", "forms", "problems", "requests", "streams"},
         "app": {"access", "resources", "bulkheads", "description", "problems", "streams"},
-        "asgi": {"app", "bulkheads", "front"},
     },
     "tasks": {
         **{leaf: set() for leaf in ("lifecycle", "process", "alive")},
@@ -74,6 +75,14 @@ WITHIN: dict[str, dict[str, set[str]]] = {
             "types",
         },
         "views": {"dispatching", "transactions", "lifecycle", "types", "input"},
+    },
+    "dashboard": {
+        **{leaf: set() for leaf in ("words", "static", "preferences", "waterfall", "live")},
+        "viewer": {"words"},
+        "rendering": {"static", "viewer", "words"},
+        "page": {"live", "rendering", "viewer"},
+        "pages": {"page", "waterfall"},
+        "routes": {"pages", "preferences", "static"},
     },
     "documents": {
         "text": set(),
@@ -101,7 +110,11 @@ UNCOUNTED = {"models"}
 #: What each process imports, and the requirements it is deployed with.
 PROCESSES = {
     "release": ("base", "import models, models.database, alembic.config"),
-    "web": ("web", "import api.app; from settings import settings; api.app.create_app(settings())"),
+    "web": (
+        "web",
+        "from api.app import create_app; from dashboard.routes import routes; import settings;"
+        "create_app(settings.settings(), routes())",
+    ),
     "worker": ("worker", "import worker.boot, documents.reading.extraction, documents.splitting.chunking"),
     "clock": ("clock", "import clock; clock.Timetable()"),
     "client": ("client", "import client.__main__"),

@@ -32,7 +32,29 @@ class Rule:
 
 
 #: What needs no key, and counts against no rate limit.
-_PUBLIC = ("/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}", "/")
+_PUBLIC = (
+    "/health",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/docs/{name}",
+    "/preferences",
+    "/static/{digest}/{name}",
+)
+
+#: The pages of the dashboard.
+_PAGES: dict[str, tuple[Role, Scope]] = {
+    "GET /": ("read", "whole"),
+    "GET /tasks": ("read", "own"),
+    "GET /tasks/{task_id}": ("read", "task"),
+    "GET /kbs": ("read", "own"),
+    "GET /kbs/{kb_id}": ("read", "kb"),
+    "GET /kbs/{kb_id}/documents/{document_id}": ("read", "kb"),
+    "GET /queues": ("read", "whole"),
+    "GET /workers": ("read", "whole"),
+}
 
 #: The other routes, below PREFIX.
 _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
@@ -75,8 +97,9 @@ _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
 RULES: dict[tuple[str, str], Rule] = {
     **{("GET", path): Rule(None) for path in _PUBLIC},
     **{
-        (route.split()[0], PREFIX + route.split()[1]): Rule(role, scope)
-        for route, (role, scope) in _BELOW_PREFIX.items()
+        (route.split()[0], prefix + route.split()[1]): Rule(role, scope)
+        for prefix, table in (("", _PAGES), (PREFIX, _BELOW_PREFIX))
+        for route, (role, scope) in table.items()
     },
 }
 #: The templates of which everything is public.

@@ -60,13 +60,6 @@ class Specification:
         resp.data = self._document
 
 
-class Home:
-    """`/`"""
-
-    async def on_get(self, req: Any, resp: Any) -> None:
-        raise falcon.HTTPFound("/docs")
-
-
 class Page:
     """`/docs`"""
 

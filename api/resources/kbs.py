@@ -51,7 +51,7 @@ class Kbs:
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, KbQuery)
         after = requests.from_cursor(asked.cursor, str)
-        resp.media = await requests.read(_page, callers.key(req).kbs, after, asked.limit, pool=SEARCHING)
+        resp.media = await requests.read(page, callers.key(req).kbs, after, asked.limit, pool=SEARCHING)
 
 
 class Kb:
@@ -68,13 +68,13 @@ class Kb:
         response=schemas.Kb,
     )
     async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
-        found = await requests.read(_look, [kb_id], MOST_OF_ONE, pool=SEARCHING)
+        found = await requests.read(look, [kb_id], MOST_OF_ONE, pool=SEARCHING)
         if not found:
             raise requests.missing("KB", kb_id)
         resp.media = found[0]
 
 
-def _page(session: Session, bound: Iterable[str] | None, after: str | None, limit: int) -> dict[str, Any]:
+def page(session: Session, bound: Iterable[str] | None, after: str | None, limit: int) -> dict[str, Any]:
     """Return those of the next ids that are KBs still: ended tasks name KBs that have gone.
 
     Parameters:
@@ -83,11 +83,11 @@ def _page(session: Session, bound: Iterable[str] | None, after: str | None, limi
     wanted: dict[str, Any] = {"after": after or "", "limit": limit + 1}
     found = session.execute(NAMED, wanted) if bound is None else session.execute(AMONG, wanted | {"kb_ids": [*bound]})
     named = list(found.scalars())
-    items = _look(session, named[:limit], MOST_OF_EACH)
+    items = look(session, named[:limit], MOST_OF_EACH)
     return {"items": items, "next_cursor": requests.cursor(named[limit - 1]) if len(named) > limit else None}
 
 
-def _look(session: Session, kb_ids: list[str], most: int) -> list[dict[str, Any]]:
+def look(session: Session, kb_ids: list[str], most: int) -> list[dict[str, Any]]:
     """Return those of these KBs that there are, in the same order."""
     sums = stored.sums(session, kb_ids, most)
     tasks = worked_on.counts(session, kb_ids, MOST_TASKS)

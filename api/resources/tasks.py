@@ -105,13 +105,18 @@ class Tasks:
         response=schemas.TaskPage,
     )
     async def on_get(self, req: Any, resp: Any) -> None:
-        asked = requests.query(req, TasksQuery)
-        before = requests.from_cursor(asked.cursor, UUID)
-        chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
-        items = await requests.read(_newest, chosen, limit=asked.limit + 1, before=before)
-        resp.media = requests.page_of(items, asked.limit, "task_id")
-        if asked.count:
-            resp.media["total"] = asdict(await requests.read(_counted, chosen))
+        resp.media = await listed(req, requests.query(req, TasksQuery))
+
+
+async def listed(req: Any, asked: TasksQuery) -> dict[str, Any]:
+    """Return a page of the tasks that a request may see, newest first."""
+    before = requests.from_cursor(asked.cursor, UUID)
+    chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
+    items = await requests.read(_newest, chosen, limit=asked.limit + 1, before=before)
+    page = requests.page_of(items, asked.limit, "task_id")
+    if asked.count:
+        page["total"] = asdict(await requests.read(_counted, chosen))
+    return page
 
 
 def _newest(session: Session, chosen: Sequence[Filter], *, limit: int, before: UUID | None) -> list[dict[str, Any]]:

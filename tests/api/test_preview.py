@@ -109,7 +109,7 @@ def test_nothing_is_kept_and_web_reads_nothing_itself(client: Client) -> None:
     assert before == client.sql(
         "SELECT (SELECT count(*) FROM tasks), (SELECT count(*) FROM blobs), (SELECT count(*) FROM versions)"
     )
-    web = [process for process in psutil.process_iter(["cmdline"]) if "api.asgi:app" in (process.info["cmdline"] or [])]
+    web = [process for process in psutil.process_iter(["cmdline"]) if "web:app" in (process.info["cmdline"] or [])]
     ours = [process for process in web if str(client.deployment.port) in " ".join(map(str, process.environ().items()))]
     readers = [
         child for process in ours for child in process.children() if "documents.sandbox.child" in child.cmdline()

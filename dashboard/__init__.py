@@ -1,0 +1,1 @@
+"""The pages at `/`: what an operator and a KB's owner see in a browser, made from the same functions as REST."""

@@ -1,0 +1,79 @@
+"""A page: what it finds, the template that shows it, and the stream that keeps it up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard import live, rendering
+from dashboard.viewer import Viewer, viewer_of
+
+#: Nothing is fetched from elsewhere, nothing is run that is not a file of ours, and nobody may frame a page.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a browser asks a page for.
+
+    Parameters:
+      req: for those functions of REST that ask whose request it is.
+      path: as it is, for links to the same page.
+      params: the ids in it.
+      query: its parameters; those that are empty are left out.
+    """
+
+    req: Any
+    viewer: Viewer
+    path: str
+    params: Mapping[str, str]
+    query: Mapping[str, Any]
+
+
+class Page:
+    """One address. A page says its template and what that shows."""
+
+    template: str
+
+    async def look(self, asked: Asked) -> dict[str, Any]:
+        """Find what the template shows.
+
+        Raises:
+          falcon.HTTPError: what is asked for is not there, or may not be seen.
+        """
+        raise NotImplementedError
+
+    async def on_get(self, req: Any, resp: Any, **params: str) -> None:
+        """Answer with the page, or with the stream of its changes."""
+        query = {name: value for name, value in req.params.items() if value and name != "live"}
+        asked = Asked(req, viewer_of(req), req.path, params, query)
+
+        async def found() -> dict[str, Any]:
+            return {"asked": asked, "live": live.address(req), **await self.look(asked)}
+
+        if "live" in req.params:
+
+            async def fragment() -> str:
+                return rendering.live(self.template, asked.viewer, await found())
+
+            resp.set_header("X-Accel-Buffering", "no")
+            resp.sse = live.changes((asked.viewer, live.address(req)), fragment)
+            return
+        show(resp, self.template, asked.viewer, await found())
+
+
+def show(resp: Any, template: str, viewer: Viewer, found: Mapping[str, Any]) -> None:
+    """Answer with a page."""
+    resp.content_type = "text/html; charset=utf-8"
+    resp.set_headers(HEADERS)
+    resp.text = rendering.whole(template, viewer, found)

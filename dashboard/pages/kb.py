@@ -1,0 +1,34 @@
+"""One knowledge base: its documents, what is being taken in, and a search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import requests
+from dashboard.page import Asked, Page
+from documents.storing import catalogue
+from tasks.input.filter import Filter
+from tasks.views import reading
+
+#: Documents on one page, and tasks of each state.
+AT_ONCE, TASKS = 50, 20
+
+
+class Kb(Page):
+    """`/kbs/{kb_id}`"""
+
+    template = "kb.html"
+
+    async def look(self, asked: Asked) -> dict[str, Any]:
+        """Find a page of documents, and the tasks that are under way or have failed."""
+        kb_id = asked.params["kb_id"]
+        after = requests.from_cursor(asked.query.get("cursor"), str)
+        documents = await requests.read(catalogue.page, kb_id, limit=AT_ONCE + 1, after=after)
+        tasks = {
+            status: await requests.read(reading.page, Filter(kb_id=kb_id, status=[status]), limit=TASKS)
+            for status in ("processing", "queued", "waiting", "failed")
+        }
+        failed = tasks.pop("failed")
+        under_way = [task for several in tasks.values() for task in several]
+        page = requests.page_of(documents, AT_ONCE, "document_id")
+        return {"kb_id": kb_id, "under_way": under_way[:TASKS], "failed": failed, **page}

@@ -1,0 +1,31 @@
+"""The knowledge bases: what each holds, and what is open or has failed in it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import falcon
+
+from api import requests
+from api.bulkheads.pools import SEARCHING
+from api.resources import kbs
+from dashboard.page import Asked, Page
+
+
+class Kbs(Page):
+    """`/kbs`"""
+
+    template = "kbs.html"
+
+    async def look(self, asked: Asked) -> dict[str, Any]:
+        """Find a page of the KBs that the viewer may see.
+
+        Raises:
+          falcon.HTTPSeeOther: one was named, to be opened.
+        """
+        if name := asked.query.get("name"):
+            raise falcon.HTTPSeeOther(f"/kbs/{quote(name, safe='')}")
+        given = requests.fit(kbs.KbQuery, dict(asked.query))
+        after = requests.from_cursor(given.cursor, str)
+        return await requests.read(kbs.page, asked.viewer.key.kbs, after, given.limit, pool=SEARCHING)

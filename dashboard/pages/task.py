@@ -1,0 +1,37 @@
+"""One task: its stages and attempts, why it waits, its callbacks and its result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import requests
+from dashboard.page import Asked, Page
+from dashboard.waterfall import bars
+from tasks.ending import callbacks
+from tasks.views import reading
+
+
+class Task(Page):
+    """`/tasks/{task_id}`"""
+
+    template = "task.html"
+
+    async def look(self, asked: Asked) -> dict[str, Any]:
+        """Find a task.
+
+        Raises:
+          falcon.HTTPNotFound: there is none of that id.
+        """
+        identifier = requests.identifier(asked.params["task_id"], "task")
+        task = await requests.read(reading.show, identifier)
+        if task is None:
+            raise requests.missing("task", asked.params["task_id"])
+        payload, result = task["payload"] or {}, task["result"] or {}
+        return {
+            "task": task,
+            "why": None,
+            "attempts": task.get("attempts", []),
+            "bars": bars(task),
+            "callbacks": await requests.read(callbacks.listed, identifier),
+            "document_id": result.get("document_id") or payload.get("document_id"),
+        }

@@ -1,0 +1,28 @@
+"""What a browser prefers: its language and its colours, each in a cookie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import falcon
+
+CHOICES = {"language": ("en", "zh"), "theme": ("auto", "light", "dark")}
+#: Seconds for which a choice is kept.
+KEPT = 365 * 86_400
+
+
+class Preferences:
+    """`/preferences`"""
+
+    async def on_get(self, req: Any, resp: Any) -> None:
+        """Keep a choice, and go back to where it was made."""
+        for name, choices in CHOICES.items():
+            if req.get_param(name) in choices:
+                resp.set_cookie(name, req.get_param(name), max_age=KEPT, path="/", same_site="Lax", secure=False)
+        resp.status = falcon.HTTP_303
+        resp.location = own_path(req.get_param("next"))
+
+
+def own_path(given: str | None) -> str:
+    """Return a path of this service; never an address elsewhere, which a link could otherwise lead to."""
+    return given if given and given.startswith("/") and not given.startswith(("//", "/\\")) else "/"

@@ -1,0 +1,124 @@
+"""Templates into HTML: the environment, and how figures, sizes and times are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dashboard import static
+from dashboard.viewer import Viewer
+from dashboard.words import say_in
+
+FOLDER = Path(__file__).parent
+#: The pages that every page leads to: address, the key that goes there after `g`, and name.
+PAGES = (
+    ("/", "o", "Overview"),
+    ("/tasks", "t", "Tasks"),
+    ("/errors", "e", "Errors"),
+    ("/batches", "b", "Batches"),
+    ("/queues", "q", "Queues"),
+    ("/workers", "w", "Workers"),
+    ("/kbs", "k", "Knowledge bases"),
+    ("/callbacks", "c", "Callbacks"),
+    ("/audit", "a", "Audit"),
+)
+
+
+def number(value: float | None) -> str:
+    """Write a figure with thousands apart."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}"
+
+
+def size(value: float | None) -> str:
+    """Write bytes in the unit that fits."""
+    if value is None:
+        return "–"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} TiB"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds in the unit that fits."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    if seconds < 86400:
+        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    return f"{seconds // 86400:.0f} d {seconds % 86400 // 3600:.0f} h"
+
+
+def moment(value: str | datetime | None) -> Markup:
+    """Write a time as UTC; the script shows it in the viewer's zone, and this on hover."""
+    if value is None:
+        return Markup("–")
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    at = at.astimezone(UTC)
+    exact = f"{at:%Y-%m-%d %H:%M:%S}"
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%S.%fZ}", exact, exact)
+
+
+def segment(value: object) -> str:
+    """Write an id as one part of a path: it may hold slashes."""
+    return quote(str(value), safe="")
+
+
+def query(given: Mapping[str, Any], **changes: Any) -> str:
+    """Write a query string with these changes; what is None or empty is left out, and the place in the list."""
+    values = {name: value for name, value in {**given, **changes}.items() if name != "cursor" or "cursor" in changes}
+    return "?" + urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
+
+
+def pretty(value: Any) -> str:
+    """Write JSON to be read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    filters = (number, size, duration, moment, segment, pretty)
+    environment.filters.update({each.__name__: each for each in filters})
+    environment.globals.update(query=query, static=static.address, pages=PAGES)
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def whole(template: str, viewer: Viewer, found: Mapping[str, Any]) -> str:
+    """Render a page."""
+    return _TEMPLATES.get_template(template).render(_given(viewer, found))
+
+
+def live(template: str, viewer: Viewer, found: Mapping[str, Any]) -> str:
+    """Render that part of a page which changes while it is looked at, as one line."""
+    loaded = _TEMPLATES.get_template(template)
+    parts = loaded.blocks["live"](loaded.new_context(_given(viewer, found)))
+    return "".join(parts).replace("\r", "").replace("\n", "&#10;")
+
+
+def _given(viewer: Viewer, found: Mapping[str, Any]) -> dict[str, Any]:
+    return {"_": say_in(viewer.language), "viewer": viewer, "may": viewer.may, **found}

@@ -1,0 +1,32 @@
+"""Every page on one screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.pages.document import Document
+from dashboard.pages.kb import Kb
+from dashboard.pages.kbs import Kbs
+from dashboard.pages.overview import Overview
+from dashboard.pages.queues import Queues
+from dashboard.pages.task import Task
+from dashboard.pages.tasks import Tasks
+from dashboard.pages.workers import Workers
+from dashboard.preferences import Preferences
+from dashboard.static import Static
+
+
+def routes() -> list[tuple[str, Any]]:
+    """Return the addresses of the pages with what answers there."""
+    return [
+        ("/", Overview()),
+        ("/tasks", Tasks()),
+        ("/tasks/{task_id}", Task()),
+        ("/kbs", Kbs()),
+        ("/kbs/{kb_id}", Kb()),
+        ("/kbs/{kb_id}/documents/{document_id}", Document()),
+        ("/queues", Queues()),
+        ("/workers", Workers()),
+        ("/preferences", Preferences()),
+        ("/static/{digest}/{name}", Static()),
+    ]

@@ -1,0 +1,126 @@
+// What pages do besides showing: times in the viewer's zone, actions, curl, keys, pause. htmx brings what changes.
+"use strict";
+(() => {
+  const words = document.getElementById("words").dataset;
+  const csrf = document.querySelector("meta[name=csrf]").content;
+  const language = document.body.dataset.language === "zh" ? "zh-CN" : navigator.language;
+  const short = new Intl.DateTimeFormat(language, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+  const localise = () => document.querySelectorAll("time[datetime]").forEach((each) => {
+    each.textContent = short.format(new Date(each.dateTime));
+  });
+
+  const toast = (text, bad = false, link = null) => {
+    const box = document.createElement("div");
+    box.textContent = text;
+    if (bad) box.className = "bad";
+    if (link) { const a = document.createElement("a"); a.href = link; a.textContent = " " + link; box.append(a); }
+    document.getElementById("toasts").append(box);
+    setTimeout(() => box.remove(), bad ? 15000 : 6000);
+  };
+
+  const dialog = document.getElementById("ask");
+  const ask = (title, lines) => new Promise((answer) => {
+    dialog.querySelector("h2").textContent = title;
+    const body = dialog.querySelector(".body");
+    body.replaceChildren(...lines.map((line) => { const p = document.createElement("p"); p.textContent = line; return p; }));
+    dialog.onclick = (event) => {
+      if (event.target.value !== "yes" && event.target.value !== "no") return;
+      dialog.close(event.target.value);
+    };
+    dialog.onclose = () => answer(dialog.returnValue === "yes");
+    dialog.returnValue = "no";
+    dialog.showModal();
+  });
+
+  const problem = (answer, status) => {
+    const hint = document.body.dataset.language === "zh" ? answer.hint_zh : answer.hint;
+    const fields = (answer.errors || []).map((each) => `${each.field}: ${each.message}`).join("; ");
+    return [answer.detail || `${words.failed} (${status})`, fields, hint].filter(Boolean).join(" ");
+  };
+
+  // Every action is a request of the REST API, with the session's cookie and its token.
+  const request = async (method, path, body) => {
+    const headers = { "X-CSRF-Token": csrf, Accept: "application/json" };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    let response;
+    try {
+      response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    } catch {
+      toast(words.away, true);
+      return null;
+    }
+    const text = await response.text();
+    let answer = {};
+    try { answer = text ? JSON.parse(text) : {}; } catch { /* not JSON: shown by its status */ }
+    if (!response.ok) { toast(problem(answer, response.status), true); return null; }
+    return answer;
+  };
+
+  const bodyOf = (button) => (button.dataset.body === undefined ? undefined : JSON.parse(button.dataset.body));
+
+  const act = async (button) => {
+    const { method, path, confirm, preview } = button.dataset;
+    const body = bodyOf(button);
+    if (preview) {
+      const found = await request(method, path, { ...body, dry_run: true });
+      if (!found) return;
+      const count = found.capped ? `${found.count.toLocaleString()}+` : found.count.toLocaleString();
+      const examples = (found.examples || []).map((each) => each.task_id || each.callback_id || JSON.stringify(each));
+      if (!(await ask(button.textContent, [words.found.replace("%s", count), ...(examples.length ? [words.examples, ...examples] : [])]))) return;
+    } else if (confirm && !(await ask(button.textContent, [confirm]))) return;
+    button.disabled = true;
+    const answer = await request(method, path, preview ? { ...body, dry_run: false } : body);
+    button.disabled = false;
+    if (!answer) return;
+    toast(preview && answer.task_id ? words.working : words.done, false, preview && answer.task_id ? `/tasks/${answer.task_id}` : null);
+    document.dispatchEvent(new CustomEvent("acted", { detail: { button, answer } }));
+  };
+
+  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const curl = (button) => {
+    const body = bodyOf(button);
+    const parts = ["curl", "-X", button.dataset.method, '-H "Authorization: Bearer $API_KEY"'];
+    if (body !== undefined) parts.push("-H 'Content-Type: application/json'", "-d", quoted(JSON.stringify(body)));
+    parts.push(quoted(location.origin + button.dataset.path));
+    return parts.join(" ");
+  };
+
+  const copy = async (text) => {
+    // On plain HTTP a browser gives no clipboard: the text is shown to be copied by hand.
+    if (navigator.clipboard && window.isSecureContext) { await navigator.clipboard.writeText(text); toast(`${words.copied} ${text}`); } else toast(text);
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.method) act(button);
+    else if (button.classList.contains("curl")) copy(curl(button.previousElementSibling));
+    else if (button.closest("#keys")) document.getElementById("keys").close();
+  });
+
+  const pause = document.getElementById("pause");
+  const paused = () => pause.getAttribute("aria-pressed") === "true";
+  pause.addEventListener("click", () => {
+    pause.setAttribute("aria-pressed", String(!paused()));
+    pause.textContent = paused() ? words.resume : words.pause;
+  });
+  document.addEventListener("htmx:sse:before:message", (event) => { if (paused()) event.detail.cancelled = true; });
+  document.addEventListener("htmx:after:swap", () => { localise(); document.dispatchEvent(new CustomEvent("shown")); });
+
+  let going = false;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    if (going) {
+      going = false;
+      document.querySelector(`nav a[data-key="${CSS.escape(event.key)}"]`)?.click();
+    } else if (event.key === "g") going = true;
+    else if (event.key === "?") document.getElementById("keys").showModal();
+    else if (event.key === "p") pause.click();
+    else if (event.key === "/") { event.preventDefault(); document.querySelector("main input, main select")?.focus(); }
+  });
+
+  window.dashboard = { request, toast, words, csrf, language, problem };
+  localise();
+  document.dispatchEvent(new CustomEvent("shown"));
+})();

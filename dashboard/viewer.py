@@ -1,0 +1,41 @@
+"""Who looks at a page: the key that was signed in with, and what the browser prefers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from api.access import callers
+from dashboard.words import Language, language_of
+from keys import Key, Role
+
+Theme = Literal["auto", "light", "dark"]
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """What a page depends on besides its address; two viewers who are equal see the same.
+
+    Parameters:
+      csrf: what a request that changes something must carry.
+    """
+
+    language: Language
+    theme: Theme
+    key: Key
+    csrf: str = ""
+
+    def may(self, role: Role) -> bool:
+        """Return whether the viewer has the rights of a role."""
+        return self.key.may(role)
+
+
+def viewer_of(req: Any) -> Viewer:
+    """Return who looks."""
+    theme = req.get_cookie_values("theme") or ["auto"]
+    language = req.get_cookie_values("language") or [None]
+    return Viewer(
+        language=language_of(language[0], req.get_header("Accept-Language")),
+        theme=theme[0] if theme[0] in ("light", "dark") else "auto",
+        key=callers.key(req),
+    )

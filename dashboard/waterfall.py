@@ -1,0 +1,75 @@
+"""A task's attempts as bars on one axis of time, with wait and run apart."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+#: The picture's width in its own units, and where the axis begins: before it stand the names.
+WIDTH, LEFT = 1000.0, 170.0
+#: So wide is what took no time.
+NARROWEST = 2.0
+
+
+class Bar(NamedTuple):
+    """One attempt at one stage; places and widths in the picture's units."""
+
+    name: str
+    number: int
+    outcome: str
+    worker: str | None
+    waited_at: float
+    waited: float
+    waited_seconds: float
+    ran_at: float
+    ran: float
+    ran_seconds: float
+
+
+def bars(task: dict[str, Any]) -> list[Bar]:
+    """Return a task's attempts in order; of one whose attempts were not kept, its stages."""
+    now = datetime.now(UTC)
+    begin = _moment(task["created_at"]) or now
+    end = _moment(task["finished_at"]) or now
+    scale = (WIDTH - LEFT) / max((end - begin).total_seconds(), 1e-6)
+    shown, free = [], begin
+    for each in task.get("attempts") or _stages(task):
+        started = _moment(each["started_at"])
+        if started is None:
+            continue
+        finished = _moment(each["finished_at"]) or now
+        ready = min(max(free, begin), started)
+        shown.append(
+            Bar(
+                name=each["stage"],
+                number=each["number"],
+                outcome=each["outcome"] or "running",
+                worker=each["worker"],
+                waited_at=round(LEFT + (ready - begin).total_seconds() * scale, 1),
+                waited=round((started - ready).total_seconds() * scale, 1),
+                waited_seconds=(started - ready).total_seconds(),
+                ran_at=round(min(LEFT + (started - begin).total_seconds() * scale, WIDTH - NARROWEST), 1),
+                ran=round(max((finished - started).total_seconds() * scale, NARROWEST), 1),
+                ran_seconds=(finished - started).total_seconds(),
+            )
+        )
+        free = finished
+    return shown
+
+
+def _stages(task: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "stage": each["name"],
+            "number": each["attempts"],
+            "outcome": each["status"],
+            "worker": None,
+            "started_at": each["started_at"],
+            "finished_at": each["finished_at"],
+        }
+        for each in task["stages"]
+    ]
+
+
+def _moment(shown: str | None) -> datetime | None:
+    return datetime.fromisoformat(shown) if shown else None

@@ -1,0 +1,105 @@
+"""Every page over HTTP: it says what is so, in both languages, and nothing that a caller wrote becomes markup."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.api.conftest import Client
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'/../a b"
+
+
+class Markup(HTMLParser):
+    """The tags of a page, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(client: Client, path: str, language: str = "en") -> Markup:
+    answer = client.http.get(path, headers={"Accept-Language": language})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    return Markup(answer.text)
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "Queues"), ("zh-CN", "队列")])
+def test_a_page_speaks_the_browsers_language(client: Client, language: str, title: str) -> None:
+    found = page(client, "/queues", language)
+    assert title in found.text
+    assert "preprocessing" in found.text
+    assert ("html", {"lang": "zh-CN" if "zh" in language else "en"}) in found.tags
+
+
+def test_the_choice_of_a_language_is_kept_and_leads_nowhere_else(client: Client) -> None:
+    answer = client.http.get("/preferences", params={"language": "zh", "next": "/queues"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/queues")
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("language=zh;")
+    assert "SameSite=Lax" in cookie
+    for elsewhere in ("//evil.example/", "https://evil.example/", "/\\evil.example"):
+        assert client.http.get("/preferences", params={"next": elsewhere}).headers["location"] == "/"
+    client.http.cookies.clear()
+
+
+def test_what_a_caller_wrote_is_never_markup(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "The text of a page. <script>alert(2)</script>", HOSTILE)
+    task = client.submit(task_type="test", kb_id=kb_id, metadata={"note": HOSTILE}, payload={"message": HOSTILE})
+    client.ended(task)
+    found = page(client, f"/kbs/{kb_id}")
+    (link,) = {attrs["href"] for tag, attrs in found.tags if tag == "a" and "/documents/" in (attrs.get("href") or "")}
+    assert HOSTILE in found.text
+    assert link is not None
+    shown = page(client, link)
+    assert "<script>alert(2)</script>" in shown.text
+    for each in (found, shown, page(client, f"/tasks/{task}"), page(client, f"/tasks?kb_id={kb_id}")):
+        assert not [tag for tag, attrs in each.tags if tag == "img" or any(name.startswith("on") for name in attrs)]
+        assert {attrs["src"] for tag, attrs in each.tags if tag == "script"} <= {
+            attrs["src"] for tag, attrs in each.tags if tag == "script" and str(attrs["src"]).startswith("/static/")
+        }
+
+
+def test_the_filter_stands_in_the_address(client: Client, kb_id: str) -> None:
+    task = client.submit(kb_id=kb_id)
+    client.ended(task)
+    assert f"task-{task}" in {attrs.get("id") for _, attrs in page(client, f"/tasks?kb_id={kb_id}&status=").tags}
+    assert "No task matches." in page(client, f"/tasks?kb_id={kb_id}&status=failed").text
+    assert client.http.get("/tasks?status=strange").status_code == 422
+
+
+def test_a_page_that_is_looked_at_is_sent_what_has_changed(client: Client, kb_id: str) -> None:
+    with client.http.stream("GET", f"/kbs/{kb_id}?live=1", timeout=30) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = (line for line in answer.iter_lines() if line)
+        assert "No document is searchable yet." in next(lines)
+        client.take_in(kb_id, "It came while somebody looked.", "late")
+        assert next(line for line in lines if re.search(r"^data: .*>late</a>", line))
+
+
+def test_what_is_not_there_is_told_so(client: Client) -> None:
+    for path in ("/tasks/00000000-0000-0000-0000-000000000000", "/tasks/x", "/kbs/none/documents/none"):
+        assert client.http.get(path).status_code == 404
+
+
+def test_files_are_kept_for_ever_under_their_digest_and_only_there(client: Client) -> None:
+    address = re.search(r"/static/\w+/dashboard\.js", client.http.get("/queues").text)
+    assert address is not None
+    answer = client.http.get(address[0])
+    assert "immutable" in answer.headers["cache-control"]
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert client.http.get("/static/0/dashboard.js").headers["cache-control"] == "no-cache"
+    for name in ("LICENSES.md", "..%2fwords.py", "none.js"):
+        assert client.http.get(f"/static/0/{name}").status_code == 404
