@@ -23,7 +23,7 @@ import logs
 from api.app import create_app
 from api.front import Unread
 from broker.in_process import InProcessBroker
-from dashboard.routes import routes
+from dashboard.routes import pages
 from documents.files import scratch
 from models import database, migration
 from settings import HEADERS_WITHIN, NO_KEYS, settings
@@ -164,7 +164,7 @@ def serve() -> None:
     if host not in ("127.0.0.1", "::1", "localhost") and settings().open_to_all:
         log.warning("no_keys", listening=host, hint=NO_KEYS)
     config = uvicorn.Config(
-        Unread(create_app(settings(), routes())),
+        Unread(create_app(settings(), pages())),
         http=_Connection,
         host=host,
         port=settings().port,

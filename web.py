@@ -7,7 +7,7 @@ from api.app import create_app
 from api.bulkheads.pools import CONNECTIONS, LIMITS
 from api.front import Unread
 from broker.rabbitmq import RabbitBroker
-from dashboard.routes import routes
+from dashboard.routes import pages
 from models import database
 from settings import service_settings
 from tasks import process
@@ -25,5 +25,5 @@ database.connect(
 _broker = RabbitBroker(_settings.rabbitmq_urls, _settings.queue_type, kind="web")
 _broker.publisher.start()
 unit.use_broker(_broker)
-app = Unread(create_app(_settings, routes()))
+app = Unread(create_app(_settings, pages()))
 process.settle()

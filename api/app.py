@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import falcon
@@ -92,21 +94,31 @@ def _of_operators(sessions: Sessions, settings: Settings) -> Routes:
     ]
 
 
-def create_app(settings: Settings, pages: Routes) -> falcon.asgi.App[Any, Any]:
-    """Return the ASGI application. The database and the broker must have been set up for this process.
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What is served besides REST.
 
     Parameters:
-      pages: what is served besides REST, path templates with their resources.
+      as_page: shows a problem to a browser that asked for a page.
     """
+
+    routes: Routes
+    as_page: Callable[[Any, Any], None]
+
+
+def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
+    """Return the ASGI application. The database and the broker must have been set up for this process."""
     commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS), Sessions(settings.keys)
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators(sessions, settings)
     document = openapi.document(routes, VERSION, rules.is_public)
-    routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/{name}", Asset()), *pages]
+    routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/{name}", Asset()), *pages.routes]
     rules.check(routes)
     limits: list[RateLimit | Admission] = [Admission(Backlog(settings.max_backlog), SUBMITTING)]
     if settings.rate_limit_per_minute:
         limits.insert(0, RateLimit(settings.rate_limit_per_minute))
-    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[Access(settings.keys, sessions, limits)])
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
+        middleware=[Access(settings.keys, sessions, limits, pages.as_page)]
+    )
     app.req_options.auto_parse_qs_csv = False
     app.resp_options.media_handlers[problems.PROBLEM] = falcon.media.JSONHandler()
     problems.install(app)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.app import Pages
+from dashboard.failures import as_page
 from dashboard.pages.document import Document
 from dashboard.pages.kb import Kb
 from dashboard.pages.kbs import Kbs
@@ -13,12 +15,13 @@ from dashboard.pages.task import Task
 from dashboard.pages.tasks import Tasks
 from dashboard.pages.workers import Workers
 from dashboard.preferences import Preferences
+from dashboard.sign_in import SignIn
 from dashboard.static import Static
 
 
-def routes() -> list[tuple[str, Any]]:
-    """Return the addresses of the pages with what answers there."""
-    return [
+def pages() -> Pages:
+    """Return the addresses of the pages with what answers there, and what shows a problem."""
+    routes: list[tuple[str, Any]] = [
         ("/", Overview()),
         ("/tasks", Tasks()),
         ("/tasks/{task_id}", Task()),
@@ -27,6 +30,8 @@ def routes() -> list[tuple[str, Any]]:
         ("/kbs/{kb_id}/documents/{document_id}", Document()),
         ("/queues", Queues()),
         ("/workers", Workers()),
+        ("/sign-in", SignIn()),
         ("/preferences", Preferences()),
         ("/static/{digest}/{name}", Static()),
     ]
+    return Pages(routes, as_page)

@@ -37,5 +37,6 @@ def viewer_of(req: Any) -> Viewer:
     return Viewer(
         language=language_of(language[0], req.get_header("Accept-Language")),
         theme=theme[0] if theme[0] in ("light", "dark") else "auto",
-        key=callers.key(req),
+        key=getattr(req.context, "key", callers.ANYBODY),
+        csrf=session.csrf_token if (session := callers.session(req)) else "",
     )

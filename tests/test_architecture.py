@@ -82,7 +82,9 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "rendering": {"static", "viewer", "words"},
         "page": {"live", "rendering", "viewer"},
         "pages": {"page", "waterfall"},
-        "routes": {"pages", "preferences", "static"},
+        "failures": {"page", "viewer"},
+        "sign_in": {"page", "preferences", "viewer"},
+        "routes": {"failures", "pages", "preferences", "sign_in", "static"},
     },
     "documents": {
         "text": set(),
@@ -112,8 +114,8 @@ PROCESSES = {
     "release": ("base", "import models, models.database, alembic.config"),
     "web": (
         "web",
-        "from api.app import create_app; from dashboard.routes import routes; import settings;"
-        "create_app(settings.settings(), routes())",
+        "from api.app import create_app; from dashboard.routes import pages; import settings;"
+        "create_app(settings.settings(), pages())",
     ),
     "worker": ("worker", "import worker.boot, documents.reading.extraction, documents.splitting.chunking"),
     "clock": ("clock", "import clock; clock.Timetable()"),

@@ -9,7 +9,7 @@ import pytest
 from falcon.testing import TestClient
 
 from api.app import create_app
-from dashboard.routes import routes
+from dashboard.routes import pages
 from settings import read
 from tests.described import Described
 
@@ -26,7 +26,7 @@ IDS = {"x-request-id": "1"}
 
 @pytest.fixture(scope="module")
 def described() -> Described:
-    return Described(TestClient(create_app(read({}), routes())).simulate_get("/openapi.json").json)
+    return Described(TestClient(create_app(read({}), pages())).simulate_get("/openapi.json").json)
 
 
 def answer(

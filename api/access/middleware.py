@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +16,7 @@ from api.access import callers
 from api.access.limits import Admission, RateLimit
 from api.access.rules import Rule, rule_of
 from api.access.session import SAFE, Sessions, demand_own_site, demand_token
-from api.problems import Denied
+from api.problems import PROBLEM, Denied
 from keys import Key, holder
 
 log = structlog.get_logger(__name__)
@@ -35,12 +35,20 @@ class Access:
       keys: empty: every caller may come in.
       sessions: of browsers, which send a cookie in place of a key.
       limits: what else is asked of a request that has the right key, in this order.
+      as_page: shows a problem to a browser that asked for a page.
     """
 
-    def __init__(self, keys: Sequence[Key], sessions: Sessions, limits: Sequence[RateLimit | Admission]) -> None:
+    def __init__(
+        self,
+        keys: Sequence[Key],
+        sessions: Sessions,
+        limits: Sequence[RateLimit | Admission],
+        as_page: Callable[[Any, Any], None],
+    ) -> None:
         self._keys = keys
         self._sessions = sessions
         self._limits = limits
+        self._as_page = as_page
 
     async def process_request(self, req: Any, resp: Any) -> None:
         _identify(req, resp)
@@ -66,6 +74,8 @@ class Access:
             await limit.admit(req)
 
     async def process_response(self, req: Any, resp: Any, resource: Any, succeeded: bool) -> None:
+        if resp.content_type == PROBLEM:
+            self._as_page(req, resp)
         milliseconds = round((time.perf_counter() - req.context.began) * 1000, 1)
         log.debug("request", method=req.method, path=req.path, status=resp.status_code, milliseconds=milliseconds)
         structlog.contextvars.clear_contextvars()

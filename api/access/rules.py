@@ -41,6 +41,7 @@ _PUBLIC = (
     "/docs",
     "/docs/{name}",
     "/preferences",
+    "/sign-in",
     "/static/{digest}/{name}",
 )
 

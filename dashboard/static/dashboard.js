@@ -96,6 +96,7 @@
     if (!button) return;
     if (button.dataset.method) act(button);
     else if (button.classList.contains("curl")) copy(curl(button.previousElementSibling));
+    else if (button.id === "sign-out") request("DELETE", "/api/v1/session").then((answer) => answer && location.assign("/sign-in"));
     else if (button.closest("#keys")) document.getElementById("keys").close();
   });
 

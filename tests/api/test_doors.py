@@ -12,7 +12,7 @@ import pytest
 
 from api.access.rules import PREFIX, PUBLIC
 from api.app import create_app
-from dashboard.routes import routes
+from dashboard.routes import pages
 from settings import read
 from tests.guard import Guard
 from tests.processes import Deployment, EmbeddedDeployment
@@ -20,7 +20,7 @@ from tests.processes import Deployment, EmbeddedDeployment
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 #: What tells a caller without a key nothing.
 CLOSED = {400, 401, 404, 405}
-ROUTES = [route.path for route in falcon.inspect.inspect_routes(create_app(read({}), routes()))]
+ROUTES = [route.path for route in falcon.inspect.inspect_routes(create_app(read({}), pages()))]
 
 
 def spellings(path: str) -> Iterator[str]:

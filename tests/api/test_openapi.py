@@ -11,7 +11,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.app import create_app
-from dashboard.routes import routes
+from dashboard.routes import pages
 from settings import VERSION, read
 from tests.api.conftest import Client
 
@@ -37,10 +37,10 @@ def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 def test_every_route_is_in_it(document: dict[str, Any]) -> None:
     described = {
         (route.path, method.method.lower())
-        for route in falcon.inspect.inspect_routes(create_app(read({}), routes()))
+        for route in falcon.inspect.inspect_routes(create_app(read({}), pages()))
         for method in route.methods
         # HEAD is GET without its body.
-        if not method.internal and method.method != "HEAD" and route.path not in ITSELF | dict(routes()).keys()
+        if not method.internal and method.method != "HEAD" and route.path not in ITSELF | dict(pages().routes).keys()
     }
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == described
 

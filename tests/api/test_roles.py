@@ -16,7 +16,7 @@ import pytest
 from api.access import rules
 from api.access.rules import PREFIX, PUBLIC, RULES
 from api.app import create_app
-from dashboard.routes import routes
+from dashboard.routes import pages
 from keys import ROLES, Role
 from settings import read
 from tests.api.conftest import Client, bad_fields, is_problem
@@ -42,7 +42,7 @@ READING = ("/search", "/chunk-preview")
 
 ROUTES = sorted(
     (method.method, route.path)
-    for route in falcon.inspect.inspect_routes(create_app(read({}), routes()))
+    for route in falcon.inspect.inspect_routes(create_app(read({}), pages()))
     for method in route.methods
     if not method.internal
 )
@@ -144,11 +144,11 @@ def test_two_keys_of_one_name_open_alike(locked: Deployment) -> None:
 def test_a_route_that_the_table_does_not_know_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(RULES, ("POST", f"{PREFIX}/tasks/retry"))
     with pytest.raises(RuntimeError, match="POST /api/v1/tasks/retry"):
-        create_app(read({}), routes())
+        create_app(read({}), pages())
     monkeypatch.setitem(RULES, ("POST", f"{PREFIX}/tasks/retry"), rules.Rule("submit", "own"))
     monkeypatch.setitem(RULES, ("PUT", f"{PREFIX}/tasks"), rules.Rule("submit", "own"))
     with pytest.raises(RuntimeError, match="PUT /api/v1/tasks"):
-        create_app(read({}), routes())
+        create_app(read({}), pages())
 
 
 def routes_of(scope: str) -> list[tuple[str, str]]:

@@ -1,0 +1,29 @@
+"""What a browser is shown in place of a problem of REST: a page, or where to sign in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import falcon
+
+from dashboard.page import show
+from dashboard.viewer import viewer_of
+
+
+def as_page(req: Any, resp: Any) -> None:
+    """Answer a browser that asked for a page and got a problem."""
+    if (req.uri_template is not None and req.uri_template.startswith("/api/")) or not _wants_a_page(req):
+        return
+    if resp.status_code == falcon.http_status_to_code(falcon.HTTP_UNAUTHORIZED):
+        resp.status, resp.data = falcon.HTTP_303, None
+        resp.location = f"/sign-in?next={quote(req.relative_uri, safe='')}"
+        return
+    problem = json.loads(resp.data)
+    resp.data = None
+    show(resp, "problem.html", viewer_of(req), {"path": req.path, "problem": problem})
+
+
+def _wants_a_page(req: Any) -> bool:
+    return bool(req.method in ("GET", "HEAD") and "text/html" in (req.get_header("Accept") or ""))
