@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx2
 import pytest
@@ -24,11 +25,12 @@ def locked(idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Gu
         yield deployment
 
 
-def browser(locked: Deployment, key: str) -> httpx2.Client:
+@contextmanager
+def browser(locked: Deployment, key: str) -> Iterator[httpx2.Client]:
     """A browser that has signed in."""
-    client = httpx2.Client(base_url=locked.url, headers=HTML)
-    assert client.post("/api/v1/session", json={"key": key}).status_code == 200
-    return client
+    with httpx2.Client(base_url=locked.url, headers=HTML) as client:
+        assert client.post("/api/v1/session", json={"key": key}).status_code == 200
+        yield client
 
 
 def test_a_browser_without_a_key_is_asked_for_one_and_comes_back(locked: Deployment) -> None:
