@@ -33,6 +33,7 @@ from tasks.ending import callbacks, ending, retention, shard_repair
 from tasks.transactions import unit
 from tasks.transactions.unit import Unit, unit_of_work
 from tasks.views import events
+from tasks.views.figures import history
 from tasks.working import presence
 
 #: An upload outlives the end of its task by so much at least, and one that no task came of is given up.
@@ -148,8 +149,10 @@ TIDY = Entry(
 )
 #: Delete, a few at a time, the tasks that ended longer ago than they are kept, and the oldest of the events.
 PRUNE = Entry("prune", 1, (retention.prune, events.prune))
+#: Note what the counters say. Every 10 seconds are met, though no tick is quite in time.
+HISTORY = Entry("history", history.STEP / 2, (history.record,))
 
-TIMETABLE = (WAKE, REPAIR, TIDY, PRUNE)
+TIMETABLE = (WAKE, REPAIR, TIDY, PRUNE, HISTORY)
 
 #: Milliseconds of silence after which PostgreSQL ends the transaction of a clock, and with it its lead.
 HANGS = {"ms": "10000"}

@@ -28,6 +28,7 @@ from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready
 from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
 from api.resources.session import Session
+from api.resources.statistics import Errors, History, Overview, Scale
 from api.resources.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
 from api.streams import Hub
 from settings import VERSION, Settings
@@ -86,6 +87,10 @@ def _of_operators(sessions: Sessions, settings: Settings) -> Routes:
         (f"{PREFIX}/audit", Audit()),
         (f"{PREFIX}/stats/workers", Workers()),
         (f"{PREFIX}/stats/queues", Queues()),
+        (f"{PREFIX}/stats/overview", Overview()),
+        (f"{PREFIX}/stats/history", History()),
+        (f"{PREFIX}/stats/errors", Errors()),
+        (f"{PREFIX}/stats/scale", Scale()),
         (f"{PREFIX}/health", Health()),
         ("/health", Health()),
         ("/livez", Live()),

@@ -7,6 +7,7 @@ from models.callback import Callback
 from models.commit import Commit
 from models.document import Blob, Chunk, Deletion, Document, Draft, DraftVector, Version
 from models.event import Event
+from models.history import History
 from models.idempotency import IdempotencyKey
 from models.lock import Lock
 from models.pace import Pace
@@ -30,6 +31,7 @@ __all__ = [
     "Draft",
     "DraftVector",
     "Event",
+    "History",
     "IdempotencyKey",
     "Lock",
     "Pace",

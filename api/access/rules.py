@@ -91,6 +91,10 @@ _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
     "GET /audit": ("operate", "own"),
     "GET /stats/workers": ("read", "whole"),
     "GET /stats/queues": ("read", "whole"),
+    "GET /stats/overview": ("read", "whole"),
+    "GET /stats/history": ("read", "whole"),
+    "GET /stats/errors": ("read", "own"),
+    "GET /stats/scale": ("scale", "whole"),
     "GET /health": ("scale", "none"),
 }
 

@@ -11,7 +11,7 @@ from broker.topology import Counts
 from models import database
 from models.trouble import DISK_FULL, code_of
 from tasks.transactions.unit import broker
-from tasks.views import statistics
+from tasks.views.figures import statistics
 
 #: Seconds for which a snapshot is kept: at least, and at most when it is dear to take, as with a million tasks.
 FRESH, OLDEST = 1.0, 30.0

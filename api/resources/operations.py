@@ -24,7 +24,7 @@ from models.base import rfc3339
 from models.trouble import why
 from tasks.dispatching import pausing
 from tasks.transactions.unit import broker, unit_of_work
-from tasks.views import statistics
+from tasks.views.figures import statistics
 
 #: Seconds in which PostgreSQL must answer whether it can be used.
 READY_WITHIN = 3.0

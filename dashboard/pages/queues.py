@@ -7,7 +7,7 @@ from typing import Any
 from api.bulkheads import snapshot
 from api.bulkheads.pools import Busy
 from dashboard.page import Asked, Page
-from tasks.views import statistics
+from tasks.views.figures import statistics
 
 
 class Queues(Page):

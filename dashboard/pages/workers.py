@@ -6,7 +6,7 @@ from typing import Any
 
 from api.bulkheads import snapshot
 from dashboard.page import Asked, Page
-from tasks.views import statistics
+from tasks.views.figures import statistics
 
 
 class Workers(Page):

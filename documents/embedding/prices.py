@@ -14,9 +14,15 @@ PRICES = {
 
 
 def cost(embedder: str, tokens: int, settings: Settings) -> float | None:
-    """US dollars for tokens of an embedder, by its name; None when its price is not known.
+    """Return the US dollars for tokens of an embedder, by its name; None when its price is not known."""
+    price = per_token(embedder, settings)
+    return None if price is None else round(tokens * price, 8)
 
-    The price is EMBEDDING_PRICE, else that of the provider's list; an endpoint of one's own has none there.
+
+def per_token(embedder: str, settings: Settings) -> float | None:
+    """Return the US dollars for one token: by EMBEDDING_PRICE, or else by the provider's list.
+
+    An endpoint of one's own has none there.
     """
     provider, _, rest = embedder.partition(":")
     price: float | None = settings.embedding_price
@@ -24,4 +30,4 @@ def cost(embedder: str, tokens: int, settings: Settings) -> float | None:
         price = 0.0
     elif price is None and not (provider == "openai" and settings.embedding_base_url):
         price = PRICES.get(rest.rpartition(":")[0])
-    return None if price is None else round(tokens * price / 1_000_000, 8)
+    return None if price is None else price / 1_000_000

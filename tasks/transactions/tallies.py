@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,14 @@ KEPT = 0.25
 Key = tuple[str, str]
 #: A count, a sum, and a count for each bucket.
 Total = tuple[int, float, Sequence[int]]
+
+
+def totals(rows: Iterable[Any]) -> dict[Key, Total]:
+    """Add up rows of `Tally` or `History`, each with `metric`, `labels`, `count`, `sum` and `buckets`."""
+    found = Tallies()
+    for row in rows:
+        found._add((row.metric, row.labels), (row.count, row.sum, row.buckets))
+    return found._totals
 
 
 @dataclass

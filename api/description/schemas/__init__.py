@@ -12,6 +12,7 @@ from api.description.schemas.events import Event
 from api.description.schemas.kbs import Kb, KbPage
 from api.description.schemas.operations import Alive, Health, PausedQueue, Queues, Readiness, ResumedQueue, Workers
 from api.description.schemas.problem import Problem
+from api.description.schemas.statistics import Errors, History, Overview, Scale
 from api.description.schemas.submissions import NewBatch, NewTask
 from api.description.schemas.tasks import AcceptedTask, RetriedTasks, Task, TaskPage
 
@@ -25,18 +26,22 @@ __all__ = [
     "ChunkPage",
     "Document",
     "DocumentPage",
+    "Errors",
     "Event",
     "Health",
+    "History",
     "Kb",
     "KbPage",
     "NewBatch",
     "NewTask",
+    "Overview",
     "PausedQueue",
     "Problem",
     "Queues",
     "Readiness",
     "ResumedQueue",
     "RetriedTasks",
+    "Scale",
     "Task",
     "TaskPage",
     "Workers",

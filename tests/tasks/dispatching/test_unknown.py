@@ -11,7 +11,7 @@ import clock
 from tasks.dispatching import dispatch, unknown
 from tasks.ending import retention
 from tasks.transactions.unit import Unit, unit_of_work
-from tasks.views import statistics
+from tasks.views.figures import statistics
 from tasks.working import presence
 from tests.tasks.conftest import Desk
 

@@ -23,10 +23,17 @@ import metrics
 from broker.topology import QUEUES, Counts
 from models import PausedQueue, Tally, Worker
 from models.base import rfc3339
-from models.shard import TAKEN
-from models.task import READY
+from models.task import CODE, NOT_COMPLETED
 from settings import settings
 from tasks.dispatching import pausing, unknown
+from tasks.transactions import tallies
+from tasks.transactions.tallies import Total
+from tasks.views.figures import backlog, history
+from tasks.views.figures.history import Noted
+from tasks.views.selection import MOST_COUNTED
+
+#: Over which figures are taken.
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +42,14 @@ class Snapshot:
 
     Parameters:
       as_of: PostgreSQL's time.
-      queues: rows of `_QUEUES` by queue.
+      queues: rows of `backlog.by_queue`.
       processes: workers and clocks.
       lease: seconds of silence after which one counts as dead.
       unknown: types of open tasks that this release leaves to a later one.
+      owed: callbacks that are to be delivered; see `_OWED`.
+      failed: tasks that failed within an hour, by error code.
+      paced: providers that must be waited for, with the moment until which.
+      past: the counters as they were an hour, and a minute ago, or when they were first noted since.
     """
 
     as_of: datetime
@@ -47,7 +58,11 @@ class Snapshot:
     processes: Sequence[Worker]
     tallies: Sequence[Tally]
     lease: float
-    unknown: Sequence[str] = ()
+    unknown: Sequence[str]
+    owed: Any
+    failed: Mapping[str, int]
+    paced: Mapping[str, datetime]
+    past: Mapping[timedelta, Noted | None]
 
     def alive(self, kind: str) -> list[Worker]:
         """Return the processes of a kind that were heard of within a lease."""
@@ -67,12 +82,16 @@ def look(session: Session) -> Snapshot:
     """Read everything that is shown. The session must be REPEATABLE READ, so that all statements agree."""
     return Snapshot(
         as_of=session.execute(text("SELECT now()")).scalar_one(),
-        queues={row.queue: row for row in session.execute(_QUEUES)},
+        queues=backlog.by_queue(session),
         pauses=pausing.pauses(session),
         processes=session.scalars(select(Worker).order_by(Worker.id)).all(),
         tallies=session.scalars(select(Tally)).all(),
         lease=settings().lease_seconds,
         unknown=unknown.types(session),
+        owed=session.execute(_OWED, {"most": MOST_COUNTED}).one(),
+        failed={row.code: row.tasks for row in session.execute(_FAILED, {"most": MOST_COUNTED})},
+        paced={row.provider: row.free_at for row in session.execute(_PACED)},
+        past={each: history.totals_since(session, each) for each in (HOUR, MINUTE)},
     )
 
 
@@ -156,12 +175,7 @@ class _Families(Collector):
 
 
 def _counted(snapshot: Snapshot) -> list[Metric]:
-    totals: dict[tuple[str, str], tuple[int, float, list[int]]] = {}
-    for tally in snapshot.tallies:
-        key = (tally.metric, tally.labels)
-        count, total, buckets = totals.get(key, (0, 0.0, [0] * len(tally.buckets)))
-        added = [a + b for a, b in zip(buckets, tally.buckets, strict=True)]
-        totals[key] = (count + tally.count, total + tally.sum, added)
+    totals = tallies.totals(snapshot.tallies)
     families: list[Metric] = []
     for metric in metrics.COUNTED:
         own = sorted((labels.split("|"), tally) for (name, labels), tally in totals.items() if name == metric.name)
@@ -169,7 +183,7 @@ def _counted(snapshot: Snapshot) -> list[Metric]:
     return families
 
 
-Samples = list[tuple[list[str], tuple[int, float, list[int]]]]
+Samples = list[tuple[list[str], Total]]
 
 
 def _counter(metric: metrics.Metric, samples: Samples) -> Metric:
@@ -212,16 +226,28 @@ def _gauges(snapshot: Snapshot) -> list[Metric]:
     return [*families, *(GaugeMetricFamily(each.name, each.help, value=value) for each, value in single.items())]
 
 
-_QUEUES = text(
+#: Callbacks that are owed, those of which an attempt failed, and since when.
+_OWED = text(
+    """
+    SELECT count(*) AS owed, min(created_at) AS since, count(*) FILTER (WHERE attempts > 0) AS failing,
+        min(created_at) FILTER (WHERE attempts > 0) AS failing_since
+    FROM (SELECT created_at, attempts FROM callbacks WHERE status = 'pending' ORDER BY due_at LIMIT :most + 1) AS due
+    """
+)
+
+_FAILED = text(
     f"""
-    SELECT queue,
-        count(*) FILTER (WHERE {READY}) AS ready,
-        count(*) FILTER (WHERE status = 'waiting') AS delayed,
-        count(*) FILTER (WHERE worker_id <> '{TAKEN}') + coalesce(sum(
-            (SELECT count(*) FROM shards WHERE task_id = tasks.id AND shards.worker_id IS NOT NULL)
-        ) FILTER (WHERE shards > 0), 0)::bigint AS running,
-        extract(epoch FROM now() - min(due_at) FILTER (WHERE {READY}))::float AS oldest
-    FROM tasks WHERE status IN ('waiting', 'queued', 'processing')
-    GROUP BY queue
+    SELECT code, count(*) AS tasks FROM (
+        SELECT {CODE} AS code FROM tasks
+        WHERE {NOT_COMPLETED} AND status = 'failed' AND finished_at > now() - interval '1 hour' LIMIT :most + 1
+    ) AS failed GROUP BY code
+    """
+)
+
+#: What is spent within a second is waited for in any case.
+_PACED = text(
+    """
+    SELECT split_part(name, ' ', 1) AS provider, max(free_at) AS free_at FROM paces
+    WHERE name ~ '^[^ ]+ (requests|tokens)$' AND free_at > now() + interval '1 second' GROUP BY 1
     """
 )

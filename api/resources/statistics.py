@@ -1,0 +1,133 @@
+"""The deployment as a whole, over HTTP: at a glance, over time, what failed, and how many workers it wants."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import requests
+from api.access import callers
+from api.bulkheads import snapshot
+from api.bulkheads.pools import WATCHING
+from api.description import schemas
+from api.description.operation import operation
+from api.problems import Invalid
+from documents.embedding import prices
+from settings import settings
+from tasks.input.filter import Moment, Name
+from tasks.transactions.unit import broker
+from tasks.views.figures import history, overview, scaling
+from tasks.views.figures.failures import failures
+
+#: `cost` is not counted but told by the tokens; what it is, and its unit.
+COST = "US dollars for tokens, by embedder, as far as prices are known.", "US dollars"
+
+
+class Overview:
+    """`/stats/overview`"""
+
+    @operation(
+        "The deployment at a glance, and what needs attention.",
+        {200: "From one snapshot, of which `as_of` says the age."},
+        id="get_overview",
+        tag="operations",
+        response=schemas.Overview,
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        resp.media = overview.overview(await snapshot.TABLES.get(), broker().publishing)
+
+
+class HistoryQuery(BaseModel):
+    """What is to be plotted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric: str = Field(description=", ".join(["`cost`", *(f"`{name}`" for name in history.MEASURES)]))
+    window: Literal["1h", "24h", "90d"] = "1h"
+
+
+class History:
+    """`/stats/history`"""
+
+    @operation(
+        "A measure over an hour (each 10 seconds), a day (each minute) or 90 days (each hour).",
+        {200: "Its series."},
+        id="get_history",
+        tag="operations",
+        query=HistoryQuery,
+        response=schemas.History,
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        asked = requests.query(req, HistoryQuery)
+        measure = history.MEASURES.get("tokens" if asked.metric == "cost" else asked.metric)
+        if measure is None:
+            message = f"there is no such metric; there are {', '.join(['cost', *history.MEASURES])}"
+            raise Invalid([{"field": "metric", "message": message}])
+        found = await requests.read(history.series, measure, history.WINDOWS[asked.window], pool=WATCHING)
+        told, unit = measure.help, measure.unit
+        if asked.metric == "cost":
+            found["series"], (told, unit) = _priced(found["series"]), COST
+        resp.media = {"metric": asked.metric, "window": asked.window, "help": told, "unit": unit, **found}
+
+
+def _priced(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return series of tokens as US dollars; those of which the price is not known are left out."""
+    return [
+        {"name": each["name"], "values": [value and value * price for value in each["values"]]}
+        for each in series
+        if (price := prices.per_token(each["name"], settings())) is not None
+    ]
+
+
+class ErrorsQuery(BaseModel):
+    """Which failures are to be grouped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Moment | None = Field(None, description="24 hours ago unless it is given.")
+    kb_id: Name | None = None
+
+
+class Errors:
+    """`/stats/errors`"""
+
+    @operation(
+        "Why tasks failed: by code, stage and format, with an example and what can be done.",
+        {200: "Those of which there are most come first."},
+        id="get_errors",
+        tag="operations",
+        query=ErrorsQuery,
+        response=schemas.Errors,
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        asked = requests.query(req, ErrorsQuery)
+        since = asked.since or datetime.now(UTC) - timedelta(days=1)
+        kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
+        bound = asked.kb_id is not None or callers.key(req).kbs is not None
+        resp.media = await requests.read(failures, since, kb_ids if bound else None)
+
+
+class ScaleQuery(BaseModel):
+    """For what the workers are to be enough."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target_seconds: float = Field(60, ge=1, le=86_400, description="In which they would do what waits.")
+
+
+class Scale:
+    """`/stats/scale`"""
+
+    @operation(
+        "How many workers are wanted, as an autoscaler asks it.",
+        {200: "`wanted` for all, and what each queue asks."},
+        id="get_scale",
+        tag="operations",
+        query=ScaleQuery,
+        response=schemas.Scale,
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        asked = requests.query(req, ScaleQuery)
+        resp.media = scaling.scale(await snapshot.TABLES.get(), asked.target_seconds)

@@ -1,0 +1,79 @@
+"""Why tasks failed lately, grouped so that each cause is one row, with what can be done about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from errors import CODES
+from models.base import rfc3339
+from models.task import CODE, NOT_COMPLETED
+from tasks.views import selection
+
+#: Failures that are looked at: the newest.
+MOST = 10_000
+#: Bytes of a payload in the table beyond which its format is not looked at, so that no document is read for it.
+LOOKED_AT = 8192
+
+
+def failures(session: Session, since: datetime, kb_ids: list[str] | None = None) -> dict[str, Any]:
+    """Return the failures since a moment, by code, stage and format; those of which there are most come first.
+
+    Parameters:
+      kb_ids: of these KBs alone.
+
+    Raises:
+      selection.TooMany: it took too long.
+    """
+    values = {"since": since, "kb_ids": kb_ids, "most": MOST, "looked_at": LOOKED_AT}
+    with selection.hasty() as limit:
+        rows = session.execute(text(f"{limit} {_FAILURES}"), values).all()
+    as_of: datetime = session.execute(text("SELECT now()")).scalar_one()
+    counted = sum(row.tasks for row in rows)
+    return {
+        "as_of": rfc3339(as_of),
+        "since": rfc3339(since),
+        "count": counted,
+        "capped": counted == MOST,
+        "errors": [_shown(row) for row in rows],
+    }
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    known = CODES.get(row.code)
+    return {
+        "code": row.code,
+        "stage": row.stage,
+        "format": row.format,
+        "count": row.tasks,
+        "kbs": row.kbs,
+        "first_at": rfc3339(row.first_at),
+        "last_at": rfc3339(row.last_at),
+        "example": {"task_id": str(row.example), "kb_id": row.example_kb, "message": row.message},
+        "hint": known.hint if known else None,
+        "hint_zh": known.hint_zh if known else None,
+    }
+
+
+#: The format is what the name of a document ends with.
+_FAILURES = f"""
+    SELECT code, stage, format, count(*) AS tasks, count(DISTINCT kb_id) AS kbs,
+        min(finished_at) AS first_at, max(finished_at) AS last_at,
+        (array_agg(id ORDER BY finished_at DESC))[1] AS example,
+        (array_agg(kb_id ORDER BY finished_at DESC))[1] AS example_kb,
+        (array_agg(message ORDER BY finished_at DESC))[1] AS message
+    FROM (
+        SELECT id, kb_id, finished_at, {CODE} AS code, error->>'stage' AS stage, error->>'message' AS message,
+            CASE WHEN pg_column_size(payload) <= :looked_at THEN lower(substring(
+                coalesce(payload->>'filename', payload->>'file_path', payload->>'url') FROM '[.]([A-Za-z0-9]+)$'
+            )) END AS format
+        FROM tasks
+        WHERE {NOT_COMPLETED} AND status = 'failed' AND finished_at > :since
+            AND (CAST(:kb_ids AS text[]) IS NULL OR kb_id = ANY(CAST(:kb_ids AS text[])))
+        ORDER BY finished_at DESC LIMIT :most
+    ) AS failed
+    GROUP BY code, stage, format ORDER BY tasks DESC, last_at DESC
+"""

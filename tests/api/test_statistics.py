@@ -1,0 +1,44 @@
+"""The deployment as a whole over HTTP: overview, history, errors, scale."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.conftest import Client, bad_fields
+
+STATS = "/api/v1/stats"
+
+
+def test_figures_are_of_one_snapshot(idle_client: Client) -> None:
+    idle_client.submit()
+    figures = idle_client.http.get(f"{STATS}/overview").json()
+    scale = idle_client.http.get(f"{STATS}/scale", params={"target_seconds": 1}).json()
+    queues = idle_client.http.get(f"{STATS}/queues").json()
+    assert figures["as_of"] <= scale["as_of"] <= queues["as_of"]
+    assert scale["queues"].keys() == {each["queue"] for each in queues["queues"]}
+    assert scale["wanted"] >= 1
+    assert {"no_clock", "queue_without_worker"} <= {each["code"] for each in figures["attention"]}
+
+
+def test_why_tasks_failed(client: Client, kb_id: str) -> None:
+    task = client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
+    (found,) = client.http.get(f"{STATS}/errors", params={"kb_id": kb_id}).json()["errors"]
+    assert (found["code"], found["format"], found["count"]) == (task["error"]["code"], "txt", 1)
+    assert found["example"]["task_id"] == task["task_id"]
+    assert client.http.get(f"{STATS}/errors", params={"kb_id": f"{kb_id}x"}).json()["errors"] == []
+
+
+@pytest.mark.parametrize("metric", ["completed", "failed", "waiting", "stage_seconds_p95", "tokens", "cost"])
+def test_a_history_of_each_window(idle_client: Client, metric: str) -> None:
+    for window in ("1h", "24h", "90d"):
+        query = {"metric": metric, "window": window}
+        found = idle_client.http.get(f"{STATS}/history", params=query).json()
+        assert (found["metric"], found["window"]) == (metric, window)
+        assert all(len(each["values"]) == len(found["times"]) for each in found["series"])
+
+
+def test_an_unknown_metric_is_answered_with_those_there_are(idle_client: Client) -> None:
+    answer = idle_client.http.get(f"{STATS}/history", params={"metric": "luck", "window": "1h"})
+    assert bad_fields(answer) == {"metric"}
+    assert "stage_seconds_p50" in answer.json()["errors"][0]["message"]
+    assert bad_fields(idle_client.http.get(f"{STATS}/history", params={"window": "2h"})) == {"metric", "window"}
