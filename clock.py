@@ -94,7 +94,7 @@ def forget_acts(work: Unit) -> None:
 
 
 def _first_over(work: Unit, page: Callable[..., list[UUID]]) -> list[UUID]:
-    """Of things that are kept for tasks those of the first page on which some are not needed any more."""
+    """Return those of the first page of things kept for tasks on which some are not needed any more."""
     ids = page(limit=PAGE)
     while ids:
         over = retention.over(work.session, ids)

@@ -161,7 +161,7 @@ def host_of(url: str) -> str:
 
 
 def is_outside(address: Address) -> bool:
-    """Whether an address is public; one that carries an IPv4 address within is as public as that."""
+    """Return whether an address is public; one that carries an IPv4 address within is as public as that."""
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in each for each in _SPECIAL_4)
     inner = address.ipv4_mapped or address.sixtofour
@@ -245,7 +245,7 @@ def _onward(url: httpx2.URL, location: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a `Retry-After` header asks for, LONGEST_WAIT at most; None without a good one.
+    """Return the seconds that a `Retry-After` header asks for, LONGEST_WAIT at most; None without a good one.
 
     It holds whole seconds or a date (RFC 9110, 10.2.3). What another server sends is not to be trusted: a number
     beyond all bounds would be a task that never runs again.
@@ -275,7 +275,7 @@ def _announced(headers: httpx2.Headers) -> int:
 def _exchange(
     method: str, target: Target, deadline: float, cancelled: Callable[[], bool] = _never, **request: Any
 ) -> Iterator[httpx2.Response]:
-    """One request to the address that was checked; the name is still what TLS verifies and what Host says."""
+    """Send one request to the address that was checked; the name is still what TLS verifies and what Host says."""
     host = target.url.netloc.decode("ascii")
     headers = {"host": host, "user-agent": f"task-manager/{VERSION}", **request.pop("headers", {})}
     seconds = max(0.1, deadline - time.monotonic())

@@ -20,7 +20,7 @@ from worker.stage import Work, stage
 
 @stage
 def kb_reindex(work: Work) -> Advance:
-    """Each document is embedded anew beside what is searched; a resumed stage embeds what is missing.
+    """Embed each document anew beside what is searched; a resumed stage embeds what is missing.
 
     It may take hours, so it has no end by `timeout`: when that is near, it goes back to the queue, behind others.
     """

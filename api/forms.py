@@ -15,7 +15,7 @@ BESIDES_THE_FILE = 64 * (LONGEST_FIELD + 8 * 1024)
 
 
 def is_form(req: Any) -> bool:
-    """Whether a request says that it is a multipart form."""
+    """Return whether a request says that it is a multipart form."""
     return (req.content_type or "").lower().startswith("multipart/form-data")
 
 

@@ -108,7 +108,7 @@ class _Body:
 
 
 def _length(scope: dict[str, Any]) -> float:
-    """Bytes of the body that is to come; infinite when it comes in pieces."""
+    """Return the bytes of the body that is to come; infinite when it comes in pieces."""
     for name, value in scope["headers"]:
         if name == b"transfer-encoding":
             return math.inf

@@ -123,7 +123,7 @@ def _understood(data: bytes, understand: Callable[[Any], Result]) -> Result:
 
 
 def too_many_values(data: bytes) -> bool:
-    """Whether JSON holds more than MOST_VALUES, told without parsing it: while Python does that, nothing else runs."""
+    """Return whether JSON holds more than MOST_VALUES, told unparsed: while Python parses, nothing else runs."""
     marks = sum(map(data.count, (b"[", b"{", b",", b":")))
     if marks < MOST_VALUES:
         return False
@@ -136,7 +136,7 @@ def too_many_values(data: bytes) -> bool:
 
 
 def _no_number(name: str) -> None:
-    """Python's JSON knows NaN and Infinity; JSON itself and PostgreSQL do not."""
+    """Refuse NaN and Infinity, which Python's JSON knows; JSON itself and PostgreSQL do not."""
     raise ValueError(f"{name} is no number of JSON")
 
 

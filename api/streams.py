@@ -120,7 +120,7 @@ class Hub:
         self._opening: Counter[str] = Counter()
 
     def has_room(self, caller: str, most: int) -> bool:
-        """Whether a caller may open another stream: as long as more places are free than it has taken itself.
+        """Return whether a caller may open another stream: as long as more places are free than it has taken itself.
 
         So one alone takes half of them, and whoever comes next finds one. Those that are being opened count as well.
         """

@@ -37,7 +37,7 @@ class Threads(Protocol):
     """The threads that messages wake."""
 
     def are_busy(self, queue: str) -> bool:
-        """Whether each that takes from this queue is at work."""
+        """Return whether each that takes from this queue is at work."""
 
     def rejected(self, queue: str) -> None:
         """Note a message that could not be understood."""
@@ -147,7 +147,7 @@ class RabbitConsumer(Consumer):
             self._settle(delivery.tag, True)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Nothing to do: RabbitMQ takes back what is not acknowledged when the connection ends."""
+        """Do nothing: RabbitMQ takes back what is not acknowledged when the connection ends."""
 
     def close(self) -> None:
         """Send the acknowledgements that wait, then close.
@@ -169,7 +169,7 @@ class RabbitConsumer(Consumer):
         )
 
     def _on_cancel(self, _: Any) -> None:
-        """RabbitMQ does so when the queue is deleted, or when the node fails that it was on."""
+        """Note the end of the consumer: its queue was deleted, or the node failed that it was on."""
         self._is_cancelled = True
         log.warning("consumer_cancelled", queue=self._queue_name, reason="the queue was deleted, or its node failed")
         if self._threads is not None:
@@ -188,11 +188,11 @@ class RabbitConsumer(Consumer):
         return bool(self._pulled)
 
     def _is_waiting(self) -> bool:
-        """Whether nothing but a message is waited for."""
+        """Return whether nothing but a message is waited for."""
         return self._consumer is not None and self._busy_since is None
 
     def _pause(self) -> None:
-        """Where the worker stays busy, leave the messages to others."""
+        """Leave the messages to others where the worker stays busy."""
         now = time.monotonic()
         if self._busy_since is None:
             self._busy_since = now

@@ -105,7 +105,7 @@ class InProcessBroker(Broker):
         }
 
     def get_declared_delay_queues(self) -> set[str]:
-        """None: a delayed message waits in its own queue."""
+        """Return none: a delayed message waits in its own queue."""
         return set()
 
 
@@ -140,7 +140,7 @@ class _Consumer(Consumer):
         self._free.release()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Nothing to do: the process ends with its consumers, and the rows remember."""
+        """Do nothing: the process ends with its consumers, and the rows remember."""
 
     def close(self) -> None:
         self._queue.consumers -= 1

@@ -40,12 +40,12 @@ def dead_letter(subject: str, actor: str, queue: str, attempt: int, told: dict[s
 
 
 def is_dead_letter(message: Message[Any]) -> bool:
-    """Whether a message wakes nobody."""
+    """Return whether a message wakes nobody."""
     return "dead_letter" in message.options
 
 
 def exchange(message: Message[Any]) -> str:
-    """Where a message is published."""
+    """Return the exchange where a message is published."""
     return topology.DEAD_LETTER_EXCHANGE if is_dead_letter(message) else ""
 
 

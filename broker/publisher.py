@@ -116,7 +116,7 @@ class Publisher:
             self._stopping.wait(RECONNECT_SECONDS)
 
     def _serve(self, parameters: pika.URLParameters) -> None:
-        """One connection, from the declaration of the queues to its loss."""
+        """Serve one connection, from the declaration of the queues to its loss."""
         try:
             (parameters,) = named([parameters], f"{process_name(self._kind)} publisher")
             declaring = pika.BlockingConnection(parameters)

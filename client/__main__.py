@@ -107,7 +107,7 @@ def _verdict(documents: Sequence[Document], *, followed: bool) -> int:
 
 
 def _require_names_of_their_own(files: Sequence[Path], document_id: str | None) -> None:
-    """Two files of one document id would replace each other."""
+    """Refuse two files of one document id, which would replace each other."""
     if document_id is not None and len(files) > 1:
         raise typer.BadParameter("is for a single file", param_hint="--document-id")
     names = [path.name for path in files]

@@ -32,7 +32,7 @@ def show(console: Console, hits: Sequence[dict[str, Any]]) -> None:
 
 
 def place_of(hit: dict[str, Any]) -> str:
-    """Where in its document a hit is: its page and headings, as far as it has them."""
+    """Return where in its document a hit is: its page and headings, as far as it has them."""
     parts = [f"page {hit['page']}"] if hit["page"] is not None else []
     if hit["heading_path"]:
         parts.append(" › ".join(map(printable, hit["heading_path"])))

@@ -41,7 +41,7 @@ class Lines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Every line is written already."""
+        """Do nothing: every line is written already."""
 
 
 class Bars:

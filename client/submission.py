@@ -74,7 +74,7 @@ class Display(Protocol):
     """Whatever shows documents on their way."""
 
     def show(self, document: Document) -> None:
-        """Something has become of this document."""
+        """Show what has become of this document."""
 
 
 async def submit(

@@ -98,7 +98,7 @@ async def ask(service: Service, question: Question) -> bool:
 
 
 def is_answer(hit: dict[str, Any], question: Question) -> bool:
-    """Whether a hit is the passage that a question asks for."""
+    """Return whether a hit is the passage that a question asks for."""
     found = (hit["document_id"], hit["heading_path"][-1:], hit["page"])
     return found == (question.document_id, [question.heading], question.page)
 

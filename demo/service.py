@@ -89,7 +89,7 @@ class EmbeddedService:
             )
 
     def _wait(self) -> None:
-        """Until it answers.
+        """Wait until it answers.
 
         Raises:
           NotStarted: it ended, or START is over.
@@ -123,7 +123,7 @@ class EmbeddedService:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _stop_postgres(self) -> None:
-        """PostgreSQL outlives a service that did not stop in order; there is nothing here to resume with it."""
+        """Stop the PostgreSQL of a service that did not stop in order; there is nothing here to resume with it."""
         pid_file = self._folder / "data" / "postgres" / "postmaster.pid"
         with suppress(FileNotFoundError, ProcessLookupError, IndexError, ValueError):
             postmaster = int(pid_file.read_text().splitlines()[0])

@@ -151,7 +151,7 @@ class Writer:
         self.anchors.append(Anchor(self.next_block(joint), "page", page=number))
 
     def next_block(self, joint: str = "\n\n") -> int:
-        """Where the next block will start, if it is not tight."""
+        """Return where the next block will start, if it is not tight."""
         return self.length + len(joint) if self._parts else 0
 
     def finish(self, format: str, **facts: Any) -> Extracted:
@@ -175,7 +175,7 @@ def _moved(end: int | None, by: int) -> int | None:
 
 
 def table_lines(rows: list[list[str]]) -> str:
-    """Rows as a Markdown table whose first row is the header; shorter rows are filled up.
+    """Write rows as a Markdown table whose first row is the header; shorter rows are filled up.
 
     Raises:
       TaskError: too_large; before anything is filled up, since one wide row can make millions of cells of small rows.
@@ -192,7 +192,7 @@ def _row(cells: list[str]) -> str:
 
 
 def listed(numbers: list[int], noun: str = "page") -> str:
-    """Page numbers for a sentence, runs of them as in 3-7."""
+    """List page numbers for a sentence, runs of them as in 3-7."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:

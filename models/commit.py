@@ -39,7 +39,7 @@ class Commit(Base):
 
 
 def is_committed(engine: Engine, lost: AnswerLost) -> bool:
-    """Whether a transaction was committed, the answer to whose COMMIT was lost. If not, it never will be.
+    """Return whether a transaction was committed, the answer to whose COMMIT was lost. If not, it never will be.
 
     Waits where it is just being committed.
 

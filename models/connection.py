@@ -172,7 +172,7 @@ class Connection(psycopg2.extensions.connection):
         return not self._alone and self.get_transaction_status() == TRANSACTION_STATUS_IDLE
 
     def set_isolation_level(self, level: int | None) -> None:
-        """AUTOCOMMIT, in which each statement stands alone, and back; a transaction sets its own level."""
+        """Set AUTOCOMMIT, in which each statement stands alone, or undo it; a transaction sets its own level."""
         self._alone = level == ISOLATION_LEVEL_AUTOCOMMIT
 
     def mark(self) -> None:

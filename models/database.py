@@ -226,7 +226,7 @@ def write(*, patience: float = PATIENCE) -> Iterator[Session]:
 
 
 def _is_committed(error: OperationalError, lost: AnswerLost, patience: float) -> bool:
-    """Whether a transaction was committed, asked until PostgreSQL says it.
+    """Return whether a transaction was committed, asked until PostgreSQL says it.
 
     Raises:
       OperationalError: `error`, when it was away for longer than `patience`.
@@ -246,7 +246,7 @@ def _is_committed(error: OperationalError, lost: AnswerLost, patience: float) ->
 
 
 def is_answer_lost(error: BaseException) -> bool:
-    """Whether it is unknown what became of a transaction. It must not be tried again."""
+    """Return whether it is unknown what became of a transaction. It must not be tried again."""
     return isinstance(error, OperationalError) and isinstance(error.orig, AnswerLost)
 
 
@@ -262,7 +262,7 @@ def _told() -> Iterator[None]:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the server or the way to it is at fault for an error, and not the statement.
+    """Return whether the server or the way to it is at fault for an error, and not the statement.
 
     So it is without a connection (no code, 08), where resources are short (53), where somebody shuts the server down or
     it starts (57), and after a switchover, when what was the primary takes no writes (25006).

@@ -76,7 +76,7 @@ def why(error: Exception) -> str:
 
 
 def is_undone(error: Exception) -> bool:
-    """Whether it is certain that nothing of the transaction came to be: the server said so, or was never connected."""
+    """Return whether nothing of the transaction can have come to be: the server said so, or was never connected."""
     code = code_of(error)
     if code is not None:
         return not code.startswith(("08", "57P"))

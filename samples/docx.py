@@ -23,7 +23,7 @@ _STYLES = {0: "Normal", 1: "Title", 2: "Heading1", 3: "Heading2"}
 
 
 def docx(blocks: Sequence[Block]) -> bytes:
-    """Headings, paragraphs, one numbered list, tables and footnotes, with the first heading as the title."""
+    """Write headings, paragraphs, one numbered list, tables and footnotes, with the first heading as the title."""
     notes = [block.text for block in blocks if block.kind == "note"]
     body = "".join(_block(block) for block in blocks if block.kind != "note")
     page = '<w:sectPr><w:pgSz w:w="11906" w:h="16838"/></w:sectPr>'

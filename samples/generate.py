@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def documents() -> dict[str, bytes]:
-    """Each sample by its file name: a PDF, a Word document, and a Chinese text in GB18030."""
+    """Return each sample by its file name: a PDF, a Word document, and a Chinese text in GB18030."""
     field_guide, handbook, tea_garden = (
         (HERE / "sources" / name).read_text(encoding="utf-8")
         for name in ("field-guide.md", "museum-handbook.md", "tea-garden.txt")

@@ -40,7 +40,7 @@ FACES = {
 
 
 def pdf(blocks: Sequence[Block]) -> bytes:
-    """Headings and paragraphs on pages; a chapter begins on a new page, but for the first."""
+    """Write headings and paragraphs on pages; a chapter begins on a new page, but for the first."""
     pages = [_content(page) for page in _pages(blocks)]
     kids = b" ".join(b"%d 0 R" % (6 + 2 * index) for index in range(len(pages)))
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /%s /Encoding /WinAnsiEncoding >>"

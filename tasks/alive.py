@@ -15,7 +15,7 @@ from settings import service_settings, settings
 
 
 def is_alive(session: Session, kind: str, host: str) -> bool:
-    """Whether a process of this kind and host has beaten within its lease."""
+    """Return whether a process of this kind and host has beaten within its lease."""
     lease = timedelta(seconds=settings().lease_seconds)
     beating = select(Worker.id).where(
         Worker.kind == kind,

@@ -37,7 +37,7 @@ def adopt(identity: UUID) -> None:
 
 
 def process_name() -> str:
-    """Host and process, for people."""
+    """Return host and process, for people."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 

@@ -29,7 +29,7 @@ def drop(claim: Claim) -> None:
 
 
 def held() -> list[Claim]:
-    """Every claim of this process."""
+    """Return every claim of this process."""
     return list(_claims.values())
 
 
@@ -46,10 +46,10 @@ def resume() -> None:
 
 
 def stopping() -> bool:
-    """Whether this process has been told to stop."""
+    """Return whether this process has been told to stop."""
     return _stop_at is not None
 
 
 def out_of_grace() -> bool:
-    """Whether the time to finish what was begun is over."""
+    """Return whether the time to finish what was begun is over."""
     return _stop_at is not None and time.monotonic() >= _stop_at

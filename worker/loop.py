@@ -60,7 +60,7 @@ class Loop:
         self._count = threads
 
     def are_busy(self, queue: str) -> bool:
-        """Whether each thread is at work that takes from this queue; a queue of no tasks has threads of its own."""
+        """Return whether each thread that takes from this queue is at work; one without tasks has its own threads."""
         return queue in self.queues.names and self._at_work >= self._count
 
     def rejected(self, queue: str) -> None:

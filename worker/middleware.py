@@ -39,7 +39,7 @@ SETTLING = 0.1
 
 
 def worker_middleware() -> list[Middleware]:
-    """In the order in which they see a message; after it is processed they see it in reverse.
+    """Return them in the order in which they see a message; after it is processed they see it in reverse.
 
     They see each bundle of claims as a message, too: see `worker.loop`.
     """

@@ -43,5 +43,5 @@ def as_task_error(claim: Claim, exception: BaseException) -> TaskError:
 
 
 def is_away(exception: BaseException) -> bool:
-    """PostgreSQL did not answer, or no connection became free: the document is not at fault."""
+    """Return whether PostgreSQL did not answer, or no connection became free: the document is not at fault."""
     return isinstance(exception, (OperationalError, InterfaceError, PoolTimeout)) or database.is_away(exception)

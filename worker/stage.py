@@ -86,7 +86,7 @@ class Work:
         return self.claim.attempt == 1 and queues <= set(self._served) and queues.isdisjoint(self.claim.paused)
 
     def check(self) -> None:
-        """Between units of work: go on, or not.
+        """Go on between units of work, or not.
 
         Raises:
           Lost: the task was cancelled, or given to another worker.
@@ -101,7 +101,7 @@ class Work:
             raise TaskError("timeout", f"{self.claim.stage} ran longer than {self.claim.timeout:g} s")
 
     def interrupted(self) -> bool:
-        """Within a unit of work that can be killed: whether it must be."""
+        """Return whether a unit of work that can be killed must be."""
         return self.claim.lost.is_set() or holding.out_of_grace()
 
     def interruption(self) -> Exception:
@@ -110,7 +110,7 @@ class Work:
 
     @contextmanager
     def unit(self) -> Iterator[Unit]:
-        """One transaction of the stage, for all that it writes but what goes with its end.
+        """Open a transaction of the stage, for all that it writes but what goes with its end.
 
         It counts as a whole, or not at all when the claim was lost before its commit: a worker that was paused may
         go on long after its task was given to another. Looked at first to spare work that is in vain, and last with

@@ -19,7 +19,7 @@ from worker.stage import SANDBOX, Work, stage
 
 @stage
 def chunking(work: Work) -> Advance:
-    """Text to chunks."""
+    """Turn text into chunks."""
     with database.transaction() as session:
         wanted = wanted_embedder(work, search.embedder_of(session, work.kb_id))
         text, anchors = index.read_text(session, work.task_id)
@@ -43,12 +43,12 @@ def chunking(work: Work) -> Advance:
 
 
 def wanted_embedder(work: Work, of_kb: str | None) -> str:
-    """By which embedder a document is to be embedded: the payload's, else that of its KB, else EMBEDDER."""
+    """Return the embedder that a document is to have: the payload's, else that of its KB, else EMBEDDER."""
     return work.payload.get("embedder") or of_kb or settings().embedder
 
 
 def measure_of(payload: dict[str, Any], embedder: str) -> str:
-    """In what the size of a chunk is measured: a name that `documents.splitting.measure.measure` understands."""
+    """Return what the size of a chunk is measured in: a name for `documents.splitting.measure.measure`."""
     return token_measure(embedder, settings()) if payload.get("chunk_unit") == "tokens" else CHARACTERS
 
 

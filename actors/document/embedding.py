@@ -27,7 +27,7 @@ SHARD = 500
 
 @stage
 def embedding(work: Work) -> Advance:
-    """Chunks to vectors."""
+    """Turn chunks into vectors."""
     provider, units = begin(work)
     if work.shard:
         embed(work, provider, work.shard.units)
@@ -57,7 +57,7 @@ def begin(work: Work) -> tuple[Embedder, int]:
 
 
 def _left(work: Work, units: int) -> int:
-    """How many drafts are to be paid for, once what the KB has already is taken over."""
+    """Return how many drafts are to be paid for, once what the KB has already is taken over."""
     with work.transaction() as session:
         vectors.reuse(session, work.task_id, range(units))
         return vectors.count_undone(session, work.task_id, range(units))

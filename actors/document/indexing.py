@@ -21,7 +21,7 @@ from worker.stage import Work, stage
 
 @stage
 def indexing(work: Work) -> Advance:
-    """Rows to search results: the one moment at which the document changes."""
+    """Turn rows into search results: the one moment at which the document changes."""
     if settle(work):
         with work.transaction() as session:
             index.store(session, work.task_id)

@@ -41,7 +41,7 @@ SHARD = 100
 
 @stage
 def preprocessing(work: Work) -> Advance:
-    """Bytes to text."""
+    """Turn bytes into text."""
     if work.shard:
         return _read_part(work, work.shard.units)
     if work.joins:

@@ -45,7 +45,7 @@ HASH, TOKEN_COUNT = index.ENCODED.index("hash"), index.ENCODED.index("token_coun
 
 
 def splitting(work: Work, fetched: Source, opening: Opening) -> Splitting | None:
-    """How a document is to be split by the call that reads it; None: it takes the longer way.
+    """Return how a document is to be split by the call that reads it; None: it takes the longer way.
 
     So does what another machine embeds: that may take long, and what was paid for is kept at once.
     """

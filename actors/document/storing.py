@@ -10,7 +10,7 @@ from worker.stage import Work, stage
 
 @stage
 def storing(work: Work) -> Advance:
-    """Vectors to rows."""
+    """Turn vectors into rows."""
     settle(work)
     with work.transaction() as session:
         count = index.store(session, work.task_id)

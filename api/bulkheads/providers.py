@@ -95,7 +95,7 @@ class Breaker:
         self._asked_again_at = 0.0
 
     def is_open(self) -> bool:
-        """Whether it is to be left alone; false for one caller at a time once the pause is over."""
+        """Return whether it is to be left alone; false for one caller at a time once the pause is over."""
         now = time.monotonic()
         if self._failures < FAILURES:
             return False

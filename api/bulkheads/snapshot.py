@@ -29,7 +29,7 @@ def _messages() -> dict[str, Counts]:
 
 
 def _is_full() -> bool:
-    """Whether PostgreSQL's disk is full: it still answers whoever reads, and refuses what needs another page."""
+    """Return whether PostgreSQL's disk is full: it still answers whoever reads, and refuses what needs another page."""
     try:
         with database.transaction() as session:
             # More than the memory that a statement may have here, so that some megabyte is written, into no table.

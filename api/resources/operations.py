@@ -60,7 +60,7 @@ async def _checks() -> dict[str, dict[str, str]]:
 
 
 async def _deployment() -> dict[str, dict[str, str]]:
-    """Whether anybody works and repairs, and whether anything can be written."""
+    """Return whether anybody works and repairs, and whether anything can be written."""
     try:
         found = await snapshot.TABLES.get(TOLD_WITHIN)
         full = await snapshot.FULL.get(TOLD_WITHIN)

@@ -48,7 +48,7 @@ class SearchFilter(BaseModel):
     _can_be_stored = field_validator("documents", "metadata")(requests.storable)
 
     def conditions(self) -> Filter:
-        """As the search is handed it."""
+        """Return the filter as the search is handed it."""
         documents = [self.documents] if isinstance(self.documents, str) else self.documents
         return Filter(documents, self.metadata)
 

@@ -78,12 +78,12 @@ def _embedder(name: str, settings: Settings) -> Embedder:
 
 
 def is_own(name: str) -> bool:
-    """Whether an embedder runs on this machine: what it makes costs time only, and nobody limits its pace."""
+    """Return whether an embedder runs on this machine: what it makes costs time only, and nobody limits its pace."""
     return name.partition(":")[0] in OWN
 
 
 def token_measure(name: str, settings: Settings) -> str:
-    """How the tokens of an embedder are counted: a name that `documents.splitting.measure.measure` understands."""
+    """Return how an embedder's tokens are counted: a name that `documents.splitting.measure.measure` understands."""
     if name.partition(":")[0] == "local":
         return LOCAL
     return str(settings.embedding_tokenizer) if settings.embedding_tokenizer else BYTES

@@ -17,13 +17,13 @@ BYTES_PER_TOKEN = 3
 
 
 def fitting(texts: Sequence[str], embedder: Embedder) -> int:
-    """How many of the first texts one request may hold: at least one, which is all that can be tried."""
+    """Return how many of the first texts one request may hold: at least one, which is all that can be tried."""
     sizes = accumulate(tokens(text) for text in texts[: embedder.batch_size])
     return max(1, sum(size <= embedder.batch_tokens for size in sizes))
 
 
 def tokens(text: str) -> int:
-    """About how many tokens a text has, rather more than fewer."""
+    """Return about how many tokens a text has, rather more than fewer."""
     return -(-len(text.encode()) // BYTES_PER_TOKEN)
 
 

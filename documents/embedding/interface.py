@@ -57,7 +57,7 @@ class Nearness:
     vector: Curve
 
     def share(self, cosine: float) -> float:
-        """Where a cosine lies between floor and ceiling, from 0 to 1."""
+        """Return where a cosine lies between floor and ceiling, from 0 to 1."""
         return min(1.0, max(0.0, (cosine - self.floor) / (self.ceiling - self.floor)))
 
 
@@ -89,7 +89,7 @@ class Embedder(Protocol):
         """
 
     def __hash__(self) -> int:
-        """By identity."""
+        """Hash by identity."""
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Embed texts: `dimension` single-precision floats each, of Euclidean norm 1.

@@ -49,7 +49,7 @@ class LocalEmbedder:
     )
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
-        """One vector of length 1 for each text; a text without a word or number has the zero vector.
+        """Return one vector of length 1 for each text; a text without a word or number has the zero vector.
 
         Queries and documents are treated alike, and no tokens are billed.
         """
@@ -85,7 +85,7 @@ def _damped(count: int) -> float:
 
 
 def _counts(text: str) -> tuple[Counter[str], Counter[str], Counter[str]]:
-    """How often each word, each character of a script without spaces, and each pair of these occurs."""
+    """Return how often each word, each character of a script without spaces, and each pair of these occurs."""
     words: list[str] = []
     characters: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
@@ -100,14 +100,14 @@ def _counts(text: str) -> tuple[Counter[str], Counter[str], Counter[str]]:
 
 
 def _folded(text: str) -> str:
-    """Without the difference of upper and lower case, or of full and half width."""
+    """Return a text without the difference of upper and lower case, or of full and half width."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).lower()
 
 
 # Words repeat (Zipf): 8,192 of them, at some 500 bytes each, cover most of a corpus.
 @lru_cache(maxsize=8192)
 def _word(word: str) -> list[tuple[int, float]]:
-    """Where a word and its pieces fall, and with how much weight."""
+    """Return where a word and its pieces fall, and with how much weight."""
     weight = _rarities().get(word, 1.0)
     found = [_place(word, weight)]
     padded = f"<{word}>"

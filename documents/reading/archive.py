@@ -24,7 +24,7 @@ _SMALLEST_ENTRY = 46  # bytes that a member takes in the directory at least
 
 
 def begins_as_zip(path: Path) -> bool:
-    """Whether a file may be a zip archive: an office document, an e-book, or an archive of documents."""
+    """Return whether a file may be a zip archive: an office document, an e-book, or an archive of documents."""
     with path.open("rb") as file:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -120,7 +120,7 @@ class Archive:
             raise _bomb(f"its parts inflate to more than {MAX_INFLATED:,} bytes")
 
     def _holds_more(self, info: zipfile.ZipInfo) -> bool:
-        """Whether a member goes on after the size that it declares; looked at without keeping anything."""
+        """Return whether a member goes on after the size that it declares; looked at without keeping anything."""
         left = info.file_size
         try:
             with self._path.open("rb") as file:

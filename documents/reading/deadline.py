@@ -25,5 +25,5 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Seconds in which more may be done, without end where none was set; 0 or less when the time is over."""
+    """Return the seconds in which more may be done, without end where none was set; 0 or less when the time is over."""
     return _END.get() - _clock()

@@ -162,7 +162,7 @@ def _more_likely(data: bytes, encoding: str) -> str | None:
 
 
 def encoding_named(name: str) -> str | None:
-    """Python's name of an encoding of documents, in its widest form; None for what is none."""
+    """Return Python's name of an encoding of documents, in its widest form; None for what is none."""
     try:
         info = codecs.lookup(name.strip().strip("\"'").lower().removeprefix("x-"))  # as in x-sjis
     except (LookupError, ValueError):
@@ -175,7 +175,7 @@ def encoding_named(name: str) -> str | None:
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """UTF-16 or UTF-32, in one order of bytes or the other, for a text without a mark; None for anything else.
+    """Return UTF-16 or UTF-32, in one byte order or the other, for a text without a mark; None for anything else.
 
     head is the text's beginning, or all of it.
     """
@@ -254,7 +254,7 @@ def _sense(score: float, sample: bytes) -> float:
 
 
 def _damaged_utf8(data: bytes, warnings: list[str]) -> Decoded | None:
-    """UTF-8 in which very few bytes are broken, as after a cut at a fixed length."""
+    """Read UTF-8 in which very few bytes are broken, as after a cut at a fixed length."""
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     whole = sum(map(len, _HIGH_RUN.findall(text))) - broken

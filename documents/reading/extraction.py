@@ -30,7 +30,7 @@ class DivisibleReader(Reader, Protocol):
     """What the module of a reader has whose files can be read in parts."""
 
     def count(self, path: Path) -> int:
-        """How many pages a file has."""
+        """Return how many pages a file has."""
 
     def read_part(self, path: Path, first: int, last: int) -> bytes:
         """Return what `join` needs of some pages."""

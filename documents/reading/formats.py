@@ -26,7 +26,7 @@ def _begins(pattern: bytes, flags: int = 0) -> Signature:
 
 
 def _is_mail(head: bytes) -> bool:
-    """Whether a file that nothing names is a mail: a text may well begin with `From:`, but with less of the rest."""
+    """Return whether a file that nothing names is a mail: a text may begin with `From:`, but with less of the rest."""
     headers = head.replace(b"\r", b"").partition(b"\n\n")[0]
     names = {line.partition(b":")[0].lower() for line in headers.splitlines() if b":" in line}
     return bool(_MAIL.match(head)) and len(names & _MAIL_HEADERS) >= 3

@@ -104,7 +104,7 @@ def _otherwise(sign: str) -> float:
 
 
 def _is_sign(sign: str) -> bool:
-    """Whether a character is punctuation, or draws lines, tables and lists, in text of East Asia."""
+    """Return whether a character is punctuation, or draws lines, tables and lists, in text of East Asia."""
     return (
         "\u3000" <= sign <= "\u3020"
         or "\uff01" <= sign <= "\uff5e"

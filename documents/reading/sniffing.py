@@ -84,7 +84,7 @@ def _unsupported(filename: str | None, found: Format) -> TaskError:
 
 
 def _is_binary(head: bytes) -> bool:
-    """Whether bytes are no text; UTF-16 and UTF-32 are text although they hold NULs and other such bytes."""
+    """Return whether bytes are no text; UTF-16 and UTF-32 are text although they hold NULs and other such bytes."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
         return False
     sample = head[:65536]

@@ -105,7 +105,7 @@ class _Unpacking:
                         self._skip(above + name, error)
 
     def nothing(self) -> TaskError:
-        """Why none of the members is read."""
+        """Return why none of the members is read."""
         code = next(iter(self._codes)) if len(self._codes) == 1 else "unsupported_format"
         if not self._codes:
             return TaskError("empty", "the archive holds no documents")

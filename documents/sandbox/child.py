@@ -63,7 +63,7 @@ class Reply:
 def extract(
     path: str, filename: str | None, content_type: str | None, encoding: str | None, at_once: int | None
 ) -> Extracted:
-    """`documents.reading.extraction.extract`, loaded when it is first wanted."""
+    """Run `documents.reading.extraction.extract`, loaded when it is first wanted."""
     from documents.reading import extraction  # the readers' libraries stay out of the parent
 
     tempfile.tempdir = str(Path(path).parent)  # so what a reader writes is removed with the document
@@ -126,14 +126,14 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 def read_part(path: str, first: int, last: int) -> bytes:
-    """`documents.reading.extraction.read_part`."""
+    """Run `documents.reading.extraction.read_part`."""
     from documents.reading import extraction
 
     return extraction.read_part(Path(path), first, last)
 
 
 def join(parts: list[str]) -> Extracted:
-    """`documents.reading.extraction.join`."""
+    """Run `documents.reading.extraction.join`."""
     from documents.reading import extraction
 
     return extraction.join([Path(part) for part in parts])

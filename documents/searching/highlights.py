@@ -51,7 +51,7 @@ def _mapped(text: str) -> tuple[str, list[int]]:
 
 
 def _clusters(text: str) -> Iterator[tuple[int, str]]:
-    """Each character with the marks that compose with it, which normalising must see together."""
+    """Yield each character with the marks that compose with it, which normalising must see together."""
     begin = 0
     for offset in range(1, len(text) + 1):
         if offset == len(text) or not _joins(text[offset]):

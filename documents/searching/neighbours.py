@@ -26,7 +26,7 @@ class Run:
 
 
 def widened(session: Session, hits: Sequence[Hit], tokens: Collection[str], *, around: int, join: bool) -> list[Hit]:
-    """Hits with `around` neighbours on each side, in the order that they have.
+    """Return the hits with `around` neighbours on each side, in the order that they have.
 
     Parameters:
       hits: of one chunk each.
@@ -52,7 +52,7 @@ def _run_of(hits: list[Hit]) -> Run:
 
 
 def _runs(hits: Sequence[Hit], reach: int) -> list[Run]:
-    """Hits of a version whose indexes are at most `reach` apart are one run; the run of the best hit comes first."""
+    """Join hits of a version whose indexes are at most `reach` apart; the run of the best hit comes first."""
     of_version: defaultdict[UUID, list[Hit]] = defaultdict(list)
     for hit in hits:
         of_version[_chunk_of(hit)[0]].append(hit)

@@ -51,6 +51,6 @@ def fused(words: Mapping[Chunk, float], vector: Mapping[Chunk, float], dense_wei
 
 
 def best_first(scored: tuple[Chunk, float]) -> tuple[float, Chunk]:
-    """By falling score; equal scores in the order of the documents, so that a search repeats itself exactly."""
+    """Sort by falling score; equal scores by document, so that a search repeats itself exactly."""
     chunk, score = scored
     return -score, chunk

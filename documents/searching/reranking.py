@@ -34,7 +34,7 @@ class Reranker:
         self._options = options
 
     def relevances(self, query: str, texts: Sequence[str]) -> list[float]:
-        """How relevant each text is to a query, from 0 to 1. What a model gives without bounds goes through the
+        """Return how relevant each text is to a query, from 0 to 1. What a model gives without bounds goes through the
         logistic function.
 
         Raises:

@@ -308,7 +308,7 @@ def _hit(row: Row[Any], scores: Scores) -> Hit:
 
 
 def marks(text: str, matched: Collection[str]) -> list[Place]:
-    """Where the words of a query stand in a text: of 大学 and 学 the longer, or every 学 would be marked."""
+    """Return where the words of a query stand in a text: of 大学 and 学 the longer, or every 学 would be marked."""
     marked = [token for token in matched if not is_covered(token, matched)]
     return [Place(start, end) for start, end in highlights(text, marked)]
 

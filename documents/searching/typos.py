@@ -21,8 +21,9 @@ _READ_ALL = text("SELECT set_config('enable_seqscan', :value, true)")
 
 
 def corrections(session: Session, kb_id: str, words: Sequence[str]) -> dict[str, str]:
-    """For each word, none of which the KB holds, the one of the KB that is one edit away: a letter that is missing, too
-    many, another, or changed places with the next. The first letter is the same. Of several, that of the most chunks.
+    """Return for each word, none of which the KB holds, the one of the KB that is one edit away: a letter that is
+    missing, too many, another, or changed places with the next. The first letter is the same. Of several, that of the
+    most chunks.
     """
     asked = [word for word in words if word.isascii() and word.isalpha() and SHORTEST <= len(word) <= LONGEST][:WORDS]
     if not asked:

@@ -70,7 +70,7 @@ def _indexes(session: Session, scope: Scope) -> list[VectorIndex]:
 
 
 def _chunks_in(session: Session, scope: Scope, index: VectorIndex) -> int:
-    """How many chunks of the scope an index covers."""
+    """Return how many chunks of the scope an index covers."""
     statement = text(
         "SELECT coalesce(sum(d.chunks), 0) FROM documents d"
         f" WHERE {scope.condition} AND d.version_id > :after AND d.version_id <= :up_to"

@@ -168,7 +168,7 @@ def _likely(words: Words) -> list[str]:
 
 
 def _frequencies(session: Session, scope: Scope, tokens: Sequence[str], ceiling: int) -> dict[str, int]:
-    """In how many chunks of a KB each token occurs, counted up to `ceiling`; those in none are left out."""
+    """Return in how many chunks of a KB each token occurs, counted up to `ceiling`; those in none are left out."""
     if scope.kb_chunks <= LARGE:
         return _counts(session, scope.kb_id, tokens, ceiling)
     long = [token for token in tokens if is_spaced(token) or len(token) > 1]
@@ -206,7 +206,7 @@ def _idf(frequency: int, chunks: int) -> float:
 
 
 def _unknown(tokens: Sequence[str], known: Collection[str]) -> int:
-    """How many words of a query a KB does not know; where no spaces tell, two characters are one."""
+    """Return how many words of a query a KB does not know; where no spaces tell, two characters are one."""
     spaced = sum(1 for token in tokens if is_spaced(token) and token not in known)
     characters = {simplified(token) for token in tokens if not is_spaced(token) and len(token) == 1}
     return spaced + (len(characters - set(simplified("".join(known)))) + 1) // 2

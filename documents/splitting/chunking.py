@@ -152,7 +152,7 @@ class _Splitter:
         return fitted
 
     def _overlapping(self, first: int) -> int:
-        """Where a chunk begins whose first new unit is `first`: some whole sentences earlier, if they fit."""
+        """Return where a chunk begins whose first new unit is `first`: some whole sentences earlier, if they fit."""
         units, start = self._units, first
         while start > 0:
             unit = units[start - 1]
@@ -179,7 +179,7 @@ class _Splitter:
         return chunk if ends_well else None
 
     def _end_of_edited(self, known: Known, start: int, first: int) -> int:
-        """Where a chunk ends that is not known, so that as few as can be follow before one that is."""
+        """Return where a chunk ends that is not known, so that as few as can be follow before one that is."""
         for begin in (start, first):  # better with what it is to repeat, else without
             if (after := self._rejoins(known, begin, first)) is not None:
                 return after
@@ -190,7 +190,7 @@ class _Splitter:
         return self._farthest(first)
 
     def _steps(self, known: Known, first: int) -> int:
-        """Chunks needed from a unit on until one that is known; one more than _FEW where these are not enough."""
+        """Count the chunks needed from a unit on to one that is known; one more than _FEW where that is too few."""
         ahead = self._measure.size(self._units[first].start, self._units[known.next(first) - 1].end)
         if ahead > self._size * _FEW:
             return _FEW + 1
@@ -244,11 +244,11 @@ class _Splitter:
         return next((place for place in range(after, first, -1) if self._may_end(place)), after)
 
     def _may_end(self, after: int) -> bool:
-        """Whether nothing is left behind at the end of a chunk that belongs to what follows, such as a heading."""
+        """Return whether nothing at the end of a chunk belongs to what follows, such as a heading."""
         return self._units[after - 1].level is None and self._units[after].before is not Boundary.HELD
 
     def _ends_section(self, first: int, after: int) -> bool:
-        """Whether a section ends before a unit, and is long enough for a chunk of its own."""
+        """Return whether a section ends before a unit, and is long enough for a chunk of its own."""
         units = self._units
         if units[after].level is None or units[after - 1].level is not None:
             return False

@@ -164,7 +164,7 @@ def units_of(text: str, anchors: Sequence[Anchor]) -> list[Unit]:
 
 
 def _is_caseless(text: str) -> bool:
-    """Whether sentences begin in small letters, as in chats and in text made small by a machine."""
+    """Return whether sentences begin in small letters, as in chats and in text made small by a machine."""
     begins = _BEGINS.findall(text, 0, _SAMPLE)
     return sum(map(str.islower, begins)) > 3 * sum(map(str.isupper, begins))
 
@@ -256,7 +256,7 @@ def _line_ends(text: str, at: int, end: int) -> bool:
 
 
 def _ends_sentence(text: str, first: int, stop: re.Match[str], end: int, caseless: bool) -> bool:
-    """Whether a full stop, question mark, exclamation mark or ellipsis of Latin script ends a sentence."""
+    """Return whether a full stop, question mark, exclamation mark or ellipsis of Latin script ends a sentence."""
     at = stop.end()
     if at >= end:
         return True
@@ -345,7 +345,7 @@ def _tail(text: str) -> str:
 
 
 def _shown_apart(text: str, at: int) -> bool:
-    """Whether a reader sees two characters on both sides of a place, and not one that is composed of them."""
+    """Return whether a reader sees two characters on both sides of a place, and not one that is composed of them."""
     after, before = text[at], text[at - 1]
     if after < "\u0300":
         return not (before == "\r" and after == "\n")

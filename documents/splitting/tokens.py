@@ -65,7 +65,7 @@ def _with_pairs(found: Iterable[str]) -> Iterator[str]:
 
 
 def query_tokens(text: str) -> list[str]:
-    """All that an index may hold of a query, each once: its words, every piece of 1 to 4 Chinese characters.
+    """Return all that an index may hold of a query, each once: its words, every piece of 1 to 4 Chinese characters.
 
     Whoever searches keeps those that the index knows: its vocabulary stands in for the dictionary. Pieces that hold
     traditional characters come last: only what was indexed before they were made simplified ones knows them.
@@ -96,12 +96,12 @@ def runs(text: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def is_spaced(token: str) -> bool:
-    """Whether a token is a word that spaces set apart, not a piece of Chinese or the like."""
+    """Return whether a token is a word that spaces set apart, not a piece of Chinese or the like."""
     return _UNSPACED_BEGINNING.match(token) is None
 
 
 def is_covered(token: str, known: Iterable[str]) -> bool:
-    """Whether a piece of Chinese is part of a longer piece that is known; words that spaces set apart never are."""
+    """Return whether a piece of Chinese is part of a longer one that is known; words set apart by spaces never are."""
     return not is_spaced(token) and any(token in other for other in known if len(other) > len(token))
 
 

@@ -33,7 +33,7 @@ _FACTS = (
 
 
 def page(session: Session, kb_id: str, *, limit: int, after: str | None = None) -> list[dict[str, Any]]:
-    """Documents of a KB in the order of their ids.
+    """Return a page of a KB's documents in the order of their ids.
 
     Parameters:
       after: the id that the page before ended with.
@@ -57,7 +57,7 @@ def show(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | Non
 def chunks(
     session: Session, kb_id: str, document_id: str, *, limit: int, after: int | None = None
 ) -> list[dict[str, Any]] | None:
-    """Chunks of a document in the order of its text, or None when the document is not searchable.
+    """Return a page of a document's chunks in the order of its text, or None when the document is not searchable.
 
     Parameters:
       after: the index that the page before ended with.

@@ -40,7 +40,7 @@ def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Se
 
 
 def packed(rows: Iterable[Sequence[bytes | None]]) -> bytes:
-    """Rows as `send` takes them; see `copy`."""
+    """Write rows as `send` takes them; see `copy`."""
     return b"".join(_packed(rows))
 
 
@@ -136,7 +136,7 @@ class _Stream:
         self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes; fewer than there are would be, but never none before the end."""
+        """Return at most `size` bytes; fewer than there are would be, but never none before the end."""
         if not self._rest:
             self._rest = next(self._parts, b"")
         taken, self._rest = self._rest[:size], self._rest[size:]

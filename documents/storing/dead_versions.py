@@ -14,7 +14,7 @@ from models import Base, Chunk, Document, Draft, DraftVector, Version
 
 
 def makers(session: Session, limit: int, after: UUID | None = None) -> list[UUID]:
-    """Tasks with versions that no document points at, oldest first: superseded, given up, or still in the making."""
+    """Return tasks with versions that no document points at, oldest first: superseded, given up, or in the making."""
     maker = func.coalesce(Version.maker, Version.id)
     query = select(maker).where(~select(Document).where(Document.version_id == Version.id).exists())
     if after is not None:

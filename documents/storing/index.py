@@ -279,7 +279,7 @@ def delete_drafts(session: Session, version_id: UUID) -> None:
 
 
 def count_drafts(session: Session, version_id: UUID) -> tuple[int, int]:
-    """How many chunks a version in the making has, and how many of these have their vector."""
+    """Return how many chunks a version in the making has, and how many of these have their vector."""
     total, done = session.execute(_COUNT_DRAFTS, {"version_id": version_id}).one()
     return total, done
 
@@ -336,7 +336,7 @@ def store(session: Session, version_id: UUID, *, joining: bool = True) -> int:
 
 
 def is_of_other_embedder(session: Session, version_id: UUID) -> bool:
-    """Whether a version's KB is indexed with another embedder than it was made with."""
+    """Return whether a version's KB is indexed with another embedder than it was made with."""
     return session.execute(_IS_OF_OTHER_EMBEDDER, {"version_id": version_id}).first() is not None
 
 

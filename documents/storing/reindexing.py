@@ -99,7 +99,7 @@ _OUTCOME = text("""
 
 
 def progress(session: Session, to: Reindexing) -> tuple[int, int]:
-    """How many chunks of a KB's documents are ready in the new embedder's vectors, and how many there are."""
+    """Return how many chunks of a KB's documents are ready in the new embedder's vectors, and how many there are."""
     row = session.execute(_PROGRESS, to.values).one()
     return row.done, row.units
 

@@ -77,7 +77,7 @@ class VectorIndexes:
 
 
 def _can_scan_on(connection: Connection) -> bool:
-    """Whether pgvector goes on scanning when a filter has left too few (0.8 and newer)."""
+    """Return whether pgvector goes on scanning when a filter has left too few (0.8 and newer)."""
     version = connection.scalar(text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")) or "0"
     return tuple(map(int, version.split(".")[:2])) >= (0, 8)
 

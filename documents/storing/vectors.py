@@ -112,7 +112,7 @@ def undone(session: Session, version_id: UUID, indexes: range, limit: int) -> li
 
 
 def count_undone(session: Session, version_id: UUID, indexes: range) -> int:
-    """How many drafts of a range have no vector yet."""
+    """Return how many drafts of a range have no vector yet."""
     done: int = session.execute(_COUNT_DONE, _between(version_id, indexes)).scalar_one()
     return len(indexes) - done
 
@@ -161,7 +161,7 @@ def refuse(session: Session, version_id: UUID, index: int, dimension: int, reaso
 
 
 def all_refused(session: Session, version_id: UUID) -> bool:
-    """Whether not one draft of a version has a vector of the embedder's."""
+    """Return whether not one draft of a version has a vector of the embedder's."""
     return bool(session.execute(_ALL_REFUSED, {"version_id": version_id}).scalar_one())
 
 

@@ -27,7 +27,7 @@ class Backlog:
         self._next_at = 0.0
 
     def is_due(self) -> bool:
-        """Whether it is time to count anew; true for one caller only."""
+        """Return whether it is time to count anew; true for one caller only."""
         now = time.monotonic()
         if now < self._next_at:
             return False

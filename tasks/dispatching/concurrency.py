@@ -14,7 +14,7 @@ _short = False
 
 
 def places(unit: Unit) -> int | None:
-    """How many stages may start now; None where the deployment has no more threads than places.
+    """Return how many stages may start now; None where the deployment has no more threads than places.
 
     Where it has more, claims come one after the other until this transaction ends.
     """
@@ -30,12 +30,12 @@ def places(unit: Unit) -> int | None:
 
 
 def is_short() -> bool:
-    """Whether places were short at the last claim of this process: a hint, since others end meanwhile."""
+    """Return whether places were short at the last claim of this process: a hint, since others end meanwhile."""
     return _short
 
 
 def hand_on(unit: Unit) -> None:
-    """Where places are short, wake a worker for those that this transaction frees."""
+    """Wake a worker for the places that this transaction frees, where they are short."""
     if _short:
         dispatch.announce(unit, dispatch.queues())
 

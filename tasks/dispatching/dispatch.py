@@ -45,7 +45,7 @@ WHOLE = 1_000_000
 
 
 def queues() -> tuple[str, ...]:
-    """Every queue that a task can wait in; those of last stages first, so that what was begun ends."""
+    """Return every queue that a task can wait in; those of last stages first, so that what was begun ends."""
     left: dict[str, int] = {}
     for stage in all_stages().values():
         left[stage.queue] = min(left.get(stage.queue, 99), stages_left(stage.name))

@@ -12,7 +12,7 @@ from tasks.transactions.unit import Unit
 
 
 def is_paused(queue: str) -> ColumnElement[bool]:
-    """Whether a queue is paused, for the WHERE of a statement."""
+    """Return whether a queue is paused, for the WHERE of a statement."""
     return exists().where(PausedQueue.queue == queue)
 
 

@@ -114,7 +114,7 @@ def delivered(unit: Unit, delivery: Delivery, answer: str) -> None:
 
 
 def refused(unit: Unit, delivery: Delivery, answer: str) -> None:
-    """No further attempt would help: the address is forbidden, or the service answered 410."""
+    """Note that no further attempt would help: the address is forbidden, or the service answered 410."""
     unit.count(metrics.CALLBACK, "refused")
     _record(unit, delivery, answer, status="failed")
 

@@ -48,7 +48,7 @@ class Orphan:
 
 
 def unknown(unit: Unit, submissions: Sequence[Depending]) -> dict[int, list[UUID]]:
-    """Of these submissions those that depend on tasks which neither exist nor come with them.
+    """Return those of these submissions that depend on tasks which neither exist nor come with them.
 
     Returns:
       by the position of the submission what it names in vain.

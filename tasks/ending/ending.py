@@ -170,7 +170,7 @@ def _count(unit: Unit, row: Any) -> None:
 
 
 def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
-    """Batches whose last task ends here end too, whatever became of their tasks."""
+    """End batches whose last task ends here, whatever became of their tasks."""
     ended = Counter(row.batch_id for row in rows if row.batch_id is not None)
     # In the order of their ids, so that two transactions never wait for each other.
     for batch_id, count in sorted(ended.items()):

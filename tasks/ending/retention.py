@@ -24,7 +24,7 @@ AT_ONCE = 2000
 
 
 def over(session: Session, task_ids: Sequence[UUID]) -> list[UUID]:
-    """Of these tasks those that need nothing any more: completed, ended too long ago to be resumed, or deleted."""
+    """Return those of these tasks that need nothing any more: completed, ended too long ago, or deleted."""
     if not task_ids:
         return []
     resumable = Task.status.in_(sources("retry")) & (Task.finished_at > func.now() - RESUMABLE)

@@ -47,7 +47,7 @@ def matching(
     error_code: str | None = None,
     created_after: datetime | None = None,
 ) -> list[UUID]:
-    """Tasks that a filter names, oldest first, `MOST_AT_ONCE` at most."""
+    """Return the tasks that a filter names, oldest first, `MOST_AT_ONCE` at most."""
     query = select(Task.id).where(Task.status.in_(statuses)).order_by(Task.id).limit(MOST_AT_ONCE)
     if kb_id is not None:
         query = query.where(Task.kb_id == kb_id)

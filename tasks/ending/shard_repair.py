@@ -62,7 +62,7 @@ def give_back_unknown(unit: Unit, after: timedelta, lease: timedelta) -> int:
 
 
 def task_ids(session: Session, limit: int, after: UUID | None = None) -> list[UUID]:
-    """Tasks of which there are shards, in the order of their age."""
+    """Return the tasks of which there are shards, in the order of their age."""
     query = select(Shard.task_id).distinct().order_by(Shard.task_id).limit(limit)
     return list(session.scalars(query if after is None else query.where(Shard.task_id > after)))
 

@@ -17,7 +17,7 @@ DEEPEST = 100
 
 
 def obstacle(value: object) -> str | None:
-    """Why a value cannot be stored; None when it can. Looks at no more than MOST_VALUES of it."""
+    """Return why a value cannot be stored; None when it can. Looks at no more than MOST_VALUES of it."""
     left = MOST_VALUES
     level = [value]
     for _ in range(DEEPEST + 1):
@@ -53,7 +53,7 @@ def _obstacle_of_one(value: object) -> str | None:
 
 
 def excess_of_metadata(metadata: Mapping[str, Any]) -> str | None:
-    """Why metadata are too large; None when they are not."""
+    """Return why metadata are too large; None when they are not."""
     size = _bytes_of(metadata)
     if size <= LARGEST_METADATA:
         return None
@@ -64,7 +64,7 @@ def excess_of_metadata(metadata: Mapping[str, Any]) -> str | None:
 
 
 def excess_of_payload(payload: Mapping[str, Any]) -> str | None:
-    """Why a payload is too large; None when it is not. A document's text is no part of it."""
+    """Return why a payload is too large; None when it is not. A document's text is no part of it."""
     content = payload.get("content")
     size = _bytes_of({**payload, "content": ""} if isinstance(content, str) else payload)
     if size <= LARGEST_PAYLOAD:

@@ -153,7 +153,7 @@ class GroupCommit:
             self._tallies.put_off()
 
     def _commit(self, entries: list[_Entry]) -> None:
-        """One transaction for all; where one entry spoils it, one for each."""
+        """Commit all in one transaction; where one entry spoils it, each in its own."""
         try:
             results = self._in_one_transaction(entries)
         except Exception as error:
@@ -199,7 +199,7 @@ def _execute(entries: list[_Entry], patience: float, tallies: Tallies) -> list[A
 
 
 def _is_of_all(error: Exception) -> bool:
-    """Whether the server or a lock is at fault, which each alone would meet again, one after the other."""
+    """Return whether the server or a lock is at fault, which each alone would meet again, one after the other."""
     if not isinstance(error, DBAPIError):
         return isinstance(error, PoolTimeout)
     code = trouble.code_of(error) or ""
@@ -207,7 +207,7 @@ def _is_of_all(error: Exception) -> bool:
 
 
 def _is_away(error: DBAPIError | PoolTimeout) -> bool:
-    """Whether the connection is at fault, or a deadlock that a second try resolves; not the statement.
+    """Return whether the connection is at fault, or a deadlock that a second try resolves; not the statement.
 
     So it is where no connection of the pool becomes free, as while a table is locked.
     """

@@ -68,7 +68,7 @@ class Tallies:
         self._totals, self._since = dict(others._totals), others._since
 
     def is_due(self) -> bool:
-        """Whether they are to be written with the next commit."""
+        """Return whether they are to be written with the next commit."""
         return bool(self._totals) and time.monotonic() >= self._since + self.kept
 
     def put_off(self) -> None:
@@ -80,11 +80,11 @@ class Tallies:
         self._since -= self.kept
 
     def seconds_left(self) -> float | None:
-        """Until they are due; None where nothing was counted."""
+        """Return the seconds until they are due; None where nothing was counted."""
         return max(0.0, self._since + self.kept - time.monotonic()) if self._totals else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """One for each metric and its labels; their order keeps processes from deadlocks."""
+        """Return one row for each metric and its labels; their order keeps processes from deadlocks."""
         return [
             {"metric": metric, "labels": labels, "count": count, "sum": total, "buckets": list(buckets)}
             for (metric, labels), (count, total, buckets) in sorted(self._totals.items())

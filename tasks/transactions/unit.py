@@ -111,12 +111,12 @@ class Unit:
         self.execute(_ADD_TALLIES, {"worker": process_id(), "tallies": json_of(tallies.rows())})
 
     def flush(self) -> None:
-        """Before the commit: write what the session still holds."""
+        """Write what the session still holds, before the commit."""
         if self._session is not None:
             self._session.flush()
 
     def leave(self) -> None:
-        """After the commit: publish without waiting for the confirms."""
+        """Publish after the commit, without waiting for the confirms."""
         self._messages.extend(messages_for(self._ready.values()))
         if not self._messages:
             return
@@ -157,7 +157,7 @@ _ADD_TALLIES = prepared(
 
 @contextmanager
 def unit_of_work(*, patience: float = database.PATIENCE, tallies: Tallies | None = None) -> Iterator[Unit]:
-    """One transaction that counts and publishes. Rolls back, and publishes and counts nothing, on any error.
+    """Open a transaction that counts and publishes; on any error it rolls back, and does neither.
 
     Parameters:
       patience: see `models.database.writing`.

@@ -34,7 +34,7 @@ def messages_for(tasks: Iterable[Any]) -> list[Message[Any]]:
 
 
 def _width(kind: str, stage: str) -> int:
-    """Tasks that one message names; one of a later release's type or stage, of which this one knows nothing."""
+    """Return how many tasks one message names; one of a later release's type or stage, of which nothing is known."""
     known = all_types().get(kind)
     return next((each.bundle for each in known.stages if each.name == stage), 1) if known else 1
 

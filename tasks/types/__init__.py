@@ -49,7 +49,7 @@ class TaskType:
         return self.stages[self.position(name)]
 
     def position(self, name: str) -> int:
-        """Where a stage stands, from 0.
+        """Return where a stage stands, from 0.
 
         Raises:
           KeyError: when this type has no such stage.
@@ -69,7 +69,7 @@ class TaskType:
         return self.stages[: self.position(name)]
 
     def progress(self, name: str, share: float) -> float:
-        """Percent done when `share` (0 to 1) of a stage is done; 100 is left to the end of the task."""
+        """Return the percent done when `share` (0 to 1) of a stage is done; 100 is left to the end of the task."""
         total = sum(stage.weight for stage in self.stages)
         done = sum(stage.weight for stage in self.before(name))
         return min(99.0, 100 * (done + share * self.stage(name).weight) / total)
@@ -77,7 +77,7 @@ class TaskType:
 
 @lru_cache(maxsize=1)
 def all_types() -> dict[str, TaskType]:
-    """Every task type by name, in the alphabet's order."""
+    """Return every task type by name, in the alphabet's order."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
     return {module.TYPE.name: module.TYPE for module in modules}
@@ -96,18 +96,18 @@ def task_type(name: str) -> TaskType:
 
 
 def all_stages() -> dict[str, Stage]:
-    """Every stage of every type by name."""
+    """Return every stage of every type by name."""
     return {stage.name: stage for each in all_types().values() for stage in each.stages}
 
 
 @lru_cache(maxsize=1)
 def known() -> list[str]:
-    """Every type with each of its stages, as `type stage`: what `tasks.transitions.KNOWN` asks for."""
+    """Return every type with each of its stages, as `type stage`: what `tasks.transitions.KNOWN` asks for."""
     return [f"{each.name} {stage.name}" for each in all_types().values() for stage in each.stages]
 
 
 def stages_left(name: str) -> int:
-    """How many stages follow the one of that name; 0 for a last stage."""
+    """Return how many stages follow the one of that name; 0 for a last stage."""
     return min(
         len(each.stages) - each.position(name) - 1
         for each in all_types().values()

@@ -122,7 +122,7 @@ def document_id_of(payload: dict[str, Any]) -> str:
 
 
 def parameters_of(payload: dict[str, Any]) -> dict[str, Any]:
-    """How a document is read and split, wherever it comes from: the same bytes then make the same version."""
+    """Return how a document is read and split, wherever it comes from: the same bytes then make the same version."""
     others = (*SOURCES, "document_id", "embedder", "force")
     return {name: value for name, value in payload.items() if name not in others}
 

@@ -52,7 +52,7 @@ class Line:
         return cls(seconds - slope * units, slope)
 
     def at(self, units: float) -> float:
-        """Seconds."""
+        """Return the seconds for so many units."""
         return self.base + self.slope * units
 
 
@@ -82,7 +82,7 @@ class Rates:
         self._sizes = sum(each.size for each in samples)
 
     def knows(self, stages: Sequence[str]) -> bool:
-        """Whether every one of these stages was measured."""
+        """Return whether every one of these stages was measured."""
         return all(name in self._lines for name in stages)
 
     def seconds(self, stage: str, known: dict[str, float], size: float) -> float:
@@ -103,7 +103,7 @@ class Rates:
         return self._lines[stage].at(units)
 
     def wait(self, ahead: float, since: datetime, now: datetime) -> float:
-        """Seconds until so many have ended, by how fast they did since a task waits, and how fast they did otherwise.
+        """Return the seconds until so many have ended, by the rate since a task waits and the rate otherwise.
 
         What ends in the first moments was begun before, or is yet to come: they tell nothing of the pace.
         """
@@ -114,7 +114,7 @@ class Rates:
         return ahead * (waited + PRIOR * self._busy() / len(self._samples)) / (ended + PRIOR)
 
     def _busy(self) -> float:
-        """Seconds in which at least one of the sample was at work."""
+        """Return the seconds in which at least one of the sample was at work."""
         total, until = 0.0, min(each.started_at for each in self._samples)
         for each in sorted(self._samples, key=lambda sample: sample.started_at):
             total += max(0.0, (each.finished_at - max(each.started_at, until)).total_seconds())
@@ -136,7 +136,7 @@ class Backlog:
     paused: set[str]
 
     def ahead(self, task: Task, of_its_kb: int) -> int:
-        """Tasks that start before one: more urgent ones, earlier ones of its KB, and its turn among the others."""
+        """Count the tasks that start before one: more urgent ones, earlier ones of its KB, and by turns the others."""
         here = self.waiting.get((task.queue, task.priority), {})
         fair = sum(min(count, of_its_kb + 1) for kb, count in here.items() if kb != (task.kb_id or ""))
         urgent = sum(
@@ -152,8 +152,9 @@ _backlog: tuple[float, Backlog] | None = None
 
 
 def estimates(session: Session, tasks: Sequence[Task]) -> dict[UUID, datetime]:
-    """When tasks will have ended. Nothing of those of which nothing can honestly be said: that are not due by time but
-    by other tasks, or paused, of a type that was not measured yet, or without any worker."""
+    """Return when tasks will have ended. Nothing of those of which nothing can honestly be said: that are not due by
+    time but by other tasks, or paused, of a type that was not measured yet, or without any worker.
+    """
     going = [each for each in tasks if each.status in (Status.QUEUED, Status.PROCESSING) or _is_put_off(each)]
     if not going:
         return {}
@@ -181,7 +182,7 @@ def estimates(session: Session, tasks: Sequence[Task]) -> dict[UUID, datetime]:
 
 
 def of_batch(session: Session, batch_id: UUID) -> datetime | None:
-    """When the last task of a batch will have ended; None where it cannot be said of one of them."""
+    """Return when the last task of a batch will have ended; None where it cannot be said of one of them."""
     rows = select(Task).where(Task.batch_id == batch_id)
     last = [
         *session.scalars(rows.where(Task.status == Status.PROCESSING)),
@@ -201,14 +202,14 @@ def _is_to_start(task: Task) -> bool:
 
 
 def _characters(payload: dict[str, Any]) -> int:
-    """Of a text that was submitted with it, or of the one that a list has left out."""
+    """Return the length of a text that was submitted with it, or of the one that a list has left out."""
     content = payload.get("content")
     told = payload.get("content_characters", 0) if content is None else content
     return len(told) if isinstance(told, str) else told if isinstance(told, int) else 0
 
 
 def _left(task: Task, rates: Rates, now: datetime) -> float | None:
-    """Seconds of work, from the present stage on; None where a stage was not measured."""
+    """Return the seconds of work from the present stage on; None where a stage was not measured."""
     kind = all_types().get(task.task_type)
     names = [stage.name for stage in kind.stages[kind.position(task.stage) :]] if kind else []
     if not names or not rates.knows(names):
@@ -266,7 +267,7 @@ def _look(session: Session) -> Backlog:
 
 
 def _positions(session: Session, tasks: Sequence[Task]) -> dict[UUID, int]:
-    """How many of its KB wait before each: counted for the oldest of a KB, behind which come the others of a page."""
+    """Return how many of its KB wait before each: counted for a KB's oldest, behind which come the page's others."""
     groups: dict[tuple[str, int, str], list[UUID]] = {}
     for task in sorted(tasks, key=lambda each: each.id):
         groups.setdefault((task.queue, task.priority, task.kb_id or ""), []).append(task.id)

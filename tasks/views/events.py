@@ -68,7 +68,7 @@ def page(
     kb_ids: Collection[str] | None = None,
     limit: int = 500,
 ) -> list[dict[str, Any]]:
-    """Events in the order of their numbers, of everything, of one task or batch, or of the tasks of KBs.
+    """Return a page of events in the order of their numbers, of all, of one task or batch, or of the tasks of KBs.
 
     Parameters:
       until: the horizon; None for one task, whose events are committed in the order of their numbers.
@@ -83,13 +83,13 @@ def page(
 
 
 def holds(session: Session, after: int) -> bool:
-    """Whether the log still knows everything that happened behind an event of its own."""
+    """Return whether the log still knows everything that happened behind an event of its own."""
     row = session.execute(_EXTENT).one()
     return bool(row.oldest - 1 <= after <= row.last)
 
 
 def state(session: Session, task_id: UUID, settled: int) -> dict[str, Any] | None:
-    """How a task is now, as an event with the number of its newest one; None when there is no such task.
+    """Return how a task is now, as an event with the number of its newest one; None when there is no such task.
 
     Parameters:
       settled: the horizon, behind which the newest event is looked for; where there is none, it is the number.
@@ -104,7 +104,7 @@ def prune(unit: Unit) -> None:
 
 
 def ends(event: dict[str, Any]) -> bool:
-    """Whether nothing is to follow of the task or batch that an event is of."""
+    """Return whether nothing is to follow of the task or batch that an event is of."""
     return event["status"] in ENDED
 
 

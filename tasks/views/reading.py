@@ -55,7 +55,7 @@ def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str
 
 
 def page(session: Session, chosen: Filter, *, limit: int, before: UUID | None = None) -> list[dict[str, Any]]:
-    """Tasks of a filter from the newest to the oldest.
+    """Return a page of a filter's tasks from the newest to the oldest.
 
     `estimated_completion` is null: each would cost a look at what is ahead.
 
@@ -193,7 +193,7 @@ def _open_stage(task: Task, name: str) -> dict[str, Any]:
 
 
 def submitted_at(session: Session, task_id: UUID) -> datetime:
-    """When a task was submitted; of one that is kept no longer, when its id was made."""
+    """Return when a task was submitted; of one that is kept no longer, when its id was made."""
     kept = session.scalar(select(Task.created_at).where(Task.id == task_id))
     return kept or datetime.fromtimestamp((task_id.int >> 80) / 1000, UTC)
 

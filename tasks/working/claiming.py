@@ -51,7 +51,7 @@ def take(unit: Unit, wanted: Queues, threads: int, *, woken: int) -> list[list[C
 
 
 def _wake_others(woken: int, threads: int, *, taken: bool, idle: bool) -> bool:
-    """Whether messages are needed for what waits besides what was taken.
+    """Return whether messages are needed for what waits besides what was taken.
 
     Who was woken wakes others, and so does a thread that gets nothing, since others were at the same rows or they have
     to wait. But where nothing at all was to be had, as when one transaction has locked what waits, only threads that

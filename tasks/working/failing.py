@@ -45,7 +45,7 @@ class Failure:
 
 
 def backoff(errors: int, retry_after: float | None = None) -> float:
-    """Seconds until the next attempt after `errors` failed ones: exponential, spread by a half either way."""
+    """Return the seconds to the next attempt after `errors` failed ones: exponential, spread by a half either way."""
     delay: float = FIRST_DELAY * settings().retry_backoff_factor ** errors
     return max(min(retry_after or 0.0, LONGEST_PATIENCE), min(delay, LONGEST_DELAY) * random.uniform(0.5, 1.5))  # noqa: S311
 

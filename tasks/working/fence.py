@@ -20,7 +20,7 @@ class NotHeld(Exception):
 
 
 def is_held(session: Session, claim: Claim, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = "") -> bool:
-    """Whether the row, a shard's for the claim of a shard, is still the claim's own.
+    """Return whether the row, a shard's for the claim of a shard, is still the claim's own.
 
     Parameters:
       lock: with one, the answer stays true until the transaction ends.

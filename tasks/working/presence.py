@@ -32,7 +32,7 @@ NIL_ID = UUID(int=0)
 
 
 def beat_seconds() -> float:
-    """Seconds between heartbeats: some 5 at the default lease of 30."""
+    """Return the seconds between heartbeats: some 5 at the default lease of 30."""
     return settings().lease_seconds / BEATS_PER_LEASE
 
 

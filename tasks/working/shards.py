@@ -35,7 +35,7 @@ from tasks.working.claim import Advance, Claim, Key, Range
 
 
 def ranges(units: int, size: int) -> list[tuple[int, int]]:
-    """So many units in as few shards as hold at most `size` each, about equally large."""
+    """Divide so many units among as few shards as hold at most `size` each, about equally large."""
     count = max(1, -(-units // size))
     return list(pairwise(units * each // count for each in range(count + 1)))
 
@@ -140,7 +140,7 @@ def _let_go(unit: Unit, claim: Claim, delay: timedelta, *, errors: int, crashes:
 
 
 def is_held(unit: Unit, claim: Claim) -> bool:
-    """Whether a shard is still the claim's own; it stays so until this transaction ends."""
+    """Return whether a shard is still the claim's own; it stays so until this transaction ends."""
     _lock(unit, [claim])
     return fence.is_held(unit.session, claim)
 

@@ -101,7 +101,7 @@ def _goes_on(done: Advance) -> bool:
 
 
 def _held(unit: Unit, claims: Sequence[Claim]) -> set[UUID]:
-    """Of these claims the tasks whose rows are still their own; they stay so until this transaction ends.
+    """Return those of these claims' tasks whose rows are still their own; they stay so until this transaction ends.
 
     All at once: who holds some, and a lock of a KB besides, never waits for another.
     """
@@ -120,7 +120,7 @@ def _overtake(unit: Unit, claim: Claim, overtaken: str) -> int:
 
 
 def timings(session: Session, claim: Claim) -> dict[str, float]:
-    """Seconds of work that each stage of a task took, the present one until now."""
+    """Return the seconds of work that each stage of a task took, the present one until now."""
     rows = session.execute(_TIMINGS, {"id": claim.task_id})
     return {row.name: round(row.seconds, 3) for row in rows}
 

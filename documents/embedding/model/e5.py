@@ -119,7 +119,7 @@ class _Graph:
 
 
 def _embedded(graph: _Graph, weights: Weights) -> str:
-    """Tokens to vectors: the word table unpacked, the places added."""
+    """Turn tokens into vectors: the word table unpacked, the places added."""
     packed, scales = weights.blocks("emb.word", weights.hidden)
     low_and_high = graph.add("Gather", graph.constant(packed), "input_ids")
     low = graph.add("BitwiseAnd", low_and_high, graph.constant(numpy.uint8(15)))
@@ -184,7 +184,7 @@ def graph_of(weights: Weights) -> Any:
 
 
 def tokenizer_of(weights: Weights) -> Any:
-    """XLM-RoBERTa's: SentencePiece's unigrams, between the marks of a text's beginning and end."""
+    """Build XLM-RoBERTa's tokenizer: SentencePiece's unigrams, between the marks of a text's beginning and end."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(weights.pieces, unk_id=weights.unknown, byte_fallback=False))

@@ -163,7 +163,7 @@ class ModelEmbedder:
         raise TaskError("embedder_unavailable", f"the model in {self._folder} was not loaded in {STARTING:g} s")
 
     def _socket(self) -> Path:
-        """In a folder of this user's: whoever can connect has texts embedded, and could answer in its place."""
+        """Return a path in a folder of this user's: whoever can connect could answer in the model's place."""
         base = tempfile.gettempdir()
         # The address of a socket has room for some hundred bytes. Whose the folder is, is checked below.
         base = base if len(base.encode()) <= LONGEST_BASE else "/tmp"  # noqa: S108

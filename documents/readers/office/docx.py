@@ -177,7 +177,7 @@ class _Reader:
         return "".join(parts)
 
     def _joined(self, element: etree._Element, boxes: list[etree._Element]) -> str:
-        """All paragraphs below an element in one line, those of nested tables and boxes too; drawings are put by."""
+        """Join all paragraphs below an element in one line, nested tables and boxes too; drawings are put by."""
         texts = []
         for paragraph in element.iter("{*}p"):
             if not any(name_of(above) in ("Fallback", "del", "p") for above in _between(paragraph, element)):

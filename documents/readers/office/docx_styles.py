@@ -96,7 +96,7 @@ def _heading(style: etree._Element, properties: etree._Element | None) -> tuple[
 
 
 def _level_of_name(name: str) -> int | None:
-    """Built-in styles keep their English names in every language's Word."""
+    """Return the level that a built-in style's name says, which is English in every language's Word."""
     if name.lower() == "title":
         return 0
     match = _HEADING.match(name) or _HEADING.match(re.sub(r"(?i)^heading(\d)$", r"heading \1", name))

@@ -93,7 +93,7 @@ def _properties(archive: Archive) -> dict[str, str]:
 
 
 def _is_code(style: etree._Element, name: str) -> bool:
-    """Whether a style is for code, by its name or by its typeface, which says nothing where it is that of all text."""
+    """Return whether a style is for code, by its name or by its typeface, unless that is the one of all text."""
     fonts = child_of(style, "text-properties")
     typeface = f"{value_of(fonts, 'font-name')} {value_of(fonts, 'font-family')}"
     own = value_of(style, "family") in (None, "paragraph") and name != "Standard"
@@ -119,11 +119,11 @@ class _Styles:
                 self._code.add(name)
 
     def is_title(self, paragraph: etree._Element) -> bool:
-        """Whether a paragraph is the title of the document."""
+        """Return whether a paragraph is the title of the document."""
         return value_of(paragraph, "style-name") in self._titles
 
     def is_code(self, paragraph: etree._Element) -> bool:
-        """Whether a paragraph is a line of code."""
+        """Return whether a paragraph is a line of code."""
         return value_of(paragraph, "style-name") in self._code
 
     def label(self, name: str, numbers: list[int]) -> str:
@@ -256,7 +256,7 @@ class _Reader:
             yield _spaced(child.tail)
 
     def _joined(self, element: etree._Element) -> str:
-        """All paragraphs below an element in one line."""
+        """Return all paragraphs below an element in one line."""
         texts = []
         for child in element:
             if name_of(child) in ("p", "h"):
@@ -323,7 +323,7 @@ class _Reader:
 
 
 def _is_skipped(element: etree._Element) -> bool:
-    """Whether an element holds no text of the document; a picture's title and description are none either."""
+    """Return whether an element holds no text of the document; a picture's title and description are none either."""
     return name_of(element) in _SKIPPED or "svg" in element.tag.partition("}")[0]
 
 
@@ -346,5 +346,5 @@ def _count(element: etree._Element, attribute: str) -> int:
 
 
 def _spaced(text: str | None) -> str:
-    """White space as OpenDocument means it: a run of it is one space, more are written as elements."""
+    """Write white space as OpenDocument means it: a run of it is one space, more are written as elements."""
     return _SPACE.sub(" ", text) if text else ""

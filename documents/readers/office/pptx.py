@@ -144,7 +144,7 @@ def _placeholder(shape: etree._Element) -> str | None:
 
 
 def _is_code(body: etree._Element) -> bool:
-    """Whether all that a shape says is in a typeface of code."""
+    """Return whether all that a shape says is in a typeface of code."""
     runs = [run for run in body.iter("{*}r", "{*}fld") if _inline(run).strip()]
     fonts = (value_of(child_of(run, "rPr", "latin"), "typeface") or "" for run in runs)
     return bool(runs) and all(map(is_monospaced, fonts))

@@ -41,7 +41,7 @@ class Code:
         self._may_be = 0 < typed <= _MOST_SHARE * total
 
     def listings(self, lines: list[Line], headings: Container[int]) -> Iterator[Listing]:
-        """Those of a page, of two lines at least; `headings` are the indexes of lines that are none of code."""
+        """Yield the listings of a page, of two lines at least; no line in `headings`, by index, is one of code."""
         at = 0
         while self._may_be and at < len(lines):
             last = at
@@ -57,7 +57,7 @@ class Code:
 
 
 def _is_alone(lines: list[Line], at: int) -> bool:
-    """Whether a line is neither an item nor a cell of a row."""
+    """Return whether a line is neither an item nor a cell of a row."""
     line = lines[at]
     if line.text[0] in BULLETS and not line.text[0].isascii():
         return False
@@ -65,7 +65,7 @@ def _is_alone(lines: list[Line], at: int) -> bool:
 
 
 def _follows(before: Line, line: Line) -> bool:
-    """Whether a typed line stands below the one before it and looks like it."""
+    """Return whether a typed line stands below the one before it and looks like it."""
     step = before.bottom - line.bottom
     return 0 < step < _FARTHEST * line.size and _alike(before.size, line.size) and _alike(_width(before), _width(line))
 
@@ -105,7 +105,7 @@ def _without_numbers(lines: list[Line], first: int, last: int) -> tuple[int, int
 
 
 def _show(lines: list[Line]) -> bool:
-    """Whether one of the lines has letters that show of which width all are."""
+    """Return whether one of the lines has letters that show of which width all are."""
     return any(line.typed is not None and line.typed[2] for line in lines)
 
 

@@ -138,7 +138,7 @@ def _repeated(edge: list[list[Row]], heads: set[Place], half: float) -> set[Plac
 
 
 def _told(texts: Iterable[str]) -> list[str]:
-    """One warning that names what was left out, each shape of it once."""
+    """Return one warning that names what was left out, each shape of it once."""
     shapes: dict[str, list[str]] = defaultdict(list)
     for text in texts:
         shapes[_DIGITS.sub("0", text)].append(text)

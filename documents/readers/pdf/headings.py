@@ -34,7 +34,7 @@ class Outline:
                 self.titles[index].append((level, letters))
 
     def may_name(self, index: int, texts: Iterable[str]) -> bool:
-        """Whether one of some lines on a page may be the title of a bookmark that leads there, or begin it."""
+        """Return whether one of some lines on a page may be the title of a bookmark that leads there, or begin it."""
         titles = [title for _, title in self.titles.get(index, ())]
         return any(
             letters.endswith(title) or _begins(letters, title)
@@ -96,7 +96,7 @@ def _neighbours(levels: dict[int, int]) -> list[list[int]]:
 
 
 def _runs(plain: list[str], title: str) -> list[list[int]]:
-    """Where a title stands among the lines: runs of indices, the heading's number included."""
+    """Return where a title stands among the lines: runs of indices, the heading's number included."""
     runs = []
     for first, start in enumerate(plain):
         if not 0 < len(start) <= len(title) + _LONGEST_NUMBER or not _may_begin(start, title):
@@ -113,7 +113,7 @@ def _runs(plain: list[str], title: str) -> list[list[int]]:
 
 
 def _begins(letters: str, title: str) -> bool:
-    """Whether a line is the first of a title's lines, perhaps after its number."""
+    """Return whether a line is the first of a title's lines, perhaps after its number."""
     at = letters.find(title[:_BEGINNING])
     return at >= 0 and title.startswith(letters[at:])
 
@@ -123,7 +123,7 @@ def _may_begin(line: str, title: str) -> bool:
 
 
 def is_number(letters: str) -> bool:
-    """Whether letters and digits may be what numbers a heading, such as chapter3 or 第三章, or a page."""
+    """Return whether letters and digits may be what numbers a heading, such as chapter3 or 第三章, or a page."""
     return _NUMBER.match(letters) is not None
 
 

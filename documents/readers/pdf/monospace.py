@@ -76,7 +76,7 @@ def typed_gaps(line: Line) -> list[Gap] | None:
 
 
 def is_half(width: float, size: float) -> bool:
-    """Whether a letter is half as wide as its font is high, as they are in fonts for Chinese."""
+    """Return whether a letter is half as wide as its font is high, as they are in fonts for Chinese."""
     return abs(width - size / 2) <= _ALIKE * size
 
 

@@ -44,7 +44,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def count(path: Path) -> int:
-    """How many pages a PDF has. Raises what `read` does."""
+    """Return how many pages a PDF has. Raises what `read` does."""
     with _opened(path) as document:
         return len(document)
 
@@ -115,7 +115,7 @@ def _pages(document: pypdfium2.PdfDocument, indexes: range) -> Iterator[Page]:
 
 
 def _outline(document: pypdfium2.PdfDocument) -> list[Entry]:
-    """Page index, level from 1, and title of every bookmark that leads to a page."""
+    """Return page index, level from 1, and title of every bookmark that leads to a page."""
     entries = []
     for bookmark in document.get_toc():
         destination = bookmark.get_dest()
@@ -161,5 +161,5 @@ def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Wri
 
 
 def _has_divided(lines: list[Line]) -> bool:
-    """Whether a page may have a word that is divided, perhaps over its end."""
+    """Return whether a page may have a word that is divided, perhaps over its end."""
     return any(is_divided(line.text) for line in lines) or (bool(lines) and lines[-1].text.endswith("-"))

@@ -36,7 +36,7 @@ def running(texts: Texts, outline: Outline) -> Iterator[tuple[int, int]]:
 
 
 def _in_force(outline: Outline, pages: int) -> Iterator[list[str]]:
-    """For each page the titles of the sections in which it begins and that begin on it, long ones first."""
+    """Yield for each page the titles of the sections in which it begins and that begin on it, long ones first."""
     path: dict[int, str] = {}
     for index in range(pages):
         named = list(path.values())
@@ -54,7 +54,7 @@ def _keys(text: str, index: int) -> Iterator[tuple[str, int | None]]:
 
 
 def _names(text: str, titles: list[str]) -> bool:
-    """Whether a text consists of titles and numbers; the last title may be cut off by an ellipsis."""
+    """Return whether a text consists of titles and numbers; the last title may be cut off by an ellipsis."""
     if not titles:
         return False
     pieces = []

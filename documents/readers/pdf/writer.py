@@ -125,7 +125,7 @@ def _is_paragraph(piece: Piece) -> TypeGuard[Block]:
 
 
 def _goes_on(before: list[Line], lines: list[Line]) -> bool:
-    """Whether the sentence that a page ends with goes on in the first line of the next page."""
+    """Return whether the sentence that a page ends with goes on in the first line of the next page."""
     last, first = before[-1], lines[0]
     if _ENDED.search(last.text) or abs(last.size - first.size) > _ALIKE * max(last.size, first.size):
         return False

@@ -14,10 +14,10 @@ _FONTS = re.compile(
 
 
 def is_code_style(name: str) -> bool:
-    """Whether a style is for code, by its name."""
+    """Return whether a style is for code, by its name."""
     return bool(_STYLES.search(name))
 
 
 def is_monospaced(font: str) -> bool:
-    """Whether a typeface is one that code is set in, by its name."""
+    """Return whether a typeface is one that code is set in, by its name."""
     return bool(_FONTS.search(font))

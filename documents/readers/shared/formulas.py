@@ -23,7 +23,7 @@ class Piece(NamedTuple):
 
 
 def row(pieces: Iterable[Piece]) -> str:
-    """Pieces side by side, with a space where one would seem to go on in the next."""
+    """Write pieces side by side, with a space where one would seem to go on in the next."""
     text, is_open = "", False
     for piece in pieces:
         is_apart = is_open or (piece.is_word and text[-1:].isalnum())

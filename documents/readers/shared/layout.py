@@ -111,7 +111,7 @@ class Hyphens:
 
 
 def is_divided(text: str) -> bool:
-    """Whether a text has a word that is divided at a line's end."""
+    """Return whether a text has a word that is divided at a line's end."""
     return "\x02" in text or "\ufffe" in text
 
 
@@ -127,7 +127,7 @@ class Frame:
         self._reach = {column: max(widest.get(column + step, 0.0) for step in (-1, 0, 1)) for column in widest}
 
     def right(self, line: Line) -> float:
-        """How far to the right the lines of a line's column reach."""
+        """Return how far to the right the lines of a line's column reach."""
         return self._reach[_column(line)]
 
 
@@ -161,7 +161,7 @@ def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens, frame
 
 
 def breaks(before: Line, line: Line, frame: Frame) -> bool:
-    """Whether a line stays a line of its own within a paragraph."""
+    """Return whether a line stays a line of its own within a paragraph."""
     return (
         (_short(before, frame.right(before)) and not _flows(before, line)) or _is_tabular(before) or _is_tabular(line)
     )
@@ -177,7 +177,7 @@ def _block(parts: list[str], level: int | None, hyphens: Hyphens) -> Block:
 
 
 def has_mark(text: str) -> bool:
-    """Whether a text begins with the mark of a list's item."""
+    """Return whether a text begins with the mark of a list's item."""
     return text[:1] in BULLETS or _BULLET.match(text) is not None
 
 
@@ -195,7 +195,7 @@ def _spaced(line: Line) -> str:
 
 
 def _is_tabular(line: Line) -> bool:
-    """Whether a line is a row of cells rather than one of a paragraph: it has a gap that follows no item's mark."""
+    """Return whether a line is a row of cells, not one of a paragraph: it has a gap that follows no item's mark."""
     return bool(line.gaps) and any(
         right - left >= _CELLS_APART * line.size and not (number == 0 and has_mark(line.text))
         for number, (_, left, right) in enumerate(line.gaps)
@@ -210,7 +210,7 @@ def glue(before: str, after: str) -> str:
 
 
 def _separate(before: Line, line: Line, frame: Frame) -> bool:
-    """Whether a new paragraph begins with a line below another."""
+    """Return whether a new paragraph begins with a line below another."""
     right = frame.right(before)
     pitch = before.last_bottom - line.bottom
     divided = before.text[-1] in MARKS
@@ -237,7 +237,7 @@ def _separate(before: Line, line: Line, frame: Frame) -> bool:
 
 
 def _runs_on(before: Line, line: Line, right: float) -> bool:
-    """Whether a Chinese line has no room left for the rest of its sentence, or breaks off at a comma.
+    """Return whether a Chinese line has no room left for the rest of its sentence, or breaks off at a comma.
 
     However far apart lines stand: those of a table, or of code, on the same page may be closer.
     """
@@ -253,17 +253,17 @@ def _runs_on(before: Line, line: Line, right: float) -> bool:
 
 
 def same_row(before: Line, line: Line) -> bool:
-    """Whether two lines that follow each other stand at one height."""
+    """Return whether two lines that follow each other stand at one height."""
     return abs(before.last_bottom - line.bottom) < 0.5 * max(min(before.size, line.size), 1)
 
 
 def _short(line: Line, right: float) -> bool:
-    """Whether a line ends so early that another word would have fitted."""
+    """Return whether a line ends so early that another word would have fitted."""
     return right - line.right > max(4 * line.size, 0.12 * (right - line.left))
 
 
 def _flows(before: Line, line: Line) -> bool:
-    """Whether a short line goes on in the next one all the same: mid-sentence, in running text."""
+    """Return whether a short line goes on in the next one all the same: mid-sentence, in running text."""
     return line.text[0].islower() and before.text[-1] not in ".!?:;" and len(before.text) > 30
 
 

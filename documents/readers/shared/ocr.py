@@ -93,7 +93,7 @@ def recognise(picture: bytes, resolution: int) -> list[Row]:
 
 
 def require_time() -> float:
-    """Seconds that are left for text recognition. Raises Failed when there are none."""
+    """Return the seconds that are left for text recognition. Raises Failed when there are none."""
     if (left := deadline.seconds_left()) <= 0:
         raise Failed(OUT_OF_TIME)
     return left

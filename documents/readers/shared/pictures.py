@@ -125,13 +125,13 @@ def pictures_in(archive: Archive, parts: Iterable[str]) -> Iterator[tuple[str, b
 
 
 def confidence(rows: list[ocr.Row]) -> float:
-    """How sure text recognition is of all that it read, from 0 to 100."""
+    """Return how sure text recognition is of all that it read, from 0 to 100."""
     letters = sum(len(row.text) for row in rows)
     return sum(row.confidence * len(row.text) for row in rows) / letters if letters else 0.0
 
 
 def placed(rows: list[ocr.Row], height: int, scale: float) -> list[Line]:
-    """Rows as lines of a page, in points from its lower edge; all in one size, since OCR is no judge of sizes."""
+    """Place rows as lines of a page, in points from its lower edge; all in one size, since OCR is no judge of it."""
     if not rows:
         return []
     size = round(median(row.bottom - row.top for row in rows) / scale * 2) / 2

@@ -101,7 +101,7 @@ def main_part(archive: Archive, usual: str) -> str:
 
 
 def properties_of(archive: Archive) -> dict[str, str]:
-    """Title, author and the like, as the document's own properties name them."""
+    """Return title, author and the like, as the document's own properties name them."""
     data = archive.read("docProps/core.xml")
     if not data:
         return {}

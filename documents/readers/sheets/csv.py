@@ -77,7 +77,7 @@ def delimiter_of(sample: str) -> str:
 
 
 def evenness(sample: str, delimiter: str) -> float:
-    """How well a delimiter cuts a sample into rows of one width, and of a great one; 0 when it cuts nothing."""
+    """Return how well a delimiter cuts a sample into rows of one width, and of a great one; 0 when it cuts nothing."""
     rows = _sample_rows(sample, delimiter)
     widths = Counter(map(len, rows))
     if not widths:
@@ -105,7 +105,7 @@ def _rows(sample: str, delimiter: str, quoted: bool) -> Iterator[list[str]]:
 
 
 def has_header(rows: list[list[str]]) -> bool:
-    """Whether the first row names the columns: words that differ, none of them a number."""
+    """Return whether the first row names the columns: words that differ, none of them a number."""
     if len(rows) < 2:
         return False
     first = [cell.strip() for cell in rows[0]]

@@ -31,7 +31,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def _quotes(text: str) -> bool:
-    """Whether quotation marks enclose values, as spreadsheets write them: each that opens a value closes one."""
+    """Return whether quotation marks enclose values, as spreadsheets write them: each that opens a value closes one."""
     at = 0
     while opening := _OPENING.search(text, at):
         quoted = _QUOTED.match(text, opening.end() - 1)

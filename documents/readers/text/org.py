@@ -91,7 +91,7 @@ class _Scan:
             self._paragraph.append(_LINK.sub(_shown, line).rstrip())
 
     def _has_begun(self, line: str) -> bool:
-        """Whether a line opens a block or a drawer, which must be closed somewhere; it is read, or its lines are."""
+        """Return whether a line opens a block or a drawer that is closed somewhere; it is read, or its lines are."""
         if match := _BEGIN.match(line):
             name = match.group(1).lower()
             end = self._end(name)

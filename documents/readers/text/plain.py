@@ -73,7 +73,7 @@ def _level(title: str) -> int | None:
 
 
 def _underlines(line: re.Match[str], title: re.Match[str], text: str) -> bool:
-    """Whether a line of = or - stands under a title: next to it, as long as it, and alone."""
+    """Return whether a line of = or - stands under a title: next to it, as long as it, and alone."""
     string = title.group().strip()
     gap = text[title.end() : line.start()]
     before = text[max(0, title.start() - 3) : title.start()].replace("\r", "")

@@ -41,7 +41,7 @@ def grid_rows(lines: list[str]) -> tuple[list[list[str]], bool]:
 
 
 def _is_border(line: str) -> bool:
-    """Whether a line divides rows, all of them or, where a cell goes over several, some."""
+    """Return whether a line divides rows, all of them or, where a cell goes over several, some."""
     return line.startswith("+") or (line.startswith("|") and re.search(r"\+[-=]+\+", line) is not None)
 
 
@@ -132,5 +132,5 @@ def _in_columns(line: str) -> str:
 
 
 def columns_of(text: str) -> int:
-    """How many columns a text is wide."""
+    """Return how many columns a text is wide."""
     return len(_in_columns(text))

@@ -45,7 +45,7 @@ class _Bounds:
     inflated: Budget = field(default_factory=Budget)
 
     def refusal(self) -> str | None:
-        """Why nothing more is read, if so."""
+        """Return why nothing more is read, if so."""
         if self.depth > _DEEPEST:
             return f"it lies more than {_DEEPEST} mails or archives deep"
         if self.attachments >= _MOST_ATTACHMENTS:
@@ -101,7 +101,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def _sent(mail: Message) -> str:
-    """When a mail was sent, as ISO 8601 has it; nothing where its header says no time."""
+    """Return when a mail was sent, as ISO 8601 has it; nothing where its header says no time."""
     try:
         return parsedate_to_datetime(_header(mail, "Date")).isoformat()
     except (ValueError, TypeError, OverflowError, IndexError):  # of a library that trusts its input
@@ -124,7 +124,7 @@ def _sort(part: Message, content: _Content) -> None:
 
 
 def _chosen(parts: list[Message]) -> list[Message]:
-    """Which of several editions of one text is read."""
+    """Choose which of several editions of one text is read."""
     plain = [part for part in parts if part.get_content_type() == "text/plain" and _payload(part).strip()]
     return plain[:1] or parts[-1:]
 

@@ -67,7 +67,7 @@ def _written(pages: list[tuple[str, str]], contents: Contents) -> Writer:
 
     @cache
     def levels() -> Levels:
-        """Learnt when the first page lacks a heading: most books have all of theirs, and each page is parsed for it."""
+        """Return the levels, which cost a parse of each page: wanted when a page lacks a heading, and few books do."""
         led_to = ((tree_of(page), contents[part]) for part, page in pages if part in contents)
         return Levels(place for tree, entries in led_to for place in places_of(tree, entries))
 

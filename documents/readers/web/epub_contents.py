@@ -66,7 +66,7 @@ def control_file(tree: etree._Element, folder: str) -> Contents:
 
 
 def _links(navigation: LexborNode) -> Iterator[tuple[int, str, str | None]]:
-    """Depth, title and target of each line; a line that is a mere caption of others has no target."""
+    """Yield depth, title and target of each line; a line that is a mere caption of others has no target."""
     for node in navigation.css("a, span"):
         if node.parent is not None and node.parent.tag == "li":
             lists = sum(each.tag == "ol" for each in islice(_above(node), _NEARBY))
@@ -90,7 +90,7 @@ def _contents(lines: Iterable[tuple[int, str, str | None]], folder: str) -> Cont
 
 
 def places_of(tree: LexborHTMLParser, entries: list[Entry]) -> list[Place]:
-    """Where the entries lead to in a page: to its beginning, or to elements of it; what leads nowhere is left out."""
+    """Return where entries lead to in a page: its beginning, or elements of it; what leads nowhere is left out."""
     if tree.body is None or not entries:
         return []
     wanted = {entry.fragment for entry in entries}
@@ -137,7 +137,7 @@ def _heading_at(node: LexborNode) -> int | None:
 
 
 def _shows(node: LexborNode, title: str) -> bool:
-    """Whether a page goes on with the title itself, merely not as a heading."""
+    """Return whether a page goes on with the title itself, merely not as a heading."""
     wanted, letters = letters_of(title), ""
     for each in islice(_onward(node), _NEARBY):
         if each.is_text_node:

@@ -95,7 +95,7 @@ def write_tree(tree: LexborHTMLParser, writer: Writer, titles: Mapping[int, list
 
 
 def opened(page: str) -> str:
-    """XHTML as HTML reads it, to which `<title/>` only opens a title that then swallows the rest."""
+    """Write XHTML as HTML reads it, to which `<title/>` only opens a title that then swallows the rest."""
     return _CLOSED_AT_ONCE.sub(lambda match: f"<{match.group(1)}{match.group(2)}></{match.group(1)}>", page)
 
 
@@ -293,13 +293,13 @@ def _tag(node: LexborNode | None) -> str | None:
 
 
 def _squeeze(text: str) -> str:
-    """White space as a browser shows it; `\\v` stands for a forced line end."""
+    """Write white space as a browser shows it; `\v` stands for a forced line end."""
     lines = (SPACES.sub(" ", line).strip(" ") for line in text.split("\v"))
     return "\n".join(lines).strip("\n")
 
 
 def _end_of(title: str, text: str) -> int:
-    """Where the letters of a title end with which a text begins; the text's end where only signs follow."""
+    """Return where the letters of a title end with which a text begins; the text's end where only signs follow."""
     left = len(letters_of(title))
     for end, sign in enumerate(text, 1):
         left -= len(letters_of(sign))

@@ -38,7 +38,7 @@ def letters_of(text: str) -> str:
 
 
 def is_title(line: str, title: str) -> bool:
-    """Whether a line shows a title, where one of the two may have a label before it, such as the chapter's number."""
+    """Return whether a line shows a title; one of the two may have a label before it, such as the chapter's number."""
     one, other = sorted((letters_of(line), letters_of(title)), key=len)
     if one == other:
         return bool(one)

@@ -70,7 +70,7 @@ class Snapshot:
         return [each for each in self.processes if each.kind == kind and each.heartbeat_at > silent]
 
     def threads(self, queue: str) -> int:
-        """Threads of the workers that serve a queue."""
+        """Count the threads of the workers that serve a queue."""
         return sum(each.threads for each in self.alive("worker") if queue in each.queues)
 
     def unserved(self) -> list[str]:
@@ -96,7 +96,7 @@ def look(session: Session) -> Snapshot:
 
 
 def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, Any]]:
-    """Each queue as both servers see it.
+    """Return each queue as both servers see it.
 
     Parameters:
       counts: what RabbitMQ says; empty while it is away, and its half null.
@@ -158,7 +158,7 @@ def workers(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def exposition(snapshot: Snapshot) -> bytes:
-    """Every metric in Prometheus' text format: the deployment's totals, whichever web process is asked."""
+    """Return every metric in Prometheus' text format: the deployment's totals, whichever web process is asked."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families([*_counted(snapshot), *_gauges(snapshot)]))
     return generate_latest(registry)

@@ -58,7 +58,7 @@ def _after(lines: list[Line], left: float, middle: float) -> int:
 
 
 def _covers(box: pdfium.FS_RECTF, line: Line) -> bool:
-    """Whether some of a line stands in a box, which may reach into the lines above and below a little."""
+    """Return whether some of a line stands in a box, which may reach into the lines above and below a little."""
     middle = line.bottom + line.size / 2
     return bool(line.left <= box.right and box.left <= line.right and box.bottom <= middle <= box.top)
 

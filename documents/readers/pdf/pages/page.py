@@ -113,7 +113,7 @@ class _Characters:
         return Line(text, left, box.right, bottom, box.bottom, round(size * 2) / 2)
 
     def _index(self, place: int) -> int:
-        """pdfium's own number of a character: it counts what it shows in UTF-16 and what it leaves out."""
+        """Return pdfium's own number of a character: it counts what it shows in UTF-16 and what it leaves out."""
         if self._aligned:
             return place
         units = place + bisect_left(self._pairs, place)
@@ -121,7 +121,7 @@ class _Characters:
 
 
 def _is_roomy(line: Line) -> bool:
-    """Whether a line takes more room than its characters, which saves looking at each of most lines."""
+    """Return whether a line takes more room than its characters, which saves looking at each of most lines."""
     if not line.text.isascii() and BETWEEN_CJK.search(line.text):
         return True
     wide = 0 if line.text.isascii() else len(WIDE.findall(line.text))

@@ -58,8 +58,7 @@ class Scans:
             self._stamps.update(line.text for line in page.lines)
 
     def coverage(self) -> dict[str, list[list[int]]]:
-        """For each source of text (`text`, `ocr`, `picture`, `garbled`, `blank`) the
-        first and last page of each run of pages."""
+        """Return the first and last page of each run by source: `text`, `ocr`, `picture`, `garbled`, `blank`."""
         runs: dict[str, list[list[int]]] = {}
         for source, group in groupby(sorted(self._sources), key=lambda number: self._sources[number]):
             numbers = list(group)
@@ -133,7 +132,7 @@ def recognised(page: pypdfium2.PdfPage, lines: list[Line]) -> Page:
 
 
 def _is_garbled(text: str) -> bool:
-    """Whether a page's characters are only the numbers that its fonts have for them, who do not say which they are."""
+    """Return whether a page's characters are mere numbers in its fonts, which do not say what characters they are."""
     if not _CONTROL.search(text):  # as on most pages
         return False
     shown = re.sub(rf"[\s{MARKS}]", "", text)

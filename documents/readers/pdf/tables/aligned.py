@@ -83,7 +83,7 @@ def tables_of(lines: list[Line], headings: Set[int]) -> list[Table]:
 
 
 def _may_have_any(lines: list[Line]) -> bool:
-    """Whether a page has gaps in enough lines, or lines that do not go down, for a table; most have not."""
+    """Return whether a page has gaps in enough lines, or lines that do not go down, for a table; most have not."""
     across = sum(before.last_bottom - line.bottom < line.size / 2 for before, line in pairwise(lines))
     return across + sum(1 for line in lines if line.gaps) >= _FEWEST_ROWS
 
@@ -117,7 +117,7 @@ def _cells(line: Line) -> Iterator[Cell]:
 
 
 def _follows(before: Row, row: Row) -> bool:
-    """Whether a row of several cells stands close below another."""
+    """Return whether a row of several cells stands close below another."""
     pitch = before.bottom - row.bottom
     return min(len(before.cells), len(row.cells)) > 1 and 0 < pitch < _FARTHEST * max(before.size, row.size)
 
@@ -151,7 +151,7 @@ def _filled(row: Row, columns: list[Cell]) -> list[str]:
 
 
 def _without_stray_names(rows: list[list[str]]) -> list[list[str]]:
-    """Rows whose columns have their names, where one stood so far to a side that it seemed a column of its own."""
+    """Return the rows whose columns have their names, where one stood so far aside that it seemed its own column."""
     at = 0
     while at + 1 < len(rows[0]):
         named, other = ([row[place] for row in rows] for place in (at, at + 1))
@@ -192,13 +192,13 @@ def _is_table(rows: list[Row], first: int, stop: int, columns: list[Cell]) -> bo
 
 
 def _are_marks(texts: list[str]) -> bool:
-    """Whether texts are the marks of a list's items: numbers, bullets, or one letter of a font for symbols."""
+    """Return whether texts are the marks of a list's items: numbers, bullets, or one letter of a font for symbols."""
     symbol = len(texts[0]) == 1 and len(set(texts)) == 1
     return symbol or all(_ITEM.match(text) or has_mark(text) for text in texts)
 
 
 def _is_aligned(column: list[Cell], size: float) -> bool:
-    """Whether the cells of a column begin, end, or are centred at one place; its name may stand elsewhere above it."""
+    """Return whether a column's cells begin, end, or are centred at one place; its name may stand elsewhere above."""
     below = column[1:] or column
     edges = (
         [cell.left for cell in below],
@@ -209,7 +209,7 @@ def _is_aligned(column: list[Cell], size: float) -> bool:
 
 
 def _runs_over(beyond: Row | None, inner: Row, columns: list[Cell]) -> bool:
-    """Whether a row close to a table is one of it, or holds what did not fit into the cells of an outer row."""
+    """Return whether a row close to a table is one of it, or holds what did not fit into the cells of an outer row."""
     if beyond is None or not beyond.cells or abs(beyond.bottom - inner.bottom) > _CLOSE * inner.size:
         return False
     return len(beyond.cells) > 1 or any(

@@ -52,13 +52,13 @@ def with_cells(page: pypdfium2.PdfPage, lines: list[Line], starts: list[int | No
 
 
 def _may_have_any(lines: list[Line]) -> bool:
-    """Whether enough lines stand side by side, or have cells; to look for ruled lines on each page takes too long."""
+    """Return whether enough lines stand side by side, or have cells; to look for rules on each page takes too long."""
     beside = sum(before.last_bottom - line.bottom < line.size / 2 for before, line in pairwise(lines))
     return beside + sum(1 for line in lines if line.gaps and _has_cells(line)) >= _FEWEST_BESIDE
 
 
 def _has_cells(line: Line) -> bool:
-    """Whether a line has a gap that is wide, follows no number of a heading or an item, and is none of code."""
+    """Return whether a line has a gap that is wide, follows no number of a heading or an item, and is none of code."""
     if line.typed is not None and line.typed[2]:
         return False
     return any(
@@ -143,7 +143,7 @@ def _with_rows(lines: list[Line]) -> list[Line]:
 
 
 def _rows_within(band: list[Line], certain: bool) -> list[float] | None:
-    """Where further rows begin between two ruled lines: the lower edges of their first lines.
+    """Return where further rows begin between two ruled lines: the lower edges of their first lines.
 
     Nobody breaks numbers over lines, and hardly do three cells or more have as many lines each. None where no more than
     two rows are ruled: the lines may be rows, or parts of a text in columns.
@@ -163,7 +163,7 @@ def _rows_within(band: list[Line], certain: bool) -> list[float] | None:
 
 
 def _are_rows(columns: list[list[Line]]) -> bool:
-    """Whether columns have three lines or more, as many each and at the same heights."""
+    """Return whether columns have three lines or more, as many each and at the same heights."""
     return len(columns[0]) > 2 and all(
         len(column) == len(columns[0]) and all(map(same_row, columns[0], column)) for column in columns
     )
@@ -174,7 +174,7 @@ def _is_number(line: Line) -> bool:
 
 
 def _is_table(lines: list[Line]) -> bool:
-    """Whether what stands in a grid is a table: no text set in frames, no drawing."""
+    """Return whether what stands in a grid is a table: no text set in frames, no drawing."""
     if not lines:
         return False
     texts = _texts(lines)
@@ -190,7 +190,7 @@ def _is_table(lines: list[Line]) -> bool:
 
 
 def _texts(lines: list[Line]) -> dict[tuple[int, int], str]:
-    """By row and column, what the lines say that stand below each other in one cell."""
+    """Return, by row and column, what the lines say that stand below each other in one cell."""
     texts: dict[tuple[int, int], str] = defaultdict(str)
     for line in lines:
         if line.cell is not None:

@@ -42,17 +42,17 @@ class Grid:
         self._cells = self._joined()
 
     def holds(self, x: float, y: float) -> bool:
-        """Whether a place is within the grid."""
+        """Return whether a place is within the grid."""
         return self.columns[0] <= x <= self.columns[-1] and self.rows[-1] <= y <= self.rows[0]
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
-        """Row and column of a place within the grid: the upper left ones of cells between which no line is drawn."""
+        """Return row and column of a place in the grid: the upper left of cells between which no line is drawn."""
         column = min(max(bisect_right(self.columns, x) - 1, 0), len(self.columns) - 2)
         row = min(max(bisect_right(self.rows, -y, key=lambda at: -at) - 1, 0), len(self.rows) - 2)
         return self._cells[row, column]
 
     def _joined(self) -> dict[tuple[int, int], tuple[int, int]]:
-        """For each cell the upper left one of those that it is one with."""
+        """Return for each cell the upper left one of those that it is one with."""
         rows, columns = range(len(self.rows) - 1), range(len(self.columns) - 1)
         roots = {(row, column): (row, column) for row in rows for column in columns}
 
@@ -125,7 +125,7 @@ def _note(found: tuple[list[Rule], list[Rule]], left: float, bottom: float, righ
 
 
 def _is_drawn(shape: pdfium.FPDF_PAGEOBJECT) -> bool:
-    """Whether the outline of a shape is drawn, which a background has not."""
+    """Return whether the outline of a shape is drawn, which a background has not."""
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     return bool(pdfium.FPDFPath_GetDrawMode(shape, fill, stroke) and stroke.value)
 
@@ -173,7 +173,7 @@ def _merged(rules: list[Rule]) -> list[Rule]:
 
 
 def _connected(level: list[Rule], upright: list[Rule]) -> Iterator[tuple[list[Rule], list[Rule]]]:
-    """Lines that meet each other, directly or by others."""
+    """Yield the lines that meet each other, directly or by others."""
     rest = (list(level), list(upright))
     while rest[0]:
         part: tuple[list[Rule], list[Rule]] = ([rest[0].pop()], [])
@@ -198,7 +198,7 @@ def _drawn(rules: Iterable[Rule], at: float, middle: float) -> bool:
 
 
 def _distinct(places: Iterable[float]) -> list[float]:
-    """Places in their order, one of those that are near each other."""
+    """Return the places in their order, one of those that are near each other."""
     found: list[float] = []
     for place in sorted(places):
         if not found or place - found[-1] > _NEAR:
