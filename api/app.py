@@ -29,7 +29,7 @@ from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
 from api.resources.session import Session
 from api.resources.statistics import Errors, History, Overview, Scale
-from api.resources.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry
+from api.resources.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry, TaskWhy
 from api.streams import Hub
 from settings import VERSION, Settings
 from tasks.accepting.admission import Backlog
@@ -53,6 +53,7 @@ def _of_tasks(commits: GroupCommit, settings: Settings) -> Routes:
         (f"{PREFIX}/tasks/retry", TasksRetry()),
         (f"{PREFIX}/tasks/{{task_id}}", Task()),
         (f"{PREFIX}/tasks/{{task_id}}/retry", TaskRetry()),
+        (f"{PREFIX}/tasks/{{task_id}}/why", TaskWhy()),
         (f"{PREFIX}/tasks/{{task_id}}/callbacks", Callbacks()),
         (f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver", Redelivery()),
         (f"{PREFIX}/batches/{{batch_id}}", Batch()),

@@ -74,7 +74,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
             "process",
             "types",
         },
-        "views": {"dispatching", "transactions", "lifecycle", "types", "input"},
+        "views": {"dispatching", "transitions", "transactions", "lifecycle", "types", "input"},
     },
     "dashboard": {
         **{leaf: set() for leaf in ("words", "static", "preferences", "waterfall", "live")},

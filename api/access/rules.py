@@ -69,6 +69,7 @@ _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
     "GET /tasks/{task_id}": ("read", "task"),
     "DELETE /tasks/{task_id}": ("submit", "task"),
     "POST /tasks/{task_id}/retry": ("submit", "task"),
+    "GET /tasks/{task_id}/why": ("read", "task"),
     "GET /tasks/{task_id}/callbacks": ("read", "task"),
     "POST /tasks/{task_id}/callbacks/{callback_id}/redeliver": ("operate", "task"),
     "GET /tasks/{task_id}/events": ("read", "task"),

@@ -25,8 +25,8 @@ from tasks.ending import callbacks, ending, retrying
 from tasks.input.filter import Filter
 from tasks.lifecycle import ENDED
 from tasks.transactions.group_commit import GroupCommit
-from tasks.transactions.unit import unit_of_work
-from tasks.views import ownership, reading, selection
+from tasks.transactions.unit import broker, unit_of_work
+from tasks.views import ownership, reading, selection, why
 
 #: Seconds between two looks at a task that a client waits for.
 LOOK_EVERY = 0.25
@@ -234,6 +234,27 @@ class TaskRetry:
         resp.status = falcon.HTTP_202
         resp.location = f"/api/v1/tasks/{identifier}"
         resp.media = await requests.read(reading.show, identifier)
+
+
+class TaskWhy:
+    """`/tasks/{task_id}/why`"""
+
+    @operation(
+        "Say why a task does not run, what it waits for, and since when.",
+        {
+            200: "The first reason that holds, in the order in which the dispatch decides.",
+            404: "There is no such task.",
+        },
+        id="explain_task",
+        tag="tasks",
+        response=schemas.Why,
+    )
+    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+        identifier = requests.identifier(task_id, "task")
+        answer = await requests.read(why.why, identifier, broker().publishing, repeatable=True)
+        if answer is None:
+            raise requests.missing("task", task_id)
+        resp.media = answer
 
 
 class RetryFilter(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from models.shard import TAKEN
 from settings import settings
@@ -20,13 +21,22 @@ def places(unit: Unit) -> int | None:
     """
     global _short
     most = settings().max_concurrent_tasks
-    _short = not unit.session.execute(_ENOUGH, {"most": most}).scalar_one()
+    _short = not is_enough(unit.session)
     if not _short:
         return None
     # A statement of its own: only one that begins after the lock sees what was claimed before it.
     unit.session.execute(text("SELECT pg_advisory_xact_lock(hashtext('concurrency'))"))
-    running: int = unit.session.execute(_RUNNING, {"nobody": TAKEN}).scalar_one()
-    return max(0, most - running)
+    return max(0, most - running(unit.session))
+
+
+def is_enough(session: Session) -> bool:
+    """Whether the deployment has no more threads than places."""
+    return bool(session.execute(_ENOUGH, {"most": settings().max_concurrent_tasks}).scalar_one())
+
+
+def running(session: Session) -> int:
+    """Return how many stages run now, and shards of stages."""
+    return int(session.execute(_RUNNING, {"nobody": TAKEN}).scalar_one())
 
 
 def is_short() -> bool:

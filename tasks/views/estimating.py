@@ -181,6 +181,17 @@ def estimates(session: Session, tasks: Sequence[Task]) -> dict[UUID, datetime]:
     return found
 
 
+def after(session: Session, task: Task, ahead: int) -> datetime | None:
+    """Return when a task will have ended before which so many start; None where nothing can be said."""
+    rates = _measured(session, task.task_type)
+    idle = session.execute(_IDLE, {"most": settings().max_concurrent_tasks}).scalar_one_or_none()
+    now = datetime.now(UTC)
+    seconds = None if rates is None else _left(task, rates, now)
+    if rates is None or idle is None or seconds is None:
+        return None
+    return now + timedelta(seconds=seconds + rates.wait(max(0, ahead - idle + 1), task.due_at, now))
+
+
 def of_batch(session: Session, batch_id: UUID) -> datetime | None:
     """Return when the last task of a batch will have ended; None where it cannot be said of one of them."""
     rows = select(Task).where(Task.batch_id == batch_id)

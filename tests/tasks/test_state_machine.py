@@ -14,7 +14,7 @@ import pytest
 from dramatiq import Message
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 import clock
 from broker.topology import QUEUES
@@ -31,6 +31,7 @@ from tasks.ending import ending, retrying
 from tasks.lifecycle import ENDED, OPEN, TRANSITIONS
 from tasks.transactions.unit import Unit, unit_of_work
 from tasks.views.attempts import attempts
+from tasks.views.why import why
 from tasks.working import failing, presence, work
 from tasks.working.claim import Advance, Claim
 from tasks.working.failing import Failure
@@ -65,6 +66,9 @@ LATER = (
     "UPDATE shards SET due_at = due_at - :time, claimed_at = claimed_at - :time",
 )
 
+#: What both workers say that they serve, so that there is a queue without any.
+SERVED = [queue for queue in QUEUES if queue != "chunking"]
+
 #: Tasks of one life that are enough to get in each other's way.
 MOST = 6
 TYPES = st.sampled_from(["test", "document_processing", "document_deletion"])
@@ -97,6 +101,9 @@ class Lives(RuleBasedStateMachine):
         self.keys: dict[str, tuple[bytes, UUID]] = {}
         self.progress: dict[UUID, float] = {}
         self.divided: set[UUID] = set()
+        self.stopped: set[str] = set()
+        self.put_off: set[UUID] = set()
+        self.begun: set[UUID] = set()
         self.beat()
 
     # --- web
@@ -180,6 +187,7 @@ class Lives(RuleBasedStateMachine):
     def pause(self, queue: str, paused: bool) -> None:
         with unit_of_work() as unit:
             (pausing.pause if paused else pausing.resume)(unit, queue)
+        self.stopped = self.stopped | {queue} if paused else self.stopped - {queue}
 
     # --- RabbitMQ
 
@@ -221,6 +229,8 @@ class Lives(RuleBasedStateMachine):
             assert (before.status in OPEN, before.waiting_for, before.stage) == (True, [], message.actor_name)
             assert before.queue not in self.paused()
             worker.claims.append(claim)
+            self.begun.add(claim.task_id)
+            self.put_off.discard(claim.task_id)
 
     def paused(self) -> set[str]:
         with database.transaction() as session:
@@ -290,6 +300,8 @@ class Lives(RuleBasedStateMachine):
         assert own or not ended
         if code == "empty":
             assert ended == own
+        if own and not ended:
+            self.put_off.add(claim.task_id)
         self.let_go(worker, claim)
 
     @precondition(lambda self: any(each.claims for each in self.workers))
@@ -359,7 +371,8 @@ class Lives(RuleBasedStateMachine):
         for worker in self.workers:
             process.adopt(worker.id)
             with database.transaction() as session:
-                presence.beat(session, "worker", threads=1, current=[claim.task_id for claim in worker.claims])
+                current = [claim.task_id for claim in worker.claims]
+                presence.beat(session, "worker", queues=SERVED, threads=1, current=current)
         process.adopt(self.own)
 
     @rule(hours=HOURS)
@@ -387,6 +400,7 @@ class Lives(RuleBasedStateMachine):
         self.check_batches(rows)
         self.check_holders(rows)
         self.check_attempts()
+        self.check_reasons(rows)
 
     def check_transitions(self, rows: dict[UUID, Any]) -> None:
         ends: Counter[UUID] = Counter()
@@ -451,6 +465,61 @@ class Lives(RuleBasedStateMachine):
                 if task.id not in self.divided:
                     assert len(shown) == task.attempt, "each claim was an attempt, and each is told once"
                     assert all(each["worker"] for each in shown)
+
+    def check_reasons(self, rows: dict[UUID, Any]) -> None:
+        self.begun -= {each for each in self.begun if rows[each].status in ENDED}
+        with database.transaction(repeatable=True) as session:
+            served = bool(
+                session.execute(text("SELECT 1 FROM workers WHERE heartbeat_at > now() - interval '2 s'")).all()
+            )
+            told = {each: why(session, each, "up") for each in rows}
+            held = set(session.execute(text("SELECT task_id, index, worker_id, attempt FROM shards")).all())
+        for task_id, row in rows.items():
+            answer = told[task_id]
+            assert answer is not None
+            assert answer["reason"] == self.reason(row, rows, held, served), (answer, row)
+            assert answer["since"] is None or datetime.fromisoformat(answer["since"]) <= datetime.now(UTC)
+
+    def reason(self, row: Any, rows: dict[UUID, Any], held: set[Any], served: bool) -> str:
+        """Say why a task does not run, by what was done to it."""
+        if row.status in ENDED:
+            return "ended"
+        claims = [(worker.id, claim) for worker in self.workers for claim in worker.claims]
+        claims += [(worker.id, claim) for worker, claim in self.fenced]
+        for worker, claim in claims:
+            if claim.shard and (row.id, claim.shard.index, worker, claim.attempt) in held and row.stage == claim.stage:
+                return "running"
+            if (row.id, None, row.worker_id, row.attempt) == (claim.task_id, claim.shard, worker, claim.attempt):
+                return "isolation" if row.deaths else "running"
+        if row.status == "waiting" or row.id not in self.put_off or not row.shards:
+            return self.reason_of_none(row, rows, served)
+        return "retry"
+
+    def reason_of_none(self, row: Any, rows: dict[UUID, Any], served: bool) -> str:
+        """Say why nobody has claimed a task."""
+        now = datetime.now(UTC)
+
+        def is_ready(each: Any) -> bool:
+            expired = each.started_at is None and each.expires_at and each.expires_at <= now
+            return each.worker_id is None and each.status in ("queued", "processing") and not expired
+
+        ready = [each for each in rows.values() if is_ready(each) and each.queue == row.queue]
+        same = [each for each in rows.values() if each.subject and each.subject == row.subject and each.id != row.id]
+        if not row.started_at and row.expires_at and row.expires_at <= now:
+            return "scheduled"
+        if row.status == "waiting":
+            if row.waiting_for:
+                return "depends" if set(row.waiting_for) & set(row.depends_on) else "locked"
+            return "retry" if row.id in self.put_off else "scheduled"
+        if row.queue in self.stopped:
+            return "paused"
+        if not served or row.queue not in SERVED:
+            return "no_worker"
+        earlier = [each for each in same if each in ready and each.id < row.id and each.priority >= row.priority]
+        if earlier or any(each.id in self.begun for each in same):
+            return "locked"
+        ahead = [each for each in ready if (-each.priority, each.id) < (-row.priority, row.id)]
+        return "isolation" if row.deaths and not ahead else "behind"
 
     # --- and in the end
 

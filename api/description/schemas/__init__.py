@@ -15,6 +15,7 @@ from api.description.schemas.problem import Problem
 from api.description.schemas.statistics import Errors, History, Overview, Scale
 from api.description.schemas.submissions import NewBatch, NewTask
 from api.description.schemas.tasks import AcceptedTask, RetriedTasks, Task, TaskPage
+from api.description.schemas.why import Why
 
 __all__ = [
     "AcceptedBatch",
@@ -44,5 +45,6 @@ __all__ = [
     "Scale",
     "Task",
     "TaskPage",
+    "Why",
     "Workers",
 ]
