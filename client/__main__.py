@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from client import complaints, hits, progress, submission
 from client.service import Refused, Service, Unusable
@@ -93,6 +94,28 @@ def search(
         if not found:
             complaints.complain(f"tm: nothing in {kb} fits; is the KB's name right, and are its documents completed?")
 
+    _do(run)
+
+
+@tm.command()
+def why(task_id: Annotated[str, typer.Argument(metavar="ID", show_default=False, help="Of a task.")]) -> None:
+    """Say why a task does not run, since when, and which tasks it waits for."""
+
+    async def run() -> None:
+        async with _service() as service:
+            found = await service.why(task_id)
+        detail = found["detail_zh"] if complaints.reads_chinese() else found["detail"]
+        since = f" since {found['since']}" if found["since"] else ""
+        console.print(Text(hits.printable(f"{found['reason']}{since}: {detail}")), soft_wrap=True)
+        for each in found["waiting_for"]:
+            if each["kind"] == "task":
+                console.print(f"  {each['task_id']}: {each['status']}, {each['stage']}", soft_wrap=True)
+
+    _do(run)
+
+
+def _do(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what asks the service, and end with UNUSABLE where it cannot be asked or refuses."""
     try:
         asyncio.run(run())
     except (Unusable, Refused) as error:

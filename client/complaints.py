@@ -19,6 +19,11 @@ def complain(line: str) -> None:
     _console.print(Text(printable(line)), soft_wrap=True)
 
 
+def reads_chinese() -> bool:
+    """Whether whoever runs the command has a Chinese locale."""
+    return (os.environ.get("LC_ALL") or os.environ.get("LANG") or "").startswith("zh")
+
+
 def report(documents: Sequence[Document], *, followed: bool) -> None:
     """Say what bars and lines have no room for. `followed`: their ends were waited for."""
     for document in documents:
@@ -27,8 +32,7 @@ def report(documents: Sequence[Document], *, followed: bool) -> None:
         if document.refusal is not None:
             complain(f"{name}: {document.refusal}")
         elif error is not None:
-            chinese = (os.environ.get("LC_ALL") or os.environ.get("LANG") or "").startswith("zh")
-            hint = error["hint_zh"] if chinese else error["hint"]
+            hint = error["hint_zh"] if reads_chinese() else error["hint"]
             complain(f"{name}: {error['code']} in {error['stage']}: {error['message']}\n  {hint}")
         elif followed and document.task_id is None:
             complain(f"{name}: was not uploaded")

@@ -70,6 +70,10 @@ class Service:
         """Return a task when it has ended, or as it is after `wait` seconds."""
         return await self._ask("GET", f"/tasks/{task_id}", params={"wait": wait})
 
+    async def why(self, task_id: str) -> dict[str, Any]:
+        """Return why a task does not run, what it waits for, and since when."""
+        return await self._ask("GET", f"/tasks/{quote(task_id, safe='')}/why")
+
     async def search(self, kb: str, query: str, limit: int, mode: str) -> list[dict[str, Any]]:
         """Return the best chunks of a KB, best first."""
         asked = {"query": query, "limit": limit, "mode": mode}

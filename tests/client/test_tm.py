@@ -140,6 +140,25 @@ def test_what_the_service_doubts_is_told(tm: Run, tmp_path: Path) -> None:
     assert "doubtful.txt: 1 characters are broken UTF-8 and became U+FFFD\n" in done.stderr
 
 
+def test_why_tells_the_reason_and_the_tasks_that_are_waited_for(tm: Run, service: EmbeddedDeployment) -> None:
+    def submit(**fields: object) -> str:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        answer = service.http.post("/api/v1/tasks", json={"task_type": "test", **fields}, headers=headers)
+        return str(answer.json()["task_id"])
+
+    first = submit(run_at="2100-01-01T00:00:00Z")
+    second = submit(depends_on=[first])
+    done = tm("why", first)
+    assert re.fullmatch(r"scheduled since 20\S+Z: It is due at 2100-01-01T00:00:00\S*Z, .+\n", done.stdout), done
+    headline, awaited = tm("why", second).stdout.splitlines()
+    assert re.fullmatch(r"depends since 20\S+Z: It depends on other tasks, 1 of which .+", headline)
+    assert awaited == f"  {first}: waiting, test"
+    assert "它依赖其他任务" in tm("why", second, LANG="zh_CN.UTF-8").stdout
+    unknown = tm("why", "00000000-0000-7000-8000-000000000000")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert unknown.stderr.startswith("tm: ")
+
+
 def test_search_shows_document_place_score_and_text(tm: Run) -> None:
     files = [ROOT / "samples" / name for name in ("field-guide.pdf", "tea-garden.txt")]
     assert tm("submit", *files, "--kb", "search", "--wait").returncode == 0

@@ -14,8 +14,7 @@ from api.description.schemas.operations import Alive, Health, PausedQueue, Queue
 from api.description.schemas.problem import Problem
 from api.description.schemas.statistics import Errors, History, Overview, Scale
 from api.description.schemas.submissions import NewBatch, NewTask
-from api.description.schemas.tasks import AcceptedTask, RetriedTasks, Task, TaskPage
-from api.description.schemas.why import Why
+from api.description.schemas.tasks import AcceptedTask, RetriedTasks, Task, TaskPage, Why
 
 __all__ = [
     "AcceptedBatch",
