@@ -31,11 +31,11 @@ USER 10001
 STOPSIGNAL SIGTERM
 
 FROM service AS worker
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=2 CMD ["python", "-m", "tasks.alive", "worker"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=2 CMD ["python", "-m", "tasks.working.alive", "worker"]
 CMD ["sh", "deploy/worker.sh"]
 
 FROM service AS clock
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=2 CMD ["python", "-m", "tasks.alive", "clock"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=2 CMD ["python", "-m", "tasks.working.alive", "clock"]
 CMD ["python", "-m", "clock"]
 
 FROM service AS web

@@ -150,6 +150,14 @@ CODES: dict[str, Code] = {
     ),
 }
 
+#: What the same submission ends with again, however often it is retried. The others that are not tried again by
+#: themselves lie in time, in a wish or in another task.
+PERMANENT = frozenset(name for name, code in CODES.items() if not code.retried) - {
+    "cancelled",
+    "dependency_failed",
+    "expired",
+}
+
 
 #: Why a request is refused that its caller has no right to make. No task ends with one of these.
 DENIALS: dict[str, Code] = {

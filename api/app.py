@@ -20,16 +20,18 @@ from api.bulkheads.providers import Providers
 from api.description import openapi
 from api.description.page import Asset, Page, Specification
 from api.resources.audit import Audit
-from api.resources.batches import Batch, Batches
+from api.resources.callbacks import BatchCallbacks, BatchRedelivery, Callbacks, TaskCallbacks, TaskRedelivery
 from api.resources.documents import Chunks, Document, Documents, Text
 from api.resources.events import BatchEvents, Events, TaskEvents
 from api.resources.kbs import Kb, Kbs
+from api.resources.many.batches import AllBatches, Batch, Batches
+from api.resources.many.bulk import Cancel, Items, Prioritise, Redeliver, Retry, Undo
 from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
 from api.resources.session import Session
 from api.resources.statistics import Errors, History, Overview, Scale
-from api.resources.tasks import Callbacks, Redelivery, Task, TaskRetry, Tasks, TasksRetry, TaskWhy
+from api.resources.tasks import Task, TaskRetry, Tasks, TaskWhy
 from api.streams import Hub
 from settings import VERSION, Settings
 from tasks.accepting.admission import Backlog
@@ -50,13 +52,22 @@ def _of_tasks(commits: GroupCommit, settings: Settings) -> Routes:
     return [
         (f"{PREFIX}/tasks", Tasks(commits)),
         (f"{PREFIX}/tasks/batch", Batches(commits)),
-        (f"{PREFIX}/tasks/retry", TasksRetry()),
+        (f"{PREFIX}/tasks/cancel", Cancel(commits)),
+        (f"{PREFIX}/tasks/retry", Retry(commits)),
+        (f"{PREFIX}/tasks/prioritise", Prioritise(commits)),
         (f"{PREFIX}/tasks/{{task_id}}", Task()),
         (f"{PREFIX}/tasks/{{task_id}}/retry", TaskRetry()),
         (f"{PREFIX}/tasks/{{task_id}}/why", TaskWhy()),
-        (f"{PREFIX}/tasks/{{task_id}}/callbacks", Callbacks()),
-        (f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver", Redelivery()),
+        (f"{PREFIX}/tasks/{{task_id}}/undo", Undo(commits)),
+        (f"{PREFIX}/tasks/{{task_id}}/items", Items()),
+        (f"{PREFIX}/tasks/{{task_id}}/callbacks", TaskCallbacks()),
+        (f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver", TaskRedelivery()),
+        (f"{PREFIX}/batches", AllBatches()),
         (f"{PREFIX}/batches/{{batch_id}}", Batch()),
+        (f"{PREFIX}/batches/{{batch_id}}/callbacks", BatchCallbacks()),
+        (f"{PREFIX}/batches/{{batch_id}}/callbacks/{{callback_id}}/redeliver", BatchRedelivery()),
+        (f"{PREFIX}/callbacks", Callbacks()),
+        (f"{PREFIX}/callbacks/redeliver", Redeliver(commits)),
         (f"{PREFIX}/events", Events(HUB, settings.max_streams)),
         (f"{PREFIX}/tasks/{{task_id}}/events", TaskEvents(HUB, settings.max_streams)),
         (f"{PREFIX}/batches/{{batch_id}}/events", BatchEvents(HUB, settings.max_streams)),

@@ -3,6 +3,7 @@
 from models.audit import AuditEntry
 from models.base import Base
 from models.batch import Batch
+from models.bulk_item import BulkItem
 from models.callback import Callback
 from models.commit import Commit
 from models.document import Blob, Chunk, Deletion, Document, Draft, DraftVector, Version
@@ -23,6 +24,7 @@ __all__ = [
     "Base",
     "Batch",
     "Blob",
+    "BulkItem",
     "Callback",
     "Chunk",
     "Commit",

@@ -51,4 +51,5 @@ class Callback(Base):
         UniqueConstraint("batch_id", "run"),
         CheckConstraint("status IN ('pending', 'delivered', 'failed')", name="status"),
         Index("ix_callbacks_due", "due_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_callbacks_failed", "id", postgresql_where=text("status = 'failed'")),
     )

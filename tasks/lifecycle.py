@@ -98,7 +98,7 @@ TRANSITIONS = (
         "retry_later",
         (Status.FAILED, Status.CANCELLED),
         Status.WAITING,
-        "The same, while a task that it depends on has not ended.",
+        "The same, while a task that it depends on has not ended; or its cancellation is undone before its `run_at`.",
     ),
 )
 

@@ -56,7 +56,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "app": {"access", "resources", "bulkheads", "description", "problems", "streams"},
     },
     "tasks": {
-        **{leaf: set() for leaf in ("lifecycle", "process", "alive")},
+        **{leaf: set() for leaf in ("lifecycle", "process")},
         "input": {"lifecycle"},
         "types": {"input"},
         "transitions": {"lifecycle"},
@@ -74,6 +74,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
             "process",
             "types",
         },
+        "bulk": {"transitions", "ending", "transactions", "lifecycle", "types", "input", "views"},
         "views": {"dispatching", "transitions", "transactions", "lifecycle", "types", "input"},
     },
     "dashboard": {

@@ -74,7 +74,7 @@ def test_compose_has_the_whole_deployment_and_knows_when_it_is_healthy() -> None
     assert parts == SERVICES.keys()
     for name in ("worker", "clock"):
         check = SERVICES[name]["healthcheck"]["test"]
-        assert check == ["CMD", "python", "-m", "tasks.alive", name]
+        assert check == ["CMD", "python", "-m", "tasks.working.alive", name]
         assert f" CMD {json.dumps(check[1:])}\n" in DOCKERFILE
     for name in ("postgres", "rabbitmq", "prometheus", "grafana"):
         assert SERVICES[name].keys() >= {"healthcheck", "restart"}, name
@@ -110,7 +110,7 @@ def test_compose_is_open_to_its_own_machine_alone_unless_told_otherwise() -> Non
 @pytest.mark.parametrize("kind", ["worker", "clock"])
 def test_a_container_is_healthy_while_its_process_beats(deployment: Deployment, kind: str) -> None:
     def check(**more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tasks.alive", kind]
+        command = [sys.executable, "-m", "tasks.working.alive", kind]
         environment = {**deployment.environment, "LEASE_SECONDS": "5", **more}
         return subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60

@@ -26,6 +26,7 @@ what they do not know.
 TAGS = {
     "tasks": "Work that is accepted now and done later: submit it, follow it, cancel it, run it again.",
     "batches": "Many tasks in one request, counted and called back together.",
+    "callbacks": "What the KB service is told of tasks and batches that ended: which are owed, and deliver them again.",
     "kbs": "Knowledge bases: what there is, and what each holds.",
     "documents": "What is searchable: documents, their chunks and their text.",
     "search": "Questions to one KB or to several.",

@@ -14,7 +14,7 @@ from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
 from api.streams import Hub, Stream
-from tasks.views import events, reading
+from tasks.views import batches, events
 
 #: Seconds after which a client that found no place may come again.
 TRY_AGAIN_AFTER = 10
@@ -141,7 +141,7 @@ class BatchEvents(_Resource):
         with self.place(req) as caller:
             after = await self.seen(req)
             settled = await self._hub.until()
-            batch = await requests.read(reading.show_batch, identifier)
+            batch = await requests.read(batches.show, identifier)
             if batch is None:
                 raise requests.missing("batch", batch_id)
             ended = batch["finished_at"] is not None

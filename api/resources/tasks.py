@@ -1,13 +1,12 @@
-"""Tasks over HTTP: submit, show, list, cancel, retry; and their callbacks."""
+"""Tasks over HTTP: submit, show, list, cancel, retry."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import falcon
@@ -21,12 +20,13 @@ from api.description.operation import operation
 from api.problems import Invalid
 from models import audit
 from tasks.accepting.submission import Accepted, Submission, submit
-from tasks.ending import callbacks, ending, retrying
+from tasks.ending import ending, retrying
 from tasks.input.filter import Filter
 from tasks.lifecycle import ENDED
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import broker, unit_of_work
-from tasks.views import ownership, reading, selection, why
+from tasks.types import task_type
+from tasks.views import reading, selection, why
 
 #: Seconds between two looks at a task that a client waits for.
 LOOK_EVERY = 0.25
@@ -65,7 +65,11 @@ def submission_of(given: Any) -> Submission:
     payload = given.get("payload") if isinstance(given, dict) else None
     if isinstance(payload, dict) and "upload_id" in payload:
         raise Invalid([{"field": "payload.upload_id", "message": "is set by an upload, not by a client"}])
-    return requests.fit(Submission, given)
+    submission = requests.fit(Submission, given)
+    if task_type(submission.task_type).is_ours:
+        message = f"{submission.task_type} tasks are made by requests of their own, such as POST /tasks/cancel"
+        raise Invalid([{"field": "task_type", "message": message}])
+    return submission
 
 
 class Tasks:
@@ -255,108 +259,6 @@ class TaskWhy:
         if answer is None:
             raise requests.missing("task", task_id)
         resp.media = answer
-
-
-class RetryFilter(BaseModel):
-    """Which tasks are to run again; what is not named does not count."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: Literal["failed", "cancelled"] = "failed"
-    kb_id: str | None = None
-    task_type: str | None = None
-    batch_id: UUID | None = None
-    error_code: str | None = None
-    created_after: datetime | None = None
-
-
-class TasksRetry:
-    """`/tasks/retry`"""
-
-    @operation(
-        "Run tasks again that failed or were cancelled, by a filter.",
-        {202: "At most 1,000, oldest first; call again while `more` is true."},
-        id="retry_tasks",
-        tag="tasks",
-        request=RetryFilter,
-        response=schemas.RetriedTasks,
-        example={"status": "failed", "kb_id": "handbook", "error_code": "embedder_unavailable"},
-    )
-    async def on_post(self, req: Any, resp: Any) -> None:
-        asked = (await requests.body(req, RetryFilter.model_validate)).model_dump()
-        kb_ids = callers.kbs(req, kb_id := asked.pop("kb_id"))
-        status = asked.pop("status")
-        task_ids = await requests.read(_matching, kb_ids, statuses=[status], **asked)
-
-        def retry() -> retrying.Retried:
-            with unit_of_work() as unit:
-                retried = retrying.retry(unit, task_ids)
-                named = {name: str(value) for name, value in asked.items() if value is not None}
-                count = len(retried.task_ids)
-                detail = {"filter": {"status": status, **named}, "retried": count}
-                if count:
-                    audit.record(unit.session, callers.actor(req), "tasks.retry", "tasks", kb_id=kb_id, **detail)
-                return retried
-
-        retried = await requests.beside(retry)
-        resp.status = falcon.HTTP_202
-        resp.media = {
-            "retried": len(retried.task_ids),
-            "task_ids": [str(each) for each in retried.task_ids],
-            "refused": [{"task_id": str(each), "reason": why} for each, why in retried.refused.items()],
-            "more": len(task_ids) == retrying.MOST_AT_ONCE and bool(retried.task_ids),
-        }
-
-
-def _matching(session: Session, kb_ids: Sequence[str | None], **filters: Any) -> list[UUID]:
-    """Return the oldest tasks of KBs together; [None] stands for all."""
-    found = [retrying.matching(session, kb_id=each, **filters) for each in kb_ids]
-    return sorted(chain.from_iterable(found))[: retrying.MOST_AT_ONCE]
-
-
-class Callbacks:
-    """`/tasks/{task_id}/callbacks`"""
-
-    @operation(
-        "The callbacks of a task and how their delivery went.",
-        {200: "One for each time it ended.", 404: "There is no such task."},
-        id="list_task_callbacks",
-        tag="tasks",
-        response=schemas.Callbacks,
-    )
-    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
-        identifier = requests.identifier(task_id, "task")
-        if await requests.read(reading.show, identifier) is None:
-            raise requests.missing("task", task_id)
-        resp.media = {"items": await requests.read(callbacks.listed, identifier)}
-
-
-class Redelivery:
-    """`/tasks/{task_id}/callbacks/{callback_id}/redeliver`"""
-
-    @operation(
-        "Deliver a callback again, under the same `webhook-id`.",
-        {202: "It is on its way.", 404: "The task has no such callback."},
-        id="redeliver_callback",
-        tag="tasks",
-        response=schemas.Callbacks,
-    )
-    async def on_post(self, req: Any, resp: Any, task_id: str, callback_id: str) -> None:
-        task, callback = requests.identifier(task_id, "task"), requests.identifier(callback_id, "callback")
-
-        def redeliver() -> bool:
-            with unit_of_work() as unit:
-                if not callbacks.redeliver(unit, task, callback):
-                    return False
-                kb_id, detail = ownership.kb_of(unit.session, task), {"task_id": str(task)}
-                actor = callers.actor(req)
-                audit.record(unit.session, actor, "callback.redeliver", "callback", callback, kb_id=kb_id, **detail)
-                return True
-
-        if not await requests.beside(redeliver):
-            raise requests.missing("callback", callback_id)
-        resp.status = falcon.HTTP_202
-        resp.media = {"items": await requests.read(callbacks.listed, task)}
 
 
 def answer(resp: Any, accepted: Accepted) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 from api import requests
 from dashboard.page import Asked, Page
 from dashboard.waterfall import bars
-from tasks.ending import callbacks
-from tasks.views import reading
+from tasks.views import callbacks, reading
 
 
 class Task(Page):
@@ -32,6 +31,6 @@ class Task(Page):
             "why": None,
             "attempts": task.get("attempts", []),
             "bars": bars(task),
-            "callbacks": await requests.read(callbacks.listed, identifier),
+            "callbacks": await requests.read(callbacks.of_task, identifier),
             "document_id": result.get("document_id") or payload.get("document_id"),
         }

@@ -10,13 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 import metrics
 from broker.messages import wake_up
 from broker.topology import PRIORITIES
 from models import Callback, Task, database
-from models.base import new_id, rfc3339
+from models.base import new_id
 from settings import settings
 from tasks.dispatching import pausing
 from tasks.input.bounds import excess_of_metadata
@@ -130,37 +129,39 @@ def put_off(unit: Unit, delivery: Delivery, answer: str, retry_after: float | No
     _record(unit, delivery, answer, due_at=func.now() + timedelta(seconds=seconds), published_at=None)
 
 
-def listed(session: Session, task_id: UUID) -> list[dict[str, Any]]:
-    """List the callbacks of a task, oldest first, each with its newest attempts."""
-    rows = session.scalars(select(Callback).where(Callback.task_id == task_id).order_by(Callback.run))
-    return [
-        {
-            "callback_id": str(each.id),
-            "type": each.body["type"],
-            "url": each.url,
-            "status": each.status,
-            "attempts": each.attempts,
-            "next_attempt_at": rfc3339(each.due_at) if each.status == "pending" else None,
-            "created_at": rfc3339(each.created_at),
-            "delivered_at": rfc3339(each.delivered_at) if each.delivered_at else None,
-            "log": each.log,
-        }
-        for each in rows
-    ]
+def redeliver(unit: Unit, callback_id: UUID, *, task_id: UUID | None = None, batch_id: UUID | None = None) -> bool:
+    """Deliver a callback again from the start of the schedule, under the same id.
 
+    Parameters:
+      task_id, batch_id: whose it is, one of the two.
 
-def redeliver(unit: Unit, task_id: UUID, callback_id: UUID) -> bool:
-    """Deliver a callback again from the start of the schedule, under the same id. Returns whether there is such."""
-    again = (
-        update(Callback)
-        .where(Callback.id == callback_id, Callback.task_id == task_id)
-        .values(status="pending", attempts=0, due_at=func.now(), published_at=func.now(), delivered_at=None)
-        .returning(Callback.id)
-    )
+    Returns:
+      whether there is such.
+    """
+    own = Callback.task_id == task_id if task_id is not None else Callback.batch_id == batch_id
+    again = _again(published_at=func.now()).where(Callback.id == callback_id, own)
     if unit.session.execute(again).first() is None:
         return False
     _publish(unit, [(callback_id, 0)])
     return True
+
+
+def redeliver_all(unit: Unit, callback_ids: Sequence[UUID]) -> set[UUID]:
+    """Deliver callbacks again from the start of the schedule, as the clock comes to them: nobody is flooded.
+
+    Returns:
+      the ids of those that there are.
+    """
+    again = _again(published_at=None).where(Callback.id.in_(callback_ids))
+    return {row.id for row in unit.session.execute(again)}
+
+
+def _again(published_at: Any) -> Any:
+    return (
+        update(Callback)
+        .values(status="pending", attempts=0, due_at=func.now(), published_at=published_at, delivered_at=None)
+        .returning(Callback.id)
+    )
 
 
 def publish_due(unit: Unit, limit: int = 500) -> int:

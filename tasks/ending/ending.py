@@ -70,6 +70,16 @@ def cancel(unit: Unit, task_ids: Sequence[UUID]) -> set[UUID]:
     return _end(unit, "cancel", [End(each) for each in task_ids])
 
 
+def cancel_batch(unit: Unit, batch_id: UUID) -> tuple[set[UUID], bool]:
+    """Stop every task of a batch that has not ended.
+
+    Returns:
+      the ids of those, and whether somebody was at work on one.
+    """
+    rows = unit.session.execute(_OPEN_OF_BATCH, {"batch": batch_id, "sources": list(sources("cancel"))}).all()
+    return cancel(unit, [row.id for row in rows]), any(row.is_held for row in rows)
+
+
 def expire(unit: Unit, limit: int = 1000) -> int:
     """End tasks that nobody has started by their `expires_at`. Returns how many."""
     rows = unit.session.execute(_EXPIRED, {"limit": limit, "sources": list(sources("expire"))}).all()
@@ -185,6 +195,13 @@ _EXPIRED = text(
     WHERE expires_at <= now() AND started_at IS NULL AND status IN ('waiting', 'queued')
         AND status = ANY(CAST(:sources AS text[]))
     ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+
+_OPEN_OF_BATCH = text(
+    """
+    SELECT id, worker_id IS NOT NULL OR shards > 0 AS is_held FROM tasks
+    WHERE batch_id = :batch AND status = ANY(CAST(:sources AS text[])) ORDER BY id FOR UPDATE
     """
 )
 

@@ -36,8 +36,9 @@ def over(session: Session, task_ids: Sequence[UUID]) -> list[UUID]:
 def prune(unit: Unit, now: datetime | None = None) -> int:
     """Delete tasks whose end is longer ago than their status is kept, with their callbacks; with its last task a batch.
 
-    A task whose callback, or whose batch's, is still to be delivered stays until it is. No count falls by it: metrics
-    have rows of their own, and a batch knows its total.
+    With a bulk goes what it remembers, so it can no longer be undone. A task whose callback, or whose batch's, is still
+    to be delivered stays until it is. No count falls by it: metrics have rows of their own, and a batch knows its
+    total.
 
     Parameters:
       now: from when ages are counted; this moment unless it is given.
@@ -90,6 +91,8 @@ _PRUNE = text(
         LIMIT :limit
     ), silenced AS (
         DELETE FROM callbacks USING old WHERE callbacks.task_id = old.id
+    ), forgotten AS (
+        DELETE FROM bulk_items USING old WHERE bulk_items.bulk_id = old.id
     )
     DELETE FROM tasks USING old WHERE tasks.id = old.id RETURNING tasks.batch_id
     """

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import text
 
-from models import Task
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, shard_repair
 from tasks.ending.retention import RESUMABLE
@@ -20,9 +17,6 @@ from tasks.lifecycle import sources, target
 from tasks.transactions.unit import Unit
 from tasks.transitions.ending import RETRY
 from tasks.types import all_types
-
-#: Tasks that one request retries.
-MOST_AT_ONCE = 1000
 
 
 @dataclass(slots=True)
@@ -37,33 +31,12 @@ class Retried:
     refused: dict[UUID, str] = field(default_factory=dict)
 
 
-def matching(
-    session: Session,
-    *,
-    statuses: Sequence[str],
-    kb_id: str | None = None,
-    task_type: str | None = None,
-    batch_id: UUID | None = None,
-    error_code: str | None = None,
-    created_after: datetime | None = None,
-) -> list[UUID]:
-    """Return the tasks that a filter names, oldest first, `MOST_AT_ONCE` at most."""
-    query = select(Task.id).where(Task.status.in_(statuses)).order_by(Task.id).limit(MOST_AT_ONCE)
-    if kb_id is not None:
-        query = query.where(Task.kb_id == kb_id)
-    if task_type is not None:
-        query = query.where(Task.task_type == task_type)
-    if batch_id is not None:
-        query = query.where(Task.batch_id == batch_id)
-    if error_code is not None:
-        query = query.where(Task.error["code"].astext == error_code)
-    if created_after is not None:
-        query = query.where(Task.created_at > created_after)
-    return list(session.scalars(query))
+def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) -> Retried:
+    """Run tasks again that failed or were cancelled; one of any other status is left out.
 
-
-def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
-    """Run tasks again that failed or were cancelled; one of any other status is left out."""
+    Parameters:
+      keeps_times: whether `run_at` and `expires_at` still hold, as if the tasks had not ended.
+    """
     answer = Retried()
     rows = [dict(row._mapping) for row in unit.session.execute(_CHOSEN, _values(task_ids))]
     for row in [each for each in rows if each["task_type"] not in all_types()]:
@@ -78,7 +51,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID]) -> Retried:
             answer.refused[orphan.task_id] = f"it depends on task {orphan.cause}, which is {orphan.cause_status}"
         rows = [row for row in rows if row["id"] not in answer.refused]
     if rows:
-        again = [_again(row) for row in rows]
+        again = [_again(row, keeps_times) for row in rows]
         unit.session.execute(RETRY, again)
         if anew := [each["id"] for each in again if not each["resumes"]]:
             shard_repair.forget(unit.session, anew)
@@ -92,7 +65,7 @@ def _values(task_ids: Sequence[UUID]) -> dict[str, Any]:
     return {"ids": list(task_ids), "sources": list(sources("retry")), "resumable": RESUMABLE}
 
 
-def _again(row: dict[str, Any]) -> dict[str, Any]:
+def _again(row: dict[str, Any], keeps_times: bool) -> dict[str, Any]:
     """Return the values with which a row starts its next run."""
     kind = all_types()[row["task_type"]]
     names = [stage.name for stage in kind.stages]
@@ -106,7 +79,8 @@ def _again(row: dict[str, Any]) -> dict[str, Any]:
         "queue": stage.queue,
         "resumes": resumes,
         "waiting_for": row["waiting_for"],
-        "status": target("retry_later" if row["waiting_for"] else "retry"),
+        "keeps_times": keeps_times,
+        "status": target("retry_later" if row["waiting_for"] or (keeps_times and row["lies_ahead"]) else "retry"),
     }
 
 
@@ -119,7 +93,8 @@ def _reopen_batches(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
 _CHOSEN = text(
     """
     SELECT id, task_type, stage, batch_id, depends_on, on_dependency_failure, error->>'code' AS code,
-        finished_at > now() - CAST(:resumable AS interval) AS resumable
+        finished_at > now() - CAST(:resumable AS interval) AS resumable,
+        coalesce(run_at > now(), false) AS lies_ahead
     FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:sources AS text[]))
     ORDER BY id FOR UPDATE
     """

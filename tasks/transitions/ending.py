@@ -96,7 +96,8 @@ RETRY = text(
             FROM jsonb_array_elements(stages) AS each
         ) ELSE '[]' END,
         attempts = {kept(OF_STAGES.format(and_only=""))},
-        due_at = now(), run_at = NULL, expires_at = NULL,
+        due_at = CASE WHEN :keeps_times THEN greatest(now(), run_at) ELSE now() END,
+        run_at = CASE WHEN :keeps_times THEN run_at END, expires_at = CASE WHEN :keeps_times THEN expires_at END,
         {ANEW}, returns = 0, finished_at = NULL, result = NULL, error = NULL
     WHERE id = :id
     """

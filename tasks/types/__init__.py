@@ -37,6 +37,8 @@ class TaskType:
     """What it shows when it has completed; None: whatever its actor says. It describes, and validates nothing."""
     needs_kb: bool = False
     """Whether a submission must name the KB that it works on."""
+    is_ours: bool = False
+    """Whether only this service makes such tasks, on requests of their own."""
     subject: Callable[[dict[str, Any]], str] | None = None
     """By its payload what in its KB a task works on alone: others that name the same wait until it has ended."""
 

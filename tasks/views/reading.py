@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES
-from models import Batch, Task
+from models import Task
 from models.base import rfc3339
 from tasks.input.filter import Filter
 from tasks.lifecycle import ENDED, Status
@@ -72,32 +72,6 @@ def page(session: Session, chosen: Filter, *, limit: int, before: UUID | None = 
             f" SELECT {_LISTED_COLUMNS} FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC"
         )
         return [view(task) for task in session.scalars(select(Task).from_statement(found), values)]
-
-
-def show_batch(session: Session, batch_id: UUID) -> dict[str, Any] | None:
-    """Return a batch with its counts, or None when there is none of that id."""
-    batch = session.get(Batch, batch_id)
-    if batch is None:
-        return None
-    rows = session.execute(
-        select(Task.status, func.count(), func.sum(Task.progress))
-        .where(Task.batch_id == batch_id)
-        .group_by(Task.status)
-    ).all()
-    counts = dict.fromkeys(map(str, Status), 0) | {status: count for status, count, _ in rows}
-    deleted = batch.total - sum(counts.values())
-    done = deleted * 100 + sum(count * 100 if status in ENDED else progress for status, count, progress in rows)
-    return {
-        "batch_id": str(batch.id),
-        "status": "completed" if batch.finished_at else "processing",
-        "total": batch.total,
-        "counts": counts,
-        "deleted": deleted,
-        "progress": round(done / batch.total, 1) if batch.total else 100.0,
-        "estimated_completion": None if batch.finished_at else _time(estimating.of_batch(session, batch_id)),
-        "created_at": _time(batch.created_at),
-        "finished_at": _time(batch.finished_at),
-    }
 
 
 def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, Any]:

@@ -113,7 +113,29 @@ def test_a_retry_by_a_filter_is_one_act(ops: Caller, site: Caller) -> None:
     ops.ask("POST", "/tasks/retry", json={"status": "cancelled", "kb_id": kb_id})
     (act,) = ops.acts(kb_id=kb_id, action="tasks.retry")
     assert (act["name"], act["detail"]["retried"], act["target"]["id"]) == ("ops", 2, None)
-    assert act["detail"]["filter"] == {"status": "cancelled"}
+    assert act["detail"]["filter"] == {"status": ["cancelled"]}
+
+
+def test_a_bulk_is_one_act_of_whoever_asked_for_it(ops: Caller, site: Caller, client: Client) -> None:
+    kb_id = f"kb-{uuid.uuid4()}"
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    for _ in range(2):
+        site.ask("POST", "/tasks", json={"task_type": "test", "kb_id": kb_id, "run_at": soon})
+    bulk = site.ask("POST", "/tasks/cancel", json={"filter": {"kb_id": kb_id}})["task_id"]
+    client.ended(bulk)
+    (act,) = ops.acts(kb_id=kb_id)
+    assert (act["name"], act["action"], act["target"]["kind"]) == ("site", "tasks.cancel", "tasks")
+    assert (act["detail"]["task_id"], act["detail"]["items"]) == (bulk, 2)
+    assert act["detail"]["filter"]["kb_id"] == kb_id
+
+
+def test_the_cancellation_of_a_batch_is_told(ops: Caller) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    task = {"task_type": "test", "run_at": soon}
+    batch = ops.ask("POST", "/tasks/batch", json={"tasks": [task, task]})["batch_id"]
+    ops.ask("DELETE", f"/batches/{batch}")
+    (act,) = ops.acts(action="batch.cancel")
+    assert (act["target"], act["detail"]) == ({"kind": "batch", "id": batch}, {"cancelled": 2})
 
 
 def test_a_redelivery_is_told(ops: Caller, client: Client) -> None:

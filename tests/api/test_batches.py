@@ -96,3 +96,49 @@ def test_a_batch_that_does_not_fit_is_refused(idle_client: Client, body: Any, fi
 @pytest.mark.parametrize("batch_id", ["01234567-89ab-7def-8123-456789abcdef", "x"])
 def test_a_batch_that_is_not_there_is_not_found(idle_client: Client, batch_id: str) -> None:
     is_problem(idle_client.http.get(f"/api/v1/batches/{batch_id}"), 404)
+
+
+def made(client: Client, count: int, **fields: Any) -> str:
+    """Submit a batch of tasks that wait for long. Returns its id."""
+    task = GOOD | {"run_at": "2990-01-01T00:00:00Z"}
+    answer = client.http.post(BATCH, json={"tasks": [task] * count, **fields})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["batch_id"])
+
+
+def test_batches_are_listed_newest_first_with_their_counts(idle_client: Client) -> None:
+    made_here = [made(idle_client, count) for count in (1, 2, 3)]
+    first = idle_client.http.get("/api/v1/batches", params={"limit": 2}).json()
+    assert [(each["batch_id"], each["total"]) for each in first["items"]] == [(made_here[2], 3), (made_here[1], 2)]
+    assert first["items"][0]["counts"]["waiting"] == 3
+    second = idle_client.http.get("/api/v1/batches", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert second["items"][0]["batch_id"] == made_here[0]
+    shown = idle_client.http.get(f"/api/v1/batches/{made_here[1]}").json()
+    del shown["estimated_completion"]
+    assert shown == first["items"][1]
+
+
+def test_a_batch_is_cancelled_as_a_whole(idle_client: Client) -> None:
+    batch_id = made(idle_client, 3, callback_url="http://203.0.113.1/callback")
+    answer = idle_client.http.delete(f"/api/v1/batches/{batch_id}")
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["counts"]["cancelled"]) == ("completed", 3)
+    is_problem(idle_client.http.delete(f"/api/v1/batches/{batch_id}"), 409)
+    is_problem(idle_client.http.delete("/api/v1/batches/00000000-0000-0000-0000-000000000000"), 404)
+
+
+def test_the_callback_of_a_batch_is_shown_and_delivered_again(idle_client: Client) -> None:
+    batch_id = made(idle_client, 2, callback_url="http://203.0.113.1/callback")
+    path = f"/api/v1/batches/{batch_id}/callbacks"
+    assert idle_client.http.get(path).json() == {"items": []}
+    idle_client.http.delete(f"/api/v1/batches/{batch_id}")
+    (shown,) = idle_client.http.get(path).json()["items"]
+    assert (shown["type"], shown["batch_id"], shown["state"]) == ("batch.completed", batch_id, "owed")
+    idle_client.sql(
+        "UPDATE callbacks SET status = 'failed', attempts = 10 WHERE id = %s RETURNING id", shown["callback_id"]
+    )
+    answer = idle_client.http.post(f"{path}/{shown['callback_id']}/redeliver")
+    (again,) = answer.json()["items"]
+    assert (answer.status_code, again["state"], again["attempts"]) == (202, "owed", 0)
+    is_problem(idle_client.http.post(f"{path}/{batch_id}/redeliver"), 404)
+    is_problem(idle_client.http.get("/api/v1/batches/00000000-0000-0000-0000-000000000000/callbacks"), 404)

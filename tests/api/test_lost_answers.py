@@ -100,6 +100,20 @@ def cancel(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
 
 
+def cancel_by_filter(desk: Desk) -> None:
+    before = desk.tasks()
+    desk.proxy.lose_answers()
+    said = desk.post("/tasks/cancel", json={"filter": {"kb_id": "lost"}})
+    assert {said["task_id"]} == desk.tasks() - before
+
+
+def cancel_batch(desk: Desk) -> None:
+    said = desk.post("/tasks/batch", json={"tasks": [TEST, TEST]})
+    desk.proxy.lose_answers()
+    answer = desk.http.delete(f"/api/v1/batches/{said['batch_id']}")
+    assert (answer.status_code, answer.json()["counts"]["cancelled"]) == (200, 2)
+
+
 def retry(desk: Desk) -> None:
     task_id = desk.made()
     assert desk.http.delete(f"/api/v1/tasks/{task_id}").status_code == 200
@@ -132,7 +146,19 @@ def deletion(desk: Desk) -> None:
     assert (shown["status"], shown["error"]["code"]) == ("failed", "superseded")
 
 
-WRITES = [submission, batch, batch_with_names, upload, cancel, retry, pause, redelivery, deletion]
+WRITES = [
+    submission,
+    batch,
+    batch_with_names,
+    upload,
+    cancel,
+    cancel_by_filter,
+    cancel_batch,
+    retry,
+    pause,
+    redelivery,
+    deletion,
+]
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda each: each.__name__)

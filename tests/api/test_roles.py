@@ -35,7 +35,11 @@ FOR_OPERATORS = {
     ("POST", f"{PREFIX}/queues/{{name}}/pause"),
     ("POST", f"{PREFIX}/queues/{{name}}/resume"),
     ("GET", f"{PREFIX}/audit"),
+    ("POST", f"{PREFIX}/tasks/prioritise"),
+    ("POST", f"{PREFIX}/tasks/{{task_id}}/undo"),
     ("POST", f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver"),
+    ("POST", f"{PREFIX}/batches/{{batch_id}}/callbacks/{{callback_id}}/redeliver"),
+    ("POST", f"{PREFIX}/callbacks/redeliver"),
 }
 #: What is sent by POST since it is long, and changes nothing.
 READING = ("/search", "/chunk-preview")
@@ -198,7 +202,12 @@ def test_every_route_that_keeps_to_the_keys_kbs_by_itself_has_a_test_here() -> N
         "POST /tasks",
         "POST /tasks/batch",
         "GET /tasks",
+        "POST /tasks/cancel",
         "POST /tasks/retry",
+        "POST /tasks/prioritise",
+        "GET /batches",
+        "GET /callbacks",
+        "POST /callbacks/redeliver",
         "POST /search",
         "GET /events",
         "GET /kbs",
@@ -266,6 +275,52 @@ def test_a_bound_key_lists_its_own_kbs_by_the_page(bound: Holder, operator: Hold
     assert [each["kb_id"] for page in (first, second) for each in page["items"]] == sorted((MINE, ALSO_MINE))
     assert second["next_cursor"] is None
     assert {MINE, ALSO_MINE, THEIRS} <= {each["kb_id"] for each in operator.ask("GET", "/kbs").json()["items"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/tasks/cancel", {}),
+        ("/tasks/retry", {}),
+        ("/tasks/prioritise", {"priority": "high"}),
+        ("/callbacks/redeliver", {}),
+    ],
+)
+def test_a_bound_key_does_bulks_to_one_of_its_own_kbs(bound: Holder, path: str, more: dict[str, Any]) -> None:
+    def asked(filter: dict[str, Any]) -> httpx2.Response:
+        return bound.ask("POST", path, json={"filter": filter, "dry_run": True, **more})
+
+    assert asked({"kb_id": MINE}).status_code == 200
+    is_denied(asked({"kb_id": THEIRS}), "forbidden_kb")
+    assert bad_fields(asked({"created_after": "2020-01-01T00:00:00Z"})) == {"filter.kb_id"}
+
+
+def test_a_bound_key_cannot_name_what_is_of_another_kb(bound: Holder, operator: Holder) -> None:
+    own, foreign = (operator.submit(kb_id).json()["task_id"] for kb_id in (MINE, THEIRS))
+    filter = {"kb_id": MINE, "ids": [own, foreign]}
+    said = bound.ask("POST", "/tasks/cancel", json={"filter": filter, "dry_run": True}).json()
+    assert [each["task_id"] for each in said["examples"]] == [own]
+    bulk = bound.ask("POST", "/tasks/cancel", json={"filter": filter}).json()
+    assert bulk["kb_id"] == MINE
+    assert bound.ask("GET", f"/tasks/{bulk['task_id']}/items").json() == {"items": [], "next_cursor": None}
+
+
+def test_a_bound_key_lists_its_own_batches_and_callbacks(bound: Holder, operator: Holder) -> None:
+    url = {"callback_url": "http://203.0.113.1/callback"}
+    batches = {
+        kb_ids: operator.ask(
+            "POST", "/tasks/batch", json={"tasks": [{"task_type": "test", "kb_id": each, **url} for each in kb_ids]}
+        ).json()["batch_id"]
+        for kb_ids in [(MINE, ALSO_MINE), (MINE, THEIRS), (THEIRS,), (None,), (ALSO_MINE,)]
+    }
+    listed = [each["batch_id"] for each in bound.ask("GET", "/batches").json()["items"]]
+    assert listed[:2] == [batches[(ALSO_MINE,)], batches[(MINE, ALSO_MINE)]]
+    assert set(listed).isdisjoint({batches[(MINE, THEIRS)], batches[(THEIRS,)], batches[(None,)]})
+    for each in batches.values():
+        operator.ask("DELETE", f"/batches/{each}")
+    callbacks = bound.ask("GET", "/callbacks", params={"limit": 500}).json()["items"]
+    assert {each["kb_id"] for each in callbacks} == {MINE, ALSO_MINE}
+    is_denied(bound.ask("GET", "/callbacks", params={"kb_id": THEIRS}), "forbidden_kb")
 
 
 def test_a_bound_key_searches_its_own_kbs_alone(bound: Holder) -> None:

@@ -5,8 +5,8 @@ test gets against its model.
 """
 
 from api.description.schemas.audit import AuditPage
-from api.description.schemas.batches import AcceptedBatch, Batch
-from api.description.schemas.callbacks import Callbacks
+from api.description.schemas.batches import AcceptedBatch, Batch, BatchPage
+from api.description.schemas.callbacks import CallbackPage, Callbacks, CallbacksPreview
 from api.description.schemas.documents import ChunkPage, Document, DocumentPage
 from api.description.schemas.events import Event
 from api.description.schemas.kbs import Kb, KbPage
@@ -14,7 +14,15 @@ from api.description.schemas.operations import Alive, Health, PausedQueue, Queue
 from api.description.schemas.problem import Problem
 from api.description.schemas.statistics import Errors, History, Overview, Scale
 from api.description.schemas.submissions import NewBatch, NewTask
-from api.description.schemas.tasks import AcceptedTask, RetriedTasks, Task, TaskPage, Why
+from api.description.schemas.tasks import (
+    AcceptedTask,
+    BulkItemPage,
+    RetryStarted,
+    Task,
+    TaskPage,
+    TasksPreview,
+    Why,
+)
 
 __all__ = [
     "AcceptedBatch",
@@ -22,7 +30,11 @@ __all__ = [
     "Alive",
     "AuditPage",
     "Batch",
+    "BatchPage",
+    "BulkItemPage",
+    "CallbackPage",
     "Callbacks",
+    "CallbacksPreview",
     "ChunkPage",
     "Document",
     "DocumentPage",
@@ -40,10 +52,11 @@ __all__ = [
     "Queues",
     "Readiness",
     "ResumedQueue",
-    "RetriedTasks",
+    "RetryStarted",
     "Scale",
     "Task",
     "TaskPage",
+    "TasksPreview",
     "Why",
     "Workers",
 ]

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.description.schemas.problem import BadField
+from api.description.schemas.shape import Page
 from tasks.lifecycle import Status
 
 
@@ -53,8 +54,8 @@ class StatusCounts(BaseModel):
     cancelled: int
 
 
-class Batch(BaseModel):
-    """A batch as it is now."""
+class ListedBatch(BaseModel):
+    """A batch with its counts."""
 
     batch_id: UUID
     status: Literal["processing", "completed"]
@@ -62,6 +63,15 @@ class Batch(BaseModel):
     counts: StatusCounts
     deleted: int = Field(description="Tasks of it that ended and were deleted since.")
     progress: float = Field(ge=0, le=100)
-    estimated_completion: datetime | None
     created_at: datetime
     finished_at: datetime | None
+
+
+class BatchPage(Page[ListedBatch]):
+    """Batches, newest first, without `estimated_completion`."""
+
+
+class Batch(ListedBatch):
+    """A batch as it is now."""
+
+    estimated_completion: datetime | None

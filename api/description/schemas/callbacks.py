@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from api.description.schemas.shape import Count, Page
+
 
 class CallbackAttempt(BaseModel):
     """One attempt to deliver a callback."""
@@ -20,9 +22,13 @@ class Callback(BaseModel):
     """A callback and how its delivery went."""
 
     callback_id: UUID = Field(description="The same as the header `webhook-id`.")
+    task_id: UUID | None
+    batch_id: UUID | None
+    kb_id: str | None = Field(description="Of its task; a batch is of none.")
     type: Literal["task.completed", "task.failed", "task.cancelled", "batch.completed"]
     url: str
-    status: Literal["pending", "delivered", "failed"]
+    state: Literal["owed", "delivered", "failed"] = Field(description="`failed`: it was given up.")
+    status: Literal["pending", "delivered", "failed"] = Field(description="The same; `pending` is `owed`.")
     attempts: int
     next_attempt_at: datetime | None
     created_at: datetime
@@ -31,6 +37,27 @@ class Callback(BaseModel):
 
 
 class Callbacks(BaseModel):
-    """The callbacks of a task, oldest first."""
+    """The callbacks of a task or of a batch, oldest first."""
 
     items: list[Callback]
+
+
+class CallbackPage(Page[Callback]):
+    """Callbacks, newest first."""
+
+
+class CallbackExample(BaseModel):
+    """A callback in a few words."""
+
+    callback_id: UUID
+    task_id: UUID | None
+    batch_id: UUID | None
+    url: str
+    status: Literal["pending", "delivered", "failed"]
+    created_at: datetime
+
+
+class CallbacksPreview(Count):
+    """The callbacks that would be delivered again, among the newest 10,000 that the filter names."""
+
+    examples: list[CallbackExample] = Field(description="The newest, up to 10.")

@@ -10,6 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 Item = TypeVar("Item")
 
 
+class Count(BaseModel):
+    """How many there are."""
+
+    count: int
+    capped: bool = Field(description="Whether there are at least so many.")
+
+
 class Page(BaseModel, Generic[Item]):
     """A page of a list. A subclass names it: `class TaskPage(Page[Task])`."""
 

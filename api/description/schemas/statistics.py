@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.description.schemas.tasks import Count
+from api.description.schemas.shape import Count
 
 
 class Completed(BaseModel):

@@ -33,7 +33,10 @@ def _submitted(kind: TaskType, suffix: str, **more: Any) -> type[BaseModel]:
     return create_model(f"{camel(kind.name)}{suffix}", __base__=Submission, __doc__=doc, **fields)
 
 
-NewTask = told_apart("NewTask", "task_type", [_submitted(kind, "Submission") for kind in all_types().values()])
+#: What only this service makes is not submitted.
+_KINDS = [kind for kind in all_types().values() if not kind.is_ours]
+
+NewTask = told_apart("NewTask", "task_type", [_submitted(kind, "Submission") for kind in _KINDS])
 
 _NAME: Any = Field(None, min_length=1, max_length=255, description="By which others of the batch depend on it.")
 _DEPENDS_ON: Any = Field(
@@ -42,10 +45,7 @@ _DEPENDS_ON: Any = Field(
 NewBatchItem = told_apart(
     "NewBatchItem",
     "task_type",
-    [
-        _submitted(kind, "BatchItem", name=(str | None, _NAME), depends_on=(list[str], _DEPENDS_ON))
-        for kind in all_types().values()
-    ],
+    [_submitted(kind, "BatchItem", name=(str | None, _NAME), depends_on=(list[str], _DEPENDS_ON)) for kind in _KINDS],
 )
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
-from api.description.schemas.shape import Page, camel, sometimes, told_apart
+from api.description.schemas.shape import Count, Page, camel, sometimes, told_apart
 from tasks.lifecycle import Status
 from tasks.types import TaskType, all_types
 
@@ -133,13 +133,6 @@ def _shown(kind: TaskType) -> type[BaseModel]:
 Task = told_apart("Task", "task_type", [_shown(kind) for kind in all_types().values()], OtherTask)
 
 
-class Count(BaseModel):
-    """How many there are."""
-
-    count: int
-    capped: bool = Field(description="Whether there are at least so many.")
-
-
 class TaskPage(Page[Task]):  # type: ignore[valid-type]
     """Tasks, newest first; their `estimated_completion` is null."""
 
@@ -217,3 +210,41 @@ class Why(BaseModel):
     detail: str = Field(description="A sentence for people.")
     detail_zh: str = Field(description="The same in Chinese.")
     waiting_for: list[Awaited]
+
+
+class RetryStarted(RootModel[AcceptedTask | RetriedTasks]):
+    """The task that retries others; for a request of the first version, what was retried."""
+
+
+class TaskExample(BaseModel):
+    """A task in a few words."""
+
+    task_id: UUID
+    task_type: str
+    kb_id: str | None
+    document_id: str | None
+    status: Status
+    priority: Priority
+    error_code: str | None
+    created_at: datetime
+
+
+class TasksPreview(Count):
+    """The tasks that would be changed, among the newest 10,000 that the filter names."""
+
+    examples: list[TaskExample] = Field(description="The newest, up to 10.")
+
+
+class BulkItem(BaseModel):
+    """A task, or a callback, that a bulk is for."""
+
+    task_id: UUID = sometimes("Of a bulk of tasks.")
+    callback_id: UUID = sometimes("Of a bulk of callbacks.")
+    outcome: Literal["open", "changed", "refused"]
+    reason: str | None = Field(description="Why it was not changed.")
+    priority_before: Priority | None = Field(description="Where its priority was changed.")
+    priority_after: Priority | None
+
+
+class BulkItemPage(Page[BulkItem]):
+    """What a bulk is for, newest first."""

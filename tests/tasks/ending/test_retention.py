@@ -17,7 +17,7 @@ from tasks.accepting.submission import Accepted, NewBatch, Submission, submit, s
 from tasks.ending import ending, retention
 from tasks.input.filter import Filter
 from tasks.transactions.unit import unit_of_work
-from tasks.views import reading
+from tasks.views import batches, reading
 from tasks.working import failing
 from tasks.working.claim import Advance
 from tasks.working.failing import Failure
@@ -109,7 +109,7 @@ def test_a_batch_goes_with_its_last_task_and_is_done_all_the_while(desk: Desk) -
     with unit_of_work() as unit:
         assert retention.prune(unit) == 1
     with database.transaction() as session:
-        shown = reading.show_batch(session, accepted.batch_id)
+        shown = batches.show(session, accepted.batch_id)
     assert shown is not None
     assert (shown["total"], shown["counts"]["failed"], shown["deleted"], shown["progress"]) == (2, 1, 1, 100)
     desk.sql("UPDATE tasks SET finished_at = now() - interval '100 days', id = :id", id=old_id(110))
@@ -117,6 +117,15 @@ def test_a_batch_goes_with_its_last_task_and_is_done_all_the_while(desk: Desk) -
     with unit_of_work() as unit:
         assert retention.prune(unit) == 1
     assert desk.sql("SELECT id FROM batches") == desk.sql("SELECT id FROM callbacks WHERE batch_id IS NOT NULL") == []
+
+
+def test_what_a_bulk_remembers_goes_with_it(desk: Desk) -> None:
+    kept, gone = end(desk, submitted(2), "completed", 1), end(desk, submitted(100), "completed", 99)
+    for each in (kept, gone):
+        desk.sql("INSERT INTO bulk_items (bulk_id, item_id) VALUES (:bulk, gen_random_uuid())", bulk=each)
+    with unit_of_work() as unit:
+        assert retention.prune(unit) == 1
+    assert [row.bulk_id for row in desk.sql("SELECT bulk_id FROM bulk_items")] == [kept]
 
 
 def test_it_goes_on_where_one_transaction_does_not_do(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

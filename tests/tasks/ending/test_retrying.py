@@ -10,8 +10,9 @@ from errors import TaskError
 from tasks.accepting.idempotency import Key, Reused, forget
 from tasks.accepting.submission import Accepted, NewBatch, Submission, submit, submit_batch
 from tasks.dispatching import pausing
-from tasks.ending import callbacks, ending, retention, retrying
+from tasks.ending import callbacks, retention, retrying
 from tasks.transactions.unit import unit_of_work
+from tasks.views import callbacks as shown
 from tasks.working import failing, work
 from tasks.working.claim import Advance
 from tasks.working.failing import Failure
@@ -106,25 +107,6 @@ def test_a_task_whose_dependency_failed_runs_only_after_it(desk: Desk) -> None:
     complete(desk, second)
 
 
-def matching(**filters: Any) -> list[UUID]:
-    with unit_of_work() as unit:
-        return retrying.matching(unit.session, **{"statuses": ["failed"], **filters})
-
-
-def test_tasks_are_chosen_by_a_filter(desk: Desk) -> None:
-    mine, code, gone = desk.submit(3, kb_id="mine")
-    (other,) = desk.submit(kb_id="other")
-    for task_id in (mine, other):
-        fail(desk, task_id)
-    fail(desk, code, code="corrupt")
-    desk.within(ending.cancel, gone)
-    assert matching() == [mine, code, other]
-    assert matching(kb_id="mine") == [mine, code]
-    assert matching(kb_id="mine", error_code="corrupt") == [code]
-    assert matching(statuses=["cancelled"]) == [gone]
-    assert matching(task_type="benchmark") == []
-
-
 def keyed(desk: Desk, key: str, body: bytes) -> Any:
     (answer,) = desk.within(submit, Submission(task_type="test").under(Key.of("caller", key, body)))
     return answer
@@ -198,7 +180,7 @@ def test_callbacks_are_paused_and_delivered_again_like_work(desk: Desk) -> None:
     complete(desk, task_id)
     with unit_of_work() as unit:
         pausing.pause(unit, "callback")
-        (listed,) = callbacks.listed(unit.session, task_id)
+        (listed,) = shown.of_task(unit.session, task_id)
     callback_id = UUID(listed["callback_id"])
     assert (listed["status"], listed["attempts"], listed["log"]) == ("pending", 0, [])
     assert desk.within(callbacks.take, callback_id) == [None]
@@ -213,11 +195,11 @@ def test_callbacks_are_paused_and_delivered_again_like_work(desk: Desk) -> None:
     (delivery,) = desk.within(callbacks.take, callback_id)
     with unit_of_work() as unit:
         callbacks.delivered(unit, delivery, "204")
-        (listed,) = callbacks.listed(unit.session, task_id)
+        (listed,) = shown.of_task(unit.session, task_id)
     assert listed["status"] == "delivered"
     assert [each["answer"] for each in listed["log"]] == ["500", "204"]
     with unit_of_work() as unit:
-        assert callbacks.redeliver(unit, task_id, callback_id)
+        assert callbacks.redeliver(unit, callback_id, task_id=task_id)
     (delivery,) = desk.within(callbacks.take, callback_id)
     assert (delivery.id, delivery.attempt) == (callback_id, 1)
 

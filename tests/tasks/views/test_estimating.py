@@ -16,7 +16,7 @@ from tasks.dispatching import pausing
 from tasks.ending import ending
 from tasks.input.filter import Filter
 from tasks.transactions.unit import unit_of_work
-from tasks.views import estimating, reading
+from tasks.views import batches, estimating, reading
 from tasks.working import presence
 from tasks.working.claim import Advance
 from tasks.working.work import advance
@@ -220,7 +220,7 @@ def test_a_batch_is_estimated_by_its_last_task(desk: Desk) -> None:
     assert not isinstance(accepted, Exception)
     assert accepted.batch_id is not None
     with database.transaction() as session:
-        batch = reading.show_batch(session, accepted.batch_id)
+        batch = batches.show(session, accepted.batch_id)
     assert batch is not None
     end = datetime.fromisoformat(batch["estimated_completion"])
     assert (end - datetime.now(UTC)).total_seconds() == pytest.approx(50, abs=1)

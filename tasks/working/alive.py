@@ -1,4 +1,4 @@
-"""Whether a process of this machine beats, for the health check of its container: `python -m tasks.alive worker`."""
+"""Whether a process of this machine beats, for a container's health check: `python -m tasks.working.alive worker`."""
 
 from __future__ import annotations
 

@@ -15,10 +15,12 @@ from api.description import schemas
 from api.description.operation import operation
 from api.problems import Denied, Invalid
 from api.resources.tasks import EXAMPLE, submission_of
+from models import audit
 from tasks.accepting.submission import Accepted, CallbackAddress, NewBatch, Submission, submit_batch
-from tasks.ending import dependencies
+from tasks.ending import dependencies, ending
 from tasks.transactions.group_commit import GroupCommit
-from tasks.views import reading
+from tasks.transactions.unit import unit_of_work
+from tasks.views import batches
 
 LARGEST = 1000
 
@@ -130,6 +132,33 @@ def _all_refused(bad: dict[int, list[dict[str, str]]]) -> Invalid:
     )
 
 
+class BatchesQuery(BaseModel):
+    """Which page of the batches is to be listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(20, ge=1, le=100)
+    cursor: str | None = None
+
+
+class AllBatches:
+    """`/batches`"""
+
+    @operation(
+        "List batches, newest first, with their counts by status.",
+        {200: "A page; `next_cursor` is null on the last."},
+        id="list_batches",
+        tag="batches",
+        query=BatchesQuery,
+        response=schemas.BatchPage,
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        asked = requests.query(req, BatchesQuery)
+        before = requests.from_cursor(asked.cursor, UUID)
+        items = await requests.read(batches.page, limit=asked.limit + 1, before=before, kb_ids=callers.key(req).kbs)
+        resp.media = requests.page_of(items, asked.limit, "batch_id")
+
+
 class Batch:
     """`/batches/{batch_id}`"""
 
@@ -141,7 +170,40 @@ class Batch:
         response=schemas.Batch,
     )
     async def on_get(self, req: Any, resp: Any, batch_id: str) -> None:
-        batch = await requests.read(reading.show_batch, requests.identifier(batch_id, "batch"))
-        if batch is None:
-            raise requests.missing("batch", batch_id)
-        resp.media = batch
+        resp.media = await _shown(batch_id)
+
+    @operation(
+        "Cancel every task of a batch that has not ended.",
+        {
+            200: "Cancelled; none of them was running.",
+            202: "Cancelled; the workers that run some of them stop within 2 seconds.",
+            404: "There is no such batch.",
+            409: "All of its tasks have ended already.",
+        },
+        id="cancel_batch",
+        tag="batches",
+        response=schemas.Batch,
+    )
+    async def on_delete(self, req: Any, resp: Any, batch_id: str) -> None:
+        await _shown(batch_id)
+        identifier = requests.identifier(batch_id, "batch")
+
+        def cancel() -> tuple[set[UUID], bool]:
+            with unit_of_work() as unit:
+                cancelled, any_ran = ending.cancel_batch(unit, identifier)
+                if count := len(cancelled):
+                    audit.record(unit.session, callers.actor(req), "batch.cancel", "batch", identifier, cancelled=count)
+                return cancelled, any_ran
+
+        cancelled, any_ran = await requests.beside(cancel)
+        if not cancelled:
+            raise falcon.HTTPConflict(title="Conflict", description="every task of the batch has ended already")
+        resp.status = falcon.HTTP_202 if any_ran else falcon.HTTP_200
+        resp.media = await _shown(batch_id)
+
+
+async def _shown(batch_id: str) -> dict[str, Any]:
+    batch = await requests.read(batches.show, requests.identifier(batch_id, "batch"))
+    if batch is None:
+        raise requests.missing("batch", batch_id)
+    return batch

@@ -1,0 +1,376 @@
+"""What is done over HTTP to all tasks, or callbacks, of a filter: with a preview, as a task, and undone as a whole."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+import falcon
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import requests
+from api.access import callers
+from api.description import schemas
+from api.description.operation import operation
+from api.problems import Invalid
+from api.resources.tasks import answer
+from models import audit
+from tasks.accepting.submission import Submission, submit
+from tasks.bulk import actions, items, scope
+from tasks.bulk.scope import STATUSES, CallbacksFilter, TaskFilter
+from tasks.ending import retrying
+from tasks.ending.retrying import Retried
+from tasks.input.filter import Priority
+from tasks.lifecycle import ENDED
+from tasks.transactions.group_commit import GroupCommit
+from tasks.transactions.unit import unit_of_work
+from tasks.types.bulk import TYPE, Action, Bulk
+from tasks.views import reading
+
+#: The statuses that an action is for where a filter names none. A retry of what somebody has cancelled must be meant.
+UNLESS_NAMED: dict[str, list[str]] = {name: list(each) for name, each in STATUSES.items()} | {"retry": ["failed"]}
+#: Of callbacks those that were given up.
+STATE_UNLESS_NAMED = "failed"
+#: Tasks that `POST /tasks/retry` retries at once where it is asked as in the first version.
+MOST_AT_ONCE = 1000
+#: Before what waits already, since it decides what becomes of that.
+PRIORITY = "urgent"
+NOTHING_NAMED = 'names nothing: say which are meant, or `"all": true`'
+ALL: Any = Field(False, description="Must be true where the filter names nothing.")
+PREVIEWED = "With `dry_run`: how many there are, and up to 10 of them."
+
+
+class Request(BaseModel):
+    """Whether something is only to be previewed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = Field(False, description="Answer how many there are, and change nothing.")
+
+
+class TasksRequest(Request):
+    """Which tasks are meant."""
+
+    all: bool = ALL
+    filter: TaskFilter = Field(TaskFilter(), description="Which tasks; as in `GET /tasks`, or by their `ids`.")
+
+
+class RetryRequest(TasksRequest):
+    """Which tasks are to run again."""
+
+    include_permanent: bool = Field(
+        False,
+        description="Also what no retry can mend, such as `corrupt` and `encrypted`;"
+        " these are meant as well where the filter names their `error_code` or their `ids`.",
+    )
+
+
+class PriorityRequest(TasksRequest):
+    """Which waiting tasks are to have which priority."""
+
+    priority: Priority
+
+
+class CallbacksRequest(Request):
+    """Which callbacks are to be delivered again."""
+
+    all: bool = ALL
+    filter: CallbacksFilter = Field(
+        CallbacksFilter(), description="Which callbacks; as in `GET /callbacks`, or by their `ids`. Default: `failed`."
+    )
+
+
+class ItemsQuery(BaseModel):
+    """Which items of a bulk are to be listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+
+
+Filtered = TasksRequest | CallbacksRequest
+Asked = TypeVar("Asked", bound=Filtered)
+
+
+def understood(model: type[Asked], action: Action, given: Any) -> Asked:
+    """Return the request in a body. What a filter names may stand in `filter`, or beside the rest.
+
+    Raises:
+      Invalid: naming every field that does not fit.
+    """
+    if not isinstance(given, dict) or "filter" in given:
+        return _checked(model, action, given)
+    own = {name: value for name, value in given.items() if name in model.model_fields}
+    named = {name: value for name, value in given.items() if name not in model.model_fields}
+    try:
+        return _checked(model, action, own | {"filter": named})
+    except Invalid as error:
+        raise Invalid([each | {"field": each["field"].removeprefix("filter.")} for each in error.problems]) from None
+
+
+def _checked(model: type[Asked], action: Action, given: Any) -> Asked:
+    asked = requests.fit(model, _completed(action, given))
+    if not asked.all and all(value is None for value in (given.get("filter") or {}).values()):
+        raise Invalid([{"field": "filter", "message": NOTHING_NAMED}])
+    if isinstance(asked.filter, TaskFilter) and not set(asked.filter.status or ()) <= set(STATUSES[action]):
+        message = f"{action} is for tasks that are {', '.join(STATUSES[action])}"
+        raise Invalid([{"field": "filter.status", "message": message}])
+    return asked
+
+
+def _completed(action: Action, given: Any) -> Any:
+    """Return a request with what its filter means where it names no status, or no state."""
+    named = given.get("filter", {}) if isinstance(given, dict) else None
+    if not isinstance(named, dict) or "ids" in named:
+        return given
+    default = {"state": STATE_UNLESS_NAMED} if action == "redeliver" else {"status": UNLESS_NAMED[action]}
+    return given | {"filter": default | {name: value for name, value in named.items() if value is not None}}
+
+
+class _Bulks:
+    """A route on which bulks are asked for."""
+
+    def __init__(self, commits: GroupCommit) -> None:
+        self._commits = commits
+
+    async def _answer(self, req: Any, resp: Any, asked: Request, wanted: Bulk, kb_id: str | None) -> None:
+        """Preview a bulk, or submit the task that does it."""
+        if asked.dry_run:
+            resp.media = await requests.read(_preview, wanted)
+            return
+        payload = wanted.model_dump(mode="json", exclude_none=True)
+        submission = Submission(task_type=TYPE.name, kb_id=kb_id, payload=payload, priority=PRIORITY)
+        submission.under(requests.idempotency_key(req, asked)).by(callers.name(req))
+        answer(resp, await requests.committed(self._commits, submit, submission))
+
+
+def _confined(req: Any, asked: Filtered) -> None:
+    """Keep a request to the KBs of its key.
+
+    Raises:
+      Denied: it names another.
+      Invalid: it names none, and there are several.
+    """
+    kb_ids = callers.kbs(req, asked.filter.kb_id)
+    if len(kb_ids) > 1:
+        raise Invalid(
+            [{"field": "filter.kb_id", "message": "must be named, since the API key is bound to several KBs"}]
+        )
+    asked.filter.kb_id = kb_ids[0]
+
+
+def _bulk(action: Action, asked: Filtered, **more: Any) -> Bulk:
+    return Bulk(action=action, filter=asked.filter.model_dump(mode="json", exclude_none=True), **more)
+
+
+def _preview(session: Any, wanted: Bulk) -> dict[str, Any]:
+    found = scope.preview(session, wanted)
+    return {"count": found.count.count, "capped": found.count.capped, "examples": found.examples}
+
+
+class Cancel(_Bulks):
+    """`/tasks/cancel`"""
+
+    @operation(
+        "Cancel tasks by a filter.",
+        {200: PREVIEWED, 202: "The task that cancels them; it can be undone."},
+        id="cancel_tasks",
+        tag="tasks",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=TasksRequest,
+        response=schemas.AcceptedTask,
+        besides={200: schemas.TasksPreview},
+        example={"filter": {"kb_id": "handbook", "status": ["waiting", "queued"]}, "dry_run": True},
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        asked = await requests.body(req, partial(understood, TasksRequest, "cancel"))
+        _confined(req, asked)
+        await self._answer(req, resp, asked, _bulk("cancel", asked), asked.filter.kb_id)
+
+
+class Retry(_Bulks):
+    """`/tasks/retry`"""
+
+    @operation(
+        "Run tasks again that failed or were cancelled, by a filter.",
+        {
+            200: PREVIEWED,
+            202: "The task that retries them; it can be undone. Where the fields of the filter stand alone, without "
+            "`filter`, `all` and `dry_run`: what was retried at once, at most 1,000; call again while `more` is true.",
+        },
+        id="retry_tasks",
+        tag="tasks",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=RetryRequest,
+        response=schemas.RetryStarted,
+        besides={200: schemas.TasksPreview},
+        example={"filter": {"kb_id": "handbook", "error_code": "embedder_unavailable"}, "dry_run": True},
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        asked, at_once = await requests.body(req, _retry_understood)
+        if at_once:
+            resp.status = falcon.HTTP_202
+            resp.media = await _retried_at_once(req, asked)
+            return
+        _confined(req, asked)
+        await self._answer(req, resp, asked, _retry_of(asked), asked.filter.kb_id)
+
+
+def _retry_of(asked: RetryRequest) -> Bulk:
+    named = asked.filter.error_code is not None or asked.filter.ids is not None
+    return _bulk("retry", asked, include_permanent=asked.include_permanent or named)
+
+
+async def _retried_at_once(req: Any, asked: RetryRequest) -> dict[str, Any]:
+    """Retry the oldest tasks of a filter, as the first version does."""
+    found: list[UUID] = []
+    named = asked.filter.model_dump(mode="json", exclude_none=True, exclude={"kb_id"})
+    for kb_id in callers.kbs(req, kb_id_asked := asked.filter.kb_id):
+        asked.filter.kb_id = kb_id
+        found += await requests.read(scope.oldest, _retry_of(asked), MOST_AT_ONCE)
+    task_ids = sorted(found)[:MOST_AT_ONCE]
+
+    def retry() -> Retried:
+        with unit_of_work() as unit:
+            retried = retrying.retry(unit, task_ids)
+            if count := len(retried.task_ids):
+                detail = {"filter": named, "retried": count}
+                audit.record(unit.session, callers.actor(req), "tasks.retry", "tasks", kb_id=kb_id_asked, **detail)
+            return retried
+
+    retried = await requests.beside(retry)
+    return {
+        "retried": len(retried.task_ids),
+        "task_ids": [str(each) for each in retried.task_ids],
+        "refused": [{"task_id": str(each), "reason": why} for each, why in retried.refused.items()],
+        "more": len(task_ids) == MOST_AT_ONCE and bool(retried.task_ids),
+    }
+
+
+def _retry_understood(given: Any) -> tuple[RetryRequest, bool]:
+    """Return the request, and whether it is one of the first version, which is answered when all is done."""
+    at_once = isinstance(given, dict) and given.keys().isdisjoint({"filter", "all", "dry_run"})
+    return understood(RetryRequest, "retry", given), at_once
+
+
+class Prioritise(_Bulks):
+    """`/tasks/prioritise`"""
+
+    @operation(
+        "Change the priority of waiting and queued tasks by a filter.",
+        {200: PREVIEWED, 202: "The task that changes it; it can be undone."},
+        id="prioritise_tasks",
+        tag="tasks",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=PriorityRequest,
+        response=schemas.AcceptedTask,
+        besides={200: schemas.TasksPreview},
+        example={"filter": {"kb_id": "handbook"}, "priority": "urgent", "dry_run": True},
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        asked = await requests.body(req, partial(understood, PriorityRequest, "prioritise"))
+        _confined(req, asked)
+        await self._answer(req, resp, asked, _bulk("prioritise", asked, priority=asked.priority), asked.filter.kb_id)
+
+
+class Redeliver(_Bulks):
+    """`/callbacks/redeliver`"""
+
+    @operation(
+        "Deliver callbacks again by a filter, each under its `webhook-id`.",
+        {200: PREVIEWED, 202: "The task that has them delivered."},
+        id="redeliver_callbacks",
+        tag="callbacks",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=CallbacksRequest,
+        response=schemas.AcceptedTask,
+        besides={200: schemas.CallbacksPreview},
+        example={"filter": {"state": "failed", "host": "kb.example.com"}, "dry_run": True},
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        asked = await requests.body(req, partial(understood, CallbacksRequest, "redeliver"))
+        _confined(req, asked)
+        await self._answer(req, resp, asked, _bulk("redeliver", asked), asked.filter.kb_id)
+
+
+class Undo(_Bulks):
+    """`/tasks/{task_id}/undo`"""
+
+    @operation(
+        "Take back as a whole what a bulk has done: retry what it cancelled, cancel what it retried and has not ended, "
+        "or give each task its priority back. What was changed again since stays.",
+        {
+            200: PREVIEWED,
+            202: "The task that does it; it can be undone as well.",
+            404: "There is no such task.",
+            409: "It is no bulk, has not ended, or did what cannot be taken back.",
+        },
+        id="undo_bulk",
+        tag="tasks",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=Request,
+        body_required=False,
+        response=schemas.AcceptedTask,
+        besides={200: schemas.TasksPreview},
+    )
+    async def on_post(self, req: Any, resp: Any, task_id: str) -> None:
+        identifier = requests.identifier(task_id, "task")
+        asked = await requests.body(req, Request.model_validate) if req.content_length else Request()
+        done = await _shown_bulk(identifier)
+        if done["status"] not in ENDED:
+            raise _conflict(f"it is {done['status']}; cancel it, or wait until it has ended")
+        wanted = actions.undoing(identifier, Bulk.model_validate(done["payload"]))
+        if wanted is None:
+            raise _conflict("a callback that was delivered cannot be taken back")
+        await self._answer(req, resp, asked, wanted, done["kb_id"])
+
+
+class Items:
+    """`/tasks/{task_id}/items`"""
+
+    @operation(
+        "What a bulk is for, and what became of each, newest first.",
+        {200: "A page; `next_cursor` is null on the last.", 404: "There is no such task.", 409: "It is no bulk."},
+        id="list_bulk_items",
+        tag="tasks",
+        query=ItemsQuery,
+        response=schemas.BulkItemPage,
+    )
+    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+        identifier, asked = requests.identifier(task_id, "task"), requests.query(req, ItemsQuery)
+        done = await _shown_bulk(identifier)
+        before = requests.from_cursor(asked.cursor, UUID)
+        rows = await requests.read(items.page, identifier, limit=asked.limit + 1, before=before)
+        key = "callback_id" if done["payload"]["action"] == "redeliver" else "task_id"
+        resp.media = requests.page_of([_item(row, key) for row in rows], asked.limit, key)
+
+
+def _item(row: Any, key: str) -> dict[str, Any]:
+    names = reading.PRIORITY_NAMES
+    return {
+        key: str(row.item_id),
+        "outcome": "open" if row.changed is None else "changed" if row.changed else "refused",
+        "reason": row.refused,
+        "priority_before": names.get(row.before),
+        "priority_after": names.get(row.after),
+    }
+
+
+async def _shown_bulk(identifier: UUID) -> dict[str, Any]:
+    done = await requests.read(reading.show, identifier, estimated=False)
+    if done is None:
+        raise requests.missing("task", identifier)
+    if done["task_type"] != TYPE.name:
+        raise _conflict(f"it is a {done['task_type']} task and no bulk")
+    return done
+
+
+def _conflict(reason: str) -> falcon.HTTPConflict:
+    return falcon.HTTPConflict(title="Conflict", description=reason)

@@ -1,0 +1,69 @@
+"""What a bulk does to a page of its items, each action as it is done to one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from broker.topology import PRIORITIES
+from models import Task, audit
+from models.audit import Actor
+from models.base import json_of
+from tasks.bulk.items import Outcome
+from tasks.bulk.scope import STATUSES
+from tasks.ending import callbacks, ending, retrying
+from tasks.transactions.unit import Unit
+from tasks.transitions.prioritising import PRIORITISE
+from tasks.types.bulk import Bulk
+
+#: What takes an action back; one that is not named here cannot be.
+INVERSE = {"cancel": "retry", "retry": "cancel", "prioritise": "prioritise"}
+
+
+def undoing(bulk_id: UUID, done: Bulk) -> Bulk | None:
+    """Return the bulk that takes another back; None: what that did cannot be taken back."""
+    inverse = INVERSE.get(done.action)
+    return None if inverse is None else Bulk(action=inverse, undoes=bulk_id)
+
+
+def record(unit: Unit, bulk_id: UUID, wanted: Bulk, count: int) -> None:
+    """Write into the log of acts, in the name of whoever asked for it, that a bulk begins to change so many items."""
+    row = unit.session.execute(select(Task.submitted_by, Task.kb_id).where(Task.id == bulk_id)).one()
+    kind = "callbacks" if wanted.action == "redeliver" else "tasks"
+    detail = wanted.model_dump(mode="json", exclude_none=True, exclude={"action"}) | {"task_id": str(bulk_id)}
+    actor = Actor(row.submitted_by)
+    audit.record(unit.session, actor, f"{kind}.{wanted.action}", kind, kb_id=row.kb_id, items=count, **detail)
+
+
+def act(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
+    """Do to these items what a bulk is for. What cannot be changed any more is left as it is."""
+    if wanted.action == "prioritise":
+        return _prioritise(unit, wanted, ids)
+    refused: dict[UUID, str] = {}
+    if wanted.action == "cancel":
+        changed = ending.cancel(unit, ids)
+    elif wanted.action == "redeliver":
+        changed = callbacks.redeliver_all(unit, ids)
+    else:
+        # What is taken back goes on as it was.
+        retried = retrying.retry(unit, ids, keeps_times=wanted.undoes is not None)
+        changed, refused = set(retried.task_ids), retried.refused
+    return [Outcome(each, each in changed, refused=refused.get(each)) for each in ids]
+
+
+def _prioritise(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
+    """Set the priority of tasks, or give each the one back that it had."""
+    if wanted.priority is not None:
+        given = dict.fromkeys(ids, PRIORITIES[wanted.priority])
+    else:
+        rows = unit.session.execute(_BEFORE, {"bulk": wanted.undoes, "ids": list(ids)})
+        given = {row.item_id: row.before for row in rows}
+    wishes = json_of([{"task_id": each, "priority": priority} for each, priority in given.items()])
+    rows = unit.session.execute(PRIORITISE, {"wishes": wishes, "sources": list(STATUSES["prioritise"])})
+    before = {row.id: row.before for row in rows}
+    return [Outcome(each, each in before, before.get(each), given[each] if each in before else None) for each in ids]
+
+
+_BEFORE = text("SELECT item_id, before FROM bulk_items WHERE bulk_id = :bulk AND item_id = ANY(CAST(:ids AS uuid[]))")

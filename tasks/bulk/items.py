@@ -1,0 +1,125 @@
+"""The items of a bulk: collected first, then met one after the other, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models.base import LAST_ID, json_of
+from tasks.bulk import scope
+from tasks.types.bulk import Bulk
+
+#: Candidates that are looked at, and items that are changed, in one transaction.
+COLLECTED_AT_ONCE, CHANGED_AT_ONCE = 5000, 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an item.
+
+    Parameters:
+      before, after: its priority, where that was to be changed.
+      refused: why it was not changed; None: as its status says.
+    """
+
+    item_id: UUID
+    changed: bool
+    before: int | None = None
+    after: int | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How far a bulk is: the items that it is for, those that it came to, and those of them that it changed."""
+
+    items: int
+    met: int
+    changed: int
+
+
+def collect(session: Session, bulk_id: UUID, wanted: Bulk, asked_at: datetime, before: UUID | None) -> UUID | None:
+    """Note the next items that a bulk is for, from the newest to the oldest.
+
+    Parameters:
+      before: what the last call returned.
+
+    Returns:
+      the last that was looked at; None when there was none left.
+    """
+    ids = scope.candidates(session, wanted, before, COLLECTED_AT_ONCE)
+    if not ids:
+        return None
+    fits = scope.fitting(wanted, asked_at)
+    session.execute(text(_COLLECT.format(rows=fits.rows)), {**fits.values, "bulk": bulk_id, "ids": ids})
+    return ids[-1]
+
+
+def oldest(session: Session, bulk_id: UUID) -> UUID | None:
+    """Return the oldest item that was collected, behind which a resumed bulk goes on; None: none was."""
+    found: UUID | None = session.execute(_OLDEST, {"bulk": bulk_id}).scalar_one()
+    return found
+
+
+def following(session: Session, bulk_id: UUID, after: UUID | None, *, ascending: bool) -> list[UUID]:
+    """Return the next items that the bulk has not met."""
+    sign, order = (">", "ASC") if ascending else ("<", "DESC")
+    statement = _FOLLOWING.format(behind="" if after is None else f"AND item_id {sign} :after", order=order)
+    return list(session.scalars(text(statement), {"bulk": bulk_id, "after": after, "limit": CHANGED_AT_ONCE}))
+
+
+def settle(session: Session, bulk_id: UUID, outcomes: Sequence[Outcome]) -> None:
+    """Write down what became of items, in the transaction that changes them."""
+    session.execute(_SETTLE, {"bulk": bulk_id, "outcomes": json_of([asdict(each) for each in outcomes])})
+
+
+def totals(session: Session, bulk_id: UUID) -> Totals:
+    """Return how far a bulk is."""
+    return Totals(*session.execute(_TOTALS, {"bulk": bulk_id}).one())
+
+
+def page(session: Session, bulk_id: UUID, *, limit: int, before: UUID | None) -> list[Any]:
+    """Return items as rows, newest first; `before` is the last of the page before."""
+    return list(session.execute(_PAGE, {"bulk": bulk_id, "limit": limit, "before": before or LAST_ID}))
+
+
+_COLLECT = """
+    INSERT INTO bulk_items (bulk_id, item_id) SELECT :bulk, id FROM ({rows}) AS fitting
+    ON CONFLICT DO NOTHING
+"""
+
+_OLDEST = text("SELECT (SELECT item_id FROM bulk_items WHERE bulk_id = :bulk ORDER BY item_id LIMIT 1)")
+
+_FOLLOWING = """
+    SELECT item_id FROM bulk_items WHERE bulk_id = :bulk AND changed IS NULL {behind}
+    ORDER BY item_id {order} LIMIT :limit
+"""
+
+#: What was deleted meanwhile has no status.
+_SETTLE = text(
+    """
+    UPDATE bulk_items SET
+        changed = given.changed, run = tasks.run, before = given.before, after = given.after,
+        refused = CASE WHEN NOT given.changed
+            THEN coalesce(given.refused, 'it is ' || tasks.status, 'it was deleted meanwhile') END
+    FROM json_to_recordset(CAST(:outcomes AS json)) AS given(
+        item_id uuid, changed boolean, before smallint, after smallint, refused text)
+    LEFT JOIN tasks ON tasks.id = given.item_id
+    WHERE bulk_items.bulk_id = :bulk AND bulk_items.item_id = given.item_id
+    """
+)
+
+_TOTALS = text("SELECT count(*), count(changed), count(*) FILTER (WHERE changed) FROM bulk_items WHERE bulk_id = :bulk")
+
+_PAGE = text(
+    """
+    SELECT item_id, changed, run, before, after, refused FROM bulk_items WHERE bulk_id = :bulk AND item_id < :before
+    ORDER BY item_id DESC LIMIT :limit
+    """
+)

@@ -1,0 +1,72 @@
+"""Batches as they are shown, one at a time or by the page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models import Batch, Task
+from models.base import LAST_ID, rfc3339
+from tasks.lifecycle import ENDED, Status
+from tasks.views import estimating
+
+
+def show(session: Session, batch_id: UUID) -> dict[str, Any] | None:
+    """Return a batch with its counts, or None when there is none of that id."""
+    batch = session.get(Batch, batch_id)
+    if batch is None:
+        return None
+    end = None if batch.finished_at else estimating.of_batch(session, batch_id)
+    (shown,) = _views(session, [batch])
+    return shown | {"estimated_completion": rfc3339(end) if end else None}
+
+
+def page(
+    session: Session, *, limit: int, before: UUID | None = None, kb_ids: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return batches with their counts, newest first, without `estimated_completion`, which is costly.
+
+    Parameters:
+      before: the id that the page before ended with; ids sort by time.
+      kb_ids: only batches whose tasks are all of these KBs.
+    """
+    chosen = select(Batch).where(Batch.id < (before or LAST_ID)).order_by(Batch.id.desc()).limit(limit)
+    if kb_ids is not None:
+        of_it = select(Task.id).where(Task.batch_id == Batch.id)
+        foreign = of_it.where(func.coalesce(Task.kb_id.not_in(kb_ids), True))
+        chosen = chosen.where(of_it.exists(), ~foreign.exists())
+    return _views(session, session.scalars(chosen).all())
+
+
+def _views(session: Session, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+    counted = (
+        select(Task.batch_id, Task.status, func.count(), func.sum(Task.progress))
+        .where(Task.batch_id.in_([each.id for each in batches]))
+        .group_by(Task.batch_id, Task.status)
+    )
+    by_batch = defaultdict(list)
+    for batch_id, *counts in session.execute(counted):
+        by_batch[batch_id].append(counts)
+    return [_view(each, by_batch[each.id]) for each in batches]
+
+
+def _view(batch: Batch, rows: Sequence[Any]) -> dict[str, Any]:
+    """Return a batch, by the number of its tasks of each status and the sum of their progress."""
+    counts = dict.fromkeys(map(str, Status), 0) | {status: count for status, count, _ in rows}
+    deleted = batch.total - sum(counts.values())
+    done = deleted * 100 + sum(count * 100 if status in ENDED else progress for status, count, progress in rows)
+    return {
+        "batch_id": str(batch.id),
+        "status": "completed" if batch.finished_at else "processing",
+        "total": batch.total,
+        "counts": counts,
+        "deleted": deleted,
+        "progress": round(done / batch.total, 1) if batch.total else 100.0,
+        "created_at": rfc3339(batch.created_at),
+        "finished_at": rfc3339(batch.finished_at) if batch.finished_at else None,
+    }

@@ -1,0 +1,94 @@
+"""Callbacks as they are shown: of a task, of a batch, or by the page."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from models import Callback
+from models.base import LAST_ID, rfc3339
+from tasks.input.callback_filter import STATES, CallbackFilter
+from tasks.views.selection import hasty
+
+_STATE_OF = {status: state for state, status in STATES.items()}
+
+#: The host of an address, without its port; a user is none of it, which nobody may send.
+_HOST = r"lower(substring(url FROM '^https?://(\[[^]]*]|[^/?#:]*)'))"
+#: A batch's callback is of no KB.
+OF_KB = "body->'data'->>'kb_id' = :kb_id"
+_CONDITIONS = {
+    "state": "status = :state",
+    "kb_id": OF_KB,
+    "task_id": "task_id = :task_id",
+    "batch_id": "batch_id = :batch_id",
+    "host": f"{_HOST} = :host",
+    "created_after": "created_at > :created_after",
+    "created_before": "created_at < :created_before",
+}
+
+
+def ids(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | None = None) -> list[UUID]:
+    """Return ids of callbacks of a filter, newest first.
+
+    Parameters:
+      before: the id that the page before ended with; ids sort by time.
+    """
+    statement, values = _select("id", asked, limit, before)
+    return list(session.scalars(text(statement), values))
+
+
+def page(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | None = None) -> list[dict[str, Any]]:
+    """Return callbacks of a filter, newest first; `before` as in `ids`.
+
+    Raises:
+      tasks.views.selection.TooMany: it took too long.
+    """
+    statement, values = _select("*", asked, limit, before)
+    with hasty() as limits:
+        found = select(Callback).from_statement(text(f"{limits} {statement}"))
+        return [view(each) for each in session.scalars(found, values)]
+
+
+def _select(columns: str, asked: CallbackFilter, limit: int, before: UUID | None) -> tuple[str, dict[str, Any]]:
+    values = asked.model_dump(exclude_none=True)
+    if asked.state is not None:
+        values["state"] = STATES[asked.state]
+    chosen = " AND ".join([*(_CONDITIONS[name] for name in values), "id < :before"])
+    values |= {"before": before or LAST_ID, "limit": limit}
+    return f"SELECT {columns} FROM callbacks WHERE {chosen} ORDER BY id DESC LIMIT :limit", values
+
+
+def of_task(session: Session, task_id: UUID) -> list[dict[str, Any]]:
+    """Return the callbacks of a task, oldest first, each with its newest attempts."""
+    return [view(each) for each in session.scalars(_ordered(Callback.task_id == task_id))]
+
+
+def of_batch(session: Session, batch_id: UUID) -> list[dict[str, Any]]:
+    """Return the callbacks of a batch itself, oldest first, each with its newest attempts."""
+    return [view(each) for each in session.scalars(_ordered(Callback.batch_id == batch_id))]
+
+
+def _ordered(condition: Any) -> Any:
+    return select(Callback).where(condition).order_by(Callback.run)
+
+
+def view(each: Callback) -> dict[str, Any]:
+    """Return a callback with its newest attempts."""
+    return {
+        "callback_id": str(each.id),
+        "task_id": str(each.task_id) if each.task_id else None,
+        "batch_id": str(each.batch_id) if each.batch_id else None,
+        "kb_id": each.body["data"].get("kb_id"),
+        "type": each.body["type"],
+        "url": each.url,
+        "state": _STATE_OF[each.status],
+        "status": each.status,
+        "attempts": each.attempts,
+        "next_attempt_at": rfc3339(each.due_at) if each.status == "pending" else None,
+        "created_at": rfc3339(each.created_at),
+        "delivered_at": rfc3339(each.delivered_at) if each.delivered_at else None,
+        "log": each.log,
+    }

@@ -1,0 +1,275 @@
+"""Bulks, done by hand: what they are for, in which order, what a dead worker leaves, and their undoing."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from broker.topology import PRIORITIES
+from errors import TaskError
+from models import database
+from tasks.accepting.submission import Submission, submit
+from tasks.bulk import actions, items, scope
+from tasks.bulk.items import Outcome
+from tasks.transactions.unit import Unit, unit_of_work
+from tasks.types.bulk import Bulk
+from tasks.working import failing, work
+from tasks.working.claim import Advance
+from tasks.working.failing import Failure
+from tests.actors.conftest import Bench
+from worker import holding
+
+URL = "http://203.0.113.1/callback"
+
+
+def ask(bench: Bench, action: str, filter: dict[str, Any] | None = None, **more: Any) -> UUID:
+    """Submit a bulk. Returns the id of its task."""
+    wanted = Bulk(action=action, filter=filter or {}, **more)
+    payload = wanted.model_dump(mode="json", exclude_none=True)
+    with unit_of_work() as unit:
+        (accepted,) = submit(unit, [Submission(task_type="bulk", payload=payload, priority="urgent")])
+    assert not isinstance(accepted, Exception)
+    return accepted.task_id
+
+
+def undo(bench: Bench, bulk_id: UUID) -> UUID:
+    """Undo a bulk. Returns the id of the task that does it."""
+    wanted = actions.undoing(bulk_id, Bulk.model_validate(bench.row(bulk_id).payload))
+    assert wanted is not None
+    undoing = ask(bench, wanted.action, undoes=bulk_id)
+    bench.finish(undoing, "bulk")
+    return undoing
+
+
+def done(bench: Bench, action: str, filter: dict[str, Any] | None = None, **more: Any) -> UUID:
+    """Do a bulk. Returns the id of its task."""
+    bulk_id = ask(bench, action, filter, **more)
+    bench.finish(bulk_id, "bulk")
+    return bulk_id
+
+
+def result(bench: Bench, bulk_id: UUID) -> tuple[int, int]:
+    """How many items a bulk has changed, and how many not."""
+    row = bench.row(bulk_id)
+    assert row.status == "completed"
+    return row.result["changed"], row.result["refused"]
+
+
+def statuses(bench: Bench, *task_ids: UUID) -> list[str]:
+    return [bench.row(each).status for each in task_ids]
+
+
+def fail(bench: Bench, task_id: UUID, code: str = "internal") -> None:
+    error = TaskError(code, "x", retryable=False)
+    assert bench.within(failing.failed, Failure(bench.held(task_id), error)) == [True]
+
+
+def test_a_bulk_is_for_what_its_filter_names_and_no_bulk(bench: Bench) -> None:
+    mine, (other,) = bench.submit(3, kb_id="mine"), bench.submit(kb_id="other")
+    running = bench.held(mine[0])
+    bulk_id = ask(bench, "cancel", {"kb_id": "mine", "status": ["waiting", "queued", "processing"]})
+    bench.sql("UPDATE tasks SET kb_id = 'mine' WHERE id = :id", id=bulk_id)
+    (later,) = bench.submit(kb_id="mine")
+    bench.finish(bulk_id, "bulk")
+    assert result(bench, bulk_id) == (3, 0)
+    assert statuses(bench, *mine) == ["cancelled"] * 3
+    assert statuses(bench, other, later) == ["queued", "queued"], "what came after the request is not meant"
+    assert bench.within(work.advance, Advance(running, {})) == [False]
+
+
+def test_a_bulk_for_nothing_changes_nothing(bench: Bench) -> None:
+    assert result(bench, done(bench, "cancel", {"kb_id": "none"})) == (0, 0)
+
+
+def test_a_bulk_may_name_its_tasks(bench: Bench) -> None:
+    first, second, third = bench.submit(3)
+    bulk_id = done(bench, "cancel", {"ids": [str(third), str(first)]})
+    assert result(bench, bulk_id) == (2, 0)
+    assert statuses(bench, first, second, third) == ["cancelled", "queued", "cancelled"]
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_retry_begins_with_what_others_depend_on(bench: Bench) -> None:
+    (first,) = bench.submit(kb_id="kb")
+    (second,) = bench.submit(kb_id="kb", depends_on=[first])
+    (third,) = bench.submit(kb_id="kb", depends_on=[second])
+    fail(bench, first)
+    assert statuses(bench, first, second, third) == ["failed"] * 3
+    assert result(bench, done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})) == (3, 0)
+    assert statuses(bench, first, second, third) == ["queued", "waiting", "waiting"]
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_cancellation_reaches_those_that_depend_on_others_before_they_fail(bench: Bench) -> None:
+    (first,) = bench.submit(kb_id="kb")
+    (second,) = bench.submit(kb_id="kb", depends_on=[first])
+    bulk_id = done(bench, "cancel", {"kb_id": "kb"})
+    assert statuses(bench, first, second) == ["cancelled", "cancelled"]
+    undo(bench, bulk_id)
+    assert statuses(bench, first, second) == ["queued", "waiting"]
+
+
+def test_what_no_retry_can_mend_is_left_unless_it_is_meant(bench: Bench) -> None:
+    mended, corrupt, encrypted = bench.submit(3, kb_id="kb")
+    fail(bench, mended)
+    fail(bench, corrupt, "corrupt")
+    fail(bench, encrypted, "encrypted")
+    failed = {"kb_id": "kb", "status": ["failed"]}
+    assert result(bench, done(bench, "retry", failed)) == (1, 0)
+    assert statuses(bench, mended, corrupt, encrypted) == ["queued", "failed", "failed"]
+    assert result(bench, done(bench, "retry", failed, include_permanent=True)) == (2, 0)
+
+
+def test_what_cannot_run_again_is_named_with_its_reason(bench: Bench) -> None:
+    (gone,) = bench.submit(kb_id="kb")
+    fail(bench, gone, "superseded")
+    bulk_id = done(bench, "retry", {"ids": [str(gone)]}, include_permanent=True)
+    assert result(bench, bulk_id) == (0, 1)
+    with database.transaction() as session:
+        (item,) = items.page(session, bulk_id, limit=10, before=None)
+    assert (item.changed, item.item_id) == (False, gone)
+    assert "overtook" in item.refused
+
+
+def test_what_waits_gets_another_priority_and_its_own_back(bench: Bench) -> None:
+    low, normal = bench.submit(1, priority="low")[0], bench.submit()[0]
+    (scheduled,) = bench.submit(run_at="2990-01-01T00:00:00Z")
+    (running,) = bench.submit()
+    bench.held(running)
+    bulk_id = done(bench, "prioritise", priority="high")
+    assert result(bench, bulk_id) == (3, 0)
+    assert [bench.row(each).priority for each in (low, normal, scheduled)] == [PRIORITIES["high"]] * 3
+    assert bench.row(running).priority == PRIORITIES["normal"]
+    # Somebody has decided anew on one of them.
+    done(bench, "prioritise", {"ids": [str(normal)]}, priority="urgent")
+    undoing = undo(bench, bulk_id)
+    assert result(bench, undoing) == (2, 0)
+    told = [bench.row(each).priority for each in (low, normal, scheduled)]
+    assert told == [PRIORITIES["low"], PRIORITIES["urgent"], PRIORITIES["normal"]]
+    undo(bench, undoing)
+    assert [bench.row(each).priority for each in (low, scheduled)] == [PRIORITIES["high"]] * 2, "an undo is undone"
+
+
+def test_the_dispatch_follows_a_priority_that_was_changed(bench: Bench) -> None:
+    first, last = bench.submit(2, kb_id="kb")
+    done(bench, "prioritise", {"ids": [str(last)]}, priority="urgent")
+    assert [each.task_id for (each,) in (bench.next()[0], bench.next()[0])] == [last, first]
+
+
+def test_an_undo_leaves_what_was_changed_since(bench: Bench) -> None:
+    kept, retried, again = bench.submit(3, kb_id="kb")
+    bulk_id = done(bench, "cancel", {"kb_id": "kb"})
+    done(bench, "retry", {"ids": [str(retried), str(again)]})
+    done(bench, "cancel", {"ids": [str(again)]})
+    assert result(bench, undo(bench, bulk_id)) == (1, 0)
+    assert statuses(bench, kept, retried, again) == ["queued", "queued", "cancelled"]
+
+
+def test_what_was_scheduled_waits_again_when_its_cancellation_is_undone(bench: Bench) -> None:
+    (scheduled,) = bench.submit(kb_id="kb", run_at="2990-01-01T00:00:00Z", expires_at="2990-01-02T00:00:00Z")
+    before = bench.row(scheduled)
+    bulk_id = done(bench, "cancel", {"kb_id": "kb"})
+    undo(bench, bulk_id)
+    after = bench.row(scheduled)
+    assert (after.status, after.due_at, after.run_at, after.expires_at) == (
+        "waiting",
+        before.run_at,
+        before.run_at,
+        before.expires_at,
+    )
+
+
+def test_the_undo_of_a_retry_cancels_what_has_not_ended(bench: Bench) -> None:
+    ended, waiting, cancelled_before = bench.submit(3, kb_id="kb")
+    for each in (ended, waiting):
+        fail(bench, each)
+    bulk_id = done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
+    assert bench.within(work.advance, Advance(bench.held(ended), {})) == [True]
+    assert result(bench, undo(bench, bulk_id)) == (1, 0)
+    assert statuses(bench, ended, waiting, cancelled_before) == ["completed", "cancelled", "queued"]
+
+
+def test_a_redelivery_cannot_be_undone(bench: Bench) -> None:
+    assert actions.undoing(UUID(int=1), Bulk(action="redeliver")) is None
+
+
+def test_callbacks_are_delivered_again_by_a_filter(bench: Bench) -> None:
+    (mine,) = bench.submit(kb_id="mine", callback_url="http://One.example:8080/hook?to=two.example")
+    (other,) = bench.submit(kb_id="other", callback_url="http://two.example/hook")
+    done(bench, "cancel", {"ids": [str(mine), str(other)]})
+    bench.sql("UPDATE callbacks SET status = 'failed', attempts = 9, due_at = now() + interval '1 day'")
+    bulk_id = done(bench, "redeliver", {"state": "failed", "host": "one.example", "kb_id": "mine"})
+    assert result(bench, bulk_id) == (1, 0)
+    told = bench.sql("SELECT status, attempts, due_at <= now() FROM callbacks ORDER BY task_id")
+    assert [tuple(each) for each in told] == [("pending", 0, True), ("failed", 9, False)]
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "COLLECTED_AT_ONCE", 2)
+    monkeypatch.setattr(items, "CHANGED_AT_ONCE", 1)
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("step", range(1, 6))
+def test_a_bulk_whose_worker_dies_goes_on_behind_what_it_has_done(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    tasks = bench.submit(5, kb_id="kb")
+    for each in tasks:
+        fail(bench, each)
+    bulk_id = ask(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
+    calls = 0
+    act = actions.act
+
+    def dying(unit: Unit, wanted: Bulk, ids: list[UUID]) -> list[Outcome]:
+        nonlocal calls
+        calls += 1
+        outcomes = act(unit, wanted, ids)
+        if calls == step:
+            raise KeyboardInterrupt
+        return outcomes
+
+    monkeypatch.setattr(actions, "act", dying)
+    with pytest.raises(KeyboardInterrupt):
+        bench.die_after(claim := bench.held(bulk_id, "bulk"))
+    assert [bench.row(each).run for each in tasks] == [2] * (step - 1) + [1] * (6 - step), "oldest first"
+    assert bench.perform(claim)
+    assert [bench.row(each).run for each in tasks] == [2] * 5, "none is retried twice"
+    assert result(bench, bulk_id) == (5, 0)
+
+
+def test_a_bulk_that_was_cancelled_midway_can_be_undone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = bench.submit(4, kb_id="kb")
+    monkeypatch.setattr(items, "CHANGED_AT_ONCE", 2)
+    bulk_id = ask(bench, "cancel", {"kb_id": "kb"})
+    claim = bench.held(bulk_id, "bulk")
+    act = actions.act
+
+    def cancelling(unit: Unit, wanted: Bulk, ids: list[UUID]) -> list[Outcome]:
+        claim.lost.set()
+        return act(unit, wanted, ids)
+
+    monkeypatch.setattr(actions, "act", cancelling)
+    with pytest.raises(holding.Lost):
+        bench.die_after(claim)
+    monkeypatch.setattr(actions, "act", act)
+    assert statuses(bench, *tasks) == ["queued", "queued", "cancelled", "cancelled"]
+    undo(bench, bulk_id)
+    assert statuses(bench, *tasks) == ["queued"] * 4
+
+
+def test_a_preview_counts_and_shows_what_a_bulk_would_be_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = bench.submit(12, kb_id="kb")
+    wanted = Bulk(action="cancel", filter={"kb_id": "kb"})
+    with database.transaction() as session:
+        shown = scope.preview(session, wanted)
+    assert (shown.count.count, shown.count.capped) == (12, False)
+    assert [each["task_id"] for each in shown.examples] == [str(each) for each in reversed(tasks[2:])]
+    monkeypatch.setattr(scope, "MOST_COUNTED", 11)
+    with database.transaction() as session:
+        shown = scope.preview(session, wanted)
+    assert (shown.count.count, shown.count.capped) == (11, True)
+    assert statuses(bench, *tasks) == ["queued"] * 12

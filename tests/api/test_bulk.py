@@ -1,0 +1,161 @@
+"""Bulks over HTTP: what is previewed, done and undone, and what is refused."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.api.conftest import Client, bad_fields, is_problem
+
+TASKS = "/api/v1/tasks"
+FAILING = {"task_type": "document_processing", "payload": {"content": " ", "document_id": "d"}}
+
+
+def status(client: Client, task_id: str) -> str:
+    return str(client.http.get(f"{TASKS}/{task_id}").json()["status"])
+
+
+def asked(client: Client, path: str, **body: Any) -> httpx2.Response:
+    return client.http.post(f"/api/v1{path}", json=body)
+
+
+def previewed(client: Client, path: str, **body: Any) -> dict[str, Any]:
+    answer = asked(client, path, dry_run=True, **body)
+    assert answer.status_code == 200, answer.text
+    said: dict[str, Any] = answer.json()
+    assert said.keys() == {"count", "capped", "examples"}
+    return said
+
+
+def done(client: Client, path: str, **body: Any) -> dict[str, Any]:
+    """The task of a bulk, when it has completed."""
+    answer = asked(client, path, **body)
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"] == f"{TASKS}/{answer.json()['task_id']}"
+    assert answer.json()["task_type"] == "bulk"
+    ended = client.ended(answer.json()["task_id"])
+    assert ended["status"] == "completed", ended
+    return ended
+
+
+def later(client: Client, kb_id: str, count: int = 1) -> list[str]:
+    """Tasks that wait for long."""
+    return [client.submit(kb_id=kb_id, run_at="2990-01-01T00:00:00Z") for _ in range(count)]
+
+
+def test_what_a_filter_names_is_previewed_cancelled_and_undone(client: Client, kb_id: str) -> None:
+    tasks, other = later(client, kb_id, 12), later(client, f"{kb_id}-other")[0]
+    said = previewed(client, "/tasks/cancel", filter={"kb_id": kb_id})
+    assert (said["count"], said["capped"], len(said["examples"])) == (12, False, 10)
+    assert {each["task_id"] for each in said["examples"]} < set(tasks)
+    assert status(client, tasks[0]) == "waiting", "a preview changes nothing"
+
+    bulk = done(client, "/tasks/cancel", filter={"kb_id": kb_id}, dry_run=False)
+    assert (bulk["kb_id"], bulk["progress"]) == (kb_id, 100)
+    assert bulk["result"] == {"action": "cancel", "changed": 12, "refused": 0}
+    assert {status(client, each) for each in tasks} == {"cancelled"}
+    assert status(client, other) == "waiting"
+    items = client.http.get(f"{TASKS}/{bulk['task_id']}/items", params={"limit": 5}).json()
+    assert [each["task_id"] for each in items["items"]] == tasks[:6:-1]
+    assert items["items"][0]["outcome"] == "changed"
+    assert items["next_cursor"]
+
+    undo = f"/tasks/{bulk['task_id']}/undo"
+    assert previewed(client, undo)["count"] == 12
+    assert client.http.post(f"/api/v1{undo}").status_code == 202, "an undo needs no body"
+    (task_id,) = client.sql(
+        "SELECT id::text FROM tasks WHERE task_type = 'bulk' AND payload->>'undoes' = %s", bulk["task_id"]
+    )[0]
+    assert client.ended(task_id)["result"]["changed"] == 12
+    assert "cancelled" not in {status(client, each) for each in tasks}
+
+
+def test_a_priority_is_changed_and_given_back(idle_client: Client, kb_id: str) -> None:
+    """Without a worker: what is asked for is shown as a task that waits."""
+    idle_client.submit(kb_id=kb_id, priority="low")
+    idle_client.submit(kb_id=kb_id, priority="high")
+    body = {"filter": {"kb_id": kb_id}, "priority": "high"}
+    assert previewed(idle_client, "/tasks/prioritise", **body)["count"] == 1, "one has it already"
+    answer = asked(idle_client, "/tasks/prioritise", **body)
+    shown = idle_client.http.get(answer.headers["location"]).json()
+    assert (shown["status"], shown["priority"], shown["kb_id"]) == ("queued", "urgent", kb_id)
+    assert shown["payload"]["action"] == "prioritise"
+    assert asked(idle_client, f"/tasks/{shown['task_id']}/undo").status_code == 409, "it has not ended"
+    assert idle_client.http.delete(answer.headers["location"]).status_code == 200
+    assert previewed(idle_client, f"/tasks/{shown['task_id']}/undo")["count"] == 0
+
+
+def test_a_retry_leaves_what_it_cannot_mend(client: Client, kb_id: str) -> None:
+    task_id = client.submit(kb_id=kb_id, **FAILING)
+    assert client.ended(task_id)["error"]["code"] == "empty"
+    for filter, more, count in [
+        ({"kb_id": kb_id}, {}, 0),
+        ({"kb_id": kb_id}, {"include_permanent": True}, 1),
+        ({"kb_id": kb_id, "error_code": "empty"}, {}, 1),
+        ({"ids": [task_id]}, {}, 1),
+    ]:
+        assert previewed(client, "/tasks/retry", filter=filter, **more)["count"] == count, (filter, more)
+    assert done(client, "/tasks/retry", filter={"ids": [task_id]})["result"]["changed"] == 1
+    client.ended(task_id)
+    assert client.sql("SELECT run FROM tasks WHERE id = %s", task_id) == [(2,)]
+
+
+def test_a_retry_of_the_first_version_is_answered_when_it_is_done(client: Client, kb_id: str) -> None:
+    task_id = client.submit(kb_id=kb_id, **FAILING)
+    client.ended(task_id)
+    none = {"retried": 0, "task_ids": [], "refused": [], "more": False}
+    assert asked(client, "/tasks/retry", kb_id=kb_id).json() == none
+    answer = asked(client, "/tasks/retry", kb_id=kb_id, include_permanent=True)
+    assert (answer.status_code, answer.json()) == (202, none | {"retried": 1, "task_ids": [task_id]})
+
+
+def test_an_idempotency_key_holds_for_a_bulk(idle_client: Client, kb_id: str) -> None:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    body = {"filter": {"kb_id": kb_id}}
+    first, second = (idle_client.http.post(f"{TASKS}/cancel", json=body, headers=headers) for _ in range(2))
+    assert first.json()["task_id"] == second.json()["task_id"]
+    body = {"filter": {"kb_id": f"{kb_id}-other"}}
+    assert idle_client.http.post(f"{TASKS}/cancel", json=body, headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        ("/tasks/cancel", {}, {"filter"}),
+        ("/tasks/retry", {}, {"filter"}),
+        ("/tasks/retry", {"filter": {}}, {"filter"}),
+        ("/tasks/prioritise", {"priority": "low"}, {"filter"}),
+        ("/callbacks/redeliver", {"dry_run": True}, {"filter"}),
+        ("/tasks/prioritise", {"all": True}, {"priority"}),
+        ("/tasks/cancel", {"filter": {"status": ["completed"]}}, {"filter.status"}),
+        ("/tasks/cancel", {"status": "failed"}, {"status"}),
+        ("/tasks/prioritise", {"filter": {"status": "processing"}, "priority": "low"}, {"filter.status"}),
+        ("/tasks/cancel", {"filter": {"colour": "red"}}, {"filter.colour"}),
+        ("/tasks/cancel", {"filter": {"ids": []}}, {"filter.ids"}),
+        ("/tasks/cancel", {"filter": {"ids": [str(uuid.UUID(int=n)) for n in range(1001)]}}, {"filter.ids"}),
+        ("/callbacks/redeliver", {"filter": {"state": "lost"}}, {"filter.state"}),
+        ("/tasks", {"task_type": "bulk", "payload": {"action": "cancel"}}, {"task_type"}),
+    ],
+)
+def test_what_is_not_meant_or_does_not_fit_is_refused(
+    idle_client: Client, path: str, body: dict[str, Any], fields: set[str]
+) -> None:
+    assert bad_fields(asked(idle_client, path, **body)) == fields
+
+
+def test_all_must_be_said(idle_client: Client) -> None:
+    assert previewed(idle_client, "/tasks/cancel", all=True)["count"] >= 0
+    assert "all" in asked(idle_client, "/tasks/cancel").json()["errors"][0]["message"]
+
+
+def test_only_a_bulk_can_be_undone(client: Client) -> None:
+    task_id = client.submit()
+    client.ended(task_id)
+    is_problem(asked(client, f"/tasks/{task_id}/undo"), 409)
+    is_problem(asked(client, f"/tasks/{uuid.uuid4()}/undo"), 404)
+    is_problem(client.http.get(f"{TASKS}/{task_id}/items"), 409)
+    redelivered = done(client, "/callbacks/redeliver", filter={"kb_id": str(uuid.uuid4())})
+    is_problem(asked(client, f"/tasks/{redelivered['task_id']}/undo"), 409)
