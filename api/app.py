@@ -26,6 +26,7 @@ from api.resources.events import BatchEvents, Events, TaskEvents
 from api.resources.kbs import Kb, Kbs
 from api.resources.many.batches import AllBatches, Batch, Batches
 from api.resources.many.bulk import Cancel, Items, Prioritise, Redeliver, Retry, Undo
+from api.resources.many.documents import DeleteDocuments
 from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
@@ -81,6 +82,7 @@ def _of_documents(commits: GroupCommit, settings: Settings) -> Routes:
         (f"{PREFIX}/kbs", Kbs()),
         (f"{PREFIX}/kbs/{{kb_id}}", Kb()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents", Documents(commits, settings)),
+        (f"{PREFIX}/kbs/{{kb_id}}/documents/delete", DeleteDocuments(commits)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}", Document()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/text", Text()),

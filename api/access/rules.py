@@ -90,6 +90,7 @@ _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
     "GET /kbs/{kb_id}": ("read", "kb"),
     "POST /kbs/{kb_id}/documents": ("submit", "kb"),
     "GET /kbs/{kb_id}/documents": ("read", "kb"),
+    "POST /kbs/{kb_id}/documents/delete": ("submit", "kb"),
     "GET /kbs/{kb_id}/documents/{document_id}": ("read", "kb"),
     "DELETE /kbs/{kb_id}/documents/{document_id}": ("submit", "kb"),
     "GET /kbs/{kb_id}/documents/{document_id}/chunks": ("read", "kb"),

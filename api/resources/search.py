@@ -19,7 +19,7 @@ from api.problems import Invalid
 from documents.searching import search
 from documents.searching.neighbours import widened
 from documents.searching.reranking import READ, reranked
-from documents.searching.scope import Filter
+from documents.storing.filter import Filter
 from errors import TaskError
 
 log = structlog.get_logger(__name__)

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-IN_KB = "d.kb_id = :kb_id"
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Conditions that a hit's document must meet, all of them; None and an empty mapping restrict nothing.
-
-    documents: ids.
-    metadata: what its submission said in `metadata`: a value that is equal or, in a list there, among others. A list
-        here means any of its values.
-    """
-
-    documents: Sequence[str] | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
+from documents.storing.filter import IN_KB, Filter
 
 EVERYTHING = Filter()
 
@@ -58,26 +42,10 @@ def scope_of(session: Session, kb_id: str, filter: Filter) -> Scope | None:
         ),
         {"kb_id": kb_id},
     ).one()
-    condition, parameters = _condition(filter)
+    condition, parameters = filter.condition()
     filtered = condition != IN_KB
     parameters["kb_id"] = kb_id
     chunks = kb.chunks
     if filtered:
         chunks = session.scalar(text(f"SELECT sum(chunks) FROM documents d WHERE {condition}"), parameters)
     return Scope(kb_id, condition, parameters, filtered, chunks, kb.chunks, kb.tokens, kb.embedder) if chunks else None
-
-
-def _condition(filter: Filter) -> tuple[str, dict[str, Any]]:
-    conditions = [IN_KB]
-    parameters: dict[str, Any] = {}
-    if filter.documents is not None:
-        conditions.append("d.document_id = ANY(:document_ids)")
-        parameters["document_ids"] = list(filter.documents)
-    for number, (name, wanted) in enumerate(filter.metadata.items()):
-        values = wanted if isinstance(wanted, list) else [wanted]
-        # Containment is what the index on `metadata` answers.
-        forms = [json.dumps({name: form}) for value in values for form in (value, [value])]
-        named = {f"metadata_{number}_{each}": form for each, form in enumerate(forms)}
-        conditions.append(f"({' OR '.join(f'd.metadata @> CAST(:{each} AS jsonb)' for each in named) or 'false'})")
-        parameters |= named
-    return " AND ".join(conditions), parameters

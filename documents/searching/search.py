@@ -17,10 +17,11 @@ from documents.embedding import Embedder, Nearness
 from documents.searching.confidence import curve_of
 from documents.searching.highlights import highlights
 from documents.searching.ranking import Chunk, Scores, best_first, fused
-from documents.searching.scope import EVERYTHING, Filter, Scope, scope_of
+from documents.searching.scope import EVERYTHING, Scope, scope_of
 from documents.searching.vector_search import by_vector, vectors_of
 from documents.searching.word_search import Words, by_words, weighed, words_of
 from documents.splitting.tokens import is_covered, query_tokens
+from documents.storing.filter import Filter
 from errors import TaskError
 
 Mode = Literal["hybrid", "vector", "text"]

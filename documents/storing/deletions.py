@@ -43,6 +43,12 @@ def submission_shown(session: Session, kb_id: str, document_id: str) -> UUID | N
     return shown
 
 
+def count(session: Session, kb_id: str, deleted_at: datetime) -> int:
+    """Return how many documents were deleted by what was asked for at a moment."""
+    found: int = session.execute(_COUNT, {"kb_id": kb_id, "deleted_at": deleted_at}).scalar_one()
+    return found
+
+
 def forget(session: Session, kept: timedelta) -> int:
     """Forget deletions that are older. Returns how many."""
     return int(session.execute(_FORGET, {"kept": kept}).rowcount)  # type: ignore[attr-defined]
@@ -59,6 +65,8 @@ _NOTE = text(
 _SINCE = text(
     "SELECT FROM deletions WHERE kb_id = :kb_id AND document_id = :document_id AND deleted_at > :submitted_at"
 )
+
+_COUNT = text("SELECT count(*) FROM deletions WHERE kb_id = :kb_id AND deleted_at = :deleted_at")
 
 _SHOWN = text(
     """

@@ -159,3 +159,19 @@ def test_only_a_bulk_can_be_undone(client: Client) -> None:
     is_problem(client.http.get(f"{TASKS}/{task_id}/items"), 409)
     redelivered = done(client, "/callbacks/redeliver", filter={"kb_id": str(uuid.uuid4())})
     is_problem(asked(client, f"/tasks/{redelivered['task_id']}/undo"), 409)
+
+
+def test_documents_of_a_filter_are_previewed_and_deleted(client: Client, kb_id: str) -> None:
+    for name in ("a/1", "a/2", "b/1"):
+        client.take_in(kb_id, f"What {name} says.", name)
+    path = f"/api/v1/kbs/{kb_id}/documents"
+    said = client.http.post(f"{path}/delete", json={"filter": {"prefix": "a/"}, "dry_run": True}).json()
+    assert said == {"count": 2, "capped": False, "examples": ["a/1", "a/2"]}
+    assert len(client.http.get(path).json()["items"]) == 3, "a preview changes nothing"
+    answer = client.http.post(f"{path}/delete", json={"filter": {"prefix": "a/"}})
+    assert answer.status_code == 202
+    assert client.ended(answer.json()["task_id"])["result"] == {"deleted": 2}
+    assert [each["document_id"] for each in client.http.get(path).json()["items"]] == ["b/1"]
+    nothing: list[dict[str, Any]] = [{}, {"filter": {}}, {"dry_run": True}]
+    for body in nothing:
+        assert bad_fields(client.http.post(f"{path}/delete", json=body)) == {"filter"}

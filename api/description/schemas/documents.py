@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.description.schemas.shape import Page
+from api.description.schemas.shape import Count, Page
 
 
 class Document(BaseModel):
@@ -35,6 +35,12 @@ class Document(BaseModel):
 
 class DocumentPage(Page[Document]):
     """Documents in the order of their ids."""
+
+
+class DocumentsPreview(Count):
+    """The documents that would be changed."""
+
+    examples: list[str] = Field(description="The ids of up to 10 of them.")
 
 
 class Chunk(BaseModel):

@@ -16,9 +16,10 @@ from sqlalchemy.exc import DBAPIError
 
 from documents.searching import vector_search
 from documents.searching.ranking import Ranked
-from documents.searching.scope import EVERYTHING, Filter, scope_of
+from documents.searching.scope import EVERYTHING, scope_of
 from documents.searching.vector_search import by_vector
 from documents.storing import copying, vector_index
+from documents.storing.filter import Filter
 from documents.storing.vector_index import VectorIndexes
 from models import database as models_database
 from models.base import new_id

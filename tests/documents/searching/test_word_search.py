@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from documents.searching import word_search
-from documents.searching.scope import EVERYTHING, Filter, scope_of
+from documents.searching.scope import EVERYTHING, scope_of
 from documents.searching.word_search import by_words, weighed
 from documents.splitting.tokens import index_tokens, query_tokens
 from documents.storing import copying
+from documents.storing.filter import Filter
 from models import database as models_database
 from models.base import new_id
 

@@ -1,0 +1,71 @@
+"""The stage of `documents_deletion` tasks: takes many documents out of their KB, a few in each transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from documents.storing import deletions, filter, index
+from documents.storing.filter import Filter
+from models import database
+from tasks.ending import ending
+from tasks.transactions.unit import Unit
+from tasks.views.reading import submitted_at
+from tasks.working.claim import Advance
+from worker.holding import HandBack
+from worker.stage import Work, stage
+
+#: Documents that go in one transaction, which holds the KB's lock.
+AT_ONCE = 50
+#: Documents that are counted for the progress.
+MOST_COUNTED = 1_000_000
+
+
+@stage
+def documents_deletion(work: Work) -> Advance:
+    """Remove the documents; search forgets each when its transaction commits, and a resumed stage removes the rest.
+
+    As for one document, the order of submission decides: what was submitted later stays.
+    """
+    meant = work.payload
+    chosen = Filter(meant.get("ids"), meant.get("metadata") or {}, meant.get("prefix"))
+    with database.transaction() as session:
+        before = deletions.count(session, work.kb_id, work.claim.submitted_at)
+        units = before + filter.count(session, work.kb_id, chosen, MOST_COUNTED)
+    with work.unit() as unit:
+        # What is named may still have to come.
+        _overtake(unit, work, meant.get("ids") or [])
+    done, after = before, ""
+    while True:
+        work.check()
+        if work.seconds_left < work.claim.timeout / 2:
+            raise HandBack
+        with work.unit() as unit:
+            document_ids = filter.ids(unit.session, work.kb_id, chosen, limit=AT_ONCE, after=after)
+            _remove(unit, work, document_ids)
+        if not document_ids:
+            break
+        done, after = done + len(document_ids), document_ids[-1]
+        work.report(done, units)
+
+    def told(unit: Unit) -> dict[str, Any]:
+        return {"deleted": deletions.count(unit.session, work.kb_id, work.claim.submitted_at)}
+
+    return work.done(units=units, within=told)
+
+
+def _overtake(unit: Unit, work: Work, document_ids: Sequence[str]) -> None:
+    """End the tasks that were to bring documents in, and were submitted before this one."""
+    for each in sorted(document_ids):
+        ending.overtake(unit, work.kb_id, each, "document_processing", by=work.task_id)
+
+
+def _remove(unit: Unit, work: Work, document_ids: Sequence[str]) -> None:
+    """Remove documents, but what was submitted later than this task."""
+    # Rows of tasks before the KB's lock, for all of them.
+    _overtake(unit, work, document_ids)
+    index.lock_kb(unit.session, work.kb_id)
+    for each in document_ids:
+        origin = deletions.submission_shown(unit.session, work.kb_id, each)
+        if origin is not None and submitted_at(unit.session, origin) <= work.claim.submitted_at:
+            deletions.remove(unit.session, work.kb_id, each, work.claim.submitted_at)

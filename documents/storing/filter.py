@@ -1,0 +1,69 @@
+"""Which documents of a KB are meant, in searches and in what is done to many at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+IN_KB = "d.kb_id = :kb_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions that a document must meet, all of them; None and an empty mapping restrict nothing.
+
+    documents: ids.
+    prefix: with which its id begins.
+    metadata: what its submission said in `metadata`: a value that is equal or, in a list there, among others. A list
+        here means any of its values.
+    """
+
+    documents: Sequence[str] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str | None = None
+
+    def condition(self) -> tuple[str, dict[str, Any]]:
+        """Return the filter as SQL on `documents d` of the KB `:kb_id`, with its other parameters."""
+        conditions = [IN_KB]
+        parameters: dict[str, Any] = {}
+        if self.documents is not None:
+            conditions.append("d.document_id = ANY(:document_ids)")
+            parameters["document_ids"] = list(self.documents)
+        if self.prefix is not None:
+            conditions.append("starts_with(d.document_id, :prefix)")
+            parameters["prefix"] = self.prefix
+        for number, (name, wanted) in enumerate(self.metadata.items()):
+            values = wanted if isinstance(wanted, list) else [wanted]
+            # Containment is what the index on `metadata` answers.
+            forms = [json.dumps({name: form}) for value in values for form in (value, [value])]
+            named = {f"metadata_{number}_{each}": form for each, form in enumerate(forms)}
+            conditions.append(f"({' OR '.join(f'd.metadata @> CAST(:{each} AS jsonb)' for each in named) or 'false'})")
+            parameters |= named
+        return " AND ".join(conditions), parameters
+
+
+def ids(session: Session, kb_id: str, filter: Filter, *, limit: int, after: str = "") -> list[str]:
+    """Return ids of the documents of a filter, in their order.
+
+    Parameters:
+      after: the id that the page before ended with.
+    """
+    condition, parameters = filter.condition()
+    statement = f"""
+        SELECT d.document_id FROM documents AS d WHERE {condition} AND d.document_id > :after
+        ORDER BY d.document_id LIMIT :limit
+    """
+    return list(session.scalars(text(statement), parameters | {"kb_id": kb_id, "after": after, "limit": limit}))
+
+
+def count(session: Session, kb_id: str, filter: Filter, most: int) -> int:
+    """Return how many documents a filter names, counted up to a bound."""
+    condition, parameters = filter.condition()
+    statement = f"SELECT count(*) FROM (SELECT FROM documents AS d WHERE {condition} LIMIT :most) AS chosen"
+    found: int = session.execute(text(statement), parameters | {"kb_id": kb_id, "most": most}).scalar_one()
+    return found

@@ -1,0 +1,89 @@
+"""Many documents are taken out of their KB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from actors import documents_deletion
+from tasks.transactions.unit import Unit
+from tests.actors.conftest import Bench
+from worker.stage import Work
+
+
+def taken_in(bench: Bench, *document_ids: str, **fields: Any) -> None:
+    for each in document_ids:
+        payload = {"content": f"# About\n\nwhat {each} says", "document_id": each, "content_type": "text/markdown"}
+        (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload, **fields)
+        bench.finish_all(task_id)
+
+
+def deletion(bench: Bench, **payload: Any) -> UUID:
+    return bench.submit(task_type="documents_deletion", kb_id="kb", payload=payload)[0]
+
+
+def left(bench: Bench) -> list[str]:
+    return [row.document_id for row in bench.sql("SELECT document_id FROM documents ORDER BY document_id")]
+
+
+@pytest.mark.parametrize(
+    ("payload", "kept"),
+    [
+        ({"ids": ["a/1", "none"]}, ["a/2", "b/1"]),
+        ({"prefix": "a/"}, ["b/1"]),
+        ({"prefix": "A/"}, ["a/1", "a/2", "b/1"]),
+        ({"metadata": {"kind": ["letter", "note"]}}, ["a/1", "a/2"]),
+        ({"prefix": "a/", "metadata": {"kind": "letter"}}, ["a/1", "a/2", "b/1"]),
+        ({"all": True}, []),
+    ],
+    ids=str,
+)
+def test_the_documents_of_a_filter_go(bench: Bench, payload: dict[str, Any], kept: list[str]) -> None:
+    taken_in(bench, "a/1", "a/2")
+    taken_in(bench, "b/1", metadata={"kind": "letter"})
+    task_id = deletion(bench, **payload)
+    bench.finish(task_id, "documents_deletion")
+    assert left(bench) == kept
+    assert bench.row(task_id).result == {"deleted": 3 - len(kept)}
+
+
+def test_what_was_submitted_before_is_overtaken_and_what_comes_later_stays(bench: Bench) -> None:
+    taken_in(bench, "d", "later")
+    coming = bench.take_in("# News\n\nnews", document_id="d")
+    named = bench.take_in("# News\n\nnews", document_id="named")
+    task_id = deletion(bench, ids=["d", "later", "named"])
+    bench.finish_all(bench.take_in("# New\n\nnews", document_id="later"))
+    bench.finish(task_id, "documents_deletion")
+    assert left(bench) == ["later"]
+    assert [bench.row(each).error["code"] for each in (coming, named)] == ["superseded", "superseded"]
+
+
+def test_what_a_dead_worker_has_removed_is_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken_in(bench, "a", "b", "c")
+    task_id = deletion(bench, all=True)
+    monkeypatch.setattr(documents_deletion, "AT_ONCE", 1)
+    remove = documents_deletion._remove
+
+    def dying(unit: Unit, work: Work, document_ids: Sequence[str]) -> None:
+        remove(unit, work, document_ids)
+        if list(document_ids) == ["b"]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(documents_deletion, "_remove", dying)
+    claim = bench.held(task_id, "documents_deletion")
+    with pytest.raises(KeyboardInterrupt):
+        bench.die_after(claim)
+    assert left(bench) == ["b", "c"]
+    monkeypatch.setattr(documents_deletion, "_remove", remove)
+    assert bench.perform(claim)
+    assert (left(bench), bench.row(task_id).result) == ([], {"deleted": 3})
+
+
+@pytest.mark.parametrize("payload", [{}, {"all": False}, {"prefix": ""}, {"ids": []}, {"metadata": {}}])
+def test_what_names_nothing_deletes_nothing(bench: Bench, payload: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        deletion(bench, **payload)
