@@ -36,7 +36,7 @@ EXCEPTIONS = {
 
 #: What is run, not imported.
 TAKEN_BY_OTHERS = {"uvloop"}  # gunicorn and uvicorn serve by it where it is installed
-COMMANDS = {"mypy", "pip-tools", "pytest-timeout", "ruff", "types-jsonschema", "types-pyyaml"}
+COMMANDS = {"coverage", "mypy", "pip-tools", "pytest-timeout", "ruff", "types-jsonschema", "types-pyyaml"}
 
 
 def normal(name: str) -> str:
