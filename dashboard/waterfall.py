@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 #: The picture's width in its own units, and where the axis begins: before it stand the names.
@@ -38,7 +38,8 @@ def bars(task: dict[str, Any]) -> list[Bar]:
         if started is None:
             continue
         finished = _moment(each["finished_at"]) or now
-        ready = min(max(free, begin), started)
+        waited = each.get("waited_seconds")
+        ready = min(max(free, begin), started) if waited is None else max(begin, started - timedelta(seconds=waited))
         shown.append(
             Bar(
                 name=each["stage"],

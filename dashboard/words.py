@@ -20,6 +20,12 @@ OF_VALUES = (
     "Dark",
     "Light",
     "System colours",
+    "running",
+    "put_off",
+    "handed_back",
+    "worker_died",
+    "lost",
+    "went_back",
     "exact",
     "indexed",
 )

@@ -7,7 +7,8 @@ from typing import Any
 from api import requests
 from dashboard.page import Asked, Page
 from dashboard.waterfall import bars
-from tasks.views import callbacks, reading
+from tasks.transactions.unit import broker
+from tasks.views import callbacks, reading, why
 
 
 class Task(Page):
@@ -25,10 +26,11 @@ class Task(Page):
         task = await requests.read(reading.show, identifier)
         if task is None:
             raise requests.missing("task", asked.params["task_id"])
+        reason = await requests.read(why.why, identifier, broker().publishing, repeatable=True)
         payload, result = task["payload"] or {}, task["result"] or {}
         return {
             "task": task,
-            "why": None,
+            "why": reason if reason and reason["reason"] not in ("running", "ended") else None,
             "attempts": task.get("attempts", []),
             "bars": bars(task),
             "callbacks": await requests.read(callbacks.of_task, identifier),

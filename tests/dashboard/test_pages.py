@@ -103,3 +103,13 @@ def test_files_are_kept_for_ever_under_their_digest_and_only_there(client: Clien
     assert client.http.get("/static/0/dashboard.js").headers["cache-control"] == "no-cache"
     for name in ("LICENSES.md", "..%2fwords.py", "none.js"):
         assert client.http.get(f"/static/0/{name}").status_code == 404
+
+
+def test_a_task_says_what_it_waits_for_in_either_language(idle_client: Client) -> None:
+    first = idle_client.submit(run_at="2100-01-01T00:00:00Z")
+    task_id = idle_client.submit(depends_on=[first])
+    page = idle_client.http.get(f"/tasks/{task_id}").text
+    assert "It depends on other tasks, 1 of which have not ended yet." in page
+    assert f'href="/tasks/{first}"' in page
+    page = idle_client.http.get(f"/tasks/{task_id}", headers={"Accept-Language": "zh"}).text
+    assert "它依赖其他任务，其中 1 个尚未结束。" in page

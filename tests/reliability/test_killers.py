@@ -39,6 +39,10 @@ def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_comple
     assert shown["error"]["hint_zh"]
     # Once in company, which convicts nobody, and three times alone.
     assert shown["stages"][0]["attempts"] == 4
+    outcomes = [each["outcome"] for each in shown["attempts"]]
+    assert outcomes == ["worker_died", "put_off", "put_off", "failed"]
+    assert {each["error"]["code"] for each in shown["attempts"][1:]} == {"worker_crashed"}
+    assert shown["attempts"][0]["worker"] != shown["attempts"][1]["worker"]
     for neighbour in neighbours:
         shown = house.ended(neighbour, seconds=120)
         assert shown["status"] == "completed", shown["error"]
