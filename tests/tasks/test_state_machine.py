@@ -43,9 +43,9 @@ URL = "http://203.0.113.1/callback"
 ALLOWED = {(source, t.target) for t in TRANSITIONS for source in t.sources or (None,)}
 #: Every change of a task's status, in order, as PostgreSQL saw it.
 HISTORY = """
-    CREATE TABLE history (number bigserial PRIMARY KEY, id uuid, was text, became text);
+    CREATE TABLE steps (number bigserial PRIMARY KEY, id uuid, was text, became text);
     CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO history (id, was, became) VALUES (
+        INSERT INTO steps (id, was, became) VALUES (
             NEW.id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.status END, NEW.status);
         RETURN NULL;
     END $$;
@@ -54,7 +54,7 @@ HISTORY = """
         WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION note();
 """
 EMPTY = """
-    TRUNCATE history, tasks, batches, callbacks, locks, shards, idempotency_keys, paused_queues, workers, tallies
+    TRUNCATE steps, tasks, batches, callbacks, locks, shards, idempotency_keys, paused_queues, workers, tallies
     RESTART IDENTITY
 """
 #: An hour passes for everything but the heartbeats of those who live.
@@ -405,7 +405,7 @@ class Lives(RuleBasedStateMachine):
     def check_transitions(self, rows: dict[UUID, Any]) -> None:
         ends: Counter[UUID] = Counter()
         again: Counter[UUID] = Counter()
-        for each in self.desk.sql("SELECT * FROM history"):
+        for each in self.desk.sql("SELECT * FROM steps"):
             assert (each.was, each.became) in ALLOWED, (each.was, each.became)
             ends[each.id] += each.became in ENDED
             again[each.id] += each.was in ENDED
