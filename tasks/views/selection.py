@@ -136,7 +136,7 @@ def _sources(chosen: Filter) -> list[str]:
         if Status.QUEUED not in chosen.statuses():
             return [_in_parts(chosen)]
         held = _unordered(f"worker_id IS NOT NULL AND {conditions}")
-        return [_ready(chosen, conditions), held, _in_parts(chosen, "part.status = 'waiting'")]
+        return [_ready(chosen), held, _in_parts(chosen, "part.status = 'waiting'")]
     if chosen.finished_after is not None and set(chosen.statuses()) <= set(FAILED_OR_CANCELLED):
         return [_unordered(f"{NOT_COMPLETED} AND {conditions}")]
     if chosen.model_dump(exclude_none=True).keys() - {"created_after", "created_before"}:
@@ -145,6 +145,12 @@ def _sources(chosen: Filter) -> list[str]:
 
 
 def _conditions(chosen: Filter, but: Set[str] = frozenset()) -> str:
+    """Write what a task must be.
+
+    Parameters:
+      but: what a part of an index says already. Said again it would have PostgreSQL begin its search there, and not at
+        the end of the part.
+    """
     given = chosen.model_dump(exclude_none=True, exclude=set(but))
     return " AND ".join(_CONDITIONS[name] for name in given) or "true"
 
@@ -194,7 +200,6 @@ def _unordered(conditions: str) -> str:
 
 def _in_parts(chosen: Filter, which: str = "true") -> str:
     """Select the newest of each status and task type, or of those in a KB."""
-    # To say again what the part says would have PostgreSQL search the index for that, and not for its end.
     conditions = _conditions(chosen, {"kb_id", "status", "task_type"})
     columns, part = ["status", "task_type"], ["part.status", "part.task_type"]
     if chosen.task_type is not None:
@@ -210,8 +215,9 @@ def _in_parts(chosen: Filter, which: str = "true") -> str:
     """
 
 
-def _ready(chosen: Filter, conditions: str) -> str:
+def _ready(chosen: Filter) -> str:
     """Select the newest of each queue, priority and KB in which tasks are ready; these are walked one by one."""
+    conditions = _conditions(chosen, {"kb_id", "queue", "priority"})
     place = f"SELECT queue, priority, {KB} AS kb FROM tasks WHERE {READY}"
     ordered = f"ORDER BY queue, priority, {KB} LIMIT 1"
     columns, part = ("queue", "priority", KB), ("place.queue", "place.priority", "place.kb")
