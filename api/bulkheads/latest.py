@@ -13,6 +13,8 @@ Answer = TypeVar("Answer")
 
 #: An answer is kept for so many times as long as it took: what is dear is asked for seldom.
 REST = 20
+#: Seconds that whoever asks may wait for an answer in any case.
+SOON = 0.05
 #: Seconds after which a question that hangs is asked anew.
 HANGS = 60.0
 
@@ -25,19 +27,28 @@ class Latest(Generic[Answer]):
       pool: whose thread.
       fresh: seconds for which an answer is kept at least.
       oldest: and at most, however long it took.
+      meanwhile: seconds for which an answer that took longer than SOON is given while a new one is asked for.
       patience: seconds that whoever asks waits for a new one.
     """
 
     def __init__(
-        self, question: Callable[[], Answer], pool: Pool, *, fresh: float, oldest: float, patience: float
+        self,
+        question: Callable[[], Answer],
+        pool: Pool,
+        *,
+        fresh: float,
+        oldest: float,
+        patience: float,
+        meanwhile: float = 0.0,
     ) -> None:
         self._question = question
         self._pool = pool
         self._fresh = fresh
         self._oldest = oldest
         self._patience = patience
+        self._meanwhile = meanwhile
         self._known: tuple[Answer] | None = None
-        self._old_at = 0.0
+        self._old_at = self._over_at = 0.0
         self._asking: asyncio.Task[Answer] | None = None
 
     async def get(self, patience: float | None = None) -> Answer:
@@ -54,6 +65,10 @@ class Latest(Generic[Answer]):
             return self._known[0]
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
+            # Nobody may wait for it.
+            self._asking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        if self._known is not None and time.monotonic() < self._over_at:
+            return self._known[0]
         asking = self._asking
         done, _ = await asyncio.wait({asking}, timeout=self._patience if patience is None else patience)
         if not done:
@@ -66,4 +81,5 @@ class Latest(Generic[Answer]):
         ended = time.monotonic()
         self._known = (answer,)
         self._old_at = ended + min(max(self._fresh, REST * (ended - began)), self._oldest)
+        self._over_at = ended + self._meanwhile if ended - began > SOON else 0.0
         return answer

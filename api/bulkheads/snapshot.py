@@ -15,6 +15,8 @@ from tasks.views.figures import statistics
 
 #: Seconds for which a snapshot is kept: at least, and at most when it is dear to take, as with a million tasks.
 FRESH, OLDEST = 1.0, 30.0
+#: Seconds for which one that was dear to take is still shown while the next is taken, so that nobody waits for it.
+MEANWHILE = 60.0
 #: Seconds that whoever asks waits for a new one.
 PATIENCE = 12.0
 
@@ -41,7 +43,7 @@ def _is_full() -> bool:
 
 
 #: What PostgreSQL says. Its age is in it, and is shown.
-TABLES = Latest(_tables, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE)
+TABLES = Latest(_tables, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE, meanwhile=MEANWHILE)
 #: What RabbitMQ says, apart: it may be away. Empty then.
 MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0)
 #: Whether PostgreSQL's disk is full.

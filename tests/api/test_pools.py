@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from api.bulkheads import pools
-from api.bulkheads.latest import Latest
+from api.bulkheads.latest import SOON, Latest
 from api.bulkheads.pools import Busy, Pool
 from api.bulkheads.providers import FAILURES, Breaker
 from models.trouble import why
@@ -84,6 +85,34 @@ def test_however_many_ask_the_question_is_asked_once() -> None:
         return [*first, await latest.get()]
 
     assert set(asyncio.run(ask())) == {1}
+
+
+def test_nobody_waits_for_a_dear_answer_while_there_is_one_that_is_not_too_old() -> None:
+    asked: list[float] = []
+    go_on = threading.Event()
+    go_on.set()
+
+    def question() -> int:
+        assert go_on.wait(5)
+        asked.append(time.monotonic())
+        while time.monotonic() < asked[-1] + 2 * SOON:
+            pass
+        return len(asked)
+
+    async def ask() -> None:
+        latest = shared(question, fresh=0.0, oldest=0.0, meanwhile=60.0)
+        assert await latest.get() == 1
+        go_on.clear()
+        assert await latest.get() == await latest.get() == 1, "the next is being taken"
+        go_on.set()
+        assert await until(latest, 2) == 2
+
+    async def until(latest: Latest[Any], answer: int) -> Any:
+        while (found := await latest.get()) < answer:
+            await asyncio.sleep(0.01)
+        return found
+
+    asyncio.run(ask())
 
 
 def test_an_answer_that_is_old_or_an_error_is_asked_for_again() -> None:
