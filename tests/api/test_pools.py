@@ -105,12 +105,9 @@ def test_nobody_waits_for_a_dear_answer_while_there_is_one_that_is_not_too_old()
         go_on.clear()
         assert await latest.get() == await latest.get() == 1, "the next is being taken"
         go_on.set()
-        assert await until(latest, 2) == 2
-
-    async def until(latest: Latest[Any], answer: int) -> Any:
-        while (found := await latest.get()) < answer:
-            await asyncio.sleep(0.01)
-        return found
+        assert latest._asking is not None
+        assert await latest._asking == 2
+        assert await latest.get() == 2
 
     asyncio.run(ask())
 

@@ -10,10 +10,15 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
 
+from errors import TaskError
 from models import database
 from tasks.input.filter import Filter
 from tasks.views import reading, selection
 from tasks.views.selection import TooMany
+from tasks.working import failing
+from tasks.working.claim import Advance
+from tasks.working.failing import Failure
+from tasks.working.work import advance
 from tests.tasks.conftest import Desk
 from tests.tasks.views.many_tasks import fill
 
@@ -96,6 +101,19 @@ def test_a_time_may_be_the_first_and_the_last_there_is(desk: Desk) -> None:
     chosen = Filter(created_after=first, finished_after=first, created_before=last, finished_before=last)
     with database.transaction() as session:
         assert len(selection.ids(session, chosen, limit=20)) == 10
+
+
+def test_a_task_that_only_completes_enters_no_index_of_what_is_looked_up(desk: Desk) -> None:
+    def pages() -> list[int]:
+        names = ["ix_tasks_document", "ix_tasks_error", "ix_tasks_not_completed"]
+        return [desk.sql("SELECT pg_relation_size(:name) / 8192 AS pages", name=name)[0].pages for name in names]
+
+    for task_id in desk.submit(20):
+        desk.within(advance, Advance(desk.held(task_id), {}))
+    assert pages() == [1, 1, 1], "an index without an entry has its first page alone"
+    failure = Failure(desk.held(desk.document(), "preprocessing"), TaskError("corrupt", "it is"))
+    desk.within(failing.failed, failure)
+    assert pages() == [2, 2, 2]
 
 
 def test_what_is_counted_is_counted_up_to_a_bound(desk: Desk) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import clock
 import metrics
 from models import database
 from tasks.transactions.unit import unit_of_work
@@ -52,6 +54,17 @@ def test_what_came_about_between_two_notes_is_told_and_a_note_made_twice_changes
     back(desk, timedelta(seconds=20))
     record()
     assert read("completed") == {"document_processing": [1, 0], "test": [2, 0]}
+
+
+def test_clocks_beside_each_other_note_it_once(desk: Desk) -> None:
+    count(metrics.SUCCESS, "test")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(clock.tick, [clock.HISTORY] * 8))
+    ats = [row.at for row in desk.sql("SELECT at FROM history WHERE metric = 'task_success_total'")]
+    # All of them may have ticked on both sides of the end of 10 seconds.
+    assert len(ats) == len(set(ats)) <= 2
+    assert all(at.timestamp() % history.STEP == 0 for at in ats)
+    assert ats
 
 
 def test_a_failure_is_told_by_its_code_whatever_the_type(desk: Desk) -> None:
