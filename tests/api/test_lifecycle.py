@@ -181,8 +181,8 @@ def test_a_retry_resumes_at_the_stage_that_failed(client: Client, kb_id: str) ->
 
 def test_a_queue_that_is_paused_keeps_its_tasks_until_it_is_resumed(client: Client) -> None:
     queues = "/api/v1/queues/default"
-    assert client.http.post(f"{queues}/pause").json() == {"queue": "default", "paused": True}
     try:
+        assert client.http.post(f"{queues}/pause").json()["paused"] is True
         task_id = client.submit()
         shown = client.http.get(f"{TASKS}/{task_id}", params={"wait": 2}).json()
         assert shown["status"] == "queued"

@@ -28,7 +28,12 @@ MINE, ALSO_MINE, THEIRS = (f"kb-{uuid.uuid4()}" for _ in range(3))
 BOUND = "key-of-bound"
 
 #: The routes that a key of the least role may ask, and those for the greatest alone.
-FOR_ALL = {("GET", f"{PREFIX}/health"), ("GET", f"{PREFIX}/session"), ("DELETE", f"{PREFIX}/session")}
+FOR_ALL = {
+    ("GET", f"{PREFIX}/health"),
+    ("GET", f"{PREFIX}/stats/scale"),
+    ("GET", f"{PREFIX}/session"),
+    ("DELETE", f"{PREFIX}/session"),
+}
 #: Where a key is shown in place of one that is sent.
 SIGN_IN = ("POST", f"{PREFIX}/session")
 FOR_OPERATORS = {
@@ -207,6 +212,7 @@ def test_every_route_that_keeps_to_the_keys_kbs_by_itself_has_a_test_here() -> N
         "POST /tasks/prioritise",
         "GET /batches",
         "GET /callbacks",
+        "GET /stats/errors",
         "POST /callbacks/redeliver",
         "POST /search",
         "GET /events",
@@ -321,6 +327,11 @@ def test_a_bound_key_lists_its_own_batches_and_callbacks(bound: Holder, operator
     callbacks = bound.ask("GET", "/callbacks", params={"limit": 500}).json()["items"]
     assert {each["kb_id"] for each in callbacks} == {MINE, ALSO_MINE}
     is_denied(bound.ask("GET", "/callbacks", params={"kb_id": THEIRS}), "forbidden_kb")
+
+
+def test_a_bound_key_is_shown_the_failures_of_its_own_kbs_alone(bound: Holder) -> None:
+    assert bound.ask("GET", "/stats/errors", params={"kb_id": MINE}).status_code == 200
+    is_denied(bound.ask("GET", "/stats/errors", params={"kb_id": THEIRS}), "forbidden_kb")
 
 
 def test_a_bound_key_searches_its_own_kbs_alone(bound: Holder) -> None:
