@@ -6,6 +6,7 @@ from typing import Any
 
 from api.app import Pages
 from dashboard.failures import as_page
+from dashboard.pages.audit import Audit
 from dashboard.pages.document import Document
 from dashboard.pages.kb import Kb
 from dashboard.pages.kbs import Kbs
@@ -28,6 +29,7 @@ def pages() -> Pages:
         ("/kbs", Kbs()),
         ("/kbs/{kb_id}", Kb()),
         ("/kbs/{kb_id}/documents/{document_id}", Document()),
+        ("/audit", Audit()),
         ("/queues", Queues()),
         ("/workers", Workers()),
         ("/sign-in", SignIn()),

@@ -53,6 +53,7 @@ _PAGES: dict[str, tuple[Role, Scope]] = {
     "GET /kbs": ("read", "own"),
     "GET /kbs/{kb_id}": ("read", "kb"),
     "GET /kbs/{kb_id}/documents/{document_id}": ("read", "kb"),
+    "GET /audit": ("operate", "own"),
     "GET /queues": ("read", "whole"),
     "GET /workers": ("read", "whole"),
 }

@@ -40,9 +40,13 @@ class Audit:
         response=schemas.AuditPage,
     )
     async def on_get(self, req: Any, resp: Any) -> None:
-        asked = requests.query(req, AuditQuery)
-        filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
-        kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None] or None
-        before = requests.from_cursor(asked.cursor, UUID)
-        items = await requests.read(audit.page, limit=asked.limit + 1, before=before, kb_ids=kb_ids, **filters)
-        resp.media = requests.page_of(items, asked.limit, "audit_id")
+        resp.media = await listed(req, requests.query(req, AuditQuery))
+
+
+async def listed(req: Any, asked: AuditQuery) -> dict[str, Any]:
+    """Return a page of the acts that a request may see, newest first."""
+    filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
+    kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None] or None
+    before = requests.from_cursor(asked.cursor, UUID)
+    items = await requests.read(audit.page, limit=asked.limit + 1, before=before, kb_ids=kb_ids, **filters)
+    return requests.page_of(items, asked.limit, "audit_id")

@@ -1,0 +1,22 @@
+"""Who did what: the log of acts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import requests
+from api.resources.audit import AuditQuery, listed
+from dashboard.page import Asked, Page
+
+
+class Audit(Page):
+    """`/audit`"""
+
+    template = "audit.html"
+
+    async def look(self, asked: Asked) -> dict[str, Any]:
+        """Find a page of acts, newest first."""
+        return {
+            **await listed(asked.req, requests.fit(AuditQuery, dict(asked.query))),
+            "filters": [name for name in AuditQuery.model_fields if name not in ("limit", "cursor")],
+        }
