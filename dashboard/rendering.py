@@ -21,12 +21,9 @@ FOLDER = Path(__file__).parent
 PAGES = (
     ("/", "o", "Overview"),
     ("/tasks", "t", "Tasks"),
-    ("/errors", "e", "Errors"),
-    ("/batches", "b", "Batches"),
     ("/queues", "q", "Queues"),
     ("/workers", "w", "Workers"),
     ("/kbs", "k", "Knowledge bases"),
-    ("/callbacks", "c", "Callbacks"),
     ("/audit", "a", "Audit"),
 )
 
