@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent
 PAGES = (
     ("/", "o", "Overview"),
     ("/tasks", "t", "Tasks"),
+    ("/errors", "e", "Errors"),
     ("/queues", "q", "Queues"),
     ("/workers", "w", "Workers"),
     ("/kbs", "k", "Knowledge bases"),

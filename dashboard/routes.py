@@ -8,6 +8,7 @@ from api.app import Pages
 from dashboard.failures import as_page
 from dashboard.pages.audit import Audit
 from dashboard.pages.document import Document
+from dashboard.pages.errors import Errors
 from dashboard.pages.kb import Kb
 from dashboard.pages.kbs import Kbs
 from dashboard.pages.overview import Overview
@@ -26,6 +27,7 @@ def pages() -> Pages:
         ("/", Overview()),
         ("/tasks", Tasks()),
         ("/tasks/{task_id}", Task()),
+        ("/errors", Errors()),
         ("/kbs", Kbs()),
         ("/kbs/{kb_id}", Kb()),
         ("/kbs/{kb_id}/documents/{document_id}", Document()),

@@ -26,6 +26,13 @@ OF_VALUES = (
     "worker_died",
     "lost",
     "went_back",
+    "an hour",
+    "a day",
+    "a week",
+    "90 days",
+    "Completed",
+    "Half of the attempts took at most",
+    "95 % of the attempts took at most",
     "exact",
     "indexed",
 )

@@ -50,6 +50,7 @@ _PAGES: dict[str, tuple[Role, Scope]] = {
     "GET /": ("read", "whole"),
     "GET /tasks": ("read", "own"),
     "GET /tasks/{task_id}": ("read", "task"),
+    "GET /errors": ("read", "own"),
     "GET /kbs": ("read", "own"),
     "GET /kbs/{kb_id}": ("read", "kb"),
     "GET /kbs/{kb_id}/documents/{document_id}": ("read", "kb"),

@@ -102,11 +102,15 @@ class Errors:
         response=schemas.Errors,
     )
     async def on_get(self, req: Any, resp: Any) -> None:
-        asked = requests.query(req, ErrorsQuery)
-        since = asked.since or datetime.now(UTC) - timedelta(days=1)
-        kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
-        bound = asked.kb_id is not None or callers.key(req).kbs is not None
-        resp.media = await requests.read(failures, since, kb_ids if bound else None)
+        resp.media = await grouped(req, requests.query(req, ErrorsQuery))
+
+
+async def grouped(req: Any, asked: ErrorsQuery) -> dict[str, Any]:
+    """Return the failures that a request may see, by cause."""
+    since = asked.since or datetime.now(UTC) - timedelta(days=1)
+    kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
+    bound = asked.kb_id is not None or callers.key(req).kbs is not None
+    return await requests.read(failures, since, kb_ids if bound else None)
 
 
 class ScaleQuery(BaseModel):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from api import requests
 from api.bulkheads import snapshot
-from api.bulkheads.pools import Busy
+from api.bulkheads.pools import WATCHING, Busy
 from dashboard.page import Asked, Page
+from tasks.dispatching import pausing
 from tasks.views.figures import statistics
 
 
@@ -18,6 +21,8 @@ class Queues(Page):
     async def look(self, asked: Asked) -> dict[str, Any]:
         """Find what waits, is delayed and runs in each queue."""
         found = await snapshot.TABLES.get()
+        # Who has pressed a button looks at what it did, and the snapshot may be older.
+        found = replace(found, pauses=await requests.read(pausing.pauses, pool=WATCHING))
         try:
             counts = await snapshot.MESSAGES.get()
         except Busy:

@@ -74,7 +74,8 @@
     button.disabled = false;
     if (!answer) return;
     toast(preview && answer.task_id ? words.working : words.done, false, preview && answer.task_id ? `/tasks/${answer.task_id}` : null);
-    document.dispatchEvent(new CustomEvent("acted", { detail: { button, answer } }));
+    // Whoever acts sees what came of it, and does not wait for the stream.
+    htmx.ajax("GET", location.href, { target: "#live", select: "#live > *", swap: "innerMorph" });
   };
 
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,0 +1,26 @@
+"""Why tasks failed, each cause in one row, with what can be done about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api import requests
+from api.resources.statistics import ErrorsQuery, grouped
+from dashboard.page import Asked, Page
+
+#: How far back one may look, by what stands in the address.
+WINDOWS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "90d": timedelta(days=90)}
+
+
+class Errors(Page):
+    """`/errors`"""
+
+    template = "errors.html"
+
+    async def look(self, asked: Asked) -> dict[str, Any]:
+        """Find the failures of a window, those of which there are most first."""
+        window = asked.query.get("window", "24h")
+        since = datetime.now(UTC) - WINDOWS.get(window, WINDOWS["24h"])
+        given = requests.fit(ErrorsQuery, {"since": since, "kb_id": asked.query.get("kb_id")})
+        return {**await grouped(asked.req, given), "window": window, "windows": WINDOWS}

@@ -1,0 +1,42 @@
+// The plots of the overview, from GET /stats/history, redrawn every ten seconds while the page is looked at.
+"use strict";
+document.addEventListener("DOMContentLoaded", () => {
+  const frame = document.querySelector(".plots");
+  // Told apart also by those who see no red or green (Okabe and Ito).
+  const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b8a900", "#888888"];
+  const drawn = new Map();
+  const dark = () => getComputedStyle(document.documentElement).getPropertyValue("color-scheme").includes("dark");
+
+  const options = (box, series) => {
+    const ink = getComputedStyle(document.body).color;
+    const axis = { stroke: ink, grid: { stroke: dark() ? "#fff2" : "#0002" }, ticks: { show: false }, font: "11px sans-serif" };
+    return {
+      width: box.clientWidth, height: 200,
+      scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+      axes: [axis, { ...axis, size: 56 }],
+      series: [{}, ...series.map((each, index) => ({ label: each.name, stroke: COLOURS[index % COLOURS.length], width: 1.5, spanGaps: false, points: { show: false } }))],
+      legend: { live: false },
+    };
+  };
+
+  const draw = async (box) => {
+    const answer = await fetch(`/api/v1/stats/history?metric=${box.dataset.metric}&window=${frame.dataset.window}`);
+    if (!answer.ok) return;
+    const found = await answer.json();
+    const series = found.series.filter((each) => each.values.some((value) => value)).slice(0, 8);
+    box.closest("figure").querySelector("[data-unit]").textContent = found.unit;
+    const times = found.times;
+    const names = series.map((each) => each.name).join();
+    const known = drawn.get(box);
+    if (known && known.names === names && names) { known.plot.setData([times, ...series.map((each) => each.values)]); return; }
+    known?.plot.destroy();
+    drawn.delete(box);
+    box.textContent = series.length ? "" : box.dataset.empty;
+    if (series.length) drawn.set(box, { names, plot: new uPlot(options(box, series), [times, ...series.map((each) => each.values)], box) });
+  };
+
+  const all = () => { if (!document.hidden) document.querySelectorAll(".plot").forEach(draw); };
+  addEventListener("resize", () => drawn.forEach(({ plot }, box) => plot.setSize({ width: box.clientWidth, height: 200 })));
+  all();
+  setInterval(all, 10_000);
+});
