@@ -54,7 +54,7 @@ class Person:
     def on_console(self, message: ConsoleMessage) -> None:
         # A refusal that the page then tells is no error of the page.
         if message.type == "error" and "the server responded with a status of 4" not in message.text:
-            self.problems.append(message.text)
+            self.problems.append(f"{message.text} {message.location}")
 
     def on_request(self, request: Request) -> None:
         if not request.url.startswith((self.base, "data:")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -79,8 +79,7 @@ def test_a_queue_is_paused_and_resumed(chromium: Browser, client: Client, langua
 
 
 def paused(client: Client) -> set[str]:
-    queues: list[dict[str, Any]] = client.http.get("/api/v1/stats/queues").json()["queues"]
-    return {each["queue"] for each in queues if each["paused"]}
+    return {queue for (queue,) in client.sql("SELECT queue FROM paused_queues")}
 
 
 def test_who_decides_otherwise_has_done_nothing(chromium: Browser, client: Client) -> None:
