@@ -78,12 +78,6 @@ def test_head_of_what_is_not_there_is_not_found(idle_client: Client) -> None:
     assert idle_client.http.head(f"{TASKS}/01a20c00-e385-77bb-a3bd-460960adfaf4").status_code == 404
 
 
-def test_the_address_alone_leads_to_the_documentation(idle_client: Client) -> None:
-    answer = idle_client.http.get("/")
-    assert answer.is_redirect
-    assert idle_client.http.get(answer.headers["location"]).headers["content-type"].startswith("text/html")
-
-
 @pytest.mark.parametrize(
     "body",
     [
