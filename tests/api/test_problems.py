@@ -40,7 +40,7 @@ def test_a_request_without_a_good_id_gets_one(idle_client: Client, given: str | 
     assert answers[0] != answers[1]
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v2/tasks", "/api/v1/kbs/kb", "/%F0%9F"])
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v2/tasks", "/api/v1/kbs/kb/x", "/%F0%9F"])
 def test_what_is_not_there_is_not_found(idle_client: Client, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
         is_problem(idle_client.http.request(method, path), 404)
