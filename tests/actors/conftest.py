@@ -31,10 +31,10 @@ TEXT = "\n\n".join(
 class Bench(Desk):
     """Documents that are worked on stage by stage."""
 
-    def take_in(self, content: str = TEXT, document_id: str = "d", **payload: Any) -> UUID:
+    def take_in(self, content: str = TEXT, document_id: str = "d", priority: str = "normal", **payload: Any) -> UUID:
         """Submit a document by its text, in Markdown."""
         payload = {"content": content, "document_id": document_id, "content_type": "text/markdown", **payload}
-        return self.submit(task_type="document_processing", kb_id="kb", payload=payload)[0]
+        return self.submit(task_type="document_processing", kb_id="kb", priority=priority, payload=payload)[0]
 
     def finish(self, task_id: UUID, stage: str) -> None:
         """Claim a stage, do it, and advance."""

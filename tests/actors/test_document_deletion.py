@@ -69,7 +69,7 @@ def test_a_task_that_failed_before_does_not_bring_the_document_back_when_it_is_r
 
 def test_an_older_submission_that_ends_later_is_superseded(bench: Bench) -> None:
     old = bench.take_in()
-    bench.finish_all(bench.take_in("# New\n\nnews"))
+    bench.finish_all(bench.take_in("# New\n\nnews", priority="high"))
     bench.finish_all(old, until="indexing")
     with pytest.raises(TaskError) as overtaken:
         bench.finish(old, "indexing")

@@ -30,7 +30,7 @@ def test_a_new_version_takes_the_place_of_the_old_one(bench: Bench) -> None:
 
 
 def test_the_task_submitted_later_wins_in_whatever_order_they_end(bench: Bench) -> None:
-    first, second = bench.take_in(), bench.take_in("Something else entirely.")
+    first, second = bench.take_in(), bench.take_in("Something else entirely.", priority="high")
     bench.finish_all(second)
     bench.finish_all(first, until="indexing")
     with pytest.raises(TaskError, match="superseded"):
