@@ -159,8 +159,20 @@ PERMANENT = frozenset(name for name, code in CODES.items() if not code.retried) 
 }
 
 
-#: Why a request is refused that its caller has no right to make. No task ends with one of these.
-DENIALS: dict[str, Code] = {
+#: What a request may be refused with besides the codes of tasks. `retried`: the same request may be taken later.
+REFUSALS: dict[str, Code] = {
+    "bad_request": Code(
+        "The request cannot be read.",
+        False,
+        "Mend what `detail` names: the body must be JSON in UTF-8, or a multipart form where a file is sent.",
+        "请按 `detail` 的说明修正：请求体须为 UTF-8 编码的 JSON，上传文件时须为 multipart 表单。",
+    ),
+    "unauthorized": Code(
+        "The request has no API key, or none that is known.",
+        False,
+        "Send one of the API keys as `Authorization: Bearer KEY`; the operator sets them (API_KEYS).",
+        "请以 `Authorization: Bearer KEY` 发送 API 密钥；密钥由管理员设置（API_KEYS）。",
+    ),
     "forbidden_role": Code(
         "The API key's role does not allow this.",
         False,
@@ -184,6 +196,66 @@ DENIALS: dict[str, Code] = {
         False,
         "Use a page of this service; a program sends an API key, and neither Origin nor Sec-Fetch-Site.",
         "请从本服务的页面操作；程序请使用 API 密钥，且不要发送 Origin 或 Sec-Fetch-Site。",
+    ),
+    "forbidden": Code(
+        "The request may not be made.",
+        False,
+        "Ask the operator what your key is allowed to do.",
+        "请向管理员确认您的密钥拥有哪些权限。",
+    ),
+    "no_such_resource": Code(
+        "There is nothing at this address, or nothing of this id.",
+        False,
+        "Check the address and the id; `/docs` shows what there is, and ended tasks are deleted after a while.",
+        "请检查地址和编号；`/docs` 列出了所有接口，已结束的任务会在一段时间后删除。",
+    ),
+    "method_not_allowed": Code(
+        "The address does not understand this method.",
+        False,
+        "Use one of the methods that the header `Allow` names.",
+        "请使用响应头 `Allow` 中列出的方法。",
+    ),
+    "request_timeout": Code(
+        "The body came too slowly.",
+        True,
+        "Nothing was accepted: send it again over a faster connection, or in smaller requests.",
+        "请求未被接受：请换用更快的网络重新发送，或拆成较小的请求。",
+    ),
+    "conflict": Code(
+        "What is asked for does not go with the present state.",
+        False,
+        "Look at the task or resource again: it has changed since, and `detail` says how.",
+        "请重新查看该任务或资源：其状态已改变，详见 `detail`。",
+    ),
+    "unsupported_media_type": Code(
+        "The body is of a type that is not understood here, or compressed.",
+        False,
+        "Send JSON as `Content-Type: application/json`, uncompressed; an upload is a multipart form.",
+        "请以 `Content-Type: application/json` 发送未压缩的 JSON；上传文件请用 multipart 表单。",
+    ),
+    "invalid_request": Code(
+        "Fields of the request do not fit.",
+        False,
+        "Mend the fields that `errors` names; all of them are listed at once.",
+        "请修正 `errors` 中列出的字段；所有不合要求的字段已一次列全。",
+    ),
+    "too_many_tasks": Code(
+        "Too few of too many tasks fit the filter to be found while somebody waits.",
+        False,
+        "Narrow the filter: name `kb_id`, `status`, `batch_id`, or a shorter time of creation.",
+        "请缩小筛选范围：指定 `kb_id`、`status`、`batch_id`，或更短的创建时间段。",
+    ),
+    "too_many_requests": Code(
+        "The key's rate limit is spent.",
+        True,
+        "Wait as long as `Retry-After` says, or ask the operator for a higher limit (RATE_LIMIT_PER_MINUTE).",
+        "请按 `Retry-After` 等待后重试，或联系管理员调高限额（RATE_LIMIT_PER_MINUTE）。",
+    ),
+    "unavailable": Code(
+        "The service cannot serve this now: PostgreSQL is away, or too much is asked at once.",
+        True,
+        "Try again after `Retry-After` seconds, with the same Idempotency-Key; `detail` says what happened.",
+        "请在 `Retry-After` 秒后重试，提交任务时请使用相同的 Idempotency-Key；详见 `detail`。",
     ),
 }
 

@@ -18,6 +18,7 @@ from api.access.session import Sessions
 from api.bulkheads.pools import LIMITS
 from api.bulkheads.providers import Providers
 from api.description import openapi
+from api.description.error_page import ErrorPage
 from api.description.page import Asset, Page, Specification
 from api.resources.audit import Audit
 from api.resources.callbacks import BatchCallbacks, BatchRedelivery, Callbacks, TaskCallbacks, TaskRedelivery
@@ -130,7 +131,8 @@ def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS), Sessions(settings.keys)
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators(sessions, settings)
     document = openapi.document(routes, VERSION, rules.is_public)
-    routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/{name}", Asset()), *pages.routes]
+    routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/errors", ErrorPage())]
+    routes += [("/docs/{name}", Asset()), *pages.routes]
     rules.check(routes)
     limits: list[RateLimit | Admission] = [Admission(Backlog(settings.max_backlog), SUBMITTING)]
     if settings.rate_limit_per_minute:

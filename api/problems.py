@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import falcon
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from errors import CODES, DENIALS, TaskError
+from errors import CODES, REFUSALS, TaskError
 from models import database, trouble
 from tasks.accepting.idempotency import Reused
 from tasks.ending.dependencies import Unknown
@@ -34,6 +35,35 @@ STATUSES = {
     "rate_limited": 503,
 }
 
+#: The codes of other refusals.
+REFUSED_WITH = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "no_such_resource",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid_request",
+    429: "too_many_requests",
+    500: "internal",
+    503: "unavailable",
+}
+
+#: What is wrong with a field, by what pydantic calls it. All else is `invalid`.
+FIELD_CODES = {
+    "missing": re.compile("missing"),
+    "unknown": re.compile("extra_forbidden"),
+    "out_of_range": re.compile("(greater|less)_than(_equal)?|finite_number|multiple_of"),
+    "wrong_length": re.compile("(.+_)?too_(short|long)"),
+    "not_allowed": re.compile("literal_error|enum|string_pattern_mismatch"),
+    "wrong_type": re.compile(".+_(type|parsing|parsing_size|from_float)"),
+}
+#: Where each code has its section.
+PAGES = "/docs/errors"
+
 #: What is said where Falcon says the status alone.
 DETAILS = {
     404: "there is nothing at this address; /docs shows what there is",
@@ -45,19 +75,19 @@ class Invalid(Exception):
     """A request whose fields do not fit; each problem names its field.
 
     Parameters:
-      problems: dicts with `field` (a dotted path) and `message`.
+      problems: dicts with `field` (a dotted path), `message` and `code` (default: `invalid`).
     """
 
     def __init__(self, problems: list[dict[str, str]]) -> None:
         super().__init__("; ".join(f"{each['field']}: {each['message']}" for each in problems))
-        self.problems = problems
+        self.problems = [{"field": each["field"], "code": "invalid", **each} for each in problems]
 
 
 class Denied(falcon.HTTPForbidden):
     """A request that its caller has no right to make; the same again will not have it either.
 
     Parameters:
-      code: a key of `errors.DENIALS`.
+      code: a key of `errors.REFUSALS`.
       description: what was asked, and why it is denied.
     """
 
@@ -71,6 +101,7 @@ def fields_of(error: ValidationError, *prefix: str) -> list[dict[str, str]]:
     return [
         {
             "field": ".".join(map(str, (*prefix, *each["loc"]))) or "body",
+            "code": next((code for code, kind in FIELD_CODES.items() if kind.fullmatch(each["type"])), "invalid"),
             "message": each["msg"].removeprefix("Value error, "),
         }
         for each in error.errors(include_url=False, include_input=False, include_context=False)
@@ -103,22 +134,29 @@ def write(
     status: int,
     detail: str,
     *,
+    code: str | None = None,
     errors: list[dict[str, str]] | None = None,
-    **more: Any,
 ) -> None:
-    """Answer with a problem."""
+    """Answer with a problem.
+
+    Parameters:
+      code: a key of `errors.CODES` or `errors.REFUSALS`; None: that of the status.
+    """
+    code = code or REFUSED_WITH.get(status, "bad_request")
+    promised = REFUSALS.get(code) or CODES[code]
     body: dict[str, Any] = {
-        "type": "about:blank",
-        # With `about:blank` it is the status's own phrase (RFC 9457, 4.2.1).
+        "type": f"{PAGES}#{code}",
         "title": falcon.code_to_http_status(status)[4:],
         "status": status,
         "detail": detail,
         "instance": req.scope["path"],
         "request_id": getattr(req.context, "request_id", None),
-        **more,
+        "code": code,
+        "hint": promised.hint,
+        "hint_zh": promised.hint_zh,
     }
     if errors is not None:
-        body["errors"] = errors
+        body |= {"param": errors[0]["field"], "errors": errors}
     resp.status = status
     resp.content_type = PROBLEM
     resp.data = falcon.media.JSONHandler().serialize(body, PROBLEM)
@@ -130,14 +168,7 @@ def _serialize(req: Any, resp: Any, exception: falcon.HTTPError) -> None:
     if falcon.code_to_http_status(status)[4:].lower() not in title.lower():
         # Falcon's title says more than the status, such as that a form is malformed.
         detail = f"{title}: {detail}"
-    write(resp, req, status, detail, **_denied(exception))
-
-
-def _denied(exception: falcon.HTTPError) -> dict[str, Any]:
-    if not isinstance(exception, Denied):
-        return {}
-    code = DENIALS[exception.denial]
-    return {"code": exception.denial, "hint": code.hint, "hint_zh": code.hint_zh}
+    write(resp, req, status, detail, code=exception.denial if isinstance(exception, Denied) else None)
 
 
 async def _on_invalid(req: Any, resp: Any, error: Invalid, params: Any) -> None:
@@ -164,11 +195,10 @@ async def _on_too_many(req: Any, resp: Any, error: TooMany, params: Any) -> None
 
 
 async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:
-    hints: dict[str, Any] = {"hint": CODES[error.code].hint, "hint_zh": CODES[error.code].hint_zh}
     status = STATUSES.get(error.code, 422)
     if status == 503:
         resp.set_header("Retry-After", str(math.ceil(min(max(error.retry_after or 0, RETRY_AFTER), MOST_AFTER))))
-    write(resp, req, status, error.message, code=error.code, **hints)
+    write(resp, req, status, error.message, code=error.code)
 
 
 async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:

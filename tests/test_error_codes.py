@@ -1,4 +1,4 @@
-"""Each error code has a test in which a real file or task earns it, and its section of docs/errors.md."""
+"""Each error code has its section of docs/errors.md; a real file or task earns that of a task in a test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from errors import CODES
+from errors import CODES, REFUSALS
 from tests.test_requirements import ROOT
 
 DOCUMENTS = "tests/reliability/test_bad_documents.py::test_it_fails_with_its_code_and_is_not_tried_in_vain"
@@ -45,12 +45,12 @@ PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 
 def sections() -> dict[str, str]:
     _, *found = re.split(r"^## (.+)\n", PAGE, flags=re.MULTILINE)
-    return dict(zip(found[::2], found[1::2], strict=True))
+    return dict(zip(found[::2], [each.partition("\n# ")[0] for each in found[1::2]], strict=True))
 
 
 def test_there_is_a_section_for_each_code_and_no_other() -> None:
-    assert list(sections()) == list(CODES)
-    assert all(f"[{code}](#{code})" in PAGE for code in CODES)
+    assert list(sections()) == [*CODES, *REFUSALS]
+    assert all(f"[{code}](#{code})" in PAGE for code in (*CODES, *REFUSALS))
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -65,6 +65,17 @@ def test_its_section_says_in_both_languages_what_the_code_promises(code: str) ->
     for part in ("**发生了什么。** ", "**原因。** ", "**如何处理。** "):
         after = chinese.partition(part)[2]
         assert re.search("[\u4e00-\u9fff]", after.partition("**")[0]), f"{part} is not in Chinese"
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_the_section_of_a_refusal_says_in_both_languages_what_it_promises(code: str) -> None:
+    english, chinese = sections()[code].strip().split("\n\n")
+    promised = REFUSALS[code]
+    assert promised.meaning in english
+    assert promised.hint in english
+    assert promised.hint_zh in chinese
+    assert f"**Again: {'yes' if promised.retried else 'no'}.**" in english
+    assert f"**可重发：{'是' if promised.retried else '否'}。**" in chinese
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -39,6 +39,7 @@ _PUBLIC = (
     "/metrics",
     "/openapi.json",
     "/docs",
+    "/docs/errors",
     "/docs/{name}",
     "/preferences",
     "/sign-in",

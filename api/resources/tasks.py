@@ -63,12 +63,18 @@ def submission_of(given: Any) -> Submission:
       Invalid: naming every field that does not fit.
     """
     payload = given.get("payload") if isinstance(given, dict) else None
+    problems: list[dict[str, str]] = []
     if isinstance(payload, dict) and "upload_id" in payload:
-        raise Invalid([{"field": "payload.upload_id", "message": "is set by an upload, not by a client"}])
-    submission = requests.fit(Submission, given)
+        problems.append({"field": "payload.upload_id", "message": "is set by an upload, not by a client"})
+    try:
+        submission = requests.fit(Submission, given)
+    except Invalid as error:
+        raise Invalid([*problems, *error.problems]) from None
     if task_type(submission.task_type).is_ours:
         message = f"{submission.task_type} tasks are made by requests of their own, such as POST /tasks/cancel"
-        raise Invalid([{"field": "task_type", "message": message}])
+        problems.append({"field": "task_type", "message": message})
+    if problems:
+        raise Invalid(problems)
     return submission
 
 

@@ -6,7 +6,19 @@ import hashlib
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    RootModel,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from settings import without_credentials
 from tasks.types import Stage, TaskType
@@ -47,12 +59,17 @@ class Reading(BaseModel):
         None, description="Default: that of the KB, else EMBEDDER."
     )
 
+    @field_validator("chunk_overlap")
+    @classmethod
+    def _is_smaller_than_a_chunk(cls, overlap: int, fields: ValidationInfo) -> int:
+        if overlap >= fields.data.get("chunk_size", overlap + 1):
+            raise ValueError("chunk_overlap must be smaller than chunk_size")
+        return overlap
+
     @model_validator(mode="after")
-    def _overlaps(self) -> Self:
+    def _default_fits_small_chunks(self) -> Self:
         if "chunk_overlap" not in self.model_fields_set:
             self.chunk_overlap = min(self.chunk_overlap, self.chunk_size // 5)
-        if self.chunk_overlap >= self.chunk_size:
-            raise ValueError("chunk_overlap must be smaller than chunk_size")
         return self
 
 
@@ -70,13 +87,24 @@ class DocumentProcessing(Reading):
     document_id: DocumentId | None = Field(None, description="Default: derived from the source.")
     force: bool = Field(False, description="Process it even if it is unchanged: the same bytes, read the same way.")
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        given = [name for name in SOURCES if getattr(self, name) is not None]
-        if len(given) != 1:
-            named = " and ".join(given) or "none"
-            raise ValueError(f"name exactly one of file_path, url and content; given: {named}")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_source(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse none and several sources, and say so together with whatever else does not fit."""
+        named = [name for name in SOURCES if isinstance(given, dict) and given.get(name) is not None]
+        if len(named) == 1 or not isinstance(given, dict):
+            return handler(given)
+        message = f"name exactly one of file_path, url and content; given: {' and '.join(named) or 'none'}"
+        try:
+            handler(given)
+        except ValidationError as error:
+            others: list[InitErrorDetails] = [
+                {"type": PydanticCustomError(each["type"], each["msg"]), "loc": each["loc"], "input": None}
+                for each in error.errors(include_url=False, include_input=False, include_context=False)
+            ]
+            own: InitErrorDetails = {"type": PydanticCustomError("value_error", message), "loc": (), "input": None}
+            raise ValidationError.from_exception_data(cls.__name__, [own, *others]) from None
+        raise ValueError(message)
 
 
 class ProcessedDocument(BaseModel):

@@ -79,7 +79,7 @@ def is_problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
-    assert problem["type"] == "about:blank"
+    assert problem["type"] == f"/docs/errors#{problem['code']}"
     assert problem["status"] == status
     assert problem["title"]
     assert problem["detail"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 
 import pytest
 
+from errors import CODES, REFUSALS
 from tests.api.conftest import Client, is_problem
 
 #: Of swagger-ui-dist 5.31.0, as its project publishes it on npm.
@@ -42,3 +44,13 @@ def test_it_fetches_nothing_from_elsewhere(idle_client: Client) -> None:
 @pytest.mark.parametrize("name", ["page.py", "..%2Fpage.py", "swagger-ui.js", "%2Fetc%2Fpasswd"])
 def test_nothing_else_is_to_be_had_there(idle_client: Client, name: str) -> None:
     is_problem(idle_client.http.get(f"/docs/{name}"), 404)
+
+
+@pytest.mark.parametrize("code", [*REFUSALS, *CODES])
+def test_the_type_of_a_problem_leads_to_its_code(idle_client: Client, code: str) -> None:
+    page = idle_client.http.get("/docs/errors")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    section = page.text.partition(f'<section id="{code}">')[2].partition("</section>")[0]
+    promised = REFUSALS.get(code) or CODES[code]
+    assert html.escape(promised.hint.partition("`")[0]) in section
+    assert promised.hint_zh.partition("`")[0] in section

@@ -16,7 +16,7 @@ from settings import VERSION, read
 from tests.api.conftest import Client
 
 #: What describes the others.
-ITSELF = {"/openapi.json", "/docs", "/docs/{name}", "/"}
+ITSELF = {"/openapi.json", "/docs", "/docs/errors", "/docs/{name}", "/"}
 
 
 @pytest.fixture

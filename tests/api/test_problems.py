@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from errors import REFUSALS
 from tests.api.conftest import Client, bad_fields, is_problem
 from tests.guard import Guard
 from tests.processes import Deployment
@@ -245,3 +246,61 @@ def test_without_postgresql_nothing_is_accepted_and_the_client_is_told_when_to_t
         health = deployment.http.get("/health")
         assert (health.status_code, health.json()["status"]) == (200, "degraded")
         assert health.json()["checks"]["postgresql"]["status"] == "down"
+
+
+@pytest.mark.parametrize(
+    ("body", "codes"),
+    [
+        ({}, {"task_type": "missing"}),
+        ({"task_type": "test", "colour": 1, "priority": "now"}, {"colour": "unknown", "priority": "not_allowed"}),
+        (
+            {"task_type": "test", "timeout": "long", "retry_limit": 21},
+            {"timeout": "wrong_type", "retry_limit": "out_of_range"},
+        ),
+        (
+            {"task_type": "test", "kb_id": "", "run_at": "2026-01-01T00:00:00"},
+            {"kb_id": "wrong_length", "run_at": "invalid"},
+        ),
+        ({"task_type": "nothing"}, {"task_type": "invalid"}),
+    ],
+)
+def test_programs_tell_what_is_wrong_with_a_field_by_its_code(
+    idle_client: Client, body: dict[str, Any], codes: dict[str, str]
+) -> None:
+    problem = is_problem(idle_client.http.post(TASKS, json=body), 422)
+    assert problem["code"] == "invalid_request"
+    assert problem["param"] == problem["errors"][0]["field"]
+    assert {each["field"]: each["code"] for each in problem["errors"]} == codes
+
+
+def test_what_is_wrong_with_a_payload_comes_with_all_else(idle_client: Client) -> None:
+    payload = {"chunk_size": 1, "upload_id": "a", "content": "tea", "colour": "green"}
+    body = {"task_type": "document_processing", "priority": "now", "payload": payload}
+    assert bad_fields(idle_client.http.post(TASKS, json=body)) == {
+        "kb_id",
+        "payload",
+        "payload.chunk_size",
+        "payload.colour",
+        "payload.upload_id",
+        "priority",
+    }
+    body = {"task_type": "document_processing", "kb_id": "kb", "payload": {"chunk_overlap": 1000, "colour": "green"}}
+    assert bad_fields(idle_client.http.post(TASKS, json=body)) == {"payload", "payload.chunk_overlap", "payload.colour"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/nothing", "no_such_resource"),
+        ("GET", f"{TASKS}/nothing", "no_such_resource"),
+        ("PUT", TASKS, "method_not_allowed"),
+        ("GET", f"{TASKS}?kb_id=%00", "bad_request"),
+        ("POST", TASKS, "unsupported_media_type"),
+    ],
+)
+def test_programs_tell_a_refusal_by_its_code(idle_client: Client, method: str, path: str, code: str) -> None:
+    answer = idle_client.http.request(method, path)
+    problem = is_problem(answer, answer.status_code)
+    assert problem["code"] == code
+    assert problem["hint"] == REFUSALS[code].hint
+    assert problem["hint_zh"] == REFUSALS[code].hint_zh

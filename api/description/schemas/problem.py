@@ -10,20 +10,25 @@ from api.description.schemas.shape import sometimes
 class BadField(BaseModel):
     """What is wrong with one field."""
 
-    field: str = Field(description="A dotted path, `body` for the whole.")
+    field: str = Field(description="A dotted path, as in `payload.chunk_size`; `body` for the whole.")
+    code: str = Field(
+        description="`missing`, `unknown`, `wrong_type`, `wrong_length`, `out_of_range`, `not_allowed`, or `invalid`,"
+        " where only `message` can say it; others may come."
+    )
     message: str
 
 
 class Problem(BaseModel):
     """An error of a request, by RFC 9457."""
 
-    type: str
+    type: str = Field(description="The page of the code.")
     title: str = Field(description="The phrase of the status.")
     status: int
     detail: str = Field(description="What happened to this very request.")
     instance: str = Field(description="The path of the request.")
     request_id: str | None = Field(description="As in `X-Request-ID`, and in the log.")
-    code: str = sometimes("What programs tell errors by.")
-    hint: str = sometimes("What can be done.")
-    hint_zh: str = sometimes("The same in Chinese.")
+    code: str = Field(description="What programs tell errors by; the page of each is `type`.")
+    hint: str = Field(description="What can be done.")
+    hint_zh: str = Field(description="The same in Chinese.")
+    param: str = sometimes("The first field that does not fit.")
     errors: list[BadField] = sometimes("Every field that does not fit.")

@@ -109,7 +109,7 @@ def _sorted_out(
             bad[position] = error.problems
             continue
         except Denied as error:
-            bad[position] = [{"field": "kb_id", "message": error.description or ""}]
+            bad[position] = [{"field": "kb_id", "code": error.denial, "message": error.description or ""}]
             continue
         name = named.get("name")
         good[position] = submission if name is None else submission.named(ids[name])
@@ -118,14 +118,14 @@ def _sorted_out(
 
 def _unknown(task_id: UUID, names: dict[UUID, str]) -> dict[str, str]:
     if task_id in names:
-        return {"field": "depends_on", "message": f"the item {names[task_id]!r} was rejected"}
-    return {"field": "depends_on", "message": f"there is no task {task_id}"}
+        return {"field": "depends_on", "code": "invalid", "message": f"the item {names[task_id]!r} was rejected"}
+    return {"field": "depends_on", "code": "invalid", "message": f"there is no task {task_id}"}
 
 
 def _all_refused(bad: dict[int, list[dict[str, str]]]) -> Invalid:
     return Invalid(
         [
-            {"field": f"tasks.{position}.{each['field']}", "message": each["message"]}
+            {**each, "field": f"tasks.{position}.{each['field']}"}
             for position, problems in sorted(bad.items())
             for each in problems
         ]
