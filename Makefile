@@ -29,7 +29,7 @@ run: $(VENV)/embedded.installed  ## Run the whole service in one process on PORT
 	$(BIN)/python -m embedded
 
 .PHONY: test
-test: $(VENV)/dev.installed  ## All tests, on a real PostgreSQL and a real RabbitMQ; ARGS="tests/test_x.py -k name" for some
+test: $(VENV)/dev.installed $(VENV)/contract.installed  ## All tests, on a real PostgreSQL and a real RabbitMQ; ARGS="tests/test_x.py -k name" for some
 	$(BIN)/python -m pytest $(or $(ARGS),$(WHOLE))
 
 # What keeps the promises about a task, by the tests that run it in their own process: other processes are not seen.
@@ -39,6 +39,10 @@ COVERED := tests/actors tests/broker tests/tasks tests/worker
 coverage: $(VENV)/dev.installed  ## Lines and branches that the tests reach; fails below the floor in pyproject.toml; takes some minutes
 	$(BIN)/coverage run -m pytest $(COVERED)
 	$(BIN)/coverage report
+
+.PHONY: contract
+contract: $(VENV)/dev.installed $(VENV)/contract.installed  ## Hold the service against its OpenAPI document with EXAMPLES=20 requests of each kind; takes some minutes
+	CONTRACT_EXAMPLES=$(or $(EXAMPLES),20) $(BIN)/python -m pytest tests/api/test_contract.py
 
 .PHONY: ledger
 ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep the books; SEED=1 says what is disturbed, and how
@@ -122,6 +126,12 @@ $(VENV)/dev.installed: requirements/dev.txt | $(BIN)/python
 $(VENV)/fuzz.installed: requirements/fuzz.txt | $(BIN)/python
 	$(INSTALL) -r $<
 	@touch $@ $(VENV)/dev.installed $(VENV)/embedded.installed
+
+# What generates a client and what tries requests, apart from what is deployed.
+$(VENV)/contract.installed: requirements/contract.txt | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/contract
+	$(VENV)/contract/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
 
 # The peers of the benchmark, apart from what is deployed.
 $(VENV)/peers.installed: requirements/bench.txt | $(BIN)/python

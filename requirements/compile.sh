@@ -22,3 +22,4 @@ done
 # These share nothing with the service.
 compile bench-documents "$@"
 compile ingest "$@"
+compile contract "$@"

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from api.description import errors, headers
 from api.description.operation import Operation
 from api.description.schemas.problem import Problem
+from api.description.webhooks import SENT, webhooks
 
 METHODS = ("get", "post", "patch", "put", "delete")
 DESCRIPTION = """\
@@ -78,6 +79,7 @@ def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPubli
         "security": [{"key": []}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
+        "webhooks": webhooks({model: schemas.given(model) for model in SENT}),
         "components": {
             "schemas": schemas.definitions,
             "responses": errors.components(),
@@ -101,7 +103,7 @@ class Schemas:
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         asked, taken = set[type[BaseModel]](), set[type[BaseModel]]()
-        given: set[type[BaseModel]] = {Problem}
+        given: set[type[BaseModel]] = {Problem, *SENT}
         for each in operations:
             asked.update([each.query] if each.query else [])
             taken.update([each.request] if each.request else [])

@@ -36,7 +36,9 @@ def follow(deployment: Deployment, path: str, after: int | None = None) -> Itera
             if name == "id":
                 found["id"] = int(value)
             elif name == "data":
-                found |= json.loads(value)
+                data = json.loads(value)
+                deployment.described.events(data)
+                found |= data
             elif not line and found:
                 yield found
                 found = {}

@@ -104,6 +104,8 @@ class House:
         told = self.receiver.ids_by_subject
         eventually(lambda: set(subjects) <= set(told()), seconds=seconds, reason="callbacks arrive")
         assert [each.problem for each in self.receiver.received if each.problem] == []
+        for each in self.receiver.received:
+            self.deployment.described.callback(each.body)
         counts = {subject: len(ids) for subject, ids in told().items()}
         assert counts == dict.fromkeys(counts, 1)
 

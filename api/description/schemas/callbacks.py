@@ -1,14 +1,15 @@
-"""The delivery log of callbacks, as it is answered."""
+"""Callbacks, as they are sent, and the log of their delivery, as it is answered."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.description.schemas.shape import Count, Page
+from api.description.schemas.shape import Count, Page, sometimes
+from api.description.schemas.tasks import TaskFailure
 
 
 class CallbackAttempt(BaseModel):
@@ -61,3 +62,44 @@ class CallbacksPreview(Count):
     """The callbacks that would be delivered again, among the newest 10,000 that the filter names."""
 
     examples: list[CallbackExample] = Field(description="The newest, up to 10.")
+
+
+class TaskCallbackData(BaseModel):
+    """A task that has ended."""
+
+    kb_id: str | None
+    task_id: UUID
+    task_type: str
+    status: Literal["completed", "failed", "cancelled"]
+    document_id: str | None
+    result: dict[str, Any] | None = Field(description="As the task shows it.")
+    error: TaskFailure | None
+    retry_count: int
+    metadata: dict[str, Any] = Field(description="As it was submitted.")
+    left_out: list[Literal["metadata"]] = sometimes("Metadata that are too large, from an earlier release.")
+
+
+class TaskCallback(BaseModel):
+    """What the KB service is sent when a task has ended."""
+
+    type: Literal["task.completed", "task.failed", "task.cancelled"]
+    timestamp: datetime
+    data: TaskCallbackData
+
+
+class BatchCallbackData(BaseModel):
+    """A batch of which all tasks have ended, counted."""
+
+    batch_id: UUID
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+class BatchCallback(BaseModel):
+    """What the KB service is sent when all tasks of a batch have ended."""
+
+    type: Literal["batch.completed"]
+    timestamp: datetime
+    data: BatchCallbackData
