@@ -66,6 +66,21 @@ class Described:
         described = self._document["webhooks"][body["type"]]["post"]
         self._check(body, described["requestBody"]["content"]["application/json"]["schema"], "the callback")
 
+    def examples(self) -> int:
+        """Hold each example of a model against it. Returns how many there are.
+
+        Raises:
+          AssertionError: naming what is not as it is described.
+        """
+        found = [
+            (name, example)
+            for name, schema in self._document["components"]["schemas"].items()
+            for example in schema.get("examples", ())
+        ]
+        for name, example in found:
+            self._check(example, {"$ref": f"#/components/schemas/{name}"}, f"the example of {name}")
+        return len(found)
+
     def _path(self, raw: str) -> str | None:
         parts = raw.split("/")
         return next((path for path in self._paths if _fits(path.split("/"), parts)), None)

@@ -61,3 +61,7 @@ def test_what_is_as_it_is_described_passes(described: Described) -> None:
 def test_what_is_not_is_found(described: Described, wrong: httpx2.Response, told: str) -> None:
     with pytest.raises(AssertionError, match=told):
         described.check(wrong)
+
+
+def test_an_example_is_as_it_is_described(described: Described) -> None:
+    assert described.examples() >= 8

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.description import errors, headers
+from api.description.examples import EXAMPLES
 from api.description.operation import Operation
 from api.description.schemas.problem import Problem
 from api.description.webhooks import SENT, webhooks
@@ -114,6 +115,8 @@ class Schemas:
         self._references, found = models_json_schema(keys, ref_template="#/components/schemas/{model}")
         self.definitions: dict[str, Any] = found["$defs"]
         _without_titles(self.definitions)
+        for name, example in EXAMPLES.items():
+            self.definitions[name]["examples"] = [example]
         # Each parameter is described by itself.
         self._queries = {each: self.definitions.pop(_name(self.taken(each))) for each in asked - taken}
 
