@@ -65,15 +65,28 @@ def without_credentials(url: str | None) -> str | None:
     return url
 
 
-def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
-    prefix, _, key = (value.get_secret_value() if value is not None else "").partition("_")
-    try:
-        good = value is None or (prefix == "whsec" and bool(base64.b64decode(key, validate=True)))
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError("is not whsec_ followed by base64")
+def webhook_secrets(value: SecretStr | None) -> list[str]:
+    """Return the secrets that a value holds, comma- or space-separated: while one replaces another, two."""
+    return (value.get_secret_value() if value is not None else "").replace(",", " ").split()
+
+
+def webhook_secret(value: SecretStr | None) -> SecretStr | None:
+    """Check what callbacks are signed with.
+
+    Raises:
+      ValueError: a part of it is no secret of Standard Webhooks.
+    """
+    if value is not None and not (all(map(_is_secret, found := webhook_secrets(value))) and found):
+        raise ValueError("is not whsec_ followed by base64, or two of these")
     return value
+
+
+def _is_secret(text: str) -> bool:
+    prefix, _, key = text.partition("_")
+    try:
+        return prefix == "whsec" and bool(base64.b64decode(key, validate=True))
+    except ValueError:
+        return False
 
 
 def _readable_keys(entries: list[SecretStr]) -> list[SecretStr]:
@@ -202,7 +215,7 @@ class Settings(BaseModel):
     rerank_model: str | None = None
 
     kb_callback_url: Annotated[str | None, Web, AfterValidator(without_credentials)] = None
-    callback_secret: Annotated[SecretStr | None, AfterValidator(_webhook_secret)] = None
+    callback_secret: Annotated[SecretStr | None, AfterValidator(webhook_secret)] = None
     callback_allowed_hosts: CommaSeparated = []
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 
 import outbound
 from models import database
-from settings import settings
+from settings import settings, webhook_secrets
 from tasks.ending import callbacks
 from tasks.ending.callbacks import Delivery
 from tasks.transactions.unit import unit_of_work
@@ -87,14 +87,15 @@ def _named(delivery: Delivery) -> dict[str, Any]:
 
 
 def headers(delivery: Delivery, body: str) -> dict[str, str]:
-    """Return the headers of Standard Webhooks 1.0.0; without CALLBACK_SECRET there is no signature."""
+    """Return the headers of Standard Webhooks 1.0.0; without a secret there is no signature."""
     now = datetime.now(UTC)
     given = {
         "content-type": "application/json",
         "webhook-id": str(delivery.id),
         "webhook-timestamp": str(int(now.timestamp())),
     }
-    secret = settings().callback_secret
-    if secret is not None:
-        given["webhook-signature"] = Webhook(secret.get_secret_value()).sign(str(delivery.id), now, body)
+    secrets = webhook_secrets(delivery.secret or settings().callback_secret)
+    if secrets:
+        # One for each, of which a receiver that knows either accepts it.
+        given["webhook-signature"] = " ".join(Webhook(each).sign(str(delivery.id), now, body) for each in secrets)
     return given

@@ -81,7 +81,7 @@ def _of_documents(commits: GroupCommit, settings: Settings) -> Routes:
     searcher = Searcher(Providers(settings))
     return [
         (f"{PREFIX}/kbs", Kbs()),
-        (f"{PREFIX}/kbs/{{kb_id}}", Kb()),
+        (f"{PREFIX}/kbs/{{kb_id}}", Kb(commits)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents", Documents(commits, settings)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/delete", DeleteDocuments(commits)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}", Document()),

@@ -10,6 +10,7 @@ from models.document import Blob, Chunk, Deletion, Document, Draft, DraftVector,
 from models.event import Event
 from models.history import History
 from models.idempotency import IdempotencyKey
+from models.kb import Kb
 from models.lock import Lock
 from models.pace import Pace
 from models.queue import PausedQueue
@@ -35,6 +36,7 @@ __all__ = [
     "Event",
     "History",
     "IdempotencyKey",
+    "Kb",
     "Lock",
     "Pace",
     "PausedQueue",

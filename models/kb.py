@@ -1,13 +1,47 @@
-"""A KB, which is no row of its own: it is what documents and tasks name."""
+"""A KB: what documents and tasks name, with a row of its own only for what is set for it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import DateTime, Text, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.base import Base
+
+
+class Kb(Base):
+    """What a KB's documents and tasks inherit where a submission does not say it; None: from the settings."""
+
+    __tablename__ = "kbs"
+
+    kb_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    chunking: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """`chunk_size`, `chunk_overlap` and `chunk_unit`, all three: they mean something together only."""
+    embedder: Mapped[str | None] = mapped_column(Text)
+    """The provider that an empty KB begins with; where there are documents, theirs is the KB's."""
+    callback_url: Mapped[str | None] = mapped_column(Text)
+    callback_secret: Mapped[str | None] = mapped_column(Text)
+    """What callbacks of its tasks are signed with, as in CALLBACK_SECRET. It is never shown."""
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+def settings_of(session: Session, kb_ids: Sequence[str]) -> dict[str, Kb]:
+    """Return what is set for KBs, by their ids; nothing for one of which nothing is."""
+    return {each.kb_id: each for each in session.scalars(select(Kb).where(Kb.kb_id.in_(kb_ids)))}
+
+
+def change(session: Session, kb_id: str, values: dict[str, Any]) -> None:
+    """Set what is given for a KB, and leave the rest."""
+    written = insert(Kb).values(kb_id=kb_id, **values)
+    session.execute(written.on_conflict_do_update(index_elements=["kb_id"], set_=values | {"updated_at": func.now()}))
+
 
 #: The tables in which a KB is found by an index that begins with it.
-NAMING = ("documents", "tasks")
+NAMING = ("documents", "kbs", "tasks")
 
 
 def next_of(tables: Sequence[str], after: str) -> str:

@@ -86,7 +86,7 @@ TRANSITIONS = (
     Transition("fail", (Status.PROCESSING,), Status.FAILED, "An error that no retry mends, or the last retry."),
     Transition("expire", (Status.WAITING, Status.QUEUED), Status.FAILED, "No worker had started it by `expires_at`."),
     Transition("orphan", (Status.WAITING,), Status.FAILED, "A task that it depends on did not complete."),
-    Transition("supersede", OPEN, Status.FAILED, "A later deletion of its document overtook it."),
+    Transition("supersede", OPEN, Status.FAILED, "A later deletion of its document, or of its KB, overtook it."),
     Transition("cancel", OPEN, Status.CANCELLED, "A client asked for it; whoever works on it is fenced off."),
     Transition(
         "retry",

@@ -6,10 +6,9 @@ from typing import Any
 
 from documents.embedding import token_measure
 from documents.sandbox.pool import Cancelled
-from documents.searching import search
 from documents.splitting.measure import CHARACTERS
 from documents.splitting.previous_version import PreviousVersion
-from documents.storing import index
+from documents.storing import index, kbs
 from models import database
 from settings import settings
 from tasks.types.document_processing import document_id_of, parameters_of
@@ -21,7 +20,7 @@ from worker.stage import SANDBOX, Work, stage
 def chunking(work: Work) -> Advance:
     """Turn text into chunks."""
     with database.transaction() as session:
-        wanted = wanted_embedder(work, search.embedder_of(session, work.kb_id))
+        wanted = wanted_embedder(work, kbs.embedder_of(session, work.kb_id))
         text, anchors = index.read_text(session, work.task_id)
     measured_in, earlier = measure_of(work.payload, wanted), previous_version_of(work)
     try:

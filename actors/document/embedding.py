@@ -8,8 +8,7 @@ from uuid import UUID
 import metrics
 from documents.embedding import Embedded, Embedder, embedder
 from documents.embedding.batches import fitting, outcomes
-from documents.searching import search
-from documents.storing import index, vectors
+from documents.storing import index, kbs, vectors
 from documents.storing.vectors import Undone
 from errors import TaskError
 from models import database
@@ -47,7 +46,7 @@ def begin(work: Work) -> tuple[Embedder, int]:
         # What the shards of one version write must be comparable; if its KB is given another embedder meanwhile, it
         # is embedded anew when they are joined.
         settled = index.facts(session, work.task_id).embedder if work.shard else None
-        wanted = settled or work.payload.get("embedder") or search.embedder_of(session, work.kb_id)
+        wanted = settled or work.payload.get("embedder") or kbs.embedder_of(session, work.kb_id)
     provider = embedder(wanted or settings().embedder, settings())
     name = provider.name  # for which an endpoint may have to be asked
     with work.transaction() as session:

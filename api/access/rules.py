@@ -91,6 +91,8 @@ _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
     "GET /events": ("read", "own"),
     "GET /kbs": ("read", "own"),
     "GET /kbs/{kb_id}": ("read", "kb"),
+    "PATCH /kbs/{kb_id}": ("operate", "kb"),
+    "DELETE /kbs/{kb_id}": ("operate", "kb"),
     "POST /kbs/{kb_id}/documents": ("submit", "kb"),
     "GET /kbs/{kb_id}/documents": ("read", "kb"),
     "POST /kbs/{kb_id}/documents/delete": ("submit", "kb"),

@@ -1,11 +1,12 @@
-"""KBs over HTTP: what there is, and what each holds."""
+"""KBs over HTTP: what there is, what each holds, and what is set for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import falcon
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.orm import Session
 
 from api import requests
@@ -13,14 +14,27 @@ from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import operation
+from api.problems import Invalid
+from api.resources.tasks import answer
 from documents.embedding.prices import cost
+from documents.storing import deletions
 from documents.storing import kbs as stored
+from documents.storing.index import lock_kb
 from documents.storing.kbs import Sums
+from models import Kb as KbRow
+from models import audit
 from models.base import rfc3339
-from models.kb import AMONG, NAMED
-from settings import settings
+from models.kb import AMONG, NAMED, settings_of
+from models.kb import change as change_settings
+from settings import settings, webhook_secret
+from tasks.accepting.submission import CallbackAddress, Submission, submit
+from tasks.transactions.group_commit import GroupCommit
+from tasks.transactions.unit import unit_of_work
+from tasks.types.document_processing import CHUNKING, Reading
 from tasks.views import kbs as worked_on
 
+#: Characters of an id, as submissions have it.
+LONGEST_KB_ID = 255
 #: Documents of a KB that are added up: of one that is looked at alone, and of each in a list.
 MOST_OF_ONE, MOST_OF_EACH = 100_000, 10_000
 #: Tasks of each status that are counted.
@@ -54,14 +68,34 @@ class Kbs:
         resp.media = await requests.read(page, callers.key(req).kbs, after, asked.limit, pool=SEARCHING)
 
 
+class KbChange(BaseModel):
+    """What documents and tasks of a KB inherit where a submission does not say it; null takes it back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    chunk_size: int | None = Field(None, ge=50, le=20_000, description="For documents that say no `chunk_…` at all.")
+    chunk_overlap: int | None = Field(None, ge=0)
+    chunk_unit: Literal["characters", "tokens"] | None = None
+    embedder: Literal["local", "cohere", "openai"] | None = Field(
+        None, description="What an empty KB begins with. One with documents is changed by a `kb_reindex` task."
+    )
+    callback_url: CallbackAddress | None = None
+    callback_secret: Annotated[SecretStr | None, AfterValidator(webhook_secret)] = Field(
+        None, description="`whsec_…`, in place of CALLBACK_SECRET; two while one replaces the other. Never shown again."
+    )
+
+
 class Kb:
     """`/kbs/{kb_id}`"""
+
+    def __init__(self, commits: GroupCommit) -> None:
+        self._commits = commits
 
     @operation(
         "Show a KB: what it holds, how its vectors are searched, and its tasks that are open or have failed.",
         {
             200: "A sum that is named in `at_least` may be larger.",
-            404: "It has no document, and no task of it is open or has failed.",
+            404: "It has no document, nothing is set for it, and no task of it is open or has failed.",
         },
         id="get_kb",
         tag="kbs",
@@ -72,6 +106,90 @@ class Kb:
         if not found:
             raise requests.missing("KB", kb_id)
         resp.media = found[0]
+
+    @operation(
+        "Change what is set for a KB; there is one from then on.",
+        {
+            200: "The KB as it is now.",
+            409: "Its documents have another embedder.",
+        },
+        id="change_kb",
+        tag="kbs",
+        request=KbChange,
+        response=schemas.Kb,
+        example={"chunk_size": 500, "callback_url": "https://kb.example.com/callbacks"},
+    )
+    async def on_patch(self, req: Any, resp: Any, kb_id: str) -> None:
+        if len(kb_id) > LONGEST_KB_ID:
+            raise Invalid([{"field": "kb_id", "message": f"must have at most {LONGEST_KB_ID} characters"}])
+        change = await requests.body(req, lambda given: requests.fit(KbChange, given))
+
+        def write() -> dict[str, Any]:
+            with unit_of_work() as unit:
+                names = _change(unit.session, kb_id, change)
+                audit.record(unit.session, callers.actor(req), "kb.change", "kb", kb_id, kb_id=kb_id, fields=names)
+                return look(unit.session, [kb_id], MOST_OF_ONE)[0]
+
+        resp.media = await requests.beside(write)
+
+    @operation(
+        "Delete a KB with all that was submitted to it before. What is submitted from now on stays.",
+        {202: "The task that does it is accepted and durable.", 404: "There is no such KB."},
+        id="delete_kb",
+        tag="kbs",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        response=schemas.AcceptedTask,
+    )
+    async def on_delete(self, req: Any, resp: Any, kb_id: str) -> None:
+        if not await requests.read(look, [kb_id], 1, pool=SEARCHING):
+            raise requests.missing("KB", kb_id)
+        submission = Submission(task_type="kb_deletion", kb_id=kb_id).by(callers.name(req))
+        submission.under(requests.idempotency_key(req, submission))
+        answer(resp, await requests.committed(self._commits, submit, submission))
+
+
+def _change(session: Session, kb_id: str, change: KbChange) -> list[str]:
+    """Write what is set for a KB. Returns the names of what was said.
+
+    Raises:
+      Invalid: what is set does not fit together.
+      falcon.HTTPConflict: the KB has documents of another embedder.
+    """
+    lock_kb(session, kb_id)
+    said = change.model_dump(exclude_unset=True)
+    values: dict[str, Any] = {name: value for name, value in said.items() if name not in CHUNKING}
+    if values.get("callback_secret") is not None:
+        values["callback_secret"] = values["callback_secret"].get_secret_value()
+    if values.get("embedder") is not None:
+        _demand_embedder(stored.embedder_of_documents(session, kb_id), values["embedder"], kb_id)
+    if CHUNKING.keys() & said.keys():
+        before = settings_of(session, [kb_id]).get(kb_id)
+        values["chunking"] = _chunking((before and before.chunking) or {}, said)
+    change_settings(session, kb_id, values)
+    return sorted(said)
+
+
+def _chunking(before: dict[str, Any], said: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how documents of a KB are to be split; None where nothing is said of it any more.
+
+    An overlap that the new size has no room for becomes the default, unless it is said.
+    """
+    kept = {name: value for name, value in before.items() if name not in said}
+    merged = kept | {name: said[name] for name in CHUNKING if said.get(name) is not None}
+    if not merged:
+        return None
+    if "chunk_overlap" not in said and kept.get("chunk_overlap", 0) >= merged.get("chunk_size", CHUNKING["chunk_size"]):
+        del merged["chunk_overlap"]
+    return requests.fit(Reading, merged).model_dump(include=set(CHUNKING))
+
+
+def _demand_embedder(present: str | None, wanted: str, kb_id: str) -> None:
+    if present is not None and present.partition(":")[0] != wanted:
+        raise falcon.HTTPConflict(
+            description=f"the documents of {kb_id!r} are indexed with {present}; submit a kb_reindex task with"
+            f" embedder {wanted!r}, which embeds them anew while they stay searchable"
+        )
 
 
 def page(session: Session, bound: Iterable[str] | None, after: str | None, limit: int) -> dict[str, Any]:
@@ -90,12 +208,24 @@ def page(session: Session, bound: Iterable[str] | None, after: str | None, limit
 def look(session: Session, kb_ids: list[str], most: int) -> list[dict[str, Any]]:
     """Return those of these KBs that there are, in the same order."""
     sums = stored.sums(session, kb_ids, most)
-    tasks = worked_on.counts(session, kb_ids, MOST_TASKS)
+    set_for = settings_of(session, kb_ids)
+    deleted = deletions.of_kbs(session, kb_ids)
+    tasks = worked_on.counts(session, kb_ids, MOST_TASKS, deleted)
     return [
-        _shown(kb_id, sums.get(kb_id), tasks[kb_id], most)
+        {**_shown(kb_id, sums.get(kb_id), tasks[kb_id], most), "settings": _settings(set_for.get(kb_id))}
         for kb_id in kb_ids
-        if kb_id in sums or any(tasks[kb_id].values())
+        if kb_id in sums or kb_id in set_for or any(tasks[kb_id].values())
     ]
+
+
+def _settings(kb: KbRow | None) -> dict[str, Any]:
+    chunking = (kb and kb.chunking) or {}
+    return {
+        **{name: chunking.get(name) for name in CHUNKING},
+        "embedder": kb.embedder if kb else None,
+        "callback_url": kb.callback_url if kb else None,
+        "has_callback_secret": bool(kb and kb.callback_secret),
+    }
 
 
 def _shown(kb_id: str, sums: Sums | None, tasks: dict[str, int], most: int) -> dict[str, Any]:

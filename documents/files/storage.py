@@ -7,7 +7,7 @@ import hashlib
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from itertools import count
@@ -47,6 +47,11 @@ class Storage(ABC):
     @abstractmethod
     def delete(self, upload_id: UUID) -> None:
         """Forget an upload; nothing happens when there is none."""
+
+    def delete_all(self, upload_ids: Sequence[UUID]) -> None:
+        """Forget several."""
+        for each in upload_ids:
+            self.delete(each)
 
     @abstractmethod
     def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
@@ -141,6 +146,10 @@ class Table(Storage):
     def delete(self, upload_id: UUID) -> None:
         with self._transaction() as session:
             session.execute(delete(Blob).where(Blob.id == upload_id))
+
+    def delete_all(self, upload_ids: Sequence[UUID]) -> None:
+        with self._transaction() as session:
+            session.execute(delete(Blob).where(Blob.id.in_(list(upload_ids))))
 
     def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
         old = select(Blob.id).where(Blob.page == 0, Blob.created_at < func.now() - age)

@@ -261,11 +261,6 @@ def embedders_of(session: Session, kb_ids: Sequence[str]) -> dict[str, str]:
     return {row.kb_id: row.embedder for row in rows}
 
 
-def embedder_of(session: Session, kb_id: str) -> str | None:
-    """Return the `name` of the embedder that a KB is indexed with; None while it is empty."""
-    return embedders_of(session, [kb_id]).get(kb_id)
-
-
 def _hits(session: Session, ranked: Mapping[Chunk, Scores], tokens: Collection[str]) -> list[Hit]:
     """Return what is shown of chunks, in their order."""
     rows = session.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, select, text
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Uuid
@@ -29,10 +29,19 @@ def sweep(session: Session, dead: Sequence[UUID], limit: int = 1000) -> int:
       dead: tasks that are over. A version of theirs that a document points at is left alone nevertheless.
       limit: the most rows of each table, so that no transaction is long; call again until it returns 0.
     """
+    return _delete(session, Version.id.in_(list(dead)) | Version.maker.in_(list(dead)), limit)
+
+
+def delete_versions(session: Session, version_ids: Sequence[UUID], limit: int = 5000) -> int:
+    """Delete some rows of these versions as `sweep` does, and return how many."""
+    return _delete(session, Version.id.in_(list(version_ids)), limit)
+
+
+def _delete(session: Session, chosen: ColumnElement[bool], limit: int) -> int:
     doomed = list(
         session.scalars(
             select(Version.id)
-            .where(Version.id.in_(list(dead)) | Version.maker.in_(list(dead)))
+            .where(chosen)
             .where(~select(Document).where(Document.version_id == Version.id).exists())
             .with_for_update(skip_locked=True)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +13,9 @@ from documents.storing import index
 from errors import TaskError
 from models import Document
 
+#: In place of a document's id, which is never empty: the whole KB was deleted.
+WHOLE_KB = ""
+
 
 def remove(session: Session, kb_id: str, document_id: str, deleted_at: datetime | None = None) -> UUID | None:
     """Take a document out of the index at once; returns the version that nothing points at any more.
@@ -19,10 +23,25 @@ def remove(session: Session, kb_id: str, document_id: str, deleted_at: datetime 
     Parameters:
       deleted_at: when that was asked for; None: now.
     """
-    index.lock_kb(session, kb_id)
-    session.execute(_NOTE, {"kb_id": kb_id, "document_id": document_id, "deleted_at": deleted_at})
+    note(session, kb_id, document_id, deleted_at)
     removal = delete(Document).where(Document.kb_id == kb_id, Document.document_id == document_id)
     return session.scalar(removal.returning(Document.version_id))
+
+
+def note(session: Session, kb_id: str, document_id: str, deleted_at: datetime | None = None) -> None:
+    """Note that a document was deleted, or with WHOLE_KB all of its KB.
+
+    Parameters:
+      deleted_at: when that was asked for; None: now.
+    """
+    index.lock_kb(session, kb_id)
+    session.execute(_NOTE, {"kb_id": kb_id, "document_id": document_id, "deleted_at": deleted_at})
+
+
+def of_kbs(session: Session, kb_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return when whole KBs were last deleted, by their ids."""
+    rows = session.execute(_OF_KBS, {"kb_ids": list(kb_ids), "whole": WHOLE_KB})
+    return {row.kb_id: row.deleted_at for row in rows}
 
 
 def check(session: Session, kb_id: str, document_id: str, submitted_at: datetime) -> None:
@@ -32,7 +51,7 @@ def check(session: Session, kb_id: str, document_id: str, submitted_at: datetime
       TaskError: superseded.
     """
     index.lock_kb(session, kb_id)
-    values = {"kb_id": kb_id, "document_id": document_id, "submitted_at": submitted_at}
+    values = {"kb_id": kb_id, "document_id": document_id, "whole": WHOLE_KB, "submitted_at": submitted_at}
     if session.execute(_SINCE, values).first() is not None:
         raise TaskError("superseded", "the document was deleted after this submission of it")
 
@@ -62,8 +81,13 @@ _NOTE = text(
     """
 )
 
+_OF_KBS = text(
+    "SELECT kb_id, deleted_at FROM deletions WHERE kb_id = ANY(CAST(:kb_ids AS text[])) AND document_id = :whole"
+)
+
 _SINCE = text(
-    "SELECT FROM deletions WHERE kb_id = :kb_id AND document_id = :document_id AND deleted_at > :submitted_at"
+    "SELECT FROM deletions"
+    " WHERE kb_id = :kb_id AND document_id IN (:document_id, :whole) AND deleted_at > :submitted_at"
 )
 
 _COUNT = text("SELECT count(*) FROM deletions WHERE kb_id = :kb_id AND deleted_at = :deleted_at")

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from documents.storing.vector_index import EXACT
+from models import Document
+
+#: SQL for the embedder of `:kb_id`: all its documents have the same.
+EMBEDDER = """coalesce(
+    (SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1), (SELECT embedder FROM kbs WHERE kb_id = :kb_id))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,17 @@ class Sums:
         if self.chunks - self.indexed > EXACT:
             return "behind"
         return "indexed" if self.indexed else "exact"
+
+
+def embedder_of(session: Session, kb_id: str) -> str | None:
+    """Return the `name` of the embedder that a KB is indexed with, of an empty one the provider that is set for it."""
+    found: str | None = session.scalar(text(f"SELECT {EMBEDDER}"), {"kb_id": kb_id})
+    return found
+
+
+def embedder_of_documents(session: Session, kb_id: str) -> str | None:
+    """Return the `name` of the embedder that a KB is indexed with; None while it is empty."""
+    return session.scalar(select(Document.embedder).where(Document.kb_id == kb_id).limit(1))
 
 
 def sums(session: Session, kb_ids: Sequence[str], most: int) -> dict[str, Sums]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from documents.storing import copying
 from documents.storing.index import ENCODED, LOCK_KB, RESHOWN
+from documents.storing.kbs import EMBEDDER
 from errors import TaskError
 from models import Chunk, Version, database
 from models.connection import prepared
@@ -26,7 +27,7 @@ class Opening:
     """What is known of a document's place in its KB before it is read.
 
     Parameters:
-      embedder: of the KB; None while it is empty.
+      embedder: of the KB; None while it is empty, and none is set for it.
       replaces: the version that the document shows; None where there is none, and then also the following.
       number: of that version.
       origin: the task whose submission it is.
@@ -100,8 +101,8 @@ class Publication:
 COLUMNS = (*ENCODED, "kb_id", "embedder", "embedding")
 
 _OPENING = prepared(
-    """
-    SELECT (SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1) AS embedder, shown.*
+    f"""
+    SELECT {EMBEDDER} AS embedder, shown.*
     FROM (VALUES (1)) AS always LEFT JOIN LATERAL (
         SELECT v.id, v.number, coalesce(v.origin, v.id) AS origin, v.characters
         FROM documents AS d JOIN versions AS v ON v.id = d.version_id
@@ -134,7 +135,9 @@ _SHOW = prepared(
             SELECT version_id FROM documents WHERE kb_id = :kb_id AND document_id = :document_id)
         AND NOT EXISTS (
             SELECT FROM deletions
-            WHERE kb_id = :kb_id AND document_id = :document_id AND deleted_at > CAST(:submitted_at AS timestamptz))
+            -- Empty: the whole KB was deleted.
+            WHERE kb_id = :kb_id AND document_id IN (:document_id, '')
+                AND deleted_at > CAST(:submitted_at AS timestamptz))
         -- Any other document tells: all of a KB have the same.
         AND coalesce(
             (SELECT embedder FROM documents WHERE kb_id = :kb_id AND document_id <> :document_id LIMIT 1),

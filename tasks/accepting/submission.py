@@ -14,9 +14,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     PrivateAttr,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from sqlalchemy import insert, select
 
@@ -34,7 +36,8 @@ from tasks.ending.dependencies import Unknown
 from tasks.input.bounds import excess_of_metadata, excess_of_payload, obstacle
 from tasks.lifecycle import Status, target
 from tasks.transactions.unit import Unit
-from tasks.types import all_types, task_type
+from tasks.types import all_types, document_processing, task_type
+from tasks.types.document_processing import CHUNKING
 
 #: An address that a callback may go to, as far as its form tells.
 CallbackAddress = Annotated[
@@ -79,6 +82,16 @@ class Submission(BaseModel):
     _id: UUID | None = PrivateAttr(None)
     _key: Key | None = PrivateAttr(None)
     _submitter: str | None = PrivateAttr(None)
+    _submitted_at: datetime | None = PrivateAttr(None)
+    _inherits: bool = PrivateAttr(False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _note_what_is_left_out(cls, given: Any, make: ModelWrapValidatorHandler[Submission]) -> Submission:
+        made = make(given)
+        said = given.get("payload") or {} if isinstance(given, dict) else made.payload
+        made._inherits = made.task_type == document_processing.TYPE.name and CHUNKING.keys().isdisjoint(said)
+        return made
 
     def named(self, task_id: UUID) -> Submission:
         """Return the same with an id that was made before, such as an upload's."""
@@ -242,6 +255,7 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
             Task.callback_url,
             Task.details,
             Task.has_details,
+            Task.created_at,
             Task.submitted_by,
         ).where(Task.id == task_id)
     ).one()
@@ -260,6 +274,8 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
     for each in submissions:
         # As it was accepted, which may have been by an earlier release that asked for less.
         each.callback_url = row.callback_url
+        # In the order of requests they stand where it does: a deletion that came meanwhile is later than they are.
+        each._submitted_at = row.created_at
     batch = _accept_batch(unit, NewBatch(submissions=submissions, callback_url=row.callback_url))
     assert batch.batch_id is not None  # nothing that they depend on can be missing
     return batch.batch_id
@@ -309,6 +325,7 @@ def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None
 def _values(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "rows": json_of(rows),
+        "chunking": json_of(CHUNKING),
         "ready": target("submit"),
         "deferred": target("defer"),
         "busy": dispatch.BUSY,
@@ -327,7 +344,7 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "batch_id": batch_id,
         "priority": PRIORITIES[submission.priority],
         "submitted_by": submission._submitter,
-        "payload": submission.payload,
+        "payload": _said(submission),
         "metadata": submission.metadata,
         "has_metadata": "metadata" in submission.model_fields_set,
         "callback_url": submission.callback_url,
@@ -339,23 +356,35 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "on_dependency_failure": submission.on_dependency_failure,
         "stage": stage.name,
         "queue": stage.queue,
+        **({} if submission._submitted_at is None else {"created_at": submission._submitted_at}),
     }
 
 
+def _said(submission: Submission) -> dict[str, Any]:
+    """Return the payload, without the chunking that its KB may set where the submission says nothing of it."""
+    if not submission._inherits:
+        return submission.payload
+    return {name: value for name, value in submission.payload.items() if name not in CHUNKING}
+
+
 _GIVEN = (
-    "id, task_type, kb_id, subject, batch_id, priority, submitted_by, payload, metadata, has_metadata, callback_url, "
-    "retry_limit, timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for"
+    "id, task_type, kb_id, subject, batch_id, priority, submitted_by, metadata, has_metadata, retry_limit, "
+    "timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for"
 )
 
 #: Where many tasks wait already, everybody is at work, and no message is needed.
 _INSERT = prepared(
     f"""
     WITH written AS (
-        INSERT INTO tasks ({_GIVEN}, due_at, status)
-        SELECT {_GIVEN}, greatest(run_at, now()),
+        INSERT INTO tasks ({_GIVEN}, payload, callback_url, created_at, due_at, status)
+        SELECT {_GIVEN},
+            CASE WHEN task_type = '{document_processing.TYPE.name}' AND NOT payload ? 'chunk_size'
+                THEN payload || coalesce(chunking, CAST(:chunking AS jsonb)) ELSE payload END,
+            coalesce(given.callback_url, kb.callback_url), coalesce(created_at, now()), greatest(run_at, now()),
             CASE WHEN waiting_for = '{{}}' AND coalesce(run_at <= now(), true)
                 THEN CAST(:ready AS text) ELSE CAST(:deferred AS text) END
-        FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json))
+        FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json)) AS given
+        LEFT JOIN (SELECT kb_id, chunking, callback_url FROM kbs) AS kb USING (kb_id)
         RETURNING id, task_type, kb_id, stage, queue, priority, attempt, timeout, status, created_at
     ), busy AS MATERIALIZED (
         SELECT queue, priority FROM (SELECT DISTINCT queue, priority FROM written) AS wanted WHERE EXISTS (

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 import metrics
 from broker.messages import wake_up
 from broker.topology import PRIORITIES
-from models import Callback, Task, database
+from models import Callback, Kb, Task, database
 from models.base import new_id
 from settings import settings
 from tasks.dispatching import pausing
@@ -37,14 +38,29 @@ LOGGED = 20
 QUEUE = "callback"
 
 
+#: What the callback of a KB's task is signed with.
+_SECRET = (
+    select(Kb.callback_secret)
+    .where(Kb.kb_id == Callback.body["data"]["kb_id"].astext)
+    .correlate(Callback)
+    .scalar_subquery()
+    .label("secret")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A callback in the hands of the one who delivers it."""
+    """A callback in the hands of the one who delivers it.
+
+    Parameters:
+      secret: of its KB; None: that of the settings.
+    """
 
     id: UUID
     url: str
     body: dict[str, Any]
     attempt: int
+    secret: SecretStr | None = None
 
 
 def owe_for_tasks(unit: Unit, rows: Sequence[Any]) -> None:
@@ -84,9 +100,12 @@ def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
             ~pausing.is_paused(QUEUE),
         )
         .values(attempts=Callback.attempts + 1, due_at=func.now() + TAKEN_FOR, published_at=func.now())
-        .returning(Callback.id, Callback.url, Callback.body, Callback.attempts)
+        .returning(Callback.id, Callback.url, Callback.body, Callback.attempts, _SECRET)
     )
-    taken = {row.id: Delivery(row.id, row.url, row.body, row.attempts) for row in rows}
+    taken = {
+        row.id: Delivery(row.id, row.url, row.body, row.attempts, SecretStr(row.secret) if row.secret else None)
+        for row in rows
+    }
     if missed := [each for each in callback_ids if each not in taken]:
         _note_unpublished(unit, missed)
     return [taken.pop(each, None) for each in callback_ids]

@@ -109,6 +109,17 @@ def overtake(unit: Unit, kb_id: str, subject: str, task_type: str, *, by: UUID |
     return len(_end(unit, "supersede", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
 
 
+def overtake_kb(unit: Unit, kb_id: str, by: UUID, limit: int) -> int:
+    """End tasks of a KB, of any type, that were submitted before the one that deletes it. Returns how many.
+
+    Another deletion of the KB is left alone.
+    """
+    values = {"kb_id": kb_id, "by": by, "limit": limit, "sources": list(sources("supersede"))}
+    rows = unit.session.execute(_OF_KB, values).all()
+    error = TaskError("superseded", "a later request deleted the KB")
+    return len(_end(unit, "supersede", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
+
+
 def _orphan_end(orphan: Orphan) -> End:
     message = f"task {orphan.cause}, which this one depends on, is {orphan.cause_status}"
     return End(orphan.task_id, error=error_fields(TaskError("dependency_failed", message), orphan.stage))
@@ -212,6 +223,15 @@ _OVERTAKEN = text(
         AND status = ANY(CAST(:sources AS text[])) AND task_type = :task_type
         AND created_at < coalesce((SELECT created_at FROM tasks WHERE id = CAST(:by AS uuid)), 'infinity')
     ORDER BY id FOR UPDATE
+    """
+)
+
+_OF_KB = text(
+    """
+    SELECT id, stage FROM tasks
+    WHERE kb_id = :kb_id AND status = ANY(CAST(:sources AS text[])) AND task_type <> 'kb_deletion'
+        AND created_at < (SELECT created_at FROM tasks WHERE id = CAST(:by AS uuid))
+    ORDER BY id LIMIT :limit FOR UPDATE
     """
 )
 

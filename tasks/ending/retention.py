@@ -33,6 +33,17 @@ def over(session: Session, task_ids: Sequence[UUID]) -> list[UUID]:
     return [each for each in task_ids if each not in kept]
 
 
+def lately_ended(session: Session, kb_id: str, before: UUID, limit: int, after: UUID | None = None) -> list[UUID]:
+    """Return tasks of a KB that ended so lately that what they were submitted with may still be kept, by their ids.
+
+    Parameters:
+      before: a task of the KB; those that were submitted after it are left out.
+      after: the id that the page before ended with.
+    """
+    values = {"kb_id": kb_id, "before": before, "kept": RESUMABLE + timedelta(hours=1), "after": after or FIRST_ID}
+    return list(session.scalars(_LATELY, values | {"limit": limit, "statuses": list(map(str, ENDED))}))
+
+
 def prune(unit: Unit, now: datetime | None = None) -> int:
     """Delete tasks whose end is longer ago than their status is kept, with their callbacks; with its last task a batch.
 
@@ -68,6 +79,16 @@ def _days(status: Status) -> float:
     kept = settings()
     return kept.retention_completed_days if status == Status.COMPLETED else kept.retention_failed_days
 
+
+_LATELY = text(
+    """
+    SELECT id FROM tasks
+    WHERE kb_id = :kb_id AND status = ANY(CAST(:statuses AS text[])) AND id > CAST(:after AS uuid)
+        AND finished_at > now() - CAST(:kept AS interval)
+        AND created_at <= (SELECT created_at FROM tasks WHERE id = CAST(:before AS uuid))
+    ORDER BY id LIMIT :limit
+    """
+)
 
 #: The oldest of each part of an index that holds ended tasks; ids bound it to those that can have ended by then. Rows
 #: are compared as the index orders them: that keeps PostgreSQL from filtering the whole table by the order of its ids.

@@ -73,6 +73,10 @@ class Reading(BaseModel):
         return self
 
 
+#: How a document is split where neither its submission nor its KB says it: values that mean something together only.
+CHUNKING = Reading().model_dump(include={"chunk_size", "chunk_overlap", "chunk_unit"})
+
+
 class DocumentProcessing(Reading):
     """Where the document is, and how it is to be read and split. Exactly one source is named."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES
 from models import Task
-from models.base import rfc3339
+from models.base import id_at, rfc3339
 from tasks.input.filter import Filter
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
@@ -170,6 +171,18 @@ def submitted_at(session: Session, task_id: UUID) -> datetime:
     """Return when a task was submitted; of one that is kept no longer, when its id was made."""
     kept = session.scalar(select(Task.created_at).where(Task.id == task_id))
     return kept or datetime.fromtimestamp((task_id.int >> 80) / 1000, UTC)
+
+
+def submitted_after(session: Session, task_ids: Sequence[UUID], moment: datetime) -> set[UUID]:
+    """Return those of some tasks that were submitted after a moment, as `submitted_at` has it."""
+    if not task_ids:
+        return set()
+    kept = session.execute(select(Task.id, Task.created_at).where(Task.id.in_(task_ids))).all()
+    known = {task_id for task_id, _ in kept}
+    since = id_at(moment)
+    return {each for each, created_at in kept if created_at > moment} | {
+        each for each in task_ids if each not in known and each > since
+    }
 
 
 def version(shown: dict[str, Any]) -> str:

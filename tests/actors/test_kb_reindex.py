@@ -9,7 +9,7 @@ import pytest
 
 from documents.embedding import embedder
 from documents.searching import search
-from documents.storing import dead_versions, deletions
+from documents.storing import dead_versions, deletions, kbs
 from errors import TaskError
 from models import database
 from settings import settings
@@ -58,7 +58,7 @@ def embedders(bench: Bench) -> list[str]:
 def found(question: str) -> set[str]:
     """The documents that a search by vectors finds, with the embedder that the KB has now."""
     with database.transaction() as session:
-        built_with = search.embedder_of(session, "kb")
+        built_with = kbs.embedder_of(session, "kb")
     asked = search.ask(question, embedder(built_with or "", settings()))
     with database.transaction(repeatable=True) as session:
         return {hit.document_id for hit in search.search(session, {"kb": asked}, mode="vector", limit=100).hits}

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from documents.storing import kbs
 from documents.storing.vector_index import EXACT
 from models import database, kb
+from models.base import FIRST_ID
 from tasks.views import kbs as tasks_of_kbs
 from tests.api.conftest import Client, bad_fields, is_problem
 from tests.postgres import Postgres
@@ -153,6 +154,80 @@ def test_what_is_looked_at_is_bounded_whatever_there_is(large: Any) -> None:
         # Each document of the KB, and one version; twice, since a bitmap is read in two steps.
         assert rows_read(session, kbs._SUMS, sums) <= 2 * 3000 + 10
         assert rows_read(session, kbs._SUMS, sums | {"most": 100}) <= 2 * 100 + 10
-        counts: dict[str, Any] = {"kb_ids": ["kb0"], "statuses": ["queued", "failed"], "most": 10_000}
+        counts: dict[str, Any] = {"kb_ids": ["kb0"], "since": [FIRST_ID], "failed": "failed"}
+        counts |= {"statuses": ["queued", "failed"], "most": 10_000}
         assert rows_read(session, tasks_of_kbs._COUNTS, counts) < 40
         assert rows_read(session, tasks_of_kbs._COUNTS, counts | {"most": 3}) < 20
+
+
+def test_a_deleted_kb_is_gone_with_all_that_it_held(client: Client, kb_id: str) -> None:
+    for name in ("a", "b"):
+        client.take_in(kb_id, TEXT, name)
+    client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
+    assert client.http.patch(f"{KBS}/{kb_id}", json={"chunk_size": 300}).status_code == 200
+    answer = client.http.delete(f"{KBS}/{kb_id}")
+    assert answer.status_code == 202
+    task = client.ended(answer.json()["task_id"])
+    assert (task["task_type"], task["status"], task["result"]["documents_left"]) == ("kb_deletion", "completed", 0)
+    assert client.http.get(f"{KBS}/{kb_id}/documents").json()["items"] == []
+    assert client.http.post(f"{KBS}/{kb_id}/search", json={"query": "green tea"}).json()["hits"] == []
+    is_problem(client.http.get(f"{KBS}/{kb_id}"), 404)
+    is_problem(client.http.delete(f"{KBS}/{kb_id}"), 404)
+    assert client.sql("SELECT count(*) FROM chunks WHERE kb_id = %s", kb_id) == [(0,)]
+    client.take_in(kb_id, "Black tea.", "a")
+    assert client.http.get(f"{KBS}/{kb_id}").json()["documents"] == 1
+
+
+def payload_of(client: Client, task_id: str) -> dict[str, Any]:
+    payload: dict[str, Any] = client.http.get(f"/api/v1/tasks/{task_id}").json()["payload"]
+    return {name: payload[name] for name in ("chunk_size", "chunk_overlap", "chunk_unit")}
+
+
+def test_documents_inherit_what_is_set_for_their_kb(client: Client, kb_id: str) -> None:
+    def submit(**payload: Any) -> dict[str, Any]:
+        payload = {"content": "Green tea.", **payload}
+        return payload_of(client, client.submit(task_type="document_processing", kb_id=kb_id, payload=payload))
+
+    defaults = {"chunk_size": 1000, "chunk_overlap": 200, "chunk_unit": "characters"}
+    assert submit() == defaults
+    shown = client.http.patch(f"{KBS}/{kb_id}", json={"chunk_size": 300, "chunk_unit": "tokens"}).json()
+    wanted = {"chunk_size": 300, "chunk_overlap": 60, "chunk_unit": "tokens"}
+    assert {name: shown["settings"][name] for name in wanted} == wanted
+    assert submit() == wanted
+    assert payload_of(client, client.upload(kb_id, b"Green tea.", "a.txt").json()["task_id"]) == wanted
+    assert submit(chunk_size=1000) == defaults, "what is said is not mixed with what is set"
+    client.http.patch(f"{KBS}/{kb_id}", json={"chunk_size": 50})
+    assert submit() == {"chunk_size": 50, "chunk_overlap": 10, "chunk_unit": "tokens"}
+    taken_back = {"chunk_size": None, "chunk_overlap": None, "chunk_unit": None}
+    assert client.http.patch(f"{KBS}/{kb_id}", json=taken_back).json()["settings"]["chunk_size"] is None
+    assert submit() == defaults
+
+
+def test_a_kb_that_only_has_settings_is_there(client: Client, kb_id: str) -> None:
+    body = {"callback_url": "https://kb.example.com/x", "callback_secret": "whsec_c2VjcmV0"}
+    shown = client.http.patch(f"{KBS}/{kb_id}", json=body).json()
+    assert shown == client.http.get(f"{KBS}/{kb_id}").json()
+    assert (shown["settings"]["callback_url"], shown["settings"]["has_callback_secret"]) == (body["callback_url"], True)
+    assert "c2VjcmV0" not in str(shown)
+    assert kb_id in {each["kb_id"] for each in pages(client)}
+    task_id = client.submit(kb_id=kb_id)
+    assert client.http.get(f"/api/v1/tasks/{task_id}").json()["callback_url"] == body["callback_url"]
+    own = client.submit(kb_id=kb_id, callback_url="https://kb.example.com/own")
+    assert client.http.get(f"/api/v1/tasks/{own}").json()["callback_url"] == "https://kb.example.com/own"
+
+
+def test_settings_that_do_not_fit_are_named(client: Client, kb_id: str) -> None:
+    def patch(**body: Any) -> set[str]:
+        return bad_fields(client.http.patch(f"{KBS}/{kb_id}", json=body))
+
+    assert patch(chunk_size=10, callback_secret="x", colour="red") == {"chunk_size", "callback_secret", "colour"}
+    assert patch(chunk_size=100, chunk_overlap=100)
+    assert patch(callback_url="ftp://x") == {"callback_url"}
+    is_problem(client.http.get(f"{KBS}/{kb_id}"), 404)
+
+
+def test_the_embedder_of_a_kb_with_documents_is_not_changed_by_a_setting(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "Green tea.", "a")
+    problem = is_problem(client.http.patch(f"{KBS}/{kb_id}", json={"embedder": "cohere"}), 409)
+    assert "kb_reindex" in problem["detail"]
+    assert client.http.patch(f"{KBS}/{kb_id}", json={"embedder": "local"}).status_code == 200

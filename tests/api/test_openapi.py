@@ -47,15 +47,15 @@ def test_every_route_is_in_it(document: dict[str, Any]) -> None:
 
 def test_an_example_is_a_request_that_works(document: dict[str, Any], idle_client: Client) -> None:
     examples = [
-        (path.replace("{kb_id}", "kb"), content["example"])
+        (method, path.replace("{kb_id}", "kb"), content["example"])
         for path, methods in document["paths"].items()
-        for entry in methods.values()
+        for method, entry in methods.items()
         for content in entry.get("requestBody", {}).get("content", {}).values()
         if "example" in content
     ]
     assert len(examples) >= 3
-    for path, example in examples:
-        assert idle_client.http.post(path, json=example).status_code in (200, 202), path
+    for method, path, example in examples:
+        assert idle_client.http.request(method.upper(), path, json=example).status_code in (200, 202), path
 
 
 def test_what_asks_for_a_key_says_so(document: dict[str, Any]) -> None:

@@ -28,6 +28,17 @@ class KbTasks(BaseModel):
     failed: int
 
 
+class KbSettings(BaseModel):
+    """What documents and tasks of a KB inherit where a submission does not say it; null: nothing is set."""
+
+    chunk_size: int | None
+    chunk_overlap: int | None
+    chunk_unit: Literal["characters", "tokens"] | None
+    embedder: str | None
+    callback_url: str | None
+    has_callback_secret: bool
+
+
 class Kb(BaseModel):
     """What a KB holds."""
 
@@ -43,6 +54,7 @@ class Kb(BaseModel):
     at_least: list[str] = Field(description="Sums that may be larger: no more was counted.")
     created_at: datetime | None
     updated_at: datetime | None
+    settings: KbSettings
 
 
 class KbPage(Page[Kb]):

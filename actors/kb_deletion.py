@@ -1,0 +1,119 @@
+"""The stage of `kb_deletion` tasks: takes away a KB a part at a time, until nothing of it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from documents.files.storage import storage
+from documents.storing import dead_versions, kb_removal
+from documents.storing.kb_removal import Place
+from models import database
+from settings import settings
+from tasks.ending import ending, retention
+from tasks.transactions.unit import Unit
+from tasks.views.reading import submitted_after
+from tasks.working.claim import Advance
+from worker.holding import HandBack
+from worker.stage import Work, stage
+
+#: Tasks that are ended in one transaction, documents that are taken out of the index, and versions that are looked at.
+AT_ONCE = 500
+
+
+@stage
+def kb_deletion(work: Work) -> Advance:
+    """Remove all that was submitted before the deletion; what was submitted later stays.
+
+    The mark comes first: nothing older is shown from then on, whoever works on it. Each part that follows finds what
+    is left, so a resumed stage goes on where the last one ended. Large KBs may take hours, so it has no end by
+    `timeout`: when that is near, it goes back to the queue, behind others.
+    """
+    with work.transaction() as session:
+        kb_removal.mark(session, work.kb_id, work.claim.submitted_at)
+        units = kb_removal.versions(session, work.kb_id)
+    _end_tasks(work)
+    _delete_uploads(work)
+    _remove_documents(work)
+    _sweep_versions(work, units)
+
+    def finish(unit: Unit) -> dict[str, Any]:
+        return {"kb_id": work.kb_id, "documents_left": kb_removal.finish(unit.session, work.kb_id, asked_at)}
+
+    asked_at = work.claim.submitted_at
+    return work.done(units=units, within=finish)
+
+
+def _go_on(work: Work) -> None:
+    """Between two parts: go on, or not.
+
+    Raises:
+      HandBack: half of the timeout is over; and what `Work.check` raises.
+    """
+    work.check()
+    if work.seconds_left < work.claim.timeout / 2:
+        raise HandBack
+
+
+def _end_tasks(work: Work) -> None:
+    """End the KB's tasks that were submitted before, whoever works on them."""
+    ended = AT_ONCE
+    while ended == AT_ONCE:
+        _go_on(work)
+        with work.unit() as unit:
+            ended = ending.overtake_kb(unit, work.kb_id, work.task_id, AT_ONCE)
+
+
+def _delete_uploads(work: Work) -> None:
+    """Delete what the storage may still hold of the KB's tasks; the clock has deleted the rest already."""
+    after = None
+    while True:
+        _go_on(work)
+        with database.transaction() as session:
+            found = retention.lately_ended(session, work.kb_id, work.task_id, AT_ONCE, after)
+        if not found:
+            return
+        _delete_from_storage(work, found)
+        after = found[-1]
+
+
+def _delete_from_storage(work: Work, upload_ids: Sequence[UUID]) -> None:
+    storage(settings(), work.transaction).delete_all(upload_ids)
+
+
+def _remove_documents(work: Work) -> None:
+    """Take out of the index what was submitted before."""
+    after = ""
+    while True:
+        _go_on(work)
+        with database.transaction() as session:
+            shown = kb_removal.shown(session, work.kb_id, after, AT_ONCE)
+            later = submitted_after(session, [each.origin for each in shown], work.claim.submitted_at)
+        if not shown:
+            return
+        doomed = [each for each in shown if each.origin not in later]
+        _delete_from_storage(work, [each.origin for each in doomed])
+        with work.transaction() as session:
+            kb_removal.remove(session, work.kb_id, doomed)
+        after = shown[-1].document_id
+
+
+def _sweep_versions(work: Work, units: int) -> None:
+    """Delete versions that nothing points at any more, and their chunks, drafts and vectors."""
+    after, swept = Place("", UUID(int=0)), 0
+    while True:
+        with database.transaction() as session:
+            found = kb_removal.unshown(session, work.kb_id, after, AT_ONCE)
+            later = submitted_after(session, [each.task_id for each in found], work.claim.submitted_at)
+        if not found:
+            return
+        doomed = [each.version_id for each in found if each.task_id not in later]
+        left = len(doomed)
+        while left:
+            _go_on(work)
+            with work.transaction() as session:
+                left = dead_versions.delete_versions(session, doomed)
+        swept += len(doomed)
+        work.report(swept, units)
+        after = found[-1].place
