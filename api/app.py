@@ -22,7 +22,7 @@ from api.description.error_page import ErrorPage
 from api.description.page import Asset, Page, Specification
 from api.resources.audit import Audit
 from api.resources.callbacks import BatchCallbacks, BatchRedelivery, Callbacks, TaskCallbacks, TaskRedelivery
-from api.resources.documents import Chunks, Document, Documents, Text
+from api.resources.documents import Chunks, Document, Documents, OneChunk, Text
 from api.resources.events import BatchEvents, Events, TaskEvents
 from api.resources.kbs import Kb, Kbs
 from api.resources.many.batches import AllBatches, Batch, Batches
@@ -86,6 +86,7 @@ def _of_documents(commits: GroupCommit, settings: Settings) -> Routes:
         (f"{PREFIX}/kbs/{{kb_id}}/documents/delete", DeleteDocuments(commits)),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}", Document()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),
+        (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks/{{index}}", OneChunk()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/text", Text()),
         (f"{PREFIX}/kbs/{{kb_id}}/search", Search(searcher)),
         (f"{PREFIX}/search", SearchKbs(searcher)),

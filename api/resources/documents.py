@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import falcon
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api import forms, requests
 from api.access import callers
@@ -25,6 +25,7 @@ from models.base import new_id
 from settings import Settings
 from tasks.accepting.submission import Submission, submit
 from tasks.ending import ending
+from tasks.input.bounds import excess_of_metadata, obstacle
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 
@@ -155,6 +156,21 @@ class Documents:
         resp.media = requests.page_of(items, asked.limit, "document_id")
 
 
+class DocumentChange(BaseModel):
+    """What of a document can be changed without taking it in again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metadata: dict[str, Any] = Field(description="In place of what it has. At most 64 KiB as JSON.")
+
+    @field_validator("metadata")
+    @classmethod
+    def _fits(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if (found := obstacle(metadata) or excess_of_metadata(metadata)) is not None:
+            raise ValueError(found)
+        return metadata
+
+
 class Document:
     """`/kbs/{kb_id}/documents/{document_id}`"""
 
@@ -193,6 +209,28 @@ class Document:
         await requests.beside(delete)
         resp.status = falcon.HTTP_204
 
+    @operation(
+        "Change a document's metadata, by which a search can be filtered; nothing is read or embedded.",
+        {200: "The document as it is now.", 404: "It is not searchable."},
+        id="change_document",
+        tag="documents",
+        description="`metadata` takes the place of what it had. A later submission that says `metadata` replaces it.",
+        request=DocumentChange,
+        response=schemas.Document,
+    )
+    async def on_patch(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+        change = await requests.body(req, lambda given: requests.fit(DocumentChange, given))
+
+        def write() -> dict[str, Any] | None:
+            with unit_of_work() as unit:
+                if not catalogue.set_metadata(unit.session, kb_id, document_id, change.metadata):
+                    raise requests.missing("document", document_id)
+                actor = callers.actor(req)
+                audit.record(unit.session, actor, "document.change", "document", document_id, kb_id=kb_id)
+                return catalogue.show(unit.session, kb_id, document_id)
+
+        resp.media = await requests.beside(write)
+
 
 class Chunks:
     """`/kbs/{kb_id}/documents/{document_id}/chunks`"""
@@ -214,6 +252,36 @@ class Chunks:
         if items is None:
             raise requests.missing("document", document_id)
         resp.media = requests.page_of(items, asked.limit, "index")
+
+
+class AroundQuery(BaseModel):
+    """What is shown with a chunk."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    around: int = Field(0, ge=0, le=50, description="Chunks before it, and after it.")
+
+
+class OneChunk:
+    """`/kbs/{kb_id}/documents/{document_id}/chunks/{index}`"""
+
+    @operation(
+        "Show a chunk by its index, with those around it.",
+        {200: "The chunk.", 404: "The document is not searchable, or has no such chunk."},
+        id="get_chunk",
+        tag="documents",
+        query=AroundQuery,
+        response=schemas.ChunkAround,
+    )
+    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str, index: str) -> None:
+        asked = requests.query(req, AroundQuery)
+        # As PostgreSQL's integer holds it, and room for those after it.
+        if not (index.isascii() and index.isdecimal() and len(index) <= 9):
+            raise requests.missing("chunk", index)
+        found = await requests.read(catalogue.around, kb_id, document_id, int(index), asked.around, pool=SEARCHING)
+        if found is None:
+            raise requests.missing("chunk", f"{document_id}:{index}")
+        resp.media = found
 
 
 class Text:

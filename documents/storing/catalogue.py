@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from models import Chunk, Document, Version
@@ -89,6 +89,27 @@ def chunks(
         }
         for chunk in found
     ]
+
+
+def around(session: Session, kb_id: str, document_id: str, index: int, neighbours: int) -> dict[str, Any] | None:
+    """Return a chunk by its index, and so many before and after it; None when there is no such chunk to be found."""
+    first = max(0, index - neighbours)
+    found = chunks(session, kb_id, document_id, limit=index + neighbours - first + 1, after=first - 1) or []
+    at = next((each for each in found if each["index"] == index), None)
+    if at is None:
+        return None
+    return {
+        "chunk": at,
+        "before": [each for each in found if each["index"] < index],
+        "after": [each for each in found if each["index"] > index],
+    }
+
+
+def set_metadata(session: Session, kb_id: str, document_id: str, metadata: dict[str, Any]) -> bool:
+    """Give a document other `metadata`, and leave its version as it is. Returns whether there is such a document."""
+    of_document = (Document.kb_id == kb_id, Document.document_id == document_id)
+    changed = update(Document).where(*of_document).values(details=metadata, updated_at=func.now())
+    return session.scalar(changed.returning(Document.document_id)) is not None
 
 
 def text(session: Session, kb_id: str, document_id: str) -> str | None:

@@ -294,3 +294,39 @@ def test_what_a_form_says_of_the_task_is_what_json_would(client: Client, kb_id: 
     assert (shown["timeout"], shown["retry_limit"], shown["metadata"]) == (60, 1, {"a": 1})
     assert (shown["payload"]["document_id"], shown["payload"]["filename"]) == ("d", "a.txt")
     assert (shown["payload"]["chunk_size"], shown["payload"]["chunk_overlap"]) == (80, 10)
+
+
+def test_a_chunk_is_shown_with_those_around_it(client: Client, kb_id: str) -> None:
+    task = client.take_in(kb_id, TEXT, "d", chunk_size=400)
+    last = task["result"]["chunks"] - 1
+    listed = client.http.get(documents(kb_id, "d", "/chunks")).json()["items"]
+    for index, first, end in ((2, 0, 5), (0, 0, 3), (last, last - 2, last + 1)):
+        shown = client.http.get(documents(kb_id, "d", f"/chunks/{index}"), params={"around": 2}).json()
+        assert shown == {
+            "chunk": listed[index],
+            "before": listed[first:index],
+            "after": listed[index + 1 : end],
+        }
+    alone = client.http.get(documents(kb_id, "d", "/chunks/1")).json()
+    assert alone == {"chunk": listed[1], "before": [], "after": []}
+    for index in (str(last + 1), "-1", "x", "9" * 30):
+        is_problem(client.http.get(documents(kb_id, "d", f"/chunks/{index}")), 404)
+    is_problem(client.http.get(documents(kb_id, "none", "/chunks/0")), 404)
+
+
+def test_metadata_is_changed_without_taking_the_document_in_again(client: Client, kb_id: str) -> None:
+    def found(language: str) -> list[str]:
+        body = {"query": "green tea", "filter": {"metadata": {"lang": language}}}
+        hits = client.http.post(f"/api/v1/kbs/{kb_id}/search", json=body).json()["hits"]
+        return [hit["document_id"] for hit in hits]
+
+    client.take_in(kb_id, "Green tea.", "d")
+    before = client.http.get(documents(kb_id, "d")).json()
+    after = client.http.patch(documents(kb_id, "d"), json={"metadata": {"lang": "zh"}}).json()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"metadata", "updated_at"}
+    assert after == client.http.get(documents(kb_id, "d")).json()
+    assert (found("zh"), found("en")) == (["d"], [])
+    assert bad_fields(client.http.patch(documents(kb_id, "d"), json={"metadata": {"a": "x" * 70_000}})) == {"metadata"}
+    assert bad_fields(client.http.patch(documents(kb_id, "d"), json={"colour": "red"})) == {"metadata", "colour"}
+    is_problem(client.http.patch(documents(kb_id, "none"), json={"metadata": {}}), 404)

@@ -7,7 +7,7 @@ test gets against its model.
 from api.description.schemas.audit import AuditPage
 from api.description.schemas.batches import AcceptedBatch, Batch, BatchPage
 from api.description.schemas.callbacks import CallbackPage, Callbacks, CallbacksPreview
-from api.description.schemas.documents import ChunkPage, Document, DocumentPage, DocumentsPreview
+from api.description.schemas.documents import ChunkAround, ChunkPage, Document, DocumentPage, DocumentsPreview
 from api.description.schemas.events import Event
 from api.description.schemas.kbs import Kb, KbPage
 from api.description.schemas.operations import Alive, Health, PausedQueue, Queues, Readiness, ResumedQueue, Workers
@@ -35,6 +35,7 @@ __all__ = [
     "CallbackPage",
     "Callbacks",
     "CallbacksPreview",
+    "ChunkAround",
     "ChunkPage",
     "Document",
     "DocumentPage",

@@ -56,5 +56,13 @@ class Chunk(BaseModel):
     context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
 
 
+class ChunkAround(BaseModel):
+    """A chunk with those around it, in the order of the text."""
+
+    chunk: Chunk
+    before: list[Chunk]
+    after: list[Chunk]
+
+
 class ChunkPage(Page[Chunk]):
     """Chunks in the order of the text."""
