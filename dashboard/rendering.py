@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ PAGES = (
     ("/", "o", "Overview"),
     ("/tasks", "t", "Tasks"),
     ("/errors", "e", "Errors"),
+    ("/batches", "b", "Batches"),
     ("/queues", "q", "Queues"),
     ("/workers", "w", "Workers"),
     ("/kbs", "k", "Knowledge bases"),
+    ("/callbacks", "c", "Callbacks"),
     ("/audit", "a", "Audit"),
 )
 
@@ -83,6 +85,12 @@ def query(given: Mapping[str, Any], **changes: Any) -> str:
     return "?" + urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
 
 
+def chosen(given: Mapping[str, Any], filters: Collection[str]) -> dict[str, Any]:
+    """Return what the body of an action says for everything that a page's filter names."""
+    named = {name: value for name, value in given.items() if name in filters}
+    return {"filter": named} if named else {"filter": {}, "all": True}
+
+
 def pretty(value: Any) -> str:
     """Write JSON to be read."""
     return json.dumps(value, indent=2, ensure_ascii=False)
@@ -99,7 +107,7 @@ def _environment() -> Environment:
     )
     filters = (number, size, duration, moment, segment, pretty)
     environment.filters.update({each.__name__: each for each in filters})
-    environment.globals.update(query=query, static=static.address, pages=PAGES)
+    environment.globals.update(query=query, chosen=chosen, static=static.address, pages=PAGES)
     return environment
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from api.app import Pages
 from dashboard.failures import as_page
 from dashboard.pages.audit import Audit
+from dashboard.pages.batches import Batches
+from dashboard.pages.callbacks import Callbacks
 from dashboard.pages.document import Document
 from dashboard.pages.errors import Errors
 from dashboard.pages.kb import Kb
@@ -32,6 +34,8 @@ def pages() -> Pages:
         ("/kbs/{kb_id}", Kb()),
         ("/kbs/{kb_id}/documents/{document_id}", Document()),
         ("/audit", Audit()),
+        ("/batches", Batches()),
+        ("/callbacks", Callbacks()),
         ("/queues", Queues()),
         ("/workers", Workers()),
         ("/sign-in", SignIn()),

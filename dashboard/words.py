@@ -14,6 +14,7 @@ OF_VALUES = (
     "paused",
     "pending",
     "delivered",
+    "owed",
     "read",
     "submit",
     "operate",

@@ -51,6 +51,8 @@ _PAGES: dict[str, tuple[Role, Scope]] = {
     "GET /": ("read", "whole"),
     "GET /tasks": ("read", "own"),
     "GET /tasks/{task_id}": ("read", "task"),
+    "GET /batches": ("read", "own"),
+    "GET /callbacks": ("read", "own"),
     "GET /errors": ("read", "own"),
     "GET /kbs": ("read", "own"),
     "GET /kbs/{kb_id}": ("read", "kb"),

@@ -11,7 +11,7 @@ from errors import CODES
 from tasks.lifecycle import Status
 from tasks.types import all_types
 
-FILTERS = tuple(name for name in TasksQuery.model_fields if name not in ("limit", "cursor"))
+FILTERS = tuple(name for name in TasksQuery.model_fields if name not in ("limit", "cursor", "count"))
 
 
 class Tasks(Page):

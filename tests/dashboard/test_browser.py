@@ -169,3 +169,63 @@ def test_every_page_fits_the_screen_and_breaks_no_rule(
         for path in [*paths, *own, "/sign-in"]:
             visitor.open(path)
             expect(visitor.page.locator("h1")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_what_failed_is_found_by_its_code_retried_together_and_that_is_undone(
+    chromium: Browser, client: Client, kb_id: str, language: Language
+) -> None:
+    empty = {"task_type": "document_processing", "kb_id": kb_id}
+    failed = [client.submit(**empty, payload={"content": " ", "document_id": name}) for name in "ab"]
+    assert {client.ended(task)["error"]["code"] for task in failed} == {"empty"}
+    with person(chromium, client.deployment.url, language) as visitor:
+        page = visitor.page
+        visitor.open(f"/errors?kb_id={kb_id}")
+        row = page.locator("#error-1")
+        expect(row).to_contain_text("empty")
+        row.locator("a").first.click()
+        page.goto(f"{client.deployment.url}/tasks?status=failed&error_code=empty&kb_id={kb_id}")
+        expect(page.locator("#live tbody tr")).to_have_count(2)
+        page.locator(".actions button[data-path$='/tasks/retry']").click()
+        expect(page.locator("#ask .body")).to_contain_text("2")
+        page.locator("#ask button[value=yes]").click()
+        page.locator("#toasts a").click()
+        expect(page.locator("#live > p .status.completed")).to_be_visible(timeout=30_000)
+        page.locator("button[data-path$='/undo']").click()
+        page.locator("#ask button[value=yes]").click()
+        eventually(lambda: len(bulks(client, kb_id)) == 2, reason="the undo is a task as well")
+
+
+def bulks(client: Client, kb_id: str) -> list[str]:
+    query = "SELECT id::text FROM tasks WHERE task_type = 'bulk' AND kb_id = %s AND status = 'completed'"
+    return [task_id for (task_id,) in client.sql(query, kb_id)]
+
+
+def test_a_person_is_told_why_a_task_waits(chromium: Browser, client: Client, kb_id: str) -> None:
+    later = client.submit(kb_id=kb_id, run_at="2099-01-01T00:00:00Z")
+    behind = client.submit(kb_id=kb_id, depends_on=[later])
+    client.http.post("/api/v1/queues/default/pause", json={"reason": "a test"})
+    held = client.submit(kb_id=kb_id)
+    try:
+        with person(chromium, client.deployment.url) as visitor:
+            for task, reason in ((later, "scheduled"), (behind, "depends"), (held, "paused")):
+                visitor.open(f"/tasks/{task}")
+                expect(visitor.page.locator("#why code").first).to_have_text(reason)
+    finally:
+        client.http.post("/api/v1/queues/default/resume")
+    client.ended(held)
+
+
+def test_a_callback_is_delivered_again(chromium: Browser, client: Client, kb_id: str) -> None:
+    # Nobody is there; a private address would be refused, and a refusal is final as well.
+    task = client.submit(kb_id=kb_id, callback_url="http://127.0.0.1:9/nobody")
+    client.ended(task)
+    state = "SELECT attempts, status FROM callbacks WHERE task_id = %s"
+    eventually(lambda: client.sql(state, task) == [(1, "failed")], reason="it was given up")
+    with person(chromium, client.deployment.url) as visitor:
+        visitor.open(f"/callbacks?kb_id={kb_id}")
+        row = visitor.page.locator("#live tbody tr")
+        expect(row.locator(".status.failed")).to_be_visible()
+        row.locator("button[data-path$='/redeliver']").click()
+        expect(visitor.page.locator("#toasts > div")).to_be_visible()
+    eventually(lambda: client.sql(state, task)[0][0] > 1 or None, reason="it was tried again")

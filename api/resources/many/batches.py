@@ -153,10 +153,14 @@ class AllBatches:
         response=schemas.BatchPage,
     )
     async def on_get(self, req: Any, resp: Any) -> None:
-        asked = requests.query(req, BatchesQuery)
-        before = requests.from_cursor(asked.cursor, UUID)
-        items = await requests.read(batches.page, limit=asked.limit + 1, before=before, kb_ids=callers.key(req).kbs)
-        resp.media = requests.page_of(items, asked.limit, "batch_id")
+        resp.media = await listed(req, requests.query(req, BatchesQuery))
+
+
+async def listed(req: Any, asked: BatchesQuery) -> dict[str, Any]:
+    """Return a page of the batches that a request may see, newest first."""
+    before = requests.from_cursor(asked.cursor, UUID)
+    items = await requests.read(batches.page, limit=asked.limit + 1, before=before, kb_ids=callers.key(req).kbs)
+    return requests.page_of(items, asked.limit, "batch_id")
 
 
 class Batch:

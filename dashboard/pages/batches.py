@@ -1,0 +1,19 @@
+"""The batches, newest first, with how far each has come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import requests
+from api.resources.many.batches import BatchesQuery, listed
+from dashboard.page import Asked, Page
+
+
+class Batches(Page):
+    """`/batches`"""
+
+    template = "batches.html"
+
+    async def look(self, asked: Asked) -> dict[str, Any]:
+        """Find a page of batches."""
+        return await listed(asked.req, requests.fit(BatchesQuery, dict(asked.query)))
