@@ -8,6 +8,7 @@ from typing import Any
 
 import falcon
 import falcon.asgi
+import msgspec
 
 from api import problems
 from api.access import rules
@@ -142,7 +143,8 @@ def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
         middleware=[Access(settings.keys, sessions, limits, pages.as_page)]
     )
     app.req_options.auto_parse_qs_csv = False
-    app.resp_options.media_handlers[problems.PROBLEM] = falcon.media.JSONHandler()
+    for media_type in (falcon.MEDIA_JSON, problems.PROBLEM):
+        app.resp_options.media_handlers[media_type] = falcon.media.JSONHandler(dumps=msgspec.json.encode)
     problems.install(app)
     for path, resource in routes:
         # The answer to GET without its body; Falcon leaves it out. A stream has no end, so there is nothing to answer.

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import falcon
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from api.bulkheads.pools import INTAKE, READING, Busy, Pool
@@ -111,7 +112,7 @@ def _understood(data: bytes, understand: Callable[[Any], Result]) -> Result:
     if too_many_values(data):
         raise TaskError("too_large", f"the body holds more than {MOST_VALUES:,} values; send it in several requests")
     try:
-        given = json.loads(data.decode("utf-8-sig"), parse_constant=_no_number)
+        given = _parsed(data)
     except ValueError as error:
         raise falcon.HTTPBadRequest(description=f"the body is not JSON: {error}") from None
     except RecursionError:
@@ -120,6 +121,14 @@ def _understood(data: bytes, understand: Callable[[Any], Result]) -> Result:
         return understand(given)
     except ValidationError as error:
         raise Invalid(fields_of(error)) from None
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.MsgspecError:
+        # What begins with a mark of its encoding, or holds what a field is to be refused for; or it is no JSON.
+        return json.loads(data.decode("utf-8-sig"), parse_constant=_no_number)
 
 
 def too_many_values(data: bytes) -> bool:
@@ -146,15 +155,24 @@ async def committed(commits: GroupCommit, operation: Operation, item: Any) -> An
     Raises:
       what `GroupCommit.put` does; Busy, when PostgreSQL hangs.
     """
-    answer = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    answer = loop.create_future()
     commits.put(operation, item).add_done_callback(partial(_pass_on, answer))
-    done, _ = await asyncio.wait({answer}, timeout=LONGEST_COMMIT)
-    if not done:
-        raise Busy(
-            "PostgreSQL does not answer; whether this was accepted is not known. Send it again with the same"
-            " Idempotency-Key, where it had one"
+    deadline = loop.call_later(LONGEST_COMMIT, _give_up, answer)
+    try:
+        return await answer
+    finally:
+        deadline.cancel()
+
+
+def _give_up(answer: asyncio.Future[Any]) -> None:
+    if not answer.done():
+        answer.set_exception(
+            Busy(
+                "PostgreSQL does not answer; whether this was accepted is not known. Send it again with the same"
+                " Idempotency-Key, where it had one"
+            )
         )
-    return answer.result()
 
 
 #: Results on their way to the loop. It is woken once for all that a commit has brought.

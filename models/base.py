@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -10,6 +9,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import UserDefinedType
@@ -59,13 +59,7 @@ def json_of(value: Any) -> str:
     Raises:
       TypeError: it holds what JSON does not know.
     """
-    return json.dumps(value, default=_text_of, ensure_ascii=False)
-
-
-def _text_of(value: object) -> str:
-    if isinstance(value, (uuid.UUID, datetime)):
-        return str(value)
-    raise TypeError(f"a {type(value).__name__} is no value of JSON")
+    return msgspec.json.encode(value).decode()
 
 
 def new_id() -> uuid.UUID:

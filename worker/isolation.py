@@ -132,7 +132,7 @@ def _comes(channel: socket.socket, claim: Claim, seconds: float) -> bool:
     """Wait for something to be read. Returns whether there was something in time."""
     deadline = time.monotonic() + seconds
     while not select.select([channel], [], [], POLL_SECONDS)[0]:
-        if claim.lost.is_set():
+        if claim.lost:
             # It is lost by being finished, too: then the answer is on its way.
             if select.select([channel], [], [], ANSWERING)[0]:
                 break

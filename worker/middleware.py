@@ -137,7 +137,7 @@ class Presence(Middleware):
             ours = claiming.still_held(session)
         for claim in claims:
             if claim.key not in ours:
-                claim.lost.set()
+                claim.lost = True
 
 
 class Callbacks(Middleware):

@@ -93,7 +93,7 @@ class Work:
           HandBack: this process is to stop.
           TaskError: `timeout`.
         """
-        if self.claim.lost.is_set():
+        if self.claim.lost:
             raise holding.Lost
         if holding.stopping():
             raise holding.HandBack
@@ -102,11 +102,11 @@ class Work:
 
     def interrupted(self) -> bool:
         """Return whether a unit of work that can be killed must be."""
-        return self.claim.lost.is_set() or holding.out_of_grace()
+        return self.claim.lost or holding.out_of_grace()
 
     def interruption(self) -> Exception:
         """Return what to raise for work that was killed because of `interrupted`."""
-        return holding.Lost() if self.claim.lost.is_set() else holding.HandBack()
+        return holding.Lost() if self.claim.lost else holding.HandBack()
 
     @contextmanager
     def unit(self) -> Iterator[Unit]:

@@ -59,7 +59,10 @@ class Submission(BaseModel):
         None, min_length=1, max_length=255, validate_default=True, description="The knowledge base it works on."
     )
     payload: dict[str, Any] = Field(
-        {}, validate_default=True, description="What the task type asks for. At most 256 KiB as JSON besides `content`."
+        default_factory=dict,
+        validate_default=True,
+        description="What the task type asks for. At most 256 KiB as JSON besides `content`.",
+        json_schema_extra={"default": {}},
     )
     priority: Literal["low", "normal", "high", "urgent"] = "normal"
     retry_limit: int | None = Field(None, ge=0, le=20, description="Default: MAX_RETRY_ATTEMPTS.")
@@ -69,12 +72,18 @@ class Submission(BaseModel):
     callback_url: CallbackAddress | None = None
     run_at: AwareDatetime | None = Field(None, description="Not started before.")
     expires_at: AwareDatetime | None = Field(None, description="Fails with `expired` if not started by then.")
-    depends_on: list[UUID] = Field([], max_length=1000, description="Tasks that must have ended first.")
+    depends_on: list[UUID] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="Tasks that must have ended first.",
+        json_schema_extra={"default": []},
+    )
     on_dependency_failure: Literal["fail", "run"] = Field(
         "fail", description="What becomes of it when one of them does not complete."
     )
     metadata: dict[str, Any] = Field(
-        {},
+        default_factory=dict,
+        json_schema_extra={"default": {}},
         description="Yours; comes back unchanged. At most 64 KiB as JSON. "
         "A document of which none is said again keeps what it has.",
     )

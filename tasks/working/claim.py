@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,19 +63,13 @@ class Claim:
     """What the submission said of it; None where that was left out."""
     paused: Sequence[str] = ()
     """The queues that were paused when it was claimed."""
-    lost: threading.Event = field(default_factory=threading.Event)
-    """Set when the row is no longer ours: cancelled, or given to another worker."""
+    lost: bool = False
+    """Whether the row is no longer ours: cancelled, or given to another worker."""
 
     @property
     def key(self) -> Key:
         """What tells this claim from every other."""
         return self.task_id, self.shard.index if self.shard else None, self.attempt
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "lost"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, lost=threading.Event())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ Every function locks the task's row before its shards.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -111,7 +110,7 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
 
 def _of_whole(claim: Claim, row: Any) -> Claim:
     counts = {"attempt": row.attempt, "errors": row.errors, "crashes": row.crashes, "deaths": row.deaths}
-    return replace(claim, shard=None, joins=True, lost=threading.Event(), **counts)
+    return replace(claim, shard=None, joins=True, lost=False, **counts)
 
 
 def report(unit: Unit, reports: Sequence[tuple[Claim, int]]) -> set[Key]:

@@ -17,6 +17,6 @@ def test_it_is_complete_as_submitted_and_takes_no_time(bench: Bench) -> None:
 def test_it_stops_when_its_task_is_cancelled(bench: Bench) -> None:
     (task_id,) = bench.submit(task_type="benchmark", payload={"seconds": 60})
     claim = bench.held(task_id, "benchmark")
-    claim.lost.set()
+    claim.lost = True
     with pytest.raises(Lost):
         bench.perform(claim)

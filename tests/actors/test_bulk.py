@@ -249,7 +249,7 @@ def test_a_bulk_that_was_cancelled_midway_can_be_undone(bench: Bench, monkeypatc
     act = actions.act
 
     def cancelling(unit: Unit, wanted: Bulk, ids: list[UUID]) -> list[Outcome]:
-        claim.lost.set()
+        claim.lost = True
         return act(unit, wanted, ids)
 
     monkeypatch.setattr(actions, "act", cancelling)

@@ -28,7 +28,7 @@ JSON = {"content-type": "application/json"}
 
 def of_size(size: int) -> dict[str, str]:
     """An object that takes so many bytes as JSON."""
-    return {"a": "é" + "x" * (size - len(b'{"a": ""}') - 2)}
+    return {"a": "é" + "x" * (size - len(b'{"a":""}') - 2)}
 
 
 @pytest.mark.parametrize(("field", "most"), [("metadata", LARGEST_METADATA), ("payload", LARGEST_PAYLOAD)])
