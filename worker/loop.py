@@ -87,7 +87,12 @@ class Loop:
             woken_by.settle()
         while claims:
             try:
-                claims = self._hand_in(Turn(self._run(claims), self._wanted()))
+                done = self._run(claims)
+                # Nobody waits for more of this thread than the end of the one task that there was.
+                alone = len(claims) == 1 and self.queues.saw_all and all_stages()[claims[0].stage].bundle > 1
+                claims = self._hand_in(Turn(done, None if alone else self._wanted()))
+                if alone and not claims:
+                    claims = self._hand_in(Turn(wanted=self._wanted()))
             except BaseException:
                 _let_go(claims)
                 raise

@@ -83,6 +83,8 @@ class Queues:
     """Tasks that one thread is to take of a stage at once, where that was learnt."""
     met_locks: bool = False
     """Whether the last look found nothing but what somebody had locked."""
+    saw_all: bool = False
+    """Whether the last look took all that waited."""
     looks: int = 0
     """So many were made; one in ONE_IN begins with what has waited for long."""
 
@@ -102,6 +104,7 @@ def next_tasks(unit: Unit, wanted: Queues, threads: int, most: int | None) -> li
     if not any(row.picked for row in rows):
         rows = _look(unit, _HIGHEST, wanted, threads, most)
     wanted.met_locks = bool(rows) and not any(row.picked for row in rows)
+    wanted.saw_all = all(row.picked for row in rows)
     for row in sorted((row for row in rows if row.picked), key=lambda row: row.place):
         wanted.after[row.queue] = row.kb
     return rows

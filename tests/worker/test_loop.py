@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dramatiq
 import pytest
@@ -19,6 +20,8 @@ from broker.in_process import InProcessBroker
 from broker.messages import wake_up
 from models import database
 from tasks.dispatching import dispatch
+from tasks.transactions.group_commit import Operation
+from tasks.working.claim import Turn
 from tests.actors.conftest import Bench
 from tests.servers import eventually
 from worker import boot, holding, stage
@@ -114,3 +117,21 @@ def test_what_a_submission_has_locked_when_its_message_comes_is_looked_at_again(
     thread.join(10)
     COMMITS.settle(5)
     assert bench.row(task_id).status == "completed"
+
+
+def test_the_end_of_a_task_that_is_alone_is_committed_before_its_thread_looks_for_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, turns = COMMITS.run, []
+
+    def noted(operation: Operation, turn: Turn) -> Any:
+        turns.append((len(turn.done), turn.wanted is not None))
+        return run(operation, turn)
+
+    monkeypatch.setattr(COMMITS, "run", noted)
+    loop = Loop(stage.perform)
+    loop.serve(dispatch.queues(), 1)
+    bench.submit(2)
+    loop.work_off(None)
+    assert turns == [(0, True), (1, True), (1, False), (0, True)], "the first knows that another waits"
+    assert completed(bench, 2)
