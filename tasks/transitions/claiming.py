@@ -10,7 +10,11 @@ from models.task import READY, WAITED
 #: What this release knows. More of a type or stage is left to the release that has it.
 KNOWN = "coalesce(task_type || ' ' || stage = ANY(CAST(:known AS text[])), false)"
 #: What may be run: what a later release knows, or has expired, hides nothing that stands behind it.
-RUNS = f"{READY} AND (expires_at IS NULL OR started_at IS NOT NULL OR expires_at > now()) AND {KNOWN}"
+_IN_TIME = f"(expires_at IS NULL OR started_at IS NOT NULL OR expires_at > now()) AND {KNOWN}"
+RUNS = f"{READY} AND {_IN_TIME}"
+#: Of a row that is found by its id, or by its subject. It says what `READY` says, but not so that PostgreSQL could take
+#: the index of all that wait for it, as it does where it has not counted them yet.
+_FREE = "num_nulls(worker_id) = 1"
 #: Whether all workers together have no more threads than stages may run at once.
 ENOUGH = "(SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker') <= :most"
 
@@ -35,13 +39,14 @@ CLAIM = prepared(
         SELECT found.* FROM wanted CROSS JOIN LATERAL (
             SELECT t.id, coalesce(t.kb_id, '') AS kb_id, t.subject FROM tasks AS t
             WHERE t.id = wanted.task_id AND t.stage = wanted.stage
-                AND t.status = ANY(CAST(:sources AS text[])) AND {RUNS}
+                AND (t.status = ANY(CAST(:sources AS text[]))) IS TRUE AND {_FREE} AND {_IN_TIME}
                 AND NOT EXISTS (SELECT FROM paused_queues AS paused WHERE paused.queue = t.queue)
                 AND (CAST(:places AS integer) IS NOT NULL OR {ENOUGH})
                 -- What was submitted earlier for the same comes first, also while another worker is claiming it.
                 AND (t.subject IS NULL OR NOT EXISTS (
-                    SELECT FROM tasks WHERE kb_id = t.kb_id AND subject = t.subject AND id < t.id
-                        AND queue = t.queue AND priority >= t.priority AND {RUNS}
+                    SELECT FROM tasks WHERE kb_id = t.kb_id AND subject = t.subject AND (id < t.id) IS TRUE
+                        AND queue = t.queue AND priority >= t.priority AND status IN ('queued', 'processing')
+                        AND {_FREE} AND {_IN_TIME}
                         AND id NOT IN (SELECT task_id FROM wanted)
                 ))
             FOR UPDATE OF t
@@ -67,8 +72,12 @@ CLAIM = prepared(
         started_at = coalesce(started_at, now()),
         stage_started_at = coalesce(stage_started_at, now()),
         waited = {WAITED}
-    FROM free LEFT JOIN holder USING (kb_id, subject)
-    WHERE t.id = free.id AND (free.subject IS NULL OR holder.task_id = free.id)
+    FROM (
+        -- The limit, which is met above, has PostgreSQL expect few rows, and so find each by the primary key.
+        SELECT free.id FROM free LEFT JOIN holder USING (kb_id, subject)
+        WHERE free.subject IS NULL OR holder.task_id = free.id LIMIT :places
+    ) AS own
+    WHERE t.id = own.id
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
         t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards, t.created_at,
         CASE WHEN t.has_metadata THEN t.metadata END AS metadata,

@@ -21,7 +21,7 @@ from tasks.transactions import unit
 from tasks.transactions.unit import unit_of_work
 from tasks.transactions.wake_up import MOST_MESSAGES
 from tasks.working import claiming, failing, presence, work
-from tasks.working.claim import Advance, Claim, Turn
+from tasks.working.claim import Advance, Claim, Turn, Wanted
 from tasks.working.failing import Failure
 from tests.servers import eventually
 from tests.tasks.conftest import Desk
@@ -167,6 +167,25 @@ def test_a_look_reads_few_rows_though_postgresql_knows_nothing_yet_of_a_backlog_
         assert len(ids(claiming.take(each, Queues(dispatch.queues()), 10, woken=0))) == 10
         # The rest of the backlog is some 2,000 rows.
         assert each.session.execute(fetched).scalar_one() - before < 6 * KBS_AT_ONCE
+
+
+def test_a_claim_and_an_end_read_their_own_rows_though_their_plans_were_made_for_an_empty_table(desk: Desk) -> None:
+    (first,) = desk.submit()
+    desk.within(work.turn, Turn([Advance(desk.held(first), {})]))
+    many = desk.submit(2000)
+    looked_at = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tasks'")
+    with unit_of_work() as each:
+        before = each.session.execute(looked_at).scalar_one()
+        claims = claiming.claim(each, [Wanted(task_id, "test") for task_id in many[:10]])
+        work.advance(each, [Advance(claim, {}) for claim in claims if claim is not None])
+        assert each.session.execute(looked_at).scalar_one() - before < 200
+
+
+def test_a_look_knows_whether_it_took_all_that_waited(desk: Desk) -> None:
+    first, second, third = desk.submit(3)
+    queues = quick(width=2)
+    assert (ids(desk.next(queues=queues)), queues.saw_all) == ([first, second], False)
+    assert (ids(desk.next(queues=queues)), queues.saw_all) == ([third], True)
 
 
 def test_no_priority_starves_while_more_urgent_tasks_come_all_the_time(desk: Desk) -> None:
