@@ -21,6 +21,8 @@ RELEASE_DEPENDENTS = prepared(
         FROM tasks AS t
         WHERE t.waiting_for && CAST(:ids AS uuid[]) AND t.waiting_for <> '{}'
             AND t.status = ANY(CAST(:sources AS text[]))
+            -- Said twice: so the index looks cheaper than to read the whole table, however small that is as yet.
+            AND (t.status = ANY(CAST(:sources AS text[]))) IS TRUE
         ORDER BY t.id FOR UPDATE OF t
     )
     UPDATE tasks AS t SET
