@@ -59,10 +59,7 @@ class Submission(BaseModel):
         None, min_length=1, max_length=255, validate_default=True, description="The knowledge base it works on."
     )
     payload: dict[str, Any] = Field(
-        default_factory=dict,
-        validate_default=True,
-        description="What the task type asks for. At most 256 KiB as JSON besides `content`.",
-        json_schema_extra={"default": {}},
+        {}, validate_default=True, description="What the task type asks for. At most 256 KiB as JSON besides `content`."
     )
     priority: Literal["low", "normal", "high", "urgent"] = "normal"
     retry_limit: int | None = Field(None, ge=0, le=20, description="Default: MAX_RETRY_ATTEMPTS.")
@@ -72,12 +69,7 @@ class Submission(BaseModel):
     callback_url: CallbackAddress | None = None
     run_at: AwareDatetime | None = Field(None, description="Not started before.")
     expires_at: AwareDatetime | None = Field(None, description="Fails with `expired` if not started by then.")
-    depends_on: list[UUID] = Field(
-        default_factory=list,
-        max_length=1000,
-        description="Tasks that must have ended first.",
-        json_schema_extra={"default": []},
-    )
+    depends_on: list[UUID] = Field(default_factory=list, max_length=1000, description="Tasks that must end first.")
     on_dependency_failure: Literal["fail", "run"] = Field(
         "fail", description="What becomes of it when one of them does not complete."
     )
