@@ -7,26 +7,45 @@ the burst at most, which is how much can be used at once after a rest.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 
-def admit(session: Session, name: str, cost: float, burst: float) -> float:
-    """Use a limit if it is free now.
+class Use(NamedTuple):
+    """What came of a wish to use a limit.
+
+    Parameters:
+      wait: 0.0 when it was used; else the seconds until it can be, and nothing was used.
+      rested: seconds of rest that are left to be used at once.
+    """
+
+    wait: float
+    rested: float
+
+
+def use(session: Session, name: str, cost: float, burst: float) -> Use:
+    """Use a limit if it is free now, and tell what is left of it.
 
     Parameters:
       cost: seconds until what is used has grown again.
       burst: seconds of rest after which no more accrues.
-
-    Returns:
-      0.0 when it was used; else the seconds until it can be, and nothing was used.
     """
     values = _values(name, cost, burst)
-    if session.execute(_ADMIT, values).first() is not None:
-        return 0.0
+    if (row := session.execute(_ADMIT, values).first()) is not None:
+        return Use(0.0, float(row.rested))
     waiting = session.execute(_WAITING, values).scalar_one_or_none()
-    return max(0.001, waiting or 0.0)
+    return Use(max(0.001, waiting or 0.0), 0.0)
+
+
+def admit(session: Session, name: str, cost: float, burst: float) -> float:
+    """Use a limit if it is free now.
+
+    Returns:
+      the `wait` of `use`.
+    """
+    return use(session, name, cost, burst).wait
 
 
 def spend(session: Session, name: str, cost: float, burst: float) -> float:
@@ -51,7 +70,9 @@ def _values(name: str, cost: float, burst: float) -> dict[str, object]:
 _NEXT = "greatest(paces.free_at, now() - CAST(:burst AS interval)) + CAST(:cost AS interval)"
 _FIRST = "INSERT INTO paces (name, free_at) VALUES (:name, now() - CAST(:burst AS interval) + CAST(:cost AS interval))"
 
-_ADMIT = text(f"{_FIRST} ON CONFLICT (name) DO UPDATE SET free_at = {_NEXT} WHERE {_NEXT} <= now() RETURNING 1")
+_RESTED = "RETURNING extract(epoch FROM now() - free_at)::float AS rested"
+
+_ADMIT = text(f"{_FIRST} ON CONFLICT (name) DO UPDATE SET free_at = {_NEXT} WHERE {_NEXT} <= now() {_RESTED}")
 
 _WAITING = text(f"SELECT extract(epoch FROM {_NEXT} - now())::float FROM paces WHERE name = :name")
 

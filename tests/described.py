@@ -87,7 +87,7 @@ class Described:
 
     def _check_described(self, answer: httpx2.Response, described: dict[str, Any], where: str) -> None:
         promised = {name.lower() for name in described.get("headers", {})}
-        for name in ("x-request-id", "location", "etag", "retry-after"):
+        for name in ("x-request-id", "location", "etag", "retry-after", "ratelimit", "ratelimit-policy"):
             assert name not in answer.headers or name in promised, f"{where} with the header {name}"
         content = described.get("content", {})
         if not content:

@@ -27,14 +27,18 @@ class RateLimit:
     def __init__(self, per_minute: int) -> None:
         self._cost = MINUTE / per_minute
 
-    async def admit(self, req: Any) -> None:
-        """Count a request.
+    async def admit(self, req: Any, resp: Any) -> None:
+        """Count a request, and say what is left (draft-ietf-httpapi-ratelimit-headers).
 
         Raises:
           falcon.HTTPTooManyRequests: its caller has none left.
         """
         name = f"requests of {req.context.caller}"
-        seconds = await requests.read(rate_limit.admit, name, self._cost, MINUTE, pool=INTAKE)
+        seconds, rested = await requests.read(rate_limit.use, name, self._cost, MINUTE, pool=INTAKE)
+        # Half a millisecond is lost where seconds become a number of requests.
+        left = int((rested + 0.0005) / self._cost)
+        resp.set_header("RateLimit-Policy", f'"requests";q={MINUTE / self._cost:.0f};w={MINUTE:.0f}')
+        resp.set_header("RateLimit", f'"requests";r={left};t={math.ceil(max(seconds, MINUTE - rested))}')
         if seconds:
             raise falcon.HTTPTooManyRequests(
                 title="Too Many Requests",
@@ -55,7 +59,7 @@ class Admission:
         self._backlog = backlog
         self._paths = paths
 
-    async def admit(self, req: Any) -> None:
+    async def admit(self, req: Any, _resp: Any) -> None:
         """Let a request submit, where it would.
 
         Raises:

@@ -71,7 +71,7 @@ class Access:
         if key.kbs is not None:
             await _confine(req, rule, params)
         for limit in self._limits:
-            await limit.admit(req)
+            await limit.admit(req, resp)
 
     async def process_response(self, req: Any, resp: Any, resource: Any, succeeded: bool) -> None:
         if resp.content_type == PROBLEM:

@@ -43,7 +43,11 @@ ERRORS = {
 def components() -> dict[str, Any]:
     """Return the errors as components of the document."""
     return {
-        each.name: {"description": each.meaning, "headers": headers.given(*each.headers), "content": PROBLEM}
+        each.name: {
+            "description": each.meaning,
+            "headers": headers.given(*each.headers, *headers.COUNTED),
+            "content": PROBLEM,
+        }
         for each in ERRORS.values()
     }
 

@@ -37,8 +37,20 @@ GIVEN: dict[str, dict[str, Any]] = {
     "Location": {"description": "Where to look for what was made.", "schema": {**_TEXT, "format": "uri-reference"}},
     "ETag": {"description": "Changes with what is shown; see `If-None-Match`.", "schema": _TEXT},
     "Retry-After": {"description": "Seconds after which it may be tried again.", "schema": {"type": "integer"}},
+    "RateLimit": {
+        "description": "Where RATE_LIMIT_PER_MINUTE is set: `r` requests are left, and all again in `t` seconds.",
+        "schema": _TEXT,
+    },
+    "RateLimit-Policy": {
+        "description": "Where RATE_LIMIT_PER_MINUTE is set: `q` requests may be sent in `w` seconds.",
+        "schema": _TEXT,
+    },
     "WWW-Authenticate": {"description": "How to say who you are: `Bearer`.", "schema": _TEXT},
 }
+
+
+#: What every answer has that counts against the rate limit.
+COUNTED = ("RateLimit", "RateLimit-Policy")
 
 
 def components() -> dict[str, Any]:

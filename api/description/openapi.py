@@ -212,7 +212,7 @@ def _responses(described: Described, schemas: Schemas) -> dict[str, Any]:
         if status >= 400 and status not in each.besides:
             found[status] = errors.reference(status, meaning)
         else:
-            found[status] = {"description": meaning, "headers": headers.given(*_given(status, each))}
+            found[status] = {"description": meaning, "headers": headers.given(*_given(status, described))}
             if (body := _body(status, each, schemas)) is not None:
                 found[status]["content"] = body
     for status in errors.possible(each, public=described.public):
@@ -220,8 +220,10 @@ def _responses(described: Described, schemas: Schemas) -> dict[str, Any]:
     return {str(status): found[status] for status in sorted(found)}
 
 
-def _given(status: int, each: Operation) -> tuple[str, ...]:
-    return each.gives if status < 300 else tuple(name for name in each.gives if name == "ETag")
+def _given(status: int, described: Described) -> tuple[str, ...]:
+    own = described.operation.gives
+    counted = () if described.public else headers.COUNTED
+    return (*(own if status < 300 else tuple(name for name in own if name == "ETag")), *counted)
 
 
 def _body(status: int, each: Operation, schemas: Schemas) -> dict[str, Any] | None:

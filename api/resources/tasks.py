@@ -66,6 +66,8 @@ def submission_of(given: Any) -> Submission:
     problems: list[dict[str, str]] = []
     if isinstance(payload, dict) and "upload_id" in payload:
         problems.append({"field": "payload.upload_id", "message": "is set by an upload, not by a client"})
+        # All else is looked at as if it were not there.
+        given = {**given, "payload": {name: value for name, value in payload.items() if name != "upload_id"}}
     try:
         submission = requests.fit(Submission, given)
     except Invalid as error:

@@ -100,3 +100,19 @@ def test_no_spelling_is_past_the_rate_limit(paced: Deployment) -> None:
     answers = [told(paced.port, "GET", slashes + address) for slashes in ("", "/", "//", "///", "")]
     assert answers == [200, 200, 200, 429, 429]
     assert told(paced.port, "GET", "//livez") == 200
+
+
+def test_a_client_is_told_what_is_left_of_its_rate(
+    idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Guard
+) -> None:
+    servers = (idle.environment["DATABASE_URL"], idle.environment["RABBITMQ_URL"])
+    more = {"RATE_LIMIT_PER_MINUTE": "3", "API_KEYS": "rated:r4ted"}
+    with Deployment(*servers, tmp_path_factory.mktemp("rated"), guard, **more) as deployment:
+        deployment.start("web")
+        key = {"Authorization": "Bearer r4ted"}
+        answers = [deployment.http.get(f"{PREFIX}/stats/workers", headers=key) for _ in range(4)]
+        assert [each.status_code for each in answers] == [200, 200, 200, 429]
+        assert {each.headers["ratelimit-policy"] for each in answers} == {'"requests";q=3;w=60'}
+        left = [re.fullmatch(r'"requests";r=(\d);t=(\d+)', each.headers["ratelimit"]) for each in answers]
+        assert [each and each[1] for each in left] == ["2", "1", "0", "0"]
+        assert "ratelimit" not in deployment.http.get("/livez").headers

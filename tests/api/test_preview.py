@@ -90,7 +90,7 @@ def test_what_is_too_large_is_refused(client: Client) -> None:
     [
         ({"json": {}}, {"content"}),
         ({"json": {"content": "x", "chunk_size": 10, "chunk_unit": "words"}}, {"chunk_size", "chunk_unit"}),
-        ({"json": {"content": "x", "chunk_size": 100, "chunk_overlap": 100}}, {"body"}),
+        ({"json": {"content": "x", "chunk_size": 100, "chunk_overlap": 100}}, {"chunk_overlap"}),
         ({"json": {"content": "x", "url": "http://example.com"}}, {"url"}),
         ({"files": {"file": ("a.txt", b"x")}, "data": {"chunk_size": "many", "kb_id": "a"}}, {"chunk_size", "kb_id"}),
         ({"files": {"document": ("a.txt", b"x")}}, {"file"}),

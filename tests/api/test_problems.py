@@ -278,7 +278,6 @@ def test_what_is_wrong_with_a_payload_comes_with_all_else(idle_client: Client) -
     body = {"task_type": "document_processing", "priority": "now", "payload": payload}
     assert bad_fields(idle_client.http.post(TASKS, json=body)) == {
         "kb_id",
-        "payload",
         "payload.chunk_size",
         "payload.colour",
         "payload.upload_id",

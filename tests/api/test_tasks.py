@@ -111,7 +111,7 @@ def test_a_callback_url_with_a_password_is_refused_and_not_repeated(idle_client:
     [
         ({}, "payload"),
         ({"content": "x", "url": "https://example.com"}, "payload"),
-        ({"content": "x", "chunk_size": 100, "chunk_overlap": 100}, "payload"),
+        ({"content": "x", "chunk_size": 100, "chunk_overlap": 100}, "payload.chunk_overlap"),
         ({"content": "x", "upload_id": str(uuid.uuid4())}, "payload.upload_id"),
         ({"content": 5}, "payload.content"),
         ({"url": "https://kb:s3cr3t@example.com/tea.pdf"}, "payload.url"),
