@@ -72,7 +72,29 @@ IDLE = Metric("worker_pool_idle_count", "Worker threads without work.", "gauge")
 SERVING = Metric("queue_worker_threads", "Threads of the workers that serve a queue.", "gauge", ("queue",))
 CLOCKS = Metric("clock_active_count", "Clocks whose ticks succeed.", "gauge")
 
-#: Counted in the tables by whoever acts; the gauges are read from the tables when asked.
+PAUSED = Metric("queue_paused", "1 while nothing is started from a queue, since it is paused.", "gauge", ("queue",))
+OPEN = Metric("task_open_count", "Tasks that have not ended, by status.", "gauge", ("status",))
+BACKLOG = Metric("task_backlog_size", "Tasks that wait, as MAX_BACKLOG counts them: due or not.", "gauge")
+BACKLOG_LIMIT = Metric("task_backlog_limit", "MAX_BACKLOG, at which submissions are refused.", "gauge")
+OWED = Metric("callback_owed_count", "Callbacks that are to be delivered; 10001 stands for more.", "gauge")
+OWED_AGE = Metric("callback_oldest_age_seconds", "How long the oldest callback that is owed has been so.", "gauge")
+PROCESSES = Metric("process_active_count", "Processes heard of within a lease.", "gauge", ("kind",))
+CLOCK_AGE = Metric(
+    "clock_heartbeat_age_seconds",
+    "Seconds since a clock whose ticks succeed was heard of; +Inf where there is none.",
+    "gauge",
+)
+PROVIDER_WAIT = Metric(
+    "embedding_provider_wait_seconds",
+    "Seconds until a provider that is at its limit may be asked again; absent for one that may be asked.",
+    "gauge",
+    ("provider",),
+)
+UP = Metric("dependency_up", "1 while a server can be used; 0 while a migration is missing.", "gauge", ("name",))
+BUILD = Metric("task_manager_build_info", "1 for the release of the process that answers.", "gauge", ("version",))
+
+#: Counted in the tables by whoever acts; the gauges are read from the tables when asked, and the last two are of the
+#: process that is asked.
 COUNTED = (
     PROCESSING,
     END_TO_END,
@@ -86,4 +108,23 @@ COUNTED = (
     UNSERVED,
     DUTY_FAILURE,
 )
-GAUGES = (QUEUE_SIZE, OLDEST, UNKNOWN, SERVING, ACTIVE, IDLE, CLOCKS)
+GAUGES = (
+    QUEUE_SIZE,
+    OLDEST,
+    SERVING,
+    PAUSED,
+    UNKNOWN,
+    OPEN,
+    BACKLOG,
+    BACKLOG_LIMIT,
+    OWED,
+    OWED_AGE,
+    ACTIVE,
+    IDLE,
+    PROCESSES,
+    CLOCKS,
+    CLOCK_AGE,
+    PROVIDER_WAIT,
+    UP,
+    BUILD,
+)

@@ -24,7 +24,7 @@ from models.base import rfc3339
 from models.trouble import why
 from tasks.dispatching import pausing
 from tasks.transactions.unit import broker, unit_of_work
-from tasks.views.figures import statistics
+from tasks.views.figures import exposition, statistics
 
 #: Seconds in which PostgreSQL must answer whether it can be used.
 READY_WITHIN = 3.0
@@ -132,14 +132,16 @@ class Metrics:
 
     @operation(
         "The deployment's metrics; every web process shows the same, so scrape one.",
-        {200: "Prometheus' text format."},
+        {200: "Prometheus' text format; without PostgreSQL only what needs none, such as `dependency_up`."},
         id="get_metrics",
         tag="operations",
         media="text/plain; version=0.0.4; charset=utf-8",
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
-        resp.data = await WATCHING.run(statistics.exposition, await snapshot.TABLES.get())
+        up = {name: each["status"] == "up" for name, each in (await _checks()).items()}
+        found = await snapshot.TABLES.get() if up["postgresql"] else None
+        resp.data = await WATCHING.run(exposition.exposition, found, up)
 
 
 class Workers:

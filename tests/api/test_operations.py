@@ -103,6 +103,7 @@ def test_a_database_without_its_migrations_is_not_ready(
         assert "alembic upgrade head" in answer.json()["checks"]["postgresql"]["reason"]
         assert deployment.http.get("/livez").status_code == 200
         assert deployment.http.get("/health").status_code == 200
+        assert 'dependency_up{name="postgresql"} 0.0' in deployment.http.get("/metrics").text
 
 
 #: Every metric of the contract, with its type and its labels.
@@ -122,6 +123,16 @@ PROMISED = {
     "queue_message_not_understood_total": ("counter", {"queue"}),
     "queue_consumer_cancelled_total": ("counter", {"queue"}),
     "queue_unserved_total": ("counter", {"queue"}),
+    "queue_paused": ("gauge", {"queue"}),
+    "task_open_count": ("gauge", {"status"}),
+    "task_backlog_size": ("gauge", set()),
+    "task_backlog_limit": ("gauge", set()),
+    "callback_owed_count": ("gauge", set()),
+    "callback_oldest_age_seconds": ("gauge", set()),
+    "process_active_count": ("gauge", {"kind"}),
+    "clock_heartbeat_age_seconds": ("gauge", set()),
+    "dependency_up": ("gauge", {"name"}),
+    "task_manager_build_info": ("gauge", {"version"}),
 }
 
 

@@ -15,8 +15,8 @@ def by_queue(session: Session) -> dict[str, Any]:
     """Count the tasks that have not ended, by queue.
 
     Returns:
-      rows with `ready`, `delayed`, `running`, `oldest` (seconds that the first of the ready has waited) and `suspects`
-      (tasks that held a worker which died), with `suspected_at`.
+      rows with `ready`, `delayed`, `queued` and `processing` (by status), `running`, `oldest` (seconds that the first
+      of the ready has waited) and `suspects` (tasks that held a worker which died), with `suspected_at`.
     """
     return {row.queue: row for row in session.execute(_QUEUES)}
 
@@ -26,6 +26,8 @@ _QUEUES = text(
     SELECT queue,
         count(*) FILTER (WHERE {READY}) AS ready,
         count(*) FILTER (WHERE status = 'waiting') AS delayed,
+        count(*) FILTER (WHERE status = 'queued') AS queued,
+        count(*) FILTER (WHERE status = 'processing') AS processing,
         count(*) FILTER (WHERE worker_id <> '{TAKEN}') + coalesce(sum(
             (SELECT count(*) FROM shards WHERE task_id = tasks.id AND shards.worker_id IS NOT NULL)
         ) FILTER (WHERE shards > 0), 0)::bigint AS running,

@@ -1,33 +1,21 @@
-"""What operators ask: the queues, the workers, and the deployment's metrics, all read from the tables."""
+"""What operators ask: the queues and the workers, all read from the tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import accumulate
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-import metrics
 from broker.topology import QUEUES, Counts
 from models import PausedQueue, Tally, Worker
 from models.base import rfc3339
 from models.task import CODE, NOT_COMPLETED
 from settings import settings
 from tasks.dispatching import pausing, unknown
-from tasks.transactions import tallies
-from tasks.transactions.tallies import Total
 from tasks.views.figures import backlog, history
 from tasks.views.figures.history import Noted
 from tasks.views.selection import MOST_COUNTED
@@ -155,75 +143,6 @@ def workers(snapshot: Snapshot) -> dict[str, Any]:
             for row in rows
         ],
     }
-
-
-def exposition(snapshot: Snapshot) -> bytes:
-    """Return every metric in Prometheus' text format: the deployment's totals, whichever web process is asked."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families([*_counted(snapshot), *_gauges(snapshot)]))
-    return generate_latest(registry)
-
-
-class _Families(Collector):
-    """Metrics that are complete."""
-
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families
-
-
-def _counted(snapshot: Snapshot) -> list[Metric]:
-    totals = tallies.totals(snapshot.tallies)
-    families: list[Metric] = []
-    for metric in metrics.COUNTED:
-        own = sorted((labels.split("|"), tally) for (name, labels), tally in totals.items() if name == metric.name)
-        families.append(_counter(metric, own) if metric.kind == "counter" else _histogram(metric, own))
-    return families
-
-
-Samples = list[tuple[list[str], Total]]
-
-
-def _counter(metric: metrics.Metric, samples: Samples) -> Metric:
-    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for labels, (count, _, _) in samples:
-        family.add_metric(labels, count)
-    return family
-
-
-def _histogram(metric: metrics.Metric, samples: Samples) -> Metric:
-    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-    bounds = [*map(str, metrics.BUCKETS), "+Inf"]
-    for labels, (_, total, buckets) in samples:
-        family.add_metric(labels, list(zip(bounds, accumulate(buckets), strict=True)), total)
-    return family
-
-
-def _gauges(snapshot: Snapshot) -> list[Metric]:
-    rows, pool = snapshot.queues, workers(snapshot)
-    per_queue = {
-        metrics.QUEUE_SIZE: lambda queue: rows[queue].ready if queue in rows else 0,
-        metrics.OLDEST: lambda queue: (rows[queue].oldest or 0) if queue in rows else 0,
-        metrics.SERVING: snapshot.threads,
-    }
-    families = []
-    for metric, value in per_queue.items():
-        family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
-        for queue in QUEUES:
-            family.add_metric([queue], value(queue))
-        families.append(family)
-    strange = GaugeMetricFamily(metrics.UNKNOWN.name, metrics.UNKNOWN.help, labels=metrics.UNKNOWN.labels)
-    for name in snapshot.unknown:
-        strange.add_metric([name], 1)
-    families.append(strange)
-    single = {
-        metrics.ACTIVE: pool["active"],
-        metrics.IDLE: pool["idle"],
-        metrics.CLOCKS: len(snapshot.alive("clock")),
-    }
-    return [*families, *(GaugeMetricFamily(each.name, each.help, value=value) for each, value in single.items())]
 
 
 #: Callbacks that are owed, those of which an attempt failed, and since when.

@@ -1,0 +1,102 @@
+"""What Prometheus is told of the deployment, and what of it while PostgreSQL is away."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import metrics
+from models import database
+from models.rate_limit import hold
+from settings import VERSION, settings
+from tasks.dispatching import pausing
+from tasks.transactions.unit import unit_of_work
+from tasks.views.figures import statistics
+from tasks.views.figures.exposition import exposition
+from tasks.working import presence
+from tests.tasks.conftest import Desk
+
+UP = {"postgresql": True, "rabbitmq": True}
+
+Values = dict[tuple[str, ...], float]
+
+
+def parsed(shown: bytes) -> Values:
+    """Each value by its name and the values of its labels, in the order of the labels' names."""
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(shown.decode())
+        for sample in family.samples
+    }
+
+
+def told() -> Values:
+    with database.transaction(repeatable=True) as session:
+        return parsed(exposition(statistics.look(session), UP))
+
+
+def test_each_counter_begins_with_zero_where_its_labels_are_known(desk: Desk) -> None:
+    found = told()
+    for series in (
+        ("task_success_total", "document_processing"),
+        ("task_success_total", "embedding"),
+        ("task_retry_total", "embedding"),
+        ("task_failure_total", "corrupt", "document_processing"),
+        ("callback_delivery_total", "given_up"),
+        ("queue_unserved_total", "default"),
+    ):
+        assert found[series] == 0, series
+    with unit_of_work() as unit:
+        unit.count(metrics.FAILURE, "document_processing", "corrupt")
+        unit.count(metrics.CALLBACK, "of a later release")
+    found = told()
+    assert found["task_failure_total", "corrupt", "document_processing"] == 1
+    assert found["callback_delivery_total", "of a later release"] == 1
+
+
+def test_tasks_are_told_by_status_and_against_the_limit(desk: Desk) -> None:
+    first, *_ = desk.submit(3)
+    desk.held(first)
+    desk.submit(run_at="2999-01-01T00:00:00Z")
+    found = told()
+    statuses = {status: found["task_open_count", status] for status in ("waiting", "queued", "processing")}
+    assert statuses == {"waiting": 1, "queued": 2, "processing": 1}
+    assert found["task_backlog_size",] == 3
+    assert found["task_backlog_limit",] == settings().max_backlog
+
+
+def test_callbacks_that_are_owed_are_told_with_the_age_of_the_oldest(desk: Desk) -> None:
+    desk.submit(2)
+    assert told()["callback_oldest_age_seconds",] == 0
+    desk.sql(
+        "INSERT INTO callbacks (id, task_id, url, body, created_at)"
+        " SELECT gen_random_uuid(), id, 'https://kb.example.com', '{}', now() - interval '1 hour' FROM tasks"
+    )
+    found = told()
+    assert found["callback_owed_count",] == 2
+    assert found["callback_oldest_age_seconds",] == pytest.approx(3600, abs=60)
+
+
+def test_pauses_processes_and_providers_are_told(desk: Desk) -> None:
+    found = told()
+    assert found["clock_heartbeat_age_seconds",] == float("inf")
+    assert found["queue_paused", "embedding"] == found["process_active_count", "worker"] == 0
+    with unit_of_work() as unit:
+        presence.beat(unit.session, "clock")
+        pausing.pause(unit, "embedding")
+        hold(unit.session, "cohere requests", 60)
+    desk.sql("UPDATE workers SET heartbeat_at = now() - interval '20 seconds'")
+    found = told()
+    assert found["clock_heartbeat_age_seconds",] == pytest.approx(20, abs=10)
+    assert found["process_active_count", "clock"] == 1
+    assert (found["queue_paused", "embedding"], found["queue_paused", "default"]) == (1, 0)
+    assert found["embedding_provider_wait_seconds", "cohere"] == pytest.approx(60, abs=10)
+
+
+def test_without_postgresql_it_is_told_that_it_is_away() -> None:
+    found = parsed(exposition(None, {"postgresql": False, "rabbitmq": True}))
+    assert found == {
+        ("dependency_up", "postgresql"): 0,
+        ("dependency_up", "rabbitmq"): 1,
+        ("task_manager_build_info", VERSION): 1,
+    }
