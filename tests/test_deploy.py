@@ -1,4 +1,4 @@
-"""What is deployed: the Procfile, the image, the compose file and the dashboards say the same thing."""
+"""What is deployed: the Procfile, the image and the compose file say the same thing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import yaml
 
-import metrics
 from tests.processes import ROOT, Deployment, procfile
 from tests.servers import eventually, free_port
 from tests.test_architecture import MAY_IMPORT
@@ -23,7 +22,6 @@ from tests.test_architecture import MAY_IMPORT
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
 
 
 def shell(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -127,48 +125,6 @@ def test_a_container_is_healthy_while_its_process_beats(deployment: Deployment, 
     away = check(DATABASE_URL=f"postgresql://x@127.0.0.1:{free_port()}/x")
     assert away.returncode == 0
     assert "PostgreSQL" in away.stdout
-
-
-def test_one_web_is_scraped_and_no_more() -> None:
-    scrape = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
-    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in scrape}
-    assert jobs["task-manager"] == ["web:8084"]
-
-
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
-def test_a_dashboard_asks_only_for_metrics_and_labels_that_exist(path: Path) -> None:
-    known = {}
-    for metric in (*metrics.COUNTED, *metrics.GAUGES):
-        suffixes = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
-        known.update({metric.name + suffix: {*metric.labels, "le"} for suffix in suffixes})
-    panels = json.loads(path.read_text())["panels"]
-    queries = [target["expr"] for panel in panels for target in panel["targets"]]
-    asked = {name for query in queries for name in re.findall(r"\b(?:[a-z]+_){2,}[a-z]+\b(?!\s*\()", query)}
-    asked -= {"task_type"}
-    assert asked <= known.keys()
-    everything = {metric.name for metric in (*metrics.COUNTED, *metrics.GAUGES)}
-    assert {re.sub("_(bucket|sum|count)$", "", name) for name in asked} | asked >= everything
-    for query in queries:
-        labels = {
-            word
-            for group in re.findall(r"by \(([^)]*)\)|\{(\w+)", query)
-            for word in re.findall(r"\w+", " ".join(group))
-        }
-        possible = set().union(*(known[name] for name in known if name in query))
-        assert labels <= possible, query
-
-
-def test_panels_have_places_of_their_own() -> None:
-    for path in DASHBOARDS:
-        places = [panel["gridPos"] for panel in json.loads(path.read_text())["panels"]]
-        cells = [
-            (x, y)
-            for place in places
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
-        ]
-        assert len(cells) == len(set(cells))
-        assert all(x < 24 for x, _ in cells)
 
 
 @pytest.mark.parametrize(

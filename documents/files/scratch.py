@@ -44,6 +44,9 @@ def sweep() -> int:
 def _is_left(path: Path) -> bool:
     try:
         facts = path.lstat()
+    except FileNotFoundError:
+        return False  # it was removed meanwhile
+    try:
         if facts.st_uid != os.geteuid():
             return False
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -61,3 +61,7 @@ def test_a_folder_that_is_just_being_made_is_left_alone(temporary: Path) -> None
     os.utime(making, (0, 0))
     assert scratch.sweep() == 1
     assert not making.exists()
+
+
+def test_a_folder_that_somebody_else_removes_meanwhile_is_no_error(temporary: Path) -> None:
+    assert not scratch._is_left(temporary / f"{scratch.PREFIX}gone")
