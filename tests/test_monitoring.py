@@ -37,7 +37,7 @@ def labels_of(query: str) -> set[str]:
 def series_of(query: str) -> set[str]:
     """The series that a query asks for."""
     bare = re.sub(r"\b(?:by|on|without|group_left) ?\([^)]*\)|\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"", " ", query)
-    words = set(re.findall(r"\b[a-z]\w*\b(?! ?\()", bare))
+    words = set(re.findall(r"\b[a-z]\w*\b(?!\s*\()", bare))
     return words - {"and", "or", "unless", "by", "on", "ignoring", "bool", "e"}
 
 
