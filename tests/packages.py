@@ -1,10 +1,11 @@
-"""Debian's packages, installed for the tests that need them where the machine allows it."""
+"""Debian's packages, installed or unpacked for the tests that need them where the machine allows it."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,6 +30,40 @@ def install(installed: Callable[[], bool], *packages: str) -> None:
     with one_at_a_time("packages"):
         if not installed():
             _install(installed, packages)
+
+
+def program(name: str, *, of_package: str) -> Path:
+    """Return a program of a package that is only unpacked, so that what else is in it never starts; kept for next time.
+
+    Raises:
+      ServerMissing: when the package cannot be had; says which command would help.
+    """
+    if found := shutil.which(name):
+        return Path(found)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "task-manager-tests"
+    kept = cache / name
+    with one_at_a_time("packages"):
+        if not kept.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            _unpack(name, of_package, kept)
+    return kept
+
+
+def _unpack(name: str, package: str, kept: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        download, reason = ["apt-get", "download", package], "there is no apt-get"
+        # The list of packages may be missing or too old; root can fetch it.
+        for each in (download, ["apt-get", "update"], download):
+            try:
+                done = subprocess.run(each, cwd=folder, capture_output=True, text=True, check=False)
+            except FileNotFoundError:
+                break
+            reason = done.stderr[-500:]
+            if archives := list(Path(folder).glob("*.deb")):
+                subprocess.run(["dpkg", "-x", archives[0], folder], check=True)
+                (Path(folder) / "usr" / "bin" / name).rename(kept)
+                return
+    raise ServerMissing(f"the tests need {name}, which `sudo apt-get install {package}` installs: {reason}")
 
 
 def _install(installed: Callable[[], bool], packages: Sequence[str]) -> None:

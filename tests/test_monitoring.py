@@ -1,9 +1,11 @@
-"""What is scraped, shown and warned of: dashboards ask for metrics that exist."""
+"""What is scraped, shown and warned of: dashboards and alerts ask for metrics that exist, and alerts fire in time."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import yaml
 
 import metrics
+from tests.packages import program
 from tests.processes import ROOT
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -90,3 +93,150 @@ def test_panels_have_places_of_their_own() -> None:
         ]
         assert len(cells) == len(set(cells))
         assert all(x < 24 for x, _ in cells)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Series by which an alert fires, and such by which it stays silent; in each minute a value, as promtool has them.
+
+    Parameters:
+      labels: what the alert that fires says besides its severity.
+    """
+
+    fires: dict[str, str]
+    silent: dict[str, str]
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+CASES = {
+    "TaskManagerAway": Case(
+        {'up{job="task-manager"}': "0x40"}, {'up{job="task-manager"}': "1x28 0 1x10"}, {"job": "task-manager"}
+    ),
+    "TaskManagerNotReady": Case(
+        {'dependency_up{name="postgresql"}': "0x40"},
+        {'dependency_up{name="postgresql"}': "1x40", 'dependency_up{name="rabbitmq"}': "0x40"},
+        {"name": "postgresql"},
+    ),
+    "TaskManagerRabbitmqAway": Case(
+        {'dependency_up{name="rabbitmq"}': "0x40"},
+        {'dependency_up{name="rabbitmq"}': "1x22 0x8 1x10"},
+        {"name": "rabbitmq"},
+    ),
+    "TaskManagerNoClock": Case(
+        {"clock_heartbeat_age_seconds": "90x40"}, {"clock_heartbeat_age_seconds": "5x28 61 4x10"}
+    ),
+    "TaskManagerClockDutyFails": Case(
+        {'clock_duty_failure_total{duty="prune"}': "1+1x40"},
+        {'clock_duty_failure_total{duty="prune"}': "0x20 1x20"},
+        {"duty": "prune"},
+    ),
+    "TaskManagerQueueWithoutWorker": Case(
+        {
+            'task_queue_size{queue="embedding"}': "3x40",
+            'queue_worker_threads{queue="embedding"}': "0x40",
+            'queue_paused{queue="embedding"}': "0x40",
+        },
+        {
+            'task_queue_size{queue="embedding"}': "3x40",
+            'queue_worker_threads{queue="embedding"}': "0x40",
+            'queue_paused{queue="embedding"}': "1x40",
+            'task_queue_size{queue="storing"}': "0x40",
+            'queue_worker_threads{queue="storing"}': "0x40",
+            'queue_paused{queue="storing"}': "0x40",
+            'task_queue_size{queue="default"}': "9x40",
+            'queue_worker_threads{queue="default"}': "10x40",
+            'queue_paused{queue="default"}': "0x40",
+        },
+        {"queue": "embedding"},
+    ),
+    "TaskManagerQueueSlow": Case(
+        {'task_queue_oldest_age_seconds{queue="embedding"}': "1900x40", 'queue_paused{queue="embedding"}': "0x40"},
+        {
+            'task_queue_oldest_age_seconds{queue="embedding"}': "1700x40",
+            'queue_paused{queue="embedding"}': "0x40",
+            'task_queue_oldest_age_seconds{queue="storing"}': "9000x40",
+            'queue_paused{queue="storing"}': "1x40",
+        },
+        {"queue": "embedding"},
+    ),
+    "TaskManagerBacklogLarge": Case(
+        {"task_backlog_size": "81x40", "task_backlog_limit": "100x40"},
+        {"task_backlog_size": "79x40", "task_backlog_limit": "100x40"},
+    ),
+    "TaskManagerFailures": Case(
+        {
+            'task_failure_total{task_type="document_processing",code="corrupt"}': "0+1x40",
+            'task_failure_total{task_type="document_processing",code="empty"}': "0x40",
+            'task_failure_total{task_type="preprocessing",code="corrupt"}': "0+1x40",
+            'task_success_total{task_type="document_processing"}': "0+5x40",
+            'task_success_total{task_type="preprocessing"}': "0+90x40",
+        },
+        {
+            # Many of very many, and some of few.
+            'task_failure_total{task_type="document_processing",code="corrupt"}': "0+1x40",
+            'task_success_total{task_type="document_processing"}': "0+20x40",
+            'task_failure_total{task_type="document_processing",code="empty"}': "0x25 5x15",
+        },
+        {"code": "corrupt"},
+    ),
+    "TaskManagerCallbacksOwed": Case(
+        {"callback_oldest_age_seconds": "3700x40"}, {"callback_oldest_age_seconds": "3500x40"}
+    ),
+}
+
+RULES: list[dict[str, Any]] = [
+    rule for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"] for rule in group["rules"]
+]
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own checker."""
+    return program("promtool", of_package="prometheus")
+
+
+def promtool_says(promtool: Path, *arguments: str | Path) -> None:
+    done = subprocess.run([promtool, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_understands_its_configuration_and_the_alerts(promtool: Path) -> None:
+    promtool_says(promtool, "check", "config", PROMETHEUS / "prometheus.yml")
+    promtool_says(promtool, "check", "rules", "--lint-fatal", PROMETHEUS / "alerts.yml")
+
+
+def test_each_alert_fires_when_it_should_and_is_silent_when_it_should_be(promtool: Path, tmp_path: Path) -> None:
+    assert CASES.keys() == {rule["alert"] for rule in RULES}
+    tests = []
+    for rule in RULES:
+        case = CASES[rule["alert"]]
+        expected = {"exp_labels": {**rule["labels"], **case.labels}, "exp_annotations": rule["annotations"]}
+        for series, alerts in ((case.fires, [expected]), (case.silent, [])):
+            asked = {"eval_time": "30m", "alertname": rule["alert"], "exp_alerts": alerts}
+            inputs = [{"series": name, "values": values} for name, values in series.items()]
+            tests.append({"interval": "1m", "input_series": inputs, "alert_rule_test": [asked]})
+    file = tmp_path / "tests.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(PROMETHEUS / "alerts.yml")], "tests": tests}))
+    promtool_says(promtool, "test", "rules", file)
+
+
+def test_alerts_ask_only_for_metrics_and_labels_that_exist() -> None:
+    ask_for_what_exists([rule["expr"] for rule in RULES])
+
+
+def test_each_alert_has_a_page_that_says_what_to_do_in_both_languages() -> None:
+    pages = {rule["annotations"]["runbook_url"]: rule["alert"] for rule in RULES}
+    folder = ROOT / "docs" / "runbook"
+    assert pages.keys() == {str(path.relative_to(ROOT)) for path in folder.glob("*.md") if path.name != "README.md"}
+    for page, alert in pages.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert text.startswith(f"# {alert}\n")
+        for part in (
+            "**What it means.**",
+            "**Where to look.**",
+            "**What to do.**",
+            "**含义。**",
+            "**查看。**",
+            "**处理。**",
+        ):
+            assert part in text, f"{page}: {part}"
