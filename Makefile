@@ -48,6 +48,10 @@ contract: $(VENV)/dev.installed $(VENV)/contract.installed  ## Hold the service 
 ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep the books; SEED=1 says what is disturbed, and how
 	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/reliability/test_ledger.py
 
+.PHONY: screenshots
+screenshots: $(VENV)/dev.installed  ## Pictures of every page into FOLDER (screenshots): two languages, colours and widths
+	$(BIN)/python -m tests.dashboard.screenshots $(or $(FOLDER),screenshots)
+
 .PHONY: check
 check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes nothing
 	$(BIN)/ruff format --check .

@@ -107,7 +107,7 @@ def _environment() -> Environment:
     )
     filters = (number, size, duration, moment, segment, pretty)
     environment.filters.update({each.__name__: each for each in filters})
-    environment.globals.update(query=query, chosen=chosen, static=static.address, pages=PAGES)
+    environment.globals.update(query=query, chosen=chosen, static=static.address, samples=static.samples, pages=PAGES)
     return environment
 
 

@@ -20,7 +20,7 @@ from dashboard.pages.tasks import Tasks
 from dashboard.pages.workers import Workers
 from dashboard.preferences import Preferences
 from dashboard.sign_in import SignIn
-from dashboard.static import Static
+from dashboard.static import Samples, Static
 
 
 def pages() -> Pages:
@@ -40,6 +40,7 @@ def pages() -> Pages:
         ("/workers", Workers()),
         ("/sign-in", SignIn()),
         ("/preferences", Preferences()),
+        ("/samples/{name}", Samples()),
         ("/static/{digest}/{name}", Static()),
     ]
     return Pages(routes, as_page)

@@ -10,6 +10,9 @@ from typing import Any
 import falcon
 
 FOLDER = Path(__file__).parent / "static"
+#: Documents to try the service with; an image does not hold them.
+SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLE_TYPES = (".pdf", ".docx", ".txt")
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
@@ -36,3 +39,21 @@ class Static:
         resp.content_type = TYPES[Path(name).suffix]
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_header("Cache-Control", "public, max-age=31536000, immutable" if digest == known else "no-cache")
+
+
+@cache
+def samples() -> tuple[str, ...]:
+    """Return the names of the sample documents; none where they are not at hand."""
+    return tuple(sorted(path.name for path in SAMPLES.glob("*") if path.suffix in SAMPLE_TYPES))
+
+
+class Samples:
+    """`/samples/{name}`"""
+
+    async def on_get(self, req: Any, resp: Any, name: str) -> None:
+        """Answer with a sample document, for the browser to upload."""
+        if name not in samples():
+            raise falcon.HTTPNotFound(description=f"there is no sample {name[:100]!r}")
+        resp.data = (SAMPLES / name).read_bytes()
+        resp.content_type = "application/octet-stream"
+        resp.set_header("X-Content-Type-Options", "nosniff")

@@ -28,6 +28,7 @@ EXCEPTIONS = {
     "psycopg2-binary": "LGPL-3.0-or-later with exceptions; imported, not changed; asked for by name",
     "certifi": "MPL-2.0, a list of certificates; not changed",
     "tqdm": "MPL-2.0 and MIT; comes with the Cohere SDK, not changed",
+    "axe-playwright-python": "MIT, with axe-core under MPL-2.0; a tool of the tests, not deployed",
     "hypothesis": "MPL-2.0; a tool of the tests, not deployed",
     "pathspec": "MPL-2.0; a tool of the type checker, not deployed",
     "pypdfium2": "BSD-3-Clause, Apache-2.0 and the permissive licences of what PDFium is built from",

@@ -43,6 +43,7 @@ _PUBLIC = (
     "/docs/{name}",
     "/preferences",
     "/sign-in",
+    "/samples/{name}",
     "/static/{digest}/{name}",
 )
 

@@ -134,6 +134,13 @@ document.addEventListener("DOMContentLoaded", () => {
     next();
   });
 
+  document.getElementById("samples")?.addEventListener("click", async (event) => {
+    event.target.disabled = true;
+    for (const name of event.target.dataset.names.split(" ")) add(new File([await (await fetch(`/samples/${name}`)).blob()], name), name);
+    show();
+    next();
+  });
+
   const box = document.getElementById("search");
   const hits = document.getElementById("hits");
   const marked = (hit) => {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.api.conftest import Client
@@ -169,6 +170,21 @@ def test_every_page_fits_the_screen_and_breaks_no_rule(
         for path in [*paths, *own, "/sign-in"]:
             visitor.open(path)
             expect(visitor.page.locator("h1")).to_be_visible()
+            if (language == "en") == (width == WIDE):
+                found = Axe().run(visitor.page).response["violations"]
+                assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == [], path
+
+
+def test_a_newcomer_takes_in_the_samples_and_finds_something(chromium: Browser, client: Client, kb_id: str) -> None:
+    with person(chromium, client.deployment.url, "zh-CN") as visitor:
+        page = visitor.page
+        visitor.open("/")
+        visitor.open(f"/kbs/{kb_id}")
+        page.locator("#samples").click()
+        expect(page.locator("#files li.completed")).to_have_count(3, timeout=60_000)
+        page.locator("#search input").fill("特级绿茶用多少度的水冲泡？")
+        page.locator("#search button").click()
+        expect(page.locator(".hit a").first).to_have_text("tea-garden.txt")
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
