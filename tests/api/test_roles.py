@@ -37,6 +37,7 @@ FOR_ALL = {
 #: Where a key is shown in place of one that is sent.
 SIGN_IN = ("POST", f"{PREFIX}/session")
 FOR_OPERATORS = {
+    ("GET", "/audit"),
     ("PATCH", f"{PREFIX}/kbs/{{kb_id}}"),
     ("DELETE", f"{PREFIX}/kbs/{{kb_id}}"),
     ("POST", f"{PREFIX}/queues/{{name}}/pause"),

@@ -63,14 +63,14 @@ def fill(url: str) -> str:
         later = {"task_type": "test", "kb_id": KB, "run_at": "2099-01-01T00:00:00Z"}
         http.post("/tasks", json=later)
         http.post("/queues/storing/pause", json={"reason": "a disk is changed"})
-        documents: dict[str, str | int] = {
+        one: dict[str, str | int] = {
             "kb_id": KB,
             "task_type": "document_processing",
             "status": "completed",
             "limit": 1,
         }
         time.sleep(75)
-        return str(http.get("/tasks", params=documents).json()["items"][0]["task_id"])
+        return str(http.get("/tasks", params=one).json()["items"][0]["task_id"])
 
 
 def take(
