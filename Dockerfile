@@ -1,4 +1,4 @@
-# One image for every process; the targets differ in their command alone: web (the default), worker, clock.
+# One image for every process; the targets differ in their command alone: web (the default), worker, clock, rpc.
 #   docker build -t task-manager .        docker build -t task-manager-worker --target worker .
 
 FROM python:3.11-slim-bookworm AS build
@@ -8,7 +8,7 @@ COPY requirements/ requirements/
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check \
         --require-hashes --only-binary :all: \
-        -r requirements/web.txt -r requirements/worker.txt -r requirements/clock.txt
+        -r requirements/web.txt -r requirements/worker.txt -r requirements/clock.txt -r requirements/rpc.txt
 
 FROM python:3.11-slim-bookworm AS service
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin service
@@ -26,6 +26,7 @@ COPY worker/ worker/
 COPY actors/ actors/
 COPY api/ api/
 COPY dashboard/ dashboard/
+COPY rpc/ rpc/
 RUN python -m compileall -q .
 USER 10001
 STOPSIGNAL SIGTERM
@@ -37,6 +38,11 @@ CMD ["sh", "deploy/worker.sh"]
 FROM service AS clock
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=2 CMD ["python", "-m", "tasks.working.alive", "clock"]
 CMD ["python", "-m", "clock"]
+
+FROM service AS rpc
+EXPOSE 8085
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["python", "-m", "rpc.alive"]
+CMD ["python", "-m", "rpc"]
 
 FROM service AS web
 EXPOSE 8084

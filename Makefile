@@ -99,6 +99,11 @@ format: $(VENV)/dev.installed  ## Format the code and mend what the linter can m
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: proto
+proto: $(VENV)/dev.installed  ## Write rpc/generated from rpc/proto anew
+	$(BIN)/buf lint rpc/proto
+	$(BIN)/python -m rpc.generate
+
 .PHONY: up
 up:  ## docker compose: PostgreSQL, RabbitMQ, web, worker, clock, Prometheus, Grafana
 	docker compose up --build

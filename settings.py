@@ -119,6 +119,7 @@ Web = _begins("http://", "https://")
 #: What a good value looks like; shown when a bad one stops the start.
 EXAMPLES = {
     "PORT": "8084",
+    "GRPC_PORT": "8085",
     "LOG_LEVEL": "info",
     "LOG_FORMAT": "json",
     "ENVIRONMENT": "production",
@@ -156,6 +157,7 @@ class Settings(BaseModel):
     model_config = {"frozen": True, "extra": "ignore", "allow_inf_nan": False}
 
     port: int = Field(8084, ge=0, le=65535)
+    grpc_port: int = Field(8085, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] | None = None
     environment: Literal["development", "production"] = "development"

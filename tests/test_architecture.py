@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": BELOW_WORKER,
     "dashboard": BELOW_WORKER | {"api"},
     "web": BELOW_WORKER | {"api", "dashboard"},
+    "rpc": BELOW_WORKER | {"api", "dashboard"},
     "embedded": BELOW_WORKER | {"api", "dashboard", "worker", "clock"},
     "client": set(),
     "demo": {"client"},
@@ -87,6 +88,13 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "sign_in": {"page", "preferences", "viewer"},
         "routes": {"failures", "pages", "preferences", "sign_in", "static"},
     },
+    "rpc": {
+        **{leaf: set() for leaf in ("generated", "application", "messages", "events", "statuses", "uploads")},
+        **{command: set() for command in ("generate", "alive")},
+        "methods": {"generated"},
+        "calls": {"application", "events", "messages", "methods", "statuses", "uploads"},
+        "__main__": {"application", "calls", "methods"},
+    },
     "documents": {
         "text": set(),
         "splitting": {"text"},
@@ -121,6 +129,7 @@ PROCESSES = {
     "worker": ("worker", "import worker.boot, documents.reading.extraction, documents.splitting.chunking"),
     "clock": ("clock", "import clock; clock.Timetable()"),
     "client": ("client", "import client.__main__"),
+    "rpc": ("rpc", "import rpc.__main__, rpc.alive"),
 }
 
 WITHOUT = """

@@ -37,7 +37,7 @@ def test_compose_runs_each_process_with_the_command_of_the_procfile(process: str
     assert SERVICES[process]["command"] == procfile()[process]
 
 
-@pytest.mark.parametrize("process", ["web", "worker", "clock"])
+@pytest.mark.parametrize("process", ["web", "worker", "clock", "rpc"])
 def test_the_image_has_a_target_for_each_process_with_the_same_command(process: str) -> None:
     stage = DOCKERFILE.partition(f" AS {process}\n")[2].partition("\nFROM ")[0]
     command = re.search(r"^CMD (\[.*\])$", stage, re.MULTILINE)
@@ -68,7 +68,7 @@ def test_the_image_is_small_and_not_run_by_root() -> None:
 
 
 def test_compose_has_the_whole_deployment_and_knows_when_it_is_healthy() -> None:
-    parts = {"postgres", "rabbitmq", "release", "web", "worker", "clock", "prometheus", "grafana"}
+    parts = {"postgres", "rabbitmq", "release", "web", "worker", "clock", "rpc", "prometheus", "grafana"}
     assert parts == SERVICES.keys()
     for name in ("worker", "clock"):
         check = SERVICES[name]["healthcheck"]["test"]
@@ -83,7 +83,7 @@ def test_compose_has_the_whole_deployment_and_knows_when_it_is_healthy() -> None
     assert COMPOSE["volumes"].keys() <= set(named)
 
 
-@pytest.mark.parametrize("process", ["web", "worker", "clock"])
+@pytest.mark.parametrize("process", ["web", "worker", "clock", "rpc"])
 def test_a_process_waits_for_the_schema_and_is_given_time_to_hand_back_its_work(process: str) -> None:
     service = SERVICES[process]
     assert service["depends_on"]["release"]["condition"] == "service_completed_successfully"

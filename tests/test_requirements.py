@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-SETS = ("base", "web", "worker", "clock", "client", "model", "embedded", "dev")
+SETS = ("base", "web", "rpc", "worker", "clock", "client", "model", "embedded", "dev")
 
 #: Licences that let the service be used, changed, sold and hosted by anybody. Compared without case.
 PERMISSIVE = {
@@ -37,7 +37,17 @@ EXCEPTIONS = {
 
 #: What is run, not imported.
 TAKEN_BY_OTHERS = {"uvloop"}  # gunicorn and uvicorn serve by it where it is installed
-COMMANDS = {"coverage", "mypy", "pip-tools", "pytest-timeout", "ruff", "types-jsonschema", "types-pyyaml"}
+COMMANDS = {
+    "buf-bin",
+    "coverage",
+    "mypy",
+    "pip-tools",
+    "pytest-timeout",
+    "ruff",
+    "types-jsonschema",
+    "types-protobuf",
+    "types-pyyaml",
+}
 
 
 def normal(name: str) -> str:

@@ -1,0 +1,155 @@
+"""The rpc process: streams, deadlines, health, reflection, and its end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import psycopg2
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.struct_pb2 import Struct
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from rpc.generated.taskmanager.v1.task_service_pb2 import GetRequest, SubmitRequest, WatchRequest
+from tests.processes import ROOT, Deployment, Process
+from tests.rpc.conftest import KEYS, Both, Grpc, is_serving
+from tests.servers import eventually, free_port
+
+
+@pytest.fixture
+def second(both: Both) -> Iterator[tuple[Process, Grpc]]:
+    """Another rpc process of the deployment, to be stopped."""
+    port = str(free_port())
+    process = both.deployment.start("rpc", ready=is_serving, GRPC_PORT=port)
+    caller = Grpc(f"127.0.0.1:{port}", KEYS["operate"])
+    yield process, caller
+    caller.channel.close()
+    process.end()
+
+
+def later(caller: Grpc) -> str:
+    """Submit a task that does not run yet. Returns its id."""
+    message = SubmitRequest(task_type="test")
+    message.run_at.FromJsonString("2100-01-01T00:00:00Z")
+    return str(caller.call("Submit", message).task_id)
+
+
+def test_a_watch_follows_a_task_to_its_end_and_resumes_without_loss(both: Both) -> None:
+    payload = Struct()
+    payload.update({"message": "x"})
+    task_id = both.rpc().call("Submit", SubmitRequest(task_type="test", payload=payload)).task_id
+    seen = list(both.rpc().call("Watch", WatchRequest(task_id=task_id)))
+    assert seen[-1].event.type == "task.completed"
+    assert {each.event.task_id for each in seen} == {task_id}
+    assert [int(each.resume_token) for each in seen] == sorted({int(each.resume_token) for each in seen})
+    # Everything of the task, from before its first event.
+    before = str(int(first_event(both, task_id)) - 1)
+    whole = list(both.rpc().call("Watch", WatchRequest(task_id=task_id, resume_token=before)))
+    assert [each.event.type for each in whole] == [type_ for _, type_ in rest_events(both, task_id, before)]
+    for at, each in enumerate(whole):
+        resumed = list(both.rpc().call("Watch", WatchRequest(task_id=task_id, resume_token=each.resume_token)))
+        assert [one.resume_token for one in resumed] == [one.resume_token for one in whole[at + 1 :]]
+
+
+def first_event(both: Both, task_id: str) -> str:
+    """The number of a task's first event."""
+    connection = psycopg2.connect(both.deployment.database_url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT min(id) FROM events WHERE task_id = %s", (task_id,))
+            return str(cursor.fetchone()[0])
+    finally:
+        connection.close()
+
+
+def rest_events(both: Both, task_id: str, after: str) -> list[tuple[str, str]]:
+    """The ids and types of a task's events, by REST."""
+    answer = both.rest("GET", f"/tasks/{task_id}/events", headers={"Last-Event-ID": after}).text
+    lines = [line.partition(": ") for line in answer.splitlines()]
+    ids = [value for name, _, value in lines if name == "id"]
+    types = [json.loads(value)["type"] for name, _, value in lines if name == "data"]
+    return list(zip(ids, types, strict=True))
+
+
+def test_a_watch_of_everything_begins_where_it_is_now(both: Both) -> None:
+    stream = both.rpc().call("Watch", WatchRequest())
+    assert next(stream).event.type == "open"
+    task_id = later(both.rpc())
+    assert eventually(lambda: next(stream).event.task_id == task_id, reason="it is told of the task")
+    stream.cancel()
+
+
+def test_a_deadline_ends_the_call_in_the_process_as_well(second: tuple[Process, Grpc]) -> None:
+    process, caller = second
+    task_id = later(caller)
+    with pytest.raises(grpc.RpcError) as caught:
+        caller.call("Get", GetRequest(task_id=task_id, wait=25), timeout=0.5)
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    # Nothing is left to wait for: the call itself would have taken 25 seconds.
+    assert process.terminate() < 8
+    assert "Traceback" not in process.log
+
+
+def test_sigterm_ends_streams_first_and_calls_in_time(second: tuple[Process, Grpc]) -> None:
+    process, caller = second
+    streams = [caller.call("Watch", WatchRequest(task_id=later(caller)), timeout=120) for _ in range(20)]
+    for stream in streams:
+        assert next(stream).event.type == "task.waiting"
+    took = process.terminate()
+    assert [list(stream) for stream in streams] == [[]] * 20
+    assert took < 8
+    assert "Traceback" not in process.log
+    assert "CancelledError" not in process.log
+
+
+def test_health_tells_of_the_process_and_of_each_service(both: Both) -> None:
+    stub = health_pb2_grpc.HealthStub(both.rpc(None).channel)
+    for service in ("", "taskmanager.v1.TaskService", "taskmanager.v1.DocumentService", "taskmanager.v1.SearchService"):
+        answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING, service
+    with pytest.raises(grpc.RpcError):
+        stub.Check(health_pb2.HealthCheckRequest(service="taskmanager.v1.Nothing"), timeout=10)
+
+
+def test_reflection_describes_the_services_to_whoever_asks(both: Both) -> None:
+    database = ProtoReflectionDescriptorDatabase(both.rpc(None).channel)
+    assert "taskmanager.v1.TaskService" in database.get_services()
+    method = DescriptorPool(database).FindServiceByName("taskmanager.v1.TaskService").methods_by_name["Watch"]
+    assert (method.input_type.full_name, method.server_streaming) == ("taskmanager.v1.WatchRequest", True)
+
+
+def test_a_method_that_the_table_does_not_name_is_not_answered(both: Both) -> None:
+    call = both.rpc().channel.unary_unary("/taskmanager.v1.TaskService/Purge")
+    with pytest.raises(grpc.RpcError) as caught:
+        call(b"", timeout=10)
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_container_is_healthy_while_the_process_answers(second: tuple[Process, Grpc], both: Both) -> None:
+    process, _ = second
+
+    def check() -> int:
+        command = [sys.executable, "-m", "rpc.alive"]
+        return subprocess.run(command, cwd=ROOT, env=process.environment, capture_output=True, check=False).returncode
+
+    assert check() == 0
+    process.terminate()
+    assert check() == 1
+
+
+def test_a_port_that_is_taken_stops_the_start(both: Both) -> None:
+    deployment: Deployment = both.deployment
+    process = deployment.start("rpc", wait=False)
+    began = time.monotonic()
+    eventually(lambda: not process.running, seconds=30, reason="it ends")
+    assert time.monotonic() - began < 30
+    assert "GRPC_PORT" in process.log

@@ -1,0 +1,300 @@
+"""Each call answers what the request of its route does: field by field, error by error, role by role."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.struct_pb2 import Struct
+
+from api.access.rules import RULES
+from keys import ROLES
+from rpc.generated.taskmanager.v1 import task_pb2
+from rpc.generated.taskmanager.v1.document_service_pb2 import DocumentInfo, UploadDocumentRequest
+from rpc.generated.taskmanager.v1.search_service_pb2 import SearchFilter, SearchRequest
+from rpc.generated.taskmanager.v1.task_service_pb2 import (
+    BatchItem,
+    CancelRequest,
+    GetRequest,
+    ListRequest,
+    RetryRequest,
+    SubmitBatchRequest,
+    SubmitRequest,
+    WatchRequest,
+)
+from rpc.methods import METHODS
+from rpc.statuses import CODES
+from tests.rpc.conftest import BOUND, KEYS, MAX_DOCUMENT_BYTES, MINE, Both, fields, steady
+from tests.servers import eventually
+
+NOBODY = str(uuid.UUID(int=0))
+TEXT = "# Leave\n\nEverybody has thirty days of leave.\n\n# Travel\n\nTrains are booked by the office.\n"
+
+
+def struct(**values: Any) -> Struct:
+    """A Struct of these."""
+    made = Struct()
+    made.update(values)
+    return made
+
+
+def upload(**info: Any) -> list[UploadDocumentRequest]:
+    """An upload in two messages."""
+    return [UploadDocumentRequest(info=DocumentInfo(**info)), UploadDocumentRequest(data=TEXT.encode())]
+
+
+def iterated(name: str, message: Any) -> Any:
+    """A message as its method takes it."""
+    return iter(message) if name == "UploadDocument" else message
+
+
+@pytest.fixture
+def kb_id() -> str:
+    """A KB of the test's own."""
+    return f"kb-{uuid.uuid4()}"
+
+
+def ended(both: Both, task_id: str) -> Any:
+    """The task when it has ended, by gRPC."""
+
+    def ask() -> Any:
+        task = both.rpc().call("Get", GetRequest(task_id=task_id, wait=20)).task
+        return task if task.status in ("completed", "failed", "cancelled") else None
+
+    return eventually(ask, seconds=60, reason=f"{task_id} ends")
+
+
+def test_a_task_is_submitted_and_shown_as_by_rest(both: Both, kb_id: str) -> None:
+    given: dict[str, Any] = {
+        "task_type": "document_processing",
+        "kb_id": kb_id,
+        "payload": {"content": TEXT, "document_id": "a/ü.md", "chunk_size": 300, "chunk_overlap": 0},
+        "priority": "high",
+        "retry_limit": 0,
+        "timeout": 12.5,
+        "metadata": {"a": [1, 2.5, None, "x"], "b": {"c": True}},
+    }
+    message = SubmitRequest(**{**given, "payload": struct(**given["payload"]), "metadata": struct(**given["metadata"])})
+    answer = fields(both.rpc().call("Submit", message))
+    assert answer.keys() == both.rest("POST", "/tasks", json=given).json().keys()
+    task = ended(both, answer["task_id"])
+    assert task.status == "completed", task
+    assert task.payload["chunk_size"] == 300
+    rest = both.rest("GET", f"/tasks/{task.task_id}").json()
+    assert fields(task).keys() - {"left_out"} == rest.keys()
+    assert steady(fields(task)) == steady(rest | {"left_out": []})
+    assert {each.name for each in task_pb2.Stage.DESCRIPTOR.fields} == rest["stages"][0].keys()
+    assert {each.name for each in task_pb2.Attempt.DESCRIPTOR.fields} == rest["attempts"][0].keys()
+
+
+def test_a_failed_task_shows_its_error_as_by_rest_and_is_retried(both: Both, kb_id: str) -> None:
+    payload = struct(content="%PDF-1.7 nothing", filename="a.pdf")
+    message = SubmitRequest(task_type="document_processing", kb_id=kb_id, payload=payload)
+    task = ended(both, both.rpc().call("Submit", message).task_id)
+    rest = both.rest("GET", f"/tasks/{task.task_id}").json()
+    assert task.status == "failed"
+    assert fields(task.error) == rest["error"]
+    assert steady(fields(task)) == steady(rest | {"left_out": []})
+    again = both.rpc().call("Retry", RetryRequest(task_id=task.task_id)).task
+    assert again.task_id == task.task_id
+    assert again.status in ("queued", "processing", "failed")
+
+
+def test_tasks_are_listed_by_pages_as_by_rest(both: Both, kb_id: str) -> None:
+    for number in range(3):
+        both.rpc().call("Submit", SubmitRequest(task_type="test", kb_id=kb_id, payload=struct(message=str(number))))
+    for each in both.rest("GET", "/tasks", params={"kb_id": kb_id}).json()["items"]:
+        ended(both, each["task_id"])
+    page = both.rpc().call("List", ListRequest(kb_id=kb_id, status=["completed", "failed"], limit=2, count=True))
+    asked = {"kb_id": kb_id, "status": "completed,failed", "limit": 2, "count": "true"}
+    rest = both.rest("GET", "/tasks", params=asked).json()
+    assert [each.task_id for each in page.items] == [each["task_id"] for each in rest["items"]]
+    assert steady(fields(page)) == steady(
+        rest | {"items": [{**each, "left_out": [], "attempts": []} for each in rest["items"]]}
+    )
+    assert (page.total.count, page.total.capped) == (3, False)
+    rest_of_it = both.rpc().call("List", ListRequest(kb_id=kb_id, limit=2, cursor=page.next_cursor))
+    assert len(rest_of_it.items) == 1
+    assert not rest_of_it.HasField("next_cursor")
+
+
+def test_a_batch_answers_each_of_its_items_as_by_rest(both: Both, kb_id: str) -> None:
+    items: list[dict[str, Any]] = [
+        {"task_type": "test", "name": "first"},
+        {"task_type": "no such"},
+        {"task_type": "test", "depends_on": ["first"]},
+    ]
+    answer = both.rpc().call("SubmitBatch", SubmitBatchRequest(tasks=[BatchItem(**each) for each in items]))
+    rest = both.rest("POST", "/tasks/batch", json={"tasks": items}).json()
+    assert (answer.accepted, answer.rejected) == (rest["accepted"], rest["rejected"]) == (2, 1)
+    assert fields(answer.tasks[1])["error"] == rest["tasks"][1]["error"]
+    assert [each.index for each in answer.tasks] == [0, 1, 2]
+    assert answer.tasks[0].status == rest["tasks"][0]["status"]
+
+
+def test_a_task_is_cancelled_once(both: Both, kb_id: str) -> None:
+    later = SubmitRequest(task_type="test", kb_id=kb_id)
+    later.run_at.FromJsonString("2100-01-01T00:00:00Z")
+    task_id = both.rpc().call("Submit", later).task_id
+    cancelled = both.rpc().call("Cancel", CancelRequest(task_id=task_id)).task
+    assert cancelled.status == "cancelled"
+    assert cancelled.run_at.ToJsonString() == "2100-01-01T00:00:00Z"
+    assert both.rest("GET", f"/tasks/{task_id}").json()["status"] == "cancelled"
+    code, found = both.rpc().refused("Cancel", CancelRequest(task_id=task_id))
+    assert (code, found["ErrorInfo"]["reason"]) == ("FAILED_PRECONDITION", "conflict")
+
+
+def test_a_document_is_uploaded_and_found_as_by_rest(both: Both, kb_id: str) -> None:
+    info = {"kb_id": kb_id, "filename": "手册.md", "chunk_size": 60, "chunk_overlap": 0, "metadata": struct(year=2026)}
+    answer = both.rpc().stub("UploadDocument")(iter(upload(**info)), metadata=both.rpc().metadata, timeout=60)
+    task = ended(both, answer.task_id)
+    assert task.status == "completed", task
+    assert (task.payload["document_id"], task.payload["chunk_size"]) == ("手册.md", 60)
+    text = both.rest("GET", f"/kbs/{kb_id}/documents/手册.md/text")
+    assert "thirty days" in text.text
+    asked = {
+        "query": "days of leave",
+        "limit": 3,
+        "around": 1,
+        "filter": {"documents": ["手册.md"], "metadata": {"year": 2026}},
+    }
+    filters = SearchFilter(documents=["手册.md"], metadata=struct(year=2026))
+    found = both.rpc().call(
+        "Search", SearchRequest(kbs=[kb_id], query="days of leave", limit=3, around=1, filter=filters)
+    )
+    rest = both.rest("POST", "/search", json={"kbs": [kb_id], **asked}).json()
+    assert found.hits
+    assert steady(fields(found)) == steady(rest)
+
+
+def test_an_upload_that_is_none_is_refused(both: Both, kb_id: str) -> None:
+    data = UploadDocumentRequest(data=b"x")
+    info = UploadDocumentRequest(info=DocumentInfo(kb_id=kb_id, filename="a.txt"))
+    code, found = both.rpc().refused("UploadDocument", iter([data]))
+    assert (code, found["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "info")
+    code, found = both.rpc().refused("UploadDocument", iter([info, data, info]))
+    assert (code, found["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "data")
+    large = [UploadDocumentRequest(data=bytes(256 * 1024)) for _ in range(MAX_DOCUMENT_BYTES // (256 * 1024) + 1)]
+    code, found = both.rpc().refused("UploadDocument", iter([info, *large]))
+    assert (code, found["ErrorInfo"]["reason"]) == ("RESOURCE_EXHAUSTED", "too_large")
+
+
+BAD: list[tuple[str, Any, tuple[str, str, dict[str, Any]]]] = [
+    (
+        "Submit",
+        SubmitRequest(task_type="nothing", priority="soon", retry_limit=99),
+        ("POST", "/tasks", {"json": {"task_type": "nothing", "priority": "soon", "retry_limit": 99}}),
+    ),
+    ("SubmitBatch", SubmitBatchRequest(), ("POST", "/tasks/batch", {"json": {}})),
+    ("Get", GetRequest(task_id=NOBODY), ("GET", f"/tasks/{NOBODY}", {})),
+    ("Get", GetRequest(task_id="a/../b"), ("GET", "/tasks/a%2F..%2Fb", {})),
+    ("Get", GetRequest(task_id=NOBODY, wait=-1), ("GET", f"/tasks/{NOBODY}", {"params": {"wait": -1}})),
+    ("List", ListRequest(limit=1000, status=["odd"]), ("GET", "/tasks", {"params": {"limit": 1000, "status": "odd"}})),
+    ("Cancel", CancelRequest(task_id=NOBODY), ("DELETE", f"/tasks/{NOBODY}", {})),
+    ("Retry", RetryRequest(task_id=NOBODY), ("POST", f"/tasks/{NOBODY}/retry", {})),
+    ("Watch", WatchRequest(task_id=NOBODY), ("GET", f"/tasks/{NOBODY}/events", {})),
+    ("Watch", WatchRequest(resume_token="x"), ("GET", "/events", {"headers": {"Last-Event-ID": "x"}})),
+    ("Search", SearchRequest(kbs=["a"], limit=0), ("POST", "/search", {"json": {"kbs": ["a"], "limit": 0}})),
+    (
+        "UploadDocument",
+        upload(kb_id="a", filename="a.txt", chunk_size=-1),
+        ("POST", "/kbs/a/documents", {"files": {"file": ("a.txt", TEXT)}, "data": {"chunk_size": "-1"}}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "message", "request_"), BAD, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(BAD)])
+def test_an_error_is_told_as_by_rest(both: Both, name: str, message: Any, request_: tuple[str, str, Any]) -> None:
+    method, path, more = request_
+    problem = both.rest(method, path, **more).json()
+    code, found = both.rpc().refused(name, iterated(name, message), ("x-request-id", "mine"))
+    assert (
+        code
+        == grpc.StatusCode(
+            next(each.value for each in grpc.StatusCode if each.value[0] == CODES[problem["status"]])
+        ).name
+    )
+    assert found["message"] == problem["detail"]
+    assert found["ErrorInfo"] == {
+        "reason": problem["code"],
+        "domain": "taskmanager",
+        "metadata": {"type": problem["type"]},
+    }
+    assert found["RequestInfo"] == {"request_id": "mine"}
+    told = [
+        {"field": each["field"], "description": each["message"], "reason": each["code"]}
+        for each in problem.get("errors", [])
+    ]
+    assert found.get("BadRequest", {"field_violations": []})["field_violations"] == told
+    assert found["LocalizedMessage.en"]["message"] == problem["hint"]
+    assert found["LocalizedMessage.zh"]["message"] == problem["hint_zh"]
+
+
+def test_an_empty_id_is_no_task_and_never_all_of_them(both: Both) -> None:
+    for name, message in {"Get": GetRequest(), "Cancel": CancelRequest(), "Retry": RetryRequest()}.items():
+        assert both.rpc().refused(name, message)[0] == "NOT_FOUND"
+
+
+def test_a_number_that_json_has_not_is_refused(both: Both) -> None:
+    message = SubmitRequest(task_type="test", payload=struct(x=float("nan")))
+    code, found = both.rpc().refused("Submit", message)
+    assert (code, found["ErrorInfo"]["reason"]) == ("INVALID_ARGUMENT", "invalid_request")
+
+
+def test_the_same_idempotency_key_gives_the_same_task_by_either_way(both: Both, kb_id: str) -> None:
+    key, given = str(uuid.uuid4()), {"task_type": "test", "kb_id": kb_id, "payload": {"message": "x", "number": 3}}
+    message = SubmitRequest(task_type="test", kb_id=kb_id, payload=struct(message="x", number=3))
+    first = both.rpc().call("Submit", message, ("idempotency-key", key)).task_id
+    assert both.rpc().call("Submit", message, ("idempotency-key", key)).task_id == first
+    assert both.rest("POST", "/tasks", json=given, headers={"Idempotency-Key": key}).json()["task_id"] == first
+    message.payload["message"] = "y"
+    code, found = both.rpc().refused("Submit", message, ("idempotency-key", key))
+    assert (code, found["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "Idempotency-Key")
+
+
+#: A call of each method that is let in and then refused for what it asks, or changes nothing.
+HARMLESS: dict[str, Any] = {
+    "Submit": SubmitRequest(task_type="nothing", kb_id=MINE),
+    "SubmitBatch": SubmitBatchRequest(),
+    "Get": GetRequest(task_id=NOBODY),
+    "List": ListRequest(limit=0),
+    "Cancel": CancelRequest(task_id=NOBODY),
+    "Retry": RetryRequest(task_id=NOBODY),
+    "Watch": WatchRequest(task_id=NOBODY),
+    "UploadDocument": upload(kb_id=MINE, filename="a.txt", chunk_size=-1),
+    "Search": SearchRequest(kbs=[MINE], limit=0),
+}
+
+
+@pytest.mark.parametrize("name", [each.rpartition("/")[2] for each in METHODS])
+def test_a_role_may_call_what_it_may_ask_of_the_route(both: Both, name: str) -> None:
+    method = next(each for full, each in METHODS.items() if full.endswith(f"/{name}"))
+    least = RULES[method.verb, method.path].role
+    assert least in ("read", "submit")
+    for role, key in KEYS.items():
+        code, found = both.rpc(key).refused(name, iterated(name, HARMLESS[name]))
+        denied = found["ErrorInfo"]["reason"] == "forbidden_role"
+        assert denied == (code == "PERMISSION_DENIED") == (ROLES.index(role) < ROLES.index(least)), (role, found)
+    for none in (None, "no key of ours"):
+        assert both.rpc(none).refused(name, iterated(name, HARMLESS[name]))[0] == "UNAUTHENTICATED"
+
+
+def test_a_key_of_a_kb_touches_that_alone(both: Both, kb_id: str) -> None:
+    theirs = both.rpc().call("Submit", SubmitRequest(task_type="test", kb_id=kb_id)).task_id
+    mine = both.rpc(BOUND).call("Submit", SubmitRequest(task_type="test", kb_id=MINE)).task_id
+    bound = both.rpc(BOUND)
+    hidden = {"Get": GetRequest, "Cancel": CancelRequest, "Retry": RetryRequest, "Watch": WatchRequest}
+    for name, kind in hidden.items():
+        assert bound.refused(name, kind(task_id=theirs))[0] == "NOT_FOUND", name
+    for name, message in {
+        "Submit": SubmitRequest(task_type="test", kb_id=kb_id),
+        "List": ListRequest(kb_id=kb_id),
+        "Search": SearchRequest(kbs=[MINE, kb_id], query="x"),
+        "UploadDocument": upload(kb_id=kb_id, filename="a.txt"),
+    }.items():
+        code, found = bound.refused(name, iterated(name, message))
+        assert (code, found["ErrorInfo"]["reason"]) == ("PERMISSION_DENIED", "forbidden_kb"), name
+    assert mine in {each.task_id for each in bound.call("List", ListRequest()).items}
+    assert {each.kb_id for each in bound.call("List", ListRequest()).items} == {MINE}
