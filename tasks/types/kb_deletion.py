@@ -13,5 +13,6 @@ class KbDeletion(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-# Without a subject: it waits for nobody, but ends what is at work.
-TYPE = TaskType("kb_deletion", KbDeletion, (Stage("kb_deletion"),), needs_kb=True)
+# Without a subject: it waits for nobody, but ends what is at work. Whoever may submit may not delete a KB: its own
+# request asks for another role.
+TYPE = TaskType("kb_deletion", KbDeletion, (Stage("kb_deletion"),), needs_kb=True, is_ours=True)

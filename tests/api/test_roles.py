@@ -127,6 +127,13 @@ def told(port: int, method: str, path: str, key: str) -> tuple[int, str | None]:
         connection.close()
 
 
+def test_a_kb_is_deleted_by_its_own_request_alone(locked: Deployment) -> None:
+    task = {"task_type": "kb_deletion", "kb_id": "kb"}
+    submitter = Holder(locked, KEYS["submit"])
+    assert bad_fields(submitter.ask("POST", "/tasks", json=task)) == {"task_type"}
+    assert bad_fields(submitter.ask("POST", "/tasks/batch", json={"tasks": [task]})) == {"tasks.0.task_type"}
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_route_is_for_its_role_and_those_above(locked: Deployment, role: Role) -> None:
     wrong = []
