@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import falcon
 
+from dashboard import live
 from dashboard.page import show
 from dashboard.viewer import viewer_of
 
@@ -18,7 +19,8 @@ def as_page(req: Any, resp: Any) -> None:
         return
     if resp.status_code == falcon.http_status_to_code(falcon.HTTP_UNAUTHORIZED):
         resp.status, resp.data = falcon.HTTP_303, None
-        resp.location = f"/sign-in?next={quote(req.relative_uri, safe='')}"
+        wanted = live.path(req) + (f"?{req.query_string}" if req.query_string else "")
+        resp.location = f"/sign-in?next={quote(wanted, safe='')}"
         return
     problem = json.loads(resp.data)
     resp.data = None

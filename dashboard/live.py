@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from typing import Any
+from urllib.parse import quote
 
 import falcon
 import structlog
@@ -57,10 +58,16 @@ class _Shared:
 _shown: dict[Hashable, _Shared] = {}
 
 
+def path(req: Any) -> str:
+    """Return the path of a request as an address has it; a name in it may hold a slash, or a question mark."""
+    # The middleware has a NUL character stand for a slash within a name.
+    return quote(req.path, safe="/").replace("%00", "%2F")
+
+
 def address(req: Any) -> str:
     """Return where the changes of a page are streamed."""
     query = "&".join(part for part in req.query_string.split("&") if part and part.partition("=")[0] != "live")
-    return f"{req.path}?{query}&live=1" if query else f"{req.path}?live=1"
+    return f"{path(req)}?{query}&live=1" if query else f"{path(req)}?live=1"
 
 
 async def changes(key: Hashable, render: Render) -> AsyncIterator[SSEvent | None]:

@@ -56,7 +56,7 @@ class Page:
     async def on_get(self, req: Any, resp: Any, **params: str) -> None:
         """Answer with the page, or with the stream of its changes."""
         query = {name: value for name, value in req.params.items() if value and name != "live"}
-        asked = Asked(req, viewer_of(req), req.path, params, query)
+        asked = Asked(req, viewer_of(req), live.path(req), params, query)
 
         async def found() -> dict[str, Any]:
             return {"asked": asked, "live": live.address(req), **await self.look(asked)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import falcon
@@ -25,4 +26,5 @@ class Preferences:
 
 def own_path(given: str | None) -> str:
     """Return a path of this service; never an address elsewhere, which a link could otherwise lead to."""
-    return given if given and given.startswith("/") and not given.startswith(("//", "/\\")) else "/"
+    # A browser takes a backslash for a slash, and leaves out tabs and line breaks.
+    return given if given and re.fullmatch(r"/(?![/\\])[^\x00-\x1f]*", given) else "/"

@@ -39,6 +39,8 @@ def test_a_browser_without_a_key_is_asked_for_one_and_comes_back(locked: Deploym
     shown = httpx2.get(locked.url + answer.headers["location"], headers=HTML)
     assert shown.status_code == 200
     assert 'data-next="/tasks?status=failed"' in shown.text
+    answer = httpx2.get(f"{locked.url}/kbs/a%2Fb", headers=HTML)
+    assert 'data-next="/kbs/a%2Fb"' in httpx2.get(locked.url + answer.headers["location"], headers=HTML).text
     assert 'data-next="/"' in httpx2.get(f"{locked.url}/sign-in?next=//evil.example", headers=HTML).text
 
 

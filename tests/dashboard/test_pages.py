@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -50,8 +51,9 @@ def test_the_choice_of_a_language_is_kept_and_leads_nowhere_else(client: Client)
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("language=zh;")
     assert "SameSite=Lax" in cookie
-    for elsewhere in ("//evil.example/", "https://evil.example/", "/\\evil.example"):
+    for elsewhere in ("//evil.example/", "https://evil.example/", "/\\evil.example", "/\t/evil.example"):
         assert client.http.get("/preferences", params={"next": elsewhere}).headers["location"] == "/"
+        assert 'data-next="/"' in client.http.get("/sign-in", params={"next": elsewhere}).text
     client.http.cookies.clear()
 
 
@@ -87,6 +89,25 @@ def test_a_page_that_is_looked_at_is_sent_what_has_changed(client: Client, kb_id
         assert "No document is searchable yet." in next(lines)
         client.take_in(kb_id, "It came while somebody looked.", "late")
         assert next(line for line in lines if re.search(r"^data: .*>late</a>", line))
+
+
+def test_a_name_may_hold_what_divides_an_address(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "A text.", "a/b?c#d.md")
+    path = f"/kbs/{kb_id}/documents/a%2Fb%3Fc%23d.md"
+    found = page(client, path)
+    (live,) = [attrs["hx-sse:connect"] for _, attrs in found.tags if "hx-sse:connect" in attrs]
+    assert live == f"{path}?live=1"
+    choices = [attrs["href"] for tag, attrs in found.tags if tag == "a" and "/preferences" in (attrs["href"] or "")]
+    assert {client.http.get(str(each)).headers["location"] for each in choices} == {path}
+    client.http.cookies.clear()
+
+
+def test_what_is_done_to_the_failures_of_a_kb_is_done_to_these(client: Client, kb_id: str) -> None:
+    client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
+    found = page(client, f"/errors?kb_id={kb_id}")
+    (body,) = [attrs["data-body"] for _, attrs in found.tags if "data-body" in attrs]
+    assert json.loads(str(body))["filter"]["kb_id"] == kb_id
+    assert [attrs for tag, attrs in found.tags if tag == "a" and f"/tasks?kb_id={kb_id}&" in (attrs["href"] or "")]
 
 
 def test_what_is_not_there_is_told_so(client: Client) -> None:
