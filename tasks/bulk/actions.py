@@ -12,7 +12,7 @@ from models import Task, audit
 from models.audit import Actor
 from models.base import json_of
 from tasks.bulk.items import Outcome
-from tasks.bulk.scope import STATUSES
+from tasks.bulk.scope import STATUSES, still_meant
 from tasks.ending import callbacks, ending, retrying
 from tasks.transactions.unit import Unit
 from tasks.transitions.prioritising import PRIORITISE
@@ -38,7 +38,13 @@ def record(unit: Unit, bulk_id: UUID, wanted: Bulk, count: int) -> None:
 
 
 def act(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
-    """Do to these items what a bulk is for. What cannot be changed any more is left as it is."""
+    """Do to these items what a bulk is for. What has become something else since they were collected is left so."""
+    meant = still_meant(unit.session, wanted, ids)
+    left = [Outcome(each, changed=False) for each in ids if each not in meant]
+    return left + _act(unit, wanted, [each for each in ids if each in meant])
+
+
+def _act(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     if wanted.action == "prioritise":
         return _prioritise(unit, wanted, ids)
     refused: dict[UUID, str] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -115,6 +115,14 @@ def fitting(wanted: Bulk, asked_at: datetime | None = None) -> Fitting:
         conditions.append("coalesce(error->>'code' <> ALL(CAST(:permanent AS text[])), true)")
         values["permanent"] = sorted(PERMANENT)
     return Fitting(f"SELECT * FROM tasks WHERE {' AND '.join(conditions)}", values)
+
+
+def still_meant(session: Session, wanted: Bulk, ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of some items that a bulk is for now; tasks stay so until the transaction ends."""
+    fits = fitting(wanted)
+    kept = "" if wanted.action == "redeliver" else "ORDER BY id FOR UPDATE"
+    statement = f"SELECT id FROM ({fits.rows}) AS fitting {kept}"
+    return set(session.scalars(text(statement), {**fits.values, "ids": list(ids)}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from models import database
 from tasks.accepting.submission import Submission, submit
 from tasks.bulk import actions, items, scope
 from tasks.bulk.items import Outcome
+from tasks.ending import ending, retrying
 from tasks.transactions.unit import Unit, unit_of_work
 from tasks.types.bulk import Bulk
 from tasks.working import failing, work
@@ -77,6 +78,36 @@ def test_a_bulk_is_for_what_its_filter_names_and_no_bulk(bench: Bench) -> None:
     assert statuses(bench, *mine) == ["cancelled"] * 3
     assert statuses(bench, other, later) == ["queued", "queued"], "what came after the request is not meant"
     assert bench.within(work.advance, Advance(running, {})) == [False]
+
+
+def collected(bench: Bench, bulk_id: UUID) -> None:
+    """Have a bulk collect what it is for, and do nothing to it yet."""
+    row = bench.row(bulk_id)
+    with database.transaction() as session:
+        items.collect(session, bulk_id, Bulk.model_validate(row.payload), row.created_at, None)
+
+
+def test_what_has_begun_since_it_was_collected_is_left_where_what_waits_was_meant(bench: Bench) -> None:
+    first, second = bench.submit(2, kb_id="kb")
+    bulk_id = ask(bench, "cancel", {"kb_id": "kb", "status": ["queued"]})
+    collected(bench, bulk_id)
+    bench.held(first)
+    bench.finish(bulk_id, "bulk")
+    assert result(bench, bulk_id) == (1, 1)
+    assert statuses(bench, first, second) == ["processing", "cancelled"]
+
+
+def test_what_was_changed_since_an_undoing_collected_it_is_left(bench: Bench) -> None:
+    (task_id,) = bench.submit(kb_id="kb")
+    undoing = ask(bench, "retry", undoes=done(bench, "cancel", {"kb_id": "kb"}))
+    collected(bench, undoing)
+    with unit_of_work() as unit:
+        assert retrying.retry(unit, [task_id]).task_ids == [task_id]
+    with unit_of_work() as unit:
+        assert ending.cancel(unit, [task_id]) == {task_id}
+    bench.finish(undoing, "bulk")
+    assert result(bench, undoing) == (0, 1)
+    assert statuses(bench, task_id) == ["cancelled"]
 
 
 def test_a_bulk_for_nothing_changes_nothing(bench: Bench) -> None:
