@@ -37,6 +37,8 @@ COMMENT_EVERY = 15.0
 #: Events that are read at once, and that may wait for a client that is slow to take them. Beyond that its stream ends,
 #: to be resumed where it stopped.
 MOST_WAITING = 2000
+#: Seconds after which a client that found no place may come again.
+TRY_AGAIN_AFTER = 10
 #: Milliseconds after which a client whose stream ended comes again.
 COME_AGAIN = 2000
 
@@ -118,14 +120,34 @@ class Hub:
         self._reader: asyncio.Task[None] | None = None
         self._asked = 0.0
         self._opening: Counter[str] = Counter()
+        self._besides: Counter[str] = Counter()
 
-    def has_room(self, caller: str, most: int) -> bool:
-        """Return whether a caller may open another stream: as long as more places are free than it has taken itself.
+    def demand_room(self, caller: str, most: int) -> None:
+        """Let a caller open another stream, as long as more places are free than it has taken itself.
 
         So one alone takes half of them, and whoever comes next finds one. Those that are being opened count as well.
+
+        Raises:
+          falcon.HTTPServiceUnavailable: there is no place for another, or the process is to stop.
         """
-        own = self._opening[caller] + sum(stream.caller == caller for stream in self._streams)
-        return own < most - len(self._streams) - self._opening.total()
+        own = self._opening[caller] + self._besides[caller] + sum(each.caller == caller for each in self._streams)
+        taken = len(self._streams) + self._opening.total() + self._besides.total()
+        if self.stopping or own >= most - taken:
+            raise falcon.HTTPServiceUnavailable(
+                title="Service Unavailable",
+                description="as many event streams are open, of this caller or of all, as may be (MAX_STREAMS); "
+                "close some, come again later, or poll with an ETag",
+                retry_after=TRY_AGAIN_AFTER,
+            )
+
+    @contextmanager
+    def besides(self, caller: str) -> Iterator[None]:
+        """Count a stream that is of something else than the log."""
+        self._besides[caller] += 1
+        try:
+            yield
+        finally:
+            self._besides[caller] -= 1
 
     def stop(self) -> None:
         """End every stream: the process is to stop. Its clients come again, to another."""

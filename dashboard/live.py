@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.app import HUB
 from api.bulkheads.pools import Busy
+from settings import settings
 
 log = structlog.get_logger(__name__)
 
@@ -70,27 +71,38 @@ def address(req: Any) -> str:
     return f"{path(req)}?{query}&live=1" if query else f"{path(req)}?live=1"
 
 
-async def changes(key: Hashable, render: Render) -> AsyncIterator[SSEvent | None]:
+def demand_room(caller: str) -> None:
+    """Let a caller look at another page; these streams count among those of events.
+
+    Raises:
+      falcon.HTTPServiceUnavailable: as many are open as may be.
+    """
+    HUB.demand_room(caller, settings().max_streams)
+
+
+async def changes(key: Hashable, render: Render, caller: str) -> AsyncIterator[SSEvent | None]:
     """Send a page's part each time that it has changed.
 
     Parameters:
       key: equal for all who see the same.
+      caller: whose share of the streams it counts against.
     """
-    shared = _shown.setdefault(key, _Shared())
-    shared.viewers += 1
-    sent, silent = "", 0.0
-    try:
-        while not HUB.stopping:
-            html = await shared.html(render)
-            if html != sent:
-                sent, silent = html, 0.0
-                yield SSEvent(text=html)
-            elif silent >= COMMENT_EVERY:
-                silent = 0.0
-                yield None
-            await asyncio.sleep(EVERY)
-            silent += EVERY
-    finally:
-        shared.viewers -= 1
-        if not shared.viewers:
-            _shown.pop(key, None)
+    with HUB.besides(caller):
+        shared = _shown.setdefault(key, _Shared())
+        shared.viewers += 1
+        sent, silent = "", 0.0
+        try:
+            while not HUB.stopping:
+                html = await shared.html(render)
+                if html != sent:
+                    sent, silent = html, 0.0
+                    yield SSEvent(text=html)
+                elif silent >= COMMENT_EVERY:
+                    silent = 0.0
+                    yield None
+                await asyncio.sleep(EVERY)
+                silent += EVERY
+        finally:
+            shared.viewers -= 1
+            if not shared.viewers:
+                _shown.pop(key, None)

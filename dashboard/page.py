@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.access import callers
 from dashboard import live, rendering
 from dashboard.viewer import Viewer, viewer_of
 
@@ -62,12 +63,14 @@ class Page:
             return {"asked": asked, "live": live.address(req), **await self.look(asked)}
 
         if "live" in req.params:
+            caller = callers.name(req) or req.remote_addr
+            live.demand_room(caller)
 
             async def fragment() -> str:
                 return rendering.live(self.template, asked.viewer, await found())
 
             resp.set_header("X-Accel-Buffering", "no")
-            resp.sse = live.changes((asked.viewer, live.address(req)), fragment)
+            resp.sse = live.changes((asked.viewer, live.address(req)), fragment, caller)
             return
         show(resp, self.template, asked.viewer, await found())
 

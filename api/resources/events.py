@@ -16,8 +16,6 @@ from api.problems import Invalid
 from api.streams import Hub, Stream
 from tasks.views import batches, events
 
-#: Seconds after which a client that found no place may come again.
-TRY_AGAIN_AFTER = 10
 ANSWERS = {
     200: "Events; `Last-Event-ID` resumes behind one.",
     422: "`Last-Event-ID` is not the id of an event.",
@@ -52,13 +50,7 @@ class _Resource:
           falcon.HTTPServiceUnavailable: when there is no place for another stream.
         """
         caller = callers.name(req) or req.remote_addr
-        if self._hub.stopping or not self._hub.has_room(caller, self._most):
-            raise falcon.HTTPServiceUnavailable(
-                title="Service Unavailable",
-                description="as many event streams are open, of this caller or of all, as may be (MAX_STREAMS); "
-                "close some, come again later, or poll with an ETag",
-                retry_after=TRY_AGAIN_AFTER,
-            )
+        self._hub.demand_room(caller, self._most)
         with self._hub.opening(caller):
             yield caller
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.guard import Guard
 from tests.processes import Deployment
+from tests.servers import eventually
 
 KEYS = "ops:k-ops,viewer:k-read:read,scaler:k-scale:scale,mine:k-mine:submit:mine"
 HTML = {"Accept": "text/html"}
@@ -20,7 +21,7 @@ def locked(idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Gu
     """A web process that asks for keys."""
     servers = (idle.environment["DATABASE_URL"], idle.environment["RABBITMQ_URL"])
     with Deployment(*servers, tmp_path_factory.mktemp("locked"), guard) as deployment:
-        deployment.environment["API_KEYS"] = KEYS
+        deployment.environment |= {"API_KEYS": KEYS, "MAX_STREAMS": "2"}
         deployment.start("web")
         yield deployment
 
@@ -59,6 +60,21 @@ def test_a_reader_sees_every_page_and_no_button_that_works(locked: Deployment) -
         assert token in shown
         answer = client.post("/api/v1/queues/default/pause", headers={"X-CSRF-Token": token})
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden_role")
+
+
+def test_a_page_that_is_looked_at_counts_among_the_streams_of_its_key(locked: Deployment) -> None:
+    with browser(locked, "k-read") as client:
+        with client.stream("GET", "/queues?live=1") as answer:
+            assert next(line for line in answer.iter_lines() if line).startswith("data: ")
+            assert client.get("/workers?live=1").status_code == 503
+            assert client.get("/api/v1/events").status_code == 503
+            assert client.get("/workers").status_code == 200
+
+        def opened() -> bool:
+            with client.stream("GET", "/queues?live=1") as again:
+                return again.status_code == 200
+
+        eventually(opened, reason="its place is free again")
 
 
 def test_an_operators_button_works_with_the_token_alone(locked: Deployment) -> None:
