@@ -82,9 +82,12 @@ class Session:
 
 
 async def _sign_in(req: Any) -> SignIn:
+    # Whoever sends this has shown no key yet: no more of it is read than a key takes.
+    if req.content_length is None:
+        raise falcon.HTTPBadRequest(description="say how long the body is, with `Content-Length`")
+    requests.refuse_announced(req, LARGEST_FORM, "a sign-in holds a key and nothing else")
     if not is_form(req):
         return await requests.body(req, SignIn.model_validate)
-    requests.refuse_announced(req, LARGEST_FORM, "a sign-in holds a key and nothing else")
     return requests.fit(SignIn, await req.get_media())
 
 

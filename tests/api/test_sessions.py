@@ -115,6 +115,14 @@ def test_a_key_comes_as_json_as_well_and_a_wrong_one_is_refused(browser: Browser
     is_problem(browser.ask("POST", SESSION, content=b"key=" + b"x" * 100_000, headers=FORM), 413)
 
 
+def test_no_more_is_read_of_whoever_has_no_key_than_a_key_takes(browser: Browser) -> None:
+    large = json.dumps({"key": "x" * 100_000}).encode()
+    is_problem(browser.ask("POST", SESSION, content=large, headers={"Content-Type": "application/json"}), 413)
+    for kind in ("application/json", FORM["Content-Type"]):
+        unannounced = iter([b"key=", b"x" * 100_000])
+        is_problem(browser.ask("POST", SESSION, content=unannounced, headers={"Content-Type": kind}), 400)
+
+
 def test_a_session_follows_events(browser: Browser) -> None:
     browser.sign_in("the-first-key")
     headers = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
