@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 import falcon
 
-from dashboard import live
-from dashboard.page import show
+from dashboard.page import path_of, show
 from dashboard.viewer import viewer_of
 
 
@@ -19,7 +18,7 @@ def as_page(req: Any, resp: Any) -> None:
         return
     if resp.status_code == falcon.http_status_to_code(falcon.HTTP_UNAUTHORIZED):
         resp.status, resp.data = falcon.HTTP_303, None
-        wanted = live.path(req) + (f"?{req.query_string}" if req.query_string else "")
+        wanted = path_of(req) + (f"?{req.query_string}" if req.query_string else "")
         resp.location = f"/sign-in?next={quote(wanted, safe='')}"
         return
     problem = json.loads(resp.data)

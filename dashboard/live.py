@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from typing import Any
-from urllib.parse import quote
 
 import falcon
 import structlog
@@ -16,7 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.app import HUB
 from api.bulkheads.pools import Busy
+from api.problems import Invalid
 from settings import settings
+from tasks.views.selection import TooMany
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ class _Shared:
         began = time.monotonic()
         try:
             self._html = await render()
-        except (DBAPIError, PoolTimeout, Busy, falcon.HTTPError) as error:
+        except (DBAPIError, PoolTimeout, Busy, TooMany, Invalid, falcon.HTTPError, falcon.HTTPStatus) as error:
             # What was shown stays; the next look may succeed.
             log.info("page_not_read", reason=type(error).__name__)
         ended = time.monotonic()
@@ -57,18 +57,6 @@ class _Shared:
 
 
 _shown: dict[Hashable, _Shared] = {}
-
-
-def path(req: Any) -> str:
-    """Return the path of a request as an address has it; a name in it may hold a slash, or a question mark."""
-    # The middleware has a NUL character stand for a slash within a name.
-    return quote(req.path, safe="/").replace("%00", "%2F")
-
-
-def address(req: Any) -> str:
-    """Return where the changes of a page are streamed."""
-    query = "&".join(part for part in req.query_string.split("&") if part and part.partition("=")[0] != "live")
-    return f"{path(req)}?{query}&live=1" if query else f"{path(req)}?live=1"
 
 
 def demand_room(caller: str) -> None:

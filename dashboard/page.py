@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from api.access import callers
 from dashboard import live, rendering
@@ -57,10 +58,10 @@ class Page:
     async def on_get(self, req: Any, resp: Any, **params: str) -> None:
         """Answer with the page, or with the stream of its changes."""
         query = {name: value for name, value in req.params.items() if value and name != "live"}
-        asked = Asked(req, viewer_of(req), live.path(req), params, query)
+        asked = Asked(req, viewer_of(req), path_of(req), params, query)
 
         async def found() -> dict[str, Any]:
-            return {"asked": asked, "live": live.address(req), **await self.look(asked)}
+            return {"asked": asked, "live": live_of(req), **await self.look(asked)}
 
         if "live" in req.params:
             caller = callers.name(req) or req.remote_addr
@@ -70,9 +71,21 @@ class Page:
                 return rendering.live(self.template, asked.viewer, await found())
 
             resp.set_header("X-Accel-Buffering", "no")
-            resp.sse = live.changes((asked.viewer, live.address(req)), fragment, caller)
+            resp.sse = live.changes((asked.viewer, live_of(req)), fragment, caller)
             return
         show(resp, self.template, asked.viewer, await found())
+
+
+def path_of(req: Any) -> str:
+    """Return the path of a request as an address has it; a name in it may hold a slash, or a question mark."""
+    # The middleware has a NUL character stand for a slash within a name.
+    return quote(req.path, safe="/").replace("%00", "%2F")
+
+
+def live_of(req: Any) -> str:
+    """Return where the changes of a page are streamed."""
+    query = "&".join(part for part in req.query_string.split("&") if part and part.partition("=")[0] != "live")
+    return f"{path_of(req)}?{query}&live=1" if query else f"{path_of(req)}?live=1"
 
 
 def show(resp: Any, template: str, viewer: Viewer, found: Mapping[str, Any]) -> None:
