@@ -18,7 +18,8 @@ from models.base import LAST_ID, rfc3339
 from tasks.input.callback_filter import CallbackFilter
 from tasks.input.filter import Filter
 from tasks.lifecycle import Status, sources
-from tasks.types.bulk import TYPE, Bulk
+from tasks.types import all_types
+from tasks.types.bulk import Bulk
 from tasks.views import callbacks, selection
 from tasks.views.reading import PRIORITY_NAMES
 from tasks.views.selection import Count
@@ -82,7 +83,7 @@ def candidates(session: Session, wanted: Bulk, before: UUID | None, limit: int) 
 
 
 def fitting(wanted: Bulk, asked_at: datetime | None = None) -> Fitting:
-    """Return what an action is for, among some candidates; never a bulk.
+    """Return what an action is for, among some candidates; never what has a request of its own, as a bulk.
 
     Parameters:
       asked_at: nothing that came later.
@@ -101,8 +102,8 @@ def fitting(wanted: Bulk, asked_at: datetime | None = None) -> Fitting:
         return Fitting(f"SELECT * FROM callbacks WHERE {' AND '.join(conditions)}", values)
     conditions += ["kb_id = :kb_id"] if kb_id is not None else []
     statuses = wanted.filter.get("status") or STATUSES[wanted.action]
-    values |= {"statuses": list(statuses), "bulk_type": TYPE.name}
-    conditions += ["status = ANY(CAST(:statuses AS text[]))", "task_type <> :bulk_type"]
+    values |= {"statuses": list(statuses), "ours": [name for name, kind in all_types().items() if kind.is_ours]}
+    conditions += ["status = ANY(CAST(:statuses AS text[]))", "task_type <> ALL(CAST(:ours AS text[]))"]
     if wanted.action == "prioritise":
         conditions.append("worker_id IS NULL")
     if wanted.undoes is not None:

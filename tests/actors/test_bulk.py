@@ -80,6 +80,14 @@ def test_a_bulk_is_for_what_its_filter_names_and_no_bulk(bench: Bench) -> None:
     assert bench.within(work.advance, Advance(running, {})) == [False]
 
 
+def test_no_bulk_goes_on_with_the_deletion_of_a_kb(bench: Bench) -> None:
+    (deletion,) = bench.submit(task_type="kb_deletion", kb_id="kb")
+    with unit_of_work() as unit:
+        ending.cancel(unit, [deletion])
+    assert result(bench, done(bench, "retry", {"kb_id": "kb", "status": ["cancelled"]})) == (0, 0)
+    assert statuses(bench, deletion) == ["cancelled"]
+
+
 def collected(bench: Bench, bulk_id: UUID) -> None:
     """Have a bulk collect what it is for, and do nothing to it yet."""
     row = bench.row(bulk_id)
