@@ -31,6 +31,8 @@ VERSION = "0.1.0"
 CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
 
 Priority = Literal["low", "normal", "high", "urgent"]
+#: Who turns texts into vectors: this service itself, a model on this machine, or an API.
+Provider = Literal["local", "e5", "onnx", "cohere", "openai"]
 
 #: Seconds in which a connection must have said what it asks for.
 HEADERS_WITHIN = 30.0
@@ -195,7 +197,7 @@ class Settings(BaseModel):
     auth: Literal["keys", "none"] | None = None
     api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated), AfterValidator(_readable_keys)] = []
 
-    embedder: Literal["local", "e5", "onnx", "cohere", "openai"] = "local"
+    embedder: Provider = "local"
     cohere_api_key: SecretStr | None = None
     cohere_model: str = "embed-v4.0"
     cohere_base_url: Annotated[str | None, Web] = None

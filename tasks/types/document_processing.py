@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from settings import without_credentials
+from settings import Provider, without_credentials
 from tasks.types import Stage, TaskType
 
 #: Where a document is.
@@ -55,9 +55,7 @@ class Reading(BaseModel):
     chunk_unit: Literal["characters", "tokens"] = Field(
         "characters", description="`tokens` are the embedder's, and count what is embedded with a chunk, too."
     )
-    embedder: Literal["local", "cohere", "openai"] | None = Field(
-        None, description="Default: that of the KB, else EMBEDDER."
-    )
+    embedder: Provider | None = Field(None, description="Default: that of the KB, else EMBEDDER.")
 
     @field_validator("chunk_overlap")
     @classmethod

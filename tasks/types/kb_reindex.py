@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from settings import Provider
 from tasks.types import Stage, TaskType
 
 
@@ -14,9 +13,7 @@ class KbReindex(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    embedder: Literal["local", "cohere", "openai"] = Field(
-        description="The provider; its model is that of the settings when the task runs."
-    )
+    embedder: Provider = Field(description="The provider; its model is that of the settings when the task runs.")
 
 
 class Reindexed(BaseModel):

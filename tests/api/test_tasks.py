@@ -6,10 +6,11 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+import settings
 from tests.api.conftest import Client, bad_fields, is_problem
 from tests.servers import eventually
 
@@ -51,6 +52,15 @@ def test_what_was_submitted_is_shown_again(idle_client: Client, kb_id: str) -> N
     assert (shown["status"], shown["stage"], shown["attempt"], shown["progress"]) == ("queued", "test", 0, 0)
     assert (shown["started_at"], shown["finished_at"], shown["result"], shown["error"]) == (None,) * 4
     assert [(stage["name"], stage["status"]) for stage in shown["stages"]] == [("test", "queued")]
+
+
+@pytest.mark.parametrize("embedder", get_args(settings.Provider))
+def test_every_embedder_that_can_be_set_can_be_named_by_a_submission(
+    idle_client: Client, kb_id: str, embedder: str
+) -> None:
+    payload = {"content": "x", "embedder": embedder}
+    idle_client.submit(task_type="document_processing", kb_id=kb_id, payload=payload)
+    idle_client.submit(task_type="kb_reindex", kb_id=kb_id, payload={"embedder": embedder})
 
 
 def test_the_content_of_a_document_is_not_sent_back(idle_client: Client, kb_id: str) -> None:
