@@ -109,7 +109,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
     },
     "documents.readers": {
         "shared": set(),
-        **{family: {"shared"} for family in ("rtf", "sheets", "web")},
+        **{family: {"shared"} for family in ("image", "rtf", "sheets", "web")},
         **{family: {"shared", "sheets"} for family in ("office", "pdf", "text")},
     },
 }

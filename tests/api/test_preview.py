@@ -67,7 +67,7 @@ def test_tokens_are_counted_where_they_are_asked_for(client: Client) -> None:
         ("corrupt", "a.pdf", b"no PDF at all"),
         ("encrypted", "a.pdf", samples.pdf([["x"]], password="p")),
         ("needs_ocr", "a.pdf", scan()),
-        ("unsupported_format", "a.png", b"\x89PNG\r\n\x1a\n" + bytes(100)),
+        ("unsupported_format", "a.gif", b"GIF89a" + bytes(100)),
         ("undecodable", "a.txt", b"\x81\x8d\x8f words " * 50),
         ("worker_crashed", "a.pdf", samples.swelling_pdf(900 << 20)),
     ],

@@ -7,7 +7,9 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from ctypes.util import find_library
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -70,8 +72,53 @@ def png(width: int, height: int, rows: bytes) -> bytes:
     )
 
 
+def tiff(pages: Sequence[tuple[int, int]], order: str = "<", last: int = 0) -> bytes:
+    """A white TIFF with pages of these sizes, a bit a pixel; behind the last directory comes the one at `last`."""
+    made = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
+    for number, (width, height) in enumerate(pages, 1):
+        pixels = b"\xff" * ((width + 7) // 8 * height)
+        shorts = {256: width, 257: height, 258: 1, 259: 1, 262: 1, 277: 1, 278: height}
+        count = len(shorts) + 2
+        data = len(made) + 2 + 12 * count + 4
+        longs = {273: data, 279: len(pixels)}
+        entries = [struct.pack(order + "HHIHH", tag, 3, 1, value, 0) for tag, value in shorts.items()]
+        entries += [struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in longs.items()]
+        following = data + len(pixels) if number < len(pages) else last
+        made += struct.pack(order + "H", count) + b"".join(
+            sorted(entries, key=lambda entry: struct.unpack_from(order + "H", entry))
+        )
+        made += struct.pack(order + "I", following) + pixels
+    return made
+
+
+def image(form: str, pictures: Sequence[bytes]) -> bytes:
+    """PNGs as a file of another form: `jpeg`, `webp`, or `tiff`, which alone holds several, in turn packed and not.
+
+    Written by Leptonica, which comes with Tesseract.
+    """
+    leptonica = ctypes.CDLL(find_library("lept") or find_library("leptonica") or "liblept.so.5")
+    leptonica.pixReadMem.restype = ctypes.c_void_p
+    leptonica.pixReadMem.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+    leptonica.pixWrite.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int)
+    leptonica.pixWriteTiff.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / form
+        for number, data in enumerate(pictures):
+            pixels = leptonica.pixReadMem(data, len(data))
+            if form == "tiff":
+                failed = leptonica.pixWriteTiff(bytes(path), pixels, (9, 4)[number % 2], b"a" if number else b"w")
+            else:
+                failed = leptonica.pixWrite(bytes(path), pixels, {"jpeg": 2, "webp": 15}[form])
+            assert not failed
+        return path.read_bytes()
+
+
 def saved(document: pypdfium2.PdfDocument) -> bytes:
     """The bytes of a PDF."""
     out = io.BytesIO()
     document.save(out)
     return out.getvalue()
+
+
+#: A PNG without text.
+BLANK = png(20, 20, (b"\0" + b"\xff" * 20) * 20)

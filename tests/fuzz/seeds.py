@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.documents import samples
+from tests.documents.reading.test_extraction import IMAGES
 from tests.documents.reading.test_extraction import SEEDS as _FILES
 from tests.documents.samples import Line, Stroke
 
@@ -22,7 +23,7 @@ _PAGES: list[list[Line | str | Stroke]] = [
 
 #: By format: file names and their bytes.
 SEEDS: dict[str, dict[str, bytes]] = {
-    **{name.partition(".")[2]: {name: data} for name, data in _FILES.items()},
+    **{name.partition(".")[2]: {name: data} for name, data in (_FILES | IMAGES).items()},
     "txt": {
         "utf-8.txt": "Plain text. 纯文本，没有标题。\n\n第二段。".encode(),
         "gb18030.txt": "员工每年享有十五天年假。请假须提前申请。".encode("gb18030"),

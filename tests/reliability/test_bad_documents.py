@@ -127,7 +127,7 @@ BAD = {
     "a text of white space": Bad("empty", upload("a.txt", b" \r\n\t\n")),
     "a PDF of blank pages": Bad("empty", upload("a.pdf", samples.pdf([[], []]))),
     "a scan": Bad("needs_ocr", upload("scan.pdf", scan())),
-    "a picture": Bad("unsupported_format", upload("a.txt", b"\x89PNG\r\n\x1a\n" + bytes(100))),
+    "a picture": Bad("unsupported_format", upload("a.txt", b"GIF89a" + bytes(100))),
     "a program": Bad("unsupported_format", upload("a.txt", Path("/bin/true").read_bytes())),
     "an archive": Bad("unsupported_format", upload("a.gz", gzip.compress(b"Hello"))),
     "bytes of no encoding": Bad("undecodable", upload("a.txt", b"\x81\x8d\x8f words " * 50)),

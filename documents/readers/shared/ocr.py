@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 
+from documents.readers.shared.picture_size import sizes
 from documents.reading import deadline
 
 #: Languages that are asked for, best first, as far as they are installed.
@@ -20,8 +20,8 @@ _LANGUAGES = ("chi_sim", "eng")
 _TIMEOUT = 90.0
 #: Why a picture was not read that came too late.
 OUT_OF_TIME = "not read, since the time for text recognition was over; a larger `timeout` of the task gives it more"
-#: How the forms begin that are given to Tesseract, in this order: PNM, PNG, JPEG, GIF, TIFF, BMP and WebP.
-_FORMS = re.compile(rb"P5\s|\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|BM|RIFF....WEBP", re.DOTALL)
+#: Pixels of a picture, which Tesseract decodes to four bytes each, and on each of its sides (Tesseract's own limit).
+MOST_PIXELS, _LONGEST_SIDE = 50_000_000, 32_767
 _PR_SET_PDEATHSIG = 1
 #: Columns of Tesseract's TSV: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
 _WORD_LEVEL = "5"
@@ -54,23 +54,25 @@ def languages() -> str | None:
     return "+".join(found) or None
 
 
-def recognise(picture: bytes, resolution: int) -> list[Row]:
+def recognise(picture: bytes, resolution: int, page: int = 0) -> list[Row]:
     """Return the lines of text in a picture, from the top.
 
     Parameters:
       picture: a file such as a PNG, a JPEG or a PGM.
       resolution: pixels for an inch.
+      page: which of a TIFF's pages, from 0.
 
     Raises:
-      Failed: Tesseract is not installed, does not read such a picture, failed, or took too long; or no time is left.
+      Failed: Tesseract is not installed, does not read such a picture, failed, or took too long; the picture is too
+        large; or no time is left.
     """
     left = require_time()
     wanted = languages()
     if wanted is None:
         raise Failed("Tesseract is not installed")
-    if not _FORMS.match(picture):  # which Tesseract takes for a list of files of this machine, and opens those
-        raise Failed("the picture is in a form that text recognition does not read")
-    command = ["tesseract", "-", "-", "-l", wanted, "--dpi", str(resolution), "--psm", "3", "tsv"]
+    _require_size(picture, page)
+    options = ("-l", wanted, "--dpi", str(resolution), "--psm", "3", "-c", f"tessedit_page_number={page}")
+    command = ["tesseract", "-", "-", *options, "tsv"]
     try:
         done = subprocess.run(
             command,
@@ -97,6 +99,25 @@ def require_time() -> float:
     if (left := deadline.seconds_left()) <= 0:
         raise Failed(OUT_OF_TIME)
     return left
+
+
+def _require_size(picture: bytes, page: int) -> None:
+    """Refuse what is no picture, and one that would take too much memory to decode. Raises Failed.
+
+    Tesseract takes what it does not know for a list of files of this machine, and opens those.
+    """
+    try:
+        size = next(islice(sizes(picture), page, None), None)
+    except ValueError as error:
+        raise Failed(f"the picture is in a form that text recognition does not read: {error}") from None
+    if size is None:
+        raise Failed("there is no such page")
+    width, height = size
+    if width * height > MOST_PIXELS or max(size) > _LONGEST_SIDE:
+        raise Failed(
+            f"the picture has {width:,} times {height:,} pixels, and at most {MOST_PIXELS:,} are read,"
+            f" {_LONGEST_SIDE:,} on each side"
+        )
 
 
 def _die_with_parent() -> None:

@@ -31,12 +31,12 @@ class Pictures:
         self._unread: list[int] = []
         self._failures: dict[int, str] = {}
 
-    def read(self, number: int, pictures: Iterable[bytes], writer: Writer) -> None:
-        """Write what text recognition reads in the pictures that have a number."""
+    def read(self, number: int, pictures: Iterable[bytes], writer: Writer, page: int = 0) -> None:
+        """Write what text recognition reads in the pictures that have a number, on the page of this index."""
         rows: list[ocr.Row] = []
         for picture in pictures if ocr.languages() is not None else ():
             try:
-                found = ocr.recognise(picture, _RESOLUTION)
+                found = ocr.recognise(picture, _RESOLUTION, page)
             except ocr.Failed as failure:
                 self._failures.setdefault(number, str(failure))
                 continue

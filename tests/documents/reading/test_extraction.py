@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from documents.reading.extraction import extract
 from documents.text import Writer, clean
 from errors import TaskError
-from tests.documents import books, office, samples
+from tests.documents import books, office, samples, scans
 
 
 def read(folder: Path, name: str, data: bytes, **facts: Any) -> tuple[str, list[str]]:
@@ -54,8 +54,15 @@ REFUSED = [
     ("empty", "a.docx", samples.docx("<w:p/>")),
     ("empty", "a.pdf", samples.pdf([[], []])),
     ("needs_ocr", "a.pdf", samples.pdf([None, None, None])),
-    ("unsupported_format", "a.png", b"\x89PNG\r\n\x1a\n" + bytes(100)),
-    ("unsupported_format", "a.txt", b"\x89PNG\r\n\x1a\n" + bytes(100)),
+    ("needs_ocr", "a.png", scans.BLANK),
+    ("needs_ocr", "a.txt", scans.BLANK),
+    ("corrupt", "a.png", scans.BLANK[:20]),
+    ("corrupt", "a.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF"),
+    ("corrupt", "a.webp", b"RIFF\x00\x00\x00\x00WEBPVP8 "),
+    ("corrupt", "a.tiff", b"II*\0\x08\0\0\0\x01"),
+    ("corrupt", "a.tiff", b"This is no image."),
+    ("unsupported_format", "a.gif", b"GIF89a" + bytes(100)),
+    ("unsupported_format", "a.txt", b"GIF89a" + bytes(100)),
     ("unsupported_format", "a.xlsx", BINARY_WORKBOOK),
     ("unsupported_format", "a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)),
     ("unsupported_format", "a.bin", bytes(range(256)) * 20),
@@ -155,7 +162,21 @@ SEEDS = {
 }
 
 
-@pytest.mark.parametrize("name", SEEDS)
+#: Those that hold no text unless it is recognised: blank, of 20 times 20 pixels on each page.
+IMAGES = {
+    "a.png": scans.BLANK,
+    "a.jpg": base64.b85decode(
+        "|JeWF01!$>Nk#wx0RR9200961|JwjV00;&K2L=TQ2L}fU2?z=d6b%du3k(?&6Au&}8Xq1V8XO!TBrYc)A}k{u94I#_EHE)NG&CP4IXyTsJT5ad"
+        "GXKB;3kU!d02BcM5di<h03QGV0R;g80RaI400000000000RjUA1qKHQ2?`7U!~nGr00IF60|EpC1qB2I0004f0RjU61Q7)iAu&M)6H#FYB5@Qlf"
+        "svsIBSNvk6;jdgBr{@if(Z&17Z@2DB_<~*DJnEIHa9pqIzvQ7Mn_0VN>fx-R##YAT4Q8oW@l(=YIAgTc6WGrdV_?8hKGoWijtF*m6n&7nVO=bq@"
+        "|{(sHv*5v$VCgx45~w!o$SH#>dFX%F@%+)z;V8+1laa<K*S$=jiF`@$&QZ_4fDp`TGCb00;pA002J#_xdQJiYTIr|Je"
+    ),
+    "a.tiff": scans.tiff([(20, 20), (20, 20)]),
+    "a.webp": base64.b85decode("Qb|TeG5`PoS4BclR!}$~CIA2c&;kIR0V)&#6aYSLG?quCBO)Ov2mpW$iD>`;J)@ui{`(<-000"),
+}
+
+
+@pytest.mark.parametrize("name", [*SEEDS, *IMAGES])
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     places=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=8), cut=st.integers(0, 3)
@@ -163,7 +184,7 @@ SEEDS = {
 def test_a_damaged_file_is_read_or_refused_but_nothing_else(
     tmp_path: Path, name: str, places: list[tuple[int, int]], cut: int
 ) -> None:
-    data = bytearray(SEEDS[name])
+    data = bytearray((SEEDS | IMAGES)[name])
     for place, byte in places:
         data[place % len(data)] = byte
     path = tmp_path / "payload"

@@ -18,7 +18,7 @@ from tests.documents import books, office, samples, scans
 from tests.documents.extracted import Read, pages
 from tests.documents.readers.shared.test_ocr import CHINESE, ENGLISH, alike, english, tesseract  # noqa: F401  the last is a fixture
 
-BLANK = scans.png(20, 20, (b"\0" + b"\xff" * 20) * 20)
+BLANK = scans.BLANK
 _R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 

@@ -1,0 +1,1 @@
+"""Images that are documents of their own, such as scans and photographs of pages."""
