@@ -18,7 +18,7 @@ from actors.document.indexing import document_result
 from documents.files import scratch, source
 from documents.files.source import Source
 from documents.files.storage import storage
-from documents.reading.archive import begins_as_zip
+from documents.reading.archive import kind_of_file
 from documents.reading.unpacking import Unpacked
 from documents.sandbox.pool import Cancelled
 from documents.storing import index, publication
@@ -52,7 +52,7 @@ def preprocessing(work: Work) -> Advance:
         fetched = source.fetch(payload, settings(), folder, cancelled=work.interrupted, timeout=work.seconds_left)
         if opening.replaces and (unchanged := _unchanged(work, fetched)):
             return unchanged
-        if begins_as_zip(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
+        if kind_of_file(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
             return _members(work, unpacked)
         splitting = single_pass.splitting(work, fetched, opening)
         reading = SANDBOX.read(

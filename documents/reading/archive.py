@@ -1,10 +1,13 @@
-"""Zip archives, opened without trusting what they say about their sizes."""
+"""Archives: how each kind begins, and zip, opened without trusting what it says about its sizes."""
 
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -23,10 +26,33 @@ _LOCAL_HEADER = 30  # bytes before a member's name
 _SMALLEST_ENTRY = 46  # bytes that a member takes in the directory at least
 
 
-def begins_as_zip(path: Path) -> bool:
-    """Return whether a file may be a zip archive: an office document, an e-book, or an archive of documents."""
+#: How archives begin, and files that are packed.
+_KINDS = {
+    "zip": re.compile(rb"PK(?:\x03\x04|\x05\x06)"),
+    "tar": re.compile(rb".{257}ustar", re.DOTALL),
+    "gzip": re.compile(rb"\x1f\x8b\x08"),
+    "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
+}
+
+
+def kind_of(head: bytes) -> str | None:
+    """Return `zip`, `tar`, `gzip` or `bzip2` by the first 512 bytes of a file; None for what is none of these."""
+    return next((kind for kind, begins in _KINDS.items() if begins.match(head)), None)
+
+
+def kind_of_file(path: Path) -> str | None:
+    """Return what `kind_of` does, of a file; a zip may be an office document or an e-book as well."""
     with path.open("rb") as file:
-        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+        return kind_of(file.read(512))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file in an archive: its name as it was meant, the bytes that it claims to have, and what reads it."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
 
 
 class Archive:
@@ -47,7 +73,7 @@ class Archive:
             raise TaskError("corrupt", f"the archive cannot be opened: {error}") from error
         self.members = {info.filename: info for info in self._zip.infolist()}
         self._left = MAX_INFLATED
-        self._refuse_bomb(path.stat().st_size)
+        self._refusebomb(path.stat().st_size)
 
     def __enter__(self) -> Archive:
         return self
@@ -117,7 +143,7 @@ class Archive:
         """Take inflated bytes off the budget."""
         self._left -= count
         if self._left < 0:
-            raise _bomb(f"its parts inflate to more than {MAX_INFLATED:,} bytes")
+            raise bomb(f"its parts inflate to more than {MAX_INFLATED:,} bytes")
 
     def _holds_more(self, info: zipfile.ZipInfo) -> bool:
         """Return whether a member goes on after the size that it declares; looked at without keeping anything."""
@@ -138,15 +164,15 @@ class Archive:
         return left < 0
 
     def _lie(self, info: zipfile.ZipInfo) -> TaskError:
-        return _bomb(f"its part {info.filename} inflates to more than the {info.file_size:,} bytes it claims")
+        return bomb(f"its part {info.filename} inflates to more than the {info.file_size:,} bytes it claims")
 
-    def _refuse_bomb(self, size: int) -> None:
+    def _refusebomb(self, size: int) -> None:
         """Judge by the declared sizes, before a byte is inflated."""
         declared = sum(info.file_size for info in self.members.values())
         if declared > MAX_INFLATED:
-            raise _bomb(f"{size:,} bytes claim to inflate to {declared:,}")
+            raise bomb(f"{size:,} bytes claim to inflate to {declared:,}")
         if declared > RATIO_MATTERS_FROM and declared > size * MAX_RATIO:
-            raise _bomb(f"{size:,} bytes claim to inflate to {declared:,}, {declared // max(size, 1)} times as many")
+            raise bomb(f"{size:,} bytes claim to inflate to {declared:,}, {declared // max(size, 1)} times as many")
 
 
 def _fold(name: str) -> str:
@@ -160,8 +186,9 @@ def _count_members(path: Path) -> None:
         tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     if at >= 0 and int.from_bytes(tail[at + 12 : at + 16], "little") > MAX_MEMBERS * _SMALLEST_ENTRY * 4:
-        raise _bomb(f"its directory lists more than {MAX_MEMBERS:,} parts")
+        raise bomb(f"its directory lists more than {MAX_MEMBERS:,} parts")
 
 
-def _bomb(why: str) -> TaskError:
+def bomb(why: str) -> TaskError:
+    """Return the error of an archive that is out of proportion."""
     return TaskError("archive_bomb", f"the archive was not opened: {why}")

@@ -295,6 +295,7 @@ FORMATS: tuple[Format, ...] = (
     Format("mp3", label="an MP3 recording", signature=_begins(rb"ID3")),
     Format("mp4", label="an MP4 recording", signature=_begins(rb".{4}ftyp")),
     Format("ogg", label="an Ogg recording", signature=_begins(rb"OggS")),
+    Format("tar", label="a tar archive", signature=_begins(rb".{257}ustar")),
     Format("gzip", label="a gzip archive", signature=_begins(rb"\x1f\x8b")),
     Format("bzip2", label="a bzip2 archive", signature=_begins(rb"BZh")),
     Format("xz", label="an xz archive", signature=_begins(rb"\xfd7zXZ\x00")),

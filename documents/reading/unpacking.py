@@ -9,9 +9,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from documents.reading.archive import MAX_INFLATED, Archive
+from documents.reading import tar
+from documents.reading.archive import MAX_INFLATED, Archive, Entry, kind_of_file
 from documents.reading.containers import zip_format
 from documents.reading.decoding import decode
 from documents.reading.formats import ZIP
@@ -61,7 +63,9 @@ class Budget:
 def unpack(
     path: str, filename: str | None, content_type: str | None, folder: str, max_bytes: int, budget: Budget | None = None
 ) -> Unpacked | None:
-    """Unpack the documents in a zip archive, as files in `folder`; return None for a file that is a document itself.
+    """Unpack the documents in an archive, as files in `folder`; return None for a file that is a document itself.
+
+    An archive is a zip, a tar (packed by gzip or bzip2 or not), or a single file that is packed so.
 
     max_bytes: the most that a document may have. budget: shared with other archives. To be called in a child of the
     sandbox, as all that inflates.
@@ -71,10 +75,10 @@ def unpack(
         all have in common, or else unsupported_format.
     """
     named = named_format(filename, content_type)
-    if (named is not None and not named.is_text) or zip_format(Path(path)) is not ZIP:
+    if (named is not None and not named.is_text) or not _is_archive(Path(path)):
         return None
     unpacking = _Unpacking(Path(folder), max_bytes, budget or Budget())
-    unpacking.archive(Path(path), "", 1)
+    unpacking.archive(Path(path), filename, "", 1)
     found = unpacking.unpacked
     if not found.members:
         raise unpacking.nothing()
@@ -92,17 +96,17 @@ class _Unpacking:
         self._budget = budget
         self._codes: set[str] = set()
 
-    def archive(self, path: Path, above: str, depth: int) -> None:
+    def archive(self, path: Path, filename: str | None, above: str, depth: int) -> None:
         """Inflate the members of an archive; `above` is what their names begin with."""
-        with Archive(path) as archive:
-            for info, name in _named(list(archive.members.values())):
-                if not info.is_dir() and not _LEFT_BEHIND.search(name):
-                    try:
-                        self._member(archive, info, above + name, depth)
-                    except TaskError as error:
-                        if error.code == "archive_bomb" or (error.code == "too_large" and self._is_full):
-                            raise
-                        self._skip(above + name, error)
+        for entry in _entries(path, filename, self._max_bytes):
+            name = _safe(entry.name)
+            if not _LEFT_BEHIND.search(name):
+                try:
+                    self._member(entry, above + name, depth)
+                except TaskError as error:
+                    if error.code == "archive_bomb" or (error.code == "too_large" and self._is_full):
+                        raise
+                    self._skip(above + name, error)
 
     def nothing(self) -> TaskError:
         """Return why none of the members is read."""
@@ -116,18 +120,19 @@ class _Unpacking:
     def _is_full(self) -> bool:
         return len(self.unpacked.members) >= MAX_DOCUMENTS
 
-    def _member(self, archive: Archive, info: zipfile.ZipInfo, name: str, depth: int) -> None:
-        if info.file_size > self._max_bytes:
-            raise TaskError("too_large", f"it has {info.file_size:,} bytes, more than {self._max_bytes:,}")
-        self._budget.spend(info.file_size)
-        data = archive.read(info.filename)
+    def _member(self, entry: Entry, name: str, depth: int) -> None:
+        if entry.size > self._max_bytes:
+            raise TaskError("too_large", f"it has {entry.size:,} bytes, more than {self._max_bytes:,}")
+        self._budget.spend(entry.size)
+        data = entry.read()
         if not data:
             raise TaskError("empty", "it has no content")
         file = self._folder / str(len(self.unpacked.members))
         file.write_bytes(data)
-        if format_of_head(data[:HEAD], name) is ZIP and named_format(name, None) is None and zip_format(file) is ZIP:
+        if named_format(name, None) is None and _is_archive(file):
             self._inner(file, name, depth)
             return
+        format_of_head(data[:HEAD], name)  # which refuses what has no reader
         if self._is_full:
             raise TaskError("too_large", f"the archive holds more than {MAX_DOCUMENTS:,} documents")
         self.unpacked.members.append(Member(name, str(file)))
@@ -138,7 +143,7 @@ class _Unpacking:
         inner = file.with_suffix(f".{depth}")
         shutil.move(file, inner)
         try:
-            self.archive(inner, f"{name}/", depth + 1)
+            self.archive(inner, PurePosixPath(name).name, f"{name}/", depth + 1)
         finally:
             inner.unlink()
 
@@ -147,8 +152,24 @@ class _Unpacking:
         self.unpacked.warnings.append(f"{name} was not read: {error}")
 
 
+def _is_archive(path: Path) -> bool:
+    """Return whether a file is an archive, and no document that comes as one. Raises what `zip_format` does."""
+    kind = kind_of_file(path)
+    return kind is not None and (kind != "zip" or zip_format(path) is ZIP)
+
+
+def _entries(path: Path, filename: str | None, max_bytes: int) -> Iterator[Entry]:
+    if kind_of_file(path) != "zip":
+        yield from tar.entries(path, filename, max_bytes)
+        return
+    with Archive(path) as archive:
+        for info, name in _named(list(archive.members.values())):
+            if not info.is_dir():
+                yield Entry(name, info.file_size, partial(archive.read, info.filename))
+
+
 def _named(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]]:
-    """Yield the members with their names as they were meant, made safe: no folder above, no drive, no empty part.
+    """Yield the members with their names as they were meant.
 
     Names that say nothing of their encoding are in that of the system that wrote them, which is found out from all.
     """
@@ -162,7 +183,7 @@ def _named(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]
             name = info.filename
         else:
             name = _unicode_path(info) or info.orig_filename.encode("cp437").decode(encoding, "replace")
-        yield info, _safe(name)
+        yield info, name
 
 
 def _unicode_path(info: zipfile.ZipInfo) -> str | None:
@@ -179,5 +200,6 @@ def _unicode_path(info: zipfile.ZipInfo) -> str | None:
 
 
 def _safe(name: str) -> str:
+    """Return a name without a folder above, a drive or an empty part."""
     parts = PurePosixPath(name.replace("\\", "/").replace("\0", "")).parts
     return "/".join(part for part in parts if part not in ("/", "..", ".")) or "document"

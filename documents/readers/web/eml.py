@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path, PurePath
 
 from documents.readers.web.html import declared_encoding, write_page
-from documents.reading.archive import begins_as_zip
+from documents.reading.archive import kind_of_file
 from documents.reading.decoding import decode
 from documents.reading.unpacking import Budget, Unpacked, unpack
 from documents.text import Extracted, Writer
@@ -192,7 +192,7 @@ class _Attachments:
 
     def _unpacked(self, path: Path, name: str, kind: str | None) -> Unpacked | None:
         """Return the documents of an archive, beside it; None for what is a document itself."""
-        if not begins_as_zip(path):
+        if kind_of_file(path) is None:
             return None
         folder = path.with_suffix(".members")
         folder.mkdir()
