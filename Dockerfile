@@ -1,5 +1,6 @@
 # One image for every process; the targets differ in their command alone: web (the default), worker, clock, rpc.
 #   docker build -t task-manager .        docker build -t task-manager-worker --target worker .
+#   docker build -t task-manager-worker --target worker --build-arg OCR=yes .     with text recognition
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
@@ -32,6 +33,15 @@ USER 10001
 STOPSIGNAL SIGTERM
 
 FROM service AS worker
+# Not empty: with Tesseract, which reads scans and images.
+ARG OCR=
+USER root
+RUN if [ -n "$OCR" ]; then \
+        apt-get update \
+        && apt-get install --yes --no-install-recommends tesseract-ocr tesseract-ocr-eng tesseract-ocr-chi-sim \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi
+USER 10001
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=2 CMD ["python", "-m", "tasks.working.alive", "worker"]
 CMD ["sh", "deploy/worker.sh"]
 

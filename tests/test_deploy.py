@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from documents.readers.shared import ocr
 from tests.processes import ROOT, Deployment, procfile
 from tests.servers import eventually, free_port
 from tests.test_architecture import MAY_IMPORT
@@ -65,6 +66,24 @@ def test_the_image_is_small_and_not_run_by_root() -> None:
     assert "--without-pip" in DOCKERFILE
     assert "HEALTHCHECK" in DOCKERFILE
     assert "ADD " not in DOCKERFILE
+
+
+@pytest.mark.parametrize("wanted", ["", "yes"])
+def test_the_image_of_the_worker_has_text_recognition_where_it_is_built_with_it(tmp_path: Path, wanted: str) -> None:
+    (stage,) = re.findall(r"^FROM service AS worker\n(.*?)^FROM ", DOCKERFILE, re.MULTILINE | re.DOTALL)
+    assert DOCKERFILE.count("tesseract") == stage.count("tesseract"), "no other process reads documents"
+    assert re.findall(r"^USER (.*)$", stage, re.MULTILINE) == ["root", "10001"]
+    (command,) = re.findall(r"^RUN (if (?:.*\\\n)+.*)$", stage, re.MULTILINE)
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    apt.chmod(0o755)
+    (tmp_path / "rm").symlink_to(shutil.which("true") or "/bin/true")
+    done = shell("sh", "-ec", command, OCR=wanted, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "asked").read_text().split() if wanted else []
+    packages = {f"tesseract-ocr-{language.replace('_', '-')}" for language in ocr.LANGUAGES} | {"tesseract-ocr"}
+    assert {word for word in asked if word.startswith("tesseract")} == (packages if wanted else set())
+    assert SERVICES["worker"]["build"]["args"] == {"OCR": "${OCR:-}"}
 
 
 def test_compose_has_the_whole_deployment_and_knows_when_it_is_healthy() -> None:

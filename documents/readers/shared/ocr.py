@@ -15,7 +15,7 @@ from documents.readers.shared.picture_size import sizes
 from documents.reading import deadline
 
 #: Languages that are asked for, best first, as far as they are installed.
-_LANGUAGES = ("chi_sim", "eng")
+LANGUAGES = ("chi_sim", "eng")
 #: Seconds for one picture: a full page takes 2 to 10.
 _TIMEOUT = 90.0
 #: Why a picture was not read that came too late.
@@ -50,7 +50,7 @@ def languages() -> str | None:
     if command is None:
         return None
     said = subprocess.run([command, "--list-langs"], capture_output=True, text=True, timeout=30, check=False)
-    found = [language for language in _LANGUAGES if language in said.stdout.split()]
+    found = [language for language in LANGUAGES if language in said.stdout.split()]
     return "+".join(found) or None
 
 
