@@ -1,12 +1,16 @@
-"""The migrations: running them, and knowing whether the database has them."""
+"""The migrations: running them, knowing whether the database has them, and waiting until it has."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
+
+from models import database
+from settings import service_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,3 +40,28 @@ def missing(session: Session) -> str | None:
     except ProgrammingError:
         return known[-1]
     return known[-1] if present is None or present < known[-1] else None
+
+
+def _lacking() -> str | None:
+    try:
+        with database.transaction() as session:
+            lacking = missing(session)
+    except DBAPIError as error:
+        return f"PostgreSQL does not answer ({type(error.orig).__name__})"
+    return None if lacking is None else f"migration {lacking} is missing"
+
+
+def main() -> None:
+    """Wait until the database has every migration, for a process that is started beside `alembic upgrade head`."""
+    url = service_settings().postgres_url
+    database.connect(url, pool_size=1, application_name="task-manager waits for migrations")
+    said = None
+    while (lacking := _lacking()) is not None:
+        if lacking != said:
+            print(f"waiting: {lacking}", flush=True)
+        said = lacking
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    main()

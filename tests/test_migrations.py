@@ -40,6 +40,20 @@ def test_the_migrations_make_what_the_models_say(database_url: str) -> None:
     assert differences(database_url) == []
 
 
+def test_a_process_waits_for_the_newest_migration(empty_database_url: str) -> None:
+    environment = {**os.environ, "DATABASE_URL": empty_database_url, "RABBITMQ_URL": "amqp://127.0.0.1"}
+    command = [sys.executable, "-m", "models.migration"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as waiting:
+        try:
+            assert waiting.stdout
+            assert "is missing" in next(line for line in waiting.stdout if line.startswith("waiting"))
+            assert waiting.poll() is None
+            alembic(empty_database_url, "upgrade", "head")
+            assert waiting.wait(30) == 0
+        finally:
+            waiting.kill()
+
+
 def test_what_was_put_off_beyond_all_bounds_is_tried_again(database_url: str) -> None:
     alembic(database_url, "downgrade", "0011")
     engine = create_engine(psycopg2_url(database_url))

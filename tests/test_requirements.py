@@ -29,6 +29,7 @@ EXCEPTIONS = {
     "certifi": "MPL-2.0, a list of certificates; not changed",
     "tqdm": "MPL-2.0 and MIT; comes with the Cohere SDK, not changed",
     "axe-playwright-python": "MIT, with axe-core under MPL-2.0; a tool of the tests, not deployed",
+    "kubernetes-validate": "Apache, as it says itself: Apache-2.0 by its repository; a tool of the tests, not deployed",
     "hypothesis": "MPL-2.0; a tool of the tests, not deployed",
     "pathspec": "MPL-2.0; a tool of the type checker, not deployed",
     "pypdfium2": "BSD-3-Clause, Apache-2.0 and the permissive licences of what PDFium is built from",
