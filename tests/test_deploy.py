@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from documents.readers.shared import ocr
+from settings import Settings
 from tests.processes import ROOT, Deployment, procfile
 from tests.servers import eventually, free_port
 from tests.test_architecture import MAY_IMPORT
@@ -122,6 +124,35 @@ def test_compose_is_open_to_its_own_machine_alone_unless_told_otherwise() -> Non
     for name, opened in ports.items():
         for port in opened:
             assert port.startswith(("127.0.0.1:", "${WEB_ADDRESS:-127.0.0.1}:")), f"{name} {port}"
+
+
+def test_no_container_may_gain_rights_or_take_the_whole_machine() -> None:
+    for name, service in SERVICES.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert bool(service.get("cap_add")) == (name in ("postgres", "rabbitmq")), name
+    for process in ("web", "worker", "clock", "release"):
+        assert SERVICES[process]["read_only"], process
+
+
+@pytest.mark.parametrize("process", procfile())
+def test_systemd_runs_each_process_with_the_command_of_the_procfile(process: str) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    assert unit.read(ROOT / "deploy" / "systemd" / f"task-manager-{process}.service")
+    service = unit["Service"]
+    program, *arguments = shlex.split(service["ExecStart"])
+    assert [Path(program).name, *arguments] == shlex.split(procfile()[process])
+    assert Path(program).is_absolute()
+    assert service["NoNewPrivileges"] == service["DynamicUser"] == service["PrivateTmp"] == "yes"
+    assert (service["CapabilityBoundingSet"], service["ProtectSystem"]) == ("", "strict")
+    if process == "release":
+        assert service["Type"] == "oneshot"
+    else:
+        assert int(service["TimeoutStopSec"]) == Settings().shutdown_timeout + 10
+        assert unit["Unit"]["Requires"] == "task-manager-release.service"
 
 
 @pytest.mark.parametrize("kind", ["worker", "clock"])

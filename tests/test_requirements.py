@@ -128,7 +128,8 @@ def test_all_sets_agree_on_every_version() -> None:
 def test_nothing_is_asked_for_that_nobody_imports() -> None:
     installed = {".venv", ".venv-bench"}
     imported = set().union(*(imports(path) for path in ROOT.rglob("*.py") if installed.isdisjoint(path.parts)))
-    used = {normal(name) for module in imported for name in packages_distributions().get(module, [])}
+    owners = packages_distributions()
+    used = {normal(name) for module in imported for name in owners.get(module, [])}
     assert {normal(wish.name) for wish in asked_for("dev")} - used == COMMANDS | TAKEN_BY_OTHERS
 
 
