@@ -133,7 +133,7 @@ def test_no_container_may_gain_rights_or_take_the_whole_machine() -> None:
         assert service["mem_limit"], name
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
         assert bool(service.get("cap_add")) == (name in ("postgres", "rabbitmq")), name
-    for process in ("web", "worker", "clock", "release"):
+    for process in procfile():
         assert SERVICES[process]["read_only"], process
 
 

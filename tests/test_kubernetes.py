@@ -16,7 +16,7 @@ from tests.processes import ROOT, procfile
 
 FOLDER = ROOT / "deploy" / "k8s"
 OVERLAYS = sorted((FOLDER / "overlays").iterdir())
-PROCESSES = ("web", "worker", "clock")
+PROCESSES = ("web", "worker", "clock", "rpc")
 #: The oldest release of Kubernetes that the manifests are meant for, and the newest that is known here.
 RELEASES = ("1.30", kubernetes_validate.latest_version())
 #: Kinds of KEDA, whose schemas are not Kubernetes' own.
@@ -70,7 +70,7 @@ def test_a_process_runs_the_command_of_the_procfile_in_its_image(process: str) -
     image = "task-manager" if process in ("release", "web") else f"task-manager-{process}"
     assert container["image"] == image
     images = yaml.safe_load((FOLDER / "overlays" / "managed" / "kustomization.yaml").read_text())["images"]
-    suffix = {"task-manager-worker": "-worker", "task-manager-clock": "-clock"}.get(image, "")
+    suffix = image.removeprefix("task-manager")
     assert {each["newTag"] for each in images if each["name"] == image} == {VERSION + suffix}
 
 
@@ -80,6 +80,7 @@ def test_a_process_may_do_no_more_than_it_needs(process: str) -> None:
     assert spec["securityContext"]["runAsNonRoot"]
     assert f"USER {spec['securityContext']['runAsUser']}\n" in (ROOT / "Dockerfile").read_text()
     assert not spec["automountServiceAccountToken"]
+    assert not spec["enableServiceLinks"]
     for container in (*spec["containers"], *spec.get("initContainers", ())):
         security = container["securityContext"]
         assert security["readOnlyRootFilesystem"]
@@ -103,6 +104,11 @@ def test_a_process_is_probed_and_given_time_and_spread(process: str) -> None:
         (port,) = container["ports"]
         assert str(port["containerPort"]) == settings["PORT"]
         assert container["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
+    elif process == "rpc":
+        assert container["readinessProbe"]["exec"]["command"] == ["python", "-m", "rpc.alive"]
+        (port,) = container["ports"]
+        assert str(port["containerPort"]) == settings["GRPC_PORT"]
+        assert container["livenessProbe"]["tcpSocket"]["port"] == port["name"]
     else:
         probe = container["livenessProbe"]["exec"]["command"]
         assert probe == ["python", "-m", "tasks.working.alive", process]
