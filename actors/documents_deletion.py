@@ -7,7 +7,7 @@ from typing import Any
 
 from documents.storing import deletions, filter, index
 from documents.storing.filter import Filter
-from models import database
+from models import audit, database
 from tasks.ending import ending
 from tasks.transactions.unit import Unit
 from tasks.views.reading import submitted_at
@@ -49,7 +49,9 @@ def documents_deletion(work: Work) -> Advance:
         work.report(done, units)
 
     def told(unit: Unit) -> dict[str, Any]:
-        return {"deleted": deletions.count(unit.session, work.kb_id, work.claim.submitted_at)}
+        deleted = deletions.count(unit.session, work.kb_id, work.claim.submitted_at)
+        audit.record_of_task(unit.session, work.task_id, "documents.delete", "documents", filter=meant, items=deleted)
+        return {"deleted": deleted}
 
     return work.done(units=units, within=told)
 

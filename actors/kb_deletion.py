@@ -9,7 +9,7 @@ from uuid import UUID
 from documents.files.storage import storage
 from documents.storing import dead_versions, kb_removal
 from documents.storing.kb_removal import Place
-from models import database
+from models import audit, database
 from settings import settings
 from tasks.ending import ending, retention
 from tasks.transactions.unit import Unit
@@ -39,6 +39,7 @@ def kb_deletion(work: Work) -> Advance:
     _sweep_versions(work, units)
 
     def finish(unit: Unit) -> dict[str, Any]:
+        audit.record_of_task(unit.session, work.task_id, "kb.delete", "kb", work.kb_id)
         return {"kb_id": work.kb_id, "documents_left": kb_removal.finish(unit.session, work.kb_id, asked_at)}
 
     asked_at = work.claim.submitted_at

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import FIRST_ID, Base, id_at, new_id, rfc3339
+from models.task import Task
 
 #: For how long an act is remembered, and how many are forgotten in one transaction.
 KEPT = timedelta(days=90)
@@ -83,6 +84,14 @@ def record(
             request_id=actor.request_id,
         )
     )
+
+
+def record_of_task(
+    session: Session, task_id: UUID, action: str, kind: str, target: object = None, **detail: Any
+) -> None:
+    """Write what a task has done, in the name of whoever submitted it, in the transaction in which it is done."""
+    row = session.execute(select(Task.submitted_by, Task.kb_id).where(Task.id == task_id)).one()
+    record(session, Actor(row.submitted_by), action, kind, target, kb_id=row.kb_id, task_id=str(task_id), **detail)
 
 
 def page(

@@ -17,7 +17,7 @@ from api import requests
 from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Invalid
+from api.problems import Denied, Invalid
 from models import audit
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.ending import ending, retrying
@@ -25,7 +25,7 @@ from tasks.input.filter import Filter
 from tasks.lifecycle import ENDED
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import broker, unit_of_work
-from tasks.types import task_type
+from tasks.types import all_types, task_type
 from tasks.views import reading, selection, why
 
 #: Seconds between two looks at a task that a client waits for.
@@ -230,6 +230,9 @@ class TaskRetry:
         before = await requests.read(reading.show, identifier)
         if before is None:
             raise requests.missing("task", task_id)
+        kind = all_types().get(before["task_type"])
+        if kind is not None and kind.is_ours and not callers.key(req).may("operate"):
+            raise Denied("forbidden_role", f"to retry a task of the type {kind.name} needs the role operate")
 
         def retry() -> retrying.Retried:
             with unit_of_work() as unit:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from broker.topology import PRIORITIES
-from models import Task, audit
-from models.audit import Actor
+from models import audit
 from models.base import json_of
 from tasks.bulk.items import Outcome
 from tasks.bulk.scope import STATUSES, still_meant
@@ -30,11 +29,9 @@ def undoing(bulk_id: UUID, done: Bulk) -> Bulk | None:
 
 def record(unit: Unit, bulk_id: UUID, wanted: Bulk, count: int) -> None:
     """Write into the log of acts, in the name of whoever asked for it, that a bulk begins to change so many items."""
-    row = unit.session.execute(select(Task.submitted_by, Task.kb_id).where(Task.id == bulk_id)).one()
     kind = "callbacks" if wanted.action == "redeliver" else "tasks"
-    detail = wanted.model_dump(mode="json", exclude_none=True, exclude={"action"}) | {"task_id": str(bulk_id)}
-    actor = Actor(row.submitted_by)
-    audit.record(unit.session, actor, f"{kind}.{wanted.action}", kind, kb_id=row.kb_id, items=count, **detail)
+    detail = wanted.model_dump(mode="json", exclude_none=True, exclude={"action"})
+    audit.record_of_task(unit.session, bulk_id, f"{kind}.{wanted.action}", kind, items=count, **detail)
 
 
 def act(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:

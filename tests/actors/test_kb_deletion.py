@@ -16,7 +16,7 @@ from errors import TaskError
 from models import Base, database
 from models.kb import change
 from settings import settings
-from tasks.accepting.submission import Member
+from tasks.accepting.submission import Accepted, Member, Submission, submit
 from tasks.ending import ending, retention, retrying
 from tasks.transactions.unit import unit_of_work
 from tasks.working import failing
@@ -194,3 +194,14 @@ def test_a_second_deletion_of_the_same_kb_finds_nothing_left(full: Bench) -> Non
     assert full.perform(first)
     assert rows_of(full, "kb") == {}
     assert {full.row(each.task_id).status for each in (first, second)} == {"completed"}
+
+
+def test_who_asked_for_it_is_told_in_the_log_of_acts(bench: Bench) -> None:
+    take_in(bench, "a")
+    submission = Submission(task_type="kb_deletion", kb_id="kb").by("ops")
+    with unit_of_work() as unit:
+        (accepted,) = submit(unit, [submission])
+    assert isinstance(accepted, Accepted)
+    bench.finish(accepted.task_id, "kb_deletion")
+    (entry,) = bench.sql("SELECT name, action, target_id, kb_id, detail FROM audit")
+    assert entry == ("ops", "kb.delete", "kb", "kb", {"task_id": str(accepted.task_id)})
