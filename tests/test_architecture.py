@@ -368,3 +368,15 @@ def test_each_decision_has_a_status_a_date_and_its_line_in_the_index() -> None:
     index = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("| [")]
     assert index == lines
     assert len({line[:8] for line in lines}) == len(lines), "two decisions have one number"
+
+
+def test_where_things_are_is_where_they_are() -> None:
+    """Each file and each name that CONTRIBUTING.md leads to is there."""
+    rows = re.findall(r"^\| [^|]*\? \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+    assert len(rows) == 10
+    for row in rows:
+        for place in row.split(";"):
+            path, *names = re.findall(r"`([^`]+)`", place)
+            assert (ROOT / path).exists(), path
+            for name in names:
+                assert re.search(rf"^(def |async def )?{name}\b", (ROOT / path).read_text("utf-8"), re.M), (path, name)
