@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import falcon
@@ -132,8 +133,8 @@ def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     """Return the ASGI application. The database and the broker must have been set up for this process."""
     commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS), Sessions(settings.keys)
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators(sessions, settings)
-    document = openapi.document(routes, VERSION, rules.is_public)
-    routes += [("/openapi.json", Specification(document)), ("/docs", Page()), ("/docs/errors", ErrorPage())]
+    described = partial(openapi.document, [*routes], VERSION, rules.is_public)
+    routes += [("/openapi.json", Specification(described)), ("/docs", Page()), ("/docs/errors", ErrorPage())]
     routes += [("/docs/{name}", Asset()), *pages.routes]
     rules.check(routes)
     limits: list[RateLimit | Admission] = [Admission(Backlog(settings.max_backlog), SUBMITTING)]

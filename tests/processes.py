@@ -224,7 +224,7 @@ class Deployment:
     @property
     def described(self) -> Described:
         """Return what its web process says of itself."""
-        return described(self.url, self.root)
+        return described(self.root)
 
     def _is_as_described(self, answer: httpx2.Response) -> None:
         self.described.check(answer)

@@ -63,7 +63,7 @@ def possible(operation: Operation, *, public: bool) -> list[int]:
         found |= {401, 403, 429}
     if operation.request is not None:
         found |= {408, 413, 415, 422}
-    if operation.query is not None:
+    if operation.query is not None or "IdempotencyKey" in operation.takes:
         found.add(422)
     return sorted(found - operation.answers.keys() - operation.besides.keys())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import falcon
@@ -52,10 +54,14 @@ SwaggerUIBundle({
 class Specification:
     """`/openapi.json`"""
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self._document = json.dumps(document, ensure_ascii=False).encode()
+    def __init__(self, build: Callable[[], dict[str, Any]]) -> None:
+        self._build = build
+        self._document: bytes | None = None
 
     async def on_get(self, req: Any, resp: Any) -> None:
+        if self._document is None:
+            # A tenth of the process's memory, which one that nobody asks for the document never takes.
+            self._document = json.dumps(await asyncio.to_thread(self._build), ensure_ascii=False).encode()
         resp.content_type = falcon.MEDIA_JSON
         resp.data = self._document
 

@@ -153,7 +153,7 @@ def test_many_streams_cost_rest_little_end_with_the_process_and_resume_without_l
         assert int(refused.headers["retry-after"]) > 0
         task_id = client.submit()
         client.ended(task_id)
-        sockets.read_until(f'"task.completed", "task_id": "{task_id}"'.encode())
+        sockets.read_until(f'"task.completed","task_id":"{task_id}"'.encode())
         assert all(one.count(task_id.encode()) == 3 for one in sockets.received), "queued, processing, completed"
         latencies = []
         for _ in range(50):

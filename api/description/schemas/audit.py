@@ -6,19 +6,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from api.description.schemas.shape import Page
+from api.description.schemas.shape import Model, Page
 
 
-class AuditTarget(BaseModel):
+class AuditTarget(Model):
     """What an act was done to."""
 
     kind: str
     id: str | None = Field(description="Null for what a filter named.")
 
 
-class AuditEntry(BaseModel):
+class AuditEntry(Model):
     """An act that somebody asked for."""
 
     audit_id: UUID

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api.description.schemas.problem import BadField
-from api.description.schemas.shape import Page
+from api.description.schemas.shape import Model, Page
 from tasks.lifecycle import Status
 
 
-class BatchItemAccepted(BaseModel):
+class BatchItemAccepted(Model):
     """A task of a batch that was accepted."""
 
     index: int = Field(description="Its position in the request, from 0.")
@@ -21,20 +21,20 @@ class BatchItemAccepted(BaseModel):
     status: Status
 
 
-class BatchItemErrors(BaseModel):
+class BatchItemErrors(Model):
     """What is wrong with a task of a batch."""
 
     errors: list[BadField]
 
 
-class BatchItemRejected(BaseModel):
+class BatchItemRejected(Model):
     """A task of a batch that was rejected."""
 
     index: int = Field(description="Its position in the request, from 0.")
     error: BatchItemErrors
 
 
-class AcceptedBatch(BaseModel):
+class AcceptedBatch(Model):
     """The answer to a batch, in the order of its tasks."""
 
     batch_id: UUID
@@ -43,7 +43,7 @@ class AcceptedBatch(BaseModel):
     rejected: int
 
 
-class StatusCounts(BaseModel):
+class StatusCounts(Model):
     """How many tasks have each status."""
 
     waiting: int
@@ -54,7 +54,7 @@ class StatusCounts(BaseModel):
     cancelled: int
 
 
-class ListedBatch(BaseModel):
+class ListedBatch(Model):
     """A batch with its counts."""
 
     batch_id: UUID

@@ -6,20 +6,20 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from api.description.schemas.shape import Count, Page, sometimes
+from api.description.schemas.shape import Count, Model, Page, sometimes
 from api.description.schemas.tasks import TaskFailure
 
 
-class CallbackAttempt(BaseModel):
+class CallbackAttempt(Model):
     """One attempt to deliver a callback."""
 
     at: datetime
     answer: str = Field(description="What the service answered, or why there was no answer.")
 
 
-class Callback(BaseModel):
+class Callback(Model):
     """A callback and how its delivery went."""
 
     callback_id: UUID = Field(description="The same as the header `webhook-id`.")
@@ -37,7 +37,7 @@ class Callback(BaseModel):
     log: list[CallbackAttempt] = Field(description="The newest attempts, oldest first.")
 
 
-class Callbacks(BaseModel):
+class Callbacks(Model):
     """The callbacks of a task or of a batch, oldest first."""
 
     items: list[Callback]
@@ -47,7 +47,7 @@ class CallbackPage(Page[Callback]):
     """Callbacks, newest first."""
 
 
-class CallbackExample(BaseModel):
+class CallbackExample(Model):
     """A callback in a few words."""
 
     callback_id: UUID
@@ -64,7 +64,7 @@ class CallbacksPreview(Count):
     examples: list[CallbackExample] = Field(description="The newest, up to 10.")
 
 
-class TaskCallbackData(BaseModel):
+class TaskCallbackData(Model):
     """A task that has ended."""
 
     kb_id: str | None
@@ -79,7 +79,7 @@ class TaskCallbackData(BaseModel):
     left_out: list[Literal["metadata"]] = sometimes("Metadata that are too large, from an earlier release.")
 
 
-class TaskCallback(BaseModel):
+class TaskCallback(Model):
     """What the KB service is sent when a task has ended."""
 
     type: Literal["task.completed", "task.failed", "task.cancelled"]
@@ -87,7 +87,7 @@ class TaskCallback(BaseModel):
     data: TaskCallbackData
 
 
-class BatchCallbackData(BaseModel):
+class BatchCallbackData(Model):
     """A batch of which all tasks have ended, counted."""
 
     batch_id: UUID
@@ -97,7 +97,7 @@ class BatchCallbackData(BaseModel):
     cancelled: int
 
 
-class BatchCallback(BaseModel):
+class BatchCallback(Model):
     """What the KB service is sent when all tasks of a batch have ended."""
 
     type: Literal["batch.completed"]

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from api.description.schemas.shape import Count, Page
+from api.description.schemas.shape import Count, Model, Page
 
 
-class Document(BaseModel):
+class Document(Model):
     """What is searchable of a document now."""
 
     document_id: str
@@ -43,7 +43,7 @@ class DocumentsPreview(Count):
     examples: list[str] = Field(description="The ids of up to 10 of them.")
 
 
-class Chunk(BaseModel):
+class Chunk(Model):
     """A chunk: what stands between `start` and `end` of the document's text."""
 
     chunk_id: str
@@ -56,7 +56,7 @@ class Chunk(BaseModel):
     context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
 
 
-class ChunkAround(BaseModel):
+class ChunkAround(Model):
     """A chunk with those around it, in the order of the text."""
 
     chunk: Chunk

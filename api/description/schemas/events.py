@@ -6,19 +6,18 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, RootModel
-
 from api.description.schemas.batches import Batch
+from api.description.schemas.shape import Model, OneOf
 from tasks.lifecycle import Status
 
 
-class StreamEvent(BaseModel):
+class StreamEvent(Model):
     """The beginning of a stream of everything; `reset`: what followed `Last-Event-ID` is not known any more."""
 
     type: Literal["open", "reset"]
 
 
-class TaskEvent(BaseModel):
+class TaskEvent(Model):
     """Something happened to a task."""
 
     type: Literal["task.waiting", "task.queued", "task.processing", "task.completed", "task.failed", "task.cancelled"]
@@ -32,7 +31,7 @@ class TaskEvent(BaseModel):
     at: datetime
 
 
-class BatchCompletedEvent(BaseModel):
+class BatchCompletedEvent(Model):
     """All tasks of a batch have ended."""
 
     type: Literal["batch.completed"]
@@ -47,5 +46,5 @@ class BatchStateEvent(Batch):
     type: Literal["batch.processing", "batch.completed"]
 
 
-class Event(RootModel[StreamEvent | TaskEvent | BatchCompletedEvent | BatchStateEvent]):
+class Event(OneOf[StreamEvent | TaskEvent | BatchCompletedEvent | BatchStateEvent]):
     """What a stream sends in `data`."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from api.description.schemas.shape import Page
+from api.description.schemas.shape import Model, Page
 
 
-class KbIndex(BaseModel):
+class KbIndex(Model):
     """How the vectors of a KB are searched."""
 
     state: Literal["exact", "indexed", "behind"] = Field(
@@ -19,7 +19,7 @@ class KbIndex(BaseModel):
     chunks: int = Field(description="Those that the index holds.")
 
 
-class KbTasks(BaseModel):
+class KbTasks(Model):
     """How many tasks of a KB are open, and how many have failed."""
 
     waiting: int
@@ -28,7 +28,7 @@ class KbTasks(BaseModel):
     failed: int
 
 
-class KbSettings(BaseModel):
+class KbSettings(Model):
     """What documents and tasks of a KB inherit where a submission does not say it; null: nothing is set."""
 
     chunk_size: int | None
@@ -39,7 +39,7 @@ class KbSettings(BaseModel):
     has_callback_secret: bool
 
 
-class Kb(BaseModel):
+class Kb(Model):
     """What a KB holds."""
 
     kb_id: str

@@ -6,19 +6,19 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from api.description.schemas.shape import sometimes
+from api.description.schemas.shape import Model, sometimes
 
 
-class Check(BaseModel):
+class Check(Model):
     """The state of one thing that the service needs."""
 
     status: str = Field(description="`up`, or what is wrong with it, such as `down` or `unknown`.")
     reason: str = sometimes("Why it is not up, and what can be done.")
 
 
-class ServerChecks(BaseModel):
+class ServerChecks(Model):
     """The servers that are needed."""
 
     postgresql: Check
@@ -32,27 +32,27 @@ class Checks(ServerChecks):
     workers: Check = sometimes("Whether somebody works on what waits.")
 
 
-class Health(BaseModel):
+class Health(Model):
     """Whether all is well."""
 
     status: Literal["ok", "degraded"]
     checks: Checks
 
 
-class Alive(BaseModel):
+class Alive(Model):
     """The process answers."""
 
     status: Literal["ok"]
 
 
-class Readiness(BaseModel):
+class Readiness(Model):
     """Whether requests can be served."""
 
     status: Literal["ok", "unavailable"]
     checks: ServerChecks
 
 
-class Worker(BaseModel):
+class Worker(Model):
     """A worker process."""
 
     worker_id: UUID
@@ -66,7 +66,7 @@ class Worker(BaseModel):
     heartbeat_at: datetime
 
 
-class Workers(BaseModel):
+class Workers(Model):
     """The worker processes that are alive."""
 
     as_of: datetime
@@ -75,7 +75,7 @@ class Workers(BaseModel):
     workers: list[Worker]
 
 
-class Queue(BaseModel):
+class Queue(Model):
     """A queue as PostgreSQL sees it, and in the last four fields RabbitMQ, null while it is away."""
 
     queue: str
@@ -94,14 +94,14 @@ class Queue(BaseModel):
     consumers: int | None
 
 
-class Queues(BaseModel):
+class Queues(Model):
     """All queues."""
 
     as_of: datetime
     queues: list[Queue]
 
 
-class ResumedQueue(BaseModel):
+class ResumedQueue(Model):
     """Whether a queue is held back."""
 
     queue: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from api.description.schemas.shape import sometimes
+from api.description.schemas.shape import Model, sometimes
 
 
-class BadField(BaseModel):
+class BadField(Model):
     """What is wrong with one field."""
 
     field: str = Field(description="A dotted path, as in `payload.chunk_size`; `body` for the whole.")
@@ -18,7 +18,7 @@ class BadField(BaseModel):
     message: str
 
 
-class Problem(BaseModel):
+class Problem(Model):
     """An error of a request, by RFC 9457."""
 
     type: str = Field(description="The page of the code.")

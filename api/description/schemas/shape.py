@@ -10,14 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 Item = TypeVar("Item")
 
 
-class Count(BaseModel):
+class Model(BaseModel):
+    """A model that only describes. Nothing is built for it before somebody asks for the OpenAPI document."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class OneOf(RootModel[Item], Generic[Item]):
+    """A model that is one of several, and only describes."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Count(Model):
     """How many there are."""
 
     count: int
     capped: bool = Field(description="Whether there are at least so many.")
 
 
-class Page(BaseModel, Generic[Item]):
+class Page(Model, Generic[Item]):
     """A page of a list. A subclass names it: `class TaskPage(Page[Task])`."""
 
     items: list[Item]
@@ -49,7 +61,7 @@ def told_apart(
         schema["discriminator"] = {"propertyName": field, "mapping": mapping}
 
     several = (*models, otherwise) if otherwise else tuple(models)
-    base = RootModel[Union[several]]  # type: ignore[valid-type]  # noqa: UP007
+    base = OneOf[Union[several]]  # type: ignore[valid-type]  # noqa: UP007
     made: type[BaseModel] = create_model(name, __base__=base, __doc__=f"Which one it is, `{field}` says.")
     made.model_config = ConfigDict(json_schema_extra=chosen)
     return made

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from api.description.schemas.shape import Count
+from api.description.schemas.shape import Count, Model
 
 
-class Completed(BaseModel):
+class Completed(Model):
     """Tasks that completed; null while the clock has noted nothing since."""
 
     last_minute: int | None
@@ -31,7 +31,7 @@ class Owed(Count):
     since: datetime | None = Field(description="When the oldest was owed.")
 
 
-class Attention(BaseModel):
+class Attention(Model):
     """Something that is not as it should be."""
 
     code: str = Field(description="What programs tell it by; see `docs/statistics.md`.")
@@ -41,7 +41,7 @@ class Attention(BaseModel):
     about: dict[str, Any] = Field(description="What the sentence names, such as the `queue`.")
 
 
-class Overview(BaseModel):
+class Overview(Model):
     """The deployment at a glance."""
 
     as_of: datetime
@@ -57,14 +57,14 @@ class Overview(BaseModel):
     attention: list[Attention] = Field(description="Empty when all is well.")
 
 
-class Series(BaseModel):
+class Series(Model):
     """One line of a plot."""
 
     name: str
     values: list[float | None] = Field(description="One for each of `times`; null where nothing is known.")
 
 
-class History(BaseModel):
+class History(Model):
     """A measure over time."""
 
     as_of: datetime
@@ -77,7 +77,7 @@ class History(BaseModel):
     series: list[Series]
 
 
-class Example(BaseModel):
+class Example(Model):
     """The newest of several failures."""
 
     task_id: UUID
@@ -85,7 +85,7 @@ class Example(BaseModel):
     message: str | None
 
 
-class ErrorGroup(BaseModel):
+class ErrorGroup(Model):
     """Failures with the same cause."""
 
     code: str | None
@@ -100,7 +100,7 @@ class ErrorGroup(BaseModel):
     hint_zh: str | None = Field(description="The same in Chinese.")
 
 
-class Errors(BaseModel):
+class Errors(Model):
     """Why tasks failed."""
 
     as_of: datetime
@@ -110,7 +110,7 @@ class Errors(BaseModel):
     errors: list[ErrorGroup]
 
 
-class QueueScale(BaseModel):
+class QueueScale(Model):
     """What a queue asks of workers."""
 
     waiting: int
@@ -120,7 +120,7 @@ class QueueScale(BaseModel):
     wanted_threads: int
 
 
-class Scale(BaseModel):
+class Scale(Model):
     """How many workers would do in `target_seconds` what waits."""
 
     as_of: datetime

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from api.description.schemas.shape import camel, told_apart
+from api.description.schemas.shape import Model, camel, told_apart
 from tasks.accepting.submission import CallbackAddress, Submission
 from tasks.types import TaskType, all_types
 
 #: Tasks of one batch.
 LARGEST = 1000
 _KB = "The knowledge base it works on."
+
+
+class Described(Submission):
+    """A submission, for the OpenAPI document alone."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 def _submitted(kind: TaskType, suffix: str, **more: Any) -> type[BaseModel]:
@@ -30,7 +36,7 @@ def _submitted(kind: TaskType, suffix: str, **more: Any) -> type[BaseModel]:
         **more,
     }
     doc = f"A `{kind.name}` task, as it is submitted."
-    return create_model(f"{camel(kind.name)}{suffix}", __base__=Submission, __doc__=doc, **fields)
+    return create_model(f"{camel(kind.name)}{suffix}", __base__=Described, __doc__=doc, **fields)
 
 
 #: What only this service makes is not submitted.
@@ -49,7 +55,7 @@ NewBatchItem = told_apart(
 )
 
 
-class NewBatch(BaseModel):
+class NewBatch(Model):
     """Tasks to be submitted together."""
 
     tasks: list[NewBatchItem] = Field(  # type: ignore[valid-type]

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from api.description.schemas.shape import Count, Page, camel, sometimes, told_apart
+from api.description.schemas.shape import Count, Model, OneOf, Page, camel, sometimes, told_apart
 from tasks.lifecycle import Status
 from tasks.types import TaskType, all_types
 
 Priority = Literal["low", "normal", "high", "urgent"]
 
 
-class TaskStage(BaseModel):
+class TaskStage(Model):
     """A step of a task."""
 
     name: str
@@ -28,7 +28,7 @@ class TaskStage(BaseModel):
     attempts: int
 
 
-class AttemptError(BaseModel):
+class AttemptError(Model):
     """What an attempt ended with."""
 
     code: str
@@ -36,7 +36,7 @@ class AttemptError(BaseModel):
     retryable: bool
 
 
-class TaskAttempt(BaseModel):
+class TaskAttempt(Model):
     """A worker's work at a stage. A stage that is divided is one attempt, by the worker that joined its shards."""
 
     run: int = Field(description="1, and one more for each retry by hand.")
@@ -52,7 +52,7 @@ class TaskAttempt(BaseModel):
     error: AttemptError | None
 
 
-class TaskFailure(BaseModel):
+class TaskFailure(Model):
     """Why a task failed, or why its last attempt did."""
 
     code: str = Field(description="What programs tell errors by; each has its section in `docs/errors.md`.")
@@ -63,7 +63,7 @@ class TaskFailure(BaseModel):
     hint_zh: str = Field(description="The same in Chinese.")
 
 
-class ShownTask(BaseModel):
+class ShownTask(Model):
     """What every task shows, whatever its type."""
 
     task_id: UUID
@@ -139,7 +139,7 @@ class TaskPage(Page[Task]):  # type: ignore[valid-type]
     total: Count = sometimes("How many fit the filter, where `count` asks for it.")
 
 
-class AcceptedTask(BaseModel):
+class AcceptedTask(Model):
     """The answer to a submission: the task is durable."""
 
     task_id: UUID
@@ -149,14 +149,14 @@ class AcceptedTask(BaseModel):
     created_at: datetime
 
 
-class RefusedRetry(BaseModel):
+class RefusedRetry(Model):
     """A task that cannot run again."""
 
     task_id: UUID
     reason: str
 
 
-class RetriedTasks(BaseModel):
+class RetriedTasks(Model):
     """What became of a request to run tasks again."""
 
     retried: int
@@ -165,7 +165,7 @@ class RetriedTasks(BaseModel):
     more: bool = Field(description="Whether others may match: call again.")
 
 
-class Awaited(BaseModel):
+class Awaited(Model):
     """What a task waits for; `kind` says which of the other fields there are."""
 
     kind: Literal["task", "time", "clock", "queue", "worker", "process", "limit", "pace", "rabbitmq", "turn"]
@@ -188,7 +188,7 @@ class Awaited(BaseModel):
     estimated_completion: datetime | None = sometimes("When the task will have ended, if that can be said.")
 
 
-class Why(BaseModel):
+class Why(Model):
     """The reason why a task does not run."""
 
     reason: Literal[
@@ -212,11 +212,11 @@ class Why(BaseModel):
     waiting_for: list[Awaited]
 
 
-class RetryStarted(RootModel[AcceptedTask | RetriedTasks]):
+class RetryStarted(OneOf[AcceptedTask | RetriedTasks]):
     """The task that retries others; for a request of the first version, what was retried."""
 
 
-class TaskExample(BaseModel):
+class TaskExample(Model):
     """A task in a few words."""
 
     task_id: UUID
@@ -235,7 +235,7 @@ class TasksPreview(Count):
     examples: list[TaskExample] = Field(description="The newest, up to 10.")
 
 
-class BulkItem(BaseModel):
+class BulkItem(Model):
     """A task, or a callback, that a bulk is for."""
 
     task_id: UUID = sometimes("Of a bulk of tasks.")
