@@ -166,7 +166,7 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
 _found: dict[Path, Described] = {}
 
 
-#: Prints the document last, behind what is logged. A web process is not asked: it would build what none holds that serves no reader.
+#: Prints the document last, behind what is logged. A web process is not asked: it would hold what no other does.
 _PRINT = """
 from falcon.testing import TestClient
 from api.app import create_app
