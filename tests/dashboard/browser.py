@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect
 
 from tests import packages
 
@@ -23,6 +23,8 @@ FLAGS = (
     "--disable-sync",
 )
 WIDE, NARROW = 1280, 390
+#: Milliseconds that a person waits for what is to be seen; far more than an idle machine takes.
+expect.set_options(timeout=20_000)
 
 
 def launch(playwright: Playwright) -> Browser:
