@@ -16,7 +16,7 @@ def as_page(req: Any, resp: Any) -> None:
     """Answer a browser that asked for a page and got a problem."""
     if (req.uri_template is not None and req.uri_template.startswith("/api/")) or not _wants_a_page(req):
         return
-    if resp.status_code == falcon.http_status_to_code(falcon.HTTP_UNAUTHORIZED):
+    if resp.status_code == 401:
         resp.status, resp.data = falcon.HTTP_303, None
         wanted = path_of(req) + (f"?{req.query_string}" if req.query_string else "")
         resp.location = f"/sign-in?next={quote(wanted, safe='')}"

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.bulkheads.latest import Latest
-from api.bulkheads.pools import WATCHING
+from api.bulkheads.pools import WATCHING, Busy
 from broker.topology import Counts
 from models import database
 from models.trouble import DISK_FULL, code_of
@@ -44,7 +44,15 @@ def _is_full() -> bool:
 
 #: What PostgreSQL says. Its age is in it, and is shown.
 TABLES = Latest(_tables, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE, meanwhile=MEANWHILE)
-#: What RabbitMQ says, apart: it may be away. Empty then.
-MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0)
+#: What RabbitMQ says, apart: it may be away.
+_MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0)
 #: Whether PostgreSQL's disk is full.
 FULL = Latest(_is_full, WATCHING, fresh=10.0, oldest=30.0, patience=PATIENCE)
+
+
+async def messages() -> dict[str, Counts]:
+    """Return what RabbitMQ says of its queues; nothing while it does not answer."""
+    try:
+        return await _MESSAGES.get()
+    except Busy:
+        return {}

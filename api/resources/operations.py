@@ -171,10 +171,7 @@ class Queues:
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         found = await snapshot.TABLES.get()
-        try:
-            counts = await snapshot.MESSAGES.get()
-        except Busy:
-            counts = {}
+        counts = await snapshot.messages()
         resp.media = {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, counts)}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from api import requests
 from dashboard.page import Asked, Page
 from documents.storing import catalogue
@@ -24,13 +26,20 @@ class Document(Page):
           falcon.HTTPNotFound: it is not searchable.
         """
         kb_id, document_id = asked.params["kb_id"], asked.params["document_id"]
-        document = await requests.read(catalogue.show, kb_id, document_id)
         after = requests.from_cursor(asked.query.get("cursor"), int)
-        chunks = await requests.read(catalogue.chunks, kb_id, document_id, limit=AT_ONCE + 1, after=after)
+        document, chunks = await requests.read(_found, kb_id, document_id, after, repeatable=True)
         if document is None or chunks is None:
             raise requests.missing("document", document_id)
         page = requests.page_of(chunks, AT_ONCE, "index")
         return {"kb_id": kb_id, "document": document, "parts": _parts(page["items"]), **page}
+
+
+def _found(
+    session: Session, kb_id: str, document_id: str, after: int | None
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]] | None]:
+    """Return a document and its chunks, both of one version."""
+    chunks = catalogue.chunks(session, kb_id, document_id, limit=AT_ONCE + 1, after=after)
+    return catalogue.show(session, kb_id, document_id), chunks
 
 
 def _parts(chunks: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from api import requests
 from dashboard.page import Asked, Page
 from documents.storing import catalogue
@@ -21,14 +23,15 @@ class Kb(Page):
 
     async def look(self, asked: Asked) -> dict[str, Any]:
         """Find a page of documents, and the tasks that are under way or have failed."""
-        kb_id = asked.params["kb_id"]
         after = requests.from_cursor(asked.query.get("cursor"), str)
-        documents = await requests.read(catalogue.page, kb_id, limit=AT_ONCE + 1, after=after)
-        tasks = {
-            status: await requests.read(reading.page, Filter(kb_id=kb_id, status=[status]), limit=TASKS)
-            for status in ("processing", "queued", "waiting", "failed")
-        }
-        failed = tasks.pop("failed")
-        under_way = [task for several in tasks.values() for task in several]
-        page = requests.page_of(documents, AT_ONCE, "document_id")
-        return {"kb_id": kb_id, "under_way": under_way[:TASKS], "failed": failed, **page}
+        return await requests.read(_found, asked.params["kb_id"], after)
+
+
+def _found(session: Session, kb_id: str, after: str | None) -> dict[str, Any]:
+    documents = catalogue.page(session, kb_id, limit=AT_ONCE + 1, after=after)
+    processing, queued, waiting, failed = (
+        reading.page(session, Filter(kb_id=kb_id, status=[status]), limit=TASKS)
+        for status in ("processing", "queued", "waiting", "failed")
+    )
+    page = requests.page_of(documents, AT_ONCE, "document_id")
+    return {"kb_id": kb_id, "under_way": [*processing, *queued, *waiting][:TASKS], "failed": failed, **page}

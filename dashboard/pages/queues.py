@@ -7,7 +7,7 @@ from typing import Any
 
 from api import requests
 from api.bulkheads import snapshot
-from api.bulkheads.pools import WATCHING, Busy
+from api.bulkheads.pools import WATCHING
 from dashboard.page import Asked, Page
 from tasks.dispatching import pausing
 from tasks.views.figures import statistics
@@ -23,8 +23,4 @@ class Queues(Page):
         found = await snapshot.TABLES.get()
         # Who has pressed a button looks at what it did, and the snapshot may be older.
         found = replace(found, pauses=await requests.read(pausing.pauses, pool=WATCHING))
-        try:
-            counts = await snapshot.MESSAGES.get()
-        except Busy:
-            counts = {}
-        return {"as_of": found.as_of, "queues": statistics.queues(found, counts)}
+        return {"as_of": found.as_of, "queues": statistics.queues(found, await snapshot.messages())}
