@@ -100,9 +100,9 @@ format: $(VENV)/dev.installed  ## Format the code and mend what the linter can m
 	$(BIN)/ruff check --fix .
 
 .PHONY: proto
-proto: $(VENV)/dev.installed  ## Write rpc/generated from rpc/proto anew
-	$(BIN)/buf lint rpc/proto
+proto: $(VENV)/dev.installed  ## Add fields of a task to rpc/proto that it lacks, and write rpc/generated anew
 	$(BIN)/python -m rpc.generate
+	$(BIN)/buf lint rpc/proto
 
 .PHONY: up
 up:  ## docker compose: PostgreSQL, RabbitMQ, web, worker, clock, Prometheus, Grafana

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, get_origin
 
 import falcon
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from api.problems import Invalid
 
@@ -44,3 +49,26 @@ async def text(part: Any) -> str:
         return str(data.decode())
     except UnicodeDecodeError:
         raise Invalid([{"field": part.name, "message": "is not UTF-8"}]) from None
+
+
+def described(fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """Return fields for a model of a form: a list is a text with commas, an object one of JSON."""
+    texts = {list: "Comma-separated.", dict: "A JSON object."}
+    return {
+        name: (str | None, Field(None, description=f"{field.description} {texts[origin]}"))
+        if (origin := get_origin(field.annotation)) in texts
+        else (field.annotation, field)
+        for name, field in fields.items()
+    }
+
+
+def understood(name: str, given: str, fields: Mapping[str, FieldInfo]) -> Any:
+    """Return the value that the text of a field means, as far as its form tells; a number stays a text."""
+    origin = get_origin(fields[name].annotation)
+    if origin is list:
+        return given.replace(",", " ").split()
+    if origin is dict:
+        # What is no JSON stays a text, and is listed with whatever else does not fit.
+        with suppress(ValueError, RecursionError):
+            return json.loads(given)
+    return given

@@ -14,6 +14,7 @@ QUEUES = ("preprocessing", "chunking", "embedding", "storing", "indexing", "call
 #: What a user says, and what the message carries. Quorum queues of RabbitMQ 4 know two levels, up to 4 and
 #: above it; the four numbers keep their order on both kinds of queue.
 PRIORITIES = {"low": 1, "normal": 4, "high": 6, "urgent": 9}
+PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 MAX_PRIORITY = 10
 
 DEAD_LETTER_EXCHANGE = "dead-letter"

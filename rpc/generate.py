@@ -1,15 +1,72 @@
-"""`python -m rpc.generate` writes rpc/generated from rpc/proto anew."""
+"""`python -m rpc.generate` adds to rpc/proto what fields of a task it lacks, and writes rpc/generated from it anew."""
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
 
 from grpc_tools import protoc
+from pydantic import AwareDatetime
+from pydantic.fields import FieldInfo
+
+from tasks.input.fields import Filter, TaskFields
 
 PROTO = Path(__file__).parent / "proto"
 GENERATED = Path(__file__).parent / "generated"
+
+_SAID = TaskFields.model_fields
+#: The fields of a task that each message has.
+FIELDS: Mapping[str, Mapping[str, FieldInfo]] = {
+    "Task": _SAID,
+    "SubmitRequest": _SAID,
+    "BatchItem": _SAID,
+    "DocumentInfo": {name: field for name, field in _SAID.items() if name not in ("task_type", "payload")},
+    "ListRequest": Filter.model_fields,
+}
+#: How a message has a value of each type; any other is a text.
+TYPES = {
+    int: "optional int32",
+    float: "optional double",
+    bool: "optional bool",
+    dict: "google.protobuf.Struct",
+    list: "repeated string",
+    datetime: "google.protobuf.Timestamp",
+    AwareDatetime: "google.protobuf.Timestamp",
+}
+
+
+def completed(proto: str) -> str:
+    """Return a proto with the fields of a task that its messages lack, each under the next free number."""
+    for message, fields in FIELDS.items():
+        if found := re.search(rf"^message {message} {{\n(.*?)^}}", proto, re.M | re.S):
+            numbers = {name: int(number) for name, number in re.findall(r"(\w+) = (\d+);", found[1])}
+            proto = proto[: found.end(1)] + "".join(_lacking(fields, numbers)) + proto[found.end(1) :]
+    return proto
+
+
+def _lacking(fields: Mapping[str, FieldInfo], numbers: Mapping[str, int]) -> Iterator[str]:
+    lacking = [(name, field) for name, field in fields.items() if name not in numbers]
+    for number, (name, field) in enumerate(lacking, max(numbers.values()) + 1):
+        yield f"  // {field.description}\n" if field.description else ""
+        yield f"  {TYPES.get(_type(field.annotation), 'optional string')} {name} = {number};\n"
+
+
+def _type(annotation: Any) -> Any:
+    """Return the type of a field that may be missing, without what bounds it and without what it is a list of."""
+    while (origin := get_origin(annotation)) is not None:
+        arguments = [each for each in get_args(annotation) if each is not NoneType]
+        if origin in TYPES:
+            return origin
+        if origin is not Annotated and len(arguments) != 1:
+            return str
+        annotation = arguments[0]
+    return annotation
 
 
 def generate(folder: Path) -> None:
@@ -31,5 +88,7 @@ def generate(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    for each in PROTO.rglob("*.proto"):
+        each.write_text(completed(each.read_text()))
     generate(GENERATED)
     sys.stdout.write(f"{GENERATED}\n")

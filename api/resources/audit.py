@@ -12,7 +12,7 @@ from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
 from models import audit
-from tasks.input.filter import Moment
+from tasks.input.fields import Moment
 
 
 class AuditQuery(BaseModel):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import falcon
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from api import forms, requests
 from api.access import callers
@@ -26,44 +24,25 @@ from settings import Settings
 from tasks.accepting.submission import Submission, submit
 from tasks.ending import ending
 from tasks.input.bounds import excess_of_metadata, obstacle
+from tasks.input.fields import TaskFields
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
+from tasks.types.document_processing import Reading
 
 #: Form fields that belong to the task; all others belong to its payload.
-TASK_FIELDS = (
-    "priority",
-    "retry_limit",
-    "timeout",
-    "depends_on",
-    "on_dependency_failure",
-    "run_at",
-    "expires_at",
-    "callback_url",
-    "metadata",
+TASK_FIELDS = {
+    name: field for name, field in TaskFields.model_fields.items() if name not in ("task_type", "kb_id", "payload")
+}
+_FILE: dict[str, Any] = {
+    "file": (bytes, Field(description="The document.")),
+    "document_id": (str | None, Field(None, description="Default: the file's name.")),
+}
+UploadForm = create_model(
+    "UploadForm",
+    __doc__="The file, and what else a submission may say, as form fields.",
+    **_FILE,
+    **forms.described(Reading.model_fields | TASK_FIELDS),
 )
-
-
-class UploadForm(BaseModel):
-    """The file, and what else a submission may say, as form fields."""
-
-    file: bytes = Field(description="The document.")
-    document_id: str | None = Field(None, description="Default: the file's name.")
-    filename: str | None = Field(None, description="Default: as the form says.")
-    content_type: str | None = None
-    encoding: str | None = None
-    chunk_size: int = 1000
-    chunk_overlap: int = 200
-    chunk_unit: str = "characters"
-    embedder: str | None = None
-    priority: str = "normal"
-    retry_limit: int | None = None
-    timeout: float | None = None
-    depends_on: str | None = Field(None, description="Ids of tasks, comma-separated.")
-    on_dependency_failure: str = "fail"
-    run_at: str | None = None
-    expires_at: str | None = None
-    callback_url: str | None = None
-    metadata: str | None = Field(None, description="A JSON object.")
 
 
 class PageQuery(BaseModel):
@@ -305,15 +284,9 @@ class Text:
 def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submission:
     """Return the task of an upload. The numbers of a form are text; pydantic reads them."""
     given = {name: value for name, value in fields.items() if value != ""}
-    task: dict[str, Any] = {name: given.pop(name) for name in TASK_FIELDS if name in given}
+    task = {name: forms.understood(name, given.pop(name), TASK_FIELDS) for name in TASK_FIELDS if name in given}
     if "upload_id" in given:
         raise Invalid([{"field": "upload_id", "message": "is set by the upload itself"}])
-    if "metadata" in task:
-        # What is no JSON stays a text, and is listed with whatever else does not fit.
-        with suppress(ValueError, RecursionError):
-            task["metadata"] = json.loads(task["metadata"])
-    if "depends_on" in task:
-        task["depends_on"] = task["depends_on"].replace(",", " ").split()
     payload: dict[str, Any] = {**given, "upload_id": str(upload_id)}
     payload.setdefault("document_id", given.get("filename"))
     if payload["document_id"] is None:

@@ -27,7 +27,8 @@ from models.base import rfc3339
 from models.kb import AMONG, NAMED, settings_of
 from models.kb import change as change_settings
 from settings import settings, webhook_secret
-from tasks.accepting.submission import CallbackAddress, Submission, submit
+from tasks.accepting.submission import Submission, submit
+from tasks.input.fields import CallbackAddress
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 from tasks.types.document_processing import CHUNKING, Reading

@@ -16,7 +16,7 @@ from api.description.operation import operation
 from api.problems import Invalid
 from documents.embedding import prices
 from settings import settings
-from tasks.input.filter import Moment, Name
+from tasks.input.fields import Moment, Name
 from tasks.transactions.unit import broker
 from tasks.views.figures import history, overview, scaling
 from tasks.views.figures.failures import failures

@@ -21,7 +21,7 @@ from api.problems import Denied, Invalid
 from models import audit
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.ending import ending, retrying
-from tasks.input.filter import Filter
+from tasks.input.fields import Filter
 from tasks.lifecycle import ENDED
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import broker, unit_of_work

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from api import requests
 from dashboard.page import Asked, Page
 from documents.storing import catalogue
-from tasks.input.filter import Filter
+from tasks.input.fields import Filter
 from tasks.views import reading
 
 #: Documents on one page, and tasks of each state.

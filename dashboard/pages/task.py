@@ -7,8 +7,12 @@ from typing import Any
 from api import requests
 from dashboard.page import Asked, Page
 from dashboard.waterfall import bars
+from tasks.input.fields import KEPT
 from tasks.transactions.unit import broker
 from tasks.views import callbacks, reading, why
+
+#: What is shown of a submission, besides what has a place of its own.
+FACTS = tuple(name for name in (*KEPT, "batch_id", "submitted_by") if name not in ("payload", "metadata"))
 
 
 class Task(Page):
@@ -30,6 +34,7 @@ class Task(Page):
         payload, result = task["payload"] or {}, task["result"] or {}
         return {
             "task": task,
+            "facts": FACTS,
             "why": reason if reason and reason["reason"] not in ("running", "ended") else None,
             "attempts": task.get("attempts", []),
             "bars": bars(task),

@@ -5,80 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     BaseModel,
-    ConfigDict,
-    Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
-from broker.topology import PRIORITIES
 from models import Batch, Task
 from models.base import json_of, new_id
 from models.connection import prepared
 from models.task import KB, READY
-from settings import settings, without_credentials
+from settings import settings
 from tasks.accepting import idempotency
 from tasks.accepting.idempotency import Key
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, ending
 from tasks.ending.dependencies import Unknown
 from tasks.input.bounds import excess_of_metadata, excess_of_payload, obstacle
+from tasks.input.fields import KEPT, TaskFields
 from tasks.lifecycle import Status, target
 from tasks.transactions.unit import Unit
 from tasks.types import all_types, document_processing, task_type
 from tasks.types.document_processing import CHUNKING
 
-#: An address that a callback may go to, as far as its form tells.
-CallbackAddress = Annotated[
-    str,
-    Field(max_length=2048, pattern=r"^https?://[^\x00-\x20]+$", description="Default: KB_CALLBACK_URL."),
-    AfterValidator(without_credentials),
-]
 #: Times of tasks.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
-class Submission(BaseModel):
+class Submission(TaskFields):
     """A task as a client submits it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    task_type: str = Field(description="`document_processing`, `document_deletion`, `test`, `benchmark`, …")
-    kb_id: str | None = Field(
-        None, min_length=1, max_length=255, validate_default=True, description="The knowledge base it works on."
-    )
-    payload: dict[str, Any] = Field(
-        {}, validate_default=True, description="What the task type asks for. At most 256 KiB as JSON besides `content`."
-    )
-    priority: Literal["low", "normal", "high", "urgent"] = "normal"
-    retry_limit: int | None = Field(None, ge=0, le=20, description="Default: MAX_RETRY_ATTEMPTS.")
-    timeout: float | None = Field(
-        None, gt=0, le=86_400, description="Running seconds of one stage's attempt. Default: TASK_TIMEOUT."
-    )
-    callback_url: CallbackAddress | None = None
-    run_at: AwareDatetime | None = Field(None, description="Not started before.")
-    expires_at: AwareDatetime | None = Field(None, description="Fails with `expired` if not started by then.")
-    depends_on: list[UUID] = Field(default_factory=list, max_length=1000, description="Tasks that must end first.")
-    on_dependency_failure: Literal["fail", "run"] = Field(
-        "fail", description="What becomes of it when one of them does not complete."
-    )
-    metadata: dict[str, Any] = Field(
-        default_factory=dict,
-        json_schema_extra={"default": {}},
-        description="Yours; comes back unchanged. At most 64 KiB as JSON. "
-        "A document of which none is said again keeps what it has.",
-    )
 
     _id: UUID | None = PrivateAttr(None)
     _key: Key | None = PrivateAttr(None)
@@ -246,38 +208,21 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
     Returns:
       the id of their batch.
     """
-    row = unit.session.execute(
-        select(
-            Task.task_type,
-            Task.kb_id,
-            Task.priority,
-            Task.retry_limit,
-            Task.timeout,
-            Task.callback_url,
-            Task.details,
-            Task.has_details,
-            Task.created_at,
-            Task.submitted_by,
-        ).where(Task.id == task_id)
-    ).one()
-    names = {value: name for name, value in PRIORITIES.items()}
-    shared = {
-        "task_type": row.task_type,
-        "kb_id": row.kb_id,
-        "priority": names[row.priority],
-        "retry_limit": row.retry_limit,
-        "timeout": row.timeout,
-        **({"metadata": row.details} if row.has_details else {}),
+    task = unit.session.get_one(Task, task_id)
+    inherited = {
+        name: kept.shown(getattr(task, kept.attribute or name)) for name, kept in KEPT.items() if kept.inherited
     }
+    if not task.has_details:
+        del inherited["metadata"]
     submissions = [
-        Submission(**shared, payload=each.payload).named(each.task_id).by(row.submitted_by) for each in members
+        Submission(**inherited, payload=each.payload).named(each.task_id).by(task.submitted_by) for each in members
     ]
     for each in submissions:
         # As it was accepted, which may have been by an earlier release that asked for less.
-        each.callback_url = row.callback_url
+        each.callback_url = task.callback_url
         # In the order of requests they stand where it does: a deletion that came meanwhile is later than they are.
-        each._submitted_at = row.created_at
-    batch = _accept_batch(unit, NewBatch(submissions=submissions, callback_url=row.callback_url))
+        each._submitted_at = task.created_at
+    batch = _accept_batch(unit, NewBatch(submissions=submissions, callback_url=task.callback_url))
     assert batch.batch_id is not None  # nothing that they depend on can be missing
     return batch.batch_id
 
@@ -337,24 +282,16 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
     kind = task_type(submission.task_type)
     stage = kind.stages[0]
     limit = submission.retry_limit
-    return {
+    return vars(submission) | {
+        **{name: stored(getattr(submission, name)) for name, stored in _STORED},
         "id": submission._id or new_id(),
-        "task_type": submission.task_type,
-        "kb_id": submission.kb_id,
         "subject": kind.subject(submission.payload) if kind.subject else None,
         "batch_id": batch_id,
-        "priority": PRIORITIES[submission.priority],
         "submitted_by": submission._submitter,
         "payload": _said(submission),
-        "metadata": submission.metadata,
         "has_metadata": "metadata" in submission.model_fields_set,
-        "callback_url": submission.callback_url,
         "retry_limit": settings().max_retry_attempts if limit is None else limit,
         "timeout": submission.timeout or settings().task_timeout,
-        "run_at": submission.run_at,
-        "expires_at": submission.expires_at,
-        "depends_on": submission.depends_on,
-        "on_dependency_failure": submission.on_dependency_failure,
         "stage": stage.name,
         "queue": stage.queue,
         **({} if submission._submitted_at is None else {"created_at": submission._submitted_at}),
@@ -368,9 +305,13 @@ def _said(submission: Submission) -> dict[str, Any]:
     return {name: value for name, value in submission.payload.items() if name not in CHUNKING}
 
 
-_GIVEN = (
-    "id, task_type, kb_id, subject, batch_id, priority, submitted_by, metadata, has_metadata, retry_limit, "
-    "timeout, run_at, expires_at, depends_on, on_dependency_failure, stage, queue, waiting_for"
+_STORED = [(name, kept.stored) for name, kept in KEPT.items() if kept.stored is not None]
+#: The columns that a row gives: what the client said, without what its KB may say instead, and what follows from it.
+_GIVEN = ", ".join(
+    [
+        *(name for name in KEPT if name not in ("payload", "callback_url")),
+        *("id", "subject", "batch_id", "submitted_by", "has_metadata", "stage", "queue", "waiting_for"),
+    ]
 )
 
 #: Where many tasks wait already, everybody is at work, and no message is needed.

@@ -12,16 +12,15 @@ from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from broker.topology import PRIORITIES
+from broker.topology import PRIORITIES, PRIORITY_NAMES
 from errors import PERMANENT
 from models.base import LAST_ID, rfc3339
 from tasks.input.callback_filter import CallbackFilter
-from tasks.input.filter import Filter
+from tasks.input.fields import Filter
 from tasks.lifecycle import Status, sources
 from tasks.types import all_types
 from tasks.types.bulk import Bulk
 from tasks.views import callbacks, selection
-from tasks.views.reading import PRIORITY_NAMES
 from tasks.views.selection import Count
 
 #: Ids that a request may name one by one.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from tasks.input.filter import Moment
+from tasks.input.fields import Moment
 
 #: What the table says of a callback, by what a client calls it.
 STATES = {"owed": "pending", "delivered": "delivered", "failed": "failed"}

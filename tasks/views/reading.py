@@ -11,10 +11,9 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from broker.topology import PRIORITIES
 from models import Task
 from models.base import id_at, rfc3339
-from tasks.input.filter import Filter
+from tasks.input.fields import KEPT, Filter
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
 from tasks.views import estimating, selection
@@ -24,7 +23,8 @@ from tasks.views.attempts import attempts
 LISTED, LOOKED_AT = 16 * 1024, 256 * 1024
 #: What is told of the moment at which it is asked.
 PASSING = ("estimated_completion", "queue_wait_seconds")
-PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
+#: What was said of a task: its name, where it is kept, and how it is shown.
+_SAID = [(name, kept.attribute or name, kept.shown) for name, kept in KEPT.items()]
 #: The columns of a task, as a list shows them: without a document's text, and without what is large.
 _TOLD = """
     CASE WHEN jsonb_typeof(payload->'content') = 'string'
@@ -83,24 +83,14 @@ def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, 
     payload = None if task.payload is None else _without_text(task.payload)
     return {
         "task_id": str(task.id),
-        "task_type": task.task_type,
-        "kb_id": task.kb_id,
         "batch_id": str(task.batch_id) if task.batch_id else None,
         "status": task.status,
         "stage": task.stage,
         "progress": round(task.progress, 1),
         "attempt": max(task.stage_attempts, 1) if task.started_at else 0,
         "submitted_by": task.submitted_by,
-        "priority": PRIORITY_NAMES[task.priority],
-        "retry_limit": task.retry_limit,
-        "timeout": task.timeout,
-        "run_at": _time(task.run_at),
-        "expires_at": _time(task.expires_at),
-        "depends_on": [str(each) for each in task.depends_on],
-        "on_dependency_failure": task.on_dependency_failure,
+        **{name: shown(getattr(task, attribute)) for name, attribute, shown in _SAID},
         "payload": payload,
-        "metadata": task.details,
-        "callback_url": task.callback_url,
         "created_at": _time(task.created_at),
         "started_at": _time(task.started_at),
         "finished_at": _time(task.finished_at),

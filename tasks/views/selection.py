@@ -17,8 +17,8 @@ from broker.topology import PRIORITIES
 from models.base import FIRST_ID, LAST_ID, id_at
 from models.task import CODE, KB, NOT_COMPLETED, OF_KB, PARTS, READY
 from models.trouble import TOOK_TOO_LONG, code_of
-from tasks.input.filter import NOT_COMPLETED as FAILED_OR_CANCELLED
-from tasks.input.filter import Filter
+from tasks.input.fields import NOT_COMPLETED as FAILED_OR_CANCELLED
+from tasks.input.fields import WHERE, Filter
 from tasks.lifecycle import ENDED, OPEN, Status
 from tasks.types import all_types
 
@@ -124,9 +124,9 @@ def _bounds(chosen: Filter, before: UUID | None) -> Mapping[str, UUID]:
 def _sources(chosen: Filter) -> list[str]:
     """Write the selects that together find every task of a filter."""
     conditions = _conditions(chosen)
-    if chosen.batch_id is not None:
-        # No batch is larger than two pages.
-        return [_newest((), (), conditions)]
+    for name, where in WHERE.items():
+        if where.index is not None and getattr(chosen, name) is not None:
+            return [_newest((where.index,), (f":{name}",), conditions)]
     if chosen.document_id is not None:
         ended = _newest(("kb_id", "subject"), (":kb_id", ":document_id"), f"{_ENDED} AND {conditions}")
         return [_unordered(f"{_OPEN} AND {conditions}"), ended]
@@ -152,24 +152,7 @@ def _conditions(chosen: Filter, but: Set[str] = frozenset()) -> str:
         the end of the part.
     """
     given = chosen.model_dump(exclude_none=True, exclude=set(but))
-    return " AND ".join(_CONDITIONS[name] for name in given) or "true"
-
-
-_CONDITIONS = {
-    "kb_id": "kb_id = :kb_id",
-    "status": "status = ANY(CAST(:statuses AS text[]))",
-    "task_type": "task_type = :task_type",
-    "batch_id": "batch_id = :batch_id",
-    "document_id": "subject = :document_id",
-    # Not as its index has it, which PostgreSQL would take where the one that orders the page does better.
-    "error_code": "error->'code' = to_jsonb(CAST(:error_code AS text)) AND finished_at IS NOT NULL",
-    "queue": "queue = :queue AND finished_at IS NULL",
-    "priority": "priority = :priority",
-    "created_after": "created_at > :created_after",
-    "created_before": "created_at < :created_before",
-    "finished_after": "finished_at > :finished_after",
-    "finished_before": "finished_at < :finished_before",
-}
+    return " AND ".join(WHERE[name].condition for name in given) or "true"
 
 
 _OPEN, _ENDED = (

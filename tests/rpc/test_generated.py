@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rpc import methods
-from rpc.generate import GENERATED, PROTO, generate
+from rpc.generate import FIELDS, GENERATED, PROTO, completed, generate
 
 
 def test_the_protos_keep_to_the_standard_rules_of_buf() -> None:
@@ -29,6 +29,30 @@ def test_what_is_generated_is_what_is_committed(tmp_path: Path) -> None:
         }
 
     assert files(tmp_path) == files(GENERATED), "run `make proto`"
+
+
+def test_each_field_of_a_task_is_in_the_messages() -> None:
+    for path in PROTO.rglob("*.proto"):
+        assert completed(path.read_text()) == path.read_text(), "run `make proto`"
+
+
+def test_a_field_that_a_message_lacks_gets_the_next_number_and_its_type() -> None:
+    names = ("kb_id", "payload", "priority", "retry_limit", "timeout", "run_at", "depends_on", "callback_url")
+    kept = [name for name in FIELDS["SubmitRequest"] if name not in names]
+    known = "".join(f"  string {name} = {number};\n" for number, name in enumerate(kept, 8))
+    added = completed(f"message SubmitRequest {{\n{known}}}\n").removeprefix(f"message SubmitRequest {{\n{known}")
+    lines = [line.strip() for line in added.splitlines() if "//" not in line]
+    assert lines == [
+        "optional string kb_id = 12;",
+        "google.protobuf.Struct payload = 13;",
+        "optional string priority = 14;",
+        "optional int32 retry_limit = 15;",
+        "optional double timeout = 16;",
+        "optional string callback_url = 17;",
+        "google.protobuf.Timestamp run_at = 18;",
+        "repeated string depends_on = 19;",
+        "}",
+    ]
 
 
 def test_each_method_has_its_route_and_the_process_does_not_start_otherwise() -> None:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from api.description.schemas.shape import Model, camel, told_apart
-from tasks.accepting.submission import CallbackAddress, Submission
+from tasks.accepting.submission import Submission
+from tasks.input.fields import CallbackAddress
 from tasks.types import TaskType, all_types
 
 #: Tasks of one batch.

@@ -9,10 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from api.description.schemas.shape import Count, Model, OneOf, Page, camel, sometimes, told_apart
+from tasks.input.fields import KEPT, Priority, TaskFields
 from tasks.lifecycle import Status
 from tasks.types import TaskType, all_types
-
-Priority = Literal["low", "normal", "high", "urgent"]
 
 
 class TaskStage(Model):
@@ -67,22 +66,11 @@ class ShownTask(Model):
     """What every task shows, whatever its type."""
 
     task_id: UUID
-    task_type: str
-    kb_id: str | None
     batch_id: UUID | None
     status: Status
     stage: str = Field(description="The present stage, or the one in which it ended.")
     progress: float = Field(ge=0, le=100, description="Percent; never falls.")
     attempt: int = Field(description="Of the present stage; 0 before the first.")
-    priority: Priority
-    retry_limit: int
-    timeout: float = Field(description="Seconds of one attempt at one stage.")
-    run_at: datetime | None
-    expires_at: datetime | None
-    depends_on: list[UUID]
-    on_dependency_failure: Literal["fail", "run"]
-    metadata: dict[str, Any] | None = Field(description="As it was submitted; null where `left_out` names it.")
-    callback_url: str | None
     submitted_by: str | None = Field(description="The name of the API key; null where none was asked for.")
     created_at: datetime
     started_at: datetime | None
@@ -94,14 +82,6 @@ class ShownTask(Model):
     attempts: list[TaskAttempt] = sometimes("The newest, from the oldest to the one that runs; not in lists.")
     error: TaskFailure | None
     left_out: list[Literal["payload", "metadata"]] = sometimes("In a list: the fields that are too large for it.")
-
-
-class OtherTask(ShownTask):
-    """A task of a type that only a later release knows."""
-
-    task_type: str = Field(json_schema_extra={"not": {"enum": list(all_types())}})
-    payload: dict[str, Any] | None
-    result: dict[str, Any] | None
 
 
 def _payload(kind: TaskType) -> type[BaseModel]:
@@ -120,9 +100,16 @@ def _payload(kind: TaskType) -> type[BaseModel]:
     )
 
 
+#: What was said of a task, as it is shown; what bounds a submission need not bound one of an earlier release.
+_SAID: dict[str, Any] = {
+    name: (kept.shows or field.annotation, Field(description=field.description))
+    for (name, field), kept in zip(TaskFields.model_fields.items(), KEPT.values(), strict=True)
+}
+
+
 def _shown(kind: TaskType) -> type[BaseModel]:
     result = kind.result or create_model(f"{camel(kind.name)}Result", __config__=ConfigDict(extra="allow"))
-    fields: dict[str, Any] = {
+    fields: dict[str, Any] = _SAID | {
         "task_type": (Literal[kind.name], ...),
         "payload": (_payload(kind) | None, Field(description="Null where `left_out` names it.")),
         "result": (result | None, Field(description="Set when it has completed.")),
@@ -130,6 +117,13 @@ def _shown(kind: TaskType) -> type[BaseModel]:
     return create_model(f"{camel(kind.name)}Task", __base__=ShownTask, __doc__=f"A `{kind.name}` task.", **fields)
 
 
+_OTHER: dict[str, Any] = _SAID | {
+    "task_type": (str, Field(json_schema_extra={"not": {"enum": list(all_types())}})),
+    "result": (dict[str, Any] | None, ...),
+}
+OtherTask = create_model(
+    "OtherTask", __base__=ShownTask, __doc__="A task of a type that only a later release knows.", **_OTHER
+)
 Task = told_apart("Task", "task_type", [_shown(kind) for kind in all_types().values()], OtherTask)
 
 

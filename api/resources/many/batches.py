@@ -16,8 +16,9 @@ from api.description.operation import operation
 from api.problems import Denied, Invalid
 from api.resources.tasks import EXAMPLE, submission_of
 from models import audit
-from tasks.accepting.submission import Accepted, CallbackAddress, NewBatch, Submission, submit_batch
+from tasks.accepting.submission import Accepted, NewBatch, Submission, submit_batch
 from tasks.ending import dependencies, ending
+from tasks.input.fields import CallbackAddress
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 from tasks.views import batches

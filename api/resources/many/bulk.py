@@ -15,13 +15,14 @@ from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
 from api.resources.tasks import answer
+from broker.topology import PRIORITY_NAMES
 from models import audit
 from tasks.accepting.submission import Submission, submit
 from tasks.bulk import actions, items, scope
 from tasks.bulk.scope import STATUSES, CallbacksFilter, TaskFilter
 from tasks.ending import retrying
 from tasks.ending.retrying import Retried
-from tasks.input.filter import Priority
+from tasks.input.fields import Priority
 from tasks.lifecycle import ENDED
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
@@ -353,13 +354,12 @@ class Items:
 
 
 def _item(row: Any, key: str) -> dict[str, Any]:
-    names = reading.PRIORITY_NAMES
     return {
         key: str(row.item_id),
         "outcome": "open" if row.changed is None else "changed" if row.changed else "refused",
         "reason": row.refused,
-        "priority_before": names.get(row.before),
-        "priority_after": names.get(row.after),
+        "priority_before": PRIORITY_NAMES.get(row.before),
+        "priority_after": PRIORITY_NAMES.get(row.after),
     }
 
 

@@ -15,7 +15,7 @@ from models.base import id_at, new_id
 from settings import settings
 from tasks.accepting.submission import Accepted, NewBatch, Submission, submit, submit_batch
 from tasks.ending import ending, retention
-from tasks.input.filter import Filter
+from tasks.input.fields import Filter
 from tasks.transactions.unit import unit_of_work
 from tasks.views import batches, reading
 from tasks.working import failing

@@ -14,7 +14,7 @@ from models import database
 from tasks.accepting.submission import NewBatch, Submission, submit_batch
 from tasks.dispatching import pausing
 from tasks.ending import ending
-from tasks.input.filter import Filter
+from tasks.input.fields import Filter
 from tasks.transactions.unit import unit_of_work
 from tasks.views import batches, estimating, reading
 from tasks.working import presence

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from errors import TaskError
 from models import database
-from tasks.input.filter import Filter
+from tasks.input.fields import Filter
 from tasks.views import reading, selection
 from tasks.views.selection import TooMany
 from tasks.working import failing
