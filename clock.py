@@ -220,7 +220,7 @@ def main() -> None:
     """Run the clock until SIGTERM or Ctrl-C."""
     logs.configure(service_settings())
     database.connect(settings().postgres_url, pool_size=3, application_name="task-manager clock")
-    broker = RabbitBroker(settings().rabbitmq_urls, settings().queue_type, kind="clock")
+    broker = RabbitBroker(settings().rabbitmq_urls, settings().queue_type, kind="clock", prefix=settings().queue_prefix)
     # It publishes seldom, and is to be connected when it does.
     broker.publisher.start()
     unit.use_broker(broker)

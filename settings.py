@@ -30,6 +30,9 @@ VERSION = "0.1.0"
 #: A user name, with or without a password, before the host of a URL.
 CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
 
+#: What the names of queues may begin with.
+QUEUE_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,60}")
+
 Priority = Literal["low", "normal", "high", "urgent"]
 #: Who turns texts into vectors: this service itself, a model on this machine, or an API.
 Provider = Literal["local", "e5", "onnx", "cohere", "openai"]
@@ -114,7 +117,15 @@ def _absolute(folders: list[str] | None) -> list[str] | None:
     return folders
 
 
+def _queue_prefix(value: str) -> str:
+    if not QUEUE_PREFIX.fullmatch(value) or value.startswith("amq."):
+        raise ValueError("is not made of at most 60 letters, digits and -_., or begins with amq., which is RabbitMQ's")
+    return value
+
+
 CommaSeparated = Annotated[list[str], BeforeValidator(_comma_separated)]
+#: The URL of a PostgreSQL.
+Database = Annotated[SecretStr | None, _begins("postgres://", "postgresql://", "postgresql+psycopg2://")]
 #: An address over HTTP.
 Web = _begins("http://", "https://")
 
@@ -126,9 +137,11 @@ EXAMPLES = {
     "LOG_FORMAT": "json",
     "ENVIRONMENT": "production",
     "DATABASE_URL": "postgresql://user:password@host:5432/tasks",
+    "DATABASE_READ_URL": "postgresql://user:password@replica:5432/tasks",
     "POSTGRES_PORT": "5432",
     "RABBITMQ_URL": "amqp://user:password@host:5672/%2F",
     "QUEUE_TYPE": "quorum",
+    "QUEUE_PREFIX": "staging.",
     "RATE_LIMIT_PER_MINUTE": "600",
     "EMBED_REQUESTS_PER_MINUTE": "2000",
     "EMBED_TOKENS_PER_MINUTE": "1000000",
@@ -164,7 +177,8 @@ class Settings(BaseModel):
     log_format: Literal["json", "console"] | None = None
     environment: Literal["development", "production"] = "development"
 
-    database_url: Annotated[SecretStr | None, _begins("postgres://", "postgresql://", "postgresql+psycopg2://")] = None
+    database_url: Database = None
+    database_read_url: Database = None
     postgres_host: str | None = None
     postgres_port: int = Field(5432, ge=1, le=65535)
     postgres_db: str = "tasks"
@@ -174,6 +188,7 @@ class Settings(BaseModel):
         list[Annotated[SecretStr, _begins("amqp://", "amqps://")]], BeforeValidator(_comma_separated)
     ] = []
     queue_type: Literal["classic", "quorum"] = "classic"
+    queue_prefix: Annotated[str, AfterValidator(_queue_prefix)] = ""
 
     worker_pool_size: int = Field(10, ge=1, le=256)
     max_concurrent_tasks: int = Field(50, ge=1)
@@ -260,11 +275,13 @@ class Settings(BaseModel):
             raise RuntimeError("embedded mode has no database URL of its own")
         password = quote(self.postgres_password.get_secret_value(), safe="")
         user = quote(self.postgres_user, safe="")
-        names = self.postgres_host.split(",")
-        hosts = ",".join(f"{name.strip()}:{self.postgres_port}" for name in names)
-        # Of several servers the one that takes writes.
-        more = "?target_session_attrs=read-write" if len(names) > 1 else ""
-        return f"postgresql://{user}:{password}@{hosts}/{self.postgres_db}{more}"
+        hosts = ",".join(f"{name.strip()}:{self.postgres_port}" for name in self.postgres_host.split(","))
+        return f"postgresql://{user}:{password}@{hosts}/{self.postgres_db}"
+
+    @property
+    def postgres_read_url(self) -> str | None:
+        """Where a replica of the database is; None: everything is read from the primary."""
+        return self.database_read_url.get_secret_value() if self.database_read_url is not None else None
 
     @property
     def rabbitmq_urls(self) -> list[str]:

@@ -6,7 +6,7 @@ from sqlalchemy import create_engine, pool, text
 
 from alembic import context
 from models import Base
-from models.database import psycopg2_url
+from models.hosts import psycopg2_url
 from settings import settings
 
 

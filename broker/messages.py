@@ -44,11 +44,6 @@ def is_dead_letter(message: Message[Any]) -> bool:
     return "dead_letter" in message.options
 
 
-def exchange(message: Message[Any]) -> str:
-    """Return the exchange where a message is published."""
-    return topology.DEAD_LETTER_EXCHANGE if is_dead_letter(message) else ""
-
-
 def headers(message: Message[Any]) -> dict[str, Any]:
     """Return what the management UI shows of a message without decoding its body."""
     return {

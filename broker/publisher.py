@@ -14,9 +14,9 @@ from dramatiq import Message
 from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 
-from broker import topology
 from broker.connecting import AWAY, named, process_name, why
-from broker.messages import exchange, headers
+from broker.messages import headers, is_dead_letter
+from broker.topology import Topology
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +46,9 @@ class Publisher:
     accepted work is not held up: the row is durable, and the dispatch publishes it later.
     """
 
-    def __init__(self, urls: list[str], queue_type: str, kind: str = "") -> None:
+    def __init__(self, urls: list[str], topology: Topology, kind: str = "") -> None:
         self._parameters = [pika.URLParameters(url) for url in urls]
-        self._queue_type = queue_type
+        self._topology = topology
         self._kind = kind
         self._waiting: deque[_Batch] = deque()
         self._inflight: dict[int, _Batch] = {}
@@ -121,7 +121,7 @@ class Publisher:
             (parameters,) = named([parameters], f"{process_name(self._kind)} publisher")
             declaring = pika.BlockingConnection(parameters)
             try:
-                topology.declare(declaring.channel(), self._queue_type)
+                self._topology.declare(declaring.channel())
             finally:
                 if declaring.is_open:
                     declaring.close()
@@ -168,8 +168,8 @@ class Publisher:
             batch.unconfirmed = len(batch.messages)
             for message in batch.messages:
                 channel.basic_publish(
-                    exchange=exchange(message),
-                    routing_key=message.queue_name,
+                    exchange=self._topology.dead_letter_exchange if is_dead_letter(message) else "",
+                    routing_key=self._topology.queue(message.queue_name),
                     body=message.encode(),
                     properties=pika.BasicProperties(
                         delivery_mode=2,

@@ -15,10 +15,10 @@ from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
 from pika.adapters.blocking_connection import BlockingChannel
 
-from broker import topology
 from broker.connecting import named, process_name, why
 from broker.consumer import RabbitConsumer, Threads
 from broker.publisher import Publisher, Unpublished
+from broker.topology import QUEUES, Counts, Topology
 
 #: Seconds an actor's forward waits for its confirm; after that the dispatch repairs.
 CONFIRM_SECONDS = 10.0
@@ -33,6 +33,7 @@ class RabbitBroker(RabbitmqBroker):
       middleware: the worker's list; a process that only publishes needs none.
       threads: of the worker that consumes.
       kind: of this process, which names its connections.
+      prefix: see `Topology`.
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class RabbitBroker(RabbitmqBroker):
         threads: Threads | None = None,
         *,
         kind: str = "",
+        prefix: str = "",
     ) -> None:
         super().__init__(url=urls, middleware=middleware or [])
-        self.queue_type = queue_type
+        self._topology = Topology(queue_type, prefix)
         self._threads = threads
         self._kind = kind
-        self.publisher = Publisher(urls, queue_type, kind)
+        self.publisher = Publisher(urls, self._topology, kind)
 
     @property
     def publishing(self) -> str:
@@ -68,7 +70,7 @@ class RabbitBroker(RabbitmqBroker):
         if ensure:
             try:
                 with self._channel() as channel:
-                    topology.declare(channel, self.queue_type)
+                    self._topology.declare(channel)
             except pika.exceptions.AMQPError as error:
                 raise ConnectionClosed(why(error)) from None
 
@@ -85,7 +87,7 @@ class RabbitBroker(RabbitmqBroker):
             timeout,
             self._threads,
             name=process_name(self._kind),
-            queue_type=self.queue_type,
+            topology=self._topology,
         )
 
     def publish(self, messages: list[Message[Any]]) -> Future[None]:
@@ -109,12 +111,12 @@ class RabbitBroker(RabbitmqBroker):
         self.emit_after("enqueue", message, delay)
         return message
 
-    def counts(self) -> dict[str, topology.Counts] | None:
+    def counts(self) -> dict[str, Counts] | None:
         """Return what each queue holds; None while RabbitMQ is away. Makes missing queues anew."""
         try:
             with self._channel() as channel:
-                topology.declare(channel, self.queue_type)
-                return {queue: topology.counts(channel, queue) for queue in topology.QUEUES}
+                self._topology.declare(channel)
+                return {queue: self._topology.counts(channel, queue) for queue in QUEUES}
         except pika.exceptions.AMQPError:
             return None
 

@@ -23,42 +23,6 @@ DEAD_LETTER_LENGTH = 10_000
 DEAD_LETTER_TTL_MS = 7 * 24 * 3600 * 1000
 
 
-def dead_letter_queue(queue: str) -> str:
-    """Return the name, in Dramatiq's own spelling, of the queue that keeps what `queue` rejected."""
-    return f"{queue}.XQ"
-
-
-def queue_arguments(queue: str, queue_type: str) -> dict[str, Any]:
-    """Return the `x-arguments` of a queue. Quorum queues refuse `x-max-priority`."""
-    arguments: dict[str, Any] = {
-        "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
-        "x-dead-letter-routing-key": queue,
-    }
-    if queue_type == "quorum":
-        arguments["x-queue-type"] = "quorum"
-    else:
-        arguments["x-max-priority"] = MAX_PRIORITY
-    return arguments
-
-
-def declare(channel: BlockingChannel, queue_type: str, queues: Sequence[str] = QUEUES) -> None:
-    """Declare queues, the dead-letter exchange and its queues. Does nothing where they exist already.
-
-    Raises:
-      pika.exceptions.ChannelClosedByBroker: when a queue exists with other arguments, for example after
-        `QUEUE_TYPE` was changed; the message of RabbitMQ names the queue and the argument.
-    """
-    channel.exchange_declare(DEAD_LETTER_EXCHANGE, exchange_type="direct", durable=True)
-    for queue in queues:
-        channel.queue_declare(queue, durable=True, arguments=queue_arguments(queue, queue_type))
-        channel.queue_declare(
-            dead_letter_queue(queue),
-            durable=True,
-            arguments={"x-max-length": DEAD_LETTER_LENGTH, "x-message-ttl": DEAD_LETTER_TTL_MS},
-        )
-        channel.queue_bind(dead_letter_queue(queue), DEAD_LETTER_EXCHANGE, routing_key=queue)
-
-
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Messages of one queue: ready for a worker, and rejected; and who consumes it."""
@@ -68,8 +32,63 @@ class Counts:
     consumers: int
 
 
-def counts(channel: BlockingChannel, queue: str) -> Counts:
-    """Return what RabbitMQ holds in a queue now. Messages that a worker has pulled are not among the ready ones."""
-    declared = channel.queue_declare(queue, passive=True).method
-    dead = channel.queue_declare(dead_letter_queue(queue), passive=True).method
-    return Counts(declared.message_count, dead.message_count, declared.consumer_count)
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """How the queues of one deployment are called in RabbitMQ, and of what kind they are.
+
+    Parameters:
+      queue_type: `classic` or `quorum`.
+      prefix: of every name, so that several deployments can share a virtual host.
+    """
+
+    queue_type: str
+    prefix: str = ""
+
+    @property
+    def dead_letter_exchange(self) -> str:
+        """The exchange that hands what was rejected to the dead-letter queues."""
+        return f"{self.prefix}{DEAD_LETTER_EXCHANGE}"
+
+    def queue(self, queue: str) -> str:
+        """Return what one of QUEUES is called."""
+        return f"{self.prefix}{queue}"
+
+    def dead_letter_queue(self, queue: str) -> str:
+        """Return the name, in Dramatiq's own spelling, of the queue that keeps what `queue` rejected."""
+        return f"{self.prefix}{queue}.XQ"
+
+    def declare(self, channel: BlockingChannel, queues: Sequence[str] = QUEUES) -> None:
+        """Declare queues, the dead-letter exchange and its queues. Does nothing where they exist already.
+
+        Raises:
+          pika.exceptions.ChannelClosedByBroker: when a queue exists with other arguments, for example after
+            `QUEUE_TYPE` was changed; the message of RabbitMQ names the queue and the argument.
+        """
+        channel.exchange_declare(self.dead_letter_exchange, exchange_type="direct", durable=True)
+        for queue in queues:
+            name, dead = self.queue(queue), self.dead_letter_queue(queue)
+            channel.queue_declare(name, durable=True, arguments=self._arguments(name))
+            channel.queue_declare(
+                dead,
+                durable=True,
+                arguments={"x-max-length": DEAD_LETTER_LENGTH, "x-message-ttl": DEAD_LETTER_TTL_MS},
+            )
+            channel.queue_bind(dead, self.dead_letter_exchange, routing_key=name)
+
+    def counts(self, channel: BlockingChannel, queue: str) -> Counts:
+        """Return what RabbitMQ holds in a queue now. What a worker has pulled is not among the ready messages."""
+        declared = channel.queue_declare(self.queue(queue), passive=True).method
+        dead = channel.queue_declare(self.dead_letter_queue(queue), passive=True).method
+        return Counts(declared.message_count, dead.message_count, declared.consumer_count)
+
+    def _arguments(self, name: str) -> dict[str, Any]:
+        """Return the `x-arguments` of a queue. Quorum queues refuse `x-max-priority`."""
+        arguments: dict[str, Any] = {
+            "x-dead-letter-exchange": self.dead_letter_exchange,
+            "x-dead-letter-routing-key": name,
+        }
+        if self.queue_type == "quorum":
+            arguments["x-queue-type"] = "quorum"
+        else:
+            arguments["x-max-priority"] = MAX_PRIORITY
+        return arguments

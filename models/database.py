@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import select
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from sqlalchemy.orm import Session
 from logs import Outage
 from models import commit
 from models.connection import AnswerLost, Connection, run, use_prepared
+from models.hosts import begin_with_the_last, psycopg2_url
 
 #: PostgreSQL's code for a write in a transaction that only reads: on a standby, always.
 READ_ONLY = "25006"
@@ -32,16 +32,17 @@ UNKNOWN_TO_THE_SCHEMA = ("42P01", "42703", "42883")
 PATIENCE = 5.0
 PAUSE = 0.2
 
+#: What begins a transaction of which all statements see one snapshot.
+REPEATABLE = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
 AWAY = Outage("database_away")
 #: What is said each minute while it is so; that a transaction went well does not tell that no table is missing.
 BEHIND = Outage("migration_missing")
 
-#: What follows `://` where it names several hosts.
-SEVERAL_HOSTS = re.compile(r"(?P<user>[^@/?]*@)?(?P<hosts>[^@/?]*,[^@/?]*)(/(?P<path>[^?]*))?(\?(?P<query>.*))?")
-HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:]*)(:(?P<port>\d*))?")
-#: Milliseconds that a look at whether the database can be used may take, and seconds until it is connected.
+#: Milliseconds that a look at whether the database can be used may take.
 PROBE_LIMITS = {"statement_timeout": 2000, "lock_timeout": 1000}
-PROBE_CONNECTS = 2
+#: Seconds until each host must have answered a new connection: one that looks, and any other.
+PROBE_CONNECTS, CONNECTS = 2, 5
 
 _engine: Engine | None = None
 _probe: Engine | None = None
@@ -58,16 +59,23 @@ def connect(url: str, *, pool_size: int, application_name: str, limits: Mapping[
     """
     global _engine, _probe
     disconnect()
-    _engine = _made(url, pool_size, pool_size, application_name, limits or {}, 5)
-    _probe = _made(url, 1, 0, f"{application_name} probe", PROBE_LIMITS, PROBE_CONNECTS)
+    _engine = made(psycopg2_url(url), pool_size, pool_size, application_name, limits or {}, CONNECTS)
+    _probe = made(psycopg2_url(url), 1, 0, f"{application_name} probe", PROBE_LIMITS, PROBE_CONNECTS)
     return _engine
 
 
-def _made(
+def made(
     url: str, pool_size: int, overflow: int, application_name: str, limits: Mapping[str, int], connects: int
 ) -> Engine:
+    """Return an engine whose connections are `Connection`, and are left as soon as their server is not to be used.
+
+    Parameters:
+      url: as `psycopg2_url` writes it.
+      overflow: connections that may be opened beyond `pool_size`.
+      connects: seconds until each of its hosts must have answered.
+    """
     made = create_engine(
-        psycopg2_url(url),
+        url,
         pool_size=pool_size,
         max_overflow=overflow,
         pool_use_lifo=True,  # the one that was used last is warm: what it has prepared, and the server's caches
@@ -87,6 +95,7 @@ def _made(
     )
     event.listen(made, "checkout", _refuse_closed)
     event.listen(made, "handle_error", _leave)
+    begin_with_the_last(made)
     use_prepared(made)
     return made
 
@@ -141,7 +150,7 @@ def transaction(*, repeatable: bool = False) -> Iterator[Session]:
     """
     with _told(), Session(engine(), expire_on_commit=False) as session, session.begin():
         if repeatable:
-            session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            session.execute(REPEATABLE)
         yield session
 
 
@@ -308,23 +317,3 @@ def probing() -> Iterator[Session]:
         raise RuntimeError("models.database.connect() must be called before the database is used")
     with Session(_probe) as session, session.begin():
         yield session
-
-
-def psycopg2_url(url: str) -> str:
-    """Write the URL as SQLAlchemy takes it.
-
-    The driver is named: SQLAlchemy 2.1 would take psycopg 3 for a bare `postgresql://`. Several hosts, which libpq has
-    before the path (`h1:5432,h2:5433`), become parameters, which psycopg2 hands on to libpq.
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("postgres", "postgresql", "postgresql+psycopg2"):
-        return url
-    found = SEVERAL_HOSTS.fullmatch(rest)
-    if found:
-        members = [HOST.fullmatch(each) for each in found["hosts"].split(",")]
-        if all(members):
-            hosts = ",".join(each["host"].strip("[]") for each in members if each)
-            ports = ",".join(each["port"] or "5432" for each in members if each)
-            more = f"&{found['query']}" if found["query"] else ""
-            rest = f"{found['user'] or ''}/{found['path'] or ''}?host={hosts}&port={ports}{more}"
-    return f"postgresql+psycopg2://{rest}"

@@ -14,11 +14,11 @@ from grpc_reflection.v1alpha import reflection
 
 import logs
 from api.app import HUB, create_app
-from api.bulkheads.pools import CONNECTIONS, LIMITS
+from api.bulkheads.pools import CONNECTIONS, LIMITS, REPLICA_CONNECTIONS
 from api.requests import LARGEST_BODY
 from broker.rabbitmq import RabbitBroker
 from dashboard.routes import pages
-from models import database
+from models import database, replica
 from rpc import calls, methods
 from rpc.application import Application, Request
 from settings import NO_KEYS, service_settings, settings
@@ -115,7 +115,12 @@ def main() -> None:
     database.connect(
         settings().postgres_url, pool_size=-(-CONNECTIONS // 2), application_name="task-manager rpc", limits=LIMITS
     )
-    broker: Any = RabbitBroker(settings().rabbitmq_urls, settings().queue_type, kind="rpc")
+    replica.connect(
+        settings().postgres_read_url, pool_size=REPLICA_CONNECTIONS, application_name="task-manager rpc", limits=LIMITS
+    )
+    broker: Any = RabbitBroker(
+        settings().rabbitmq_urls, settings().queue_type, kind="rpc", prefix=settings().queue_prefix
+    )
     broker.publisher.start()
     unit.use_broker(broker)
     asyncio.run(serve())

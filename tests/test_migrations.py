@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from models import Base
 from models.base import HalfVector
-from models.database import psycopg2_url
+from models.hosts import psycopg2_url
 from tests.test_requirements import ROOT
 
 

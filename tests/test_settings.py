@@ -26,6 +26,8 @@ WRONG = [
     {"RABBITMQ_URL": f"https://user:{SECRET}@host"},
     {"RABBITMQ_URL": f"amqp://user:{SECRET}@one,{SECRET}"},
     {"QUEUE_TYPE": "stream"},
+    {"QUEUE_PREFIX": "our queues/"},
+    {"QUEUE_PREFIX": "amq.ours"},
     {"WORKER_POOL_SIZE": "0"},
     {"TASK_TIMEOUT": "-1"},
     {"TASK_TIMEOUT": "nan"},

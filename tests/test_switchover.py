@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import subprocess
+import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import psycopg2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 import settings
 from models import Commit
 from models import database as models_database
 from models.database import transaction
+from models.hosts import STANDBY, begin_with_the_last, psycopg2_url
 from tasks.transactions.group_commit import GroupCommit
 from tests.guard import Guard
-from tests.postgres import OwnPostgres
+from tests.pair import Pair
+from tests.postgres import Postgres
 from tests.servers import eventually
 
 
@@ -36,75 +38,46 @@ from tests.servers import eventually
             "postgresql://u:p%40@h1:5432,h2:5433/db?target_session_attrs=read-write",
             "postgresql+psycopg2://u:p%40@/db?host=h1,h2&port=5432,5433&target_session_attrs=read-write",
         ),
-        ("postgresql://u@h1,[::1]:5433/db", "postgresql+psycopg2://u@/db?host=h1,::1&port=5432,5433"),
+        (
+            "postgresql://u@h1,[::1]:5433/db",
+            "postgresql+psycopg2://u@/db?host=h1,::1&port=5432,5433&target_session_attrs=read-write",
+        ),
+        (
+            "postgresql://h1,h2/db?target_session_attrs=any",
+            "postgresql+psycopg2:///db?host=h1,h2&port=5432,5432&target_session_attrs=any",
+        ),
     ],
 )
 def test_several_hosts_are_handed_on_to_libpq(url: str, expected: str) -> None:
-    assert models_database.psycopg2_url(url) == expected
+    assert psycopg2_url(url) == expected
+
+
+def test_of_several_replicas_one_is_asked_that_is_a_standby() -> None:
+    assert psycopg2_url("postgresql://h1,h2/db", STANDBY).endswith("&target_session_attrs=prefer-standby")
 
 
 def test_several_hosts_may_be_named_apart() -> None:
     found = settings.read({"POSTGRES_HOST": "h1, h2", "POSTGRES_PORT": "6000"})
-    assert found.postgres_url == "postgresql://postgres:@h1:6000,h2:6000/tasks?target_session_attrs=read-write"
-
-
-@dataclass
-class Pair:
-    """A primary and its standby."""
-
-    primary: OwnPostgres
-    standby: Path
-    sockets: Path
-    user: str | None
-
-    @property
-    def url(self) -> str:
-        """Both, as libpq is told of them; whichever takes writes is connected to."""
-        first = psycopg2.connect(self.primary.url).info.host
-        hosts = ",".join(f"{quote(str(each), safe='')}:5432" for each in (first, self.sockets))
-        return f"postgresql://postgres@{hosts}/postgres?target_session_attrs=read-write"
-
-    def run(self, program: str, *arguments: str) -> None:
-        """Run a program of PostgreSQL as the user that the servers run as."""
-        path = self.primary._server.bin_path / program
-        subprocess.run([path, *arguments], user=self.user, check=True, timeout=120, stdout=subprocess.DEVNULL, cwd="/")
-
-    def switch_over(self) -> None:
-        """Let the standby take the writes; the primary lives on, and takes none."""
-        self.primary._execute(psycopg2.sql.SQL("ALTER SYSTEM SET default_transaction_read_only = on"))
-        self.primary._execute(psycopg2.sql.SQL("SELECT pg_reload_conf()"))
-        self.run("pg_ctl", "-D", str(self.standby), "-w", "promote")
+    assert found.postgres_url == "postgresql://postgres:@h1:6000,h2:6000/tasks"
 
 
 @pytest.fixture
 def pair(guard: Guard) -> Iterator[Pair]:
     folder = Path(tempfile.mkdtemp(prefix="servers-"))
     guard.remove_later(folder)
-    folder.chmod(0o777)
-    primary = OwnPostgres(folder / "primary", guard)
-    sockets = folder / "s"
-    sockets.mkdir(mode=0o777)
-    sockets.chmod(0o777)
-    pair = Pair(primary, folder / "standby", sockets, primary._server.system_user)
-    host = psycopg2.connect(primary.url).info.host
-    pair.run("pg_basebackup", "-h", host, "-U", "postgres", "-D", str(pair.standby), "-R", "-c", "fast", "-X", "stream")
-    options = f"-h '' -k {sockets}"
-    pair.run("pg_ctl", "-D", str(pair.standby), "-w", "-o", options, "-l", str(sockets / "log"), "start")
+    pair = Pair(folder, guard)
     try:
         yield pair
     finally:
         models_database.disconnect()
-        pair.run("pg_ctl", "-D", str(pair.standby), "-m", "immediate", "stop")
-        primary.close()
+        pair.close()
 
 
 def insert(unit: Any, numbers: Any) -> list[int]:
     """An operation of a group commit: writes, and says where."""
     for number in numbers:
         unit.session.execute(text("INSERT INTO notes VALUES (:number)"), {"number": number})
-    return [
-        unit.session.execute(text("SELECT inet_server_port() IS NULL AND pg_backend_pid() > 0")).scalar_one()
-    ] * len(numbers)
+    return [True] * len(numbers)
 
 
 def test_a_standby_takes_over_under_load_without_an_error(pair: Pair) -> None:
@@ -133,9 +106,27 @@ def test_a_standby_takes_over_under_load_without_an_error(pair: Pair) -> None:
         writer.join()
         commits.close()
     with transaction() as session:
-        assert session.execute(text("SHOW unix_socket_directories")).scalar_one() == str(pair.sockets)
+        assert session.execute(text("SHOW port")).scalar_one() == str(pair.primary.port)
         found = session.execute(text("SELECT count(DISTINCT number), count(*) FROM notes")).one()
     assert tuple(found) == (len(done), len(done)), "each was written, and none twice"
+
+
+def test_a_host_that_does_not_answer_is_waited_for_once(postgres: Postgres) -> None:
+    found = psycopg2.connect(postgres.url).info
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hosts = f"127.0.0.1:{silent.getsockname()[1]},{quote(found.host, safe='')}:{found.port}"
+        url = f"postgresql://{found.user}:{found.password or ''}@{hosts}/{found.dbname}"
+        engine = create_engine(psycopg2_url(url), poolclass=NullPool, connect_args={"connect_timeout": 2})
+        begin_with_the_last(engine)
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            engine.connect().close()
+            took.append(time.monotonic() - began)
+    assert took[0] > 1.5, "the first host is asked first"
+    assert max(took[1:]) < 1.5, "and then the one that took the last connection"
 
 
 @pytest.mark.parametrize("code", ["25006", "57P01", "57P02", "57P03", "08006"])

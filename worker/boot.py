@@ -29,7 +29,16 @@ def boot() -> None:
     scratch.sweep()
     connect()
     middleware = [InTime(), *worker_middleware()]
-    assemble(RabbitBroker(settings().rabbitmq_urls, settings().queue_type, middleware, LOOP, kind="worker"))
+    assemble(
+        RabbitBroker(
+            settings().rabbitmq_urls,
+            settings().queue_type,
+            middleware,
+            LOOP,
+            kind="worker",
+            prefix=settings().queue_prefix,
+        )
+    )
     process.settle()
 
 

@@ -91,3 +91,5 @@ PROBING = Pool("health", 1)
 
 #: Connections that all of them, and the commits of submissions, need at once.
 CONNECTIONS = sum(pool.threads for pool in (INTAKE, READING, SEARCHING, WATCHING)) + 1
+#: And those to a replica, with the one that looks whether it can be used.
+REPLICA_CONNECTIONS = sum(pool.threads for pool in (READING, SEARCHING, WATCHING)) + 1

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from api.bulkheads.latest import Latest
 from api.bulkheads.pools import WATCHING, Busy
 from broker.topology import Counts
-from models import database
+from models import database, replica
 from models.trouble import DISK_FULL, code_of
 from tasks.transactions.unit import broker
 from tasks.views.figures import statistics
@@ -22,8 +22,7 @@ PATIENCE = 12.0
 
 
 def _tables() -> statistics.Snapshot:
-    with database.transaction(repeatable=True) as session:
-        return statistics.look(session)
+    return replica.read(statistics.look, repeatable=True)
 
 
 def _messages() -> dict[str, Counts]:

@@ -48,5 +48,5 @@ async def listed(req: Any, asked: AuditQuery) -> dict[str, Any]:
     filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
     kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None] or None
     before = requests.from_cursor(asked.cursor, UUID)
-    items = await requests.read(audit.page, limit=asked.limit + 1, before=before, kb_ids=kb_ids, **filters)
+    items = await requests.read_much(audit.page, limit=asked.limit + 1, before=before, kb_ids=kb_ids, **filters)
     return requests.page_of(items, asked.limit, "audit_id")

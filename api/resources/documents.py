@@ -131,7 +131,7 @@ class Documents:
     async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
         asked = requests.query(req, PageQuery)
         after = requests.from_cursor(asked.cursor, str)
-        items = await requests.read(catalogue.page, kb_id, limit=asked.limit + 1, after=after, pool=SEARCHING)
+        items = await requests.read_much(catalogue.page, kb_id, limit=asked.limit + 1, after=after, pool=SEARCHING)
         resp.media = requests.page_of(items, asked.limit, "document_id")
 
 

@@ -66,7 +66,7 @@ class Kbs:
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, KbQuery)
         after = requests.from_cursor(asked.cursor, str)
-        resp.media = await requests.read(page, callers.key(req).kbs, after, asked.limit, pool=SEARCHING)
+        resp.media = await requests.read_much(page, callers.key(req).kbs, after, asked.limit, pool=SEARCHING)
 
 
 class KbChange(BaseModel):

@@ -19,7 +19,7 @@ from api.bulkheads.pools import PROBING, WATCHING, Busy
 from api.description import schemas
 from api.description.operation import operation
 from broker.topology import QUEUES
-from models import audit, database, migration
+from models import audit, database, migration, replica
 from models.base import rfc3339
 from models.trouble import why
 from tasks.dispatching import pausing
@@ -30,6 +30,7 @@ from tasks.views.figures import exposition, statistics
 READY_WITHIN = 3.0
 #: Seconds for which `/health` waits for what it says of clock and workers.
 TOLD_WITHIN = 1.5
+NOT_READ = "searches, lists and figures read the primary until the replica has caught up; web's log says why"
 NO_CLOCK = "no clock ticks: nothing that is due is started, nothing that was lost is repaired; start: python -m clock"
 
 
@@ -56,7 +57,10 @@ async def _checks() -> dict[str, dict[str, str]]:
     rabbitmq = {"status": state}
     if state != "up":
         rabbitmq["reason"] = "tasks are accepted and wait in PostgreSQL until RabbitMQ is back"
-    return {"postgresql": postgres, "rabbitmq": rabbitmq}
+    found = {"postgresql": postgres, "rabbitmq": rabbitmq}
+    if (read := replica.state()) is not None:
+        found["replica"] = {"status": read} if read == "up" else {"status": read, "reason": NOT_READ}
+    return found
 
 
 async def _deployment() -> dict[str, dict[str, str]]:

@@ -223,7 +223,7 @@ class Searcher:
             raise Invalid([{"field": "rerank", "message": "there is no rerank model here; the operator sets RERANK"}])
         questions, mode, lack = await self._questions(asked, kb_ids)
         lacks = [lack] if lack else []
-        found = await requests.read(
+        found = await requests.read_much(
             search.search,
             questions,
             limit=max(READ, asked.limit) if asked.rerank else asked.limit,
@@ -242,7 +242,7 @@ class Searcher:
                 lacks.append(Lack("rerank", "rerank_unavailable", error.message))
                 hits = [hit for hit in hits[: asked.limit] if hit.score >= asked.min_score]
         if asked.around or asked.join:
-            hits = await requests.read(
+            hits = await requests.read_much(
                 widened, hits, found.tokens, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
             )
         return {"hits": [asdict(hit) for hit in hits], "confidence": found.confidence, "degraded": _degraded(lacks)}

@@ -65,7 +65,7 @@ class History:
         if measure is None:
             message = f"there is no such metric; there are {', '.join(['cost', *history.MEASURES])}"
             raise Invalid([{"field": "metric", "message": message}])
-        found = await requests.read(history.series, measure, history.WINDOWS[asked.window], pool=WATCHING)
+        found = await requests.read_much(history.series, measure, history.WINDOWS[asked.window], pool=WATCHING)
         told, unit = measure.help, measure.unit
         if asked.metric == "cost":
             found["series"], (told, unit) = _priced(found["series"]), COST
@@ -110,7 +110,7 @@ async def grouped(req: Any, asked: ErrorsQuery) -> dict[str, Any]:
     since = asked.since or datetime.now(UTC) - timedelta(days=1)
     kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
     bound = asked.kb_id is not None or callers.key(req).kbs is not None
-    return await requests.read(failures, since, kb_ids if bound else None)
+    return await requests.read_much(failures, since, kb_ids if bound else None)
 
 
 class ScaleQuery(BaseModel):

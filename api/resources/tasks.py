@@ -124,10 +124,10 @@ async def listed(req: Any, asked: TasksQuery) -> dict[str, Any]:
     """Return a page of the tasks that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
     chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
-    items = await requests.read(_newest, chosen, limit=asked.limit + 1, before=before)
+    items = await requests.read_much(_newest, chosen, limit=asked.limit + 1, before=before)
     page = requests.page_of(items, asked.limit, "task_id")
     if asked.count:
-        page["total"] = asdict(await requests.read(_counted, chosen))
+        page["total"] = asdict(await requests.read_much(_counted, chosen))
     return page
 
 

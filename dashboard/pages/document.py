@@ -27,7 +27,7 @@ class Document(Page):
         """
         kb_id, document_id = asked.params["kb_id"], asked.params["document_id"]
         after = requests.from_cursor(asked.query.get("cursor"), int)
-        document, chunks = await requests.read(_found, kb_id, document_id, after, repeatable=True)
+        document, chunks = await requests.read_much(_found, kb_id, document_id, after, repeatable=True)
         if document is None or chunks is None:
             raise requests.missing("document", document_id)
         page = requests.page_of(chunks, AT_ONCE, "index")

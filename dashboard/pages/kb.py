@@ -24,7 +24,7 @@ class Kb(Page):
     async def look(self, asked: Asked) -> dict[str, Any]:
         """Find a page of documents, and the tasks that are under way or have failed."""
         after = requests.from_cursor(asked.query.get("cursor"), str)
-        return await requests.read(_found, asked.params["kb_id"], after)
+        return await requests.read_much(_found, asked.params["kb_id"], after)
 
 
 def _found(session: Session, kb_id: str, after: str | None) -> dict[str, Any]:

@@ -28,4 +28,4 @@ class Kbs(Page):
             raise falcon.HTTPSeeOther(f"/kbs/{quote(name, safe='')}")
         given = requests.fit(kbs.KbQuery, dict(asked.query))
         after = requests.from_cursor(given.cursor, str)
-        return await requests.read(kbs.page, asked.viewer.key.kbs, after, given.limit, pool=SEARCHING)
+        return await requests.read_much(kbs.page, asked.viewer.key.kbs, after, given.limit, pool=SEARCHING)

@@ -12,16 +12,16 @@ import pytest
 from dramatiq import Message
 
 from broker import topology
-from broker.messages import wake_up
+from broker.messages import dead_letter, wake_up
 from broker.publisher import Unpublished
 from broker.rabbitmq import RabbitBroker
 from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.servers import eventually
 
 
-def connected(*urls: str, queue_type: str = "classic") -> RabbitBroker:
+def connected(*urls: str, queue_type: str = "classic", prefix: str = "") -> RabbitBroker:
     """A broker that publishes. One that has just started waits only a moment for that, however slow the machine is."""
-    broker = RabbitBroker(list(urls), queue_type)
+    broker = RabbitBroker(list(urls), queue_type, prefix=prefix)
     broker.publisher.start()
     eventually(lambda: broker.publishing == "up", seconds=60)
     return broker
@@ -77,6 +77,36 @@ def test_there_is_a_queue_for_each_stage_with_priorities_and_its_dead_letters(
     assert {(each["routing_key"], each["destination"]) for each in bindings} == {
         (name, f"{name}.XQ") for name in topology.QUEUES
     }
+
+
+def test_two_deployments_share_a_virtual_host_by_their_prefixes(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:
+    other = connected(rabbitmq.url, prefix="staging.")
+    try:
+        publish(broker, message(broker, "ours"))
+        failed = dead_letter(id_of("failed"), "storing", "storing", 1, {"code": "corrupt", "kb_id": "kb"})
+        publish(other, message(other, "theirs"), message(other, "poison"), failed)
+        consumer = other.consume("storing", prefetch=2, timeout=1000)
+        taken: Any = [next(consumer), next(consumer)]
+        assert [each.args[0] for each in taken] == [id_of("theirs"), id_of("poison")]
+        consumer.ack(taken[0])
+        consumer.nack(taken[1])
+        consumer.close()
+        counts: Any = eventually(lambda: (c := other.counts()) and c["storing"].dead_lettered == 2 and c, seconds=5)
+        assert counts["storing"] == topology.Counts(ready=0, dead_lettered=2, consumers=0)
+        ours: Any = broker.counts()
+        assert ours["storing"] == topology.Counts(ready=1, dead_lettered=0, consumers=0)
+        told = [each["properties"]["headers"] for each in rabbitmq.messages("staging.storing.XQ")]
+        assert {each["task_id"]: each.get("code") for each in told} == {
+            id_of("poison"): None,
+            id_of("failed"): "corrupt",
+        }
+        exchanges = {each["name"] for each in rabbitmq.management("/exchanges/{vhost}")}
+        assert {each for each in exchanges if each and not each.startswith("amq.")} == {
+            "dead-letter",
+            "staging.dead-letter",
+        }
+    finally:
+        other.close()
 
 
 def test_quorum_queues_are_declared_where_asked_for(rabbitmq: RabbitServer) -> None:
@@ -210,5 +240,5 @@ def test_other_arguments_of_an_existing_queue_are_named(rabbitmq: RabbitServer) 
     channel = connection.channel()
     channel.queue_declare("storing", durable=True)
     with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="storing"):
-        topology.declare(channel, "classic")
+        topology.Topology("classic").declare(channel)
     connection.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from broker.topology import dead_letter_queue
 from tests.rabbitmq import RabbitServer
 from tests.reliability.conftest import House
 from tests.reliability.test_task_types import examples, files
@@ -37,4 +36,4 @@ def test_a_type_of_the_later_release_waits_for_its_workers_and_stops_nothing(
 
     house.open("worker", "clock")
     assert {house.ended(each)["status"] for each in later} == {"completed"}
-    assert rabbitmq.messages(dead_letter_queue("default")) == []
+    assert rabbitmq.messages("default.XQ") == []

@@ -23,6 +23,7 @@ class ServerChecks(Model):
 
     postgresql: Check
     rabbitmq: Check
+    replica: Check = sometimes("Whether it is read: where `DATABASE_READ_URL` is set.")
 
 
 class Checks(ServerChecks):

@@ -160,7 +160,7 @@ class AllBatches:
 async def listed(req: Any, asked: BatchesQuery) -> dict[str, Any]:
     """Return a page of the batches that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
-    items = await requests.read(batches.page, limit=asked.limit + 1, before=before, kb_ids=callers.key(req).kbs)
+    items = await requests.read_much(batches.page, limit=asked.limit + 1, before=before, kb_ids=callers.key(req).kbs)
     return requests.page_of(items, asked.limit, "batch_id")
 
 
