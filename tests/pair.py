@@ -112,6 +112,7 @@ class Pair:
     """
 
     def __init__(self, folder: Path, guard: Guard, *, synchronous: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
         # As root it makes a user of the machine, which two processes cannot do at once.
         with one_at_a_time("postgres"):
