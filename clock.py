@@ -25,7 +25,7 @@ from documents.storing import dead_versions, deletions
 from documents.storing.vector_index import VectorIndexes
 from models import audit, commit, database
 from models.base import new_id
-from settings import service_settings, settings
+from settings import VERSION, service_settings, settings
 from tasks import process
 from tasks.accepting import idempotency
 from tasks.dispatching import dispatch, unknown, unserved
@@ -229,7 +229,7 @@ def main() -> None:
     scheduler = Timetable()
     scheduler.start()
     beat()
-    log.info("clock_ready", entries=[entry.name for entry in TIMETABLE])
+    log.info("clock_ready", entries=[entry.name for entry in TIMETABLE], version=VERSION)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     process.end_in_time()
     scheduler.shutdown(wait=True)

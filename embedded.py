@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 import clock
 import logs
+import tracing
 from api.app import create_app
 from api.front import Unread
 from broker.in_process import InProcessBroker
@@ -101,6 +102,7 @@ def start_postgres(data_dir: Path) -> str:
 def main() -> None:
     """Run until SIGTERM or Ctrl-C. What was unfinished when the process ended is resumed by the next start."""
     logs.configure(settings())
+    tracing.configure(settings(), "embedded")
     if not settings().embedded:
         sys.exit("task-manager: DATABASE_URL or POSTGRES_HOST is set: start web, worker and clock instead (Procfile)")
     data_dir = settings().data_dir.resolve()

@@ -15,7 +15,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers import gasgi
 
 import logs
-from settings import HEADERS_WITHIN, NO_KEYS, service_settings
+from settings import HEADERS_WITHIN, NO_KEYS, VERSION, service_settings
 
 _settings = service_settings()
 
@@ -79,6 +79,7 @@ def when_ready(_: object) -> None:
 def post_worker_init(worker: gasgi.ASGIWorker) -> None:
     """Close idle connections from here on; gunicorn calls this in the worker process, before it serves."""
     worker.closing = worker.loop.create_task(_close_connections(worker))
+    structlog.get_logger(__name__).info("web_ready", listening=bind, version=VERSION)
 
 
 _connections: WeakSet[_Connection] = WeakSet()

@@ -52,6 +52,24 @@ UNSERVED = Metric(
 DUTY_FAILURE = Metric(
     "clock_duty_failure_total", "Duties of the clock that failed; each is tried again.", "counter", ("duty",)
 )
+REQUESTS = Metric(
+    "http_requests_total",
+    "Requests that were answered, by the template of their route and the class of the status.",
+    "counter",
+    ("method", "route", "status"),
+)
+REQUEST_SECONDS = Metric(
+    "http_request_duration_seconds",
+    "From a request to its answer; of a stream, to its beginning.",
+    "histogram",
+    ("method", "route"),
+)
+SEARCH_SECONDS = Metric(
+    "search_duration_seconds", "Searches that were answered, by the mode that was asked for.", "histogram", ("mode",)
+)
+SEARCH_DEGRADED = Metric(
+    "search_degraded_total", "Searches that did without vectors, or without the rerank model.", "counter", ("lacking",)
+)
 
 QUEUE_SIZE = Metric("task_queue_size", "Tasks that wait for a worker.", "gauge", ("queue",))
 OLDEST = Metric(
@@ -93,8 +111,41 @@ PROVIDER_WAIT = Metric(
 UP = Metric("dependency_up", "1 while a server can be used; 0 while a migration is missing.", "gauge", ("name",))
 BUILD = Metric("task_manager_build_info", "1 for the release of the process that answers.", "gauge", ("version",))
 
-#: Counted in the tables by whoever acts; the gauges are read from the tables when asked, and the last two are of the
-#: process that is asked.
+MESSAGES = Metric("queue_message_count", "Messages in RabbitMQ that wait for a worker.", "gauge", ("queue",))
+DEAD_LETTERS = Metric("queue_dead_letter_count", "Messages in a dead-letter queue.", "gauge", ("queue",))
+CONSUMERS = Metric("queue_consumer_count", "Consumers of a queue, as RabbitMQ knows them.", "gauge", ("queue",))
+
+CONNECTIONS = Metric(
+    "postgresql_connection_count", "Connections to this database, of anybody, by state.", "gauge", ("state",)
+)
+MOST_CONNECTIONS = Metric("postgresql_connection_limit", "PostgreSQL's max_connections.", "gauge")
+DATABASE_BYTES = Metric("postgresql_database_size_bytes", "The size of this database on disk.", "gauge")
+LIVE_ROWS = Metric("postgresql_live_rows", "Rows of a table, as PostgreSQL estimates them.", "gauge", ("table",))
+DEAD_ROWS = Metric("postgresql_dead_rows", "Rows of a table that a vacuum is to remove.", "gauge", ("table",))
+EVENT_LAG = Metric(
+    "event_log_lag_seconds",
+    "How long the oldest transaction that writes has gone on: event streams tell nothing of what comes behind it.",
+    "gauge",
+)
+
+STREAMS = Metric("event_stream_open_count", "Event streams that are open in the process that answers.", "gauge")
+MOST_STREAMS = Metric("event_stream_limit", "MAX_STREAMS of that process.", "gauge")
+POOL = Metric(
+    "database_pool_connection_count", "Connections to PostgreSQL of the process that answers.", "gauge", ("state",)
+)
+MOST_POOLED = Metric("database_pool_connection_limit", "How many these can be.", "gauge")
+
+#: Of the process that answers, as Prometheus' client library says them.
+OF_PROCESS = (
+    Metric("process_resident_memory_bytes", "Resident memory of the process that answers.", "gauge"),
+    Metric("process_virtual_memory_bytes", "Its virtual memory.", "gauge"),
+    Metric("process_cpu_seconds_total", "CPU that it has used.", "counter"),
+    Metric("process_start_time_seconds", "When it was started, in Unix time.", "gauge"),
+    Metric("process_open_fds", "Its open files.", "gauge"),
+    Metric("process_max_fds", "How many these can be.", "gauge"),
+)
+
+#: Counted in the tables by whoever acts.
 COUNTED = (
     PROCESSING,
     END_TO_END,
@@ -107,8 +158,13 @@ COUNTED = (
     CANCELLED,
     UNSERVED,
     DUTY_FAILURE,
+    REQUESTS,
+    REQUEST_SECONDS,
+    SEARCH_SECONDS,
+    SEARCH_DEGRADED,
 )
-GAUGES = (
+#: Read from the tables when they are asked for.
+GAUGES_OF_TABLES = (
     QUEUE_SIZE,
     OLDEST,
     SERVING,
@@ -125,6 +181,13 @@ GAUGES = (
     CLOCKS,
     CLOCK_AGE,
     PROVIDER_WAIT,
-    UP,
-    BUILD,
+    CONNECTIONS,
+    MOST_CONNECTIONS,
+    DATABASE_BYTES,
+    LIVE_ROWS,
+    DEAD_ROWS,
+    EVENT_LAG,
 )
+#: Of RabbitMQ, and of the process that is asked.
+GAUGES_BESIDES = (MESSAGES, DEAD_LETTERS, CONSUMERS, UP, STREAMS, MOST_STREAMS, POOL, MOST_POOLED, BUILD)
+ALL = (*COUNTED, *GAUGES_OF_TABLES, *GAUGES_BESIDES, *OF_PROCESS)

@@ -136,6 +136,7 @@ EXAMPLES = {
     "LOG_LEVEL": "info",
     "LOG_FORMAT": "json",
     "ENVIRONMENT": "production",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
     "DATABASE_URL": "postgresql://user:password@host:5432/tasks",
     "DATABASE_READ_URL": "postgresql://user:password@replica:5432/tasks",
     "POSTGRES_PORT": "5432",
@@ -176,6 +177,7 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] | None = None
     environment: Literal["development", "production"] = "development"
+    otel_exporter_otlp_endpoint: Annotated[str | None, Web] = None
 
     database_url: Database = None
     database_read_url: Database = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logs
+import tracing
 from api.app import create_app
 from api.bulkheads.pools import CONNECTIONS, LIMITS, REPLICA_CONNECTIONS
 from api.front import Unread
@@ -15,6 +16,7 @@ from tasks.transactions import unit
 
 _settings = service_settings()
 logs.configure(_settings)
+tracing.configure(_settings, "web")
 # Half of the connections are kept, the others opened for a moment.
 database.connect(
     _settings.postgres_url,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +15,12 @@ from dramatiq.middleware import SkipMessage
 from sqlalchemy.exc import DBAPIError
 from standardwebhooks import Webhook
 
+import logs
 import outbound
+import tracing
+from logs import CallbackAnswered
 from models import database
+from models.base import trace_id_of
 from settings import settings, webhook_secrets
 from tasks.ending import callbacks
 from tasks.ending.callbacks import Delivery
@@ -44,16 +50,9 @@ def callback(callback_id: str) -> None:
 
 def deliver(delivery: Delivery) -> None:
     """Post a callback and record what came of it. Only a 2xx is success, and no redirect is followed."""
-    named = _named(delivery)
-    body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":"))
+    named, began = _named(delivery), time.monotonic()
     try:
-        answer = outbound.post(
-            delivery.url,
-            body.encode(),
-            headers(delivery, body),
-            timeout=callbacks.DELIVERY_SECONDS,
-            allowed_hosts=settings().callback_allowed_hosts,
-        )
+        answer = _posted(delivery)
     except outbound.ForbiddenAddress as error:
         with unit_of_work() as unit:
             callbacks.refused(unit, delivery, str(error))
@@ -72,28 +71,60 @@ def deliver(delivery: Delivery) -> None:
             callbacks.refused(unit, delivery, told)
         else:
             callbacks.put_off(unit, delivery, told, answer.retry_after)
-    log.info("callback_answered", **named, status=answer.status)
+    took = logs.milliseconds(time.monotonic() - began)
+    logs.tell([CallbackAnswered(**named, status=answer.status, milliseconds=took)])
+
+
+def _posted(delivery: Delivery) -> outbound.Answer:
+    """Post a callback, within a span of its task's trace.
+
+    Raises:
+      outbound.ForbiddenAddress, outbound.OutboundError.
+    """
+    facts = {"http.request.method": "POST", "server.address": outbound.host_of(delivery.url)}
+    span = tracing.begin("POST", "CLIENT", delivery.traceparent, facts | {"callback.attempt": delivery.attempt})
+    if span is not None:
+        delivery = replace(delivery, traceparent=span.traceparent)
+    body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":"))
+    status = None
+    try:
+        answer = outbound.post(
+            delivery.url,
+            body.encode(),
+            headers(delivery, body),
+            timeout=callbacks.DELIVERY_SECONDS,
+            allowed_hosts=settings().callback_allowed_hosts,
+        )
+        status = answer.status
+    finally:
+        if span is not None:
+            told = {} if status is None else {"http.response.status_code": status}
+            span.end(told, error=None if status and status < 300 else str(status or "no answer"))
+    return answer
 
 
 def _named(delivery: Delivery) -> dict[str, Any]:
     """Return what a line of the log says of a callback. Of its address only the host: the rest may hold a secret."""
     subject = {name: delivery.body["data"].get(name) for name in ("task_id", "batch_id", "kb_id")}
+    traced = {"request_id": delivery.request_id, "trace_id": trace_id_of(delivery.traceparent)}
     return {
-        "callback_id": str(delivery.id),
+        "callback_id": delivery.id,
         "host": outbound.host_of(delivery.url),
         "attempt": delivery.attempt,
-        **{name: value for name, value in subject.items() if value},
+        **{name: value for name, value in (subject | traced).items() if value},
     }
 
 
 def headers(delivery: Delivery, body: str) -> dict[str, str]:
-    """Return the headers of Standard Webhooks 1.0.0; without a secret there is no signature."""
+    """Return the headers of Standard Webhooks 1.0.0, and the trace; without a secret there is no signature."""
     now = datetime.now(UTC)
     given = {
         "content-type": "application/json",
         "webhook-id": str(delivery.id),
         "webhook-timestamp": str(int(now.timestamp())),
     }
+    if delivery.traceparent is not None:
+        given["traceparent"] = delivery.traceparent
     secrets = webhook_secrets(delivery.secret or settings().callback_secret)
     if secrets:
         # One for each, of which a receiver that knows either accepts it.

@@ -19,6 +19,7 @@ from api.access.rules import PREFIX
 from api.access.session import Sessions
 from api.bulkheads.pools import LIMITS
 from api.bulkheads.providers import Providers
+from api.counting import Counting
 from api.description import openapi
 from api.description.error_page import ErrorPage
 from api.description.page import Asset, Page, Specification
@@ -78,9 +79,9 @@ def _of_tasks(commits: GroupCommit, settings: Settings) -> Routes:
     ]
 
 
-def _of_documents(commits: GroupCommit, settings: Settings) -> Routes:
+def _of_documents(commits: GroupCommit, settings: Settings, counting: Counting) -> Routes:
     """Return the routes of KBs, their documents, and searches."""
-    searcher = Searcher(Providers(settings))
+    searcher = Searcher(Providers(settings), counting)
     return [
         (f"{PREFIX}/kbs", Kbs()),
         (f"{PREFIX}/kbs/{{kb_id}}", Kb(commits)),
@@ -113,7 +114,7 @@ def _of_operators(sessions: Sessions, settings: Settings) -> Routes:
         ("/health", Health()),
         ("/livez", Live()),
         ("/readyz", Ready()),
-        ("/metrics", Metrics()),
+        ("/metrics", Metrics(HUB, settings.max_streams)),
     ]
 
 
@@ -132,7 +133,9 @@ class Pages:
 def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     """Return the ASGI application. The database and the broker must have been set up for this process."""
     commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS), Sessions(settings.keys)
-    routes = _of_tasks(commits, settings) + _of_documents(commits, settings) + _of_operators(sessions, settings)
+    counting = Counting(commits)
+    routes = _of_tasks(commits, settings) + _of_documents(commits, settings, counting)
+    routes += _of_operators(sessions, settings)
     described = partial(openapi.document, [*routes], VERSION, rules.is_public)
     routes += [("/openapi.json", Specification(described)), ("/docs", Page()), ("/docs/errors", ErrorPage())]
     routes += [("/docs/{name}", Asset()), *pages.routes]
@@ -141,7 +144,7 @@ def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     if settings.rate_limit_per_minute:
         limits.insert(0, RateLimit(settings.rate_limit_per_minute))
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[Access(settings.keys, sessions, limits, pages.as_page)]
+        middleware=[Access(settings.keys, sessions, limits, pages.as_page, counting)]
     )
     app.req_options.auto_parse_qs_csv = False
     for media_type in (falcon.MEDIA_JSON, problems.PROBLEM):

@@ -203,7 +203,7 @@ async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> 
 
 async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:
     # Beyond what validation knows; PostgreSQL's own words may quote the document.
-    log.warning("unstorable", path=req.path, reason=type(error.orig).__name__)
+    log.warning("unstorable", route=req.uri_template, reason=type(error.orig).__name__)
     message = "holds a value that cannot be stored; nothing was accepted, and the same again will not be"
     await _on_invalid(req, resp, Invalid([{"field": "body", "message": message}]), params)
 
@@ -240,5 +240,5 @@ async def _on_programming(req: Any, resp: Any, error: Any, params: Any) -> None:
 
 
 async def _on_unexpected(req: Any, resp: Any, error: Exception, params: Any) -> None:
-    log.error("request_failed", path=req.path, exc_info=error)
+    log.error("request_failed", method=req.method, route=req.uri_template, exc_info=error)
     write(resp, req, 500, "an unexpected error; the log holds the details under the request id")

@@ -122,6 +122,11 @@ class Hub:
         self._opening: Counter[str] = Counter()
         self._besides: Counter[str] = Counter()
 
+    @property
+    def open(self) -> int:
+        """How many streams there are, with those that are being opened, and those of something else."""
+        return len(self._streams) + self._opening.total() + self._besides.total()
+
     def demand_room(self, caller: str, most: int) -> None:
         """Let a caller open another stream, as long as more places are free than it has taken itself.
 
@@ -131,8 +136,7 @@ class Hub:
           falcon.HTTPServiceUnavailable: there is no place for another, or the process is to stop.
         """
         own = self._opening[caller] + self._besides[caller] + sum(each.caller == caller for each in self._streams)
-        taken = len(self._streams) + self._opening.total() + self._besides.total()
-        if self.stopping or own >= most - taken:
+        if self.stopping or own >= most - self.open:
             raise falcon.HTTPServiceUnavailable(
                 title="Service Unavailable",
                 description="as many event streams are open, of this caller or of all, as may be (MAX_STREAMS); "

@@ -11,13 +11,24 @@ from dramatiq.errors import DecodeError
 
 from broker import topology
 
+#: What of a message says which request and which trace its first task belongs to.
+TRACED = ("request_id", "traceparent")
+
 
 class NotUnderstood(Exception):
     """A body that none of this service's releases has published: whoever works on it could only fail."""
 
 
 def wake_up(
-    subjects: Sequence[str], actor: str, queue: str, *, priority: int, attempt: int, time_limit: float
+    subjects: Sequence[str],
+    actor: str,
+    queue: str,
+    *,
+    priority: int,
+    attempt: int,
+    time_limit: float,
+    request_id: str | None = None,
+    traceparent: str | None = None,
 ) -> Message[Any]:
     """Return the message that wakes an actor.
 
@@ -26,8 +37,11 @@ def wake_up(
       priority: 0 to 10; RabbitMQ delivers the higher first.
       attempt: the number that the next claim of the first is expected to get.
       time_limit: seconds after which Dramatiq's `TimeLimit` steps in.
+      request_id, traceparent: of the first task; they are headers, for people and for tools that follow traces.
     """
     options: dict[str, Any] = {"broker_priority": priority, "attempt": attempt, "time_limit": time_limit * 1000}
+    told = {"request_id": request_id, "traceparent": traceparent}
+    options |= {name: value for name, value in told.items() if value is not None}
     if len(subjects) > 1:
         options["tasks"] = list(subjects)
     return Message(queue_name=queue, actor_name=actor, args=(subjects[0],), kwargs={}, options=options)
@@ -51,6 +65,7 @@ def headers(message: Message[Any]) -> dict[str, Any]:
         "stage": message.actor_name,
         "attempt": message.options.get("attempt", 1),
         "tasks": len(message.options.get("tasks", message.args)),
+        **{name: message.options[name] for name in TRACED if name in message.options},
         **message.options.get("dead_letter", {}),
     }
 

@@ -47,10 +47,12 @@ class Actor:
     Parameters:
       name: of the API key; None where none is asked for.
       request_id: of the request; None where a task acts for whoever submitted it.
+      traceparent: of the trace that the request belongs to, as W3C Trace Context writes it.
     """
 
     name: str | None
     request_id: str | None = None
+    traceparent: str | None = None
 
 
 def record(

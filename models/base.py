@@ -79,3 +79,8 @@ def new_id() -> uuid.UUID:
 def id_at(moment: datetime) -> uuid.UUID:
     """Return the smallest id that can have been made at a moment; none that was made before is greater."""
     return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
+
+
+def trace_id_of(traceparent: str | None) -> str | None:
+    """Return the trace id of a `traceparent` (W3C Trace Context): version, trace id, parent id and flags, in hex."""
+    return None if traceparent is None else traceparent[3:35]

@@ -130,6 +130,12 @@ def disconnect() -> None:
     _engine = _probe = None
 
 
+def pooled() -> tuple[int, int, int]:
+    """Return how many connections of this process are in use, how many are idle, and how many there can be."""
+    pool: Any = engine().pool
+    return pool.checkedout(), pool.checkedin(), pool.size() + pool._max_overflow
+
+
 def engine() -> Engine:
     """Return the engine of this process.
 

@@ -65,6 +65,10 @@ class Task(Base):
     priority: Mapped[int] = mapped_column(SmallInteger)
     submitted_by: Mapped[str | None] = mapped_column(Text)
     """The name of the API key; None where none was asked for, and before an upgrade."""
+    request_id: Mapped[str | None] = mapped_column(Text)
+    """Of the request that submitted it; of an archive's member, that of the archive."""
+    traceparent: Mapped[str | None] = mapped_column(Text)
+    """Of the trace that this request belongs to, as W3C Trace Context writes it. None before an upgrade, as above."""
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
     has_details: Mapped[bool] = mapped_column("has_metadata", Boolean, server_default="true")

@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 import logs
+import tracing
 from api.app import HUB, create_app
 from api.bulkheads.pools import CONNECTIONS, LIMITS, REPLICA_CONNECTIONS
 from api.requests import LARGEST_BODY
@@ -21,7 +22,7 @@ from dashboard.routes import pages
 from models import database, replica
 from rpc import calls, methods
 from rpc.application import Application, Request
-from settings import NO_KEYS, service_settings, settings
+from settings import NO_KEYS, VERSION, service_settings, settings
 from tasks import process
 from tasks.transactions import unit
 
@@ -98,7 +99,7 @@ async def serve() -> None:
     if settings().open_to_all:
         log.warning("no_keys", listening=f"[::]:{settings().grpc_port}", hint=NO_KEYS)
     telling = asyncio.create_task(server.tell_health())
-    log.info("rpc_ready", port=settings().grpc_port)
+    log.info("rpc_ready", port=settings().grpc_port, version=VERSION)
     await stopping.wait()
     process.end_in_time()
     telling.cancel()
@@ -110,6 +111,7 @@ async def serve() -> None:
 def main() -> None:
     """Run the process."""
     logs.configure(service_settings())
+    tracing.configure(settings(), "rpc")
     methods.check()
     # Half of the connections are kept, the others opened for a moment.
     database.connect(

@@ -20,7 +20,7 @@ from rpc.methods import FOLLOWED, METHODS, SERVICES, Method
 from rpc.uploads import Form
 
 #: Metadata of a call that are headers of a request.
-PASSED_ON = ("authorization", "idempotency-key", "x-request-id")
+PASSED_ON = ("authorization", "idempotency-key", "x-request-id", "traceparent")
 #: Where gRPC's libraries look for a `google.rpc.Status`.
 DETAILS = "grpc-status-details-bin"
 #: By number.

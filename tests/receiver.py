@@ -17,11 +17,12 @@ SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
 @dataclass
 class Received:
-    """One request: its id, its body, and whether its signature was right."""
+    """One request: its id, its body, whether its signature was right, and the trace that it belongs to."""
 
     webhook_id: str
     body: dict[str, Any]
     problem: str | None
+    traceparent: str | None = None
 
 
 @dataclass
@@ -44,7 +45,8 @@ class Receiver:
                     Webhook(SECRET).verify(data, {name.lower(): value for name, value in self.headers.items()})
                 except Exception as error:
                     problem = f"{type(error).__name__}: {error}"
-                receiver.received.append(Received(self.headers["webhook-id"], json.loads(data), problem))
+                traceparent = self.headers["traceparent"]
+                receiver.received.append(Received(self.headers["webhook-id"], json.loads(data), problem, traceparent))
                 status, headers = receiver.answers.pop(0) if receiver.answers else (204, {})
                 self.send_response(status)
                 for name, value in headers.items():

@@ -19,7 +19,7 @@ from tasks.types import all_stages, all_types
 from tests.test_requirements import ROOT, imports, normal, pins
 
 LEAVES = {"errors", "keys", "metrics", "settings"}
-SHELF = LEAVES | {"logs", "outbound"}
+SHELF = LEAVES | {"logs", "outbound", "tracing"}
 BELOW_WORKER = SHELF | {"models", "broker", "tasks", "documents"}
 
 #: What each room may import of ours. Rooms of one line never import each other.
@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
     "settings": {"keys"},
     "logs": {"settings"},
+    "tracing": {"settings"},
     "outbound": LEAVES,
     "models": SHELF,
     "broker": SHELF,
@@ -48,13 +49,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: What the boxes of a room, its modules and the rooms in it, may import of each other.
 WITHIN: dict[str, dict[str, set[str]]] = {
     "api": {
-        **{leaf: set() for leaf in ("bulkheads", "description", "front", "problems")},
+        **{leaf: set() for leaf in ("bulkheads", "counting", "description", "front", "problems")},
         "forms": {"problems"},
         "requests": {"bulkheads", "problems"},
-        "access": {"bulkheads", "problems", "requests"},
+        "access": {"bulkheads", "counting", "problems", "requests"},
         "streams": {"bulkheads", "requests"},
-        "resources": {"access", "bulkheads", "description", "forms", "problems", "requests", "streams"},
-        "app": {"access", "resources", "bulkheads", "description", "problems", "streams"},
+        "resources": {"access", "bulkheads", "counting", "description", "forms", "problems", "requests", "streams"},
+        "app": {"access", "resources", "bulkheads", "counting", "description", "problems", "streams"},
     },
     "tasks": {
         **{leaf: set() for leaf in ("lifecycle", "process")},

@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-SETS = ("base", "web", "rpc", "worker", "clock", "client", "model", "embedded", "dev")
+SETS = ("base", "web", "rpc", "worker", "clock", "client", "model", "otel", "embedded", "dev")
 
 #: Licences that let the service be used, changed, sold and hosted by anybody. Compared without case.
 PERMISSIVE = {

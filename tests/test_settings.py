@@ -63,6 +63,7 @@ WRONG = [
     {"RERANK": "endpoint", "RERANK_BASE_URL": "http://localhost:8000/v1", "RERANK_MODEL": ""},
     {"RERANK": "bge"},
     {"COHERE_BASE_URL": "api.cohere.com"},
+    {"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"},
     {"EMBEDDING_TOKENIZER": "tokenizer.json"},
     {"KB_CALLBACK_URL": "kb.example.com/callbacks"},
     {"KB_CALLBACK_URL": f"https://kb:{SECRET}@kb.example.com/callbacks"},

@@ -10,6 +10,7 @@ import structlog
 from dramatiq.broker import Broker
 
 import logs
+import tracing
 from broker.rabbitmq import RabbitBroker
 from documents.files import scratch
 from models import database
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 def boot() -> None:
     """Set this process up as a worker of service mode: what the `dramatiq` command calls before anything else."""
     logs.configure(service_settings())
+    tracing.configure(settings(), "worker")
     scratch.sweep()
     connect()
     middleware = [InTime(), *worker_middleware()]

@@ -13,6 +13,7 @@ import structlog
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
+import logs
 import metrics
 from broker.delivery import Delivery
 from broker.messages import wake_up
@@ -20,12 +21,12 @@ from tasks.dispatching.dispatch import Queues
 from tasks.transactions.unit import Unit
 from tasks.transactions.wake_up import BACKSTOP_SECONDS
 from tasks.types import all_stages
-from tasks.working import failing, work
+from tasks.working import failing, spans, work
 from tasks.working.claim import Advance, Answer, Claim, Turn
 from worker import holding
 from worker.bundle import PATIENCE, Bundle, Watch
 from worker.commits import COMMITS
-from worker.outcomes import ends
+from worker.outcomes import ends, error_of
 
 log = structlog.get_logger(__name__)
 
@@ -167,12 +168,17 @@ class Loop:
         if holding.stopping():
             self._hand_back(claim)
             return
-        structlog.contextvars.bind_contextvars(task_id=claim.task_id, stage=claim.stage, attempt=claim.attempt)
+        logs.set_about(claim.named)
+        span = spans.begin(claim)
         try:
             outcome = self._perform(claim)
         except BaseException as error:
+            if span is not None:
+                span.end(error=error_of(error))
             self._fail(claim, error)
         else:
+            if span is not None:
+                spans.end(span, outcome)
             if isinstance(outcome, Advance):
                 bundle.done(outcome)
             else:
@@ -181,7 +187,7 @@ class Loop:
                 holding.keep(outcome)
                 bundle.add(outcome)
         finally:
-            structlog.contextvars.clear_contextvars()
+            logs.set_about({})
 
     def _fail(self, claim: Claim, error: BaseException) -> None:
         """Write down what becomes of a claim whose attempt ended with an error."""
@@ -189,7 +195,7 @@ class Loop:
             ends(claim, error)
         except Exception:
             # The claim is in nobody's hands then, and the sweep requeues it.
-            log.exception("failure_not_written", task_id=str(claim.task_id), stage=claim.stage)
+            log.exception("failure_not_written", **claim.named)
         finally:
             holding.drop(claim)
 

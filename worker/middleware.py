@@ -13,9 +13,10 @@ from dramatiq.middleware import CurrentMessage, Middleware, TimeLimit
 from dramatiq.worker import WorkerThread
 from sqlalchemy.exc import DBAPIError
 
+import tracing
 from broker.delivery import Delivery
 from models import database
-from settings import settings
+from settings import VERSION, settings
 from tasks import process
 from tasks.dispatching import dispatch
 from tasks.ending import callbacks
@@ -71,7 +72,7 @@ class Presence(Middleware):
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, args=(worker,), name="presence", daemon=True)
         self._thread.start()
-        log.info("worker_ready", queues=sorted(worker.consumers), threads=worker.worker_threads)
+        log.info("worker_ready", queues=sorted(worker.consumers), threads=worker.worker_threads, version=VERSION)
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         holding.stop(settings().shutdown_timeout * GRACE)
@@ -92,6 +93,7 @@ class Presence(Middleware):
         if self._thread is not None:
             self._thread.join(timeout=WATCH_SECONDS)
         COMMITS.settle(settings().shutdown_timeout * SETTLING)
+        tracing.flush()
         try:
             with unit_of_work() as unit:
                 presence.leave(unit)

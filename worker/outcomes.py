@@ -21,16 +21,23 @@ log = structlog.get_logger(__name__)
 def ends(claim: Claim, exception: BaseException) -> bool:
     """Write down a failed attempt. Returns whether the task has ended with it."""
     if isinstance(exception, holding.Lost):
-        log.info("stage_stopped")
+        log.info("stage_stopped", **claim.named)
         return False
     if isinstance(exception, holding.HandBack) or is_away(exception):
         COMMITS.run(failing.hand_back, claim)
-        log.info("stage_handed_back", reason=str(exception) or type(exception).__name__)
+        log.info("stage_handed_back", **claim.named, reason=str(exception) or type(exception).__name__)
         return False
     error = as_task_error(claim, exception)
     ended = bool(COMMITS.run(failing.failed, Failure(claim, error)))
-    log.warning("stage_failed", code=error.code, reason=error.message, ended=ended)
+    log.warning("stage_failed", **claim.named, code=error.code, reason=error.message, ended=ended)
     return ended
+
+
+def error_of(exception: BaseException) -> str | None:
+    """Return what an attempt has failed with, as its span says it; None where it was only given back or stopped."""
+    if isinstance(exception, holding.Lost | holding.HandBack):
+        return None
+    return exception.code if isinstance(exception, TaskError) else type(exception).__name__
 
 
 def as_task_error(claim: Claim, exception: BaseException) -> TaskError:

@@ -37,7 +37,7 @@ def session(req: Any) -> Session | None:
 
 def actor(req: Any) -> Actor:
     """Return who asks, as the log of acts names it."""
-    return Actor(name(req), req.context.request_id)
+    return Actor(name(req), req.context.request_id, req.context.traceparent)
 
 
 def demand(req: Any, kb_id: str | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import re
 import time
 import uuid
@@ -10,19 +12,31 @@ from typing import Any
 from urllib.parse import unquote
 
 import falcon
-import structlog
 
+import logs
+import metrics
+import tracing
 from api.access import callers
 from api.access.limits import Admission, RateLimit
-from api.access.rules import Rule, rule_of
+from api.access.rules import METHODS, PREFIX, Rule, rule_of
 from api.access.session import SAFE, Sessions, demand_own_site, demand_token
+from api.counting import Counting, class_of
 from api.problems import PROBLEM, Denied
 from keys import Key, holder
-
-log = structlog.get_logger(__name__)
+from models.base import trace_id_of
 
 #: Longer or stranger ids are replaced: they go into headers and logs.
 REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+
+
+#: The `traceparent` of W3C Trace Context: version 00, or a later one, of which more may follow.
+TRACEPARENT = re.compile(
+    r"(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-.*)?", re.ASCII
+)
+#: How a method that is none of ours, and an address without a route, are counted.
+OTHER = "other"
+#: Routes that are asked again and again by machines, and whose lines would hide the others.
+PROBES = frozenset({"/health", f"{PREFIX}/health", "/livez", "/readyz", "/metrics", "/static/{digest}/{name}"})
 
 
 class Access:
@@ -36,6 +50,7 @@ class Access:
       sessions: of browsers, which send a cookie in place of a key.
       limits: what else is asked of a request that has the right key, in this order.
       as_page: shows a problem to a browser that asked for a page.
+      counting: where requests are counted.
     """
 
     def __init__(
@@ -44,11 +59,14 @@ class Access:
         sessions: Sessions,
         limits: Sequence[RateLimit | Admission],
         as_page: Callable[[Any, Any], None],
+        counting: Counting,
     ) -> None:
         self._keys = keys
         self._sessions = sessions
         self._limits = limits
         self._as_page = as_page
+        self._counting = counting
+        self._lines: list[logs.Request] = []
 
     async def process_request(self, req: Any, resp: Any) -> None:
         _identify(req, resp)
@@ -76,9 +94,36 @@ class Access:
     async def process_response(self, req: Any, resp: Any, resource: Any, succeeded: bool) -> None:
         if resp.content_type == PROBLEM:
             self._as_page(req, resp)
-        milliseconds = round((time.perf_counter() - req.context.began) * 1000, 1)
-        log.debug("request", method=req.method, path=req.path, status=resp.status_code, milliseconds=milliseconds)
-        structlog.contextvars.clear_contextvars()
+        seconds = time.perf_counter() - req.context.began
+        if req.context.span is not None and req.uri_template not in PROBES:
+            _end(req.context.span, req, resp)
+        # Whatever is sent as a method, and whatever address leads nowhere, has one name.
+        route = (req.method if req.method in METHODS else OTHER, req.uri_template or OTHER)
+        self._counting.count(metrics.REQUESTS, *route, class_of(resp.status_code))
+        self._counting.observe(metrics.REQUEST_SECONDS, *route, seconds=seconds)
+        if req.uri_template not in PROBES:
+            self._note(req, resp, seconds)
+
+    def _note(self, req: Any, resp: Any, seconds: float) -> None:
+        """Have the request's line written, with those of all that are answered in this turn of the loop."""
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._tell)
+        # The route and not the path: what is named in that may be a secret.
+        self._lines.append(
+            logs.Request(
+                method=req.method,
+                route=req.uri_template,
+                status=resp.status_code,
+                milliseconds=logs.milliseconds(seconds),
+                key=getattr(req.context, "caller", None) or None,
+                request_id=req.context.request_id,
+                trace_id=trace_id_of(req.context.traceparent),
+            )
+        )
+
+    def _tell(self) -> None:
+        lines, self._lines = self._lines, []
+        logs.tell(lines)
 
     async def _key(self, req: Any) -> Key:
         if not self._keys:
@@ -100,12 +145,38 @@ class Access:
 
 
 def _identify(req: Any, resp: Any) -> None:
-    """Accept `X-Request-ID` or make one, echo it, and bind it to the log."""
-    given = req.get_header("X-Request-ID") or ""
-    req.context.request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    """Accept `X-Request-ID` and `traceparent`, or make them; echo the id, and have all lines of the log say both.
+
+    A trace that is begun here is named as a request without a name of its own is. It is to be recorded by whoever comes
+    later: nobody before has decided otherwise.
+    """
     req.context.began = time.perf_counter()
-    resp.set_header("X-Request-ID", req.context.request_id)
-    structlog.contextvars.bind_contextvars(request_id=req.context.request_id)
+    made = uuid.uuid4()
+    given = req.get_header("X-Request-ID") or ""
+    req.context.request_id = request_id = given if REQUEST_ID.fullmatch(given) else str(made)
+    given = _traceparent(req.get_header("traceparent"))
+    req.context.span = span = tracing.begin(
+        req.method, "SERVER", given, {"http.request.method": req.method}, trace_id=made.int
+    )
+    if span is not None:
+        given = span.traceparent
+    req.context.traceparent = traceparent = given or f"00-{made.hex}-{random.getrandbits(64) | 1:016x}-01"
+    resp.set_header("X-Request-ID", request_id)
+    logs.set_about({"request_id": request_id, "trace_id": trace_id_of(traceparent)})
+
+
+def _end(span: tracing.Span, req: Any, resp: Any) -> None:
+    status, route = resp.status_code, req.uri_template
+    facts = {"http.response.status_code": status, **({} if route is None else {"http.route": route})}
+    span.end(facts, name=f"{req.method} {route}" if route else None, error=str(status) if status >= 500 else None)
+
+
+def _traceparent(given: str | None) -> str | None:
+    """Return a `traceparent` as version 00 writes it; None for one that is none."""
+    found = None if given is None else TRACEPARENT.fullmatch(given.strip())
+    if found is not None and not (found[1] == "00" and found[3]):
+        return f"00-{found[2]}"
+    return None
 
 
 def _unfold_slashes(req: Any) -> None:

@@ -104,7 +104,7 @@ class Documents:
                 raise Invalid([{"field": "file", "message": "is missing; send the document under this name"}])
             submission = _submission(kb_id, upload_id, fields)
             submission.under(requests.idempotency_key(req, repr(sorted(fields.items())).encode(), digest.digest()))
-            submission.by(callers.name(req))
+            submission.by(callers.actor(req))
             await callers.demand_dependencies(req, submission.depends_on)
             await requests.beside(upload.finish)
             # From here on a task may own it, whatever becomes of this request; the clock deletes it if none does.

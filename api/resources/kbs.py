@@ -145,7 +145,7 @@ class Kb:
     async def on_delete(self, req: Any, resp: Any, kb_id: str) -> None:
         if not await requests.read(look, [kb_id], 1, pool=SEARCHING):
             raise requests.missing("KB", kb_id)
-        submission = Submission(task_type="kb_deletion", kb_id=kb_id).by(callers.name(req))
+        submission = Submission(task_type="kb_deletion", kb_id=kb_id).by(callers.actor(req))
         submission.under(requests.idempotency_key(req, submission))
         answer(resp, await requests.committed(self._commits, submit, submission))
 

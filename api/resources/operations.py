@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import falcon
@@ -11,20 +12,24 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api import requests
+import metrics
+from api import counting, requests
 from api.access import callers
+from api.access.rules import RULES
 from api.bulkheads import snapshot
 from api.bulkheads.latest import Latest
 from api.bulkheads.pools import PROBING, WATCHING, Busy
 from api.description import schemas
 from api.description.operation import operation
-from broker.topology import QUEUES
+from api.streams import Hub
+from broker.topology import QUEUES, Counts
 from models import audit, database, migration, replica
 from models.base import rfc3339
 from models.trouble import why
 from tasks.dispatching import pausing
 from tasks.transactions.unit import broker, unit_of_work
 from tasks.views.figures import exposition, statistics
+from tasks.views.figures.exposition import Besides, Samples
 
 #: Seconds in which PostgreSQL must answer whether it can be used.
 READY_WITHIN = 3.0
@@ -132,7 +137,16 @@ class Ready:
 
 
 class Metrics:
-    """`/metrics`"""
+    """`/metrics`
+
+    Parameters:
+      hub: of the event streams of this process.
+      most_streams: that may be open.
+    """
+
+    def __init__(self, hub: Hub, most_streams: int) -> None:
+        self._hub = hub
+        self._most_streams = most_streams
 
     @operation(
         "The deployment's metrics; every web process shows the same, so scrape one.",
@@ -145,7 +159,28 @@ class Metrics:
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
         up = {name: each["status"] == "up" for name, each in (await _checks()).items()}
         found = await snapshot.TABLES.get() if up["postgresql"] else None
-        resp.data = await WATCHING.run(exposition.exposition, found, up)
+        counts = await snapshot.messages() if up["rabbitmq"] else {}
+        gauges = self._of_process() | _of_rabbitmq(counts)
+        gauges[metrics.UP] = {(name,): works for name, works in up.items()}
+        besides = Besides(gauges, counting.zeros(list(RULES)))
+        resp.data = await WATCHING.run(exposition.exposition, found, besides)
+
+    def _of_process(self) -> dict[metrics.Metric, Samples]:
+        in_use, idle, most = database.pooled()
+        return {
+            metrics.STREAMS: {(): self._hub.open},
+            metrics.MOST_STREAMS: {(): self._most_streams},
+            metrics.POOL: {("in use",): in_use, ("idle",): idle},
+            metrics.MOST_POOLED: {(): most},
+        }
+
+
+def _of_rabbitmq(counts: Mapping[str, Counts]) -> dict[metrics.Metric, Samples]:
+    return {
+        metrics.MESSAGES: {(name,): each.ready for name, each in counts.items()},
+        metrics.DEAD_LETTERS: {(name,): each.dead_lettered for name, each in counts.items()},
+        metrics.CONSUMERS: {(name,): each.consumers for name, each in counts.items()},
+    }
 
 
 class Workers:

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 import structlog
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
+import metrics
 from api import requests
 from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.bulkheads.providers import Providers
+from api.counting import Counting
 from api.description.operation import operation
 from api.problems import Invalid
 from documents.searching import search
@@ -199,8 +201,9 @@ class Searcher:
       providers: gives queries their vectors.
     """
 
-    def __init__(self, providers: Providers) -> None:
+    def __init__(self, providers: Providers, counting: Counting) -> None:
         self._providers = providers
+        self._counting = counting
 
     async def answer(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
         """Return what is shown of a search.
@@ -216,7 +219,11 @@ class Searcher:
                 raise
             # A KB may have been given another embedder between the question's vector and the search.
             found = await self._search(asked, kb_ids)
-        return {**found, "took_ms": round((time.perf_counter() - began) * 1000, 1)}
+        seconds = time.perf_counter() - began
+        self._counting.observe(metrics.SEARCH_SECONDS, asked.mode, seconds=seconds)
+        for without in (found["degraded"] or {}).get("without", ()):
+            self._counting.count(metrics.SEARCH_DEGRADED, without)
+        return {**found, "took_ms": round(seconds * 1000, 1)}
 
     async def _search(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
         if asked.rerank and not self._providers.reranks:

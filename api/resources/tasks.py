@@ -101,7 +101,7 @@ class Tasks:
         def understand(given: Any) -> Submission:
             submission = submission_of(given)
             callers.demand(req, submission.kb_id)
-            return submission.under(requests.idempotency_key(req, submission)).by(callers.name(req))
+            return submission.under(requests.idempotency_key(req, submission)).by(callers.actor(req))
 
         submission = await requests.body(req, understand)
         await callers.demand_dependencies(req, submission.depends_on)

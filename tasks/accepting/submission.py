@@ -18,8 +18,11 @@ from pydantic import (
 )
 from sqlalchemy import insert
 
+import tracing
+from logs import Submitted
 from models import Batch, Task
-from models.base import json_of, new_id
+from models.audit import Actor
+from models.base import json_of, new_id, trace_id_of
 from models.connection import prepared
 from models.task import KB, READY
 from settings import settings
@@ -38,13 +41,16 @@ from tasks.types.document_processing import CHUNKING
 #: Times of tasks.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
+#: Where nobody is known who asks.
+NOBODY = Actor(None)
+
 
 class Submission(TaskFields):
     """A task as a client submits it."""
 
     _id: UUID | None = PrivateAttr(None)
     _key: Key | None = PrivateAttr(None)
-    _submitter: str | None = PrivateAttr(None)
+    _actor: Actor = PrivateAttr(NOBODY)
     _submitted_at: datetime | None = PrivateAttr(None)
     _inherits: bool = PrivateAttr(False)
 
@@ -71,9 +77,9 @@ class Submission(TaskFields):
         self._key = key
         return self
 
-    def by(self, submitter: str | None) -> Submission:
-        """Return the same, with the name of the API key that it comes with."""
-        self._submitter = submitter
+    def by(self, actor: Actor) -> Submission:
+        """Return the same, with whoever asks for it, and by which request."""
+        self._actor = actor
         return self
 
     # One validator for each field, so that all that do not fit are listed at once.
@@ -214,9 +220,8 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
     }
     if not task.has_details:
         del inherited["metadata"]
-    submissions = [
-        Submission(**inherited, payload=each.payload).named(each.task_id).by(task.submitted_by) for each in members
-    ]
+    actor = Actor(task.submitted_by, task.request_id, task.traceparent)
+    submissions = [Submission(**inherited, payload=each.payload).named(each.task_id).by(actor) for each in members]
     for each in submissions:
         # As it was accepted, which may have been by an earlier release that asked for less.
         each.callback_url = task.callback_url
@@ -252,10 +257,13 @@ def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None
     rows = [_row(each, batch_id) for each in submissions]
     if not rows:
         return []
+    if tracing.is_on():
+        _trace(unit, rows)
     orphans = dependencies.watch(unit, rows)
     written = {row.id: row for row in unit.execute(_INSERT, _values(rows))}
     unit.ready(row for row in written.values() if row.status == Status.QUEUED and not row.is_busy)
     ending.orphan(unit, orphans)
+    unit.tell(_told(row, written[row["id"]].status) for row in rows)
     return [
         Accepted.model_construct(
             task_id=row["id"],
@@ -266,6 +274,37 @@ def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None
         )
         for row in rows
     ]
+
+
+def _trace(unit: Unit, rows: list[dict[str, Any]]) -> None:
+    """Give each task the span of its submission, of which those of its attempts are children."""
+    for row in rows:
+        facts = {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": row["queue"],
+            "messaging.message.id": str(row["id"]),
+            "task.type": row["task_type"],
+        }
+        span = tracing.begin(f"send {row['queue']}", "PRODUCER", row["traceparent"], facts)
+        assert span is not None
+        row["traceparent"] = span.traceparent
+        unit.trace(span)
+
+
+def _told(row: dict[str, Any], status: str) -> Submitted:
+    return Submitted(
+        task_id=row["id"],
+        task_type=row["task_type"],
+        status=status,
+        priority=row["priority"],
+        kb_id=row["kb_id"],
+        batch_id=row["batch_id"],
+        key=row["submitted_by"],
+        request_id=row["request_id"],
+        trace_id=trace_id_of(row["traceparent"]),
+    )
 
 
 def _values(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -287,7 +326,9 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "id": submission._id or new_id(),
         "subject": kind.subject(submission.payload) if kind.subject else None,
         "batch_id": batch_id,
-        "submitted_by": submission._submitter,
+        "submitted_by": submission._actor.name,
+        "request_id": submission._actor.request_id,
+        "traceparent": submission._actor.traceparent,
         "payload": _said(submission),
         "has_metadata": "metadata" in submission.model_fields_set,
         "retry_limit": settings().max_retry_attempts if limit is None else limit,
@@ -310,7 +351,8 @@ _STORED = [(name, kept.stored) for name, kept in KEPT.items() if kept.stored is 
 _GIVEN = ", ".join(
     [
         *(name for name in KEPT if name not in ("payload", "callback_url")),
-        *("id", "subject", "batch_id", "submitted_by", "has_metadata", "stage", "queue", "waiting_for"),
+        *("id", "subject", "batch_id", "submitted_by", "request_id", "traceparent", "has_metadata", "stage", "queue"),
+        "waiting_for",
     ]
 )
 
@@ -327,7 +369,8 @@ _INSERT = prepared(
                 THEN CAST(:ready AS text) ELSE CAST(:deferred AS text) END
         FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json)) AS given
         LEFT JOIN (SELECT kb_id, chunking, callback_url FROM kbs) AS kb USING (kb_id)
-        RETURNING id, task_type, kb_id, stage, queue, priority, attempt, timeout, status, created_at
+        RETURNING id, task_type, kb_id, stage, queue, priority, attempt, timeout, status, created_at,
+            request_id, traceparent
     ), busy AS MATERIALIZED (
         SELECT queue, priority FROM (SELECT DISTINCT queue, priority FROM written) AS wanted WHERE EXISTS (
             SELECT FROM tasks WHERE queue = wanted.queue AND priority = wanted.priority AND {READY}

@@ -63,6 +63,8 @@ class Candidate(NamedTuple):
     priority: int
     attempt: int
     timeout: float
+    request_id: str | None
+    traceparent: str | None
     share: int
     place: int
     picked: bool
@@ -219,7 +221,7 @@ _NEXT = """
                 SELECT count(*) FROM tasks WHERE queue = kbs.queue AND {kb} = kbs.kb AND worker_id IS NOT NULL
             ) END + row_number() OVER (PARTITION BY kbs.queue, kbs.place ORDER BY oldest.id) AS fair
         FROM kbs JOIN width ON width.queue = kbs.queue CROSS JOIN LATERAL (
-            SELECT id, task_type, stage, attempt, timeout,
+            SELECT id, task_type, stage, attempt, timeout, request_id, traceparent,
                 (CAST(:shares AS integer[]))[array_position(CAST(:known AS text[]), task_type || ' ' || stage)] AS share
             FROM tasks
             WHERE queue = kbs.queue AND priority = kbs.priority AND {kb} = kbs.kb AND {runs} {only}
@@ -240,7 +242,8 @@ _NEXT = """
         ) AS free
         LIMIT (SELECT least(count(*), CAST(:most AS integer)) FROM ranked WHERE fits)
     )
-    SELECT ranked.id, task_type, stage, queue, kb, priority, attempt, timeout, share, place::integer,
+    SELECT ranked.id, task_type, stage, queue, kb, priority, attempt, timeout, request_id, traceparent, share,
+        place::integer,
         own.id IS NOT NULL AS picked
     FROM ranked LEFT JOIN own ON own.id = ranked.id ORDER BY rank
 """
@@ -266,7 +269,7 @@ _LOWEST = _next(
     only="AND due_at < now() - CAST(:ageing AS interval)",
 )
 
-_COLUMNS = "id, task_type, stage, queue, priority, attempt, timeout"
+_COLUMNS = "id, task_type, stage, queue, priority, attempt, timeout, request_id, traceparent"
 
 _READY = prepared(
     f"""

@@ -48,12 +48,27 @@ _SECRET = (
 )
 
 
+_OF_TASK = Task.id == Callback.task_id
+_OF_BATCH = Task.batch_id == Callback.batch_id
+
+
+def _of_request(column: Any, name: str) -> Any:
+    """Say what the submission of a callback's task, or of any task of its batch, was known by."""
+    return func.coalesce(
+        *(select(column).where(own).limit(1).correlate(Callback).scalar_subquery() for own in (_OF_TASK, _OF_BATCH))
+    ).label(name)
+
+
+_REQUEST_ID, _TRACEPARENT = _of_request(Task.request_id, "request_id"), _of_request(Task.traceparent, "traceparent")
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A callback in the hands of the one who delivers it.
 
     Parameters:
       secret: of its KB; None: that of the settings.
+      request_id, traceparent: of the request that submitted its task, or its batch.
     """
 
     id: UUID
@@ -61,6 +76,8 @@ class Delivery:
     body: dict[str, Any]
     attempt: int
     secret: SecretStr | None = None
+    request_id: str | None = None
+    traceparent: str | None = None
 
 
 def owe_for_tasks(unit: Unit, rows: Sequence[Any]) -> None:
@@ -100,15 +117,17 @@ def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
             ~pausing.is_paused(QUEUE),
         )
         .values(attempts=Callback.attempts + 1, due_at=func.now() + TAKEN_FOR, published_at=func.now())
-        .returning(Callback.id, Callback.url, Callback.body, Callback.attempts, _SECRET)
+        .returning(Callback.id, Callback.url, Callback.body, Callback.attempts, _SECRET, _REQUEST_ID, _TRACEPARENT)
     )
-    taken = {
-        row.id: Delivery(row.id, row.url, row.body, row.attempts, SecretStr(row.secret) if row.secret else None)
-        for row in rows
-    }
+    taken = {row.id: _delivery(row) for row in rows}
     if missed := [each for each in callback_ids if each not in taken]:
         _note_unpublished(unit, missed)
     return [taken.pop(each, None) for each in callback_ids]
+
+
+def _delivery(row: Any) -> Delivery:
+    secret = SecretStr(row.secret) if row.secret else None
+    return Delivery(row.id, row.url, row.body, row.attempts, secret, row.request_id, row.traceparent)
 
 
 def _note_unpublished(unit: Unit, callback_ids: Sequence[UUID]) -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from dramatiq import Message
 from sqlalchemy import text
 
 import metrics
 from errors import CODES, TaskError
-from models.base import json_of
+from logs import TaskEnded, milliseconds
+from models.base import json_of, trace_id_of
 from models.connection import prepared
 from tasks.dispatching import dispatch
 from tasks.ending import callbacks, dependencies, shard_repair
@@ -149,10 +149,11 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
             "target": target(transition),
         },
     )
+    unit.tell(_told(row) for row in rows)
     for row in rows:
         _count(unit, row)
     if transition == "fail":
-        unit.publish([_dead_letter(row) for row in rows])
+        unit.publish([dead_letter(row) for row in rows])
     if divided := [row.id for row in rows if row.shards]:
         shard_repair.release(unit, divided)
     _count_down_batches(unit, rows)
@@ -160,10 +161,22 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     return rows
 
 
-def _dead_letter(row: Any) -> Message[Any]:
-    document_id = str(row.document_id) if row.document_id is not None else None
-    return dead_letter(
-        row.id, row.stage, row.queue, row.attempt, code=row.error["code"], kb_id=row.kb_id, document_id=document_id
+def _told(row: Any) -> TaskEnded:
+    return TaskEnded(
+        task_id=row.id,
+        task_type=row.task_type,
+        status=row.status,
+        stage=row.stage,
+        total_ms=milliseconds(row.age),
+        waited_ms=milliseconds(row.waited),
+        worked_ms=milliseconds(row.worked),
+        units=row.units,
+        tokens=(row.result or {}).get("tokens_embedded"),
+        code=(row.error or {}).get("code"),
+        kb_id=row.kb_id,
+        batch_id=row.batch_id,
+        request_id=row.request_id,
+        trace_id=trace_id_of(row.traceparent),
     )
 
 

@@ -91,13 +91,17 @@ class GroupCommit:
         counted = Tallies(math.inf)
         with unit_of_work(patience=self._patience, tallies=counted) as unit:
             (result,) = operation(unit, [item])
+        self.add(counted)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def add(self, counted: Tallies) -> None:
+        """Have what was counted elsewhere written with a commit that is due anyway, or soon."""
         with self._wanted:
             self._counted = self._counted.plus(counted)
             self._start()
             self._wanted.notify()
-        if isinstance(result, Exception):
-            raise result
-        return result
 
     def settle(self, seconds: float) -> None:
         """Wait until what was handed in before, and what was counted, is committed, or `seconds` are over."""

@@ -54,6 +54,10 @@ class Tallies:
         buckets[bisect_left(metrics.BUCKETS, value)] = 1
         self._add((metric.name, "|".join(labels)), (1, value, buckets))
 
+    def add(self, metric: metrics.Metric, labels: Sequence[str], total: Total) -> None:
+        """Add observations to a histogram: how many, their sum, and how many in each bucket."""
+        self._add((metric.name, "|".join(labels)), total)
+
     def plus(self, others: Tallies) -> Tallies:
         """Return these and others; due when these are."""
         both = Tallies(self.kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -13,13 +14,14 @@ from sqlalchemy import Connection, TextClause
 from sqlalchemy.orm import Session
 
 import metrics
-from logs import Outage
+from logs import Line, Outage, tell
 from models import database
 from models.base import json_of
 from models.connection import prepared
 from tasks.process import process_id
 from tasks.transactions.tallies import Tallies
 from tasks.transactions.wake_up import messages_for
+from tracing import Span
 
 #: Messages that RabbitMQ does not take; their rows are durable, and the dispatch publishes them later.
 UNPUBLISHED = Outage("unpublished")
@@ -65,6 +67,8 @@ class Unit:
         self._ready: dict[UUID, Any] = {}
         self.tallies = Tallies()
         self._unpublished: list[Callable[[], None]] = []
+        self._lines: list[Iterable[Line]] = []
+        self._spans: list[Span] = []
 
     @property
     def session(self) -> Session:
@@ -106,6 +110,14 @@ class Unit:
         """Add an observation to a histogram, if this transaction is committed."""
         self.tallies.observe(metric, labels, value)
 
+    def tell(self, lines: Iterable[Line]) -> None:
+        """Log lines, if this transaction is committed. They are made then, and only where they are logged."""
+        self._lines.append(lines)
+
+    def trace(self, span: Span) -> None:
+        """End a span, if this transaction is committed; else it is never sent."""
+        self._spans.append(span)
+
     def write_tallies(self, tallies: Tallies) -> None:
         """Add what was counted to this process's rows."""
         self.execute(_ADD_TALLIES, {"worker": process_id(), "tallies": json_of(tallies.rows())})
@@ -116,7 +128,10 @@ class Unit:
             self._session.flush()
 
     def leave(self) -> None:
-        """Publish after the commit, without waiting for the confirms."""
+        """Log, and publish, after the commit; the confirms are not waited for."""
+        tell(chain.from_iterable(self._lines))
+        for span in self._spans:
+            span.end()
         self._messages.extend(messages_for(self._ready.values()))
         if not self._messages:
             return

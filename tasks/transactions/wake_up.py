@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 from dramatiq import Message
 
@@ -43,7 +42,8 @@ def message_for(tasks: Sequence[Any]) -> Message[Any]:
     """Wake a worker for tasks of one stage and priority.
 
     Parameters:
-      tasks: with their id, stage, queue, priority, attempt and timeout; their next claims get the next numbers.
+      tasks: with their id, stage, queue, priority, attempt, timeout, request_id and traceparent; their next claims get
+        the next numbers.
     """
     first = tasks[0]
     return messages.wake_up(
@@ -53,12 +53,22 @@ def message_for(tasks: Sequence[Any]) -> Message[Any]:
         priority=first.priority,
         attempt=first.attempt + 1,
         time_limit=max(task.timeout for task in tasks) + BACKSTOP_SECONDS,
+        request_id=first.request_id,
+        traceparent=first.traceparent,
     )
 
 
-def dead_letter(
-    task_id: UUID, stage: str, queue: str, attempt: int, *, code: str, kb_id: str | None, document_id: str | None
-) -> Message[Any]:
-    """Tell whoever looks at RabbitMQ that a task has failed."""
-    told = {"code": code, "kb_id": kb_id, "document_id": document_id}
-    return messages.dead_letter(str(task_id), stage, queue, attempt, told)
+def dead_letter(row: Any) -> Message[Any]:
+    """Tell whoever looks at RabbitMQ that a task has failed.
+
+    Parameters:
+      row: of `tasks.transitions.ending.END`.
+    """
+    told = {
+        "code": row.error["code"],
+        "kb_id": row.kb_id,
+        "document_id": str(row.document_id) if row.document_id is not None else None,
+        "request_id": row.request_id,
+        "traceparent": row.traceparent,
+    }
+    return messages.dead_letter(str(row.id), row.stage, row.queue, row.attempt, told)

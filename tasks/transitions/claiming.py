@@ -80,7 +80,7 @@ CLAIM = prepared(
     WHERE t.id = own.id
     RETURNING t.id, t.task_type, t.stage, t.queue, t.attempt, t.kb_id, t.payload, t.timeout,
         t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards, t.created_at,
-        CASE WHEN t.has_metadata THEN t.metadata END AS metadata,
+        CASE WHEN t.has_metadata THEN t.metadata END AS metadata, t.waited, t.request_id, t.traceparent,
         ARRAY(SELECT queue FROM paused_queues) AS paused
     """
 )

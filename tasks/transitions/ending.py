@@ -41,6 +41,16 @@ RELEASE_DEPENDENTS = prepared(
 _IS_TOLD = f":target = '{Status.COMPLETED}' AND {IS_FIRST.format(began='held.begun_at')}"
 _LAST = kept(ended("CAST(:target AS text)", began="held.begun_at", error="held.error"))
 
+#: The sum of a figure of a row's stages, in seconds. As a rule there is one stage, and what was not begun has none.
+OVER_ALL = """CASE jsonb_array_length(t.stages)
+                WHEN 0 THEN 0 WHEN 1 THEN (t.stages->0->>'{what}')::float
+                ELSE (SELECT sum((each->>'{what}')::float) FROM jsonb_array_elements(t.stages) AS each) END"""
+
+#: The units of the last stage that counted any.
+UNITS = """CASE WHEN jsonb_array_length(t.stages) < 2 THEN greatest(t.units, held.units) ELSE coalesce((
+                SELECT (stage->>'units')::integer FROM jsonb_array_elements(t.stages) WITH ORDINALITY AS each(stage, n)
+                WHERE (stage->>'units')::integer > 0 ORDER BY n DESC LIMIT 1), 0) END"""
+
 END = prepared(
     f"""
     WITH ended AS (
@@ -80,7 +90,9 @@ END = prepared(
             t.metadata, t.result, t.error, t.retries, t.run, t.queue, t.attempt, held.shards,
             t.payload->'document_id' AS document_id,
             extract(epoch FROM clock_timestamp() - t.created_at)::float AS age,
-            extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds
+            extract(epoch FROM clock_timestamp() - held.begun_at)::float AS seconds,
+            t.request_id, t.traceparent, {UNITS} AS units,
+            {OVER_ALL.format(what="waited")} AS waited, {OVER_ALL.format(what="seconds")} AS worked
     ), unlocked AS (
         DELETE FROM locks USING ended
         WHERE locks.kb_id = coalesce(ended.kb_id, '') AND locks.subject = ended.subject AND locks.task_id = ended.id

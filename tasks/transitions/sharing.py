@@ -24,7 +24,8 @@ OFFER_SHARD = text(
         claimed_at = NULL, stage_attempts = greatest(t.stage_attempts - 1, (
             SELECT 1 + max(errors + crashes + deaths) FROM shards WHERE task_id = t.id AND stage = t.stage))
     WHERE t.id = ANY(CAST(:ids AS uuid[])) AND t.worker_id = :worker
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, t.worker_id IS NULL AS is_ready
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, t.request_id, t.traceparent,
+        t.worker_id IS NULL AS is_ready
     """
 )
 

@@ -49,7 +49,8 @@ ADVANCE = prepared(
         ORDER BY held.id FOR UPDATE OF held
     ) AS done
     WHERE t.id = done.id
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, done.done_stage,
+    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, t.request_id, t.traceparent,
+        done.done_stage,
         extract(epoch FROM clock_timestamp() - done.begun_at)::float AS seconds
     """
 )

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models import Task
-from models.base import id_at, rfc3339
+from models.base import id_at, rfc3339, trace_id_of
 from tasks.input.fields import KEPT, Filter
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
@@ -89,6 +89,8 @@ def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, 
         "progress": round(task.progress, 1),
         "attempt": max(task.stage_attempts, 1) if task.started_at else 0,
         "submitted_by": task.submitted_by,
+        "request_id": task.request_id,
+        "trace_id": trace_id_of(task.traceparent),
         **{name: shown(getattr(task, attribute)) for name, attribute, shown in _SAID},
         "payload": payload,
         "created_at": _time(task.created_at),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from models.base import trace_id_of
 from tasks.accepting.submission import Member
 from tasks.dispatching.dispatch import Queues
 
@@ -63,6 +64,11 @@ class Claim:
     """What the submission said of it; None where that was left out."""
     paused: Sequence[str] = ()
     """The queues that were paused when it was claimed."""
+    waited: float = 0.0
+    """Seconds that the stage was ready before each of its attempts began."""
+    request_id: str | None = None
+    traceparent: str | None = None
+    """Of the request that submitted the task; see `models.Task`."""
     lost: bool = False
     """Whether the row is no longer ours: cancelled, or given to another worker."""
 
@@ -70,6 +76,18 @@ class Claim:
     def key(self) -> Key:
         """What tells this claim from every other."""
         return self.task_id, self.shard.index if self.shard else None, self.attempt
+
+    @property
+    def named(self) -> dict[str, object]:
+        """What every line of the log about it says."""
+        return {
+            "task_id": self.task_id,
+            "stage": self.stage,
+            "attempt": self.attempt,
+            **({} if self.shard is None else {"shard": self.shard.index}),
+            **({} if self.request_id is None else {"request_id": self.request_id}),
+            **({} if self.traceparent is None else {"trace_id": trace_id_of(self.traceparent)}),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,9 @@ def _claim(row: Any) -> Claim:
         submitted_at=row.created_at,
         metadata=row.metadata,
         paused=row.paused,
+        waited=row.waited,
+        request_id=row.request_id,
+        traceparent=row.traceparent,
     )
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import metrics
-from models.base import json_of
+from logs import StageEnded, milliseconds
+from models.base import json_of, trace_id_of
 from models.connection import prepared
 from tasks.accepting import submission
 from tasks.dispatching import concurrency
@@ -135,6 +136,11 @@ def _pass(unit: Unit, done: Sequence[Advance]) -> None:
         for stage in each.passed:
             unit.count(metrics.SUCCESS, stage.stage)
             unit.observe(metrics.PROCESSING, stage.stage, value=stage.ended - stage.began)
+    unit.tell(
+        _told(each.claim, stage.stage, stage.ended - stage.began, stage.units, waited=0.0 if place else None)
+        for each in done
+        for place, stage in enumerate(each.passed)
+    )
 
 
 def _passed(done: Advance, now: float) -> dict[str, Any]:
@@ -174,10 +180,27 @@ def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
         },
     )
     unit.ready(rows)
+    given = {each.claim.task_id: each for each in done}
+    unit.tell(_told(given[row.id].claim, row.done_stage, row.seconds, given[row.id].units) for row in rows)
     for row in rows:
         unit.count(metrics.SUCCESS, row.done_stage)
         unit.observe(metrics.PROCESSING, row.done_stage, value=row.seconds)
     return {row.id for row in rows}
+
+
+def _told(claim: Claim, stage: str, worked: float, units: int, waited: float | None = None) -> StageEnded:
+    return StageEnded(
+        task_id=claim.task_id,
+        task_type=claim.task_type,
+        stage=stage,
+        attempt=claim.attempt,
+        waited_ms=milliseconds(claim.waited if waited is None else waited),
+        worked_ms=milliseconds(worked),
+        units=units,
+        kb_id=claim.kb_id,
+        request_id=claim.request_id,
+        trace_id=trace_id_of(claim.traceparent),
+    )
 
 
 def _following(done: Advance) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from documents.files.storage import storage
 from documents.storing import dead_versions, kb_removal
 from errors import TaskError
 from models import Base, database
+from models.audit import Actor
 from models.kb import change
 from settings import settings
 from tasks.accepting.submission import Accepted, Member, Submission, submit
@@ -198,7 +199,7 @@ def test_a_second_deletion_of_the_same_kb_finds_nothing_left(full: Bench) -> Non
 
 def test_who_asked_for_it_is_told_in_the_log_of_acts(bench: Bench) -> None:
     take_in(bench, "a")
-    submission = Submission(task_type="kb_deletion", kb_id="kb").by("ops")
+    submission = Submission(task_type="kb_deletion", kb_id="kb").by(Actor("ops"))
     with unit_of_work() as unit:
         (accepted,) = submit(unit, [submission])
     assert isinstance(accepted, Accepted)

@@ -72,6 +72,12 @@ class ShownTask(Model):
     progress: float = Field(ge=0, le=100, description="Percent; never falls.")
     attempt: int = Field(description="Of the present stage; 0 before the first.")
     submitted_by: str | None = Field(description="The name of the API key; null where none was asked for.")
+    request_id: str | None = Field(
+        description="Of the request that submitted it, as its `X-Request-ID`; null where an earlier release wrote none."
+    )
+    trace_id: str | None = Field(
+        description="Of the trace that this request belongs to, by its `traceparent` (W3C Trace Context), else made."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

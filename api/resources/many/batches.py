@@ -104,7 +104,7 @@ def _sorted_out(
     bad: dict[int, list[dict[str, str]]] = {}
     for position, (named, item) in enumerate(zip(given, items, strict=True)):
         try:
-            submission = submission_of(item).by(callers.name(req))
+            submission = submission_of(item).by(callers.actor(req))
             callers.demand(req, submission.kb_id)
         except Invalid as error:
             bad[position] = error.problems

@@ -143,7 +143,7 @@ class _Bulks:
             return
         payload = wanted.model_dump(mode="json", exclude_none=True)
         submission = Submission(task_type=TYPE.name, kb_id=kb_id, payload=payload, priority=PRIORITY)
-        submission.under(requests.idempotency_key(req, asked)).by(callers.name(req))
+        submission.under(requests.idempotency_key(req, asked)).by(callers.actor(req))
         answer(resp, await requests.committed(self._commits, submit, submission))
 
 

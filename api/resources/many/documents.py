@@ -74,7 +74,7 @@ class DeleteDocuments:
             return
         given = {"task_type": TYPE.name, "kb_id": kb_id, "payload": named | {"all": asked.all}}
         submission = requests.fit(Submission, given)
-        submission.under(requests.idempotency_key(req, asked)).by(callers.name(req))
+        submission.under(requests.idempotency_key(req, asked)).by(callers.actor(req))
         answer(resp, await requests.committed(self._commits, submit, submission))
 
 

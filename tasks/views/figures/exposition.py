@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -24,22 +25,33 @@ OUTCOMES = ("delivered", "refused", "put_off", "given_up")
 Samples = Mapping[tuple[str, ...], float]
 
 
-def exposition(snapshot: Snapshot | None, up: Mapping[str, bool]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What the tables do not tell.
+
+    Parameters:
+      gauges: of the servers, and of the process that is asked.
+      zeros: the labels of counters that are known to whoever asks, as `_zeros` has those that are known here.
+    """
+
+    gauges: Mapping[metrics.Metric, Samples]
+    zeros: Mapping[metrics.Metric, Iterable[tuple[str, ...]]] = field(default_factory=dict)
+
+
+def exposition(snapshot: Snapshot | None, besides: Besides) -> bytes:
     """Return every metric.
 
     Parameters:
       snapshot: None while PostgreSQL cannot be used; then only what needs none is told.
-      up: whether each of the servers can be used, by name.
     """
-    gauges: dict[metrics.Metric, Samples] = {
-        metrics.UP: {(name,): works for name, works in up.items()},
-        metrics.BUILD: {(VERSION,): 1},
-    }
+    gauges: dict[metrics.Metric, Samples] = {**besides.gauges, metrics.BUILD: {(VERSION,): 1}}
     families: list[Metric] = []
     if snapshot is not None:
-        families = _counted(tallies.totals(snapshot.tallies))
-        gauges = _of_queues(snapshot) | _of_tasks(snapshot) | _of_processes(snapshot) | gauges
+        families = _counted(tallies.totals(snapshot.tallies), besides.zeros)
+        of_tables = _of_queues(snapshot) | _of_tasks(snapshot) | _of_processes(snapshot) | _of_server(snapshot)
+        gauges = of_tables | gauges
     registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
     registry.register(_Families([*families, *(_gauge(metric, samples) for metric, samples in gauges.items())]))
     return generate_latest(registry)
 
@@ -54,11 +66,14 @@ class _Families(Collector):
         return self._families
 
 
-def _counted(totals: Mapping[Key, Total]) -> list[Metric]:
+def _counted(totals: Mapping[Key, Total], zeros: Mapping[metrics.Metric, Iterable[tuple[str, ...]]]) -> list[Metric]:
     families = []
     for metric in metrics.COUNTED:
         own = {tuple(labels.split("|")): total for (name, labels), total in totals.items() if name == metric.name}
-        families.append(_counter(metric, own) if metric.kind == "counter" else _histogram(metric, own))
+        if metric.kind == "counter":
+            families.append(_counter(metric, own, zeros.get(metric) or _zeros(metric)))
+        else:
+            families.append(_histogram(metric, own))
     return families
 
 
@@ -79,9 +94,11 @@ def _zeros(metric: metrics.Metric) -> Iterable[tuple[str, ...]]:
     return [(queue,) for queue in QUEUES] if metric.labels == ("queue",) else ()
 
 
-def _counter(metric: metrics.Metric, totals: Mapping[tuple[str, ...], Total]) -> Metric:
+def _counter(
+    metric: metrics.Metric, totals: Mapping[tuple[str, ...], Total], zeros: Iterable[tuple[str, ...]]
+) -> Metric:
     family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    counts = dict.fromkeys(_zeros(metric), 0) | {labels: count for labels, (count, _, _) in totals.items()}
+    counts = dict.fromkeys(zeros, 0) | {labels: count for labels, (count, _, _) in totals.items()}
     for labels, count in sorted(counts.items()):
         family.add_metric(labels, count)
     return family
@@ -139,4 +156,20 @@ def _of_processes(snapshot: Snapshot) -> dict[metrics.Metric, Samples]:
         metrics.PROVIDER_WAIT: {
             (name,): (until - snapshot.as_of).total_seconds() for name, until in snapshot.paced.items()
         },
+    }
+
+
+def _of_server(snapshot: Snapshot) -> dict[metrics.Metric, Samples]:
+    server = snapshot.server
+    return {
+        metrics.CONNECTIONS: {
+            ("active",): server.active,
+            ("idle",): server.idle,
+            ("idle in transaction",): server.in_transaction,
+        },
+        metrics.MOST_CONNECTIONS: {(): server.most},
+        metrics.DATABASE_BYTES: {(): server.bytes},
+        metrics.EVENT_LAG: {(): server.writing},
+        metrics.LIVE_ROWS: {(row.name,): row.live for row in snapshot.tables},
+        metrics.DEAD_ROWS: {(row.name,): row.dead for row in snapshot.tables},
     }

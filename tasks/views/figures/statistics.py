@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from broker.topology import QUEUES, Counts
-from models import PausedQueue, Tally, Worker
+from models import PausedQueue, Tally, Task, Worker
 from models.base import rfc3339
 from models.task import CODE, NOT_COMPLETED
 from settings import settings
@@ -37,6 +37,8 @@ class Snapshot:
       owed: callbacks that are to be delivered; see `_OWED`.
       failed: tasks that failed within an hour, by error code.
       paced: providers that must be waited for, with the moment until which.
+      server: how PostgreSQL is; see `_SERVER`.
+      tables: the rows of its tables, as it estimates them.
       past: the counters as they were an hour, and a minute ago, or when they were first noted since.
     """
 
@@ -50,6 +52,8 @@ class Snapshot:
     owed: Any
     failed: Mapping[str, int]
     paced: Mapping[str, datetime]
+    server: Any
+    tables: Sequence[Any]
     past: Mapping[timedelta, Noted | None]
 
     def alive(self, kind: str) -> list[Worker]:
@@ -79,6 +83,8 @@ def look(session: Session) -> Snapshot:
         owed=session.execute(_OWED, {"most": MOST_COUNTED}).one(),
         failed={row.code: row.tasks for row in session.execute(_FAILED, {"most": MOST_COUNTED})},
         paced={row.provider: row.free_at for row in session.execute(_PACED)},
+        server=session.execute(_SERVER).one(),
+        tables=session.execute(_TABLES, {"names": list(Task.metadata.tables)}).all(),
         past={each: history.totals_since(session, each) for each in (HOUR, MINUTE)},
     )
 
@@ -168,5 +174,25 @@ _PACED = text(
     """
     SELECT split_part(name, ' ', 1) AS provider, max(free_at) AS free_at FROM paces
     WHERE name ~ '^[^ ]+ (requests|tokens)$' AND free_at > now() + interval '1 second' GROUP BY 1
+    """
+)
+
+#: Connections of anybody to this database, and for how long the oldest transaction that has written goes on.
+_SERVER = text(
+    """
+    SELECT count(*) FILTER (WHERE state = 'active') AS active, count(*) FILTER (WHERE state = 'idle') AS idle,
+        count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS in_transaction,
+        CAST(current_setting('max_connections') AS integer) AS most,
+        pg_database_size(current_database()) AS bytes,
+        coalesce(extract(epoch FROM clock_timestamp() - min(xact_start) FILTER (
+            WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid())), 0)::float AS writing
+    FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+    """
+)
+
+_TABLES = text(
+    """
+    SELECT relname AS name, n_live_tup AS live, n_dead_tup AS dead FROM pg_stat_user_tables
+    WHERE schemaname = current_schema() AND relname = ANY(:names) ORDER BY relname
     """
 )

@@ -12,6 +12,7 @@ from tasks.dispatching import dispatch, unknown
 from tasks.ending import retention
 from tasks.transactions.unit import Unit, unit_of_work
 from tasks.views.figures import exposition, statistics
+from tasks.views.figures.exposition import Besides
 from tasks.working import presence
 from tests.tasks.conftest import Desk
 
@@ -90,7 +91,9 @@ def test_it_is_said_once_and_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
         unknown.look(unit)
     assert [each["what"] for each in logs if each["event"] == "unknown_to_this_release"] == ["new"]
     with unit_of_work() as unit:
-        assert b'task_type_unknown{task_type="new"} 1.0' in exposition.exposition(statistics.look(unit.session), {})
+        assert b'task_type_unknown{task_type="new"} 1.0' in exposition.exposition(
+            statistics.look(unit.session), Besides({})
+        )
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), None], ids=["of the code", "of PostgreSQL"])

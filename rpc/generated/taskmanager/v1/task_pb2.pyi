@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Task(_message.Message):
-    __slots__ = ("task_id", "task_type", "kb_id", "batch_id", "status", "stage", "progress", "attempt", "submitted_by", "priority", "retry_limit", "timeout", "run_at", "expires_at", "depends_on", "on_dependency_failure", "payload", "metadata", "callback_url", "created_at", "started_at", "finished_at", "estimated_completion", "queue_wait_seconds", "due_at", "stages", "result", "error", "attempts", "left_out")
+    __slots__ = ("task_id", "task_type", "kb_id", "batch_id", "status", "stage", "progress", "attempt", "submitted_by", "priority", "retry_limit", "timeout", "run_at", "expires_at", "depends_on", "on_dependency_failure", "payload", "metadata", "callback_url", "created_at", "started_at", "finished_at", "estimated_completion", "queue_wait_seconds", "due_at", "stages", "result", "error", "attempts", "left_out", "request_id", "trace_id")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_TYPE_FIELD_NUMBER: _ClassVar[int]
     KB_ID_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,8 @@ class Task(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     task_type: str
     kb_id: str
@@ -72,7 +74,9 @@ class Task(_message.Message):
     error: TaskError
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
     left_out: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., kb_id: _Optional[str] = ..., batch_id: _Optional[str] = ..., status: _Optional[str] = ..., stage: _Optional[str] = ..., progress: _Optional[float] = ..., attempt: _Optional[int] = ..., submitted_by: _Optional[str] = ..., priority: _Optional[str] = ..., retry_limit: _Optional[int] = ..., timeout: _Optional[float] = ..., run_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., on_dependency_failure: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., callback_url: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., estimated_completion: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queue_wait_seconds: _Optional[float] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., result: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., left_out: _Optional[_Iterable[str]] = ...) -> None: ...
+    request_id: str
+    trace_id: str
+    def __init__(self, task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., kb_id: _Optional[str] = ..., batch_id: _Optional[str] = ..., status: _Optional[str] = ..., stage: _Optional[str] = ..., progress: _Optional[float] = ..., attempt: _Optional[int] = ..., submitted_by: _Optional[str] = ..., priority: _Optional[str] = ..., retry_limit: _Optional[int] = ..., timeout: _Optional[float] = ..., run_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., on_dependency_failure: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., callback_url: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., estimated_completion: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queue_wait_seconds: _Optional[float] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., result: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., left_out: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., trace_id: _Optional[str] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("name", "status", "started_at", "finished_at", "queue_wait_seconds", "units", "units_done", "attempts")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 import metrics
 from models import database
@@ -12,11 +15,11 @@ from settings import VERSION, settings
 from tasks.dispatching import pausing
 from tasks.transactions.unit import unit_of_work
 from tasks.views.figures import statistics
-from tasks.views.figures.exposition import exposition
+from tasks.views.figures.exposition import Besides, exposition
 from tasks.working import presence
 from tests.tasks.conftest import Desk
 
-UP = {"postgresql": True, "rabbitmq": True}
+UP = Besides({metrics.UP: {("postgresql",): 1, ("rabbitmq",): 1}}, {metrics.SEARCH_DEGRADED: [("vectors",)]})
 
 Values = dict[tuple[str, ...], float]
 
@@ -44,6 +47,7 @@ def test_each_counter_begins_with_zero_where_its_labels_are_known(desk: Desk) ->
         ("task_failure_total", "corrupt", "document_processing"),
         ("callback_delivery_total", "given_up"),
         ("queue_unserved_total", "default"),
+        ("search_degraded_total", "vectors"),
     ):
         assert found[series] == 0, series
     with unit_of_work() as unit:
@@ -94,9 +98,25 @@ def test_pauses_processes_and_providers_are_told(desk: Desk) -> None:
 
 
 def test_without_postgresql_it_is_told_that_it_is_away() -> None:
-    found = parsed(exposition(None, {"postgresql": False, "rabbitmq": True}))
-    assert found == {
+    found = parsed(exposition(None, Besides({metrics.UP: {("postgresql",): 0, ("rabbitmq",): 1}})))
+    of_process = {(metric.name,) for metric in metrics.OF_PROCESS}
+    assert {name: value for name, value in found.items() if name not in of_process} == {
         ("dependency_up", "postgresql"): 0,
         ("dependency_up", "rabbitmq"): 1,
         ("task_manager_build_info", VERSION): 1,
     }
+    assert all(found[name] > 0 for name in of_process)
+
+
+def test_postgresql_is_told_with_its_rows_and_with_who_keeps_events_back(desk: Desk) -> None:
+    desk.submit(3)
+    desk.sql("ANALYZE tasks")
+    found = told()
+    assert found["postgresql_connection_count", "active"] >= 1
+    assert found["postgresql_connection_limit",] > 1
+    assert found["postgresql_database_size_bytes",] > 1_000_000
+    assert found["postgresql_live_rows", "tasks"] == 3
+    with unit_of_work() as unit:
+        unit.session.execute(text("UPDATE tasks SET priority = 9"))
+        time.sleep(0.2)
+        assert 0.2 <= told()["event_log_lag_seconds",] < 60
