@@ -23,7 +23,7 @@ DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
 def known() -> dict[str, set[str]]:
     """The labels of each series that Prometheus has of the service, by name."""
     found = {"up": {"job"}}
-    for metric in (*metrics.COUNTED, *metrics.GAUGES):
+    for metric in metrics.ALL:
         suffixes = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
         found.update({metric.name + suffix: {*metric.labels, "le"} for suffix in suffixes})
     return found
@@ -72,7 +72,7 @@ def test_every_metric_is_on_a_dashboard() -> None:
     queries = [target["expr"] for path in DASHBOARDS for panel in panels_of(path) for target in panel["targets"]]
     asked = {re.sub("_(bucket|sum|count)$", "", name) for query in queries for name in series_of(query)}
     shown = asked | {name for query in queries for name in series_of(query)}
-    assert {metric.name for metric in (*metrics.COUNTED, *metrics.GAUGES)} <= shown
+    assert {metric.name for metric in metrics.ALL} <= shown
 
 
 def test_what_does_not_exist_is_noticed() -> None:
@@ -80,6 +80,14 @@ def test_what_does_not_exist_is_noticed() -> None:
         ask_for_what_exists(["sum(task_queue_length)"])
     with pytest.raises(AssertionError):
         ask_for_what_exists(['task_queue_size{kb_id="a"}'])
+
+
+def test_every_metric_is_explained() -> None:
+    text = (ROOT / "docs" / "statistics.md").read_text("utf-8").partition("## Prometheus")[2].partition("\n## ")[0]
+    named = {re.sub(r"\{.*", "", each): each for each in re.findall(r"`([a-z_]+(?:\{[a-z_,]+\})?)`", text)}
+    for metric in metrics.ALL:
+        labels = f"{{{','.join(metric.labels)}}}" if metric.labels else ""
+        assert named.get(metric.name) == metric.name + labels
 
 
 def test_panels_have_places_of_their_own() -> None:
@@ -186,6 +194,66 @@ CASES = {
     ),
     "TaskManagerCallbacksOwed": Case(
         {"callback_oldest_age_seconds": "3700x40"}, {"callback_oldest_age_seconds": "3500x40"}
+    ),
+    "TaskManagerRequestsFail": Case(
+        {
+            'http_requests_total{route="/api/v1/tasks",status="2xx"}': "0+20x40",
+            'http_requests_total{route="/api/v1/tasks",status="5xx"}': "0+4x40",
+        },
+        (
+            {
+                'http_requests_total{route="/api/v1/tasks",status="2xx"}': "0+100x40",
+                'http_requests_total{route="/api/v1/tasks",status="5xx"}': "0+4x40",
+            },
+            {
+                'http_requests_total{route="/api/v1/tasks",status="2xx"}': "0+1x40",
+                'http_requests_total{route="/api/v1/tasks",status="5xx"}': "0+1x40",
+                'http_requests_total{route="/readyz",status="5xx"}': "0+60x40",
+            },
+        ),
+    ),
+    "TaskManagerSubmissionsSlow": Case(
+        {
+            'http_request_duration_seconds_bucket{method="POST",route="/api/v1/tasks",le="1.0"}': "0+90x40",
+            'http_request_duration_seconds_bucket{method="POST",route="/api/v1/tasks",le="2.5"}': "0+100x40",
+            'http_request_duration_seconds_bucket{method="POST",route="/api/v1/tasks",le="+Inf"}': "0+100x40",
+        },
+        {
+            'http_request_duration_seconds_bucket{method="POST",route="/api/v1/tasks",le="1.0"}': "0+98x40",
+            'http_request_duration_seconds_bucket{method="POST",route="/api/v1/tasks",le="2.5"}': "0+100x40",
+            'http_request_duration_seconds_bucket{method="POST",route="/api/v1/tasks",le="+Inf"}': "0+100x40",
+            'http_request_duration_seconds_bucket{method="GET",route="/api/v1/tasks/{task_id}",le="1.0"}': "0x40",
+            'http_request_duration_seconds_bucket{method="GET",route="/api/v1/tasks/{task_id}",le="+Inf"}': "0+9x40",
+        },
+    ),
+    "TaskManagerSearchDegraded": Case(
+        {
+            'search_degraded_total{lacking="vectors"}': "0+2x40",
+            'search_degraded_total{lacking="rerank"}': "0x40",
+            'search_duration_seconds_count{mode="hybrid"}': "0+10x40",
+        },
+        {
+            'search_degraded_total{lacking="vectors"}': "0+1x40",
+            'search_duration_seconds_count{mode="hybrid"}': "0+20x40",
+        },
+        {"lacking": "vectors"},
+    ),
+    "TaskManagerConnectionsLarge": Case(
+        {
+            'postgresql_connection_count{state="active"}': "20x40",
+            'postgresql_connection_count{state="idle"}': "70x40",
+            "postgresql_connection_limit": "100x40",
+        },
+        {
+            'postgresql_connection_count{state="active"}': "20x40",
+            'postgresql_connection_count{state="idle"}': "60x40",
+            "postgresql_connection_limit": "100x40",
+        },
+    ),
+    "TaskManagerTransactionLong": Case({"event_log_lag_seconds": "310+60x40"}, {"event_log_lag_seconds": "290x40"}),
+    "TaskManagerStreamsFull": Case(
+        {"event_stream_open_count": "460x40", "event_stream_limit": "500x40"},
+        {"event_stream_open_count": "440x40", "event_stream_limit": "500x40"},
     ),
 }
 

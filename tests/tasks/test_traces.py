@@ -40,6 +40,7 @@ def test_messages_say_it_in_their_headers(desk: Desk, monkeypatch: pytest.Monkey
     task_id = submitted(task_type="test")
     (message,) = sent
     assert headers(message) == {"task_id": str(task_id), "stage": "test", "attempt": 1, "tasks": 1, **SAID}
+    desk.held(task_id)
     with unit_of_work() as unit:
         error = {
             "code": "internal",
