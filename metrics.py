@@ -181,13 +181,23 @@ GAUGES_OF_TABLES = (
     CLOCKS,
     CLOCK_AGE,
     PROVIDER_WAIT,
+)
+#: Of PostgreSQL and RabbitMQ themselves, and of the process that is asked.
+GAUGES_BESIDES = (
     CONNECTIONS,
     MOST_CONNECTIONS,
     DATABASE_BYTES,
     LIVE_ROWS,
     DEAD_ROWS,
     EVENT_LAG,
+    MESSAGES,
+    DEAD_LETTERS,
+    CONSUMERS,
+    UP,
+    STREAMS,
+    MOST_STREAMS,
+    POOL,
+    MOST_POOLED,
+    BUILD,
 )
-#: Of RabbitMQ, and of the process that is asked.
-GAUGES_BESIDES = (MESSAGES, DEAD_LETTERS, CONSUMERS, UP, STREAMS, MOST_STREAMS, POOL, MOST_POOLED, BUILD)
 ALL = (*COUNTED, *GAUGES_OF_TABLES, *GAUGES_BESIDES, *OF_PROCESS)

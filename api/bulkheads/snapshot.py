@@ -25,6 +25,11 @@ def _tables() -> statistics.Snapshot:
     return replica.read(statistics.look, repeatable=True)
 
 
+def _server() -> statistics.Server:
+    with database.transaction() as session:
+        return statistics.server(session)
+
+
 def _messages() -> dict[str, Counts]:
     return broker().counts() or {}
 
@@ -43,6 +48,8 @@ def _is_full() -> bool:
 
 #: What PostgreSQL says. Its age is in it, and is shown.
 TABLES = Latest(_tables, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE, meanwhile=MEANWHILE)
+#: How PostgreSQL itself is: the primary, whoever is read from.
+SERVER = Latest(_server, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE)
 #: What RabbitMQ says, apart: it may be away.
 _MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0)
 #: Whether PostgreSQL's disk is full.

@@ -161,6 +161,8 @@ class Metrics:
         found = await snapshot.TABLES.get() if up["postgresql"] else None
         counts = await snapshot.messages() if up["rabbitmq"] else {}
         gauges = self._of_process() | _of_rabbitmq(counts)
+        if up["postgresql"]:
+            gauges |= exposition.of_server(await snapshot.SERVER.get())
         gauges[metrics.UP] = {(name,): works for name, works in up.items()}
         besides = Besides(gauges, counting.zeros(list(RULES)))
         resp.data = await WATCHING.run(exposition.exposition, found, besides)

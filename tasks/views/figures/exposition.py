@@ -17,7 +17,7 @@ from settings import VERSION, settings
 from tasks.transactions import tallies
 from tasks.transactions.tallies import Key, Total
 from tasks.types import all_stages, all_types
-from tasks.views.figures.statistics import Snapshot, workers
+from tasks.views.figures.statistics import Server, Snapshot, workers
 
 #: What can become of an attempt to call back; see `tasks.ending.callbacks`.
 OUTCOMES = ("delivered", "refused", "put_off", "given_up")
@@ -48,8 +48,7 @@ def exposition(snapshot: Snapshot | None, besides: Besides) -> bytes:
     families: list[Metric] = []
     if snapshot is not None:
         families = _counted(tallies.totals(snapshot.tallies), besides.zeros)
-        of_tables = _of_queues(snapshot) | _of_tasks(snapshot) | _of_processes(snapshot) | _of_server(snapshot)
-        gauges = of_tables | gauges
+        gauges = _of_queues(snapshot) | _of_tasks(snapshot) | _of_processes(snapshot) | gauges
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     registry.register(_Families([*families, *(_gauge(metric, samples) for metric, samples in gauges.items())]))
@@ -159,17 +158,18 @@ def _of_processes(snapshot: Snapshot) -> dict[metrics.Metric, Samples]:
     }
 
 
-def _of_server(snapshot: Snapshot) -> dict[metrics.Metric, Samples]:
-    server = snapshot.server
+def of_server(server: Server) -> dict[metrics.Metric, Samples]:
+    """Return the gauges of PostgreSQL itself."""
+    found = server.itself
     return {
         metrics.CONNECTIONS: {
-            ("active",): server.active,
-            ("idle",): server.idle,
-            ("idle in transaction",): server.in_transaction,
+            ("active",): found.active,
+            ("idle",): found.idle,
+            ("idle in transaction",): found.in_transaction,
         },
-        metrics.MOST_CONNECTIONS: {(): server.most},
-        metrics.DATABASE_BYTES: {(): server.bytes},
-        metrics.EVENT_LAG: {(): server.writing},
-        metrics.LIVE_ROWS: {(row.name,): row.live for row in snapshot.tables},
-        metrics.DEAD_ROWS: {(row.name,): row.dead for row in snapshot.tables},
+        metrics.MOST_CONNECTIONS: {(): found.most},
+        metrics.DATABASE_BYTES: {(): found.bytes},
+        metrics.EVENT_LAG: {(): found.writing},
+        metrics.LIVE_ROWS: {(row.name,): row.live for row in server.tables},
+        metrics.DEAD_ROWS: {(row.name,): row.dead for row in server.tables},
     }

@@ -37,8 +37,6 @@ class Snapshot:
       owed: callbacks that are to be delivered; see `_OWED`.
       failed: tasks that failed within an hour, by error code.
       paced: providers that must be waited for, with the moment until which.
-      server: how PostgreSQL is; see `_SERVER`.
-      tables: the rows of its tables, as it estimates them.
       past: the counters as they were an hour, and a minute ago, or when they were first noted since.
     """
 
@@ -52,8 +50,6 @@ class Snapshot:
     owed: Any
     failed: Mapping[str, int]
     paced: Mapping[str, datetime]
-    server: Any
-    tables: Sequence[Any]
     past: Mapping[timedelta, Noted | None]
 
     def alive(self, kind: str) -> list[Worker]:
@@ -83,10 +79,27 @@ def look(session: Session) -> Snapshot:
         owed=session.execute(_OWED, {"most": MOST_COUNTED}).one(),
         failed={row.code: row.tasks for row in session.execute(_FAILED, {"most": MOST_COUNTED})},
         paced={row.provider: row.free_at for row in session.execute(_PACED)},
-        server=session.execute(_SERVER).one(),
-        tables=session.execute(_TABLES, {"names": list(Task.metadata.tables)}).all(),
         past={each: history.totals_since(session, each) for each in (HOUR, MINUTE)},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How PostgreSQL is.
+
+    Parameters:
+      itself: a row of `_SERVER`.
+      tables: the rows of its tables, as it estimates them.
+    """
+
+    itself: Any
+    tables: Sequence[Any]
+
+
+def server(session: Session) -> Server:
+    """Look at PostgreSQL; of a replica this would be another."""
+    tables = session.execute(_TABLES, {"names": list(Task.metadata.tables)}).all()
+    return Server(session.execute(_SERVER).one(), tables)
 
 
 def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, Any]]:

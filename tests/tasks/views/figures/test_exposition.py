@@ -15,7 +15,7 @@ from settings import VERSION, settings
 from tasks.dispatching import pausing
 from tasks.transactions.unit import unit_of_work
 from tasks.views.figures import statistics
-from tasks.views.figures.exposition import Besides, exposition
+from tasks.views.figures.exposition import Besides, exposition, of_server
 from tasks.working import presence
 from tests.tasks.conftest import Desk
 
@@ -35,7 +35,8 @@ def parsed(shown: bytes) -> Values:
 
 def told() -> Values:
     with database.transaction(repeatable=True) as session:
-        return parsed(exposition(statistics.look(session), UP))
+        gauges = {**UP.gauges, **of_server(statistics.server(session))}
+        return parsed(exposition(statistics.look(session), Besides(gauges, UP.zeros)))
 
 
 def test_each_counter_begins_with_zero_where_its_labels_are_known(desk: Desk) -> None:
