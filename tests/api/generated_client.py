@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sys
 
-from task_manager_client import Client
-from task_manager_client.api.search import search_kb
-from task_manager_client.api.tasks import get_task, list_tasks, submit_task
-from task_manager_client.models import (
+from service_client import Client
+from service_client.api.search import search_kb
+from service_client.api.tasks import get_task, list_tasks, submit_task
+from service_client.models import (
     AcceptedTask,
     DocumentProcessing,
     DocumentProcessingSubmission,

@@ -51,7 +51,7 @@ def generated(client: Client, tmp_path: Path) -> Path:
     """A client in a folder of its own."""
     document = tmp_path / "openapi.json"
     document.write_text(client.http.get("/openapi.json").text)
-    folder = tmp_path / "task_manager_client"
+    folder = tmp_path / "service_client"
     told = run(
         TOOLS / "openapi-python-client",
         *("generate", "--path", document, "--output-path", folder, "--meta", "none"),

@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.client.command import environment, on_a_terminal, run
-from tests.guard import Guard
+from tests.client.conftest import KEY, LARGEST
 from tests.processes import EmbeddedDeployment
 from tests.receiver import Receiver
 from tests.servers import free_port
 from tests.test_requirements import ROOT
 
-KEY = "s3cret"
-LARGEST = 64 * 1024 * 1024
 TEA = "# Tea\n\n## Brewing\n\nGreen tea is brewed at 80 °C.\n\n绿茶要用八十度的水冲泡两分钟。\n"
 #: The command, which tells at its end how much memory it had at most.
 MEASURED = """
@@ -27,14 +25,6 @@ atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text()))
 runpy.run_module("client", run_name="__main__", alter_sys=True)
 """
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Iterator[EmbeddedDeployment]:
-    """Embedded mode that asks for a key."""
-    with EmbeddedDeployment(tmp_path_factory.mktemp("service"), guard) as service:
-        service.start_embedded(API_KEYS=f"kb:{KEY}", MAX_DOCUMENT_BYTES=str(LARGEST))
-        yield service
 
 
 @pytest.fixture

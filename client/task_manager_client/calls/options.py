@@ -1,0 +1,162 @@
+"""What submissions and filters may say, with the names that they have in REST."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+from task_manager_client.answers.documents import Mode, Unit
+from task_manager_client.answers.tasks import Priority, Status
+from task_manager_client.core.call import as_json
+
+Time = datetime | str
+
+
+class TaskOptions(TypedDict, total=False):
+    """What any submission may say of its task."""
+
+    priority: Priority
+    retry_limit: int
+    timeout: float
+    depends_on: Sequence[str]
+    on_dependency_failure: Literal["fail", "run"]
+    run_at: Time
+    expires_at: Time
+    callback_url: str
+    metadata: Mapping[str, Any]
+
+
+class DocumentOptions(TaskOptions, total=False):
+    """What the submission of a document may say besides."""
+
+    document_id: str
+    content_type: str
+    encoding: str
+    chunk_size: int
+    chunk_overlap: int
+    chunk_unit: Unit
+    embedder: str
+    force: bool
+
+
+class PreviewOptions(TypedDict, total=False):
+    """How a document is to be read and split."""
+
+    filename: str
+    content_type: str
+    encoding: str
+    chunk_size: int
+    chunk_overlap: int
+    chunk_unit: Unit
+    embedder: str
+
+
+class NewTask(TaskOptions, total=False):
+    """A task of a batch; others of it may depend on its `name`."""
+
+    task_type: str
+    kb_id: str
+    payload: Mapping[str, Any]
+    name: str
+
+
+class TaskFilter(TypedDict, total=False):
+    """Which tasks are meant."""
+
+    kb_id: str
+    status: Status | Sequence[Status]
+    task_type: str
+    batch_id: str
+    document_id: str
+    error_code: str
+    queue: str
+    priority: Priority
+    created_after: Time
+    created_before: Time
+    finished_after: Time
+    finished_before: Time
+
+
+class BulkFilter(TaskFilter, total=False):
+    """Which tasks a bulk is for: those of a filter, or those of `ids`."""
+
+    ids: Sequence[str]
+
+
+class CallbackFilter(TypedDict, total=False):
+    """Which callbacks are meant."""
+
+    state: Literal["owed", "delivered", "failed"]
+    kb_id: str
+    task_id: str
+    batch_id: str
+    host: str
+    created_after: Time
+    created_before: Time
+
+
+class RedeliveryFilter(CallbackFilter, total=False):
+    """Which callbacks are to be delivered again: those of a filter, or those of `ids`."""
+
+    ids: Sequence[str]
+
+
+class DocumentFilter(TypedDict, total=False):
+    """Which documents are meant: all that meet what is named."""
+
+    ids: Sequence[str]
+    prefix: str
+    metadata: Mapping[str, Any]
+
+
+class SearchFilter(TypedDict, total=False):
+    """In which documents is searched."""
+
+    documents: str | Sequence[str]
+    metadata: Mapping[str, Any]
+
+
+class SearchOptions(TypedDict, total=False):
+    """How is searched."""
+
+    limit: int
+    mode: Mode
+    filter: SearchFilter
+    min_score: float
+    per_document: int
+    around: int
+    join: bool
+    rerank: bool
+
+
+TASK_FIELDS = TaskOptions.__annotations__.keys()
+
+
+def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what of the options is the task's, and what the payload's; None counts as not said."""
+    said = {name: value for name, value in options.items() if value is not None}
+    task = {name: value for name, value in said.items() if name in TASK_FIELDS}
+    return task, {name: value for name, value in said.items() if name not in TASK_FIELDS}
+
+
+def form(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return options as the fields of a form."""
+    return {name: _text(name, value) for name, value in options.items() if value is not None}
+
+
+def _text(name: str, value: Any) -> str:
+    if name == "metadata":
+        return json.dumps(as_json(value), ensure_ascii=False)
+    if name == "depends_on":
+        return ",".join(map(str, value))
+    return ("true" if value else "false") if isinstance(value, bool) else str(as_json(value))
+
+
+def filtered(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a filter as a bulk wants it: a single status is a list of one."""
+    said = {name: value for name, value in options.items() if value is not None}
+    if isinstance(said.get("status"), str):
+        said["status"] = [said["status"]]
+    return said

@@ -1,0 +1,93 @@
+"""JSON objects with typed fields. No code is generated, so that a class costs microseconds to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Any, Self, Union, dataclass_transform, get_args, get_origin, get_type_hints
+
+from task_manager_client.errors import UnexpectedAnswer
+
+Reader = Callable[[Any], Any]
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Shape:
+    """An object of an answer; immutable.
+
+    Fields are the annotations of a subclass. What the service says besides is passed over, and kept in `raw`.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        if unknown := values.keys() - _readers(type(self)).keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        if missing := [name for name in _readers(type(self)).keys() - values if not hasattr(type(self), name)]:
+            raise TypeError(f"{type(self).__name__} needs {', '.join(sorted(missing))}")
+        self.__dict__.update(values)
+
+    @classmethod
+    def read(cls, given: Any) -> Self:
+        """Return the object that JSON holds.
+
+        Raises:
+          UnexpectedAnswer: a field is missing, or is of another type.
+        """
+        if not isinstance(given, Mapping):
+            raise UnexpectedAnswer(f"a {cls.__name__} should be a JSON object, and is {type(given).__name__}")
+        try:
+            found = cls(**{name: read(given[name]) for name, read in _readers(cls).items() if name in given})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UnexpectedAnswer(f"the answer is no {cls.__name__}: {error}") from None
+        found.__dict__["_raw"] = given
+        return found
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """The JSON object as the service sent it."""
+        return self.__dict__.get("_raw") or self._fields()
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _readers(type(self))}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shape) and type(other) is type(self) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self)))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._fields().items())})"
+
+
+_known: dict[str, dict[str, Reader]] = {}
+
+
+def _readers(shape: type[Shape]) -> dict[str, Reader]:
+    """Return for each field what reads its JSON. Types are looked at when the first answer comes, not at the import."""
+    name = f"{shape.__module__}.{shape.__qualname__}"
+    if name not in _known:
+        _known[name] = {field: reader(kind) for field, kind in get_type_hints(shape).items()}
+    return _known[name]
+
+
+def reader(kind: Any) -> Reader:
+    """Return what reads the JSON of a type: a Shape, a time, a list, a dict or an optional one of them."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        read = reader(next(each for each in inner if each is not NoneType))
+        return lambda given: None if given is None else read(given)
+    if origin is list:
+        read = reader(inner[0])
+        return lambda given: [read(each) for each in given]
+    if origin is dict:
+        read = reader(inner[1])
+        return lambda given: {name: read(each) for name, each in given.items()}
+    if kind is datetime:
+        return datetime.fromisoformat
+    if isinstance(kind, type) and issubclass(kind, Shape):
+        return kind.read
+    return lambda given: given

@@ -1,0 +1,22 @@
+"""One running service for all tests of the client and of its command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.guard import Guard
+from tests.processes import EmbeddedDeployment
+
+KEY = "s3cret"
+#: Bytes of the largest document that the service takes.
+LARGEST = 64 * 1024 * 1024
+
+
+@pytest.fixture(scope="package")
+def service(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Iterator[EmbeddedDeployment]:
+    """Embedded mode that asks for a key."""
+    with EmbeddedDeployment(tmp_path_factory.mktemp("service"), guard) as service:
+        service.start_embedded(API_KEYS=f"kb:{KEY},reader:r3ad:read", MAX_DOCUMENT_BYTES=str(LARGEST))
+        yield service
