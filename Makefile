@@ -21,11 +21,11 @@ help:  ## This list
 		printf '  make %-16s %s\n' "$$target" "$$text"; done
 
 .PHONY: demo
-demo: $(VENV)/embedded.installed  ## Start embedded, take in the sample documents, search them, stop
-	$(BIN)/python -m demo
+demo: $(VENV)/embedded.installed $(BIN)/tm  ## Start embedded, take in the sample documents, search them, stop
+	PYTHONPATH=client $(BIN)/python -m demo
 
 .PHONY: run
-run: $(VENV)/embedded.installed  ## Run the whole service in one process on PORT (8084) until Ctrl-C
+run: $(VENV)/embedded.installed $(BIN)/tm  ## Run the whole service in one process on PORT (8084) until Ctrl-C
 	$(BIN)/python -m embedded
 
 .PHONY: test
@@ -122,6 +122,11 @@ $(BIN)/python:
 		echo "No Python 3.11 or newer with the venv module was found. Install one (Debian: apt-get install" >&2; \
 		echo "python3 python3-venv), or name yours: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
+
+# The command of the client in this repository; elsewhere `pip install 'client/[cli]'` installs it.
+$(BIN)/tm: | $(BIN)/python
+	@printf '#!/bin/sh\nPYTHONPATH="%s/client" exec "%s/$(BIN)/python" -m task_manager_client.command.main "$$@"\n' \
+		"$(CURDIR)" "$(CURDIR)" > $@ && chmod +x $@
 
 # One stamp for each set: it is installed again only when its requirements change.
 $(VENV)/embedded.installed: requirements/embedded.txt | $(BIN)/python

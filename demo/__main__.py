@@ -8,15 +8,16 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from client import complaints, hits, progress, submission
-from client.service import Refused, Service, Unusable
-from client.submission import Document
 from demo.service import EmbeddedService, NotStarted
+from task_manager_client import AsyncTaskManager, Hit, TaskManagerError
+from task_manager_client.command import hits, progress, summary
+from task_manager_client.command.complaints import complain, remedy
+from task_manager_client.command.sources import Named
+from task_manager_client.command.submitting import Submission
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 FILES = ("field-guide.pdf", "museum-handbook.docx", "tea-garden.txt")
@@ -55,13 +56,13 @@ def main() -> int:
             console.print(f"Ready after {time.monotonic() - began:.1f} s.\n")
             good = asyncio.run(show(service.url))
     except NotStarted as error:
-        complaints.complain(f"demo: the service did not start: {error}")
+        complain(f"demo: the service did not start: {error}")
         return 1
-    except (Unusable, Refused) as error:
-        complaints.complain(f"demo: {error}")
+    except TaskManagerError as error:
+        complain(f"demo: {remedy(error)}")
         return 1
     except KeyboardInterrupt:
-        complaints.complain("demo: interrupted; the service is stopped, nothing is left behind")
+        complain("demo: interrupted; the service is stopped, nothing is left behind")
         return 130
     console.print(
         f"Stopped after {time.monotonic() - began:.1f} s, nothing is left behind. `make run` keeps it running."
@@ -71,35 +72,36 @@ def main() -> int:
 
 async def show(url: str) -> bool:
     """Take in the samples and ask. Returns whether all went as it should."""
-    async with Service(url) as service:
+    async with AsyncTaskManager(url) as tm:
         console.print("A PDF, a Word document and a Chinese text in GB18030 become searchable:")
-        documents = [Document(SAMPLES / name) for name in FILES]
-        with progress.display(console, len(documents)) as display:
-            await submission.submit(service, KB, documents, display, fields={})
-        complaints.report(documents, followed=True)
-        if not all(document.completed for document in documents):
+        files = [Named(name, SAMPLES / name, document_id=name) for name in FILES]
+        with progress.display(console, len(files)) as display:
+            submission = Submission(tm, KB, files, display, {}, follow=True)
+            await submission.run()
+        summary.report(submission.documents, followed=True)
+        if not all(document.completed for document in submission.documents):
             return False
         console.print()
-        wrong = [question for question in QUESTIONS if not await ask(service, question)]
+        wrong = [question for question in QUESTIONS if not await ask(tm, question)]
     if not wrong:
         console.print(f"All {len(QUESTIONS)} answers were found where they stand.", style="green")
     return not wrong
 
 
-async def ask(service: Service, question: Question) -> bool:
+async def ask(tm: AsyncTaskManager, question: Question) -> bool:
     """Show the best hit. Returns whether it is the passage that holds the answer."""
     console.print(Text(question.query, style="bold"))
-    found = (await service.search(KB, question.query, limit=1, mode="hybrid"))[:1]
+    found = (await tm.search(KB, question.query, limit=1)).hits
     hits.show(console, found)
     if found and is_answer(found[0], question):
         return True
-    complaints.complain(f"demo: expected {question.document_id}, {question.heading} first")
+    complain(f"demo: expected {question.document_id}, {question.heading} first")
     return False
 
 
-def is_answer(hit: dict[str, Any], question: Question) -> bool:
+def is_answer(hit: Hit, question: Question) -> bool:
     """Return whether a hit is the passage that a question asks for."""
-    found = (hit["document_id"], hit["heading_path"][-1:], hit["page"])
+    found = (hit.document_id, hit.heading_path[-1:], hit.page)
     return found == (question.document_id, [question.heading], question.page)
 
 

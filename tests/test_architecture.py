@@ -41,9 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": BELOW_WORKER | {"api", "dashboard"},
     "rpc": BELOW_WORKER | {"api", "dashboard"},
     "embedded": BELOW_WORKER | {"api", "dashboard", "worker", "clock"},
-    "client": {"task_manager_client"},
     "task_manager_client": set(),
-    "demo": {"client"},
+    "demo": {"task_manager_client"},
     "samples": set(),
 }
 
@@ -121,6 +120,17 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "async_handles": {"answers", "calls", "async_transport"},
         "client": {"answers", "calls", "core", "handles", "transport"},
         "async_client": {"answers", "calls", "core", "async_handles", "async_transport", "transport"},
+        "command": {"answers", "async_client", "calls", "client", "core", "errors", "transport"},
+    },
+    "task_manager_client.command": {
+        **{leaf: set() for leaf in ("arguments", "output", "sources")},
+        "complaints": {"output"},
+        "hits": {"output"},
+        "submitting": {"sources"},
+        "progress": {"submitting"},
+        "summary": {"complaints", "submitting"},
+        "main": {"arguments", "complaints", "sources"},
+        "verbs": {"arguments", "complaints", "hits", "main", "output", "progress", "sources", "submitting", "summary"},
     },
     "documents.readers": {
         "shared": set(),
@@ -146,7 +156,12 @@ PROCESSES = {
     ),
     "worker": ("worker", "import worker.boot, documents.reading.extraction, documents.splitting.chunking"),
     "clock": ("clock", "import clock; clock.Timetable()"),
-    "client": ("client", "import client.__main__"),
+    "client": (
+        "client",
+        "import sys; sys.path.insert(0, 'client');"
+        "from task_manager_client.command.verbs import completion, doctor, documents, operations, search, submit;"
+        "from task_manager_client.command.verbs import tasks",
+    ),
     "rpc": ("rpc", "import rpc.__main__, rpc.alive"),
 }
 

@@ -38,7 +38,7 @@ class Demo:
             self._process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=ROOT,
-                env={**os.environ, "TMPDIR": str(folder), **environment},
+                env={**os.environ, "PYTHONPATH": str(ROOT / "client"), "TMPDIR": str(folder), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -97,7 +97,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 
 
 def test_make_demo_finds_every_answer_first_and_leaves_nothing_behind(start: Callable[..., Demo]) -> None:
-    assert "\t$(BIN)/python -m demo\n" in (ROOT / "Makefile").read_text()
+    assert "\tPYTHONPATH=client $(BIN)/python -m demo\n" in (ROOT / "Makefile").read_text()
     # Nothing that a developer has set for the service, or for the way out, may change it.
     demo = start(*MODULE, DATABASE_URL="postgresql://nowhere", API_KEYS="kb:key", HTTP_PROXY="http://127.0.0.1:1")
     assert demo.end() == 0, demo.output

@@ -5,11 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from task_manager_client.answers.documents import Chunk, Document, Found, Hit, Kb
-from task_manager_client.answers.events import Event
-from task_manager_client.answers.tasks import Batch, ProcessedDocument, Task, TaskFailed, TaskFailure, Why
-from task_manager_client.client import TaskManager
-from task_manager_client.core.policy import Retry, Timeouts
 from task_manager_client.errors import (
     Conflict,
     ConnectionLost,
@@ -32,12 +27,17 @@ from task_manager_client.errors import (
     WaitTimedOut,
     WebhookRejected,
 )
-from task_manager_client.handles import BatchHandle, TaskHandle
-from task_manager_client.webhooks import Webhook, verify_webhook
 
 if TYPE_CHECKING:
+    from task_manager_client.answers.documents import Chunk, Document, Found, Hit, Kb
+    from task_manager_client.answers.events import Event
+    from task_manager_client.answers.tasks import Batch, ProcessedDocument, Task, TaskFailed, TaskFailure, Why
     from task_manager_client.async_client import AsyncTaskManager
     from task_manager_client.async_handles import AsyncBatchHandle, AsyncTaskHandle
+    from task_manager_client.client import TaskManager
+    from task_manager_client.core.policy import Retry, Timeouts
+    from task_manager_client.handles import BatchHandle, TaskHandle
+    from task_manager_client.webhooks import Webhook, verify_webhook
 
 __version__ = "0.1.0"
 __all__ = [
@@ -85,15 +85,69 @@ __all__ = [
     "verify_webhook",
 ]
 
-#: Imported when they are asked for: who blocks needs no asyncio.
-_ASYNC = {
-    "AsyncTaskManager": "async_client",
-    "AsyncTaskHandle": "async_handles",
-    "AsyncBatchHandle": "async_handles",
+#: Where the other names are, imported when they are asked for: `tm --help` needs none, and who blocks no asyncio.
+_HOMES = {
+    "answers.documents": (
+        "Chunk",
+        "Document",
+        "Found",
+        "Hit",
+        "Kb",
+    ),
+    "answers.events": ("Event",),
+    "answers.tasks": (
+        "Batch",
+        "ProcessedDocument",
+        "Task",
+        "TaskFailed",
+        "TaskFailure",
+        "Why",
+    ),
+    "async_client": ("AsyncTaskManager",),
+    "async_handles": (
+        "AsyncBatchHandle",
+        "AsyncTaskHandle",
+    ),
+    "client": ("TaskManager",),
+    "core.policy": (
+        "Retry",
+        "Timeouts",
+    ),
+    "errors": (
+        "Conflict",
+        "ConnectTimedOut",
+        "ConnectionLost",
+        "Forbidden",
+        "InternalError",
+        "InvalidRequest",
+        "NotConnected",
+        "NotFound",
+        "RateLimited",
+        "ReadTimedOut",
+        "Refused",
+        "TaskManagerError",
+        "TimedOut",
+        "TooLarge",
+        "TotalTimedOut",
+        "Unauthorized",
+        "Unavailable",
+        "UnexpectedAnswer",
+        "WaitTimedOut",
+        "WebhookRejected",
+    ),
+    "handles": (
+        "BatchHandle",
+        "TaskHandle",
+    ),
+    "webhooks": (
+        "Webhook",
+        "verify_webhook",
+    ),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ASYNC:
-        return getattr(import_module(f"{__name__}.{_ASYNC[name]}"), name)
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

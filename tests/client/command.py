@@ -15,12 +15,17 @@ def environment(**variables: str) -> dict[str, str]:
     """This environment with nothing in it that steers the output."""
     steering = ("LANG", "LC_ALL", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TM_API_URL", "TM_API_KEY")
     kept = {name: value for name, value in os.environ.items() if name not in steering}
-    return {**kept, "LANG": "C.UTF-8", "TERM": "xterm-256color", **variables}
+    ours = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PYTHONPATH": str(ROOT / "client")}
+    return {**kept, **ours, **variables}
+
+
+#: Where the command is, as the Makefile's `.venv/bin/tm` starts it.
+MODULE = "task_manager_client.command.main"
 
 
 def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command off a terminal."""
-    command = [sys.executable, "-m", "client", *map(str, arguments)]
+    command = [sys.executable, "-m", MODULE, *map(str, arguments)]
     return subprocess.run(
         command, cwd=ROOT, env=environment(**variables), capture_output=True, text=True, timeout=120, check=False
     )
@@ -30,7 +35,7 @@ def on_a_terminal(*arguments: str | Path, **variables: str) -> tuple[int, str]:
     """The command's exit code, and all that a terminal of 100 columns was sent."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "client", *map(str, arguments)],
+        [sys.executable, "-m", MODULE, *map(str, arguments)],
         cwd=ROOT,
         env=environment(COLUMNS="100", **variables),
         stdin=theirs,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from task_manager_client import TaskManager
+from task_manager_client.command.main import main
 from tests.client.conftest import KEY
 from tests.processes import EmbeddedDeployment
 from tests.test_requirements import ROOT
 
 PAGE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 SNIPPETS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -35,3 +39,23 @@ def test_the_snippets_of_python_run(
     assert "retry_limit" in printed
     assert "empty Check that the right file was submitted" in printed
     assert known["receive"]({}, b"{}") == 400  # type: ignore[operator]
+
+
+def test_the_commands_run(
+    service: EmbeddedDeployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (commands,) = COMMANDS
+    for name in ("leave.md", "travel.md", "folder/a.txt", "folder/below/b.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("There are 30 days of leave.\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TM_API_URL", service.url)
+    monkeypatch.setenv("TM_API_KEY", KEY)
+    for line in commands.splitlines():
+        found = re.fullmatch(r"""(?:echo "(.+)" \| |eval "\$\()?tm (.+?)(?:\)"| \|\| true)?""", line)
+        assert found, line
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((found[1] or "").encode())))
+        assert main(shlex.split(found[2])) == 0 or line.endswith("|| true"), line
+    printed = capsys.readouterr().out
+    for said in ("below/b.txt: completed in ", "1. ", "Tea is at five.", "callback: goes on", "role operate", "_tm"):
+        assert said in printed

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from task_manager_client import TaskManager
+from task_manager_client.command.main import main
 from tests.client.command import environment, on_a_terminal, run
 from tests.client.conftest import KEY, LARGEST
 from tests.processes import EmbeddedDeployment
 from tests.receiver import Receiver
-from tests.servers import free_port
+from tests.servers import eventually, free_port
 from tests.test_requirements import ROOT
 
 TEA = "# Tea\n\n## Brewing\n\nGreen tea is brewed at 80 °C.\n\n绿茶要用八十度的水冲泡两分钟。\n"
@@ -22,7 +26,7 @@ TEA = "# Tea\n\n## Brewing\n\nGreen tea is brewed at 80 °C.\n\n绿茶要用八�
 MEASURED = """
 import atexit, pathlib, runpy
 atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text()))
-runpy.run_module("client", run_name="__main__", alter_sys=True)
+runpy.run_module("task_manager_client.command.main", run_name="__main__", alter_sys=True)
 """
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -33,6 +37,22 @@ def tm(service: EmbeddedDeployment) -> Run:
 
     def tm(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         return run(*arguments, **{"TM_API_URL": service.url, "TM_API_KEY": KEY, **variables})
+
+    return tm
+
+
+@pytest.fixture
+def here(service: EmbeddedDeployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in this process, which starts sooner; nobody is at a terminal."""
+    for name in ("LANG", "LC_ALL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def tm(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        for name, value in {"TM_API_URL": service.url, "TM_API_KEY": KEY, **variables}.items():
+            monkeypatch.setenv(name, value)
+        code = main([*map(str, arguments)])
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     return tm
 
@@ -61,7 +81,7 @@ def sparse(path: Path, size: int) -> Path:
 def test_off_a_terminal_each_state_is_a_line(tm: Run, tea: Path) -> None:
     done = tm("submit", tea, ROOT / "samples" / "field-guide.pdf", "--kb", "lines", "--wait")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert re.fullmatch(r"2 of 2 completed, \d+ chunks\n", done.stderr)
     assert "\x1b" not in done.stdout
     lines = done.stdout.splitlines()
     assert len(lines) == len(set(lines))
@@ -84,10 +104,11 @@ def test_without_wait_it_tells_the_tasks_id_and_returns(tm: Run, tea: Path, serv
 
 def test_on_a_terminal_each_document_has_a_bar(service: EmbeddedDeployment, tea: Path, empty: Path) -> None:
     code, sent = on_a_terminal("submit", tea, empty, "--kb", "bars", "--wait", TM_API_URL=service.url, TM_API_KEY=KEY)
-    assert code == 1
+    assert code == 1, sent
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent)
     assert re.search(r"tea\.md +━{20} 100 % completed in \d+\.\d s: 1 chunk", shown)
     assert re.search(r"empty\.txt +━{20}   0 % failed: empty", shown)
+    assert re.search(r"all +━{20} 100 % 2 of 2, 1 failed", shown)
     assert "empty.txt: empty in preprocessing: " in shown
     assert sent.count("\x1b[?25l") == sent.count("\x1b[?25h") == 1, "the cursor is shown again"
 
@@ -112,7 +133,8 @@ def test_a_failed_task_ends_it_with_1_and_says_why_and_what_to_do(tm: Run, tea: 
     assert done.returncode == 1
     assert "empty.txt: failed: empty\n" in done.stdout
     assert "tea.md: completed" in done.stdout
-    why, what_to_do = done.stderr.splitlines()
+    why, what_to_do, whole = done.stderr.splitlines()
+    assert whole == "1 of 2 completed, 1 failed, 1 chunks"
     assert why.startswith("empty.txt: empty in preprocessing: ")
     assert what_to_do == "  Check that the right file was submitted; a document without text cannot be searched."
 
@@ -173,13 +195,122 @@ def test_a_document_cannot_steer_the_terminal(tm: Run, tea: Path) -> None:
     assert tm("search", "tea", "--kb", "steer").stdout.startswith("1. a]0;ownedb, Tea › Brewing")
 
 
+def test_a_folder_is_submitted_with_ids_from_its_paths(tm: Run, tmp_path: Path) -> None:
+    for name in ("a.txt", "below/a.txt", "below/.hidden", ".git/config"):
+        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / name).write_text(f"This is {name}.")
+    options = ["--metadata", "year=2026", "--metadata", '{"by": ["Li"]}', "--chunk-size", "500"]
+    done = tm("submit", "-r", tmp_path / "folder", "--kb", "folder", "--wait", *options)
+    assert done.returncode == 0, done.stderr
+    listed = tm("documents", "--kb", "folder", "-o", "jsonl", "--fields", "document_id,metadata.year,metadata.by")
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert rows == [
+        {"document_id": name, "metadata.year": "2026", "metadata.by": ["Li"]} for name in ("a.txt", "below/a.txt")
+    ]
+    assert tm("documents", "text", "below/a.txt", "--kb", "folder").stdout == "This is below/a.txt."
+    task = json.loads(tm("list", "--kb", "folder", "--document-id", "a.txt", "-o", "json").stdout)[0]
+    assert task["payload"]["chunk_size"] == 500
+
+
+def test_what_an_archive_holds_is_followed_and_counts(tm: Run, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("good.txt", "Good.")
+        archive.writestr("bad.pdf", "%PDF-1.4 is not one")
+    done = tm("submit", tmp_path / "a.zip", "--kb", "archive", "--wait")
+    assert done.returncode == 1, done.stdout
+    assert "a.zip: unpacked in " in done.stdout
+    assert "a.zip/good.txt: completed in " in done.stdout
+    assert "a.zip/bad.pdf: failed: corrupt" in done.stdout
+    assert done.stderr.endswith("2 of 3 completed, 1 failed, 1 chunks\n")
+
+
+def test_failures_are_grouped_by_code_with_what_to_do_once(tm: Run, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "c.pdf").write_text("%PDF-1.4 is not one")
+    done = tm("submit", *sorted(tmp_path.iterdir()), "--kb", "groups", "--wait")
+    lines = [line.partition(" in ")[0] if ":" in line else line for line in done.stderr.splitlines()]
+    assert [line if not line.startswith("  ") else "→" for line in lines] == [
+        *("a.txt: empty", "b.txt: empty", "→", "c.pdf: corrupt", "→"),
+        "0 of 3 completed, 3 failed, 0 chunks",
+    ]
+
+
+def test_tasks_are_shown_watched_cancelled_and_retried(here: Run, service: EmbeddedDeployment) -> None:
+    with TaskManager(service.url, KEY) as client:
+        ids = [client.tasks.submit("test", "verbs", run_at="2100-01-01T00:00:00Z").task_id for _ in range(3)]
+    assert len(here("list", "--kb", "verbs", "--status", "waiting").stdout.splitlines()) == 4
+    assert here("get", ids[0], "--fields", "status,kb_id").stdout == "status  waiting\nkb_id   verbs\n"
+    assert here("cancel", ids[0]).stdout == f"{ids[0]}: cancelled\n"
+    assert here("cancel", ids[0]).returncode == 2
+    assert re.fullmatch(r".*  task\.cancelled  test  .*\n", here("watch", ids[0]).stdout)
+    assert here("watch", ids[0]).returncode == 1
+    preview = here("cancel", "--kb", "verbs", "--task-type", "test", "--dry-run")
+    assert "cancel is for 2 tasks" in preview.stderr
+    unasked = here("cancel", "--kb", "verbs", "--task-type", "test")
+    assert (unasked.returncode, "say --yes" in unasked.stderr) == (2, True)
+    assert "cancel changed 2, refused 0" in here("cancel", "--kb", "verbs", "--task-type", "test", "--yes").stdout
+    assert here("retry", ids[0]).stdout in (f"{ids[0]}: waiting\n", f"{ids[0]}: queued\n")
+    assert "retry changed 2, refused 0" in here("retry", "--kb", "verbs", "--status", "cancelled", "--yes").stdout
+    nowhere = here("list", "--kb", "nowhere")
+    assert (nowhere.returncode, nowhere.stdout, nowhere.stderr) == (0, "", "tm: no task fits\n")
+    assert "verbs" in here("kbs").stdout
+    assert "kb_deletion" in here("get", here("kbs", "delete", "verbs", "--yes").stdout.split()[-1]).stdout
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(here: Run) -> None:
+    well = here("doctor")
+    assert (well.returncode, "!" in well.stdout) == (0, False), well.stdout
+    for part in ("address", "key", "time", "database", "rabbitmq", "clock", "workers", "embedding", "callbacks"):
+        assert re.search(rf"^✓ {part} ", well.stdout, re.MULTILINE), part
+    assert "of kb: role operate" in well.stdout
+    assert here("queues", "pause", "callback", "--reason", "moving house").stdout == "callback: paused\n"
+    try:
+        eventually(lambda: here("doctor").returncode, seconds=20, reason="the figures know of the pause")
+        ill = here("doctor").stdout
+    finally:
+        assert here("queues", "resume", "callback").stdout == "callback: goes on\n"
+    assert re.search(r"^! callback .* paused by kb: moving house\n +→ tm queues resume callback$", ill, re.MULTILINE)
+    assert "\u2192 " in here("doctor", TM_API_KEY="wrong").stdout
+    assert here("doctor", TM_API_URL=f"http://127.0.0.1:{free_port()}").returncode == 1
+    assert "not shown to this key" not in here("doctor", TM_API_KEY="r3ad").stdout
+    assert [
+        json.loads(line)["action"] for line in here("audit", "--limit", "2", "-o", "jsonl").stdout.splitlines()
+    ] == [
+        "queue.resume",
+        "queue.pause",
+    ]
+
+
+def test_a_shell_completes_verbs_options_and_their_values(here: Run) -> None:
+    script = here("completion", "bash").stdout
+
+    def completed(line: str) -> set[str]:
+        words = line.split(" ")
+        asking = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _tm; echo ${{COMPREPLY[@]}}"
+        done = subprocess.run(["bash", "-c", f"{script}\n{asking}"], capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
+
+    assert completed("tm s") == {"submit", "search"}
+    assert completed("tm list --sta") == {"--status"}
+    assert completed("tm list --status p") == {"processing"}
+    assert completed("tm queues re") == {"resume"}
+    assert "complete -c tm" in here("completion", "fish").stdout
+    assert "bashcompinit" in here("completion", "zsh").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["search", "tea"], "Missing option '--kb'"),
-        (["search", "tea", "--kb", "a", "--mode", "magic"], "'magic' is not one of"),
-        (["submit", "missing.md", "--kb", "a"], "file 'missing.md' does not exist"),
-        (["submit", "README.md", "LICENSE", "--kb", "a", "--document-id", "x"], "is for a single file"),
+        (["search", "tea"], "required: --kb"),
+        (["search", "tea", "--kb", "a", "--mode", "magic"], "invalid choice: 'magic'"),
+        (["submit", "missing.md", "--kb", "a"], "there is no file 'missing.md'"),
+        (["submit", "docs", "--kb", "a"], "docs is a folder: -r takes what is in it"),
+        (["submit", "-", "--kb", "a"], "standard input has no name: give it a --filename"),
+        (["submit", "README.md", "--kb", "a", "--metadata", "year"], "is neither NAME=VALUE nor a JSON object"),
+        (["submit", "README.md", "LICENSE", "--kb", "a", "--document-id", "x"], "is for a single document"),
+        (["cancel"], "names nothing"),
+        (["queues", "pause"], "needs the name of a queue"),
         (["submit", "README.md", "docs/../README.md", "--kb", "a"], "README.md is there twice"),
     ],
 )
@@ -196,7 +327,7 @@ def test_a_refused_document_ends_it_with_2_and_the_others_go_on(tm: Run, tea: Pa
     assert done.returncode == 2
     assert "large.txt: refused\n" in done.stdout
     assert "tea.md: completed" in done.stdout
-    assert re.fullmatch(r"large\.txt: .* larger than 67,108,864 bytes \(MAX_DOCUMENT_BYTES\)\n", done.stderr)
+    assert re.match(r"large\.txt: .* larger than 67,108,864 bytes \(MAX_DOCUMENT_BYTES\)\n", done.stderr)
 
 
 def test_every_field_that_does_not_fit_is_named(tm: Run, tea: Path) -> None:
@@ -249,7 +380,7 @@ def test_an_address_that_is_none_is_told_from_one_where_nothing_answers(url: str
     done = run("search", "tea", "--kb", "a", TM_API_URL=url)
     assert (done.returncode, done.stderr) == (
         2,
-        f"tm: TM_API_URL is {url!r}, which is no http:// or https:// address\n",
+        f"tm: {url!r} is no http:// or https:// address: check TM_API_URL\n",
     )
 
 
@@ -257,7 +388,7 @@ def test_another_service_at_the_address_is_recognized() -> None:
     with Receiver(answers=[(204, {})]) as other:
         done = run("search", "tea", "--kb", "a", TM_API_URL=other.url)
     assert done.returncode == 2
-    assert done.stderr == f"tm: {other.url} answers 204, but not as this service does: check TM_API_URL\n"
+    assert done.stderr == "tm: the service answers 204, but not as this service does: check TM_API_URL\n"
 
 
 def test_no_proxy_is_asked_for_the_way_to_this_machine(tm: Run) -> None:

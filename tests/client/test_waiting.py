@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.command import environment, run
+from tests.client.command import MODULE, environment, run
 from tests.processes import Deployment
 from tests.servers import eventually
 from tests.test_requirements import ROOT
@@ -31,7 +31,7 @@ def waiting(deployment: Deployment, tea: Path) -> Iterator[tuple[subprocess.Pope
     output = tea.with_name("output")
     with output.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "client", "submit", str(tea), "--kb", "kb", "--wait"],
+            [sys.executable, "-m", MODULE, "submit", str(tea), "--kb", "kb", "--wait"],
             cwd=ROOT,
             env=environment(TM_API_URL=deployment.url),
             stdout=stream,

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from task_manager_client.answers.documents import Hit
+from task_manager_client.command.output import printable
 
-def show(console: Console, hits: Sequence[dict[str, Any]]) -> None:
+
+def show(console: Console, hits: Sequence[Hit]) -> None:
     """Write the hits, best first, each with an empty line after it."""
     for rank, hit in enumerate(hits, 1):
         place = place_of(hit)
         headline = Text.assemble(
             (f"{rank}. ", "dim"),
-            (printable(hit["document_id"]), "bold"),
+            (printable(hit.document_id), "bold"),
             (f", {place}" if place else "", "cyan"),
-            (f"  {hit['score']:.3f}", "dim"),
+            (f"  {hit.score:.3f}", "dim"),
         )
         console.print(headline, soft_wrap=True)
-        text = printable(hit["text"])
+        text = printable(hit.text)
         if console.is_terminal:
             console.print(Padding(Text(text), (0, 0, 1, 3)))
         else:
@@ -31,14 +32,9 @@ def show(console: Console, hits: Sequence[dict[str, Any]]) -> None:
             console.print(Text(textwrap.indent(text, "   ") + "\n"), soft_wrap=True)
 
 
-def place_of(hit: dict[str, Any]) -> str:
+def place_of(hit: Hit) -> str:
     """Return where in its document a hit is: its page and headings, as far as it has them."""
-    parts = [f"page {hit['page']}"] if hit["page"] is not None else []
-    if hit["heading_path"]:
-        parts.append(" › ".join(map(printable, hit["heading_path"])))
+    parts = [f"page {hit.page}"] if hit.page is not None else []
+    if hit.heading_path:
+        parts.append(" › ".join(map(printable, hit.heading_path)))
     return ", ".join(parts)
-
-
-def printable(text: str) -> str:
-    """Return a text that cannot steer a terminal, whoever wrote it."""
-    return "".join(sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs"))

@@ -1,0 +1,1 @@
+"""The command `tm`. What takes long to import is imported by the verb that needs it."""

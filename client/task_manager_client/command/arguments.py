@@ -1,0 +1,156 @@
+"""The verbs of `tm` and their options; filters are named as in REST."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+EPILOG = """\
+TM_API_URL says where the service is (http://localhost:8084), TM_API_KEY holds one of its keys if it asks for one.
+Exit codes: 0 all went well; 1 a task failed, or doctor found something; 2 wrong usage, refused or unreachable;
+124 timed out; 130 interrupted. `tm VERB --help` says more of a verb."""
+STATUSES = ("waiting", "queued", "processing", "completed", "failed", "cancelled")
+PRIORITIES = ("low", "normal", "high", "urgent")
+TIMES = ("created-after", "created-before", "finished-after", "finished-before")
+TEXTS = ("task-type", "batch-id", "document-id", "error-code", "queue")
+
+
+def _laid_out(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=110)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows a help that keeps its lines, and takes no abbreviations."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(
+            formatter_class=_laid_out,
+            allow_abbrev=False,
+            **options,  # type: ignore[arg-type]
+        )
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    whole = Parser(prog="tm", description="Submit documents, follow their tasks, search, and run the service.")
+    whole.epilog = EPILOG
+    verbs = whole.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+
+    def verb(name: str, help: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help)
+        return added
+
+    _submit(verb("submit", "Submit files, folders, URLs or standard input as documents"))
+    _search(verb("search", "Show the passages of a KB that fit a query best"))
+    _one(verb("get", "Show a task or a batch"), "ID", "of a task or batch")
+    _filters(_shown(verb("list", "List tasks, newest first"), many=True))
+    watch = _shown(verb("watch", "Show what happens to a task or batch up to its end, or to everything"))
+    watch.add_argument("id", metavar="ID", nargs="?", help="of a task or batch; none: everything, until Ctrl-C")
+    _one(verb("why", "Say why a task does not run, since when, and what it waits for"), "ID", "of a task")
+    for name, help in (
+        ("cancel", "Cancel tasks, or all of a filter"),
+        ("retry", "Retry tasks that failed or were cancelled, or all of a filter"),
+    ):
+        _bulk(verb(name, help))
+    kbs = _shown(verb("kbs", "List the KBs, show one, or delete one"), many=True)
+    _action(kbs, ("list", "get", "delete"), "KB")
+    _documents(_shown(verb("documents", "List the documents of a KB; show, read or delete one"), many=True))
+    queues = _shown(verb("queues", "Show the queues; pause or resume one in the whole deployment"))
+    _action(queues, ("list", "pause", "resume"), "NAME")
+    queues.add_argument("--reason", help="why it is paused, for whoever looks")
+    _shown(verb("workers", "Show the workers that are alive, and what they do"))
+    _callbacks(_shown(verb("callbacks", "List callbacks, or deliver them again"), many=True))
+    audit = _shown(verb("audit", "Show who did what, newest first"), many=True)
+    for name in ("action", "name", "kb-id", "since"):
+        audit.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper())
+    verb("doctor", "Look for what is wrong, and say what to do about it")
+    opened = verb("open", "Open the dashboard in a browser")
+    opened.add_argument("id", metavar="ID", nargs="?", help="of a task")
+    completion = verb("completion", 'Print what completes this command: eval "$(tm completion bash)"')
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    return whole
+
+
+def _submit(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("sources", metavar="FILE|DIR|URL|-", nargs="+", help="a document's id is its name, or its path below DIR")
+    add("--kb", required=True, help="the knowledge base")
+    add("-r", "--recursive", action="store_true", help="take what is in folders; what begins with a dot is left out")
+    add("--wait", action="store_true", help="follow the tasks to their end, those of archives' members as well")
+    add("--timeout", type=float, metavar="SECONDS", help="wait so long at most; implies --wait")
+    add("--document-id", metavar="ID", help="for a single document, in place of its name")
+    add("--filename", metavar="NAME", help="what standard input is called; its format may depend on it")
+    add("--metadata", action="append", default=[], metavar="NAME=VALUE", help="may be repeated; or a JSON object")
+    add("--priority", choices=PRIORITIES, help="whose turn comes first")
+    add("--encoding", metavar="NAME", help="of texts; found out when not given")
+    add("--chunk-size", type=int, metavar="N", help="the most that a chunk holds")
+    add("--chunk-overlap", type=int, metavar="N", help="what neighbours may share")
+    add("--chunk-unit", choices=("characters", "tokens"))
+    add("--embedder", metavar="NAME", help="default: that of the KB")
+    add("--retry-limit", type=int, metavar="N")
+    add("--run-at", metavar="TIME", help="not before; such as 2026-12-01T08:00:00Z")
+    add("--callback-url", metavar="URL")
+    add("--force", action="store_true", help="process what is unchanged as well")
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    add = _shown(parser).add_argument
+    add("query", help="words or a question, in any language")
+    add("--kb", required=True, action="append", help="the knowledge base; several where it is repeated")
+    add("--limit", type=int, default=5, metavar="N", help="how many passages (5)")
+    add("--mode", choices=("hybrid", "vector", "text"), help="by words and vectors, or by one of them")
+    add("--min-score", type=float, metavar="SCORE", help="leave out what scores less, from 0 to 1")
+
+
+def _bulk(parser: argparse.ArgumentParser) -> None:
+    add = _shown(parser).add_argument
+    add("ids", metavar="ID", nargs="*", help="of tasks")
+    add("--all", action="store_true", help="where no filter is named: really all")
+    add("--dry-run", action="store_true", help="say how many there are, and change nothing")
+    add("--yes", action="store_true", help="do not ask")
+    _filters(parser)
+
+
+def _documents(parser: argparse.ArgumentParser) -> None:
+    _action(parser, ("list", "get", "text", "chunks", "delete"), "ID")
+    parser.add_argument("--kb", required=True, help="the knowledge base")
+
+
+def _callbacks(parser: argparse.ArgumentParser) -> None:
+    _action(parser, ("list", "redeliver"), None)
+    parser.add_argument("--state", choices=("owed", "delivered", "failed"))
+    for name in ("kb-id", "task-id", "batch-id", "host", "created-after", "created-before"):
+        parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper())
+    parser.add_argument("--dry-run", action="store_true", help="say how many there are, and change nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--kb-id", "--kb", metavar="KB")
+    add("--status", action="append", choices=STATUSES, help="may be repeated")
+    for name in TEXTS:
+        add(f"--{name}", metavar=name.rpartition("-")[2].upper())
+    add("--priority", choices=PRIORITIES)
+    for name in TIMES:
+        add(f"--{name}", metavar="TIME")
+
+
+def _action(parser: argparse.ArgumentParser, actions: Sequence[str], named: str | None) -> None:
+    parser.add_argument("action", nargs="?", default="list", choices=actions)
+    if named is not None:
+        parser.add_argument("name", metavar=named, nargs="?")
+    if "delete" in actions:
+        parser.add_argument("--yes", action="store_true", help="delete without being asked")
+
+
+def _one(parser: argparse.ArgumentParser, metavar: str, help: str) -> None:
+    _shown(parser).add_argument("id", metavar=metavar, help=help)
+
+
+def _shown(parser: argparse.ArgumentParser, *, many: bool = False) -> argparse.ArgumentParser:
+    parser.add_argument("-o", "--output", choices=("table", "json", "jsonl"), default="table")
+    parser.add_argument("--fields", metavar="A,B.C", help="show these fields alone, named as in REST")
+    if many:
+        parser.add_argument("--limit", type=int, default=50, metavar="N", help="how many at most (50); 0: all")
+    return parser

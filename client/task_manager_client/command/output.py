@@ -1,0 +1,94 @@
+"""What a verb prints on standard output: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def show(rows: Iterable[Row], fields: Sequence[str], output: str, chosen: str | None) -> int:
+    """Print rows, and return how many there were.
+
+    Parameters:
+      fields: the columns of a table, unless others were chosen.
+      output: table, json or jsonl.
+      chosen: fields, separated by commas; dots lead into objects.
+    """
+    named = [each.strip() for each in chosen.split(",") if each.strip()] if chosen else None
+    if output == "table":
+        return _table(list(rows), named or fields)
+    shown = [{name: field(row, name) for name in named} if named else row for row in rows]
+    if output == "json":
+        say(json.dumps(shown, ensure_ascii=False, indent=2))
+    else:
+        for row in shown:
+            say(json.dumps(row, ensure_ascii=False))
+    return len(shown)
+
+
+def show_one(row: Row, output: str, chosen: str | None) -> None:
+    """Print one thing: a line for each field that says something, or JSON."""
+    named = [each.strip() for each in chosen.split(",") if each.strip()] if chosen else list(row)
+    if output != "table":
+        shown = {name: field(row, name) for name in named} if chosen else row
+        say(json.dumps(shown, ensure_ascii=False, indent=2 if output == "json" else None))
+        return
+    found = {name: text(field(row, name)) for name in named}
+    width = max((len(name) for name, said in found.items() if said), default=0)
+    for name, said in found.items():
+        if said:
+            say(f"{name:{width}}  {said}")
+
+
+def field(row: Row, name: str) -> Any:
+    """Return a field of a row; dots lead into its objects."""
+    found: Any = row
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def text(value: Any) -> str:
+    """Return a value as a cell."""
+    if value is None or value == [] or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}".removesuffix(".0")
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return printable(", ".join(value))
+    return printable(json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value))
+
+
+def say(line: str) -> None:
+    """Print a line; a character that the terminal lacks becomes a question mark."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(line.encode(encoding, "replace").decode(encoding))
+
+
+def printable(given: str) -> str:
+    """Return a text that cannot steer a terminal, whoever wrote it."""
+    return "".join(sign for sign in given if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs"))
+
+
+def width(given: str) -> int:
+    """Return how many columns a text takes; Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in given)
+
+
+def _table(rows: Sequence[Row], fields: Sequence[str]) -> int:
+    if not rows:
+        return 0
+    cells = [[name.rpartition(".")[2] for name in fields]]
+    cells += [[text(field(row, name)).replace("\n", " ") for name in fields] for row in rows]
+    widths = [max(width(line[at]) for line in cells) for at in range(len(fields))]
+    for line in cells:
+        padded = [cell + " " * (most - width(cell)) for cell, most in zip(line, widths, strict=True)]
+        say("  ".join(padded).rstrip())
+    return len(rows)

@@ -1,0 +1,81 @@
+"""What is submitted: files, folders, URLs and standard input, and the id that each has as a document."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from task_manager_client.core.uploads import Source
+
+
+class Unusable(Exception):
+    """What was named cannot be submitted; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something to be submitted.
+
+    Parameters:
+      name: as it is shown, and its id unless another is given.
+      source: what is uploaded; None: the service fetches `url`.
+      document_id: None: the service makes it of the URL.
+    """
+
+    name: str
+    source: Source | None
+    url: str | None = None
+    document_id: str | None = None
+    filename: str | None = None
+
+
+def named(
+    given: Sequence[str], *, recursive: bool, document_id: str | None = None, filename: str | None = None
+) -> list[Named]:
+    """Return what the arguments name, in order.
+
+    Raises:
+      Unusable: one of them names nothing, or two have one id.
+    """
+    found = [each for argument in given for each in _of(argument, recursive, document_id, filename)]
+    if document_id is not None and len(found) > 1:
+        raise Unusable("--document-id is for a single document")
+    ids = [each.document_id for each in found if each.document_id is not None]
+    if twice := sorted({each for each in ids if ids.count(each) > 1} if len(ids) != len(set(ids)) else ()):
+        raise Unusable(
+            f"{', '.join(twice)} is there twice, and would be one document: submit each with its own --document-id,"
+            " or submit the folder that holds both with -r"
+        )
+    if not found:
+        raise Unusable("there is no file in what was named; what begins with a dot is left out")
+    return found
+
+
+def _of(argument: str, recursive: bool, document_id: str | None, filename: str | None) -> list[Named]:
+    if argument == "-":
+        if not (document_id or filename):
+            raise Unusable("standard input has no name: give it a --filename, or a --document-id")
+        name = filename or document_id or ""
+        return [Named(name, sys.stdin.buffer, document_id=document_id or name, filename=name)]
+    if argument.startswith(("http://", "https://")):
+        return [Named(argument, None, url=argument, document_id=document_id, filename=filename)]
+    path = Path(argument)
+    if path.is_dir():
+        if not recursive:
+            raise Unusable(f"{argument} is a folder: -r takes what is in it")
+        return [Named(below, path / below, document_id=document_id or below) for below in _below(path)]
+    if not path.exists():
+        raise Unusable(f"there is no file {argument!r}")
+    return [Named(path.name, path, document_id=document_id or path.name, filename=filename)]
+
+
+def _below(folder: Path) -> list[str]:
+    """Return the files below a folder as paths with slashes, sorted."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [(Path(place) / name).relative_to(folder).as_posix() for name in files if not name.startswith(".")]
+    return sorted(found)

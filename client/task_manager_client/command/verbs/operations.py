@@ -1,0 +1,84 @@
+"""`tm queues, workers, callbacks, audit, open`"""
+
+from __future__ import annotations
+
+import webbrowser
+from argparse import Namespace
+from itertools import islice
+
+from task_manager_client.client import TaskManager
+from task_manager_client.command.complaints import complain
+from task_manager_client.command.main import DONE, UNUSABLE
+from task_manager_client.command.output import say, show
+from task_manager_client.command.verbs.tasks import agreed
+from task_manager_client.transport import Address
+
+QUEUES = (
+    *("queue", "waiting", "delayed", "running", "oldest_age_seconds", "worker_threads"),
+    *("paused", "paused_by", "reason"),
+)
+WORKERS = ("name", "active", "threads", "queues", "current_tasks", "started_at", "heartbeat_at")
+CALLBACKS = ("callback_id", "type", "state", "attempts", "task_id", "batch_id", "url", "next_attempt_at")
+AUDIT = ("at", "name", "action", "target.kind", "target.id", "kb_id")
+
+
+def queues_(asked: Namespace) -> int:
+    """Show the queues; pause or resume one."""
+    with TaskManager(retries=0) as tm:
+        if asked.action == "list":
+            show([queue.raw for queue in tm.queues.list().queues], QUEUES, asked.output, asked.fields)
+            return DONE
+        if asked.name is None:
+            raise ValueError(f"{asked.action} needs the name of a queue; `tm queues` lists them")
+        pausing = asked.action == "pause"
+        state = tm.queues.pause(asked.name, reason=asked.reason) if pausing else tm.queues.resume(asked.name)
+    say(f"{state.queue}: {'paused' if state.paused else 'goes on'}")
+    return DONE
+
+
+def workers_(asked: Namespace) -> int:
+    """Show the workers that are alive."""
+    with TaskManager(retries=0) as tm:
+        if not show([worker.raw for worker in tm.stats.workers().workers], WORKERS, asked.output, asked.fields):
+            complain("tm: no worker is alive; start one: sh deploy/worker.sh")
+    return DONE
+
+
+def callbacks_(asked: Namespace) -> int:
+    """List callbacks, or deliver them again."""
+    names = ("state", "kb_id", "task_id", "batch_id", "host", "created_after", "created_before")
+    chosen = {name: value for name in names if (value := getattr(asked, name)) is not None}
+    with TaskManager(retries=0) as tm:
+        if asked.action == "list":
+            rows = (each.raw for each in islice(tm.callbacks.list(**chosen), asked.limit or None))
+            if not show(rows, CALLBACKS, asked.output, asked.fields):
+                complain("tm: no callback fits")
+            return DONE
+        if not chosen:
+            raise ValueError("name which: --state failed are those that were given up")
+        preview = tm.callbacks.preview_redeliver(**chosen)
+        count = f"{preview.count}{' or more' if preview.capped else ''} callbacks"
+        if asked.dry_run or not preview.count:
+            say(f"{count} would be delivered again")
+            return DONE
+        if not agreed(asked, f"deliver {count} again"):
+            return UNUSABLE
+        say(f"{count} are delivered again by task {tm.callbacks.redeliver_all(**chosen).task_id}")
+    return DONE
+
+
+def audit_(asked: Namespace) -> int:
+    """Show who did what."""
+    with TaskManager(retries=0) as tm:
+        found = tm.audit(action=asked.action, name=asked.name, kb_id=asked.kb_id, since=asked.since)
+        show((entry.raw for entry in islice(found, asked.limit or None)), AUDIT, asked.output, asked.fields)
+    return DONE
+
+
+def open_(asked: Namespace) -> int:
+    """Open the dashboard."""
+    url = Address(None, None).url + (f"/tasks/{asked.id}" if asked.id else "/")
+    say(url)
+    if not webbrowser.open(url):
+        complain("tm: no browser could be started; open the address above")
+    return DONE

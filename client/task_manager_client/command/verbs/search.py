@@ -1,0 +1,37 @@
+"""`tm search`"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from task_manager_client.client import TaskManager
+from task_manager_client.command.complaints import complain
+from task_manager_client.command.main import DONE
+from task_manager_client.command.output import show
+from task_manager_client.core.call import without_none
+
+
+def search_(asked: Namespace) -> int:
+    """Show the passages that fit best."""
+    options = without_none(limit=asked.limit, mode=asked.mode, min_score=asked.min_score)
+    with TaskManager(retries=0) as tm:
+        found = (
+            tm.search_kbs(asked.kb, asked.query, **options)
+            if asked.kb[1:]
+            else tm.search(asked.kb[0], asked.query, **options)
+        )
+    if asked.output != "table" or asked.fields:
+        fields = ("document_id", "page", "score", "text")
+        show([hit.raw for hit in found.hits], fields, asked.output, asked.fields)
+    else:
+        from rich.console import Console
+
+        from task_manager_client.command import hits
+
+        hits.show(Console(highlight=False), found.hits)
+    if found.degraded is not None:
+        complain(f"tm: without {' and '.join(found.degraded.without)}: {found.degraded.detail}")
+    if not found.hits:
+        kbs = " and ".join(asked.kb)
+        complain(f"tm: nothing in {kbs} fits; is the KB's name right, and are its documents completed?")
+    return DONE
