@@ -28,6 +28,7 @@ from models.base import new_id
 from settings import VERSION, service_settings, settings
 from tasks import process
 from tasks.accepting import idempotency
+from tasks.accepting.schedules import due
 from tasks.dispatching import dispatch, unknown, unserved
 from tasks.ending import callbacks, ending, retention, shard_repair
 from tasks.transactions import unit
@@ -129,7 +130,7 @@ class Entry:
 
 
 #: Make ready what has become due.
-WAKE = Entry("wake", 1, (dispatch.wake, shard_repair.offer, ending.expire, callbacks.publish_due))
+WAKE = Entry("wake", 1, (dispatch.wake, shard_repair.offer, ending.expire, callbacks.publish_due, due.submit_due))
 #: Requeue what dead workers held, and wake workers anew where a message was lost.
 REPAIR = Entry("repair", 5, (presence.sweep, find_lost))
 #: Delete, a few at a time, what no document and no task needs any more; and say what is left to a later release.

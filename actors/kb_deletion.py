@@ -9,7 +9,7 @@ from uuid import UUID
 from documents.files.storage import storage
 from documents.storing import dead_versions, kb_removal
 from documents.storing.kb_removal import Place
-from models import audit, database
+from models import audit, database, schedule
 from settings import settings
 from tasks.ending import ending, retention
 from tasks.transactions.unit import Unit
@@ -32,6 +32,7 @@ def kb_deletion(work: Work) -> Advance:
     """
     with work.transaction() as session:
         kb_removal.mark(session, work.kb_id, work.claim.submitted_at)
+        schedule.forget_kb(session, work.kb_id, work.claim.submitted_at)
         units = kb_removal.versions(session, work.kb_id)
     _end_tasks(work)
     _delete_uploads(work)

@@ -31,6 +31,7 @@ from api.resources.kbs import Kb, Kbs
 from api.resources.many.batches import AllBatches, Batch, Batches
 from api.resources.many.bulk import Cancel, Items, Prioritise, Redeliver, Retry, Undo
 from api.resources.many.documents import DeleteDocuments
+from api.resources.many.schedules import Schedule, SchedulePause, ScheduleResume, ScheduleRun, Schedules
 from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
@@ -45,7 +46,7 @@ from tasks.transactions.group_commit import GroupCommit
 Routes = list[tuple[str, Any]]
 
 #: How the routes end on which a POST submits tasks.
-SUBMITTING = ("/tasks", "/tasks/batch", "/documents")
+SUBMITTING = ("/tasks", "/tasks/batch", "/documents", "/schedules/{schedule_id}/run")
 #: Seconds that a submission waits for PostgreSQL before its client is told to try again.
 PATIENCE = 5.0
 #: The event streams of this process. They would outlast its stop: whoever serves it ends them.
@@ -67,6 +68,11 @@ def _of_tasks(commits: GroupCommit, settings: Settings) -> Routes:
         (f"{PREFIX}/tasks/{{task_id}}/items", Items()),
         (f"{PREFIX}/tasks/{{task_id}}/callbacks", TaskCallbacks()),
         (f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver", TaskRedelivery()),
+        (f"{PREFIX}/schedules", Schedules()),
+        (f"{PREFIX}/schedules/{{schedule_id}}", Schedule()),
+        (f"{PREFIX}/schedules/{{schedule_id}}/pause", SchedulePause()),
+        (f"{PREFIX}/schedules/{{schedule_id}}/resume", ScheduleResume()),
+        (f"{PREFIX}/schedules/{{schedule_id}}/run", ScheduleRun()),
         (f"{PREFIX}/batches", AllBatches()),
         (f"{PREFIX}/batches/{{batch_id}}", Batch()),
         (f"{PREFIX}/batches/{{batch_id}}/callbacks", BatchCallbacks()),

@@ -14,6 +14,7 @@ from models.kb import Kb
 from models.lock import Lock
 from models.pace import Pace
 from models.queue import PausedQueue
+from models.schedule import Schedule
 from models.shard import Shard
 from models.tally import Tally
 from models.task import Task
@@ -40,6 +41,7 @@ __all__ = [
     "Lock",
     "Pace",
     "PausedQueue",
+    "Schedule",
     "Shard",
     "Tally",
     "Task",

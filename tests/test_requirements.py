@@ -37,7 +37,8 @@ EXCEPTIONS = {
 
 
 #: What is run, not imported.
-TAKEN_BY_OTHERS = {"uvloop"}  # gunicorn and uvicorn serve by it where it is installed
+#: gunicorn and uvicorn serve by uvloop where it is installed; zoneinfo looks into tzdata where the system has no zones.
+TAKEN_BY_OTHERS = {"tzdata", "uvloop"}
 COMMANDS = {
     "buf-bin",
     "coverage",

@@ -27,6 +27,7 @@ what they do not know.
 #: The headings of the document, in its order.
 TAGS = {
     "tasks": "Work that is accepted now and done later: submit it, follow it, cancel it, run it again.",
+    "schedules": "Tasks that are submitted again and again, by the clock.",
     "batches": "Many tasks in one request, counted and called back together.",
     "callbacks": "What the KB service is told of tasks and batches that ended: which are owed, and deliver them again.",
     "kbs": "Knowledge bases: what there is, and what each holds.",

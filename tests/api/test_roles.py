@@ -48,6 +48,12 @@ FOR_OPERATORS = {
     ("POST", f"{PREFIX}/tasks/{{task_id}}/callbacks/{{callback_id}}/redeliver"),
     ("POST", f"{PREFIX}/batches/{{batch_id}}/callbacks/{{callback_id}}/redeliver"),
     ("POST", f"{PREFIX}/callbacks/redeliver"),
+    ("POST", f"{PREFIX}/schedules"),
+    ("PATCH", f"{PREFIX}/schedules/{{schedule_id}}"),
+    ("DELETE", f"{PREFIX}/schedules/{{schedule_id}}"),
+    ("POST", f"{PREFIX}/schedules/{{schedule_id}}/pause"),
+    ("POST", f"{PREFIX}/schedules/{{schedule_id}}/resume"),
+    ("POST", f"{PREFIX}/schedules/{{schedule_id}}/run"),
 }
 #: What is sent by POST since it is long, and changes nothing.
 READING = ("/search", "/chunk-preview")
@@ -309,6 +315,29 @@ def test_a_bound_key_does_bulks_to_one_of_its_own_kbs(bound: Holder, path: str, 
     assert asked({"kb_id": MINE}).status_code == 200
     is_denied(asked({"kb_id": THEIRS}), "forbidden_kb")
     assert bad_fields(asked({"created_after": "2020-01-01T00:00:00Z"})) == {"filter.kb_id"}
+
+
+def test_a_bound_key_keeps_schedules_of_its_own_kbs_alone(bound: Holder, operator: Holder) -> None:
+    def made(holder: Holder, kb_id: str | None) -> httpx2.Response:
+        said = {"cron": "0 0 1 1 *", "task": {"task_type": "test", "kb_id": kb_id}}
+        return holder.ask("POST", "/schedules", json=said)
+
+    theirs, nobodys = (made(operator, kb_id).json()["schedule_id"] for kb_id in (THEIRS, None))
+    mine = made(bound, MINE).json()["schedule_id"]
+    for kb_id in (THEIRS, None):
+        is_denied(made(bound, kb_id), "forbidden_kb")
+    listed = bound.ask("GET", "/schedules").json()["items"]
+    assert {each["kb_id"] for each in listed} == {MINE}
+    assert {theirs, nobodys, mine} <= {
+        each["schedule_id"] for each in operator.ask("GET", "/schedules").json()["items"]
+    }
+    is_denied(bound.ask("GET", "/schedules", params={"kb_id": THEIRS}), "forbidden_kb")
+    for each in (theirs, nobodys):
+        for method, act in (("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/run")):
+            is_problem(bound.ask(method, f"/schedules/{each}{act}"), 404)
+        is_problem(bound.ask("PATCH", f"/schedules/{each}", json={"name": "x"}), 404)
+    to_theirs = {"task": {"task_type": "test", "kb_id": THEIRS}}
+    is_denied(bound.ask("PATCH", f"/schedules/{mine}", json=to_theirs), "forbidden_kb")
 
 
 def test_a_bound_key_cannot_name_what_is_of_another_kb(bound: Holder, operator: Holder) -> None:

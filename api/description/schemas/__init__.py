@@ -13,7 +13,14 @@ from api.description.schemas.kbs import Kb, KbPage
 from api.description.schemas.operations import Alive, Health, PausedQueue, Queues, Readiness, ResumedQueue, Workers
 from api.description.schemas.problem import Problem
 from api.description.schemas.statistics import Errors, History, Overview, Scale
-from api.description.schemas.submissions import NewBatch, NewTask
+from api.description.schemas.submissions import (
+    NewBatch,
+    NewSchedule,
+    NewTask,
+    Schedule,
+    ScheduleChange,
+    SchedulePage,
+)
 from api.description.schemas.tasks import (
     AcceptedTask,
     BulkItemPage,
@@ -47,6 +54,7 @@ __all__ = [
     "Kb",
     "KbPage",
     "NewBatch",
+    "NewSchedule",
     "NewTask",
     "Overview",
     "PausedQueue",
@@ -56,6 +64,9 @@ __all__ = [
     "ResumedQueue",
     "RetryStarted",
     "Scale",
+    "Schedule",
+    "ScheduleChange",
+    "SchedulePage",
     "Task",
     "TaskPage",
     "TasksPreview",

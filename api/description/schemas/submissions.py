@@ -1,15 +1,17 @@
-"""Tasks as clients submit them: one model for each task type, told apart by `task_type`.
+"""Tasks as clients submit them, now or by a schedule: one model for each task type, told apart by `task_type`.
 
 They describe; what is submitted is validated by `tasks.accepting.submission.Submission`, from which they are made.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from api.description.schemas.shape import Model, camel, told_apart
+from api.description.schemas.shape import Model, Page, camel, told_apart
 from tasks.accepting.submission import Submission
 from tasks.input.fields import CallbackAddress
 from tasks.types import TaskType, all_types
@@ -64,3 +66,58 @@ class NewBatch(Model):
     )
     callback_url: CallbackAddress | None = None
     atomic: bool = Field(False, description="All or none: one task that does not fit rejects the rest.")
+
+
+CatchUp = Literal["one", "all"]
+_CRON: Any = Field(
+    min_length=9,
+    max_length=100,
+    description="Five fields, as Debian's cron reads them: minute, hour, day of the month, month, day of the week.",
+)
+_TIMEZONE = "Of the IANA database, such as `Europe/Berlin`."
+_CATCH_UP = "When the clock was away at several due times: `one` run for the latest, or `all`, the latest 100."
+_TASK = "Without `run_at`, `expires_at` and `depends_on`; at most 256 KiB as JSON."
+
+
+class NewSchedule(Model):
+    """A task, and when it is to be submitted."""
+
+    name: str | None = Field(None, min_length=1, max_length=255)
+    cron: str = _CRON
+    timezone: str = Field("UTC", description=_TIMEZONE)
+    catch_up: CatchUp = Field("one", description=_CATCH_UP)
+    task: NewTask = Field(description=_TASK)  # type: ignore[valid-type]
+
+
+class ScheduleChange(Model):
+    """What is to be changed of a schedule; its task is replaced as a whole."""
+
+    name: str | None = Field(None, min_length=1, max_length=255)
+    cron: str = Field(default_factory=str, min_length=9, max_length=100, description="As in `NewSchedule`.")
+    timezone: str = Field(default_factory=str, description=_TIMEZONE)
+    catch_up: CatchUp = Field(default_factory=lambda: "one", description=_CATCH_UP)
+    task: NewTask = Field(default_factory=dict, description=_TASK)  # type: ignore[valid-type]
+
+
+class Schedule(Model):
+    """A task that is submitted again and again."""
+
+    schedule_id: UUID
+    name: str | None
+    kb_id: str | None = Field(description="Of its task.")
+    cron: str
+    timezone: str
+    catch_up: CatchUp
+    task: dict[str, Any] = Field(description="As it was said.")
+    created_by: str | None = Field(description="The API key that made it; its tasks are submitted in this name.")
+    created_at: datetime
+    updated_at: datetime
+    paused_at: datetime | None
+    next_due_at: datetime | None = Field(description="Null while it is paused.")
+    last_due_at: datetime | None = Field(description="Of its last task; of one that was asked for, when that was.")
+    last_task_id: UUID | None
+    last_error: str | None = Field(description="Why its task is refused since `next_due_at`; it is tried each second.")
+
+
+class SchedulePage(Page[Schedule]):
+    """Schedules, newest first."""

@@ -1,0 +1,327 @@
+"""Schedules over HTTP: tasks that are submitted again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import falcon
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from api import requests
+from api.access import callers
+from api.description import schemas
+from api.description.operation import operation
+from api.problems import Invalid
+from api.resources.tasks import answer, submission_of
+from models import Schedule as Row
+from models.base import json_of
+from tasks.accepting.idempotency import Key
+from tasks.accepting.schedules import keeping
+from tasks.accepting.schedules.recurrence import FIELDS, Recurrence
+from tasks.accepting.submission import Accepted, Submission
+from tasks.input.bounds import LARGEST_PAYLOAD
+from tasks.transactions.unit import Unit, unit_of_work
+
+#: What a schedule says itself, or what is over when it falls due again.
+SAID_ELSEWHERE = ("run_at", "expires_at", "depends_on", "on_dependency_failure")
+
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(requests.storable)]
+CRON = f"Five fields: {FIELDS}."
+TIMEZONE = "Of the IANA database, such as `Europe/Berlin`."
+CATCH_UP = "When the clock was away at several due times: `one` run for the latest of them, or `all`, the latest 100."
+TASK = (
+    "What `POST /tasks` takes, without `run_at`, `expires_at` and `depends_on`; at most 256 KiB as JSON. It is"
+    " validated now, and whenever it is submitted."
+)
+
+
+class NewSchedule(BaseModel):
+    """A task, and when it is to be submitted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    cron: str = Field(description=CRON)
+    timezone: str = Field("UTC", description=TIMEZONE)
+    catch_up: Literal["one", "all"] = Field("one", description=CATCH_UP)
+    task: dict[str, Any] = Field(description=TASK)
+
+
+class ScheduleChange(BaseModel):
+    """What is to be changed of a schedule; its task is replaced as a whole."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    cron: str = Field(default_factory=str, description=CRON)
+    timezone: str = Field(default_factory=str, description=TIMEZONE)
+    catch_up: Literal["one", "all"] = Field(default_factory=lambda: "one", description=CATCH_UP)
+    task: dict[str, Any] = Field(default_factory=dict, description=TASK)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ScheduleChange:
+        if not self.model_fields_set:
+            raise ValueError("name what is to be changed: name, cron, timezone, catch_up or task")
+        return self
+
+
+class SchedulesQuery(BaseModel):
+    """Which schedules are to be listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kb_id: str | None = None
+    limit: int = Field(50, ge=1, le=100)
+    cursor: str | None = None
+
+
+def recurrence_of(cron: str, timezone: str) -> Recurrence:
+    """Return the due times that a request asks for.
+
+    Raises:
+      Invalid: naming which of both cannot be understood.
+    """
+    try:
+        return Recurrence(cron, timezone)
+    except ValueError as error:
+        field = "timezone" if "time zone" in str(error) else "cron"
+        raise Invalid([{"field": field, "message": str(error)}]) from None
+
+
+def task_of(req: Any, given: dict[str, Any]) -> Submission:
+    """Return the task that a schedule is to submit.
+
+    Raises:
+      Invalid: naming every field that does not fit.
+      Denied: it is of a KB that the request may not touch.
+    """
+    problems = [
+        {"field": f"task.{name}", "message": "is not said of a task that is submitted again and again"}
+        for name in SAID_ELSEWHERE
+        if name in given
+    ]
+    if (size := len(json_of(given).encode(errors="replace"))) > LARGEST_PAYLOAD:
+        message = f"takes {size:,} bytes as JSON, and may take {LARGEST_PAYLOAD:,}; send the address of what is large"
+        problems.append({"field": "task", "message": message})
+    try:
+        submission = submission_of({name: value for name, value in given.items() if name not in SAID_ELSEWHERE})
+    except Invalid as error:
+        problems += [{**each, "field": f"task.{each['field']}"} for each in error.problems]
+    if problems:
+        raise Invalid(problems)
+    callers.demand(req, submission.kb_id)
+    return submission
+
+
+class Schedules:
+    """`/schedules`"""
+
+    @operation(
+        "Have a task submitted again and again.",
+        {201: "From its next due time on."},
+        id="create_schedule",
+        tag="schedules",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=schemas.NewSchedule,
+        response=schemas.Schedule,
+        example={
+            "name": "nightly",
+            "cron": "30 2 * * *",
+            "timezone": "Europe/Berlin",
+            "task": {"task_type": "test", "payload": {"message": "hello"}},
+        },
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        wanted, key = await requests.body(req, lambda given: _understood(req, given))
+
+        def write() -> dict[str, Any]:
+            with unit_of_work() as unit:
+                made = keeping.make(unit, callers.actor(req), wanted, key)
+                if not isinstance(made, UUID):
+                    raise made
+                unit.flush()
+                return _existing(keeping.locked(unit.session, made), made)
+
+        shown = await requests.beside(write)
+        resp.status = falcon.HTTP_201
+        resp.location = f"/api/v1/schedules/{shown['schedule_id']}"
+        resp.media = shown
+
+    @operation(
+        "List schedules, newest first.",
+        {200: "A page; `next_cursor` is null on the last."},
+        id="list_schedules",
+        tag="schedules",
+        query=SchedulesQuery,
+        response=schemas.SchedulePage,
+    )
+    async def on_get(self, req: Any, resp: Any) -> None:
+        asked = requests.query(req, SchedulesQuery)
+        before = requests.from_cursor(asked.cursor, UUID)
+        items = await requests.read(
+            keeping.page, limit=asked.limit + 1, before=before, kb_ids=callers.kbs(req, asked.kb_id)
+        )
+        resp.media = requests.page_of(items, asked.limit, "schedule_id")
+
+
+def _understood(req: Any, given: Any) -> tuple[keeping.Wanted, Key | None]:
+    """Return the schedule that a request asks for, and the key that it came with."""
+    asked = requests.fit(NewSchedule, given)
+    problems: list[dict[str, str]] = []
+    recurrence, submission = None, None
+    try:
+        recurrence = recurrence_of(asked.cron, asked.timezone)
+    except Invalid as error:
+        problems += error.problems
+    try:
+        submission = task_of(req, asked.task)
+    except Invalid as error:
+        problems += error.problems
+    if recurrence is None or submission is None:
+        raise Invalid(problems)
+    wanted = keeping.Wanted(asked.name, recurrence, asked.catch_up, asked.task, submission.kb_id)
+    return wanted, requests.idempotency_key(req, asked)
+
+
+def _existing(schedule: Row | None, schedule_id: object) -> dict[str, Any]:
+    if schedule is None:
+        raise requests.missing("schedule", schedule_id)
+    return keeping.shown(schedule)
+
+
+async def _with(req: Any, schedule_id: str, act: Callable[[Unit, Row], Any]) -> Any:
+    """Do something to a schedule that a request may touch, in one transaction. Returns what `act` does.
+
+    Raises:
+      falcon.HTTPNotFound: there is none of that id, or it is of a KB that the request's key may not touch.
+    """
+    identifier = requests.identifier(schedule_id, "schedule")
+
+    def do() -> Any:
+        with unit_of_work() as unit:
+            schedule = keeping.locked(unit.session, identifier)
+            if schedule is None or not callers.key(req).touches(schedule.kb_id):
+                raise requests.missing("schedule", schedule_id)
+            return act(unit, schedule)
+
+    return await requests.beside(do)
+
+
+class Schedule:
+    """`/schedules/{schedule_id}`"""
+
+    @operation(
+        "Show a schedule.",
+        {200: "The schedule.", 404: "There is no such schedule."},
+        id="get_schedule",
+        tag="schedules",
+        response=schemas.Schedule,
+    )
+    async def on_get(self, req: Any, resp: Any, schedule_id: str) -> None:
+        identifier = requests.identifier(schedule_id, "schedule")
+        found = await requests.read(keeping.find, identifier)
+        if found is None or not callers.key(req).touches(found["kb_id"]):
+            raise requests.missing("schedule", schedule_id)
+        resp.media = found
+
+    @operation(
+        "Change a schedule. Where its times change, the next one is counted from now.",
+        {200: "The schedule as it is now.", 404: "There is no such schedule."},
+        id="change_schedule",
+        tag="schedules",
+        request=schemas.ScheduleChange,
+        response=schemas.Schedule,
+        example={"cron": "0 4 * * *"},
+    )
+    async def on_patch(self, req: Any, resp: Any, schedule_id: str) -> None:
+        def understand(given: Any) -> dict[str, Any]:
+            asked = requests.fit(ScheduleChange, given)
+            values = {name: getattr(asked, name) for name in asked.model_fields_set}
+            if "task" in values:
+                values["kb_id"] = task_of(req, values["task"]).kb_id
+            return values
+
+        values = await requests.body(req, understand)
+
+        def change(unit: Unit, schedule: Row) -> dict[str, Any]:
+            recurrence_of(values.get("cron", schedule.cron), values.get("timezone", schedule.timezone))
+            keeping.change(unit, callers.actor(req), schedule, values)
+            return keeping.shown(schedule)
+
+        resp.media = await _with(req, schedule_id, change)
+
+    @operation(
+        "Delete a schedule. The tasks that it submitted stay.",
+        {204: "Deleted.", 404: "There is no such schedule."},
+        id="delete_schedule",
+        tag="schedules",
+    )
+    async def on_delete(self, req: Any, resp: Any, schedule_id: str) -> None:
+        await _with(req, schedule_id, lambda unit, row: keeping.delete(unit, callers.actor(req), row))
+        resp.status = falcon.HTTP_204
+
+
+class SchedulePause:
+    """`/schedules/{schedule_id}/pause`"""
+
+    @operation(
+        "Let a schedule fall due no more until it is resumed.",
+        {200: "It is paused.", 404: "There is no such schedule."},
+        id="pause_schedule",
+        tag="schedules",
+        response=schemas.Schedule,
+    )
+    async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
+        def pause(unit: Unit, row: Row) -> dict[str, Any]:
+            keeping.pause(unit, callers.actor(req), row)
+            return keeping.shown(row)
+
+        resp.media = await _with(req, schedule_id, pause)
+
+
+class ScheduleResume:
+    """`/schedules/{schedule_id}/resume`"""
+
+    @operation(
+        "Let a paused schedule fall due again. What fell due meanwhile is not caught up with.",
+        {200: "It falls due again, from its next time on.", 404: "There is no such schedule."},
+        id="resume_schedule",
+        tag="schedules",
+        response=schemas.Schedule,
+    )
+    async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
+        def resume(unit: Unit, row: Row) -> dict[str, Any]:
+            keeping.resume(unit, callers.actor(req), row)
+            return keeping.shown(row)
+
+        resp.media = await _with(req, schedule_id, resume)
+
+
+class ScheduleRun:
+    """`/schedules/{schedule_id}/run`"""
+
+    @operation(
+        "Submit a schedule's task now, also while it is paused. Its due times stay as they are.",
+        {
+            202: "Accepted and durable.",
+            404: "There is no such schedule.",
+        },
+        id="run_schedule",
+        tag="schedules",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        response=schemas.AcceptedTask,
+    )
+    async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
+        def run(unit: Unit, row: Row) -> Accepted:
+            submission = task_of(req, row.task).by(callers.name(req))
+            submission.under(requests.idempotency_key(req, submission))
+            accepted = keeping.run(unit, callers.actor(req), row, submission)
+            if isinstance(accepted, Exception):
+                raise accepted
+            return accepted
+
+        answer(resp, await _with(req, schedule_id, run))

@@ -1,0 +1,185 @@
+"""The schedules that there are: making, changing, showing and deleting them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models import Schedule, audit
+from models.audit import Actor
+from models.base import new_id, rfc3339
+from tasks.accepting import idempotency
+from tasks.accepting.idempotency import Key
+from tasks.accepting.schedules.recurrence import Recurrence
+from tasks.accepting.submission import Accepted, Submission, submit
+from tasks.transactions.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A schedule that is to be made.
+
+    Parameters:
+      task: as it was said, in the form of a submission.
+    """
+
+    name: str | None
+    recurrence: Recurrence
+    catch_up: str
+    task: dict[str, Any]
+    kb_id: str | None
+
+
+class Made(BaseModel):
+    """What a schedule that was made is called."""
+
+    schedule_id: UUID
+
+
+def make(unit: Unit, actor: Actor, wanted: Wanted, key: Key | None) -> UUID | idempotency.Reused:
+    """Write a schedule, or find the one that the same key made before. Returns its id."""
+
+    def accept(new: Sequence[Wanted]) -> list[Made | Exception]:
+        return [_write(unit, actor, each) for each in new]
+
+    (made,) = idempotency.once(unit, [wanted], [key], accept, Made)
+    if isinstance(made, Made):
+        return made.schedule_id
+    assert isinstance(made, idempotency.Reused)
+    return made
+
+
+def _write(unit: Unit, actor: Actor, wanted: Wanted) -> Made:
+    schedule = Schedule(
+        id=new_id(),
+        name=wanted.name,
+        kb_id=wanted.kb_id,
+        cron=wanted.recurrence.cron,
+        timezone=wanted.recurrence.timezone,
+        catch_up=wanted.catch_up,
+        task=wanted.task,
+        created_by=actor.name,
+        next_due_at=wanted.recurrence.after(datetime.now(UTC)),
+    )
+    unit.session.add(schedule)
+    _note(unit, actor, "create", schedule)
+    return Made(schedule_id=schedule.id)
+
+
+def locked(session: Session, schedule_id: UUID) -> Schedule | None:
+    """Return a schedule that nobody else can change or carry out until the transaction ends."""
+    return session.get(Schedule, schedule_id, with_for_update=True)
+
+
+def change(unit: Unit, actor: Actor, schedule: Schedule, values: dict[str, Any]) -> None:
+    """Change some of its columns. Its next due time is that of the new times, counted from now."""
+    for name, value in values.items():
+        setattr(schedule, name, value)
+    schedule.last_error = None
+    _changed(schedule)
+    if {"cron", "timezone"} & values.keys():
+        _count_anew(schedule)
+    _note(unit, actor, "change", schedule, fields=sorted(values))
+
+
+def pause(unit: Unit, actor: Actor, schedule: Schedule) -> None:
+    """Let it fall due no more. What falls due meanwhile is not caught up with."""
+    if schedule.paused_at is None:
+        schedule.paused_at = datetime.now(UTC)
+        schedule.next_due_at = None
+        _changed(schedule)
+        _note(unit, actor, "pause", schedule)
+
+
+def resume(unit: Unit, actor: Actor, schedule: Schedule) -> None:
+    """Let it fall due again, counted from now."""
+    if schedule.paused_at is not None:
+        schedule.paused_at = schedule.last_error = None
+        _changed(schedule)
+        _count_anew(schedule)
+        _note(unit, actor, "resume", schedule)
+
+
+def run(unit: Unit, actor: Actor, schedule: Schedule, submission: Submission) -> Accepted | Exception:
+    """Submit its task now, also while it is paused; its due times stay as they are."""
+    (accepted,) = submit(unit, [submission])
+    now = unit.session.execute(select(func.now())).scalar_one()
+    # What the same key submitted before was noted then.
+    if isinstance(accepted, Accepted) and accepted.created_at == now:
+        schedule.last_due_at, schedule.last_task_id = now, accepted.task_id
+        _note(unit, actor, "run", schedule, task_id=str(accepted.task_id))
+    return accepted
+
+
+def delete(unit: Unit, actor: Actor, schedule: Schedule) -> None:
+    """Delete it. The tasks that it submitted stay."""
+    unit.session.delete(schedule)
+    _note(unit, actor, "delete", schedule)
+
+
+def page(
+    session: Session, *, limit: int, kb_ids: Collection[str | None], before: UUID | None = None
+) -> list[dict[str, Any]]:
+    """Return schedules as they are shown, the newest first.
+
+    Parameters:
+      kb_ids: the KBs whose schedules are shown; [None]: of all KBs and of none.
+      before: the id that the page before ended with.
+    """
+    found = select(Schedule).order_by(Schedule.id.desc()).limit(limit)
+    if before is not None:
+        found = found.where(Schedule.id < before)
+    if None not in kb_ids:
+        found = found.where(Schedule.kb_id.in_(kb_ids))
+    return [shown(each) for each in session.scalars(found)]
+
+
+def find(session: Session, schedule_id: UUID) -> dict[str, Any] | None:
+    """Return a schedule as it is shown; None when there is none of that id."""
+    found = session.get(Schedule, schedule_id)
+    return None if found is None else shown(found)
+
+
+def shown(schedule: Schedule) -> dict[str, Any]:
+    """Return a schedule as it is shown."""
+    return {
+        "schedule_id": str(schedule.id),
+        "name": schedule.name,
+        "kb_id": schedule.kb_id,
+        "cron": schedule.cron,
+        "timezone": schedule.timezone,
+        "catch_up": schedule.catch_up,
+        "task": schedule.task,
+        "created_by": schedule.created_by,
+        "created_at": rfc3339(schedule.created_at),
+        "updated_at": rfc3339(schedule.updated_at),
+        "paused_at": _time(schedule.paused_at),
+        "next_due_at": _time(schedule.next_due_at),
+        "last_due_at": _time(schedule.last_due_at),
+        "last_task_id": schedule.last_task_id and str(schedule.last_task_id),
+        "last_error": schedule.last_error,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
+
+
+def _changed(schedule: Schedule) -> None:
+    schedule.updated_at = datetime.now(UTC)
+
+
+def _count_anew(schedule: Schedule) -> None:
+    if schedule.paused_at is None:
+        schedule.next_due_at = Recurrence(schedule.cron, schedule.timezone).after(datetime.now(UTC))
+
+
+def _note(unit: Unit, actor: Actor, act: str, schedule: Schedule, **detail: Any) -> None:
+    audit.record(unit.session, actor, f"schedule.{act}", "schedule", schedule.id, kb_id=schedule.kb_id, **detail)

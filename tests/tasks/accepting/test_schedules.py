@@ -1,0 +1,177 @@
+"""Schedules are carried out once for each due time, whoever is killed and however many clocks there are."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg2
+
+from models import Schedule
+from models import database as models_database
+from models.audit import Actor
+from tasks.accepting.schedules import due, keeping
+from tasks.accepting.schedules.recurrence import Recurrence
+from tasks.transactions.unit import unit_of_work
+from tests.processes import Deployment
+from tests.servers import eventually
+from tests.tasks.conftest import Desk
+
+TASK = {"task_type": "test", "payload": {"message": "again"}, "priority": "high", "metadata": {"by": "schedule"}}
+
+
+def made(cron: str = "* * * * *", catch_up: str = "one", task: dict[str, Any] = TASK) -> UUID:
+    """A schedule that somebody makes."""
+    wanted = keeping.Wanted(None, Recurrence(cron), catch_up, task, task.get("kb_id"))
+    with unit_of_work() as unit:
+        schedule_id = keeping.make(unit, Actor("ops"), wanted, None)
+    assert isinstance(schedule_id, UUID)
+    return schedule_id
+
+
+def fallen_due(desk: Desk, schedule_id: UUID, ago: timedelta = timedelta(0)) -> datetime:
+    """Let a schedule be due since the minute that began so long ago. Returns that time."""
+    moment = (datetime.now(UTC) - ago).replace(second=0, microsecond=0)
+    desk.sql("UPDATE schedules SET next_due_at = :moment WHERE id = :id", id=schedule_id, moment=moment)
+    return moment
+
+
+def tick() -> None:
+    with unit_of_work() as unit:
+        due.submit_due(unit)
+
+
+def row(schedule_id: UUID) -> Schedule:
+    with models_database.transaction() as session:
+        found = session.get(Schedule, schedule_id)
+        assert found is not None
+        session.expunge(found)
+        return found
+
+
+def tasks(desk: Desk) -> list[Any]:
+    return desk.sql("SELECT * FROM tasks ORDER BY id")
+
+
+def test_what_falls_due_is_submitted_as_it_was_said_and_next_at_the_next_time(desk: Desk) -> None:
+    schedule_id = made()
+    tick()
+    assert tasks(desk) == [], "it is not due yet"
+    moment = fallen_due(desk, schedule_id)
+    before = datetime.now(UTC)
+    tick()
+    tick()
+    (task,) = tasks(desk)
+    assert (task.task_type, task.payload, task.metadata) == ("test", TASK["payload"], TASK["metadata"])
+    assert (task.priority, task.submitted_by, task.status) == (6, "ops", "queued")
+    schedule = row(schedule_id)
+    assert (schedule.last_due_at, schedule.last_task_id) == (moment, task.id)
+    assert schedule.next_due_at is not None
+    assert before < schedule.next_due_at <= before + timedelta(seconds=61)
+    assert desk.queued() == 1, "a worker is woken"
+
+
+def test_one_run_catches_up_with_all_that_were_missed(desk: Desk) -> None:
+    schedule_id = made()
+    fallen_due(desk, schedule_id, timedelta(hours=5))
+    tick()
+    assert len(tasks(desk)) == 1
+    last = row(schedule_id).last_due_at
+    assert last is not None
+    assert datetime.now(UTC) - last < timedelta(seconds=61), "it is the latest that is met"
+
+
+def test_all_that_were_missed_are_caught_up_with_up_to_the_limit(desk: Desk) -> None:
+    schedule_id = made(catch_up="all")
+    fallen_due(desk, schedule_id, timedelta(minutes=4))
+    tick()
+    assert len(tasks(desk)) == 5
+    fallen_due(desk, schedule_id, timedelta(hours=5))
+    tick()
+    # The five of above are known by their keys, and are not submitted again.
+    assert 5 + due.MOST_CAUGHT_UP - 5 <= len(tasks(desk)) <= 5 + due.MOST_CAUGHT_UP - 4
+
+
+def test_two_at_once_submit_for_each_due_time_once(desk: Desk) -> None:
+    ids = [made() for _ in range(40)]
+    moments = {fallen_due(desk, each) for each in ids}
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(tick) for _ in range(24)]:
+            done.result()
+    assert len(tasks(desk)) == 40
+    assert {row(each).last_due_at for each in ids} <= moments | {each + timedelta(minutes=1) for each in moments}
+
+
+def test_a_due_time_that_comes_again_submits_nothing(desk: Desk) -> None:
+    schedule_id = made("0 0 1 1 *")
+    moment = Recurrence("0 0 1 1 *").after(datetime.now(UTC) - timedelta(days=366))
+    for _ in range(2):
+        desk.sql("UPDATE schedules SET next_due_at = :moment WHERE id = :id", id=schedule_id, moment=moment)
+        tick()
+    assert len(tasks(desk)) == 1
+
+
+def test_a_task_that_is_refused_waits_and_says_why_without_its_values(desk: Desk) -> None:
+    schedule_id, other = made(), made()
+    moment = fallen_due(desk, schedule_id)
+    fallen_due(desk, other)
+    desk.sql("""UPDATE schedules SET task = '{"task_type": "gone", "payload": {"s": "s3cret"}}' WHERE id = :id""",
+             id=schedule_id)  # fmt: skip
+    tick()
+    tick()
+    schedule = row(schedule_id)
+    assert schedule.next_due_at == moment
+    assert schedule.last_error is not None
+    assert "task.task_type" in schedule.last_error
+    assert "s3cret" not in schedule.last_error
+    assert [task.id for task in tasks(desk)] == [row(other).last_task_id], "the others go on"
+    with unit_of_work() as unit:
+        found = keeping.locked(unit.session, schedule_id)
+        assert found is not None
+        keeping.change(unit, Actor("ops"), found, {"task": TASK})
+    tick()
+    assert len(tasks(desk)) == 2, "once it is mended, it is done"
+    assert row(schedule_id).last_error is None
+
+
+def test_a_paused_schedule_is_never_due_and_begins_anew_when_it_is_resumed(desk: Desk) -> None:
+    schedule_id = made()
+    fallen_due(desk, schedule_id, timedelta(hours=1))
+    for act in (keeping.pause, keeping.resume):
+        with unit_of_work() as unit:
+            schedule = keeping.locked(unit.session, schedule_id)
+            assert schedule is not None
+            act(unit, Actor("ops"), schedule)
+        tick()
+    assert tasks(desk) == []
+    next_due_at = row(schedule_id).next_due_at
+    assert next_due_at is not None
+    assert next_due_at > datetime.now(UTC)
+
+
+def test_a_clock_that_is_killed_between_due_time_and_submission_loses_and_doubles_nothing(
+    deployment: Deployment, desk: Desk
+) -> None:
+    schedule_id = made("0 0 1 1 *")
+    moment = Recurrence("0 0 1 1 *").after(datetime.now(UTC) - timedelta(days=366))
+    blocking = psycopg2.connect(deployment.database_url)
+    with blocking.cursor() as cursor:
+        # The clock hangs at its INSERT, with the schedule's row locked.
+        cursor.execute("LOCK TABLE tasks IN SHARE MODE")
+    desk.sql("UPDATE schedules SET next_due_at = :moment WHERE id = :id", id=schedule_id, moment=moment)
+    leader = deployment.start("clock")
+    hangs = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'tasks'::regclass"
+    eventually(lambda: desk.sql(hangs)[0][0] > 0, seconds=30, reason="the clock submits")
+    deployment.start("clock")
+    leader.kill()
+    assert row(schedule_id).next_due_at == moment, "whoever dies has moved nothing"
+    blocking.rollback()
+    blocking.close()
+    eventually(lambda: tasks(desk), seconds=30, reason="the other clock submits")
+    assert len(tasks(desk)) == 1
+    schedule = row(schedule_id)
+    assert schedule.last_due_at == moment
+    assert schedule.next_due_at is not None
+    assert schedule.next_due_at > datetime.now(UTC)
