@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_schedules")),
     )
     op.create_index(op.f("ix_schedules_next_due_at"), "schedules", ["next_due_at"])
-    op.create_index(op.f("ix_schedules_kb_id"), "schedules", ["kb_id", "id"])
+    op.create_index(op.f("ix_schedules_kb_id_id"), "schedules", ["kb_id", "id"])
 
 
 def downgrade() -> None:

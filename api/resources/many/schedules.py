@@ -234,7 +234,6 @@ class Schedule:
         tag="schedules",
         request=schemas.ScheduleChange,
         response=schemas.Schedule,
-        example={"cron": "0 4 * * *"},
     )
     async def on_patch(self, req: Any, resp: Any, schedule_id: str) -> None:
         def understand(given: Any) -> dict[str, Any]:
