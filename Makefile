@@ -66,6 +66,10 @@ bench: $(VENV)/dev.installed $(VENV)/peers.installed  ## Side by side with its p
 bench-ingest: $(VENV)/dev.installed $(VENV)/ingest.installed  ## Documents beside other frameworks, into docs/benchmarks-ingest.md; 12 minutes, or ARGS="--documents 20 --rounds 1"
 	$(BIN)/python -m bench.ingest $(ARGS)
 
+.PHONY: bench-dashboard
+bench-dashboard: $(VENV)/dev.installed  ## Pages over 11 million tasks and what 200 dashboards cost, into docs/benchmarks-dashboard.md; 30 minutes, or ARGS="--ended 100000 --open 10000"
+	$(BIN)/python -m bench.dashboard $(ARGS)
+
 .PHONY: bench-footprint
 bench-footprint: $(VENV)/dev.installed  ## How soon each process is ready, and its memory after a mixed load; takes a minute
 	$(BIN)/python -m bench.footprint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from typing import Any
 
 import falcon
 import structlog
@@ -20,40 +21,70 @@ from tasks.views.selection import TooMany
 
 log = structlog.get_logger(__name__)
 
-#: Seconds between two looks at the same; what is dear to find rests REST times as long as it took.
-EVERY, REST = 1.5, 30
+#: Seconds between two looks at a page, at least.
+EVERY = 1.5
+#: All looks together take at most one part in so many of the time, so that watching costs little of what is watched: on
+#: a busy machine a look takes longer, and pages change less often.
+REST = 40
 #: Seconds of silence after which a comment is sent: routers of a PaaS close what is idle for 55 s.
 COMMENT_EVERY = 15.0
 
 Render = Callable[[], Awaitable[str]]
 
 
+class _News(SSEvent):
+    """What a page shows, written once for all who look at it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(text=html)
+        self._written = super().serialize()
+
+    def serialize(self, handler: Any = None) -> bytes:
+        return self._written
+
+
 class _Shared:
-    """What one page shows now, for all who look at it."""
+    """What one page shows now, for all who look at it: one task looks, and wakes the others when it has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, render: Render) -> None:
         self.viewers = 0
+        self.news: _News | None = None
+        self.changed = asyncio.Event()
+        self._render = render
         self._html = ""
-        self._next = 0.0
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = asyncio.create_task(self._look_on())
 
-    async def html(self, render: Render) -> str:
-        """Return the page's part as it was at most EVERY seconds ago."""
-        if time.monotonic() >= self._next and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.create_task(self._look(render))
-        if self._looking is not None:
-            await asyncio.wait({self._looking})
-        return self._html
+    def stop(self) -> None:
+        """Look no more."""
+        self._looking.cancel()
 
-    async def _look(self, render: Render) -> None:
-        began = time.monotonic()
+    async def _look_on(self) -> None:
+        due = 0.0
+        while not HUB.stopping:
+            if (began := time.monotonic()) >= due:
+                await self._look()
+                due = time.monotonic() + REST * len(_shown) * (time.monotonic() - began)
+            await asyncio.sleep(EVERY)
+        self._wake()
+
+    async def _look(self) -> None:
         try:
-            self._html = await render()
+            html = await self._render()
         except (DBAPIError, PoolTimeout, Busy, TooMany, Invalid, falcon.HTTPError, falcon.HTTPStatus) as error:
             # What was shown stays; the next look may succeed.
             log.info("page_not_read", reason=type(error).__name__)
-        ended = time.monotonic()
-        self._next = ended + max(EVERY, REST * (ended - began))
+            return
+        except Exception:
+            # A defect of one page; those who look at it are to see what comes after it was mended by other data.
+            log.exception("page_failed")
+            return
+        if html != self._html:
+            self._html, self.news = html, _News(html)
+            self._wake()
+
+    def _wake(self) -> None:
+        woken, self.changed = self.changed, asyncio.Event()
+        woken.set()
 
 
 _shown: dict[Hashable, _Shared] = {}
@@ -76,21 +107,22 @@ async def changes(key: Hashable, render: Render, caller: str) -> AsyncIterator[S
       caller: whose share of the streams it counts against.
     """
     with HUB.besides(caller):
-        shared = _shown.setdefault(key, _Shared())
+        shared = _shown.get(key) or _shown.setdefault(key, _Shared(render))
         shared.viewers += 1
-        sent, silent = "", 0.0
+        sent: _News | None = None
         try:
             while not HUB.stopping:
-                html = await shared.html(render)
-                if html != sent:
-                    sent, silent = html, 0.0
-                    yield SSEvent(text=html)
-                elif silent >= COMMENT_EVERY:
-                    silent = 0.0
+                changed = shared.changed
+                if shared.news is not sent:
+                    sent = shared.news
+                    yield sent
+                    continue
+                try:
+                    await asyncio.wait_for(changed.wait(), COMMENT_EVERY)
+                except TimeoutError:
                     yield None
-                await asyncio.sleep(EVERY)
-                silent += EVERY
         finally:
             shared.viewers -= 1
             if not shared.viewers:
+                shared.stop()
                 _shown.pop(key, None)

@@ -71,7 +71,7 @@ class Page:
                 return rendering.live(self.template, asked.viewer, await found())
 
             resp.set_header("X-Accel-Buffering", "no")
-            resp.sse = live.changes((asked.viewer, live_of(req)), fragment, caller)
+            resp.sse = live.changes((asked.viewer.sight, live_of(req)), fragment, caller)
             return
         show(resp, self.template, asked.viewer, await found())
 

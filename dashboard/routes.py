@@ -13,7 +13,7 @@ from dashboard.pages.document import Document
 from dashboard.pages.errors import Errors
 from dashboard.pages.kb import Kb
 from dashboard.pages.kbs import Kbs
-from dashboard.pages.overview import Overview
+from dashboard.pages.overview import Overview, Plots
 from dashboard.pages.queues import Queues
 from dashboard.pages.task import Task
 from dashboard.pages.tasks import Tasks
@@ -27,6 +27,7 @@ def pages() -> Pages:
     """Return the addresses of the pages with what answers there, and what shows a problem."""
     routes: list[tuple[str, Any]] = [
         ("/", Overview()),
+        ("/plots", Plots()),
         ("/tasks", Tasks()),
         ("/tasks/{task_id}", Task()),
         ("/errors", Errors()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ Theme = Literal["auto", "light", "dark"]
 
 @dataclass(frozen=True)
 class Viewer:
-    """What a page depends on besides its address; two viewers who are equal see the same.
+    """What a page depends on besides its address.
 
     Parameters:
       csrf: what a request that changes something must carry.
@@ -24,6 +25,11 @@ class Viewer:
     theme: Theme
     key: Key
     csrf: str = ""
+
+    @property
+    def sight(self) -> Hashable:
+        """What of it decides what changes on a page: two who have the same see the same, whoever they are."""
+        return self.language, self.key.role, self.key.kbs
 
     def may(self, role: Role) -> bool:
         """Return whether the viewer has the rights of a role."""

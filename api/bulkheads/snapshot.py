@@ -51,7 +51,7 @@ TABLES = Latest(_tables, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE
 #: How PostgreSQL itself is: the primary, whoever is read from.
 SERVER = Latest(_server, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE)
 #: What RabbitMQ says, apart: it may be away.
-_MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0)
+_MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0, meanwhile=10.0)
 #: Whether PostgreSQL's disk is full.
 FULL = Latest(_is_full, WATCHING, fresh=10.0, oldest=30.0, patience=PATIENCE)
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import msgspec
+
 from api.bulkheads import snapshot
+from api.bulkheads.latest import Latest
+from api.bulkheads.pools import WATCHING
+from api.resources.statistics import over_time
 from dashboard.page import Asked, Page
+from models import database
 from tasks.transactions.unit import broker
 from tasks.views.figures.overview import overview
 
@@ -20,6 +27,8 @@ PLOTS = (
     ("tokens", "Tokens"),
     ("cost", "Cost"),
 )
+#: Series of a plot at most: those of which there is most.
+MOST_SERIES = 8
 
 
 class Overview(Page):
@@ -36,3 +45,33 @@ class Overview(Page):
             "windows": WINDOWS,
             "plots": PLOTS,
         }
+
+
+class Plots:
+    """`/plots`"""
+
+    def __init__(self) -> None:
+        # However many look at the overview, the counters are read once in ten seconds, as the clock notes them.
+        self._known = {
+            window: Latest(partial(_plots, window), WATCHING, fresh=10.0, oldest=60.0, patience=12.0, meanwhile=300.0)
+            for window in WINDOWS
+        }
+
+    async def on_get(self, req: Any, resp: Any) -> None:
+        """Answer with what the plots of a window show, as `/stats/history` tells it, all in one."""
+        window = req.get_param("window")
+        resp.content_type = "application/json"
+        resp.data = await self._known[window if window in WINDOWS else WINDOWS[0]].get()
+
+
+def _plots(window: str) -> bytes:
+    with database.transaction() as session:
+        return msgspec.json.encode({metric: _plot(over_time(session, metric, window)) for metric, _ in PLOTS})
+
+
+def _plot(found: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a measure what a plot does not show."""
+    sums = {each["name"]: sum(value or 0 for value in each["values"]) for each in found["series"]}
+    kept = sorted((name for name in sums if sums[name]), key=lambda name: -sums[name])[:MOST_SERIES]
+    series = [each for each in found["series"] if each["name"] in kept]
+    return {"unit": found["unit"], "times": found["times"] if series else [], "series": series}

@@ -199,6 +199,9 @@ def series(session: Session, measure: Measure, window: Window) -> dict[str, Any]
     rows = session.execute(_POINTS, values).all()
     as_of: datetime = session.execute(text("SELECT now()")).scalar_one()
     points: dict[datetime, dict[str, Total]] = {}
+    if measure.value is not _level:
+        # A counter is noted from its first count on: the times before are those of another, which counts every attempt.
+        points = {at: {} for at in session.scalars(_TIMES, values | {"metric": metrics.PROCESSING.name})}
     for row in rows:
         name = _series_of(measure, row.labels)
         point = points.setdefault(row.at, {})
@@ -245,6 +248,14 @@ _FIRST = text("SELECT min(at) FROM history WHERE metric = :metric AND at >= now(
 _POINTS = text(
     """
     SELECT at, labels, count AS counted, sum, buckets FROM history
+    WHERE metric = :metric AND at >= now() - CAST(:past AS interval) - :step * interval '1 second'
+        AND mod(CAST(extract(epoch FROM at) AS bigint), :step) = 0
+    """
+)
+
+_TIMES = text(
+    """
+    SELECT DISTINCT at FROM history
     WHERE metric = :metric AND at >= now() - CAST(:past AS interval) - :step * interval '1 second'
         AND mod(CAST(extract(epoch FROM at) AS bigint), :step) = 0
     """

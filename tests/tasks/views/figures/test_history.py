@@ -149,3 +149,14 @@ def test_a_quantile_is_that_of_prometheus() -> None:
     assert quantile(inside, 0.5) == pytest.approx(0.75)
     inside[-1] = 90  # beyond the last bound nothing is known but that
     assert quantile(inside, 0.5) == metrics.BUCKETS[-1]
+
+
+def test_the_first_failure_of_all_is_told(desk: Desk) -> None:
+    count(metrics.SUCCESS, "test")
+    with unit_of_work() as unit:
+        unit.observe(metrics.PROCESSING, "test", value=1.0)
+    record()
+    back(desk, timedelta(seconds=20))
+    count(metrics.FAILURE, "test", "internal")
+    record()
+    assert read("failed") == {"internal": [1]}
