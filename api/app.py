@@ -29,14 +29,14 @@ from api.resources.documents import Chunks, Document, Documents, OneChunk, Text
 from api.resources.events import BatchEvents, Events, TaskEvents
 from api.resources.kbs import Kb, Kbs
 from api.resources.many.batches import AllBatches, Batch, Batches
-from api.resources.many.bulk import Cancel, Items, Prioritise, Redeliver, Retry, Undo
+from api.resources.many.bulk import Cancel, Items, Prioritise, Redeliver, Reingest, Retry, Undo
 from api.resources.many.documents import DeleteDocuments
 from api.resources.many.schedules import Schedule, SchedulePause, ScheduleResume, ScheduleRun, Schedules
 from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
 from api.resources.preview import ChunkPreview
 from api.resources.search import Search, Searcher, SearchKbs
 from api.resources.session import Session
-from api.resources.statistics import Errors, History, Overview, Scale
+from api.resources.statistics import Errors, HireFire, History, Overview, Scale
 from api.resources.tasks import Task, TaskRetry, Tasks, TaskWhy
 from api.streams import Hub
 from settings import VERSION, Settings
@@ -61,6 +61,7 @@ def _of_tasks(commits: GroupCommit, settings: Settings) -> Routes:
         (f"{PREFIX}/tasks/cancel", Cancel(commits)),
         (f"{PREFIX}/tasks/retry", Retry(commits)),
         (f"{PREFIX}/tasks/prioritise", Prioritise(commits)),
+        (f"{PREFIX}/tasks/reingest", Reingest(commits)),
         (f"{PREFIX}/tasks/{{task_id}}", Task()),
         (f"{PREFIX}/tasks/{{task_id}}/retry", TaskRetry()),
         (f"{PREFIX}/tasks/{{task_id}}/why", TaskWhy()),
@@ -143,6 +144,7 @@ def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings, counting)
     routes += _of_operators(sessions, settings)
     described = partial(openapi.document, [*routes], VERSION, rules.is_public)
+    routes += [("/hirefire/{token}/info", HireFire(settings.keys))]
     routes += [("/openapi.json", Specification(described)), ("/docs", Page()), ("/docs/errors", ErrorPage())]
     routes += [("/docs/{name}", Asset()), *pages.routes]
     rules.check(routes)

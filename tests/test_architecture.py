@@ -76,7 +76,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
             "process",
             "types",
         },
-        "bulk": {"transitions", "ending", "transactions", "lifecycle", "types", "input", "views"},
+        "bulk": {"accepting", "transitions", "ending", "transactions", "lifecycle", "types", "input", "views"},
         "views": {"dispatching", "transitions", "transactions", "lifecycle", "types", "input"},
     },
     "dashboard": {

@@ -37,6 +37,8 @@ _PUBLIC = (
     "/livez",
     "/readyz",
     "/metrics",
+    # Its address holds a key.
+    "/hirefire/{token}/info",
     "/openapi.json",
     "/docs",
     "/docs/errors",
@@ -50,6 +52,7 @@ _PUBLIC = (
 #: The pages of the dashboard.
 _PAGES: dict[str, tuple[Role, Scope]] = {
     "GET /": ("read", "whole"),
+    "GET /plots": ("read", "whole"),
     "GET /tasks": ("read", "own"),
     "GET /tasks/{task_id}": ("read", "task"),
     "GET /batches": ("read", "own"),
@@ -74,6 +77,7 @@ _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
     "POST /tasks/cancel": ("submit", "own"),
     "POST /tasks/retry": ("submit", "own"),
     "POST /tasks/prioritise": ("operate", "own"),
+    "POST /tasks/reingest": ("submit", "own"),
     "GET /tasks/{task_id}": ("read", "task"),
     "DELETE /tasks/{task_id}": ("submit", "task"),
     "POST /tasks/{task_id}/retry": ("submit", "task"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +53,14 @@ class PageQuery(BaseModel):
 
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
+
+
+class DocumentsQuery(PageQuery):
+    """Which documents, and which page."""
+
+    prefix: str | None = Field(None, min_length=1, max_length=512, description="With which their ids begin.")
+
+    _can_be_stored = field_validator("prefix")(requests.storable)
 
 
 class Documents:
@@ -125,13 +134,14 @@ class Documents:
         {200: "A page; `next_cursor` is null on the last."},
         id="list_documents",
         tag="documents",
-        query=PageQuery,
+        query=DocumentsQuery,
         response=schemas.DocumentPage,
     )
     async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
-        asked = requests.query(req, PageQuery)
-        after = requests.from_cursor(asked.cursor, str)
-        items = await requests.read_much(catalogue.page, kb_id, limit=asked.limit + 1, after=after, pool=SEARCHING)
+        asked = requests.query(req, DocumentsQuery)
+        after, most = requests.from_cursor(asked.cursor, str), asked.limit + 1
+        found = partial(catalogue.page, kb_id=kb_id, limit=most, after=after, prefix=asked.prefix)
+        items = await requests.read_much(found, pool=SEARCHING)
         resp.media = requests.page_of(items, asked.limit, "document_id")
 
 

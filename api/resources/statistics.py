@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+import falcon
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from api import requests
 from api.access import callers
@@ -15,6 +18,7 @@ from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
 from documents.embedding import prices
+from keys import Key, holder
 from settings import settings
 from tasks.input.fields import Moment, Name
 from tasks.transactions.unit import broker
@@ -61,15 +65,24 @@ class History:
     )
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, HistoryQuery)
-        measure = history.MEASURES.get("tokens" if asked.metric == "cost" else asked.metric)
-        if measure is None:
-            message = f"there is no such metric; there are {', '.join(['cost', *history.MEASURES])}"
-            raise Invalid([{"field": "metric", "message": message}])
-        found = await requests.read_much(history.series, measure, history.WINDOWS[asked.window], pool=WATCHING)
-        told, unit = measure.help, measure.unit
-        if asked.metric == "cost":
-            found["series"], (told, unit) = _priced(found["series"]), COST
-        resp.media = {"metric": asked.metric, "window": asked.window, "help": told, "unit": unit, **found}
+        resp.media = await requests.read_much(over_time, asked.metric, asked.window, pool=WATCHING)
+
+
+def over_time(session: Session, metric: str, window: str) -> dict[str, Any]:
+    """Return a measure over one of the windows of `history.WINDOWS`.
+
+    Raises:
+      Invalid: there is no such metric.
+    """
+    measure = history.MEASURES.get("tokens" if metric == "cost" else metric)
+    if measure is None:
+        message = f"there is no such metric; there are {', '.join(['cost', *history.MEASURES])}"
+        raise Invalid([{"field": "metric", "message": message}])
+    found = history.series(session, measure, history.WINDOWS[window])
+    told, unit = measure.help, measure.unit
+    if metric == "cost":
+        found["series"], (told, unit) = _priced(found["series"]), COST
+    return {"metric": metric, "window": window, "help": told, "unit": unit, **found}
 
 
 def _priced(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -135,3 +148,30 @@ class Scale:
     async def on_get(self, req: Any, resp: Any) -> None:
         asked = requests.query(req, ScaleQuery)
         resp.media = scaling.scale(await snapshot.TABLES.get(), asked.target_seconds)
+
+
+class HireFire:
+    """`/hirefire/{token}/info`
+
+    Parameters:
+      keys: of the service; without any, every token will do.
+    """
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self._keys = keys
+
+    async def on_get(self, req: Any, resp: Any, token: str) -> None:
+        """Answer as HireFire asks: how long the oldest has waited, of all for `worker`, and of each queue.
+
+        Raises:
+          falcon.HTTPNotFound: the token is no key that may read this; it is not said again.
+        """
+        found = holder(self._keys, token.encode()) if self._keys else callers.ANYBODY
+        if found is None or not found.may("scale") or found.kbs is not None:
+            raise falcon.HTTPNotFound(title="Not Found", description="this address holds no API key that may read it")
+        told = scaling.scale(await snapshot.TABLES.get(), ScaleQuery().target_seconds)
+        ages = {name: each["oldest_age_seconds"] for name, each in told["queues"].items()}
+        resp.set_header("Cache-Control", "no-store")
+        resp.media = [
+            {"name": name, "value": value} for name, value in {"worker": told["oldest_age_seconds"], **ages}.items()
+        ]

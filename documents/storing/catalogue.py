@@ -32,15 +32,20 @@ _FACTS = (
 )
 
 
-def page(session: Session, kb_id: str, *, limit: int, after: str | None = None) -> list[dict[str, Any]]:
+def page(
+    session: Session, kb_id: str, *, limit: int, after: str | None = None, prefix: str | None = None
+) -> list[dict[str, Any]]:
     """Return a page of a KB's documents in the order of their ids.
 
     Parameters:
       after: the id that the page before ended with.
+      prefix: with which their ids begin.
     """
     query = select(*_FACTS).join(Version, Version.id == Document.version_id).where(Document.kb_id == kb_id)
     if after is not None:
         query = query.where(Document.document_id > after)
+    if prefix is not None:
+        query = query.where(func.starts_with(Document.document_id, prefix))
     return [_shown(row) for row in session.execute(query.order_by(Document.document_id).limit(limit))]
 
 
@@ -119,6 +124,27 @@ def text(session: Session, kb_id: str, document_id: str) -> str | None:
         .join(Document, Document.version_id == Version.id)
         .where(Document.kb_id == kb_id, Document.document_id == document_id)
     )
+
+
+def covered(session: Session, kb_id: str, document_id: str) -> int | None:
+    """Return how many characters of a document's text stand in at least one chunk; None when it is not searchable."""
+    version_id = version_of(session, kb_id, document_id)
+    if version_id is None:
+        return None
+    reached = func.max(Chunk.end_offset).over(order_by=Chunk.index, rows=(None, -1))
+    ranges = select(Chunk.end_offset, func.greatest(Chunk.start_offset, func.coalesce(reached, 0)).label("start"))
+    each = ranges.where(Chunk.version_id == version_id).subquery()
+    return session.scalar(select(func.coalesce(func.sum(func.greatest(0, each.c.end_offset - each.c.start)), 0)))
+
+
+def stretch(session: Session, kb_id: str, document_id: str, start: int, end: int) -> str:
+    """Return what stands between two offsets of a document's text; nothing when it is not searchable."""
+    found = session.scalar(
+        select(func.substr(Version.text, start + 1, end - start))
+        .join(Document, Document.version_id == Version.id)
+        .where(Document.kb_id == kb_id, Document.document_id == document_id)
+    )
+    return found or ""
 
 
 def version_of(session: Session, kb_id: str, document_id: str) -> UUID | None:

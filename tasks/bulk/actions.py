@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from broker.topology import PRIORITIES
-from models import audit
+from models import Task, audit
 from models.base import json_of
+from tasks.accepting.submission import submit_again
 from tasks.bulk.items import Outcome
 from tasks.bulk.scope import STATUSES, still_meant
 from tasks.ending import callbacks, ending, retrying
@@ -49,6 +50,10 @@ def _act(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
         changed = ending.cancel(unit, ids)
     elif wanted.action == "redeliver":
         changed = callbacks.redeliver_all(unit, ids)
+    elif wanted.action == "reingest":
+        tasks = unit.session.scalars(select(Task).where(Task.id.in_(ids)).order_by(Task.id)).all()
+        refused = submit_again(unit, tasks)
+        changed = {each.id for each in tasks} - refused.keys()
     else:
         # What is taken back goes on as it was.
         retried = retrying.retry(unit, ids, keeps_times=wanted.undoes is not None)

@@ -33,6 +33,7 @@ STATUSES: dict[str, tuple[str, ...]] = {
     "cancel": sources("cancel"),
     "retry": sources("retry"),
     "prioritise": (str(Status.WAITING), str(Status.QUEUED)),
+    "reingest": (str(Status.COMPLETED),),
 }
 
 
@@ -105,6 +106,8 @@ def fitting(wanted: Bulk, asked_at: datetime | None = None) -> Fitting:
     conditions += ["status = ANY(CAST(:statuses AS text[]))", "task_type <> ALL(CAST(:ours AS text[]))"]
     if wanted.action == "prioritise":
         conditions.append("worker_id IS NULL")
+    if wanted.action == "reingest":
+        conditions.append(_SHOWN_NOW)
     if wanted.undoes is not None:
         conditions.append(_UNTOUCHED_SINCE)
         values["undoes"] = wanted.undoes
@@ -171,6 +174,13 @@ def _told(row: Any) -> dict[str, Any]:
         told["priority"] = PRIORITY_NAMES[row.priority]
     return told | {"created_at": rfc3339(row.created_at)}
 
+
+#: The submission that a document shows; of those before it nothing is to be brought back.
+_SHOWN_NOW = """EXISTS (
+        SELECT FROM documents JOIN versions ON versions.id = documents.version_id
+        WHERE documents.kb_id = tasks.kb_id AND documents.document_id = tasks.subject
+            AND coalesce(versions.origin, versions.id) = tasks.id
+    )"""
 
 #: What a bulk has changed, unless that was changed again.
 _UNTOUCHED_SINCE = """EXISTS (

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.types import Stage, TaskType
 
 #: What can be done.
-Action = Literal["cancel", "retry", "prioritise", "redeliver"]
+Action = Literal["cancel", "retry", "prioritise", "reingest", "redeliver"]
 
 
 class Bulk(BaseModel):

@@ -175,3 +175,30 @@ def test_documents_of_a_filter_are_previewed_and_deleted(client: Client, kb_id: 
     nothing: list[dict[str, Any]] = [{}, {"filter": {}}, {"dry_run": True}]
     for body in nothing:
         assert bad_fields(client.http.post(f"{path}/delete", json=body)) == {"filter"}
+
+
+def test_documents_are_taken_in_again_as_they_came_but_for_uploads(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "An older text.", "d")
+    shown = client.take_in(kb_id, "A text.", "d", chunk_size=50)["task_id"]
+    uploaded = client.ended(client.upload(kb_id, b"Uploaded.", "u.txt").json()["task_id"])
+    assert uploaded["status"] == "completed"
+    client.ended(client.submit(kb_id=kb_id))
+    said = previewed(client, "/tasks/reingest", filter={"kb_id": kb_id})
+    assert {each["task_id"] for each in said["examples"]} == {shown, uploaded["task_id"]}, "what is shown, and no test"
+
+    bulk = done(client, "/tasks/reingest", filter={"kb_id": kb_id})
+    assert bulk["result"] == {"action": "reingest", "changed": 1, "refused": 1}
+    refused = {each["task_id"]: each["reason"] for each in items(client, bulk) if each["outcome"] == "refused"}
+    assert "upload it again" in refused[uploaded["task_id"]]
+    (again,) = client.sql(
+        "SELECT id::text, payload->>'chunk_size' FROM tasks WHERE kb_id = %s AND payload->>'force' = 'true'", kb_id
+    )
+    assert client.ended(again[0])["result"]["unchanged"] is False
+    assert again[1] == "50"
+    assert client.http.get(f"/api/v1/kbs/{kb_id}/documents/d").json()["version"] == 3
+    is_problem(client.http.post(f"{TASKS}/{bulk['task_id']}/undo"), 409)
+
+
+def items(client: Client, bulk: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.http.get(f"{TASKS}/{bulk['task_id']}/items").json()["items"]
+    return found

@@ -16,6 +16,7 @@ import pytest
 from api.access import rules
 from api.access.rules import PREFIX, PUBLIC, RULES
 from api.app import create_app
+from broker.topology import QUEUES
 from dashboard.routes import pages
 from keys import ROLES, Role
 from settings import read
@@ -402,3 +403,17 @@ def test_a_bound_key_follows_its_own_tasks_alone(
             operator.submit(kb_id)
         mine.append(bound.submit(ALSO_MINE).json()["task_id"])
         assert next(events)["task_id"] == mine[1]
+
+
+def test_hirefire_is_told_by_an_address_that_holds_a_key(locked: Deployment) -> None:
+    http = httpx2.Client(base_url=locked.url)
+    told = http.get(f"/hirefire/{KEYS['scale']}/info")
+    assert told.status_code == 200
+    values = {each["name"]: each["value"] for each in told.json()}
+    assert values.keys() == {"worker", *QUEUES}
+    assert values["worker"] == max(values.values())
+    for token in ("none", BOUND):
+        refused = http.get(f"/hirefire/{token}/info")
+        assert refused.status_code == 404
+        assert token not in refused.json()["detail"]
+    assert KEYS["scale"] not in locked.logs()

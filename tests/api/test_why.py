@@ -59,6 +59,10 @@ class Office(Desk):
     def __init__(self, web: Deployment) -> None:
         super().__init__(InProcessBroker())
         self.client = Client(web)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
         self.sql("TRUNCATE tasks, batches, locks, shards, paused_queues, workers, paces, versions CASCADE")
 
     def submitted(self, **fields: Any) -> UUID:

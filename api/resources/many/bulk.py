@@ -279,6 +279,28 @@ class Prioritise(_Bulks):
         await self._answer(req, resp, asked, _bulk("prioritise", asked, priority=asked.priority), asked.filter.kb_id)
 
 
+class Reingest(_Bulks):
+    """`/tasks/reingest`"""
+
+    @operation(
+        "Take documents in again by a filter, from where they came and as they were submitted; what each shows now "
+        "stays searchable until it is replaced.",
+        {200: PREVIEWED, 202: "The task that submits them; each becomes a task of its own."},
+        id="reingest_documents",
+        tag="tasks",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=TasksRequest,
+        response=schemas.AcceptedTask,
+        besides={200: schemas.TasksPreview},
+        example={"filter": {"kb_id": "handbook", "created_before": "2026-11-01T00:00:00Z"}, "dry_run": True},
+    )
+    async def on_post(self, req: Any, resp: Any) -> None:
+        asked = await requests.body(req, partial(understood, TasksRequest, "reingest"))
+        _confined(req, asked)
+        await self._answer(req, resp, asked, _bulk("reingest", asked), asked.filter.kb_id)
+
+
 class Redeliver(_Bulks):
     """`/callbacks/redeliver`"""
 
