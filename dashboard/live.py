@@ -23,9 +23,9 @@ log = structlog.get_logger(__name__)
 
 #: Seconds between two looks at a page, at least.
 EVERY = 1.5
-#: All looks together take at most one part in so many of the time, so that watching costs little of what is watched: on
-#: a busy machine a look takes longer, and pages change less often.
-REST = 40
+#: A look rests so many times as long as it took, and as often again for each other page that is looked at, so that all
+#: together cost little of what is watched; for the sake of the others no longer than PATIENCE seconds.
+REST, PATIENCE = 30, 8.0
 #: Seconds of silence after which a comment is sent: routers of a PaaS close what is idle for 55 s.
 COMMENT_EVERY = 15.0
 
@@ -63,7 +63,7 @@ class _Shared:
         while not HUB.stopping:
             if (began := time.monotonic()) >= due:
                 await self._look()
-                due = time.monotonic() + REST * len(_shown) * (time.monotonic() - began)
+                due = time.monotonic() + _rest(time.monotonic() - began)
             await asyncio.sleep(EVERY)
         self._wake()
 
@@ -88,6 +88,11 @@ class _Shared:
 
 
 _shown: dict[Hashable, _Shared] = {}
+
+
+def _rest(took: float) -> float:
+    """Return the seconds until a page is looked at again. On a busy machine a look takes longer, and so rests longer."""
+    return max(REST * took, min(PATIENCE, REST * took * len(_shown)))
 
 
 def demand_room(caller: str) -> None:

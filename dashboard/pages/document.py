@@ -1,7 +1,8 @@
-"""One document: what is searchable of it now, chunk by chunk."""
+"""One document: what is searchable of it now, chunk by chunk, and what is to take its place."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,9 +10,11 @@ from sqlalchemy.orm import Session
 from api import requests
 from dashboard.page import Asked, Page
 from documents.storing import catalogue
+from tasks.input.fields import Filter
+from tasks.views import reading
 
-#: Chunks on one page.
-AT_ONCE = 50
+#: Chunks on one page, and tasks of the document that are shown.
+AT_ONCE, TASKS = 50, 10
 
 
 class Document(Page):
@@ -20,26 +23,40 @@ class Document(Page):
     template = "document.html"
 
     async def look(self, asked: Asked) -> dict[str, Any]:
-        """Find a document and a page of its chunks.
+        """Find a document, a page of its chunks with the text they stand in, and its newest tasks.
 
         Raises:
-          falcon.HTTPNotFound: it is not searchable.
+          falcon.HTTPNotFound: it is not searchable, and no task is to make it so.
         """
         kb_id, document_id = asked.params["kb_id"], asked.params["document_id"]
         after = requests.from_cursor(asked.query.get("cursor"), int)
-        document, chunks = await requests.read_much(_found, kb_id, document_id, after, repeatable=True)
-        if document is None or chunks is None:
+        found = await requests.read_much(_found, kb_id, document_id, after, repeatable=True)
+        if found["document"] is None and not found["tasks"]:
             raise requests.missing("document", document_id)
-        page = requests.page_of(chunks, AT_ONCE, "index")
-        return {"kb_id": kb_id, "document": document, "parts": _parts(page["items"]), **page}
+        page = requests.page_of(found.pop("chunks") or [], AT_ONCE, "index")
+        return {
+            "kb_id": kb_id,
+            "document_id": document_id,
+            **found,
+            "parts": _parts(page["items"]),
+            "marked": _marked(page["items"], found["text"]),
+            **page,
+        }
 
 
-def _found(
-    session: Session, kb_id: str, document_id: str, after: int | None
-) -> tuple[dict[str, Any] | None, list[dict[str, Any]] | None]:
+def _found(session: Session, kb_id: str, document_id: str, after: int | None) -> dict[str, Any]:
     """Return a document and its chunks, both of one version."""
     chunks = catalogue.chunks(session, kb_id, document_id, limit=AT_ONCE + 1, after=after)
-    return catalogue.show(session, kb_id, document_id), chunks
+    shown = (chunks or [])[:AT_ONCE]
+    ends = (shown[0]["start"], max(each["end"] for each in shown)) if shown else (0, 0)
+    which = Filter(kb_id=kb_id, document_id=document_id, task_type="document_processing")
+    return {
+        "document": catalogue.show(session, kb_id, document_id),
+        "chunks": chunks,
+        "covered": catalogue.covered(session, kb_id, document_id),
+        "text": catalogue.stretch(session, kb_id, document_id, *ends),
+        "tasks": reading.page(session, which, limit=TASKS),
+    }
 
 
 def _parts(chunks: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -50,3 +67,16 @@ def _parts(chunks: list[dict[str, Any]]) -> list[tuple[str, str]]:
         shown.append((chunk["text"][:repeated], chunk["text"][repeated:]))
         end = max(end, chunk["end"])
     return shown
+
+
+def _marked(chunks: list[dict[str, Any]], text: str) -> list[tuple[str, list[int]]]:
+    """Divide a text wherever a chunk begins or ends. Returns each part with the chunks that it stands in."""
+    if not chunks:
+        return []
+    first = chunks[0]["start"]
+    ends = sorted({place for chunk in chunks for place in (chunk["start"], chunk["end"])})
+    parts = []
+    for start, end in pairwise(ends):
+        within = [chunk["index"] for chunk in chunks if chunk["start"] <= start and end <= chunk["end"]]
+        parts.append((text[start - first : end - first], within))
+    return parts

@@ -24,11 +24,11 @@ class Kb(Page):
     async def look(self, asked: Asked) -> dict[str, Any]:
         """Find a page of documents, and the tasks that are under way or have failed."""
         after = requests.from_cursor(asked.query.get("cursor"), str)
-        return await requests.read_much(_found, asked.params["kb_id"], after)
+        return await requests.read_much(_found, asked.params["kb_id"], after, asked.query.get("prefix"))
 
 
-def _found(session: Session, kb_id: str, after: str | None) -> dict[str, Any]:
-    documents = catalogue.page(session, kb_id, limit=AT_ONCE + 1, after=after)
+def _found(session: Session, kb_id: str, after: str | None, prefix: str | None) -> dict[str, Any]:
+    documents = catalogue.page(session, kb_id, limit=AT_ONCE + 1, after=after, prefix=prefix)
     processing, queued, waiting, failed = (
         reading.page(session, Filter(kb_id=kb_id, status=[status]), limit=TASKS)
         for status in ("processing", "queued", "waiting", "failed")

@@ -12,7 +12,7 @@ from api.bulkheads.latest import Latest
 from api.bulkheads.pools import WATCHING
 from api.resources.statistics import over_time
 from dashboard.page import Asked, Page
-from models import database
+from models import replica
 from tasks.transactions.unit import broker
 from tasks.views.figures.overview import overview
 
@@ -65,8 +65,9 @@ class Plots:
 
 
 def _plots(window: str) -> bytes:
-    with database.transaction() as session:
-        return msgspec.json.encode({metric: _plot(over_time(session, metric, window)) for metric, _ in PLOTS})
+    return replica.read(
+        lambda session: msgspec.json.encode({each: _plot(over_time(session, each, window)) for each, _ in PLOTS})
+    )
 
 
 def _plot(found: dict[str, Any]) -> dict[str, Any]:

@@ -42,10 +42,12 @@
   // Every action is a request of the REST API, with the session's cookie and its token.
   const request = async (method, path, body) => {
     const headers = { "X-CSRF-Token": csrf, Accept: "application/json" };
-    if (body !== undefined) headers["Content-Type"] = "application/json";
+    // A form says its type by itself.
+    const isForm = body instanceof FormData;
+    if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
     let response;
     try {
-      response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+      response = await fetch(path, { method, headers, body: body === undefined || isForm ? body : JSON.stringify(body) });
     } catch {
       toast(words.away, true);
       return null;
@@ -57,6 +59,8 @@
     return answer;
   };
 
+  const refresh = () => htmx.ajax("GET", location.href, { target: "#live", select: "#live > *", swap: "innerMorph" });
+
   const bodyOf = (button) => (button.dataset.body === undefined ? undefined : JSON.parse(button.dataset.body));
 
   const act = async (button) => {
@@ -66,7 +70,7 @@
       const found = await request(method, path, { ...body, dry_run: true });
       if (!found) return;
       const count = found.capped ? `${found.count.toLocaleString()}+` : found.count.toLocaleString();
-      const examples = (found.examples || []).map((each) => each.task_id || each.callback_id || JSON.stringify(each));
+      const examples = (found.examples || []).map((each) => each.document_id || each.task_id || each.callback_id || (typeof each === "string" ? each : JSON.stringify(each)));
       if (!(await ask(button.textContent, [words.found.replace("%s", count), ...(examples.length ? [words.examples, ...examples] : [])]))) return;
     } else if (confirm && !(await ask(button.textContent, [confirm]))) return;
     button.disabled = true;
@@ -75,7 +79,7 @@
     if (!answer) return;
     toast(preview && answer.task_id ? words.working : words.done, false, preview && answer.task_id ? `/tasks/${answer.task_id}` : null);
     // Whoever acts sees what came of it, and does not wait for the stream.
-    htmx.ajax("GET", location.href, { target: "#live", select: "#live > *", swap: "innerMorph" });
+    refresh();
   };
 
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -106,8 +110,21 @@
   pause.addEventListener("click", () => {
     pause.setAttribute("aria-pressed", String(!paused()));
     pause.textContent = paused() ? words.resume : words.pause;
+    catchUp();
   });
-  document.addEventListener("htmx:sse:before:message", (event) => { if (paused()) event.detail.cancelled = true; });
+
+  // Rows stay where they are under the mouse: what would move them waits until it has gone.
+  const live = document.getElementById("live");
+  const canHover = matchMedia("(hover: hover)").matches;
+  const pointedAt = () => canHover && live.querySelector("tbody:hover") !== null;
+  const order = (root) => [...root.querySelectorAll("tbody tr[id]")].map((each) => each.id).join();
+  let held = false;
+  const catchUp = () => { if (held && !paused() && !pointedAt()) { held = false; refresh(); } };
+  document.addEventListener("htmx:sse:before:message", (event) => {
+    const moved = () => order(new DOMParser().parseFromString(event.detail.message.data, "text/html")) !== order(live);
+    if (paused() || (pointedAt() && moved())) held = event.detail.cancelled = true;
+  });
+  live.addEventListener("mouseout", () => setTimeout(catchUp));
   document.addEventListener("htmx:after:swap", () => { localise(); document.dispatchEvent(new CustomEvent("shown")); });
 
   let going = false;

@@ -178,4 +178,6 @@ document.addEventListener("DOMContentLoaded", () => {
       return found;
     }));
   });
+  // Who comes with a question in the address is answered at once.
+  if (box.elements.query.value) box.requestSubmit();
 });

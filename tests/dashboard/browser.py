@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, Request, expect
 
 from tests import packages
 
@@ -23,6 +23,8 @@ FLAGS = (
     "--disable-sync",
 )
 WIDE, NARROW = 1280, 390
+Language = Literal["en", "zh-CN"]
+Theme = Literal["light", "dark"]
 #: Milliseconds that a person waits for what is to be seen; far more than an idle machine takes.
 expect.set_options(timeout=20_000)
 
@@ -48,10 +50,34 @@ class Person:
 
     def open(self, path: str) -> None:
         """Open a page, and see that it fits the screen."""
+        self.page.set_viewport_size({"width": self.width, "height": 800})
         self.page.goto(self.base + path)
+        self.fits(path, self.width)
+
+    def fits(self, path: str, width: int) -> None:
+        """See whether the page that is open fits a screen of another width."""
+        self.page.set_viewport_size({"width": width, "height": 800})
         shown = self.page.evaluate("document.documentElement.scrollWidth")
-        if shown > self.width:
-            self.problems.append(f"{path} is {shown} wide on a screen of {self.width}")
+        if shown > width:
+            self.problems.append(f"{path} is {shown} wide on a screen of {width}")
+
+    def press(self, button: Locator, *, sure: bool = False) -> None:
+        """Press a button, and say yes where it asks."""
+        button.click()
+        if sure:
+            self.page.locator("#ask button[value=yes]").click()
+
+    def leave(self) -> None:
+        """Go away from the page, and forget what was kept for it.
+
+        Raises:
+          AssertionError: something went wrong in a page.
+        """
+        self.page.goto("about:blank")
+        self.page.context.clear_cookies()
+        problems = self.problems.copy()
+        self.problems.clear()
+        assert not problems, problems
 
     def on_console(self, message: ConsoleMessage) -> None:
         # A refusal that the page then tells is no error of the page.
@@ -67,9 +93,9 @@ class Person:
 def person(
     browser: Browser,
     base: str,
-    language: Literal["en", "zh-CN"] = "en",
+    language: Language = "en",
     width: int = WIDE,
-    theme: Literal["light", "dark"] = "light",
+    theme: Theme = "light",
 ) -> Iterator[Person]:
     """Give somebody a browser with a language, a screen and colours of their own.
 
@@ -90,3 +116,23 @@ def person(
         assert not found.problems, found.problems
     finally:
         context.close()
+
+
+class People:
+    """Persons whose windows stay open: to open one takes as long as to look at some pages."""
+
+    def __init__(self, browser: Browser, base: str, stack: ExitStack) -> None:
+        self._browser, self._base, self._stack = browser, base, stack
+        self._known: dict[tuple[Language, int, Theme], Person] = {}
+
+    def of(self, language: Language, width: int, theme: Theme = "light") -> Person:
+        """Return the one with these preferences."""
+        wanted = (language, width, theme)
+        if wanted not in self._known:
+            self._known[wanted] = self._stack.enter_context(person(self._browser, self._base, *wanted))
+        return self._known[wanted]
+
+    def leave(self) -> None:
+        """Let all go away from what they look at; see `Person.leave`."""
+        for each in self._known.values():
+            each.leave()

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
 import pytest
 
+from dashboard.rendering import FOLDER
+from models.base import new_id
+from tests.api.conftest import Client
 from tests.guard import Guard
 from tests.processes import Deployment
 from tests.servers import eventually
 
 KEYS = "ops:k-ops,viewer:k-read:read,scaler:k-scale:scale,mine:k-mine:submit:mine"
 HTML = {"Accept": "text/html"}
+BEARER = {"Authorization": "Bearer k-read"}
+#: A button that sends a request, with its attributes and its text; and how a template says one.
+BUTTON = re.compile(r'<button type="button" class="[^"]*" (data-method=[^>]*)>([^<]*)</button>')
+OFFERED = re.compile(r'ui\.action\(_\("([^"]+)"\)')
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +60,66 @@ def test_who_asks_for_json_is_told_in_json(locked: Deployment) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
 
 
-def test_a_reader_sees_every_page_and_no_button_that_works(locked: Deployment) -> None:
-    with browser(locked, "k-read") as client:
-        for path in ("/", "/tasks", "/queues", "/workers", "/kbs", "/kbs/kb"):
-            assert client.get(path).status_code == 200, path
-        shown = client.get("/queues").text
-        assert shown.count("data-method=") == shown.count("disabled title=") > 0
+def test_a_reader_sees_every_page_and_no_button_that_works(locked: Deployment, idle_client: Client) -> None:
+    """Every action that any template offers: it is disabled, and refused by the session as by the key itself."""
+    seen: set[str] = set()
+    with browser(locked, "k-read") as client, httpx2.Client(base_url=locked.url, headers=BEARER) as curl:
         token = client.get("/api/v1/session").json()["csrf_token"]
-        assert token in shown
-        answer = client.post("/api/v1/queues/default/pause", headers={"X-CSRF-Token": token})
-        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden_role")
+        for path in filled(idle_client):
+            shown = client.get(path)
+            assert shown.status_code == 200, path
+            assert token in shown.text
+            buttons = BUTTON.findall(shown.text)
+            for attributes, text in buttons:
+                seen.add(text)
+                method, address = (re.search(f'data-{name}="([^"]+)"', attributes)[1] for name in ("method", "path"))  # type: ignore[index]
+                assert " disabled " in attributes, (path, text)
+                assert "role" in attributes
+                for who, headers in ((client, {"X-CSRF-Token": token}), (curl, {})):
+                    answer = who.request(method, html.unescape(address), headers=headers, json={})
+                    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden_role"), (path, text)
+        upload = client.post("/api/v1/kbs/kb/documents", headers={"X-CSRF-Token": token}, files={"file": b"x"})
+        assert (upload.status_code, upload.json()["code"]) == (403, "forbidden_role")
+        assert 'id="drop"' in client.get("/kbs/kb").text
+        assert re.search(r'<form class="drop"[^>]* hidden', client.get("/kbs/kb").text)
+    texts = {
+        text for path in (FOLDER / "templates").glob("*.html") for text in OFFERED.findall(path.read_text("utf-8"))
+    }
+    assert seen == texts
+
+
+def filled(client: Client) -> list[str]:
+    """Have something of everything, and return the pages that show it."""
+    kb_id = "kb-of-actions"
+    open_task = client.submit(kb_id=kb_id)
+    batch = client.http.post("/api/v1/tasks/batch", json={"tasks": [{"task_type": "test", "kb_id": kb_id}]}).json()
+    ended = client.http.post("/api/v1/tasks/batch", json={"tasks": [{"task_type": "test", "kb_id": kb_id}]}).json()
+    bulk = client.submit(kb_id=kb_id)
+    document = new_id()
+    client.http.post("/api/v1/queues/storing/pause")
+    of_batch = ended["tasks"][0]["task_id"]
+    error = json.dumps({"code": "internal", "message": "x", "stage": "test", "hint": None, "hint_zh": None})
+    client.execute(
+        f"""
+        UPDATE tasks SET status = 'failed', finished_at = now(), error = '{error}' WHERE id = '{of_batch}';
+        UPDATE batches SET pending = 0, finished_at = now() WHERE id = '{ended["batch_id"]}';
+        UPDATE tasks SET status = 'completed', task_type = 'bulk', stage = 'bulk', finished_at = now(),
+            payload = '{{"action": "cancel"}}' WHERE id = '{bulk}';
+        INSERT INTO callbacks (id, task_id, url, body) VALUES ('{new_id()}', '{of_batch}', 'http://x/',
+            '{{"type": "task.failed", "data": {{"kb_id": "{kb_id}"}}}}');
+        INSERT INTO versions (id, kb_id, document_id, number, format, sha256, size, characters, text, anchors, embedder)
+            VALUES ('{document}', '{kb_id}', 'd', 1, 'text', '', 4, 4, 'text', '[]', 'local');
+        INSERT INTO documents (kb_id, document_id, version_id, embedder, chunks, tokens)
+            VALUES ('{kb_id}', 'd', '{document}', 'local', 1, 1);
+        INSERT INTO chunks (version_id, index, kb_id, start_offset, end_offset, heading_path, text, hash, embedder,
+            tokens, token_count, embedding)
+            VALUES ('{document}', 0, '{kb_id}', 0, 4, '{{}}', 'text', '', 'local', '', 1, '[1]')
+        """
+    )
+    assert batch["accepted"] == 1
+    pages = ["/", "/tasks", "/errors", "/batches", "/queues", "/workers", "/kbs", "/callbacks"]
+    of_kb = [f"/kbs/{kb_id}", f"/kbs/{kb_id}?prefix=d", f"/kbs/{kb_id}/documents/d"]
+    return [*pages, *of_kb, *(f"/tasks/{each}" for each in (open_task, of_batch, bulk))]
 
 
 def test_a_page_that_is_looked_at_counts_among_the_streams_of_its_key(locked: Deployment) -> None:

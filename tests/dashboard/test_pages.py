@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from dashboard.pages.overview import PLOTS
 from tests.api.conftest import Client
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'/../a b"
@@ -134,3 +135,55 @@ def test_a_task_says_what_it_waits_for_in_either_language(idle_client: Client) -
     assert f'href="/tasks/{first}"' in page
     page = idle_client.http.get(f"/tasks/{task_id}", headers={"Accept-Language": "zh"}).text
     assert "它依赖其他任务，其中 1 个尚未结束。" in page
+
+
+def test_a_document_tells_how_much_of_it_stands_in_chunks_and_what_became_of_each_version(
+    client: Client, kb_id: str
+) -> None:
+    text = "# Leave\n\n" + "Everybody has thirty days of leave. " * 60
+    made = client.take_in(kb_id, text, "d")
+    failed = client.ended(
+        client.submit(task_type="document_processing", kb_id=kb_id, payload={"content": " ", "document_id": "d"})
+    )
+    assert failed["status"] == "failed"
+    found = page(client, f"/kbs/{kb_id}/documents/d")
+    ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
+    assert "new-failed" in ids
+    assert ids.index(f"task-{failed['task_id']}") < ids.index(f"task-{made['task_id']}"), "the newest first"
+    share = re.search(r"([\d.]+) % of the text stand in chunks", found.text)
+    assert share is not None
+    assert 95 < float(share[1]) <= 100
+    marked = [
+        attrs["class"] for tag, attrs in found.tags if tag == "a" and (attrs.get("class") or "").startswith("mark")
+    ]
+    assert len(marked) >= made["result"]["chunks"]
+    assert "mark1 both" in marked, "what two chunks share"
+    unknown = client.ended(
+        client.submit(task_type="document_processing", kb_id=kb_id, payload={"content": " ", "document_id": "new"})
+    )
+    assert unknown["task_id"][-12:] in page(client, f"/kbs/{kb_id}/documents/new").text
+
+
+def test_documents_are_found_by_how_their_ids_begin(client: Client, kb_id: str) -> None:
+    for name in ("rules/a", "rules/b", "other"):
+        client.take_in(kb_id, f"The text of {name}.", name)
+    found = page(client, f"/kbs/{kb_id}?prefix=rules/")
+    assert "other" not in found.text
+    assert "rules/b" in found.text
+    (body,) = [attrs["data-body"] for _, attrs in found.tags if (attrs.get("data-path") or "").endswith("/delete")]
+    assert json.loads(str(body)) == {"filter": {"prefix": "rules/"}}
+    items = client.http.get(f"/api/v1/kbs/{kb_id}/documents", params={"prefix": "rules/"}).json()["items"]
+    assert [each["document_id"] for each in items] == ["rules/a", "rules/b"]
+
+
+def test_a_question_in_the_address_stands_in_the_search(idle_client: Client) -> None:
+    found = page(idle_client, "/kbs/none-yet?query=tea")
+    (box,) = [attrs for tag, attrs in found.tags if tag == "input" and attrs.get("name") == "query"]
+    assert box["value"] == "tea"
+
+
+def test_the_plots_are_one_answer(client: Client) -> None:
+    found = client.http.get("/plots", params={"window": "24h"}).json()
+    assert found.keys() == {metric for metric, _ in PLOTS}
+    for each in found.values():
+        assert all(len(series["values"]) == len(each["times"]) for series in each["series"])
