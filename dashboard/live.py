@@ -91,7 +91,7 @@ _shown: dict[Hashable, _Shared] = {}
 
 
 def _rest(took: float) -> float:
-    """Return the seconds until a page is looked at again. On a busy machine a look takes longer, and so rests longer."""
+    """Return for how many seconds a page is not looked at again: longer on a busy machine, where a look takes so."""
     return max(REST * took, min(PATIENCE, REST * took * len(_shown)))
 
 

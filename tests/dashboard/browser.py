@@ -26,7 +26,7 @@ WIDE, NARROW = 1280, 390
 Language = Literal["en", "zh-CN"]
 Theme = Literal["light", "dark"]
 #: Milliseconds that a person waits for what is to be seen; far more than an idle machine takes.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -105,7 +105,7 @@ def person(
     context: BrowserContext = browser.new_context(
         locale=language, color_scheme=theme, viewport={"width": width, "height": 800}
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     try:
         page = context.new_page()
         found = Person(page, base, width)
