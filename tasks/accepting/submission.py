@@ -12,7 +12,6 @@ from pydantic import (
     BaseModel,
     ModelWrapValidatorHandler,
     PrivateAttr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -216,7 +215,7 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
       the id of their batch.
     """
     task = unit.session.get_one(Task, task_id)
-    inherited, actor = _inherited(task), Actor(task.submitted_by, task.request_id, task.traceparent)
+    inherited, actor = inherited_from(task), Actor(task.submitted_by, task.request_id, task.traceparent)
     submissions = [Submission(**inherited, payload=each.payload).named(each.task_id).by(actor) for each in members]
     for each in submissions:
         # As it was accepted, which may have been by an earlier release that asked for less.
@@ -228,35 +227,7 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
     return batch.batch_id
 
 
-def submit_again(unit: Unit, tasks: Sequence[Task]) -> dict[UUID, str]:
-    """Submit documents once more as they were submitted, to be read anew although nothing of them may have changed.
-
-    Returns:
-      why it cannot be done, by the ids of those tasks.
-    """
-    refused, submissions = {}, []
-    for task in tasks:
-        if "upload_id" in task.payload:
-            refused[task.id] = "its upload is not kept once it has completed; upload it again"
-            continue
-        try:
-            submissions.append(_again(task))
-        except ValidationError:
-            refused[task.id] = "this release does not accept any more what was submitted; submit it anew"
-    _accept(unit, submissions)
-    return refused
-
-
-def _again(task: Task) -> Submission:
-    inherited = _inherited(task)
-    callback_url = inherited.pop("callback_url", None)
-    again = Submission(**inherited, payload={**task.payload, "force": True})
-    # As it was accepted, which may have been by an earlier release that asked for less.
-    again.callback_url = callback_url
-    return again.by(Actor(task.submitted_by, task.request_id, task.traceparent))
-
-
-def _inherited(task: Task) -> dict[str, Any]:
+def inherited_from(task: Task) -> dict[str, Any]:
     """Return what tasks have of the one that they come from."""
     found = {name: kept.shown(getattr(task, kept.attribute or name)) for name, kept in KEPT.items() if kept.inherited}
     if not task.has_details:

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from broker.topology import PRIORITIES
 from models import Task, audit
 from models.base import json_of
-from tasks.accepting.submission import submit_again
+from tasks.accepting.again import submit_again
 from tasks.bulk.items import Outcome
 from tasks.bulk.scope import STATUSES, still_meant
 from tasks.ending import callbacks, ending, retrying
