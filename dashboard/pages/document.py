@@ -69,8 +69,12 @@ def _parts(chunks: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return shown
 
 
-def _marked(chunks: list[dict[str, Any]], text: str) -> list[tuple[str, list[int]]]:
-    """Divide a text wherever a chunk begins or ends. Returns each part with the chunks that it stands in."""
+def _marked(chunks: list[dict[str, Any]], text: str) -> list[tuple[str, int | None, bool]]:
+    """Divide a text wherever a chunk begins or ends.
+
+    Returns:
+      each part with the last chunk that it stands in, if any, and whether it stands in several.
+    """
     if not chunks:
         return []
     first = chunks[0]["start"]
@@ -78,5 +82,5 @@ def _marked(chunks: list[dict[str, Any]], text: str) -> list[tuple[str, list[int
     parts = []
     for start, end in pairwise(ends):
         within = [chunk["index"] for chunk in chunks if chunk["start"] <= start and end <= chunk["end"]]
-        parts.append((text[start - first : end - first], within))
+        parts.append((text[start - first : end - first], within[-1] if within else None, len(within) > 1))
     return parts

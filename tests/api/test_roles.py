@@ -227,6 +227,7 @@ def test_every_route_that_keeps_to_the_keys_kbs_by_itself_has_a_test_here() -> N
         "POST /tasks/cancel",
         "POST /tasks/retry",
         "POST /tasks/prioritise",
+        "POST /tasks/reingest",
         "GET /batches",
         "GET /callbacks",
         "GET /stats/errors",
