@@ -315,6 +315,7 @@ def test_a_bound_key_lists_its_own_kbs_by_the_page(bound: Holder, operator: Hold
         ("/tasks/cancel", {}),
         ("/tasks/retry", {}),
         ("/tasks/prioritise", {"priority": "high"}),
+        ("/tasks/reingest", {}),
         ("/callbacks/redeliver", {}),
     ],
 )
