@@ -316,7 +316,7 @@ class ScheduleRun:
     )
     async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
         def run(unit: Unit, row: Row) -> Accepted:
-            submission = task_of(req, row.task).by(callers.name(req))
+            submission = task_of(req, row.task).by(callers.actor(req))
             submission.under(requests.idempotency_key(req, submission))
             accepted = keeping.run(unit, callers.actor(req), row, submission)
             if isinstance(accepted, Exception):

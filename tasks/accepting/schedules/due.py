@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 
 from models import Schedule
+from models.audit import Actor
 from tasks.accepting.idempotency import Key
 from tasks.accepting.schedules.recurrence import Recurrence
 from tasks.accepting.submission import Accepted, Submission, submit
@@ -63,7 +64,8 @@ def _wanted(schedule: Schedule, now: datetime) -> tuple[list[datetime], list[Sub
     recurrence = Recurrence(schedule.cron, schedule.timezone)
     due_times = recurrence.latest(schedule.next_due_at, now, 1 if schedule.catch_up == "one" else MOST_CAUGHT_UP)
     submissions = [
-        Submission.model_validate(schedule.task).by(schedule.created_by).under(_key(schedule, due)) for due in due_times
+        Submission.model_validate(schedule.task).by(Actor(schedule.created_by)).under(_key(schedule, due))
+        for due in due_times
     ]
     return due_times, submissions, recurrence.after(now)
 
