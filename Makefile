@@ -44,6 +44,21 @@ coverage: $(VENV)/dev.installed  ## Lines and branches that the tests reach; fai
 contract: $(VENV)/dev.installed $(VENV)/contract.installed  ## Hold the service against its OpenAPI document with EXAMPLES=20 requests of each kind; takes some minutes
 	CONTRACT_EXAMPLES=$(or $(EXAMPLES),20) $(BIN)/python -m pytest tests/api/test_contract.py
 
+.PHONY: docs
+docs: $(VENV)/docs.installed  ## The site of docs/, in English and Chinese, into site/; a dead link ends it
+	rm -rf site
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 DOCS_LANGUAGE=zh $(VENV)/docs/bin/mkdocs build --quiet --site-dir site/zh
+	@echo "open site/index.html, or site/zh/index.html"
+
+.PHONY: docs-tables
+docs-tables: $(VENV)/dev.installed  ## Write the tables of docs/ that are made from the code anew
+	$(BIN)/python -m tests.docs.tables
+
+.PHONY: snippets
+snippets: $(VENV)/dev.installed $(VENV)/snippets.installed  ## The programs of docs/ in TypeScript, Go and Java against a running service; some minutes the first time
+	$(BIN)/python -m pytest tests/docs/snippets.py
+
 .PHONY: ledger
 ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep the books; SEED=1 says what is disturbed, and how
 	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/reliability/test_ledger.py
@@ -118,7 +133,7 @@ requirements: $(VENV)/dev.installed  ## Compile requirements/*.in anew; UPGRADE=
 
 .PHONY: clean
 clean:  ## Remove what was built or cached; .data, where embedded mode keeps its documents, stays
-	rm -rf $(VENV) .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -149,6 +164,16 @@ $(VENV)/fuzz.installed: requirements/fuzz.txt | $(BIN)/python
 $(VENV)/contract.installed: requirements/contract.txt | $(BIN)/python
 	$(BIN)/python -m venv $(VENV)/contract
 	$(VENV)/contract/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+$(VENV)/docs.installed: requirements/docs.txt | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+$(VENV)/snippets.installed: requirements/snippets.txt | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/snippets
+	$(VENV)/snippets/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
 
 # The peers of the benchmark, apart from what is deployed.

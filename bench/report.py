@@ -233,7 +233,7 @@ def _memory(results: Results) -> str:
         return ""
     title = (
         "## Memory and start\n\nEach process with all that it starts; RSS counts shared pages in each, PSS divides "
-        "them. Ready is the first 200 of\n`/health`. The README shows each process of the service by itself.\n"
+        "them. Ready is the first 200 of\n`/health`. [Running it](running.md#footprint) shows each process by itself.\n"
     )
     return "\n".join([title, *lines, ""])
 

@@ -23,3 +23,5 @@ done
 compile bench-documents "$@"
 compile ingest "$@"
 compile contract "$@"
+compile docs "$@"
+compile snippets "$@"

@@ -1,9 +1,10 @@
-"""Each error code has its section of docs/errors.md; a real file or task earns that of a task in a test."""
+"""Each error code has its section of docs/errors.md in both languages; a test earns that of a task by a real one."""
 
 from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
@@ -40,22 +41,23 @@ EARNED_BY = {
     "internal": DOCUMENTS,
 }
 
-PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+ENGLISH, CHINESE = (ROOT / "docs" / name for name in ("errors.md", "errors.zh.md"))
 
 
-def sections() -> dict[str, str]:
-    _, *found = re.split(r"^## (.+)\n", PAGE, flags=re.MULTILINE)
+def sections(page: Path) -> dict[str, str]:
+    _, *found = re.split(r"^## (.+)\n", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(zip(found[::2], [each.partition("\n# ")[0] for each in found[1::2]], strict=True))
 
 
-def test_there_is_a_section_for_each_code_and_no_other() -> None:
-    assert list(sections()) == [*CODES, *REFUSALS]
-    assert all(f"[{code}](#{code})" in PAGE for code in (*CODES, *REFUSALS))
+@pytest.mark.parametrize("page", [ENGLISH, CHINESE], ids=lambda page: page.name)
+def test_there_is_a_section_for_each_code_and_no_other(page: Path) -> None:
+    assert list(sections(page)) == [*CODES, *REFUSALS]
+    assert all(f"[{code}](#{code})" in page.read_text(encoding="utf-8") for code in (*CODES, *REFUSALS))
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_its_section_says_in_both_languages_what_the_code_promises(code: str) -> None:
-    english, chinese = sections()[code].strip().split("\n\n")
+    english, chinese = sections(ENGLISH)[code], sections(CHINESE)[code]
     promised = CODES[code]
     assert promised.meaning in english
     assert promised.hint in english
@@ -69,7 +71,7 @@ def test_its_section_says_in_both_languages_what_the_code_promises(code: str) ->
 
 @pytest.mark.parametrize("code", REFUSALS)
 def test_the_section_of_a_refusal_says_in_both_languages_what_it_promises(code: str) -> None:
-    english, chinese = sections()[code].strip().split("\n\n")
+    english, chinese = sections(ENGLISH)[code], sections(CHINESE)[code]
     promised = REFUSALS[code]
     assert promised.meaning in english
     assert promised.hint in english

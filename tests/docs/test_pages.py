@@ -1,0 +1,140 @@
+"""What the pages show works as it stands there, and both languages show the same."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from settings import ALIASES, Settings
+from tests.docs import tables
+from tests.docs.blocks import Reader, blocks, environment
+from tests.guard import Guard
+from tests.processes import EmbeddedDeployment
+from tests.servers import free_port
+from tests.test_requirements import ROOT
+
+DOCS = ROOT / "docs"
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+#: Pages with blocks to run, and the pages whose programs they take for granted.
+RUN = {
+    ROOT / "README.md": (),
+    DOCS / "tutorial.md": (),
+    DOCS / "integrate.md": (),
+    DOCS / "callbacks.md": (DOCS / "integrate.md",),
+    DOCS / "search.md": (),
+}
+#: Each Chinese page beside its English one.
+PAIRS = {
+    ROOT / "README.zh-CN.md": ROOT / "README.md",
+    **{page: page.with_name(page.name.replace(".zh.md", ".md")) for page in sorted(DOCS.rglob("*.zh.md"))},
+}
+TRANSLATED = {
+    "index",
+    "tutorial",
+    "concepts",
+    "formats",
+    "integrate",
+    "callbacks",
+    "search",
+    "kbs",
+    "embedding",
+    "extend",
+    "errors",
+    "settings",
+    "running",
+    "operations",
+}
+
+
+@pytest.fixture(scope="module")
+def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
+    """What `make run` starts, with callbacks to this machine."""
+    folder = Path(tempfile.mkdtemp(dir=server_folder))
+    secrets = {"CALLBACK_SECRET": SECRET, "CALLBACK_ALLOWED_HOSTS": "localhost"}
+    with EmbeddedDeployment(folder, guard, **secrets) as process:
+        process.start_embedded()
+        yield process
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_what_a_page_shows_works(page: Path, service: EmbeddedDeployment, tmp_path: Path) -> None:
+    here = {"localhost:8084": f"localhost:{service.port}", "9000": str(free_port()), "kitchen": f"kitchen-{page.stem}"}
+    reader = Reader(tmp_path, here, environment(CALLBACK_SECRET=SECRET))
+    assert reader.follow(page, before=RUN[page]) > 0
+
+
+def test_every_page_with_blocks_to_run_is_run() -> None:
+    english = {*ROOT.glob("*.md"), *DOCS.rglob("*.md")} - PAIRS.keys()
+    assert {page for page in english if any(block.run for block in blocks(page))} == RUN.keys()
+
+
+def shape(page: Path) -> list[str]:
+    """The headings' levels, the code, the pictures and the rows of tables with the code in their first cells."""
+    found = []
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for line in text.splitlines():
+        if heading := re.match(r"(#+) ", line):
+            found.append(heading[1])
+        elif line.startswith("| `"):
+            found.append(" ".join(re.findall(r"`[^`]+`", line.split(" | ")[0])))
+        elif picture := re.match(r"!\[.*\]\(([^)]+?)(?:\.zh)?\.(svg|png)\)", line):
+            found.append(re.sub("-(en|zh)-", "-", f"{picture[1]}.{picture[2]}"))
+    return found
+
+
+def programs(page: Path) -> list[str]:
+    """The code between fences, without what its comments say."""
+    return [re.sub(r"(?m)(#|//|/\*\*|\"\"\").*$", r"\1", block.code) for block in blocks(page)]
+
+
+def test_there_is_a_chinese_page_where_a_reader_needs_one() -> None:
+    assert {page.name.removesuffix(".zh.md") for page in PAIRS} >= TRANSLATED
+
+
+@pytest.mark.parametrize("page", PAIRS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_chinese_page_has_what_the_english_one_has(page: Path) -> None:
+    assert shape(page) == shape(PAIRS[page])
+    assert programs(page) == programs(PAIRS[page])
+
+
+#: A letter or digit beside a Chinese character without the space that GB/T 15834's users put there.
+CLOSE = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9`]|[A-Za-z0-9`][\u4e00-\u9fff]")
+
+
+@pytest.mark.parametrize("page", PAIRS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_chinese_is_set_with_spaces_beside_latin_and_with_its_own_punctuation(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for line in text.splitlines():
+        prose = re.sub(r"\]\([^)]*\)|<[^>]+>", "]", line)
+        prose = re.sub(r"`[^`]*`", "`c`", prose)
+        assert not CLOSE.search(prose), line
+        assert not re.search(r"[\u4e00-\u9fff][,;:!?]|[,;!?][\u4e00-\u9fff]", prose), line
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_a_table_is_what_the_code_says(name: str) -> None:
+    assert tables.parts(DOCS / name)[1].strip() == tables.TABLES[name]().strip(), "run python -m tests.docs.tables"
+
+
+def settings_of(page: Path) -> dict[str, str]:
+    """Each variable of the table of settings, and its default as the table says it."""
+    found = {}
+    for line in page.read_text("utf-8").splitlines():
+        if line.startswith("| `"):
+            names, default, _ = (cell.strip() for cell in line.strip("|").split("|"))
+            found.update(dict.fromkeys(re.findall(r"`([A-Z_]+)`", names), default))
+    return found
+
+
+@pytest.mark.parametrize("page", ["settings.md", "settings.zh.md"])
+def test_every_setting_is_in_the_table_with_its_default(page: str) -> None:
+    own = {"HOST", "FORWARDED_ALLOW_IPS"}  # read where they are used
+    told = settings_of(DOCS / page)
+    assert {*(name.upper() for name in Settings.model_fields), *ALIASES, *own} == set(told)
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, (int, float, str)):
+            assert told[name.upper()] == str(field.default), name
