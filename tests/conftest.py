@@ -68,7 +68,7 @@ def server_folder(guard: Guard) -> Path:
 @pytest.fixture(scope="session")
 def postgres(server_folder: Path, guard: Guard) -> Iterator[Postgres]:
     """The PostgreSQL of this run; `with postgres.database() as url:` makes a database of any lifetime."""
-    server = postgres_server.postgres(server_folder / "postgres", guard)
+    server = postgres_server.postgres(server_folder / "postgres", guard, flushes=False)
     _servers.append(server.description())
     yield server
     server.close()

