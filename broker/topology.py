@@ -8,8 +8,10 @@ from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel
 
+from pipeline import STAGES
+
 #: One queue for each stage of the document pipeline, one for callbacks, one for all other task types.
-QUEUES = ("preprocessing", "chunking", "embedding", "storing", "indexing", "callback", "default")
+QUEUES = (*STAGES, "callback", "default")
 
 #: What a user says, and what the message carries. Quorum queues of RabbitMQ 4 know two levels, up to 4 and
 #: above it; the four numbers keep their order on both kinds of queue.

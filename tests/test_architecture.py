@@ -18,7 +18,7 @@ from broker import topology
 from tasks.types import all_stages, all_types
 from tests.test_requirements import ROOT, imports, normal, pins
 
-LEAVES = {"errors", "keys", "metrics", "settings"}
+LEAVES = {"errors", "keys", "metrics", "pipeline", "settings"}
 SHELF = LEAVES | {"logs", "outbound", "tracing"}
 BELOW_WORKER = SHELF | {"models", "broker", "tasks", "documents"}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from documents.storing import copying, index
 from documents.storing import vectors as stored
 from documents.storing.publication import Opening, Publication
 from models import Version
+from pipeline import STAGES
 from settings import settings
 from tasks.transactions.unit import Unit
 from tasks.working.claim import Advance, Passed
@@ -38,6 +40,9 @@ BYTES = 256 * 1024
 CHARACTERS_READ = 64_000
 CHUNKS = 64
 SECONDS = 1.0
+
+#: The stages that are gone through here. Where a document has others, it goes stage by stage.
+THROUGH = ("preprocessing", "chunking", "embedding", "storing", "indexing")
 
 #: The encoded values of a chunk, and where two of them stand.
 Row = Sequence[bytes | None]
@@ -53,7 +58,7 @@ def splitting(work: Work, fetched: Source, opening: Opening) -> Splitting | None
     wanted = wanted_embedder(work, opening.embedder)
     is_overtaken = opening.origin is not None and opening.origin > work.task_id
     is_long = fetched.size > BYTES or (opening.characters or 0) > CHARACTERS_READ
-    if not work.may_pass or is_overtaken or is_long or not is_own(wanted):
+    if STAGES != THROUGH or not work.may_pass or is_overtaken or is_long or not is_own(wanted):
         return None
     return Splitting(
         payload["chunk_size"],
@@ -85,17 +90,15 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
     version.tokens_embedded, version.number = 0, (opening.number or 0) + 1
     made = _publication(version, opening.replaces, rows, vectors)
     stored_at = time.monotonic()
-    passed = [
-        Passed("preprocessing", version.pages or 1, work.began, read_at),
-        Passed("chunking", len(pieces), read_at, split_at),
-        Passed("embedding", len(pieces), split_at, embedded_at),
-        Passed("storing", len(pieces), embedded_at, stored_at),
-    ]
+    moments = (work.began, read_at, split_at, embedded_at, stored_at)
+    units = (version.pages or 1, len(pieces), len(pieces), len(pieces))
+    spans = zip(THROUGH, units, pairwise(moments), strict=False)
+    passed = [Passed(stage, count, *span) for stage, count, span in spans]
 
     def publish(unit: Unit) -> dict[str, Any]:
         made.show(unit.connection, work.claim.submitted_at, work.claim.metadata)
         timings = {each.stage: round(each.ended - each.began, 3) for each in passed}
-        timings["indexing"] = round(time.monotonic() - stored_at, 3)
+        timings[THROUGH[-1]] = round(time.monotonic() - stored_at, 3)
         return document_result(version, timings, number=version.number)
 
     def keep(unit: Unit) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from pipeline import WEIGHTS
 from settings import Provider, without_credentials
 from tasks.types import Stage, TaskType
 
@@ -178,13 +179,7 @@ def _shortened(name: str) -> str:
 TYPE = TaskType(
     name="document_processing",
     payload=DocumentProcessing,
-    stages=(
-        Stage("preprocessing", "preprocessing", 30),
-        Stage("chunking", "chunking", 10),
-        Stage("embedding", "embedding", 40),
-        Stage("storing", "storing", 15),
-        Stage("indexing", "indexing", 5),
-    ),
+    stages=tuple(Stage(name, queue=name, weight=weight) for name, weight in WEIGHTS.items()),
     result=DocumentResult,
     needs_kb=True,
     subject=document_id_of,

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broker.in_process import InProcessBroker
+from pipeline import STAGES
 from settings import settings
 from tasks.transactions import unit
 from tasks.working import work
@@ -20,7 +21,7 @@ from worker import boot
 from worker import stage as stages
 from worker.middleware import worker_middleware
 
-PIPELINE = ["preprocessing", "chunking", "embedding", "storing", "indexing"]
+PIPELINE = list(STAGES)
 
 TEXT = "\n\n".join(
     f"# Part {part}\n\n" + " ".join(f"Sentence {number} of part {part} is here." for number in range(30))

@@ -15,6 +15,7 @@ from broker import topology
 from broker.messages import dead_letter, wake_up
 from broker.publisher import Unpublished
 from broker.rabbitmq import RabbitBroker
+from pipeline import STAGES
 from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.servers import eventually
 
@@ -53,15 +54,7 @@ def test_there_is_a_queue_for_each_stage_with_priorities_and_its_dead_letters(
     publish(broker, message(broker))
     queues = rabbitmq.queues()
     assert set(queues) == set(topology.QUEUES) | {f"{queue}.XQ" for queue in topology.QUEUES}
-    assert set(topology.QUEUES) == {
-        "preprocessing",
-        "chunking",
-        "embedding",
-        "storing",
-        "indexing",
-        "callback",
-        "default",
-    }
+    assert set(topology.QUEUES) == {*STAGES, "callback", "default"}
     for name in topology.QUEUES:
         assert queues[name]["durable"] is True
         assert queues[name]["arguments"] == {

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from errors import TaskError
+from pipeline import STAGES
 from tasks.dispatching import dispatch
 from tasks.ending import ending, retrying
 from tasks.process import process_id
@@ -21,8 +22,6 @@ from tasks.working import claiming, failing, work
 from tasks.working.claim import Advance, Wanted
 from tasks.working.failing import Failure
 from tests.tasks.conftest import Desk
-
-STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]
 
 
 def finish(desk: Desk, task_id: UUID, *stages: str) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from errors import TaskError
+from pipeline import STAGES
 from tasks.ending import ending, retrying
 from tasks.transactions.unit import unit_of_work
 from tasks.working import failing, work
@@ -71,15 +72,14 @@ def test_what_is_superseded_is_not_retried(desk: Desk) -> None:
 
 
 def test_many_that_are_completed_and_deleted_at_once_never_wait_for_each_other_in_a_circle(desk: Desk) -> None:
-    stages = ["preprocessing", "chunking", "embedding", "storing"]
     for _ in range(5):
         claims = []
         for number in range(6):
             payload = {"content": "text", "document_id": f"d{number}"}
             (task_id,) = desk.submit(task_type="document_processing", kb_id="kb", payload=payload)
-            for stage in stages:
+            for stage in STAGES[:-1]:
                 desk.within(work.advance, Advance(desk.held(task_id, stage), {}))
-            claims.append(desk.held(task_id, "indexing"))
+            claims.append(desk.held(task_id, STAGES[-1]))
         advances = [Advance(claim, {}, within=lambda unit: {}) for claim in claims]
         with ThreadPoolExecutor(4) as pool:
             one = pool.submit(desk.within, work.advance, *advances)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import clock
 from errors import TaskError
+from pipeline import STAGES
 from tasks.accepting.idempotency import Key, Reused, forget
 from tasks.accepting.submission import Accepted, NewBatch, Submission, submit, submit_batch
 from tasks.dispatching import pausing
@@ -44,7 +45,7 @@ def test_a_retry_resumes_at_the_stage_that_failed(desk: Desk) -> None:
     assert (row.status, row.stage, row.run, row.error, row.finished_at) == ("queued", "chunking", 2, None, None)
     assert [each["name"] for each in row.stages] == ["preprocessing"]
     assert row.progress == progress
-    for stage in ("chunking", "embedding", "storing", "indexing"):
+    for stage in STAGES[STAGES.index("chunking") :]:
         desk.within(work.advance, Advance(desk.held(task_id, stage)))
     assert desk.row(task_id).status == "completed"
     ends = desk.sql("SELECT run, body->>'type' FROM callbacks ORDER BY run")

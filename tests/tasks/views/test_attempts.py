@@ -11,6 +11,7 @@ from uuid import UUID
 from errors import TaskError
 from models import database
 from models.base import rfc3339
+from pipeline import STAGES
 from tasks.ending import ending, retrying
 from tasks.process import process_id
 from tasks.transactions.unit import unit_of_work
@@ -66,25 +67,21 @@ def test_a_task_that_fails_twice_shows_three_attempts(desk: Desk) -> None:
 
 def test_what_succeeds_at_once_writes_nothing_besides(desk: Desk) -> None:
     task_id = desk.document()
-    for stage in ("preprocessing", "chunking", "embedding", "storing", "indexing"):
+    for stage in STAGES:
         claim = desk.held(task_id, stage)
         assert told(task_id, "stage", "outcome", "finished_at")[-1] == (stage, "running", None)
         desk.within(work.advance, Advance(claim))
     assert desk.row(task_id).attempts is None
-    assert told(task_id, "stage", "outcome", "number") == [
-        (stage, "completed", 1) for stage in ("preprocessing", "chunking", "embedding", "storing", "indexing")
-    ]
+    assert told(task_id, "stage", "outcome", "number") == [(stage, "completed", 1) for stage in STAGES]
 
 
 def test_the_stages_of_a_single_pass_are_an_attempt_each(desk: Desk) -> None:
     task_id = desk.document()
     claim = desk.held(task_id, "preprocessing")
     now = time.monotonic()
-    passed = [Passed(stage, 1, now, now) for stage in ("preprocessing", "chunking", "embedding", "storing")]
+    passed = [Passed(stage, 1, now, now) for stage in STAGES[:-1]]
     desk.within(work.advance, Advance(claim, {}, passed=passed))
-    assert told(task_id, "stage", "outcome") == [
-        (stage, "completed") for stage in ("preprocessing", "chunking", "embedding", "storing", "indexing")
-    ]
+    assert told(task_id, "stage", "outcome") == [(stage, "completed") for stage in STAGES]
     assert set(told(task_id, "worker")) == {str(process_id())}
 
 
@@ -145,14 +142,14 @@ def test_going_back_keeps_the_attempts_of_the_stages_that_are_done_again(desk: D
     task_id = desk.document()
     for stage in ("preprocessing", "chunking"):
         desk.within(work.advance, Advance(desk.held(task_id, stage)))
-    claim = desk.held(task_id, "embedding")
+    claim = desk.held(task_id, STAGES[2])
     error = TaskError("internal", "its drafts are gone", resume_at="chunking")
     desk.within(failing.failed, Failure(claim, error))
     desk.within(work.advance, Advance(desk.held(task_id, "chunking")))
     assert told(task_id, "stage", "outcome") == [
         ("preprocessing", "completed"),
         ("chunking", "completed"),
-        ("embedding", "went_back"),
+        (STAGES[2], "went_back"),
         ("chunking", "completed"),
     ]
     assert told(task_id, "error")[2]["message"] == "its drafts are gone"

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from errors import TaskError
 from models import database
+from pipeline import WEIGHTS
 from tasks.accepting.submission import NewBatch, Submission, submit_batch
 from tasks.ending import ending
 from tasks.transactions.unit import unit_of_work
@@ -19,7 +20,6 @@ from tasks.working.failing import Failure
 from tasks.working.work import advance, report
 from tests.tasks.conftest import Desk
 
-STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]
 NUMBER = text("INSERT INTO events (status, progress) VALUES ('queued', 0) RETURNING id")
 
 
@@ -31,7 +31,7 @@ def log(**chosen: Any) -> list[dict[str, Any]]:
 
 def test_every_transition_is_in_the_log_once(desk: Desk) -> None:
     task_id = desk.document()
-    for stage in STAGES:
+    for stage in WEIGHTS:
         claim = desk.held(task_id, stage)
         desk.within(report, (claim, 1, 2))
         desk.within(report, (claim, 1, 2))
@@ -39,7 +39,7 @@ def test_every_transition_is_in_the_log_once(desk: Desk) -> None:
     seen = [(each["status"], each["stage"], each["progress"]) for each in log(task_id=task_id)]
     expected: list[tuple[str, str, float]] = [("queued", "preprocessing", 0)]
     done = 0.0
-    for stage, weight in zip(STAGES, (30, 10, 40, 15, 5), strict=True):
+    for stage, weight in WEIGHTS.items():
         expected += [("processing", stage, done), ("processing", stage, round(done + weight / 2, 1))]
         done += weight
     assert seen == [*expected, ("completed", "indexing", 100)]
