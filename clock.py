@@ -29,7 +29,8 @@ from settings import VERSION, service_settings, settings
 from tasks import process
 from tasks.accepting import idempotency
 from tasks.accepting.schedules import due
-from tasks.dispatching import dispatch, unknown, unserved
+from tasks.dispatching import dispatch, unknown
+from tasks.dispatching.unserved import Unserved
 from tasks.ending import callbacks, ending, retention, shard_repair
 from tasks.transactions import unit
 from tasks.transactions.unit import Unit, unit_of_work
@@ -54,11 +55,14 @@ log = structlog.get_logger(__name__)
 _ticked_at = time.monotonic()
 
 
+UNSERVED = Unserved()
+
+
 def find_lost(work: Unit) -> None:
     """Wake a worker for each queue in which tasks wait though RabbitMQ holds no message of it."""
     counts = unit.broker().counts()
     if counts is not None:
-        unserved.find(work, counts)
+        UNSERVED.find(work, counts)
         dispatch.find_lost(work, {queue: counts[queue].ready for queue in dispatch.queues()})
 
 

@@ -165,6 +165,17 @@ PROCESSES = {
     "rpc": ("rpc", "import rpc.__main__, rpc.alive"),
 }
 
+#: What a function sets anew for its whole process, and why it is no object that is handed on.
+GLOBALS = {
+    "clock.py": "when it last ticked: its entries are functions, which APScheduler calls",
+    "embedded.py": "a lock that is held until the process ends",
+    "models/base.py": "the last id: those of a process rise, whoever makes one",
+    "models/database.py": "the only engine",
+    "tasks/dispatching/concurrency.py": "a hint that the next transaction of any thread goes by",
+    "tasks/process.py": "the id of the process, of which a fork has its own",
+    "tasks/transactions/unit.py": "the only broker",
+}
+
 WITHOUT = """
 import importlib.abc, sys
 class Absent(importlib.abc.MetaPathFinder):
@@ -310,6 +321,26 @@ def test_what_is_too_long_is_found(tmp_path: Path) -> None:
     (tmp_path / "clock.py").write_text("async def tick():\n" + "    pass\n" * 50)
     (tmp_path / "logs.py").write_text("def log():\n" + "    pass\n" * 49 + "\n" * 351)
     assert too_long(tmp_path) == ["logs.py has 401 lines", "clock.py: tick has 51 lines"]
+
+
+def with_globals(root: Path) -> set[str]:
+    """The files in which a function sets what belongs to its module."""
+    paths = [path for room in MAY_IMPORT for path in (root / f"{room}.py", *(root / room).rglob("*.py"))]
+    return {
+        str(path.relative_to(root))
+        for path in paths
+        if path.exists() and any(isinstance(node, ast.Global) for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    }
+
+
+def test_state_of_a_whole_process_is_named_here_with_its_reason() -> None:
+    assert with_globals(ROOT) == GLOBALS.keys()
+
+
+def test_state_of_a_whole_process_is_found(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "pace.py").write_text("def note():\n    global last\n    last = 1\n")
+    assert with_globals(tmp_path) == {"tasks/pace.py"}
 
 
 def test_no_two_modules_need_each_other() -> None:

@@ -27,8 +27,8 @@ from tasks import process
 from tasks.working import fence
 from tasks.working.claim import Claim
 from worker import boot, holding, isolation
-from worker.commits import COMMITS
 from worker.middleware import worker_middleware
+from worker.process import PROCESS
 from worker.stage import carry_out
 
 PR_SET_PDEATHSIG = 1
@@ -107,7 +107,7 @@ def _work(channel: socket.socket, others: list[socket.socket], origin: int) -> N
             process.adopt(identity)
             boot.connect()
             channel.sendall(pickle.dumps(_outcome(claim)))
-            COMMITS.close()
+            PROCESS.commits.close()
             dramatiq.get_broker().close()
             code = 0
     finally:
@@ -139,19 +139,21 @@ def _outcome(claim: Claim) -> bool | Claim | Exception:
     except Exception as error:
         outcome = error if _crosses(error) else TaskError("internal", f"{claim.stage} met a {type(error).__name__}")
     # The process ends with the answer: what it has to publish must be on its way.
-    wait(_published, timeout=CONFIRM_SECONDS)
+    broker = dramatiq.get_broker()
+    wait(broker.published if isinstance(broker, _Patient) else (), timeout=CONFIRM_SECONDS)
     return outcome
-
-
-_published: list[Future[None]] = []
 
 
 class _Patient(RabbitBroker):
     """Remembers what it is publishing."""
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.published: list[Future[None]] = []
+
     def publish(self, messages: list[Message[Any]]) -> Future[None]:
         done = super().publish(messages)
-        _published.append(done)
+        self.published.append(done)
         return done
 
 

@@ -22,7 +22,7 @@ from errors import TaskError
 from tasks.process import process_id
 from tasks.transactions.wake_up import BACKSTOP_SECONDS
 from tasks.working.claim import Claim
-from worker import holding
+from worker.holding import Claims, HandBack, Lost
 
 POLL_SECONDS = 0.1
 #: What each process says first: the first one when it has loaded everything, the others before they get their claim.
@@ -73,75 +73,79 @@ class Origin:
         threading.Thread(target=self._process.wait, daemon=True).start()
 
 
-_origin: Origin | None = None
-_choosing = threading.Lock()
+class Isolation:
+    """The processes of one worker in which suspects run.
 
-
-def run(claim: Claim) -> bool | Claim:
-    """Do a stage's work and advance, in a process in which nothing else is done.
-
-    Returns:
-      what `tasks.working.work.advance` does.
-
-    Raises:
-      TaskError: what the stage raised; `worker_crashed` when its process died, `timeout` when it had to be killed.
-      holding.Lost, holding.HandBack: when it was killed for the claim's or this process's end.
+    Parameters:
+      claims: of the worker, which says whether it is to stop.
     """
-    with _fork() as channel:
-        outcome = _answer(channel, claim)
-    if isinstance(outcome, Exception):
-        raise outcome
-    answered: bool | Claim = outcome
-    return answered
 
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+        self._origin: Origin | None = None
+        self._choosing = threading.Lock()
 
-def _fork() -> socket.socket:
-    global _origin
-    with _choosing:
-        if _origin is not None and not _origin.is_fresh:
-            _origin.end()
-            _origin = None
-        _origin = _origin or Origin()
+    def run(self, claim: Claim) -> bool | Claim:
+        """Do a stage's work and advance, in a process in which nothing else is done.
+
+        Returns:
+          what `tasks.working.work.advance` does.
+
+        Raises:
+          TaskError: what the stage raised; `worker_crashed` when its process died, `timeout` when it had to be killed.
+          Lost, HandBack: when it was killed for the claim's or this process's end.
+        """
+        with self._fork() as channel:
+            outcome = self._answer(channel, claim)
+        if isinstance(outcome, Exception):
+            raise outcome
+        answered: bool | Claim = outcome
+        return answered
+
+    def _fork(self) -> socket.socket:
+        with self._choosing:
+            if self._origin is not None and not self._origin.is_fresh:
+                self._origin.end()
+                self._origin = None
+            self._origin = self._origin or Origin()
+            try:
+                return self._origin.fork()
+            except OSError:  # it was killed
+                self._origin.end()
+                self._origin = None
+                raise HandBack from None
+
+    def _answer(self, channel: socket.socket, claim: Claim) -> Any:
+        """Read what came of a claim: what `tasks.working.work.advance` says, or the error of the stage."""
+        if not self._comes(channel, claim, PATIENCE) or channel.recv(1) != READY:
+            raise HandBack
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died already; its exit status says how
+            channel.sendall(pickle.dumps((process_id(), claim)))
+        if not self._comes(channel, claim, claim.timeout + PATIENCE):
+            raise TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was killed")
         try:
-            return _origin.fork()
-        except OSError:  # it was killed
-            _origin.end()
-            _origin = None
-            raise holding.HandBack from None
+            outcome = pickle.load(channel.makefile("rb"))  # noqa: S301 - of a process that runs our code alone
+        except Exception:
+            # The process that it was forked from is gone, and took it along: the task is not at fault.
+            raise HandBack from None
+        if isinstance(outcome, Ended):
+            raise TaskError("worker_crashed", f"the process that ran {claim.stage} alone {outcome.manner}")
+        return outcome
 
-
-def _answer(channel: socket.socket, claim: Claim) -> Any:
-    """Read what came of a claim: what `tasks.working.work.advance` says, or the error of the stage."""
-    if not _comes(channel, claim, PATIENCE) or channel.recv(1) != READY:
-        raise holding.HandBack
-    with suppress(BrokenPipeError, ConnectionResetError):  # it died already; its exit status says how
-        channel.sendall(pickle.dumps((process_id(), claim)))
-    if not _comes(channel, claim, claim.timeout + PATIENCE):
-        raise TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was killed")
-    try:
-        outcome = pickle.load(channel.makefile("rb"))  # noqa: S301 - of a process that runs our code alone
-    except Exception:
-        # The process that it was forked from is gone, and took it along: the task is not at fault.
-        raise holding.HandBack from None
-    if isinstance(outcome, Ended):
-        raise TaskError("worker_crashed", f"the process that ran {claim.stage} alone {outcome.manner}")
-    return outcome
-
-
-def _comes(channel: socket.socket, claim: Claim, seconds: float) -> bool:
-    """Wait for something to be read. Returns whether there was something in time."""
-    deadline = time.monotonic() + seconds
-    while not select.select([channel], [], [], POLL_SECONDS)[0]:
-        if claim.lost:
-            # It is lost by being finished, too: then the answer is on its way.
-            if select.select([channel], [], [], ANSWERING)[0]:
-                break
-            raise holding.Lost
-        if holding.out_of_grace():
-            raise holding.HandBack
-        if time.monotonic() > deadline:
-            return False
-    return True
+    def _comes(self, channel: socket.socket, claim: Claim, seconds: float) -> bool:
+        """Wait for something to be read. Returns whether there was something in time."""
+        deadline = time.monotonic() + seconds
+        while not select.select([channel], [], [], POLL_SECONDS)[0]:
+            if claim.lost:
+                # It is lost by being finished, too: then the answer is on its way.
+                if select.select([channel], [], [], ANSWERING)[0]:
+                    break
+                raise Lost
+            if self._claims.out_of_grace:
+                raise HandBack
+            if time.monotonic() > deadline:
+                return False
+        return True
 
 
 class Ended:

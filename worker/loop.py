@@ -23,10 +23,9 @@ from tasks.transactions.wake_up import BACKSTOP_SECONDS
 from tasks.types import all_stages
 from tasks.working import failing, spans, work
 from tasks.working.claim import Advance, Answer, Claim, Turn
-from worker import holding
 from worker.bundle import PATIENCE, Bundle, Watch
-from worker.commits import COMMITS
 from worker.outcomes import ends, error_of
+from worker.process import PROCESS
 
 log = structlog.get_logger(__name__)
 
@@ -66,11 +65,11 @@ class Loop:
 
     def rejected(self, queue: str) -> None:
         """Count a message that could not be understood."""
-        COMMITS.put(_counted, (metrics.NOT_UNDERSTOOD, queue))
+        PROCESS.commits.put(_counted, (metrics.NOT_UNDERSTOOD, queue))
 
     def cancelled(self, queue: str) -> None:
         """Count a consumer that RabbitMQ has ended."""
-        COMMITS.put(_counted, (metrics.CANCELLED, queue))
+        PROCESS.commits.put(_counted, (metrics.CANCELLED, queue))
 
     def work_off(self, woken_by: object) -> None:
         """Run what waits, until nothing does. The message is acknowledged as soon as the first claim is durable."""
@@ -102,20 +101,20 @@ class Loop:
         """Take what waits. What somebody has locked is looked at again: it may be no worker, and no message follows."""
         claims = self._hand_in(Turn(wanted=self._wanted(), woken=True))
         for pause in LOOK_AGAIN:
-            if claims or not self.queues.met_locks or holding.stopping():
+            if claims or not self.queues.met_locks or PROCESS.claims.stopping:
                 break
             time.sleep(pause)
             claims = self._hand_in(Turn(wanted=self._wanted(), woken=True))
         return claims
 
     def _wanted(self) -> Queues | None:
-        return None if holding.stopping() else self.queues
+        return None if PROCESS.claims.stopping else self.queues
 
     def _hand_in(self, turn: Turn) -> list[Claim]:
         """Write down what is done. Returns what to run next."""
         if not turn.done and turn.wanted is None:
             return []
-        run = COMMITS.run_here if any(each.first for each in turn.done) else COMMITS.run
+        run = PROCESS.commits.run_here if any(each.first for each in turn.done) else PROCESS.commits.run
         try:
             answer: Answer = run(work.turn, turn)
         except Exception as error:
@@ -131,7 +130,7 @@ class Loop:
     def _hand_in_alone(self, done: Advance) -> list[Claim]:
         turn = Turn([done.otherwise or done])
         try:
-            answer: Answer = COMMITS.run(work.turn, turn)
+            answer: Answer = PROCESS.commits.run(work.turn, turn)
         except Exception as error:
             self._fail(done.claim, error)
             return []
@@ -165,7 +164,7 @@ class Loop:
         return done
 
     def _run_one(self, bundle: Bundle, claim: Claim) -> None:
-        if holding.stopping():
+        if PROCESS.claims.stopping:
             self._hand_back(claim)
             return
         logs.set_about(claim.named)
@@ -182,9 +181,9 @@ class Loop:
             if isinstance(outcome, Advance):
                 bundle.done(outcome)
             else:
-                holding.drop(claim)
+                PROCESS.claims.drop(claim)
             if isinstance(outcome, Claim):
-                holding.keep(outcome)
+                PROCESS.claims.keep(outcome)
                 bundle.add(outcome)
         finally:
             logs.set_about({})
@@ -197,7 +196,7 @@ class Loop:
             # The claim is in nobody's hands then, and the sweep requeues it.
             log.exception("failure_not_written", **claim.named)
         finally:
-            holding.drop(claim)
+            PROCESS.claims.drop(claim)
 
     def _learn(self, stage: str, count: int, seconds: float) -> None:
         """Take twice as many of a quick stage the next time, and one of a slow one."""
@@ -212,20 +211,20 @@ class Loop:
         for claim in rest:
             self._hand_back(claim)
         for each in done:
-            COMMITS.put(work.turn, Turn([each])).add_done_callback(partial(_over, each.claim))
+            PROCESS.commits.put(work.turn, Turn([each])).add_done_callback(partial(_over, each.claim))
 
     def _hand_back(self, claim: Claim) -> None:
-        holding.drop(claim)
-        COMMITS.put(failing.hand_back, claim)
+        PROCESS.claims.drop(claim)
+        PROCESS.commits.put(failing.hand_back, claim)
 
 
 def _exchanged(turn: Turn, answer: Answer) -> list[Claim]:
     """Hold the claims that came of a turn in place of those that it ended. Returns them."""
     for each in turn.done:
-        holding.drop(each.claim)
+        PROCESS.claims.drop(each.claim)
     claims = [*(over for over in answer.over if isinstance(over, Claim)), *answer.claims]
     for claim in claims:
-        holding.keep(claim)
+        PROCESS.claims.keep(claim)
     return claims
 
 
@@ -244,11 +243,11 @@ def _let_go(claims: Iterable[Claim]) -> None:
     A claim that is held and not worked on would wait for the end of this process.
     """
     for claim in claims:
-        holding.drop(claim)
+        PROCESS.claims.drop(claim)
 
 
 def _over(claim: Claim, _: object) -> None:
-    holding.drop(claim)
+    PROCESS.claims.drop(claim)
 
 
 def _counted(unit: Unit, seen: Sequence[tuple[metrics.Metric, str]]) -> list[None]:

@@ -22,8 +22,7 @@ from tasks.dispatching import dispatch
 from tasks.ending import callbacks
 from tasks.transactions.unit import unit_of_work
 from tasks.working import claiming, presence
-from worker import holding
-from worker.commits import COMMITS
+from worker.process import PROCESS
 from worker.stage import LOOP
 
 log = structlog.get_logger(__name__)
@@ -64,7 +63,7 @@ class Presence(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         # Before its first thread runs: a message that waits already must find what to take.
-        holding.resume()
+        PROCESS.claims.resume()
         served = worker.consumer_whitelist
         LOOP.serve([name for name in dispatch.queues() if not served or name in served], worker.worker_threads)
 
@@ -75,7 +74,7 @@ class Presence(Middleware):
         log.info("worker_ready", queues=sorted(worker.consumers), threads=worker.worker_threads, version=VERSION)
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        holding.stop(settings().shutdown_timeout * GRACE)
+        PROCESS.claims.stop(settings().shutdown_timeout * GRACE)
         # Dramatiq waits for its threads, and as long again for its consumers, whatever hangs there.
         late = threading.Timer(settings().shutdown_timeout * HANDED_BACK, self._leave)
         late.daemon = True
@@ -92,7 +91,7 @@ class Presence(Middleware):
             self._stopped.set()
         if self._thread is not None:
             self._thread.join(timeout=WATCH_SECONDS)
-        COMMITS.settle(settings().shutdown_timeout * SETTLING)
+        PROCESS.commits.settle(settings().shutdown_timeout * SETTLING)
         tracing.flush()
         try:
             with unit_of_work() as unit:
@@ -127,12 +126,12 @@ class Presence(Middleware):
                 "worker",
                 queues=sorted(worker.consumers),
                 threads=worker.worker_threads,
-                current=[claim.task_id for claim in holding.held()],
+                current=[claim.task_id for claim in PROCESS.claims.held()],
                 prefetched=dict(pulled),
             )
 
     def _watch(self) -> None:
-        claims = holding.held()
+        claims = PROCESS.claims.held()
         if not claims:
             return
         with database.transaction() as session:

@@ -13,7 +13,7 @@ from tasks.working import failing
 from tasks.working.claim import Claim
 from tasks.working.failing import Failure
 from worker import holding
-from worker.commits import COMMITS
+from worker.process import PROCESS
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +24,11 @@ def ends(claim: Claim, exception: BaseException) -> bool:
         log.info("stage_stopped", **claim.named)
         return False
     if isinstance(exception, holding.HandBack) or is_away(exception):
-        COMMITS.run(failing.hand_back, claim)
+        PROCESS.commits.run(failing.hand_back, claim)
         log.info("stage_handed_back", **claim.named, reason=str(exception) or type(exception).__name__)
         return False
     error = as_task_error(claim, exception)
-    ended = bool(COMMITS.run(failing.failed, Failure(claim, error)))
+    ended = bool(PROCESS.commits.run(failing.failed, Failure(claim, error)))
     log.warning("stage_failed", **claim.named, code=error.code, reason=error.message, ended=ended)
     return ended
 

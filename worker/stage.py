@@ -13,20 +13,16 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 from sqlalchemy.orm import Session
 
-from documents.sandbox.pool import Sandbox
 from errors import TaskError
 from tasks.accepting.submission import Member
 from tasks.transactions.unit import Unit, unit_of_work
 from tasks.types import all_stages, task_type
 from tasks.working import fence, work
 from tasks.working.claim import Advance, Claim, Passed, Range, Turn
-from worker import holding, isolation
-from worker.commits import COMMITS
+from worker import holding
 from worker.loop import Loop
+from worker.process import PROCESS
 
-#: The killable children of this process, in which documents are read and split: one for each CPU, started when the
-#: first document comes.
-SANDBOX = Sandbox()
 #: Seconds between two writes of a stage's progress.
 REPORT_EVERY = 0.5
 
@@ -95,14 +91,14 @@ class Work:
         """
         if self.claim.lost:
             raise holding.Lost
-        if holding.stopping():
+        if PROCESS.claims.stopping:
             raise holding.HandBack
         if self.seconds_left == 0:
             raise TaskError("timeout", f"{self.claim.stage} ran longer than {self.claim.timeout:g} s")
 
     def interrupted(self) -> bool:
         """Return whether a unit of work that can be killed must be."""
-        return self.claim.lost or holding.out_of_grace()
+        return self.claim.lost or PROCESS.claims.out_of_grace
 
     def interruption(self) -> Exception:
         """Return what to raise for work that was killed because of `interrupted`."""
@@ -137,7 +133,7 @@ class Work:
         now = time.monotonic()
         if now - self._reported >= REPORT_EVERY:
             self._reported = now
-            COMMITS.put(work.report, (self.claim, done, units))
+            PROCESS.commits.put(work.report, (self.claim, done, units))
 
     def done(
         self,
@@ -208,7 +204,7 @@ def perform(claim: Claim) -> Advance | Claim | None:
     """
     if claim.deaths:
         # A worker died with it. Alone in a process it can harm no neighbour, and convicts nobody but itself.
-        over = isolation.run(claim)
+        over = PROCESS.isolation.run(claim)
         return over if isinstance(over, Claim) else None
     return FUNCTIONS[claim.stage](Work(claim, LOOP.queues.names))
 
@@ -219,7 +215,7 @@ def carry_out(claim: Claim) -> bool | Claim:
     Returns:
       what `tasks.working.work.advance` does.
     """
-    written: bool | Claim = COMMITS.run(work.turn, Turn([FUNCTIONS[claim.stage](Work(claim))])).over[0]
+    written: bool | Claim = PROCESS.commits.run(work.turn, Turn([FUNCTIONS[claim.stage](Work(claim))])).over[0]
     return written
 
 

@@ -13,7 +13,8 @@ from models import database
 from settings import settings
 from tasks.types.document_processing import document_id_of, parameters_of
 from tasks.working.claim import Advance
-from worker.stage import SANDBOX, Work, stage
+from worker.process import PROCESS
+from worker.stage import Work, stage
 
 
 @stage
@@ -24,7 +25,7 @@ def chunking(work: Work) -> Advance:
         text, anchors = index.read_text(session, work.task_id)
     measured_in, earlier = measure_of(work.payload, wanted), previous_version_of(work)
     try:
-        pieces = SANDBOX.split(
+        pieces = PROCESS.sandbox.split(
             text,
             anchors,
             work.payload["chunk_size"],

@@ -32,7 +32,8 @@ from tasks.types.document_processing import document_id_of, member_payload, para
 from tasks.working import shards
 from tasks.working.claim import Advance
 from tasks.working.work import timings
-from worker.stage import SANDBOX, Work, stage
+from worker.process import PROCESS
+from worker.stage import Work, stage
 
 #: A PDF of more pages than this is shared between workers, in shards of so many pages.
 UNDIVIDED = 200
@@ -55,7 +56,7 @@ def preprocessing(work: Work) -> Advance:
         if kind_of_file(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
             return _members(work, unpacked)
         splitting = single_pass.splitting(work, fetched, opening)
-        reading = SANDBOX.read(
+        reading = PROCESS.sandbox.read(
             fetched.path,
             filename=fetched.filename,
             content_type=fetched.content_type,
@@ -129,7 +130,7 @@ def _read_part(work: Work, pages: range) -> Advance:
     with _folder(work) as folder:
         upload_id = UUID(work.payload.get("upload_id") or str(work.task_id))
         path = source.fetch_kept(settings(), upload_id, folder)
-        part = SANDBOX.read_part(path, pages, timeout=work.seconds_left, cancelled=work.interrupted)
+        part = PROCESS.sandbox.read_part(path, pages, timeout=work.seconds_left, cancelled=work.interrupted)
     return work.done(part=part)
 
 
@@ -137,7 +138,7 @@ def _join(work: Work) -> Advance:
     """Make one text of the pages that all shards have left."""
     with _folder(work) as folder:
         parts = list(_parts(work, folder))
-        extracted = SANDBOX.join(parts, timeout=work.seconds_left, cancelled=work.interrupted)
+        extracted = PROCESS.sandbox.join(parts, timeout=work.seconds_left, cancelled=work.interrupted)
     with work.transaction() as session:
         known = index.facts(session, work.task_id)
         # Those of before are of the file's name; an earlier attempt at this may have written the others as well.
@@ -171,7 +172,7 @@ def _parts(work: Work, folder: Path) -> Iterator[Path]:
 def _unpacked(work: Work, fetched: Source, folder: Path) -> Unpacked | None:
     """Return the members of an archive, in files of `folder`; None for what is one document."""
     arguments = (str(fetched.path), fetched.filename, fetched.content_type, str(folder), settings().max_document_bytes)
-    found: Unpacked | None = SANDBOX.run(
+    found: Unpacked | None = PROCESS.sandbox.run(
         "documents.reading.unpacking:unpack", arguments, timeout=work.seconds_left, cancelled=work.interrupted
     )
     return found

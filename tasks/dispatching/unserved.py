@@ -11,28 +11,27 @@ from broker.topology import Counts
 from logs import Outage
 from tasks.transactions.unit import Unit
 
-_outages: defaultdict[str, Outage] = defaultdict(lambda: Outage("queue_unserved"))
-#: Those of the last look: a worker that has just started is given the time until the next.
-_suspected: set[str] = set()
 
+class Unserved:
+    """Looks for such queues again and again."""
 
-def find(unit: Unit, counts: dict[str, Counts]) -> set[str]:
-    """Look for such queues, and say so in the log and the metrics where it was the same at the look before.
+    def __init__(self) -> None:
+        self._outages: defaultdict[str, Outage] = defaultdict(lambda: Outage("queue_unserved"))
+        self._suspected: set[str] = set()
+        """Those of the last look: a worker that has just started is given the time until the next."""
 
-    Returns:
-      the queues.
-    """
-    global _suspected
-    served = {row.queue for row in unit.session.execute(_SERVED)}
-    now = {queue for queue, seen in counts.items() if seen.ready and not seen.consumers and queue in served}
-    found, _suspected = now & _suspected, now
-    for queue in counts:
-        if queue in found:
-            unit.count(metrics.UNSERVED, queue)
-            _outages[queue].goes_on(queue=queue, messages=counts[queue].ready)
-        else:
-            _outages[queue].is_over()
-    return found
+    def find(self, unit: Unit, counts: dict[str, Counts]) -> set[str]:
+        """Return those queues of which it is true as it was at the look before, and count and log them."""
+        served = {row.queue for row in unit.session.execute(_SERVED)}
+        now = {queue for queue, seen in counts.items() if seen.ready and not seen.consumers and queue in served}
+        found, self._suspected = now & self._suspected, now
+        for queue in counts:
+            if queue in found:
+                unit.count(metrics.UNSERVED, queue)
+                self._outages[queue].goes_on(queue=queue, messages=counts[queue].ready)
+            else:
+                self._outages[queue].is_over()
+        return found
 
 
 _SERVED = text(

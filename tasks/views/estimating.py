@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -147,8 +147,25 @@ class Backlog:
         return urgent + fair + of_its_kb
 
 
-_rates: dict[str, tuple[float, Rates | None]] = {}
-_backlog: tuple[float, Backlog] | None = None
+Found = TypeVar("Found")
+
+
+class Fresh(Generic[Found]):
+    """What was looked up, until it is FRESH seconds old."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[float, Found]] = {}
+
+    def get(self, name: str, look: Callable[[], Found]) -> Found:
+        """Return what is known under a name, looked up anew where that is too long ago."""
+        known = self._found.get(name)
+        if known is None or time.monotonic() - known[0] >= FRESH:
+            known = self._found[name] = time.monotonic(), look()
+        return known[1]
+
+
+_RATES: Fresh[Rates | None] = Fresh()
+_BACKLOG: Fresh[Backlog] = Fresh()
 
 
 def estimates(session: Session, tasks: Sequence[Task]) -> dict[UUID, datetime]:
@@ -244,14 +261,14 @@ def _left(task: Task, rates: Rates, now: datetime) -> float | None:
 
 def _measured(session: Session, task_type: str) -> Rates | None:
     """Return the rates of a type; None when none of it has completed yet."""
-    at, rates = _rates.get(task_type, (-FRESH, None))
-    if time.monotonic() - at >= FRESH:
+
+    def measure() -> Rates | None:
         values = {"task_type": task_type, "status": str(Status.COMPLETED), "limit": SAMPLE}
         rows = session.execute(_SAMPLE, values | {"first": FIRST_ID, "last": LAST_ID}).all()
         samples = [Sample(_took(row), row.started_at, row.finished_at, row.size) for row in rows]
-        rates = Rates(samples) if samples else None
-        _rates[task_type] = time.monotonic(), rates
-    return rates
+        return Rates(samples) if samples else None
+
+    return _RATES.get(task_type, measure)
 
 
 def _took(row: Any) -> dict[str, tuple[float, float]]:
@@ -267,14 +284,14 @@ def _took(row: Any) -> dict[str, tuple[float, float]]:
 
 
 def _look(session: Session) -> Backlog:
-    global _backlog
-    if _backlog is None or time.monotonic() - _backlog[0] >= FRESH:
+    def look() -> Backlog:
         waiting: dict[tuple[str, int], dict[str, int]] = {}
         for row in session.execute(_WAITING):
             waiting.setdefault((row.queue, row.priority), {})[row.kb] = row.tasks
         idle = session.execute(_IDLE, {"most": settings().max_concurrent_tasks}).scalar_one_or_none()
-        _backlog = time.monotonic(), Backlog(waiting, idle, set(pausing.paused(session)))
-    return _backlog[1]
+        return Backlog(waiting, idle, set(pausing.paused(session)))
+
+    return _BACKLOG.get("", look)
 
 
 def _positions(session: Session, tasks: Sequence[Task]) -> dict[UUID, int]:

@@ -28,9 +28,9 @@ from tasks.working.fence import NotHeld
 from tests.actors.conftest import PIPELINE, TEXT, Bench
 from tests.cohere_server import CohereServer
 from worker import stage as stages
-from worker.commits import COMMITS
 from worker.loop import Loop
 from worker.outcomes import is_away
+from worker.process import PROCESS
 
 
 def advance_of(claim: Claim) -> Advance:
@@ -43,7 +43,7 @@ def work_off(task_id: UUID, *queues: str) -> None:
     loop = Loop(lambda claim: stages.FUNCTIONS[claim.stage](stages.Work(claim, loop.queues.names)))
     loop.serve(queues or dispatch.queues(), 1)
     loop.work_off(None)
-    COMMITS.settle(5)
+    PROCESS.commits.settle(5)
 
 
 def names(bench: Bench, task_id: UUID) -> list[str]:

@@ -24,11 +24,11 @@ from tasks.transactions.group_commit import Operation
 from tasks.working.claim import Turn
 from tests.actors.conftest import Bench
 from tests.servers import eventually
-from worker import boot, holding, stage
+from worker import boot, stage
 from worker.bundle import Bundle
-from worker.commits import COMMITS
 from worker.loop import Loop
 from worker.middleware import worker_middleware
+from worker.process import PROCESS
 
 
 class SlowToStart(Middleware):
@@ -61,7 +61,7 @@ def _worker(bench: Bench) -> Iterator[Callable[[], None]]:
         yield working.start
     finally:
         working.stop(timeout=5000)
-        holding.resume()
+        PROCESS.claims.resume()
         dramatiq.set_broker(before)
 
 
@@ -100,7 +100,7 @@ def test_a_time_limit_that_comes_between_two_claims_leaves_none_in_hand(
     loop.serve(dispatch.queues(), 1)
     loop.queues.widths["test"] = 100
     loop.work_off(None)
-    assert holding.held() == []
+    assert PROCESS.claims.held() == []
     assert not loop.are_busy("default")
 
 
@@ -115,20 +115,20 @@ def test_what_a_submission_has_locked_when_its_message_comes_is_looked_at_again(
         thread.start()
         eventually(lambda: loop.queues.met_locks, seconds=10, reason="it has found the lock")
     thread.join(10)
-    COMMITS.settle(5)
+    PROCESS.commits.settle(5)
     assert bench.row(task_id).status == "completed"
 
 
 def test_the_end_of_a_task_that_is_alone_is_committed_before_its_thread_looks_for_more(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, turns = COMMITS.run, []
+    run, turns = PROCESS.commits.run, []
 
     def noted(operation: Operation, turn: Turn) -> Any:
         turns.append((len(turn.done), turn.wanted is not None))
         return run(operation, turn)
 
-    monkeypatch.setattr(COMMITS, "run", noted)
+    monkeypatch.setattr(PROCESS.commits, "run", noted)
     loop = Loop(stage.perform)
     loop.serve(dispatch.queues(), 1)
     bench.submit(2)
