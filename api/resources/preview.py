@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from api import forms, requests
 from api.description.operation import operation
+from api.description.schemas.documents import PreviewChunk
 from api.problems import Invalid
 from documents.embedding import token_measure
 from documents.files.storage import PAGE
@@ -36,18 +37,6 @@ class PreviewRequest(Reading):
     """A text, or a document as a form's `file`, and how it is to be read and split."""
 
     content: str = Field(description="The text itself; in a form, `file` takes its place.")
-
-
-class PreviewChunk(BaseModel):
-    """A chunk as it would be searched: `text` is what stands between `start` and `end`."""
-
-    index: int
-    text: str
-    start: int
-    end: int
-    page: int | None
-    heading_path: list[str]
-    context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
 
 
 class PreviewAnswer(BaseModel):

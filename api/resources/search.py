@@ -17,6 +17,7 @@ from api.bulkheads.pools import SEARCHING
 from api.bulkheads.providers import Providers
 from api.counting import Counting
 from api.description.operation import operation
+from api.description.schemas.documents import ShownChunk
 from api.problems import Invalid
 from documents.searching import search
 from documents.searching.neighbours import widened
@@ -94,18 +95,6 @@ class Scores(BaseModel):
         description="How near its vector is: 0 where texts have nothing to do with each other; null in mode `text`."
     )
     rerank: float | None = Field(description="The relevance by the rerank model, which is the score; else null.")
-
-
-class ShownChunk(BaseModel):
-    """A chunk; `start` and `end` point into its document's text."""
-
-    chunk_id: str
-    text: str
-    page: int | None
-    heading_path: list[str]
-    context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
-    start: int
-    end: int
 
 
 class FoundChunk(ShownChunk):

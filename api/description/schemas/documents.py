@@ -43,17 +43,33 @@ class DocumentsPreview(Count):
     examples: list[str] = Field(description="The ids of up to 10 of them.")
 
 
-class Chunk(Model):
-    """A chunk: what stands between `start` and `end` of the document's text."""
+class Passage(Model):
+    """What stands between `start` and `end` of a document's text."""
 
-    chunk_id: str
-    index: int = Field(description="Its place in the document, from 0.")
     text: str
     start: int
     end: int
     page: int | None
     heading_path: list[str]
     context: str | None = Field(description="The header of the table, or the fence of the code, that it begins in.")
+
+
+class PreviewChunk(Passage):
+    """A chunk as it would be searched: `text` is what stands between `start` and `end`."""
+
+    index: int = Field(description="Its place in the document, from 0.")
+
+
+class Chunk(PreviewChunk):
+    """A chunk: what stands between `start` and `end` of the document's text."""
+
+    chunk_id: str
+
+
+class ShownChunk(Passage):
+    """A chunk that is shown with a hit; `start` and `end` point into its document's text."""
+
+    chunk_id: str
 
 
 class ChunkAround(Model):
