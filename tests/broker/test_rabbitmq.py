@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -175,10 +174,9 @@ def test_publishing_is_refused_at_once_while_rabbitmq_is_away_and_works_again_af
     publish(broker, message(broker))
     rabbit_node.stop()
     eventually(lambda: broker.publishing == "down", seconds=30)
-    began = time.monotonic()
-    with pytest.raises(Unpublished, match="down"):
-        publish(broker, message(broker))
-    assert time.monotonic() - began < 2
+    refused = broker.publish([message(broker)])
+    assert refused.done(), "nothing is waited for"
+    assert "down" in str(refused.exception())
     assert broker.counts() is None
     rabbit_node.start()
     eventually(lambda: broker.publishing == "up", seconds=60)
@@ -198,10 +196,9 @@ def test_publishing_is_refused_at_once_while_rabbitmq_is_blocked(rabbit_node: Ra
     with pytest.raises(Unpublished, match="blocked"):
         pending.result(timeout=10)
     assert broker.publishing == "blocked"
-    began = time.monotonic()
-    with pytest.raises(Unpublished, match="blocked"):
-        publish(broker, message(broker))
-    assert time.monotonic() - began < 2
+    refused = broker.publish([message(broker)])
+    assert refused.done(), "nothing is waited for"
+    assert "blocked" in str(refused.exception())
     rabbit_node.unblock()
     eventually(lambda: broker.publishing == "up", seconds=60)
     publish(broker, message(broker))

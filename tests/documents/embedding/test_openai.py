@@ -110,7 +110,7 @@ def test_it_leaves_a_long_wait_to_the_task(server: OpenAIServer) -> None:
     started = time.monotonic()
     error = failure_of(embedder_at(server.url))
     assert (error.code, error.retry_after, error.retryable) == ("rate_limited", 30.0, True)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25
     assert len(server.requests) == 1
 
 

@@ -86,11 +86,11 @@ def test_the_pages_without_text_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("declared", [None, 1000, 1 << 28])
 def test_a_bomb_is_refused_at_once_even_when_it_lies_about_its_size(tmp_path: Path, declared: int | None) -> None:
     path = samples.bomb(tmp_path / "bomb.docx", 10 << 30, declared)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(TaskError) as caught:
         extract(path, filename="bomb.docx")
     assert caught.value.code == "archive_bomb"
-    assert time.monotonic() - started < 6, "inflating it whole would take longer"
+    assert time.process_time() - started < 6, "inflating it whole would take longer"
 
 
 def test_content_counts_before_name(tmp_path: Path) -> None:

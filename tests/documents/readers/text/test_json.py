@@ -58,11 +58,11 @@ def test_doubled_keys_and_long_numbers_are_kept_as_they_stand(read: Read) -> Non
 @pytest.mark.parametrize("deep", ['{"a":', "[", '[{"a":'])
 def test_depth_costs_neither_stack_nor_time(read: Read, deep: str) -> None:
     closing = "".join({"{": "}", "[": "]"}[sign] for sign in reversed(deep) if sign in "{[")
-    started = time.monotonic()
+    started = time.process_time()
     extracted = read("a.json", deep * 100_000 + '"bottom"' + closing * 100_000)
     assert extracted.text.endswith("bottom")
     assert len(extracted.text) < 5_000_000
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize(
