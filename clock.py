@@ -241,7 +241,7 @@ def main() -> None:
     try:
         with unit_of_work() as work:
             presence.leave(work)
-            presence.bury(work, IDENTITY)
+            presence.deregister(work, IDENTITY)
     except DBAPIError as error:
         log.warning("left_without_word", reason=database.reason(error))
     broker.close()

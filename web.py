@@ -31,4 +31,4 @@ _broker = RabbitBroker(_settings.rabbitmq_urls, _settings.queue_type, kind="web"
 _broker.publisher.start()
 unit.use_broker(_broker)
 app = Unread(create_app(_settings, pages()))
-process.settle()
+process.freeze()

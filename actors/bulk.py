@@ -58,7 +58,7 @@ def _do(work: Work, wanted: Bulk, totals: Totals) -> None:
             ids = items.following(unit.session, work.task_id, last, ascending=wanted.action == "retry")
             if ids and not met:
                 actions.record(unit, work.task_id, wanted, totals.items)
-            items.settle(unit.session, work.task_id, actions.act(unit, wanted, ids))
+            items.record(unit.session, work.task_id, actions.act(unit, wanted, ids))
         if not ids:
             return
         met, last = met + len(ids), ids[-1]

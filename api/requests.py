@@ -23,7 +23,7 @@ from api.problems import Invalid, fields_of
 from errors import TaskError
 from models import database, replica
 from tasks.accepting.idempotency import Key
-from tasks.input.bounds import obstacle
+from tasks.input.bounds import why_unstorable
 from tasks.transactions.group_commit import GroupCommit, Operation
 
 Result = TypeVar("Result")
@@ -49,7 +49,7 @@ def storable(value: Any) -> Any:
     Raises:
       ValueError: it holds what PostgreSQL cannot store.
     """
-    if (found := obstacle(value)) is not None:
+    if (found := why_unstorable(value)) is not None:
         raise ValueError(found)
     return value
 

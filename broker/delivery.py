@@ -23,6 +23,6 @@ class Delivery(MessageProxy):
         self.is_settled = False
         """Whether it was acknowledged, or rejected."""
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Acknowledge it now: its work goes on, and a wake-up is needed no more."""
         self.source.ack(self)

@@ -95,7 +95,7 @@ async def serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     server = Server(Application(create_app(settings(), pages())))
     await server.start(settings().grpc_port)
-    process.settle()
+    process.freeze()
     if settings().open_to_all:
         log.warning("no_keys", listening=f"[::]:{settings().grpc_port}", hint=NO_KEYS)
     telling = asyncio.create_task(server.tell_health())

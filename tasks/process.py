@@ -59,7 +59,7 @@ def end_in_time() -> None:
     late.start()
 
 
-def settle() -> None:
-    """Note that this process is complete: what it has loaded by now stays, and is not looked through again."""
+def freeze() -> None:
+    """Keep what this process has loaded so far out of the garbage collection, and have that run seldom."""
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)

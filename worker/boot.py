@@ -41,7 +41,7 @@ def boot() -> None:
             prefix=settings().queue_prefix,
         )
     )
-    process.settle()
+    process.freeze()
 
 
 def connect() -> None:

@@ -42,7 +42,7 @@ def main(control: socket.socket, parent: int) -> None:
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, signal.SIG_IGN)
     _assemble()
-    process.settle()
+    process.freeze()
     control.sendall(isolation.READY)
     forked: dict[int, _Forked] = {}
     is_open = True

@@ -1,4 +1,4 @@
-"""Running stages alone in a process: for tasks whose worker died, so that only the guilty one is convicted.
+"""Running stages alone in a process: for tasks whose worker died, so that only the one that causes it fails.
 
 Each has a process of its own at once, and none waits for another: the processes are forked from one that has loaded
 everything, so that they cost little time and memory, and there are never more than this worker has threads.

@@ -84,7 +84,7 @@ class Loop:
     def _work_off(self, woken_by: object) -> None:
         claims = self._look()
         if isinstance(woken_by, Delivery):
-            woken_by.settle()
+            woken_by.acknowledge()
         while claims:
             try:
                 done = self._run(claims)

@@ -35,7 +35,7 @@ GRACE = 0.5
 #: The part of it after which what is still held is handed back, whoever works on it.
 HANDED_BACK = 0.65
 #: The part that a stopping worker waits for what its threads have handed in to be written down.
-SETTLING = 0.1
+FLUSHING = 0.1
 
 
 def worker_middleware() -> list[Middleware]:
@@ -91,7 +91,7 @@ class Presence(Middleware):
             self._stopped.set()
         if self._thread is not None:
             self._thread.join(timeout=WATCH_SECONDS)
-        PROCESS.commits.settle(settings().shutdown_timeout * SETTLING)
+        PROCESS.commits.flush(settings().shutdown_timeout * FLUSHING)
         tracing.flush()
         try:
             with unit_of_work() as unit:

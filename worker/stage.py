@@ -203,7 +203,7 @@ def perform(claim: Claim) -> Advance | Claim | None:
       what came of it; for a suspect, which writes that down itself, the claim that is to be run next, if any.
     """
     if claim.deaths:
-        # A worker died with it. Alone in a process it can harm no neighbour, and convicts nobody but itself.
+        # A worker died with it. Alone in a process it harms no other task, and a crash counts as its own.
         over = PROCESS.isolation.run(claim)
         return over if isinstance(over, Claim) else None
     return FUNCTIONS[claim.stage](Work(claim, LOOP.queues.names))

@@ -45,12 +45,12 @@ def begin(work: Work) -> tuple[Embedder, int]:
     with database.transaction() as session:
         # What the shards of one version write must be comparable; if its KB is given another embedder meanwhile, it
         # is embedded anew when they are joined.
-        settled = index.facts(session, work.task_id).embedder if work.shard else None
-        wanted = settled or work.payload.get("embedder") or kbs.embedder_of(session, work.kb_id)
+        kept = index.facts(session, work.task_id).embedder if work.shard else None
+        wanted = kept or work.payload.get("embedder") or kbs.embedder_of(session, work.kb_id)
     provider = embedder(wanted or settings().embedder, settings())
     name = provider.name  # for which an endpoint may have to be asked
     with work.transaction() as session:
-        if settled is None:
+        if kept is None:
             index.require_embedder(session, work.kb_id, document_id_of(work.payload), name)
         return provider, vectors.begin(session, work.task_id, name)
 
@@ -62,7 +62,7 @@ def _left(work: Work, units: int) -> int:
         return vectors.count_undone(session, work.task_id, range(units))
 
 
-def settle(work: Work) -> bool:
+def embed_anew(work: Work) -> bool:
     """Embed the document anew if its KB has been given another embedder since that was done.
 
     Whatever was stored of it is taken back: nothing of it was shown. Returns whether that was so.

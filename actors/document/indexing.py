@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actors.document.embedding import settle
+from actors.document.embedding import embed_anew
 from documents.embedding.prices import cost
 from documents.storing import deletions, index
 from errors import TaskError
@@ -22,7 +22,7 @@ from worker.stage import Work, stage
 @stage
 def indexing(work: Work) -> Advance:
     """Turn rows into search results: the one moment at which the document changes."""
-    if settle(work):
+    if embed_anew(work):
         with work.transaction() as session:
             index.store(session, work.task_id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.document.embedding import settle
+from actors.document.embedding import embed_anew
 from documents.storing import index
 from tasks.working.claim import Advance
 from worker.stage import Work, stage
@@ -11,7 +11,7 @@ from worker.stage import Work, stage
 @stage
 def storing(work: Work) -> Advance:
     """Turn vectors into rows."""
-    settle(work)
+    embed_anew(work)
     with work.transaction() as session:
         count = index.store(session, work.task_id)
     return work.done(units=count)

@@ -24,7 +24,7 @@ from models.base import new_id
 from settings import Settings
 from tasks.accepting.submission import Submission, submit
 from tasks.ending import ending
-from tasks.input.bounds import excess_of_metadata, obstacle
+from tasks.input.bounds import excess_of_metadata, why_unstorable
 from tasks.input.fields import TaskFields
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
@@ -155,7 +155,7 @@ class DocumentChange(BaseModel):
     @field_validator("metadata")
     @classmethod
     def _fits(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        if (found := obstacle(metadata) or excess_of_metadata(metadata)) is not None:
+        if (found := why_unstorable(metadata) or excess_of_metadata(metadata)) is not None:
             raise ValueError(found)
         return metadata
 

@@ -30,7 +30,7 @@ def tokens(text: str) -> int:
 def outcomes(
     embed: Callable[[Sequence[str]], Embedded], texts: Sequence[str]
 ) -> Iterator[tuple[range, Embedded | TaskError]]:
-    """Embed texts in one request; if it fails because of some of them, in halves, down to the guilty ones.
+    """Embed texts in one request; if it fails because of some of them, in halves, down to those that cause it.
 
     Parameters:
       embed: makes one request.

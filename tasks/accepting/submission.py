@@ -31,7 +31,7 @@ from tasks.accepting.idempotency import Key
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, ending
 from tasks.ending.dependencies import Unknown
-from tasks.input.bounds import excess_of_metadata, excess_of_payload, obstacle
+from tasks.input.bounds import excess_of_metadata, excess_of_payload, why_unstorable
 from tasks.input.fields import KEPT, TaskFields
 from tasks.lifecycle import Status, target
 from tasks.transactions.unit import Unit
@@ -87,7 +87,7 @@ class Submission(TaskFields):
     @field_validator("kb_id", "payload", "callback_url", "metadata")
     @classmethod
     def _can_be_stored(cls, value: Any) -> Any:
-        if (found := obstacle(value)) is not None:
+        if (found := why_unstorable(value)) is not None:
             raise ValueError(found)
         return value
 

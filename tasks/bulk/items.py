@@ -74,9 +74,9 @@ def following(session: Session, bulk_id: UUID, after: UUID | None, *, ascending:
     return list(session.scalars(text(statement), {"bulk": bulk_id, "after": after, "limit": CHANGED_AT_ONCE}))
 
 
-def settle(session: Session, bulk_id: UUID, outcomes: Sequence[Outcome]) -> None:
+def record(session: Session, bulk_id: UUID, outcomes: Sequence[Outcome]) -> None:
     """Write down what became of items, in the transaction that changes them."""
-    session.execute(_SETTLE, {"bulk": bulk_id, "outcomes": json_of([asdict(each) for each in outcomes])})
+    session.execute(_RECORD, {"bulk": bulk_id, "outcomes": json_of([asdict(each) for each in outcomes])})
 
 
 def totals(session: Session, bulk_id: UUID) -> Totals:
@@ -102,7 +102,7 @@ _FOLLOWING = """
 """
 
 #: What was deleted meanwhile has no status.
-_SETTLE = text(
+_RECORD = text(
     """
     UPDATE bulk_items SET
         changed = given.changed, run = tasks.run, before = given.before, after = given.after,

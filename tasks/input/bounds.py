@@ -16,7 +16,7 @@ MOST_VALUES = 10_000
 DEEPEST = 100
 
 
-def obstacle(value: object) -> str | None:
+def why_unstorable(value: object) -> str | None:
     """Return why a value cannot be stored; None when it can. Looks at no more than MOST_VALUES of it."""
     left = MOST_VALUES
     level = [value]
@@ -30,7 +30,7 @@ def obstacle(value: object) -> str | None:
                 below += part
                 if isinstance(part, dict):
                     below += part.values()
-            elif (found := _obstacle_of_one(part)) is not None:
+            elif (found := _why_one_is_unstorable(part)) is not None:
                 return found
         if not below:
             return None
@@ -38,7 +38,7 @@ def obstacle(value: object) -> str | None:
     return f"is nested more than {DEEPEST} levels deep"
 
 
-def _obstacle_of_one(value: object) -> str | None:
+def _why_one_is_unstorable(value: object) -> str | None:
     if isinstance(value, str):
         if "\0" in value:
             return "holds a NUL character, which cannot be stored; remove it"

@@ -28,7 +28,7 @@ from broker.topology import PRIORITIES, PRIORITY_NAMES, QUEUES
 from errors import CODES
 from models.base import rfc3339
 from settings import without_credentials
-from tasks.input.bounds import obstacle
+from tasks.input.bounds import why_unstorable
 from tasks.lifecycle import ENDED, OPEN, Status
 
 StatusName = Literal["waiting", "queued", "processing", "completed", "failed", "cancelled"]
@@ -63,7 +63,7 @@ def _known(what: str, names: tuple[str, ...]) -> AfterValidator:
 
 
 def _storable(name: str) -> str:
-    if (found := obstacle(name)) is not None:
+    if (found := why_unstorable(name)) is not None:
         raise ValueError(found)
     return name
 

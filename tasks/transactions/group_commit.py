@@ -103,7 +103,7 @@ class GroupCommit:
             self._start()
             self._wanted.notify()
 
-    def settle(self, seconds: float) -> None:
+    def flush(self, seconds: float) -> None:
         """Wait until what was handed in before, and what was counted, is committed, or `seconds` are over."""
         with self._wanted:
             self._is_to_write = True

@@ -139,7 +139,7 @@ class Unit:
         self._messages.sort(key=_urgency)
         fallbacks = self._unpublished
 
-        def settle(done: Future[None]) -> None:
+        def note(done: Future[None]) -> None:
             error = done.exception()
             if error is None:
                 UNPUBLISHED.is_over()
@@ -148,7 +148,7 @@ class Unit:
             for fallback in fallbacks:
                 fallback()
 
-        broker().publish(self._messages).add_done_callback(settle)
+        broker().publish(self._messages).add_done_callback(note)
 
 
 def _urgency(message: Message[Any]) -> int:

@@ -179,8 +179,8 @@ def hand_back_all(unit: Unit) -> int:
 def died(unit: Unit, worker: UUID) -> int:
     """Requeue what a dead process held.
 
-    Several threads share a process, so its death convicts nobody: the next attempt of each of its tasks runs
-    alone in a process, where a crash counts as the task's own. Only a task whose workers die one after the
+    Several threads share a process, so its death says nothing of any one task: the next attempt of each runs alone
+    in a process, where a crash counts as the task's own. Only a task whose workers die one after the
     other, each while it was at work, is given up.
 
     Returns:

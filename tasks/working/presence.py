@@ -68,15 +68,15 @@ def beat(
 
 
 def leave(unit: Unit) -> None:
-    """End in good order: hand back what is held, fold the tallies, strike the name."""
+    """End in good order: hand back what is held, fold the tallies, delete the row."""
     handed_back = hand_back_all(unit)
     if handed_back:
         log.info("handed_back", tasks=handed_back)
-    bury(unit, process_id())
+    deregister(unit, process_id())
 
 
-def bury(unit: Unit, worker: UUID) -> None:
-    """Fold a process's tallies into those of the dead, and strike its name."""
+def deregister(unit: Unit, worker: UUID) -> None:
+    """Fold a process's tallies into those of the dead, and delete its row."""
     unit.session.execute(_FOLD, {"worker": worker, "nil": NIL_ID})
     unit.session.execute(text("DELETE FROM workers WHERE id = :worker"), {"worker": worker})
 
@@ -101,7 +101,7 @@ def sweep(unit: Unit, lease: timedelta | None = None) -> int:
         held = died(unit, worker)
         requeued += held
         log.warning("worker_died", worker_id=str(worker), tasks=held)
-        bury(unit, worker)
+        deregister(unit, worker)
     # Web processes count too, without a heartbeat; theirs are folded as they come.
     unit.session.execute(_FOLD_OTHERS, {"nil": NIL_ID})
     unknown = unit.session.execute(

@@ -43,7 +43,7 @@ def work_off(task_id: UUID, *queues: str) -> None:
     loop = Loop(lambda claim: stages.FUNCTIONS[claim.stage](stages.Work(claim, loop.queues.names)))
     loop.serve(queues or dispatch.queues(), 1)
     loop.work_off(None)
-    PROCESS.commits.settle(5)
+    PROCESS.commits.flush(5)
 
 
 def names(bench: Bench, task_id: UUID) -> list[str]:

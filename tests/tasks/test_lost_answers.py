@@ -117,7 +117,7 @@ def end(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
     assert commits.run(work.advance, Advance(claim, {})) is True
     assert desk.row(claim.task_id).status == "completed"
     assert count(desk, "callbacks") == 1
-    commits.settle(5)
+    commits.flush(5)
     assert desk.sql("SELECT sum(count) FROM tallies WHERE metric = 'task_success_total'") == [(1,)]
 
 
@@ -168,7 +168,7 @@ def callback(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None
 
     commits.run(tell, taken)
     assert desk.sql("SELECT status, attempts FROM callbacks") == [("delivered", 1)]
-    commits.settle(5)
+    commits.flush(5)
     assert desk.sql("SELECT count FROM tallies WHERE metric = 'callback_delivery_total'") == [(1,)]
 
 

@@ -115,7 +115,7 @@ def test_what_a_submission_has_locked_when_its_message_comes_is_looked_at_again(
         thread.start()
         eventually(lambda: loop.queues.met_locks, seconds=10, reason="it has found the lock")
     thread.join(10)
-    PROCESS.commits.settle(5)
+    PROCESS.commits.flush(5)
     assert bench.row(task_id).status == "completed"
 
 
