@@ -208,7 +208,8 @@ def test_how_fast_the_queue_has_moved_since_a_task_waits_outweighs_how_fast_it_d
     fast = left(last)
     assert slow is not None
     assert fast is not None
-    assert fast < 60 < 200 < slow
+    # The thirty took a minute, and as long besides as this test has been at it.
+    assert fast < 120 < 200 < slow
 
 
 def test_a_batch_is_estimated_by_its_last_task(desk: Desk) -> None:
