@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import pipeline
 from broker import topology
 from tasks.types import all_stages, all_types
 from tests.test_requirements import ROOT, imports, normal, pins
@@ -394,6 +395,15 @@ def test_a_stage_has_its_module_its_queue_and_its_test(name: str) -> None:
     assert list((ROOT / "actors").rglob(f"{name}.py")), f"there is no actors/…/{name}.py"
     assert stage.queue in topology.QUEUES
     assert list((ROOT / "tests").rglob(f"test_{name}.py")), f"there is no tests/…/test_{name}.py"
+
+
+def test_the_stages_of_a_document_are_listed_in_one_place() -> None:
+    every = re.compile(r"\W+".join(pipeline.STAGES))
+    paths = [
+        path for folder in (*MAY_IMPORT, "tests") for path in (ROOT / f"{folder}.py", *(ROOT / folder).rglob("*.py"))
+    ]
+    listing = {str(path.relative_to(ROOT)) for path in paths if path.exists() and every.search(path.read_text("utf-8"))}
+    assert listing == {"actors/document/single_pass.py"}, "pipeline.py has their names"
 
 
 def test_each_stage_of_the_pipeline_has_a_queue_of_its_own() -> None:

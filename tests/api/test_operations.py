@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from broker.topology import QUEUES
+from pipeline import STAGES
 from tests.api.conftest import Client
 from tests.guard import Guard
 from tests.processes import Deployment
@@ -156,7 +157,7 @@ def test_every_metric_that_is_promised_is_exposed(client: Client, kb_id: str) ->
         for family in families.values()
         for sample in family.samples
     }
-    for stage in ("preprocessing", "chunking", "embedding", "storing", "indexing", "document_processing"):
+    for stage in (*STAGES, "document_processing"):
         assert values["task_success_total", frozenset([stage])] >= 1
     assert values["task_failure_total", frozenset(["document_processing", "empty"])] >= 1
     assert values["task_end_to_end_seconds_count", frozenset(["document_processing"])] >= 2

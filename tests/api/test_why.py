@@ -14,6 +14,7 @@ from broker.topology import QUEUES
 from errors import TaskError
 from models import database, rate_limit
 from models.base import new_id
+from pipeline import STAGES
 from tasks.dispatching import pausing
 from tasks.ending.ending import cancel
 from tasks.process import process_id
@@ -159,7 +160,7 @@ def test_it_is__isolation(office: Office) -> None:
 
 def test_it_is__provider_pace(office: Office) -> None:
     task_id = office.submitted(**DOCUMENT)
-    for stage in ("preprocessing", "chunking"):
+    for stage in STAGES[: STAGES.index("embedding")]:
         office.within(work.advance, Advance(office.held(task_id, stage)))
     office.held(task_id, "embedding")
     office.sql(

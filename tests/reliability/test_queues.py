@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from broker.topology import PRIORITIES, QUEUES
+from pipeline import STAGES
 from tests.rabbitmq import RabbitServer
 from tests.reliability.conftest import House
 from tests.servers import eventually
 
-STAGES = ("preprocessing", "chunking", "embedding", "storing", "indexing")
 TEXT = "# Lighthouses\n\n" + "A lighthouse warns ships of rocks. 灯塔警告船只避开礁石。\n\n" * 40
 #: Threads of a worker, and so the messages that it pulls.
 THREADS = 4

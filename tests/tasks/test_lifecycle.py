@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from errors import CODES, TaskError
+from pipeline import STAGES
 from tasks.ending import ending
 from tasks.lifecycle import ENDED, MEANING, TRANSITIONS, Status
 from tasks.process import process_id
@@ -16,8 +17,6 @@ from tasks.working import claiming, failing, fence, work
 from tasks.working.claim import Advance, Wanted
 from tasks.working.failing import CRASH_BUDGET, DEATH_BUDGET, Failure
 from tests.tasks.conftest import Desk
-
-STAGES = ["preprocessing", "chunking", "embedding", "storing", "indexing"]
 
 
 def test_every_state_and_transition_has_a_sentence() -> None:
@@ -50,7 +49,7 @@ def test_a_document_goes_through_its_stages_in_order(desk: Desk) -> None:
         progress.append(desk.row(task_id).progress)
     row = desk.row(task_id)
     assert (row.status, row.progress, row.result) == ("completed", 100, {"chunks": 3})
-    assert [each["name"] for each in row.stages] == STAGES
+    assert [each["name"] for each in row.stages] == list(STAGES)
     assert all(each["status"] == "completed" and each["attempts"] == 1 for each in row.stages)
     assert progress == sorted(progress)
 
