@@ -26,6 +26,7 @@ from tasks.accepting.idempotency import Key
 from tasks.input.bounds import why_unstorable
 from tasks.transactions.group_commit import GroupCommit, Operation
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -158,14 +159,14 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-async def committed(commits: GroupCommit, operation: Operation, item: Any) -> Any:
+async def committed(commits: GroupCommit, operation: Operation[Item, Result], item: Item) -> Result:
     """Hand an item to a group commit, and wait for its result beside all others.
 
     Raises:
       what `GroupCommit.put` does; Busy, when PostgreSQL hangs.
     """
     loop = asyncio.get_running_loop()
-    answer = loop.create_future()
+    answer: asyncio.Future[Result] = loop.create_future()
     commits.put(operation, item).add_done_callback(partial(_pass_on, answer))
     deadline = loop.call_later(LONGEST_COMMIT, _give_up, answer)
     try:

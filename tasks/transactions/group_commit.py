@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -22,9 +22,11 @@ from tasks.transactions.unit import Unit, unit_of_work
 
 log = structlog.get_logger(__name__)
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 #: An operation on many items at once: gives one result for each, in their order. An exception among the
 #: results is raised to the one that asked.
-Operation = Callable[[Unit, Sequence[Any]], Sequence[Any]]
+Operation = Callable[[Unit, Sequence[Item]], Sequence[Result | Exception]]
 
 #: More would hold up the first for the sake of the last.
 MOST_AT_ONCE = 500
@@ -34,7 +36,7 @@ PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 @dataclass(slots=True)
 class _Entry:
-    operation: Operation
+    operation: Operation[Any, Any]
     item: Any
     done: Future[Any] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
@@ -65,7 +67,7 @@ class GroupCommit:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def put(self, operation: Operation, item: Any) -> Future[Any]:
+    def put(self, operation: Operation[Item, Result], item: Item) -> Future[Result]:
         """Hand in an item; the future ends with its result when the transaction is committed.
 
         Raises (in the future): what the operation gave or raised for this item, or sqlalchemy.exc.DBAPIError.
@@ -79,11 +81,11 @@ class GroupCommit:
             self._wanted.notify()
         return entry.done
 
-    def run(self, operation: Operation, item: Any) -> Any:
+    def run(self, operation: Operation[Item, Result], item: Item) -> Result:
         """Hand in an item and wait for its result."""
         return self.put(operation, item).result()
 
-    def run_here(self, operation: Operation, item: Any) -> Any:
+    def run_here(self, operation: Operation[Item, Result], item: Item) -> Result:
         """Do it in a transaction of this thread's own: for what writes so much that others should not wait for it.
 
         What it counts is written with the next shared commit.
@@ -190,7 +192,7 @@ class GroupCommit:
 
 def _execute(entries: list[_Entry], patience: float, tallies: Tallies) -> list[Any]:
     """Run each operation once, on all its items, in the order in which operations first occur."""
-    operations: dict[Operation, list[int]] = {}
+    operations: dict[Operation[Any, Any], list[int]] = {}
     for position, entry in enumerate(entries):
         operations.setdefault(entry.operation, []).append(position)
     results: list[Any] = [None] * len(entries)

@@ -124,7 +124,7 @@ def test_the_end_of_a_task_that_is_alone_is_committed_before_its_thread_looks_fo
 ) -> None:
     run, turns = PROCESS.commits.run, []
 
-    def noted(operation: Operation, turn: Turn) -> Any:
+    def noted(operation: Operation[Turn, Any], turn: Turn) -> Any:
         turns.append((len(turn.done), turn.wanted is not None))
         return run(operation, turn)
 

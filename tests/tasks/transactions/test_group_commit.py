@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_a_poisoned_row_fails_alone(desk: Desk) -> None:
 
 def test_a_result_that_is_an_error_reaches_the_one_that_asked(desk: Desk) -> None:
     commits = GroupCommit("test", patience=1)
-    failed = commits.put(lambda _, items: [ValueError("mine")] * len(items), 0)
+    failed: Future[object] = commits.put(lambda _, items: [ValueError("mine")] * len(items), 0)
     with pytest.raises(ValueError, match="mine"):
         failed.result(5)
     commits.close()
