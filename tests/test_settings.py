@@ -179,7 +179,7 @@ def test_every_process_stops_with_that_line_alone(deployment: Deployment, name: 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode != 0
     lines = own_lines(done.stdout + done.stderr)
@@ -199,7 +199,7 @@ def test_a_process_of_its_own_needs_its_servers(deployment: Deployment, name: st
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         output = done.stdout + done.stderr
         assert done.returncode != 0
