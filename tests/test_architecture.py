@@ -170,11 +170,14 @@ PROCESSES = {
 GLOBALS = {
     "clock.py": "when it last ticked: its entries are functions, which APScheduler calls",
     "embedded.py": "a lock that is held until the process ends",
+    "logs.py": "where lines are written",
     "models/base.py": "the last id: those of a process rise, whoever makes one",
     "models/database.py": "the only engine",
+    "models/replica.py": "the only replica",
     "tasks/dispatching/concurrency.py": "a hint that the next transaction of any thread goes by",
     "tasks/process.py": "the id of the process, of which a fork has its own",
     "tasks/transactions/unit.py": "the only broker",
+    "tracing.py": "where spans are sent",
 }
 
 WITHOUT = """
