@@ -11,6 +11,9 @@ import pika
 
 from logs import Outage
 
+#: What pika raises where a connection or a channel is there no more.
+LOST = (AssertionError, pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError)
+
 #: RabbitMQ, as this process sees it.
 AWAY = Outage("rabbitmq_unreachable")
 

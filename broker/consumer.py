@@ -1,21 +1,27 @@
-"""One queue's messages for a worker: pulled while it has an idle thread, acknowledged many at a time."""
+"""One queue's messages for a worker: pulled while it has an idle thread, acknowledged many at a time.
+
+Dramatiq has a thread for each queue. The channels are on one connection, whose own thread alone touches them.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
 import pika
 import structlog
+from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed
+from pika.adapters.blocking_connection import BlockingChannel
 
-from broker.connecting import AWAY, named, why
+from broker.connecting import AWAY, LOST, why
 from broker.delivery import Delivery
+from broker.link import SharedLink
 from broker.messages import NotUnderstood, understood
 from broker.topology import Topology
 
@@ -29,8 +35,6 @@ LOOK_EVERY = 0.05
 #: letter that did so 20 times, if nothing else is configured; before there was no limit, later only failures count.
 RETURNS = "x-delivery-count"
 MOST_RETURNS = 10
-
-_LOST = (AssertionError, pika.exceptions.AMQPConnectionError, pika.exceptions.AMQPChannelError)
 
 
 class Threads(Protocol):
@@ -51,8 +55,10 @@ class RabbitConsumer(Consumer):
     PostgreSQL without a message, and what would only wait here is for other workers.
 
     Parameters:
-      parameters: of each member of the cluster, in the order in which they are tried.
-      name: what RabbitMQ shows of the connection and its consumers.
+      links: to the connection that all consumers of the process share.
+      threads: of the worker; None: nobody is ever busy.
+      publish: what publishes a message anew.
+      name: of the process; RabbitMQ shows it with each consumer.
 
     Raises:
       ConnectionClosed: when RabbitMQ cannot be reached.
@@ -60,24 +66,28 @@ class RabbitConsumer(Consumer):
 
     def __init__(
         self,
-        parameters: Sequence[pika.URLParameters],
+        links: SharedLink,
         queue_name: str,
         prefetch: int,
         timeout_ms: int,
         threads: Threads | None,
         *,
+        publish: Callable[[list[Message[Any]]], object],
         name: str,
         topology: Topology,
     ) -> None:
         self._queue_name = queue_name
-        self._routing_key = topology.queue(queue_name)
+        self._topology = topology
         self._name = f"{name} {queue_name}"
         self._prefetch = prefetch
         self._timeout = timeout_ms / 1000
         self._threads = threads
+        self._publish = publish
         self._busy_since: float | None = None
         self._consumer: str | None = None
         """By which RabbitMQ knows that messages are wanted; None: none are."""
+        self._changed = threading.Condition()
+        """Told when a message has come, or none will."""
         self._pulled: deque[tuple[int, pika.BasicProperties, bytes]] = deque()
         self._unsettled: dict[int, None] = {}
         """Tags that were handed out and are not acknowledged, in rising order."""
@@ -86,22 +96,16 @@ class RabbitConsumer(Consumer):
         self._lock = threading.Lock()
         self._flushing = False
         self._is_cancelled = False
+        self._link = links.enter(self)
         try:
-            self._connection = pika.BlockingConnection(named(parameters, self._name))
-        except _LOST as error:
+            self._channel: BlockingChannel = self._link.do(self._open)
+        except LOST as error:
             AWAY.goes_on(reason=why(error))
+            self._link.leave(self)
             raise ConnectionClosed(why(error)) from None
-        try:
-            self._channel = self._connection.channel()
-            self._channel.add_on_cancel_callback(self._on_cancel)
-            topology.declare(self._channel, [queue_name])
-            self._consume()
-            AWAY.is_over()
-        except _LOST as error:
-            AWAY.goes_on(reason=why(error))
-            with suppress(*_LOST):
-                self._connection.close()
-            raise ConnectionClosed(why(error)) from None
+        except BaseException:
+            self._link.leave(self)
+            raise
 
     @property
     def waiting(self) -> int:
@@ -112,13 +116,15 @@ class RabbitConsumer(Consumer):
         deadline = time.monotonic() + self._timeout
         try:
             while not self._may_hand_out():
-                if self._is_cancelled:
-                    raise ConnectionClosed(f"RabbitMQ has cancelled the consumer of {self._queue_name}")
-                # Ends early for every acknowledgement that is to be sent.
                 if (left := deadline - time.monotonic()) <= 0:
                     return None
-                self._connection.process_data_events(time_limit=left if self._is_waiting() else min(left, LOOK_EVERY))
-        except _LOST as error:
+                with self._changed:
+                    if self._consumer is None or self._busy_since is not None:
+                        # Nobody tells when a thread is idle again.
+                        self._changed.wait(min(left, LOOK_EVERY))
+                    else:
+                        self._changed.wait_for(self._has_news, left)
+        except LOST as error:
             raise ConnectionClosed(why(error)) from None
         tag, _, body = self._pulled.popleft()
         with self._lock:
@@ -151,23 +157,40 @@ class RabbitConsumer(Consumer):
         """Do nothing: RabbitMQ takes back what is not acknowledged when the connection ends."""
 
     def close(self) -> None:
-        """Send the acknowledgements that wait, then close.
+        """Send the acknowledgements that wait, then give back what was pulled.
 
         Raises:
           ConnectionClosed: when the connection was lost before.
         """
         try:
-            self._flush()
-            self._channel.close()
-            self._connection.close()
-        except _LOST as error:
+            self._link.do(self._end)
+        except LOST as error:
             raise ConnectionClosed(why(error)) from None
+        finally:
+            self._link.leave(self)
+
+    def link_lost(self) -> None:
+        """Wake whoever waits for a message."""
+        with self._changed:
+            self._changed.notify_all()
+
+    # What follows down to `_has_news` runs in the connection's thread.
+
+    def _open(self) -> BlockingChannel:
+        self._channel = self._link.connection.channel()
+        self._channel.add_on_cancel_callback(self._on_cancel)
+        self._topology.declare(self._channel, [self._queue_name])
+        self._consume()
+        return self._channel
+
+    def _end(self) -> None:
+        self._flush()
+        self._channel.close()
 
     def _consume(self) -> None:
         self._channel.basic_qos(prefetch_count=self._prefetch)
-        self._consumer = cast(
-            str, self._channel.basic_consume(self._routing_key, self._on_message, consumer_tag=self._name)
-        )
+        queue = self._topology.queue(self._queue_name)
+        self._consumer = cast(str, self._channel.basic_consume(queue, self._on_message, consumer_tag=self._name))
 
     def _on_cancel(self, _: Any) -> None:
         """Note the end of the consumer: its queue was deleted, or the node failed that it was on."""
@@ -175,30 +198,14 @@ class RabbitConsumer(Consumer):
         log.warning("consumer_cancelled", queue=self._queue_name, reason="the queue was deleted, or its node failed")
         if self._threads is not None:
             self._threads.cancelled(self._queue_name)
+        self.link_lost()
 
     def _on_message(self, _: Any, method: Any, properties: Any, body: bytes) -> None:
         self._pulled.append((method.delivery_tag, properties, body))
+        with self._changed:
+            self._changed.notify_all()
 
-    def _may_hand_out(self) -> bool:
-        if self._threads is not None and self._threads.are_busy(self._queue_name):
-            self._pause()
-            return False
-        self._busy_since = None
-        if self._consumer is None and not self._is_cancelled:
-            self._consume()
-        return bool(self._pulled)
-
-    def _is_waiting(self) -> bool:
-        """Return whether nothing but a message is waited for."""
-        return self._consumer is not None and self._busy_since is None
-
-    def _pause(self) -> None:
-        """Leave the messages to others where the worker stays busy."""
-        now = time.monotonic()
-        if self._busy_since is None:
-            self._busy_since = now
-        if self._consumer is None or now - self._busy_since < PATIENCE:
-            return
+    def _leave_to_others(self) -> None:
         self._channel.basic_cancel(self._consumer)
         self._consumer = None
         while self._pulled:
@@ -207,19 +214,47 @@ class RabbitConsumer(Consumer):
     def _give_back(self, tag: int, properties: pika.BasicProperties, body: bytes) -> None:
         """Return a message to its queue; one that has come back often is published anew, and so begins at 0.
 
-        Lost or doubled on the way it costs time only. But not each is published: while RabbitMQ has an alarm, it hears
-        nothing more on a connection that did so.
+        Lost or doubled on the way it costs time only. It is published on another connection: while RabbitMQ has an
+        alarm, it hears nothing more on one that did so.
         """
-        headers = dict(properties.headers or {})
-        if headers.pop(RETURNS, 0) < MOST_RETURNS:
-            self._channel.basic_nack(tag, requeue=True)
-            return
-        properties.headers = headers
-        self._channel.basic_publish("", self._routing_key, body, properties)
-        self._channel.basic_ack(tag)
+        if (properties.headers or {}).get(RETURNS, 0) >= MOST_RETURNS:
+            with suppress(NotUnderstood):
+                self._publish([understood(body, self._queue_name)])
+                self._channel.basic_ack(tag)
+                return
+        self._channel.basic_nack(tag, requeue=True)
+
+    def _has_news(self) -> bool:
+        return bool(self._pulled) or self._is_cancelled or self._link.is_lost
+
+    def _may_hand_out(self) -> bool:
+        """Return whether a message is there and a thread for it.
+
+        Raises:
+          ConnectionClosed: no message will come any more.
+        """
+        if self._link.is_lost or self._channel.is_closed:
+            raise ConnectionClosed("the connection or the channel was lost")
+        if self._threads is not None and self._threads.are_busy(self._queue_name):
+            self._pause()
+            return False
+        self._busy_since = None
+        if self._is_cancelled and not self._pulled:
+            raise ConnectionClosed(f"RabbitMQ has cancelled the consumer of {self._queue_name}")
+        if self._consumer is None and not self._is_cancelled:
+            self._link.do(self._consume)
+        return bool(self._pulled)
+
+    def _pause(self) -> None:
+        """Leave the messages to others where the worker stays busy."""
+        now = time.monotonic()
+        if self._busy_since is None:
+            self._busy_since = now
+        if self._consumer is not None and not self._is_cancelled and now - self._busy_since >= PATIENCE:
+            self._link.do(self._leave_to_others)
 
     def _settle(self, tag: int, rejected: bool) -> None:
-        """Note what is to be told to RabbitMQ; any thread may call it, the consumer's own tells it."""
+        """Note what is to be told to RabbitMQ; any thread may call it, the connection's own tells it."""
         with self._lock:
             if rejected:
                 self._rejected.append(tag)
@@ -228,10 +263,9 @@ class RabbitConsumer(Consumer):
             if self._flushing:
                 return
             self._flushing = True
-        try:
-            self._connection.add_callback_threadsafe(self._flush)
-        except pika.exceptions.ConnectionWrongStateError:
+        if self._link.is_lost:
             log.info("unacknowledged", queue=self._queue_name, reason="the connection was lost; it will come again")
+        self._link.soon(self._flush)
 
     def _flush(self) -> None:
         """Tell RabbitMQ what was settled: one acknowledgement for all up to the oldest that is still at work."""

@@ -17,6 +17,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from broker.connecting import named, process_name, why
 from broker.consumer import RabbitConsumer, Threads
+from broker.link import Link, SharedLink
 from broker.publisher import Publisher, Unpublished
 from broker.topology import QUEUES, Counts, Topology
 
@@ -51,6 +52,7 @@ class RabbitBroker(RabbitmqBroker):
         self._threads = threads
         self._kind = kind
         self.publisher = Publisher(urls, self._topology, kind)
+        self._links = SharedLink(lambda: Link(self.parameters, process_name(kind)))
 
     @property
     def publishing(self) -> str:
@@ -75,17 +77,18 @@ class RabbitBroker(RabbitmqBroker):
                 raise ConnectionClosed(why(error)) from None
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """Return a consumer with a connection of its own; see `RabbitConsumer`.
+        """Return a consumer on the connection that all of this process share; see `RabbitConsumer`.
 
         Raises:
           ConnectionClosed: when RabbitMQ cannot be reached.
         """
         return RabbitConsumer(
-            self.parameters,
+            self._links,
             queue_name,
             prefetch,
             timeout,
             self._threads,
+            publish=self.publish,
             name=process_name(self._kind),
             topology=self._topology,
         )

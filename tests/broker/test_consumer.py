@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pika
@@ -200,7 +201,13 @@ def test_a_consumer_that_rabbitmq_cancels_says_so_and_its_successor_finds_the_qu
     consumer.close()
 
 
-def test_a_consumer_has_one_connection_and_both_have_names(rabbitmq: RabbitServer) -> None:
+def connections(rabbitmq: RabbitServer) -> dict[str, str]:
+    """RabbitMQ's own name for each connection, by the one that its process gave it."""
+    shown = rabbitmq.management("/vhosts/{vhost}/connections")
+    return {each["client_properties"].get("connection_name", "?"): each["name"] for each in shown}
+
+
+def test_all_consumers_of_a_process_share_one_connection_that_has_its_name(rabbitmq: RabbitServer) -> None:
     broker = RabbitBroker([rabbitmq.url], "classic", kind="worker")
     consumers = [broker.consume(queue, PREFETCH, 300) for queue in topology.QUEUES]
 
@@ -210,14 +217,41 @@ def test_a_consumer_has_one_connection_and_both_have_names(rabbitmq: RabbitServe
 
     name = f"worker {socket.gethostname()}:{os.getpid()}"
     eventually(lambda: names() == {f"{queue}: {name} {queue}" for queue in topology.QUEUES}, seconds=20)
-
-    def called() -> list[str]:
-        shown = rabbitmq.management("/vhosts/{vhost}/connections")
-        return [each["client_properties"].get("connection_name") for each in shown]
-
     # RabbitMQ shows connections later than consumers.
-    eventually(lambda: len(called()) >= len(topology.QUEUES), seconds=20)
-    assert sorted(called()) == sorted(f"{name} {queue}" for queue in topology.QUEUES), "and no other connection"
+    eventually(lambda: connections(rabbitmq), seconds=20)
+    assert [*connections(rabbitmq)] == [name], "and no other connection"
     for each in consumers:
         each.close()
+    eventually(lambda: not connections(rabbitmq), seconds=20, reason="with the last consumer it is closed")
     broker.close()
+
+
+def test_a_connection_that_is_lost_ends_its_consumers_and_their_successors_share_another(
+    broker: RabbitBroker, rabbitmq: RabbitServer
+) -> None:
+    storing, other = (broker.consume(queue, PREFETCH, 60_000) for queue in ("storing", "default"))
+    (taken,) = pull(storing, 1)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    eventually(lambda: name in connections(rabbitmq), seconds=20)
+    rabbitmq.management(f"/connections/{quote(connections(rabbitmq)[name], safe='')}", "DELETE")
+    for each in (storing, other):
+        with pytest.raises(ConnectionClosed):
+            pull(each)
+    storing.ack(taken)  # which nobody hears
+    with pytest.raises(ConnectionClosed):
+        storing.close()
+    successors = [broker.consume(queue, PREFETCH, 300) for queue in ("storing", "default")]
+    assert [list(each.args) for each in pull(successors[0], 1)] == [list(taken.args)], "it has come again"
+    for each in successors:
+        each.close()
+
+
+def test_a_consumer_that_fails_leaves_the_others_their_connection(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:
+    consumer = broker.consume("storing", PREFETCH, 300)
+    rabbitmq.management("/queues/{vhost}/default", "DELETE")
+    rabbitmq.management("/queues/{vhost}/default", "PUT", {"durable": False})
+    with pytest.raises(ConnectionClosed, match="inequivalent arg"):
+        broker.consume("default", PREFETCH, 300)
+    for each in pull(consumer, 3):
+        consumer.ack(each)
+    consumer.close()
