@@ -243,6 +243,8 @@ class RabbitConsumer(Consumer):
             raise ConnectionClosed(f"RabbitMQ has cancelled the consumer of {self._queue_name}")
         if self._consumer is None and not self._is_cancelled:
             self._link.do(self._consume)
+            # By the time that a message is there, no thread may be idle any more.
+            return False
         return bool(self._pulled)
 
     def _pause(self) -> None:
