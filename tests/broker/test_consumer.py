@@ -107,11 +107,13 @@ def test_what_a_busy_worker_leaves_to_others_never_becomes_a_dead_letter(rabbitm
     broker = RabbitBroker([rabbitmq.url], "quorum", threads=pace)
     consumer = broker.consume("storing", PREFETCH, 300)
     message = wake_up([str(UUID(int=1))], "storing", "storing", priority=4, attempt=1, time_limit=10)
+    pace.busy = True
     broker.publisher.start()
     eventually(lambda: broker.publishing == "up")
     broker.publish([message]).result(timeout=10)
-    pace.busy = True
     for _ in range(25):
+        eventually(lambda: pull(consumer) == [] and ready(broker) == 1, reason="it is left to others")
+        # It is pulled anew, and by then no thread is idle any more.
         pace.idle_looks = 1
         assert pull(consumer) == []
     pace.busy = False
