@@ -1,4 +1,4 @@
-"""The only engine and the only way to a transaction."""
+"""The engine, and the only way to a transaction that writes; see `models.replica` for what only reads."""
 
 from __future__ import annotations
 
