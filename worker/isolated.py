@@ -131,6 +131,7 @@ def _assemble() -> None:
 
 
 def _outcome(claim: Claim) -> bool | Claim | Exception:
+    logs.set_about(claim.named)
     try:
         with database.transaction() as session:
             if not fence.begin(session, claim):
