@@ -12,7 +12,7 @@ from task_manager_client.answers.events import Event, never
 from task_manager_client.answers.tasks import AcceptedBatch, AcceptedTask
 from task_manager_client.async_handles import AsyncBatchHandle, AsyncTaskHandle
 from task_manager_client.async_transport import AsyncTransport
-from task_manager_client.calls import documents, following, kbs, operations, streams, tasks
+from task_manager_client.calls import documents, following, kbs, operations, schedules, streams, tasks
 from task_manager_client.core.call import Call, Page, without_none
 from task_manager_client.core.policy import Policy, Retry, Timeouts
 from task_manager_client.transport import Address
@@ -147,6 +147,19 @@ class AsyncCallbacks(_Room):
     preview_redeliver = sent(operations.preview_redeliver)
 
 
+class AsyncSchedules(_Room):
+    """Tasks that are submitted again and again."""
+
+    create = sent(schedules.create_schedule)
+    list = listed(schedules.list_schedules)
+    get = sent(schedules.get_schedule)
+    change = sent(schedules.change_schedule)
+    delete = sent(schedules.delete_schedule)
+    pause = sent(schedules.pause_schedule)
+    resume = sent(schedules.resume_schedule)
+    run = submitted(schedules.run_schedule)
+
+
 class AsyncQueues(_Room):
     """Queues."""
 
@@ -194,6 +207,7 @@ class AsyncTaskManager(_Room):
         self.kbs = AsyncKbs(transport)
         self.callbacks = AsyncCallbacks(transport)
         self.queues = AsyncQueues(transport)
+        self.schedules = AsyncSchedules(transport)
         self.stats = AsyncStats(transport)
 
     search = sent(kbs.search_kb)

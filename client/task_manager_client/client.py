@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from task_manager_client.answers.events import Event, never
 from task_manager_client.answers.tasks import AcceptedBatch, AcceptedTask
-from task_manager_client.calls import documents, following, kbs, operations, streams, tasks
+from task_manager_client.calls import documents, following, kbs, operations, schedules, streams, tasks
 from task_manager_client.core.call import Call, Page, without_none
 from task_manager_client.core.policy import Policy, Retry, Timeouts
 from task_manager_client.handles import BatchHandle, TaskHandle
@@ -144,6 +144,19 @@ class Callbacks(_Room):
     preview_redeliver = sent(operations.preview_redeliver)
 
 
+class Schedules(_Room):
+    """Tasks that are submitted again and again."""
+
+    create = sent(schedules.create_schedule)
+    list = listed(schedules.list_schedules)
+    get = sent(schedules.get_schedule)
+    change = sent(schedules.change_schedule)
+    delete = sent(schedules.delete_schedule)
+    pause = sent(schedules.pause_schedule)
+    resume = sent(schedules.resume_schedule)
+    run = submitted(schedules.run_schedule)
+
+
 class Queues(_Room):
     """Queues."""
 
@@ -202,6 +215,7 @@ class TaskManager(_Room):
         self.kbs = Kbs(transport)
         self.callbacks = Callbacks(transport)
         self.queues = Queues(transport)
+        self.schedules = Schedules(transport)
         self.stats = Stats(transport)
 
     search = sent(kbs.search_kb)

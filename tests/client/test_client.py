@@ -183,6 +183,20 @@ def test_what_operators_ask_for_is_read(tm: TaskManager, kb: str) -> None:
     assert kb in {each.kb_id for each in tm.kbs.list()}
 
 
+def test_a_schedule_is_made_run_changed_and_deleted(tm: TaskManager, kb: str) -> None:
+    task = {"task_type": "test", "kb_id": kb, "payload": {"message": "hello"}}
+    made = tm.schedules.create("30 2 * * *", task, name="nightly", timezone="Europe/Berlin")
+    assert (made.kb_id, made.next_due_at is None) == (kb, False)
+    assert tm.schedules.run(made.schedule_id).wait(60).check().kb_id == kb
+    assert tm.schedules.pause(made.schedule_id).paused_at
+    assert tm.schedules.change(made.schedule_id, name="weekly", cron="0 3 * * 1").name == "weekly"
+    assert tm.schedules.resume(made.schedule_id).paused_at is None
+    assert [each.schedule_id for each in tm.schedules.list(kb_id=kb)] == [made.schedule_id]
+    tm.schedules.delete(made.schedule_id)
+    with pytest.raises(NotFound):
+        tm.schedules.get(made.schedule_id)
+
+
 def test_the_twin_does_the_same(service: EmbeddedDeployment, kb: str) -> None:
     async def use() -> None:
         async with AsyncTaskManager(service.url, KEY) as tm:

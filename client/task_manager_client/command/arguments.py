@@ -58,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
     queues = _shown(verb("queues", "Show the queues; pause or resume one in the whole deployment"))
     _action(queues, ("list", "pause", "resume"), "NAME")
     queues.add_argument("--reason", help="why it is paused, for whoever looks")
+    schedules = _shown(verb("schedules", "List schedules; show, pause, resume, run or delete one"), many=True)
+    _action(schedules, ("list", "get", "pause", "resume", "run", "delete"), "ID")
     _shown(verb("workers", "Show the workers that are alive, and what they do"))
     _callbacks(_shown(verb("callbacks", "List callbacks, or deliver them again"), many=True))
     audit = _shown(verb("audit", "Show who did what, newest first"), many=True)

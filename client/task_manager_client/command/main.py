@@ -19,7 +19,7 @@ MODULES = {
     "search": "search",
     **dict.fromkeys(("get", "list", "watch", "why", "cancel", "retry"), "tasks"),
     **dict.fromkeys(("kbs", "documents"), "documents"),
-    **dict.fromkeys(("queues", "workers", "callbacks", "audit", "open"), "operations"),
+    **dict.fromkeys(("queues", "schedules", "workers", "callbacks", "audit", "open"), "operations"),
     "doctor": "doctor",
     "completion": "completion",
 }

@@ -1,4 +1,4 @@
-"""`tm queues, workers, callbacks, audit, open`"""
+"""`tm queues, schedules, workers, callbacks, audit, open`"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import islice
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import complain
 from task_manager_client.command.main import DONE, UNUSABLE
-from task_manager_client.command.output import say, show
+from task_manager_client.command.output import say, show, show_one
 from task_manager_client.command.verbs.tasks import agreed
 from task_manager_client.transport import Address
 
@@ -17,6 +17,7 @@ QUEUES = (
     *("queue", "waiting", "delayed", "running", "oldest_age_seconds", "worker_threads"),
     *("paused", "paused_by", "reason"),
 )
+SCHEDULES = ("schedule_id", "name", "kb_id", "cron", "timezone", "next_due_at", "paused_at", "last_error")
 WORKERS = ("name", "active", "threads", "queues", "current_tasks", "started_at", "heartbeat_at")
 CALLBACKS = ("callback_id", "type", "state", "attempts", "task_id", "batch_id", "url", "next_attempt_at")
 AUDIT = ("at", "name", "action", "target.kind", "target.id", "kb_id")
@@ -33,6 +34,34 @@ def queues_(asked: Namespace) -> int:
         pausing = asked.action == "pause"
         state = tm.queues.pause(asked.name, reason=asked.reason) if pausing else tm.queues.resume(asked.name)
     say(f"{state.queue}: {'paused' if state.paused else 'goes on'}")
+    return DONE
+
+
+def schedules_(asked: Namespace) -> int:
+    """List schedules, or do something to one."""
+    with TaskManager(retries=0) as tm:
+        if asked.action == "list":
+            rows = (each.raw for each in islice(tm.schedules.list(), asked.limit or None))
+            if not show(rows, SCHEDULES, asked.output, asked.fields):
+                complain("tm: there is no schedule")
+            return DONE
+        if asked.name is None:
+            raise ValueError(f"{asked.action} needs the id of a schedule; `tm schedules` lists them")
+        schedule = tm.schedules.get(asked.name)
+        match asked.action:
+            case "get":
+                show_one(schedule.raw, asked.output, asked.fields)
+            case "run":
+                say(f"{asked.name}: submitted as task {tm.schedules.run(asked.name).task_id}")
+            case "delete":
+                if not agreed(asked, f"delete the schedule {schedule.name or asked.name}"):
+                    return UNUSABLE
+                tm.schedules.delete(asked.name)
+                say(f"{asked.name}: deleted")
+            case _:
+                pausing = asked.action == "pause"
+                state = tm.schedules.pause(asked.name) if pausing else tm.schedules.resume(asked.name)
+                say(f"{asked.name}: {'paused' if state.paused_at else 'goes on'}")
     return DONE
 
 
