@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import fcntl
 import os
@@ -16,18 +15,18 @@ from typing import TextIO
 import structlog
 import uvicorn
 from dramatiq import Worker
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 import clock
 import logs
 import tracing
 from api.app import create_app
+from api.connection import Connection
 from api.front import Unread
 from broker.in_process import InProcessBroker
 from dashboard.routes import pages
 from documents.files import scratch
 from models import database, migration
-from settings import HEADERS_WITHIN, NO_KEYS, settings
+from settings import NO_KEYS, settings
 from tasks.transactions.unit import unit_of_work
 from tasks.working import resuming
 from worker import boot
@@ -132,34 +131,6 @@ def main() -> None:
     log.info("stopped")
 
 
-class _Connection(H11Protocol):
-    """Closed when the headers of a request do not come in time."""
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._expect_headers()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._expect_headers()
-
-    def _expect_headers(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = self.loop.call_later(HEADERS_WITHIN, self._close_unless_asked)
-
-    def _close_unless_asked(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self.timeout_keep_alive_handler()
-
-
 def serve() -> None:
     """Serve HTTP until a signal."""
     host = os.environ.get("HOST", "127.0.0.1")
@@ -167,7 +138,7 @@ def serve() -> None:
         log.warning("no_keys", listening=host, hint=NO_KEYS)
     config = uvicorn.Config(
         Unread(create_app(settings(), pages())),
-        http=_Connection,
+        http=Connection,
         host=host,
         port=settings().port,
         log_config=None,

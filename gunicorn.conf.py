@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-import sys
+from email.utils import formatdate
 from pathlib import Path
-from weakref import WeakSet
 
 import structlog
-from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.glogging import Logger
 from gunicorn.workers import gasgi
 
 import logs
-from settings import HEADERS_WITHIN, NO_KEYS, VERSION, service_settings
+from settings import NO_KEYS, VERSION, service_settings
 
 _settings = service_settings()
 
@@ -37,39 +35,6 @@ class _Logger(Logger):
         logs.configure(_settings)
 
 
-class _Connection(ASGIProtocol):
-    """Known while it is open, so that it can be closed when it is idle and the worker is to stop.
-
-    It is closed as well when the headers of its first request do not come in time; `keepalive` is the time of others.
-    """
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        _connections.add(self)
-        self._deadline = self.worker.loop.call_later(HEADERS_WITHIN, self._close_unless_asked)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.cancel()
-        super().connection_lost(exc)
-
-    def _close_unless_asked(self) -> None:
-        if self._awaiting_request and self.req_count == 1:
-            self._keepalive_timeout()
-
-
-async def _close_connections(worker: gasgi.ASGIWorker) -> None:
-    """End what would last for all of gunicorn's grace: event streams, and kept connections without a request."""
-    while worker.alive:  # noqa: ASYNC110 - nothing tells when gunicorn clears it
-        await asyncio.sleep(0.25)
-    # The application is loaded by now, and only in this process.
-    sys.modules["api.app"].HUB.stop()
-    while True:
-        for connection in list(_connections):
-            if connection._awaiting_request:
-                connection._keepalive_timeout()
-        await asyncio.sleep(0.1)
-
-
 def when_ready(_: object) -> None:
     """Warn of an open port; gunicorn calls this once, when it listens."""
     if _settings.open_to_all:
@@ -77,20 +42,57 @@ def when_ready(_: object) -> None:
 
 
 def post_worker_init(worker: gasgi.ASGIWorker) -> None:
-    """Close idle connections from here on; gunicorn calls this in the worker process, before it serves."""
-    worker.closing = worker.loop.create_task(_close_connections(worker))
+    """Serve by the application's own kind of connection; gunicorn calls this in the worker process, before it serves.
+
+    gunicorn's own parses in Python, which takes a fifth of what a submission costs this process. What is imported here
+    the master process need not hold.
+    """
+    import uvicorn
+    from uvicorn.server import ServerState
+
+    from api.app import HUB
+    from api.connection import Connection
+
+    class Counted(Connection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            worker.nr_conns += 1
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            worker.nr_conns -= 1
+            super().connection_lost(exc)
+
+    async def tend() -> None:
+        """Keep the Date, and at the end close what would last for all of gunicorn's grace: streams, and idle ones."""
+        while worker.alive:
+            state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+            await asyncio.sleep(0.25)
+        HUB.stop()
+        while True:
+            for connection in list(state.connections):
+                connection.shutdown()
+            await asyncio.sleep(0.1)
+
+    state = ServerState()
+    config = uvicorn.Config(
+        worker.asgi,
+        http=Counted,
+        ws="none",
+        lifespan="off",
+        forwarded_allow_ips=forwarded_allow_ips,
+        log_config=None,
+        log_level="error",  # it would warn of each request that is none
+        access_log=False,
+        timeout_keep_alive=keepalive,
+    )
+    gasgi.ASGIProtocol = lambda _: Counted(config, state, {}, worker.loop)
+    worker.tending = worker.loop.create_task(tend())
     structlog.get_logger(__name__).info("web_ready", listening=bind, version=VERSION)
 
-
-_connections: WeakSet[_Connection] = WeakSet()
-gasgi.ASGIProtocol = _Connection
 
 bind = f"0.0.0.0:{_settings.port}"
 worker_class = "asgi"
 workers = _settings.web_concurrency
-
-# A document may be called by 512 characters, each of them nine where it is written in an address.
-limit_request_line = 8190
 
 # Seconds. The application ends its open requests on SIGTERM by itself; this is what a stuck one gets.
 graceful_timeout = max(1, int(_settings.shutdown_timeout * 0.75))

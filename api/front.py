@@ -34,7 +34,8 @@ class Unread:
         self._app = app
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        length = _length(scope) if scope["type"] == "http" else 0
+        # A body that came together with its head has been waited for by nobody.
+        length = 0 if scope["type"] != "http" or "is_whole" in scope else _length(scope)
         if length == 0:
             await self._app(scope, receive, send)
             return

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from api.connection import LARGEST_HEAD
 from api.front import BODY_WITHIN, BYTES_A_SECOND
 from settings import HEADERS_WITHIN
 from tests.processes import ROOT, Deployment, EmbeddedDeployment, procfile
@@ -112,6 +113,16 @@ def test_uvicorn_waits_for_nobody_without_end(embedded: EmbeddedDeployment) -> N
     is_strict(embedded.port)
     answered = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nX-A: "
     assert hung_up_on(embedded.port, answered) < HEADERS_WITHIN + 15
+
+
+def test_a_head_without_end_is_refused(deployment: Deployment) -> None:
+    deployment.start("web")
+    with socket.create_connection(("127.0.0.1", deployment.port), timeout=20) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n")
+        for _ in range(LARGEST_HEAD // 4000 + 1):
+            connection.sendall(b"X-A: " + b"a" * 4000 + b"\r\n")
+            time.sleep(0.005)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_wrong_setting_stops_it_with_one_line(deployment: Deployment) -> None:

@@ -45,41 +45,57 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo
 NOBODY = Actor(None)
 
 
+@dataclass(slots=True)
+class Origin:
+    """Where a submission comes from, and what follows from that.
+
+    Parameters:
+      task_id: made before, if any.
+      actor: whoever asks for it, and by which request.
+      submitted_at: the time of the request; None: it is written now.
+      inherits: whether its KB may say the chunking, of which the submission said nothing.
+    """
+
+    task_id: UUID | None = None
+    key: Key | None = None
+    actor: Actor = NOBODY
+    submitted_at: datetime | None = None
+    inherits: bool = False
+
+
 class Submission(TaskFields):
     """A task as a client submits it."""
 
-    _id: UUID | None = PrivateAttr(None)
-    _key: Key | None = PrivateAttr(None)
-    _actor: Actor = PrivateAttr(NOBODY)
-    _submitted_at: datetime | None = PrivateAttr(None)
-    _inherits: bool = PrivateAttr(False)
+    # One for all, since pydantic takes as long for each as for a field.
+    _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @model_validator(mode="wrap")
     @classmethod
     def _note_what_is_left_out(cls, given: Any, make: ModelWrapValidatorHandler[Submission]) -> Submission:
         made = make(given)
-        said = given.get("payload") or {} if isinstance(given, dict) else made.payload
-        made._inherits = made.task_type == document_processing.TYPE.name and CHUNKING.keys().isdisjoint(said)
+        if made.task_type == document_processing.TYPE.name:
+            said = given.get("payload") or {} if isinstance(given, dict) else made.payload
+            made._origin.inherits = CHUNKING.keys().isdisjoint(said)
         return made
 
     def named(self, task_id: UUID) -> Submission:
         """Return the same with an id that was made before, such as an upload's."""
-        self._id = task_id
+        self._origin.task_id = task_id
         return self
 
     @property
     def task_id(self) -> UUID | None:
         """The id that was made before, if any."""
-        return self._id
+        return self._origin.task_id
 
     def under(self, key: Key | None) -> Submission:
         """Return the same under an `Idempotency-Key`."""
-        self._key = key
+        self._origin.key = key
         return self
 
     def by(self, actor: Actor) -> Submission:
         """Return the same, with whoever asks for it, and by which request."""
-        self._actor = actor
+        self._origin.actor = actor
         return self
 
     # One validator for each field, so that all that do not fit are listed at once.
@@ -194,7 +210,7 @@ def submit(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exc
     Returns:
       for each submission what was accepted, `dependencies.Unknown` or `idempotency.Reused`.
     """
-    keys = [each._key for each in submissions]
+    keys = [each._origin.key for each in submissions]
     return idempotency.once(unit, submissions, keys, lambda new: _accept(unit, new), Accepted)
 
 
@@ -221,7 +237,7 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
         # As it was accepted, which may have been by an earlier release that asked for less.
         each.callback_url = task.callback_url
         # In the order of requests they stand where it does: a deletion that came meanwhile is later than they are.
-        each._submitted_at = task.created_at
+        each._origin.submitted_at = task.created_at
     batch = _accept_batch(unit, NewBatch(submissions=submissions, callback_url=task.callback_url))
     assert batch.batch_id is not None  # nothing that they depend on can be missing
     return batch.batch_id
@@ -323,30 +339,29 @@ def _values(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
     kind = task_type(submission.task_type)
     stage = kind.stages[0]
+    origin = submission._origin
     limit = submission.retry_limit
     return vars(submission) | {
         **{name: stored(getattr(submission, name)) for name, stored in _STORED},
-        "id": submission._id or new_id(),
+        "id": origin.task_id or new_id(),
         "subject": kind.subject(submission.payload) if kind.subject else None,
         "batch_id": batch_id,
-        "submitted_by": submission._actor.name,
-        "request_id": submission._actor.request_id,
-        "traceparent": submission._actor.traceparent,
-        "payload": _said(submission),
+        "submitted_by": origin.actor.name,
+        "request_id": origin.actor.request_id,
+        "traceparent": origin.actor.traceparent,
+        "payload": _said(submission.payload) if origin.inherits else submission.payload,
         "has_metadata": "metadata" in submission.model_fields_set,
         "retry_limit": settings().max_retry_attempts if limit is None else limit,
         "timeout": submission.timeout or settings().task_timeout,
         "stage": stage.name,
         "queue": stage.queue,
-        **({} if submission._submitted_at is None else {"created_at": submission._submitted_at}),
+        **({} if origin.submitted_at is None else {"created_at": origin.submitted_at}),
     }
 
 
-def _said(submission: Submission) -> dict[str, Any]:
-    """Return the payload, without the chunking that its KB may set where the submission says nothing of it."""
-    if not submission._inherits:
-        return submission.payload
-    return {name: value for name, value in submission.payload.items() if name not in CHUNKING}
+def _said(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a payload without the chunking that its KB may set."""
+    return {name: value for name, value in payload.items() if name not in CHUNKING}
 
 
 _STORED = [(name, kept.stored) for name, kept in KEPT.items() if kept.stored is not None]

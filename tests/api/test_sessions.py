@@ -229,6 +229,13 @@ def test_who_fails_too_often_waits_even_with_the_right_key(start: Start) -> None
     assert browser.ask("GET", SESSION, headers=sent).status_code == 200
 
 
+def test_who_guesses_through_a_proxy_hinders_nobody_else(browser: Browser) -> None:
+    for number in range(AT_ONCE + 1):
+        refused = browser.ask("POST", SESSION, json={"key": "wrong"}, headers={"X-Forwarded-For": "192.0.2.77"})
+        is_problem(refused, 401 if number < AT_ONCE else 429)
+    browser.sign_in("the-first-key", **{"X-Forwarded-For": "198.51.100.77"})
+
+
 def test_failures_are_forgotten_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
