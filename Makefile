@@ -105,6 +105,10 @@ bench-estimates: $(VENV)/dev.installed  ## How far estimated_completion is from 
 bench-bloat: $(VENV)/dev.installed  ## Whether the table of tasks grows for good under load; takes some minutes
 	$(BIN)/python -m bench.bloat $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: $(VENV)/dev.installed  ## What a task costs with more workers, with many that wait, and with many that have ended; takes some minutes
+	$(BIN)/python -m bench.growth $(ARGS)
+
 .PHONY: bench-documents
 bench-documents: $(VENV)/dev.installed .venv-bench/installed  ## Readers and splitters beside others; ARGS="--documents DIR"
 	$(BIN)/python -m bench.documents $(ARGS)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -141,8 +142,8 @@ class Running:
         """The same and both servers."""
         self._folder = folder
         # One for all questions: PostgreSQL's work for them is counted as the contestant's.
-        self._connection = psycopg2.connect(database_url)
-        self._connection.autocommit = True
+        self.connection = psycopg2.connect(database_url)
+        self.connection.autocommit = True
 
     def memory(self) -> dict[str, tuple[float, float]]:
         """RSS and PSS of each process group, in MB: every process of it summed up."""
@@ -155,7 +156,7 @@ class Running:
 
     def ask(self, statement: str, since: float = 0.0) -> tuple[float, ...]:
         """Return the first row of a statement's answer."""
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             cursor.execute(statement, {"since": since, "first": str(uuid.UUID(int=int(since * 1000) << 80))})
             return cursor.fetchone() or ()
 
@@ -183,36 +184,42 @@ class Running:
     def forget(self) -> None:
         """Begin the next measurement on empty tables."""
         if self.contestant.unfinished:
-            with self._connection.cursor() as cursor:
+            with self.connection.cursor() as cursor:
                 cursor.execute(self.contestant.forget)
 
     def close(self) -> None:
         """Ask no more."""
-        self._connection.close()
+        self.connection.close()
 
 
 @contextmanager
-def running(contestant: Contestant, servers: Servers, folder: Path) -> Iterator[Running]:
-    """Start a contestant; it is ready when its `/health` answers 200."""
+def running(contestant: Contestant, servers: Servers, folder: Path, *, workers: int = 1) -> Iterator[Running]:
+    """Start a contestant; it is ready when its `/health` answers 200.
+
+    Parameters:
+      workers: of ours; a peer has those that its commands say.
+    """
     folder.mkdir(parents=True)
     ours = contestant is OURS
     with servers.postgres.database(migrated=ours) as database_url, servers.rabbitmq.fresh() as broker:
-        start = _ours if ours else _peer
+        start = partial(_ours, workers=workers) if ours else _peer
         with start(contestant, servers, database_url, broker.url, folder) as found, closing(found):
             yield found
 
 
 @contextmanager
 def _ours(
-    contestant: Contestant, servers: Servers, database_url: str, broker_url: str, folder: Path
+    contestant: Contestant, servers: Servers, database_url: str, broker_url: str, folder: Path, *, workers: int
 ) -> Iterator[Running]:
     with Deployment(database_url, broker_url, folder, servers.guard) as deployment:
         began = time.perf_counter()
         deployment.start("web", ready=lambda _: httpx2.get(f"{deployment.url}/health", timeout=2).status_code == 200)
         ready = time.perf_counter() - began
-        for name in ("worker", "clock"):
+        for name in (*["worker"] * workers, "clock"):
             deployment.start(name)
-        own = {each.name: [psutil.Process(each.pid)] for each in deployment.processes}
+        own: dict[str, list[psutil.Process]] = {}
+        for each in deployment.processes:
+            own.setdefault(each.name, []).append(psutil.Process(each.pid))
         found = Running(contestant, servers, deployment.url, database_url, own, folder)
         found.ready_seconds = ready
         yield found

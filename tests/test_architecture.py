@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: What the boxes of a room, its modules and the rooms in it, may import of each other.
 WITHIN: dict[str, dict[str, set[str]]] = {
     "api": {
-        **{leaf: set() for leaf in ("bulkheads", "counting", "description", "front", "problems")},
+        **{leaf: set() for leaf in ("bulkheads", "connection", "counting", "description", "front", "problems")},
         "forms": {"problems"},
         "requests": {"bulkheads", "problems"},
         "access": {"bulkheads", "counting", "problems", "requests"},
@@ -152,7 +152,7 @@ PROCESSES = {
     "release": ("base", "import models, models.database, alembic.config"),
     "web": (
         "web",
-        "from api.app import create_app; from dashboard.routes import pages; import settings;"
+        "import api.connection; from api.app import create_app; from dashboard.routes import pages; import settings;"
         "create_app(settings.settings(), pages())",
     ),
     "worker": ("worker", "import worker.boot, documents.reading.extraction, documents.splitting.chunking"),

@@ -37,8 +37,8 @@ EXCEPTIONS = {
 
 
 #: What is run, not imported.
-#: gunicorn and uvicorn serve by uvloop, and uvicorn parses by httptools; zoneinfo looks into tzdata where the system has
-#: no zones.
+#: gunicorn and uvicorn serve by uvloop, and uvicorn parses by httptools; zoneinfo looks into tzdata where the system
+#: has no zones.
 TAKEN_BY_OTHERS = {"httptools", "tzdata", "uvloop"}
 COMMANDS = {
     "buf-bin",

@@ -276,4 +276,4 @@ def answer(resp: Any, accepted: Accepted) -> None:
     """Answer 202 and where the task is."""
     resp.status = falcon.HTTP_202
     resp.location = f"/api/v1/tasks/{accepted.task_id}"
-    resp.media = accepted.model_dump(mode="json")
+    resp.media = accepted

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+import msgspec
+from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
@@ -16,7 +17,7 @@ from models import IdempotencyKey
 from tasks.transactions.unit import Unit
 
 Request = TypeVar("Request")
-Answer = TypeVar("Answer", bound=BaseModel)
+Answer = TypeVar("Answer")
 
 #: A key is remembered this long, as with Stripe (https://docs.stripe.com/api/idempotent_requests).
 KEPT = timedelta(hours=24)
@@ -53,9 +54,12 @@ def once(
     requests: Sequence[Request],
     keys: Sequence[Key | None],
     accept: Callable[[Sequence[Request]], Sequence[Answer | Exception]],
-    answer_type: type[Answer],
+    told: TypeAdapter[Answer],
 ) -> list[Answer | Exception]:
     """Accept the requests that are new, and answer the others as before.
+
+    Parameters:
+      told: reads an answer that was kept.
 
     Returns:
       for each request its answer, what `accept` refused it with, or `Reused`.
@@ -75,10 +79,11 @@ def once(
         for name, answer in answers.items()
         if (key := keys[new[name]]) is not None and not isinstance(answer, Exception)
     }
-    _remember(unit, fresh)
-    known |= {name: (body_hash, answer.model_dump(mode="json")) for name, (body_hash, answer) in fresh.items()}
+    kept = {name: (body_hash, msgspec.to_builtins(answer)) for name, (body_hash, answer) in fresh.items()}
+    _remember(unit, kept)
+    known |= kept
     return [
-        _answer(key, known, answer_type) if key and _name(key) in known else answers[_name(key) or position]
+        _answer(key, known, told) if key and _name(key) in known else answers[_name(key) or position]
         for position, key in enumerate(keys)
     ]
 
@@ -95,11 +100,11 @@ def _name(key: Key | None) -> tuple[str, str] | None:
     return (key.caller, key.key) if key else None
 
 
-def _answer(key: Key, known: Known, answer_type: type[Answer]) -> Answer | Exception:
+def _answer(key: Key, known: Known, told: TypeAdapter[Any]) -> Any:
     body_hash, answer = known[_name(key)]
     if body_hash != key.body_hash:
         return Reused(key.key)
-    return answer_type.model_validate(answer)
+    return told.validate_python(answer)
 
 
 def _lock(unit: Unit, keys: Sequence[Key | None]) -> None:
@@ -114,11 +119,11 @@ def _known(unit: Unit, keys: Sequence[Key | None]) -> Known:
     return {(row.caller, row.key): (bytes(row.body_hash), row.answer) for row in unit.session.execute(_KNOWN, values)}
 
 
-def _remember(unit: Unit, fresh: dict[Any, tuple[bytes, Any]]) -> None:
+def _remember(unit: Unit, fresh: Known) -> None:
     if not fresh:
         return
     rows = [
-        {"caller": name[0], "key": name[1], "body_hash": body_hash, "answer": answer.model_dump(mode="json")}
+        {"caller": name[0], "key": name[1], "body_hash": body_hash, "answer": answer}
         for name, (body_hash, answer) in fresh.items()
     ]
     unit.session.execute(insert(IdempotencyKey), rows)

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import (
-    BaseModel,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    TypeAdapter,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -158,7 +158,8 @@ class Submission(TaskFields):
         return expires_at
 
 
-class Accepted(BaseModel):
+@dataclass(slots=True)
+class Accepted:
     """The answer to a submission."""
 
     task_id: UUID
@@ -168,18 +169,18 @@ class Accepted(BaseModel):
     created_at: datetime
 
 
-class NewBatch(BaseModel):
+@dataclass(slots=True)
+class NewBatch:
     """Tasks to be submitted, counted and called back together."""
 
-    submissions: list[Submission]
+    submissions: Sequence[Submission]
     callback_url: str | None = None
     atomic: bool = False
-
-    _key: Key | None = PrivateAttr(None)
+    key: Key | None = None
 
     def under(self, key: Key | None) -> NewBatch:
         """Return the same under an `Idempotency-Key`."""
-        self._key = key
+        self.key = key
         return self
 
 
@@ -191,17 +192,23 @@ class Member:
     payload: dict[str, Any]
 
 
-class Refused(BaseModel):
+@dataclass(slots=True)
+class Refused:
     """A task of a batch that depends on tasks which do not exist."""
 
     unknown: list[UUID]
 
 
-class AcceptedBatch(BaseModel):
+@dataclass(slots=True)
+class AcceptedBatch:
     """The answer to a batch, in the order of its submissions; its `batch_id` is None when none was accepted."""
 
     batch_id: UUID | None
-    tasks: list[Accepted | Refused]
+    tasks: Sequence[Accepted | Refused]
+
+
+#: Read the answers that were kept for an `Idempotency-Key`.
+_ONE, _BATCH = TypeAdapter(Accepted), TypeAdapter(AcceptedBatch)
 
 
 def submit(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
@@ -211,7 +218,7 @@ def submit(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exc
       for each submission what was accepted, `dependencies.Unknown` or `idempotency.Reused`.
     """
     keys = [each._origin.key for each in submissions]
-    return idempotency.once(unit, submissions, keys, lambda new: _accept(unit, new), Accepted)
+    return idempotency.once(unit, submissions, keys, lambda new: _accept(unit, new), _ONE)
 
 
 def submit_batch(unit: Unit, batches: Sequence[NewBatch]) -> list[AcceptedBatch | Exception]:
@@ -220,8 +227,8 @@ def submit_batch(unit: Unit, batches: Sequence[NewBatch]) -> list[AcceptedBatch 
     Returns:
       for each batch what was accepted, or `idempotency.Reused`.
     """
-    keys = [each._key for each in batches]
-    return idempotency.once(unit, batches, keys, lambda new: [_accept_batch(unit, each) for each in new], AcceptedBatch)
+    keys = [each.key for each in batches]
+    return idempotency.once(unit, batches, keys, lambda new: [_accept_batch(unit, each) for each in new], _BATCH)
 
 
 def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID:
@@ -283,16 +290,8 @@ def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None
     unit.ready(row for row in written.values() if row.status == Status.QUEUED and not row.is_busy)
     ending.orphan(unit, orphans)
     unit.tell(_told(row, written[row["id"]].status) for row in rows)
-    return [
-        Accepted.model_construct(
-            task_id=row["id"],
-            status=written[row["id"]].status,
-            task_type=row["task_type"],
-            kb_id=row["kb_id"],
-            created_at=written[row["id"]].created_at,
-        )
-        for row in rows
-    ]
+    made = [written[row["id"]] for row in rows]
+    return [Accepted(row.id, row.status, row.task_type, row.kb_id, row.created_at) for row in made]
 
 
 def _trace(unit: Unit, rows: list[dict[str, Any]]) -> None:

@@ -194,6 +194,9 @@ def test_documents_inherit_what_is_set_for_their_kb(client: Client, kb_id: str) 
     wanted = {"chunk_size": 300, "chunk_overlap": 60, "chunk_unit": "tokens"}
     assert {name: shown["settings"][name] for name in wanted} == wanted
     assert submit() == wanted
+    tasks = [{"task_type": "document_processing", "kb_id": kb_id, "payload": {"content": "Green tea."}}]
+    batch = client.http.post("/api/v1/tasks/batch", json={"tasks": tasks}).json()
+    assert payload_of(client, batch["tasks"][0]["task_id"]) == wanted, "in a batch as well"
     assert payload_of(client, client.upload(kb_id, b"Green tea.", "a.txt").json()["task_id"]) == wanted
     assert submit(chunk_size=1000) == defaults, "what is said is not mixed with what is set"
     client.http.patch(f"{KBS}/{kb_id}", json={"chunk_size": 50})

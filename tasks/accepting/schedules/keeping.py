@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -37,7 +37,8 @@ class Wanted:
     kb_id: str | None
 
 
-class Made(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Made:
     """What a schedule that was made is called."""
 
     schedule_id: UUID
@@ -49,7 +50,7 @@ def make(unit: Unit, actor: Actor, wanted: Wanted, key: Key | None) -> UUID | id
     def accept(new: Sequence[Wanted]) -> list[Made | Exception]:
         return [_write(unit, actor, each) for each in new]
 
-    (made,) = idempotency.once(unit, [wanted], [key], accept, Made)
+    (made,) = idempotency.once(unit, [wanted], [key], accept, TypeAdapter(Made))
     if isinstance(made, Made):
         return made.schedule_id
     assert isinstance(made, idempotency.Reused)
