@@ -144,7 +144,7 @@ def _turns(turns: Turns, name: str) -> str:
 
 def _flower(results: Results) -> str:
     if results.flower is None:
-        return ""
+        return "## The same with Flower\n\nNot measured in this run.\n"
     return (
         f"## The same with Flower\n\nFastAPI and Celery as in [benchmarks.md](benchmarks.md), on empty tables, without"
         f" Flower and with it and its page of\nworkers open {results.viewers} times, each of which asks once a second,"
