@@ -102,8 +102,9 @@ def person(
     Raises:
       AssertionError: something went wrong in a page.
     """
+    # Without motion, so that no colour is looked at while it changes into another.
     context: BrowserContext = browser.new_context(
-        locale=language, color_scheme=theme, viewport={"width": width, "height": 800}
+        locale=language, color_scheme=theme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
     )
     context.set_default_timeout(60_000)
     try:
