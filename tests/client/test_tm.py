@@ -238,6 +238,7 @@ def test_failures_are_grouped_by_code_with_what_to_do_once(tm: Run, tmp_path: Pa
 
 def test_tasks_are_shown_watched_cancelled_and_retried(here: Run, service: EmbeddedDeployment) -> None:
     with TaskManager(service.url, KEY) as client:
+        client.kbs.change("verbs", chunk_size=500)  # so that there is such a KB, whatever becomes of its tasks
         ids = [client.tasks.submit("test", "verbs", run_at="2100-01-01T00:00:00Z").task_id for _ in range(3)]
     assert len(here("list", "--kb", "verbs", "--status", "waiting").stdout.splitlines()) == 4
     assert here("get", ids[0], "--fields", "status,kb_id").stdout == "status  waiting\nkb_id   verbs\n"
@@ -291,7 +292,7 @@ def test_a_shell_completes_verbs_options_and_their_values(here: Run) -> None:
         done = subprocess.run(["bash", "-c", f"{script}\n{asking}"], capture_output=True, text=True, check=True)
         return set(done.stdout.split())
 
-    assert completed("tm s") == {"submit", "search"}
+    assert completed("tm s") == {"submit", "search", "schedules"}
     assert completed("tm list --sta") == {"--status"}
     assert completed("tm list --status p") == {"processing"}
     assert completed("tm queues re") == {"resume"}
