@@ -117,6 +117,7 @@ def _of_operators(sessions: Sessions, settings: Settings) -> Routes:
         (f"{PREFIX}/stats/history", History()),
         (f"{PREFIX}/stats/errors", Errors()),
         (f"{PREFIX}/stats/scale", Scale()),
+        ("/hirefire/{token}/info", HireFire(settings.keys)),
         (f"{PREFIX}/health", Health()),
         ("/health", Health()),
         ("/livez", Live()),
@@ -144,7 +145,6 @@ def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings, counting)
     routes += _of_operators(sessions, settings)
     described = partial(openapi.document, [*routes], VERSION, rules.is_public)
-    routes += [("/hirefire/{token}/info", HireFire(settings.keys))]
     routes += [("/openapi.json", Specification(described)), ("/docs", Page()), ("/docs/errors", ErrorPage())]
     routes += [("/docs/{name}", Asset()), *pages.routes]
     rules.check(routes)

@@ -160,6 +160,14 @@ class HireFire:
     def __init__(self, keys: Sequence[Key]) -> None:
         self._keys = keys
 
+    @operation(
+        "How long the oldest task has waited, as HireFire asks it.",
+        {200: "Of all for `worker`, and of each queue.", 404: "The token is no API key that may read it."},
+        id="get_hirefire",
+        tag="operations",
+        description="`token` is an API key of the role `scale`.",
+        response=schemas.HireFire,
+    )
     async def on_get(self, req: Any, resp: Any, token: str) -> None:
         """Answer as HireFire asks: how long the oldest has waited, of all for `worker`, and of each queue.
 

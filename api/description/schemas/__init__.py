@@ -12,7 +12,7 @@ from api.description.schemas.events import Event
 from api.description.schemas.kbs import Kb, KbPage
 from api.description.schemas.operations import Alive, Health, PausedQueue, Queues, Readiness, ResumedQueue, Workers
 from api.description.schemas.problem import Problem
-from api.description.schemas.statistics import Errors, History, Overview, Scale
+from api.description.schemas.statistics import Errors, HireFire, History, Overview, Scale
 from api.description.schemas.submissions import (
     NewBatch,
     NewSchedule,
@@ -50,6 +50,7 @@ __all__ = [
     "Errors",
     "Event",
     "Health",
+    "HireFire",
     "History",
     "Kb",
     "KbPage",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from api.description.schemas.shape import Count, Model
 
@@ -132,3 +132,14 @@ class Scale(Model):
     oldest_age_seconds: float
     wanted: int = Field(description="Workers, within MAX_CONCURRENT_TASKS and the provider's pace.")
     queues: dict[str, QueueScale]
+
+
+class HireFireValue(Model):
+    """How long the oldest has waited of what a process of this name would work on."""
+
+    name: str = Field(description="`worker`, or a queue.")
+    value: float = Field(description="Seconds.")
+
+
+class HireFire(RootModel[list[HireFireValue]]):
+    """What HireFire reads."""
