@@ -39,10 +39,11 @@ def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_comple
     assert shown["error"]["hint_zh"]
     # Once in company, which convicts nobody, and three times alone.
     assert shown["stages"][0]["attempts"] == 4
-    outcomes = [each["outcome"] for each in shown["attempts"]]
-    assert outcomes == ["worker_died", "put_off", "put_off", "failed"]
-    assert {each["error"]["code"] for each in shown["attempts"][1:]} == {"worker_crashed"}
-    assert shown["attempts"][0]["worker"] != shown["attempts"][1]["worker"]
+    # Where a busy machine takes seconds to start the process, the attempt is handed back meanwhile, and does not count.
+    attempts = [each for each in shown["attempts"] if each["outcome"] != "handed_back"]
+    assert [each["outcome"] for each in attempts] == ["worker_died", "put_off", "put_off", "failed"]
+    assert {each["error"]["code"] for each in attempts[1:]} == {"worker_crashed"}
+    assert attempts[0]["worker"] != attempts[1]["worker"]
     for neighbour in neighbours:
         shown = house.ended(neighbour, seconds=120)
         assert shown["status"] == "completed", shown["error"]
