@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 import logs
 import metrics
 from broker.rabbitmq import RabbitBroker
+from documents.files import originals
 from documents.files.storage import storage
 from documents.storing import dead_versions, deletions
 from documents.storing.vector_index import VectorIndexes
@@ -76,6 +77,14 @@ def sweep_uploads(work: Unit) -> None:
     uploads = storage(settings())
     for upload_id in _first_over(work, partial(uploads.older_than, UPLOADS_KEPT)):
         uploads.delete(upload_id)
+
+
+def sweep_originals(work: Unit) -> None:
+    """Delete some originals that no version holds."""
+    unheld = originals.due(work.session, PAGE)
+    over = retention.over(work.session, unheld)
+    originals.forget(work.session, settings(), over)
+    originals.put_off(work.session, [each for each in unheld if each not in over])
 
 
 def forget_shards(work: Unit) -> None:
@@ -144,6 +153,7 @@ TIDY = Entry(
     (
         sweep_versions,
         sweep_uploads,
+        sweep_originals,
         forget_shards,
         forget_commits,
         forget_deletions,

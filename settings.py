@@ -209,6 +209,7 @@ class Settings(BaseModel):
     data_dir: Path = Path(".data")
     storage_url: str | None = None
     upload_roots: Annotated[CommaSeparated | None, AfterValidator(_absolute)] = None
+    keep_originals: bool = False
     max_document_bytes: int = Field(100 * 1024 * 1024, ge=1)
 
     auth: Literal["keys", "none"] | None = None

@@ -25,7 +25,7 @@ from api.description.error_page import ErrorPage
 from api.description.page import Asset, Page, Specification
 from api.resources.audit import Audit
 from api.resources.callbacks import BatchCallbacks, BatchRedelivery, Callbacks, TaskCallbacks, TaskRedelivery
-from api.resources.documents import Chunks, Document, Documents, OneChunk, Text
+from api.resources.documents import Chunks, Document, Documents, OneChunk, Original, Text
 from api.resources.events import BatchEvents, Events, TaskEvents
 from api.resources.kbs import Kb, Kbs
 from api.resources.many.batches import AllBatches, Batch, Batches
@@ -98,6 +98,7 @@ def _of_documents(commits: GroupCommit, settings: Settings, counting: Counting) 
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks", Chunks()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/chunks/{{index}}", OneChunk()),
         (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/text", Text()),
+        (f"{PREFIX}/kbs/{{kb_id}}/documents/{{document_id}}/original", Original(settings)),
         (f"{PREFIX}/kbs/{{kb_id}}/search", Search(searcher)),
         (f"{PREFIX}/search", SearchKbs(searcher)),
         (f"{PREFIX}/chunk-preview", ChunkPreview(settings)),

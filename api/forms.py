@@ -1,11 +1,13 @@
-"""Multipart forms: what their parts say of themselves, and their short fields."""
+"""Files over HTTP: multipart forms, what their parts say of themselves, and how a file is sent back."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, get_origin
+from urllib.parse import quote
 
 import falcon
 from pydantic import Field
@@ -17,6 +19,16 @@ from api.problems import Invalid
 LONGEST_FIELD = 64 * 1024
 #: Bytes of a form besides its file: as many fields as Falcon takes, each with its headers.
 BESIDES_THE_FILE = 64 * (LONGEST_FIELD + 8 * 1024)
+
+#: A type that may be told again as somebody said it.
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(; ?charset=[\w.-]{1,40})?", re.ASCII)
+
+
+def attachment(filename: str) -> str:
+    """Return `Content-Disposition` for a file that is to be saved under a name, whatever that holds (RFC 6266)."""
+    filename = re.sub(r"[\x00-\x1f\x7f]", " ", filename)
+    plain = re.sub(r"[^\w.() -]", "_", filename, flags=re.ASCII) or "document"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
 
 
 def is_form(req: Any) -> bool:

@@ -6,7 +6,7 @@ from models.batch import Batch
 from models.bulk_item import BulkItem
 from models.callback import Callback
 from models.commit import Commit
-from models.document import Blob, Chunk, Deletion, Document, Draft, DraftVector, Version
+from models.document import Blob, Chunk, Deletion, Document, Draft, DraftVector, Original, Orphan, Version
 from models.event import Event
 from models.history import History
 from models.idempotency import IdempotencyKey
@@ -39,6 +39,8 @@ __all__ = [
     "IdempotencyKey",
     "Kb",
     "Lock",
+    "Original",
+    "Orphan",
     "Pace",
     "PausedQueue",
     "Schedule",

@@ -48,7 +48,11 @@ class Document(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
-    __table_args__ = (Index(None, "metadata", postgresql_using="gin", postgresql_ops={"metadata": "jsonb_path_ops"}),)
+    __table_args__ = (
+        Index(None, "metadata", postgresql_using="gin", postgresql_ops={"metadata": "jsonb_path_ops"}),
+        Index("ix_documents_updated_at", "kb_id", "updated_at", "document_id"),
+        Index("ix_documents_size", "kb_id", literal_column("coalesce(bytes, 0)"), "document_id"),
+    )
 
 
 class Deletion(Base):
@@ -102,8 +106,16 @@ class Version(Base):
     chunks_refused: Mapped[int] = mapped_column(Integer, server_default="0")
     """Those that the embedder would not have: they have the zero vector, and are found by their words only."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    original: Mapped[UUID | None]
+    """The task under whose id its source is kept as it came; None: it is not."""
+    content_type: Mapped[str | None] = mapped_column(Text)
+    """Of the source, as it was said; known of what is kept."""
 
-    __table_args__ = (Index(None, "kb_id", "document_id"), UniqueConstraint("maker", "origin"))
+    __table_args__ = (
+        Index(None, "kb_id", "document_id"),
+        UniqueConstraint("maker", "origin"),
+        Index("ix_versions_original", "original", postgresql_where=literal_column("original IS NOT NULL")),
+    )
 
 
 class Draft(Base):
@@ -167,10 +179,8 @@ class Chunk(Base):
     )
 
 
-class Blob(Base):
-    """A page of an uploaded file, where no shared folder or bucket is configured."""
-
-    __tablename__ = "blobs"
+class _Page:
+    """A page of a file, where no shared folder or bucket is configured."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     page: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
@@ -179,3 +189,26 @@ class Blob(Base):
     """Bytes of the whole file, and below their SHA-256; on its first page, once it was written to its end."""
     sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Blob(_Page, Base):
+    """A page of an uploaded file, which is kept until it has been read."""
+
+    __tablename__ = "blobs"
+
+
+class Original(_Page, Base):
+    """A page of a document as it came, which is kept for as long as a version holds it."""
+
+    __tablename__ = "originals"
+
+
+class Orphan(Base):
+    """An original that no version holds: not yet, or not any more."""
+
+    __tablename__ = "orphans"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    """Of the task that it came with."""
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    """When it may be deleted."""

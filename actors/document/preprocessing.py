@@ -15,7 +15,7 @@ from uuid import UUID
 
 from actors.document import single_pass
 from actors.document.indexing import document_result
-from documents.files import scratch, source
+from documents.files import originals, scratch, source
 from documents.files.source import Source
 from documents.files.storage import storage
 from documents.reading.archive import kind_of_file
@@ -69,7 +69,7 @@ def preprocessing(work: Work) -> Advance:
         extracted = reading.extracted
         if extracted.unread and payload.get("upload_id") is None:
             source.keep(fetched.path, settings(), work.task_id, work.transaction)
-    version = _version(work, fetched, extracted)
+        version = _version(work, fetched, extracted)
     # A child says what it will; whether there may be a pass was decided here.
     passes = splitting is not None and reading.pieces is not None
     if passes and (advance := single_pass.through(work, version, reading, opening)):
@@ -83,6 +83,11 @@ def preprocessing(work: Work) -> Advance:
 
 
 def _version(work: Work, fetched: Source, extracted: Extracted) -> Version:
+    """Return what was read as a version, whose source is kept where that is wanted."""
+    kept: dict[str, Any] = {}
+    if settings().keep_originals:
+        kept["original"] = originals.keep(fetched.path, settings(), work.task_id, work.transaction)
+        kept["content_type"] = fetched.content_type
     return index.version(
         work.task_id,
         extracted,
@@ -92,6 +97,7 @@ def _version(work: Work, fetched: Source, extracted: Extracted) -> Version:
         size=fetched.size,
         sha256=fetched.sha256,
         parameters=parameters_of(work.payload),
+        **kept,
     )
 
 
@@ -152,6 +158,8 @@ def _join(work: Work) -> Advance:
             size=known.size,
             sha256=known.sha256,
             parameters=known.parameters,
+            original=known.original,
+            content_type=known.content_type,
         )
         index.write_version(session, version)
     return work.done(units=extracted.pages or 1)

@@ -117,6 +117,7 @@ _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
     "GET /kbs/{kb_id}/documents/{document_id}/chunks/{index}": ("read", "kb"),
     "PATCH /kbs/{kb_id}/documents/{document_id}": ("submit", "kb"),
     "GET /kbs/{kb_id}/documents/{document_id}/text": ("read", "kb"),
+    "GET /kbs/{kb_id}/documents/{document_id}/original": ("read", "kb"),
     "POST /kbs/{kb_id}/search": ("read", "kb"),
     "POST /search": ("read", "own"),
     "POST /chunk-preview": ("read", "none"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
+from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any
 from uuid import UUID
 
 import falcon
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from sqlalchemy.orm import Session
 
 from api import forms, requests
 from api.access import callers
@@ -16,9 +18,11 @@ from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
+from api.resources.many import documents as many
 from api.resources.tasks import answer
 from documents.files.storage import PAGE, Upload, storage
 from documents.storing import catalogue, deletions
+from models import Original as OriginalPage
 from models import audit
 from models.base import new_id
 from settings import Settings
@@ -53,14 +57,6 @@ class PageQuery(BaseModel):
 
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
-
-
-class DocumentsQuery(PageQuery):
-    """Which documents, and which page."""
-
-    prefix: str | None = Field(None, min_length=1, max_length=512, description="With which their ids begin.")
-
-    _can_be_stored = field_validator("prefix")(requests.storable)
 
 
 class Documents:
@@ -134,15 +130,14 @@ class Documents:
         {200: "A page; `next_cursor` is null on the last."},
         id="list_documents",
         tag="documents",
-        query=DocumentsQuery,
+        description="Filters are looked for in 20,000 documents at a time, so a page may hold fewer than `limit`, or"
+        " none, though another one follows.",
+        query=many.DocumentsQuery,
         response=schemas.DocumentPage,
     )
     async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
-        asked = requests.query(req, DocumentsQuery)
-        after, most = requests.from_cursor(asked.cursor, str), asked.limit + 1
-        found = partial(catalogue.page, kb_id=kb_id, limit=most, after=after, prefix=asked.prefix)
-        items = await requests.read_much(found, pool=SEARCHING)
-        resp.media = requests.page_of(items, asked.limit, "document_id")
+        asked = requests.query(req, many.DocumentsQuery)
+        resp.media = await requests.read_much(many.listed, kb_id, asked, pool=SEARCHING)
 
 
 class DocumentChange(BaseModel):
@@ -165,13 +160,13 @@ class Document:
 
     @operation(
         "Show a document.",
-        {200: "What is searchable of it now.", 404: "It is not searchable."},
+        {200: "What is searchable of it now, and what is newer.", 404: "It is not searchable."},
         id="get_document",
         tag="documents",
         response=schemas.Document,
     )
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
-        found = await requests.read(catalogue.show, kb_id, document_id, pool=SEARCHING)
+        found = await requests.read(_shown, kb_id, document_id, pool=SEARCHING)
         if found is None:
             raise requests.missing("document", document_id)
         resp.media = found
@@ -216,9 +211,14 @@ class Document:
                     raise requests.missing("document", document_id)
                 actor = callers.actor(req)
                 audit.record(unit.session, actor, "document.change", "document", document_id, kb_id=kb_id)
-                return catalogue.show(unit.session, kb_id, document_id)
+                return _shown(unit.session, kb_id, document_id)
 
         resp.media = await requests.beside(write)
+
+
+def _shown(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | None:
+    found = catalogue.show(session, kb_id, document_id)
+    return None if found is None else many.with_newer(session, kb_id, [found])[0]
 
 
 class Chunks:
@@ -289,6 +289,45 @@ class Text:
             raise requests.missing("document", document_id)
         resp.content_type = "text/plain; charset=utf-8"
         resp.text = text
+
+
+class Original:
+    """`/kbs/{kb_id}/documents/{document_id}/original`"""
+
+    def __init__(self, settings: Settings) -> None:
+        self._storage = storage(settings, kind=OriginalPage)
+
+    @operation(
+        "A document as it came, byte for byte.",
+        {200: "The version that is searchable.", 404: "It is not searchable, or was not kept (KEEP_ORIGINALS)."},
+        id="get_document_original",
+        tag="documents",
+        media="*/*",
+    )
+    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+        found = await requests.read(catalogue.original, kb_id, document_id, pool=SEARCHING)
+        if found is None:
+            raise requests.missing("document", document_id)
+        first = await SEARCHING.run(self._storage.read, found.original, 0) if found.original else None
+        if found.original is None or (found.size and not first):
+            reason = "KEEP_ORIGINALS was not set when it came, or it is being replaced; submit it again with `force`"
+            raise falcon.HTTPNotFound(
+                title="Not Found", description=f"the original of {document_id[:200]!r} is not kept: {reason}"
+            )
+        kind = found.content_type or ""
+        resp.content_type = kind if forms.MEDIA_TYPE.fullmatch(kind) else "application/octet-stream"
+        resp.set_header("Content-Disposition", forms.attachment(found.filename or document_id.rpartition("/")[2]))
+        # Whoever opens it all the same is shown nothing that runs.
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
+        resp.content_length = found.size
+        resp.stream = self._pages(found.original, first or b"")
+
+    async def _pages(self, original: UUID, page: bytes) -> AsyncIterator[bytes]:
+        for number in count(1):
+            yield page
+            if len(page) < PAGE or not (page := await SEARCHING.run(self._storage.read, original, number)):
+                return
 
 
 def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submission:

@@ -13,10 +13,11 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import outbound
-from documents.files.storage import Transaction, storage
+from documents.files.storage import Kind, Transaction, storage
 from documents.sandbox.pool import Cancelled
 from documents.text import clean
 from errors import TaskError
+from models import Blob
 from settings import Settings
 
 #: Bytes that are copied or hashed at once.
@@ -70,15 +71,15 @@ def fetch(
     return Source(path, filename, content_type, _digest(path), size)
 
 
-def keep(path: Path, settings: Settings, task_id: UUID, transaction: Transaction) -> None:
+def keep(path: Path, settings: Settings, task_id: UUID, transaction: Transaction, kind: Kind = Blob) -> None:
     """Store a document under its task's id, as an upload is: whoever reads a part of it later reads the same bytes.
 
     Parameters:
       transaction: opens the transactions in which it is kept, which fail when the task is in other hands.
     """
-    uploads = storage(settings, transaction)
-    uploads.delete(task_id)
-    upload = uploads.writer(task_id, settings.max_document_bytes)
+    kept = storage(settings, transaction, kind)
+    kept.delete(task_id)
+    upload = kept.writer(task_id, settings.max_document_bytes)
     try:
         with path.open("rb") as file:
             while part := file.read(PART):

@@ -1,4 +1,4 @@
-"""Where uploads are kept until they have been read: pages of a table, or files of a folder or bucket."""
+"""Where uploads are kept until they have been read, and originals: pages of a table, or files of a folder or bucket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from errors import TaskError
-from models import Blob, database
+from models import Blob, Original, database
 from models.connection import prepared
 from settings import Settings
 
@@ -29,8 +29,12 @@ PAGE = 1024 * 1024
 PART = ".part"
 
 
+#: What is kept apart from each other.
+Kind = type[Blob] | type[Original]
+
+
 class Storage(ABC):
-    """Keeps uploads by their id. What was not written to its end is not kept."""
+    """Keeps uploads, or originals, by their id. What was not written to its end is not kept."""
 
     @abstractmethod
     def writer(self, upload_id: UUID, max_bytes: int) -> Upload:
@@ -43,6 +47,10 @@ class Storage(ABC):
         Raises:
           TaskError: not_found, when there is no such upload.
         """
+
+    @abstractmethod
+    def read(self, upload_id: UUID, page: int) -> bytes:
+        """Return a page of an upload, counted from 0 and of PAGE bytes; the last is shorter, and behind it none."""
 
     @abstractmethod
     def delete(self, upload_id: UUID) -> None:
@@ -96,32 +104,44 @@ class Upload(ABC):
 Transaction = Callable[[], AbstractContextManager[Session]]
 
 
-def storage(settings: Settings, transaction: Transaction = database.write) -> Storage:
-    """Return the storage that STORAGE_URL names; without it the table, since PaaS processes share no disk.
+def storage(settings: Settings, transaction: Transaction = database.write, kind: Kind = Blob) -> Storage:
+    """Return the storage that STORAGE_URL names; without it a table, since PaaS processes share no disk.
 
     Parameters:
+      kind: Blob for uploads, Original for what is kept of documents.
       transaction: opens the transactions in which something is kept or deleted. If one fails, nothing is.
     """
-    return Files(settings.storage_url, transaction) if settings.storage_url else Table(transaction)
+    return Files(settings.storage_url, transaction, kind) if settings.storage_url else Table(transaction, kind)
 
 
-_PAGE = prepared("SELECT data, size, sha256 FROM blobs WHERE id = :id AND page = :page")
-_KEEP = prepared(
-    """
-    INSERT INTO blobs (id, page, data, size, sha256)
-    VALUES (:id, CAST(:page AS integer), :data, CAST(:size AS bigint), CAST(:sha256 AS bytea))
-    """
-)
+_PAGE = {
+    kind: prepared(f"SELECT data, size, sha256 FROM {kind.__tablename__} WHERE id = :id AND page = :page")
+    for kind in (Blob, Original)
+}
+_KEEP = {
+    kind: prepared(
+        f"""
+        INSERT INTO {kind.__tablename__} (id, page, data, size, sha256)
+        VALUES (:id, CAST(:page AS integer), :data, CAST(:size AS bigint), CAST(:sha256 AS bytea))
+        """
+    )
+    for kind in (Blob, Original)
+}
 
 
 class Table(Storage):
     """Pages of 1 MiB, each written in a transaction of its own, so that no upload is ever whole in memory."""
 
-    def __init__(self, transaction: Transaction = database.write) -> None:
+    def __init__(self, transaction: Transaction = database.write, kind: Kind = Blob) -> None:
         self._transaction = transaction
+        self._kind: Kind = kind
 
     def writer(self, upload_id: UUID, max_bytes: int) -> Upload:
-        return _Pages(upload_id, max_bytes, self._transaction)
+        return _Pages(upload_id, max_bytes, self._transaction, self._kind)
+
+    def read(self, upload_id: UUID, page: int) -> bytes:
+        found = database.read(_PAGE[self._kind], {"id": upload_id, "page": page})
+        return bytes(found[0].data) if found else b""
 
     def copy_to(self, upload_id: UUID, path: Path) -> None:
         digest, size = hashlib.sha256(), 0
@@ -138,18 +158,18 @@ class Table(Storage):
 
     def _pages(self, upload_id: UUID) -> Iterator[Any]:
         for number in count():
-            found = database.read(_PAGE, {"id": upload_id, "page": number})
+            found = database.read(_PAGE[self._kind], {"id": upload_id, "page": number})
             yield from found
             if not found or len(found[0].data) < PAGE:
                 return  # only the last is shorter
 
     def delete(self, upload_id: UUID) -> None:
         with self._transaction() as session:
-            session.execute(delete(Blob).where(Blob.id == upload_id))
+            session.execute(delete(self._kind).where(self._kind.id == upload_id))
 
     def delete_all(self, upload_ids: Sequence[UUID]) -> None:
         with self._transaction() as session:
-            session.execute(delete(Blob).where(Blob.id.in_(list(upload_ids))))
+            session.execute(delete(self._kind).where(self._kind.id.in_(list(upload_ids))))
 
     def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
         old = select(Blob.id).where(Blob.page == 0, Blob.created_at < func.now() - age)
@@ -160,9 +180,10 @@ class Table(Storage):
 
 
 class _Pages(Upload):
-    def __init__(self, upload_id: UUID, max_bytes: int, transaction: Transaction) -> None:
+    def __init__(self, upload_id: UUID, max_bytes: int, transaction: Transaction, kind: Kind) -> None:
         super().__init__(max_bytes)
         self._transaction = transaction
+        self._kind: Kind = kind
         self._id = upload_id
         self._page = 0
         self._rest = bytearray()
@@ -179,7 +200,7 @@ class _Pages(Upload):
         sha256 = None if size is None else self._digest.digest()
         values = {"id": self._id, "page": self._page, "data": data, "size": size, "sha256": sha256}
         with self._transaction() as session:
-            session.execute(_KEEP, values)
+            session.execute(_KEEP[self._kind], values)
         self._page += 1
 
     def finish(self) -> None:
@@ -191,10 +212,10 @@ class _Pages(Upload):
             self._store(bytes(self._rest))
         whole = {"size": self.size, "sha256": self._digest.digest()}
         with self._transaction() as session:
-            session.execute(update(Blob).where(Blob.id == self._id, Blob.page == 0).values(**whole))
+            session.execute(update(self._kind).where(self._kind.id == self._id, self._kind.page == 0).values(**whole))
 
     def abort(self) -> None:
-        Table(self._transaction).delete(self._id)
+        Table(self._transaction, self._kind).delete(self._id)
 
 
 def _gone(upload_id: UUID, how: str = "") -> TaskError:
@@ -204,12 +225,13 @@ def _gone(upload_id: UUID, how: str = "") -> TaskError:
 class Files(Storage):
     """Files below a folder or bucket, through fsspec."""
 
-    def __init__(self, url: str, transaction: Transaction = database.write) -> None:
+    def __init__(self, url: str, transaction: Transaction = database.write, kind: Kind = Blob) -> None:
         import fsspec
 
         self._transaction = transaction
 
-        self._files, self._root = fsspec.core.url_to_fs(url)
+        self._files, root = fsspec.core.url_to_fs(url)
+        self._root = root if kind is Blob else f"{root}/{kind.__tablename__}"
         self._files.makedirs(self._root, exist_ok=True)
 
     def _path(self, upload_id: UUID) -> str:
@@ -223,6 +245,13 @@ class Files(Storage):
             self._files.get_file(self._path(upload_id), str(path))
         except FileNotFoundError:
             raise _gone(upload_id) from None
+
+    def read(self, upload_id: UUID, page: int) -> bytes:
+        try:
+            data: bytes = self._files.cat_file(self._path(upload_id), start=page * PAGE, end=(page + 1) * PAGE)
+        except FileNotFoundError:
+            return b""
+        return data
 
     def delete(self, upload_id: UUID) -> None:
         with self._transaction():

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, func, select, update
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 
+from documents.storing.filter import Filter
 from models import Chunk, Document, Version
 from models.base import rfc3339
+
+#: Documents that are looked at for one page of a list, in its order.
+MOST_LOOKED_AT = 20_000
+#: What documents are sorted by: an expression that an index begins with after the KB, and its type.
+SORTED_BY = {"document_id": ("d.document_id", "text"), "updated_at": ("d.updated_at", "timestamptz"),
+             "size": ("coalesce(d.bytes, 0)", "bigint")}  # fmt: skip
 
 _FACTS = (
     Document.document_id,
@@ -47,6 +58,98 @@ def page(
     if prefix is not None:
         query = query.where(func.starts_with(Document.document_id, prefix))
     return [_shown(row) for row in session.execute(query.order_by(Document.document_id).limit(limit))]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a page ended: the last document that was looked at, and what it is sorted by."""
+
+    value: str
+    document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which documents of a KB are listed, and in which order; None restricts nothing.
+
+    Parameters:
+      metadata: see `Filter`.
+      documents: ids, not too many.
+      sort: a key of SORTED_BY.
+      descending: from the last to the first.
+    """
+
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str | None = None
+    format: str | None = None
+    updated_after: datetime | None = None
+    documents: Sequence[str] | None = None
+    sort: str = "document_id"
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of documents.
+
+    Parameters:
+      marks: of each of `items`.
+      following: where the next page goes on; None: there is none.
+    """
+
+    items: list[dict[str, Any]]
+    marks: list[Mark]
+    following: Mark | None
+
+
+def listed(session: Session, kb_id: str, wanted: Wanted, *, limit: int, after: Mark | None = None) -> Listed:
+    """Return a page of a KB's documents. Where few fit it may be short, or empty, and others follow nevertheless.
+
+    Parameters:
+      after: where the page before ended.
+    """
+    column, kind = SORTED_BY[wanted.sort]
+    direction, behind = ("DESC", "<") if wanted.descending else ("ASC", ">")
+    order = f"{column} {direction}, d.document_id {direction}"
+    inner, values = ["d.kb_id = :kb_id"], {"kb_id": kb_id, "limit": limit + 1, "most": MOST_LOOKED_AT}
+    if after is not None:
+        inner.append(f"({column}, d.document_id) {behind} (CAST(:value AS {kind}), :last)")
+        values |= {"value": after.value, "last": after.document_id}
+    if wanted.updated_after is not None:
+        inner.append("d.updated_at > :updated_after")
+        values |= {"updated_after": wanted.updated_after}
+    if wanted.documents is not None:
+        inner.append("d.document_id = ANY(CAST(:documents AS text[]))")
+        values |= {"documents": list(wanted.documents)}
+    condition, more = Filter(metadata=wanted.metadata, prefix=wanted.prefix).condition()
+    outer = [condition, *(["v.format = :format"] if wanted.format is not None else [])]
+    looked_at = f"SELECT * FROM documents AS d WHERE {' AND '.join(inner)} ORDER BY {order} LIMIT :most"
+    rows = session.execute(
+        sql(
+            f"SELECT {_COLUMNS}, CAST({column} AS text) AS mark FROM ({looked_at}) AS d"
+            # One by one in this order, as far as they are needed.
+            " CROSS JOIN LATERAL (SELECT * FROM versions WHERE id = d.version_id OFFSET 0) AS v"
+            f" WHERE {' AND '.join(outer)} ORDER BY {order} LIMIT :limit"
+        ),
+        values | more | {"format": wanted.format},
+    ).all()
+    marks = [Mark(row.mark, row.document_id) for row in rows[:limit]]
+    items = [_shown(row) for row in rows[:limit]]
+    if len(rows) > limit:
+        return Listed(items, marks, marks[-1])
+    last = session.execute(
+        sql(f"SELECT CAST({column} AS text), d.document_id FROM ({looked_at}) AS d ORDER BY {order} OFFSET :most - 1"),
+        values,
+    ).one_or_none()
+    return Listed(items, marks, None if last is None else Mark(*last))
+
+
+#: `_FACTS` of `documents d` and `versions v`.
+_COLUMNS = """
+    d.document_id, coalesce(v.origin, v.id) AS task_id, d.chunks, d.embedder, d.metadata AS details, d.created_at,
+    d.updated_at, v.number, v.filename, v.format, v.size, v.encoding, v.characters, v.pages, v.properties, v.warnings,
+    v.sha256
+"""
 
 
 def show(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | None:
@@ -145,6 +248,17 @@ def stretch(session: Session, kb_id: str, document_id: str, start: int, end: int
         .where(Document.kb_id == kb_id, Document.document_id == document_id)
     )
     return found or ""
+
+
+def original(session: Session, kb_id: str, document_id: str) -> Any | None:
+    """Return what is known of a document's source: `original` (None where it is not kept), `content_type`, `filename`
+    and `size`; None when the document is not searchable.
+    """
+    return session.execute(
+        select(Version.original, Version.content_type, Version.filename, Version.size)
+        .join(Document, Document.version_id == Version.id)
+        .where(Document.kb_id == kb_id, Document.document_id == document_id)
+    ).one_or_none()
 
 
 def version_of(session: Session, kb_id: str, document_id: str) -> UUID | None:

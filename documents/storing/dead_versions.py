@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Uuid
 
-from models import Base, Chunk, Document, Draft, DraftVector, Version
+from models import Base, Chunk, Document, Draft, DraftVector, Orphan, Version
 
 
 def makers(session: Session, limit: int, after: UUID | None = None) -> list[UUID]:
@@ -49,8 +49,17 @@ def _delete(session: Session, chosen: ColumnElement[bool], limit: int) -> int:
     deleted = sum(_delete_some(session, table, doomed, limit) for table in (DraftVector, Draft, Chunk))
     if deleted < limit and doomed:
         # What is left of a version that is not yet empty goes with it.
-        deleted += len(session.scalars(delete(Version).where(Version.id.in_(doomed)).returning(Version.id)).all())
+        gone = session.execute(delete(Version).where(Version.id.in_(doomed)).returning(Version.original)).all()
+        _let_go(session, [each.original for each in gone if each.original is not None])
+        deleted += len(gone)
     return deleted
+
+
+def _let_go(session: Session, originals: Sequence[UUID]) -> None:
+    """Note that an original may have no version any more: it is deleted where it is kept, which may be elsewhere."""
+    if originals:
+        noted = insert(Orphan).values([{"id": each, "due_at": func.now()} for each in set(originals)])
+        session.execute(noted.on_conflict_do_update(index_elements=["id"], set_={"due_at": func.now()}))
 
 
 def _delete_some(session: Session, model: type[Base], versions: Sequence[UUID], limit: int) -> int:

@@ -32,7 +32,7 @@ _OWN = Version.id == bindparam("version_id")
 
 #: What is known of a version once it was read.
 _READ = (
-    *("kb_id", "document_id", "filename", "size", "sha256", "parameters"),
+    *("kb_id", "document_id", "filename", "size", "sha256", "parameters", "original", "content_type"),
     *("format", "encoding", "characters", "pages", "text", "anchors", "properties", "warnings"),
 )
 _LOCK = (

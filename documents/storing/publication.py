@@ -115,7 +115,7 @@ _JSON = ("anchors", "properties", "parameters", "warnings")
 _VALUES = (
     *("id", "kb_id", "document_id", "filename", "format", "encoding", "sha256", "size", "characters", "pages", "text"),
     *_JSON,
-    *("embedder", "chunks", "chunks_reused", "number"),
+    *("embedder", "chunks", "chunks_reused", "number", "original", "content_type"),
 )
 
 _VERSION = prepared(

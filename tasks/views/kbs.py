@@ -1,15 +1,18 @@
-"""The tasks of a KB, counted: those that are open, and those that have failed."""
+"""The tasks of a KB that are open or have failed: counted, and of single documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.base import FIRST_ID, id_at
+from models.base import FIRST_ID, id_at, rfc3339
 from tasks.lifecycle import OPEN, Status
+from tasks.types.document_processing import TYPE
 
 #: What of a KB's tasks is counted.
 COUNTED = (*OPEN, Status.FAILED)
@@ -31,6 +34,60 @@ def counts(
         found[row.kb_id][row.status] = row.tasks
     return found
 
+
+def newer(session: Session, kb_id: str, shown: Mapping[str, UUID]) -> dict[str, dict[str, Any]]:
+    """Return for some documents what was submitted after what they show: the newest that is open, and the newest that
+    has ended, if it failed.
+
+    Parameters:
+      shown: by document the task that brought in what it shows.
+
+    Returns:
+      by document `pending`, `failed` and, in a word, `state`.
+    """
+    values = {"kb_id": kb_id, "documents": list(shown), "shown": list(shown.values()), "type": TYPE.name}
+    rows = session.execute(_NEWER, values)
+    return {row.document_id: _newer(row) for row in rows}
+
+
+def _newer(row: Any) -> dict[str, Any]:
+    pending, failed = None, None
+    if row.pending_id is not None:
+        pending = {"task_id": str(row.pending_id), "status": row.pending_status, "since": rfc3339(row.since)}
+    if row.ended_status == Status.FAILED:
+        failed = {"task_id": str(row.ended_id), "error": row.error, "at": rfc3339(row.finished_at)}
+    state = "pending" if pending else "failed" if failed else "current"
+    return {"state": state, "pending": pending, "failed": failed}
+
+
+def documents_with(session: Session, kb_id: str, statuses: Sequence[Status], most: int) -> list[str] | None:
+    """Return the documents of a KB that tasks of these statuses are to bring in; None when there are more tasks."""
+    values = {"kb_id": kb_id, "statuses": list(map(str, statuses)), "type": TYPE.name, "most": most + 1}
+    found = list(session.scalars(_WITH, values))
+    return None if len(found) > most else sorted(set(found))
+
+
+#: Each of both is one step in an index that begins with the document.
+_NEWER = text("""
+    SELECT given.document_id, pending.id AS pending_id, pending.status AS pending_status, pending.created_at AS since,
+        ended.id AS ended_id, ended.status AS ended_status, ended.error, ended.finished_at
+      FROM unnest(CAST(:documents AS text[]), CAST(:shown AS uuid[])) AS given(document_id, shown)
+      LEFT JOIN LATERAL (
+            SELECT id, status, created_at FROM tasks
+             WHERE kb_id = :kb_id AND subject = given.document_id AND id > given.shown AND task_type = :type
+                AND status IN ('waiting', 'queued', 'processing') ORDER BY id DESC LIMIT 1
+           ) AS pending ON true
+      LEFT JOIN LATERAL (
+            SELECT id, status, error, finished_at FROM tasks
+             WHERE kb_id = :kb_id AND subject = given.document_id AND id > given.shown AND task_type = :type
+                AND status IN ('completed', 'failed', 'cancelled') ORDER BY id DESC LIMIT 1
+           ) AS ended ON true
+""")
+
+_WITH = text("""
+    SELECT subject FROM tasks WHERE kb_id = :kb_id AND status = ANY(CAST(:statuses AS text[])) AND task_type = :type
+        AND subject IS NOT NULL LIMIT :most
+""")
 
 #: Of each status the newest. Rows are compared as an index orders them, which keeps PostgreSQL from reading the whole
 #: table.

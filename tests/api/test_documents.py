@@ -8,12 +8,15 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx2
 import psutil
 import pytest
 
+from api.resources.many.documents import DocumentsQuery, Sort, listed
+from documents.storing import catalogue
+from models import database
 from tests.api.conftest import MAX_DOCUMENT_BYTES, Client, bad_fields, is_problem
 from tests.servers import eventually
 
@@ -330,3 +333,159 @@ def test_metadata_is_changed_without_taking_the_document_in_again(client: Client
     assert bad_fields(client.http.patch(documents(kb_id, "d"), json={"metadata": {"a": "x" * 70_000}})) == {"metadata"}
     assert bad_fields(client.http.patch(documents(kb_id, "d"), json={"colour": "red"})) == {"metadata", "colour"}
     is_problem(client.http.patch(documents(kb_id, "none"), json={"metadata": {}}), 404)
+
+
+def ids(client: Client, kb_id: str, **query: Any) -> list[str]:
+    """Every document of a list, by pages of two."""
+    found: list[str] = []
+    query = {"limit": 2, **query}
+    while True:
+        page = client.http.get(documents(kb_id), params=query).json()
+        assert len(page["items"]) <= query["limit"]
+        found += [each["document_id"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            return found
+        query["cursor"] = page["next_cursor"]
+
+
+def test_documents_are_filtered_and_sorted(client: Client, kb_id: str) -> None:
+    for name, size, metadata in (
+        ("tea/b", 300, {"lang": "de", "year": 2024}),
+        ("tea/a", 200, {"lang": ["de", "en"], "year": "2024"}),
+        ("coffee", 100, {"lang": "en"}),
+        ("%ea", 400, {}),
+    ):
+        payload = {"content": "Green tea. " * size, "document_id": name}
+        task_id = client.submit(task_type="document_processing", kb_id=kb_id, payload=payload, metadata=metadata)
+        assert client.ended(task_id)["status"] == "completed"
+    client.upload(kb_id, b"# Tea\n\nBlack.", "black.md")
+    eventually(lambda: len(ids(client, kb_id)) == 5, seconds=30)
+    assert ids(client, kb_id, prefix="tea/") == ["tea/a", "tea/b"]
+    assert ids(client, kb_id, prefix="%") == ["%ea"]
+    assert ids(client, kb_id, metadata="lang=de") == ["tea/a", "tea/b"]
+    assert ids(client, kb_id, metadata=["lang=de", "lang=en"]) == ["coffee", "tea/a", "tea/b"], "one of both"
+    assert ids(client, kb_id, metadata="year=2024") == ["tea/a", "tea/b"], "as a number, and as a text"
+    assert ids(client, kb_id, metadata=["lang=en", "year=2024"]) == ["tea/a"]
+    assert ids(client, kb_id, format="markdown") == ["black.md"]
+    by_time = ["tea/b", "tea/a", "coffee", "%ea", "black.md"]
+    assert ids(client, kb_id, sort="updated_at") == by_time
+    assert ids(client, kb_id, sort="-updated_at") == by_time[::-1]
+    by_size = ["black.md", "coffee", "tea/a", "tea/b", "%ea"]
+    assert ids(client, kb_id, sort="size") == by_size
+    assert ids(client, kb_id, sort="-size") == by_size[::-1]
+    assert sorted(ids(client, kb_id, sort="-document_id"), reverse=True) == ids(client, kb_id, sort="-document_id")
+    since = client.http.get(documents(kb_id, "tea/a")).json()["updated_at"]
+    assert ids(client, kb_id, updated_after=since, sort="updated_at") == by_time[2:]
+    assert sorted(ids(client, kb_id, updated_after=since)) == sorted(by_time[2:])
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"metadata": "lang"}, "metadata"),
+        ({"metadata": "=de"}, "metadata"),
+        ({"sort": "title"}, "sort"),
+        ({"state": "done"}, "state"),
+        ({"updated_after": "yesterday"}, "updated_after"),
+        ({"sort": "size", "cursor": "dGVh"}, "cursor"),
+        ({"sort": "size", "cursor": "WyJzaXplIl0"}, "cursor"),
+    ],
+)
+def test_a_bad_filter_of_documents_is_named(client: Client, kb_id: str, query: dict[str, str], field: str) -> None:
+    assert bad_fields(client.http.get(documents(kb_id), params=query)) == {field}
+
+
+def test_a_document_shows_what_is_newer_beside_what_is_searchable(client: Client, kb_id: str) -> None:
+    for name in ("a", "b"):
+        client.take_in(kb_id, "Green tea.", name)
+    shown = client.http.get(documents(kb_id, "a")).json()
+    assert (shown["state"], shown["pending"], shown["failed"]) == ("current", None, None)
+    failed = client.ended(client.upload(kb_id, b"", "a").json()["task_id"])
+    shown = client.http.get(documents(kb_id, "a")).json()
+    assert (shown["version"], shown["state"], shown["pending"]) == (1, "failed", None)
+    assert shown["failed"] == {"task_id": failed["task_id"], "error": failed["error"], "at": failed["finished_at"]}
+    payload = {"content": "Black tea.", "document_id": "a"}
+    later = {"run_at": "2030-01-01T00:00:00Z"}
+    waiting = client.submit(task_type="document_processing", kb_id=kb_id, payload=payload, **later)
+    shown = client.http.get(documents(kb_id, "a")).json()
+    assert (shown["version"], shown["state"]) == (1, "pending")
+    assert (shown["pending"]["task_id"], shown["pending"]["status"]) == (waiting, "waiting")
+    assert shown["failed"]["task_id"] == failed["task_id"]
+    states = {each["document_id"]: each["state"] for each in client.http.get(documents(kb_id)).json()["items"]}
+    assert states == {"a": "pending", "b": "current"}
+    assert ids(client, kb_id, state="pending") == ["a"]
+    assert ids(client, kb_id, state="failed") == []
+    assert ids(client, kb_id, state="current") == ["b"]
+    assert client.http.delete(f"/api/v1/tasks/{waiting}").status_code == 200
+    client.take_in(kb_id, "White tea.", "a")
+    assert ids(client, kb_id, state="current") == ["a", "b"]
+
+
+def test_a_rare_document_is_found_by_pages_that_may_be_empty(
+    client: Client, kb_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        payload = {"content": f"Tea {number}.", "document_id": str(number)}
+        metadata = {"rare": number == 5}
+        task_id = client.submit(task_type="document_processing", kb_id=kb_id, payload=payload, metadata=metadata)
+        client.ended(task_id)
+    monkeypatch.setattr(catalogue, "MOST_LOOKED_AT", 2)
+    database.connect(client.deployment.database_url, pool_size=1, application_name="test")
+    try:
+        sorts: tuple[Sort, ...] = ("document_id", "-document_id", "size", "-updated_at")
+        for sort in sorts:
+            pages: list[list[str]] = []
+            cursor = None
+            while True:
+                asked = DocumentsQuery(metadata=["rare=true"], sort=sort, limit=3, cursor=cursor)
+                with database.transaction() as session:
+                    page = listed(session, kb_id, asked)
+                pages.append([each["document_id"] for each in page["items"]])
+                cursor = page["next_cursor"]
+                if cursor is None:
+                    break
+            assert [each for page in pages for each in page] == ["5"], sort
+            assert len(pages) == 4, sort
+    finally:
+        database.disconnect()
+
+
+def test_the_original_is_what_came(client: Client, kb_id: str) -> None:
+    filename = 'Grüner "Tee"\\茶.md'
+    data = TEXT.encode("gb18030", "ignore")
+    client.ended(client.upload(kb_id, data, filename, document_id="a", content_type="text/markdown").json()["task_id"])
+    answer = client.http.get(documents(kb_id, "a", "/original"))
+    assert answer.content == data
+    assert answer.headers["content-type"] == "text/markdown"
+    assert answer.headers["content-length"] == str(len(data))
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    disposition = answer.headers["content-disposition"]
+    assert disposition.startswith("attachment; ")
+    assert unquote(disposition.rpartition("''")[2]) == client.http.get(documents(kb_id, "a")).json()["filename"]
+    client.take_in(kb_id, "Black tea.", "a")
+    answer = client.http.get(documents(kb_id, "a", "/original"))
+    assert (answer.content, answer.headers["content-type"]) == (b"Black tea.", "application/octet-stream")
+    head = client.http.head(documents(kb_id, "a", "/original"))
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, "10", b"")
+    assert client.http.delete(documents(kb_id, "a")).status_code == 204
+    is_problem(client.http.get(documents(kb_id, "a", "/original")), 404)
+
+
+def test_a_large_original_comes_page_by_page(client: Client, kb_id: str) -> None:
+    data = b"<p>Green tea.</p><!--" + bytes(range(48, 58)) * 130_000 + b"-->"
+    client.ended(client.upload(kb_id, data, "a.html").json()["task_id"])
+    assert client.http.get(documents(kb_id, "a.html", "/original")).content == data
+
+
+@pytest.mark.parametrize("kind", ["text/html\r\nx-bad: 1", "nonsense", "text/html; boundary=x"])
+def test_a_type_that_cannot_be_told_again_is_none(client: Client, kb_id: str, kind: str) -> None:
+    client.take_in(kb_id, "Green tea.", "a", content_type=kind, filename="a.txt")
+    answer = client.http.get(documents(kb_id, "a", "/original"))
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert "x-bad" not in answer.headers
+
+
+def test_an_original_that_was_not_kept_says_why(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "Green tea.", "a")
+    client.execute(f"UPDATE versions SET original = NULL WHERE kb_id = '{kb_id}'")
+    assert "KEEP_ORIGINALS" in is_problem(client.http.get(documents(kb_id, "a", "/original")), 404)["detail"]

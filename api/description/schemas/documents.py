@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from api.description.schemas.shape import Count, Model, Page
+from api.description.schemas.tasks import TaskFailure
+
+
+class NewerPending(Model):
+    """The newest submission of a document that is not searchable yet."""
+
+    task_id: UUID
+    status: Literal["waiting", "queued", "processing"]
+    since: datetime
+
+
+class NewerFailed(Model):
+    """The newest submission of a document that has ended, and failed: the one before is searchable still."""
+
+    task_id: UUID
+    error: TaskFailure
+    at: datetime
 
 
 class Document(Model):
-    """What is searchable of a document now."""
+    """What is searchable of a document now, and what was submitted after it."""
 
     document_id: str
     version: int = Field(description="From 1; a later submission that changes something makes the next.")
@@ -31,10 +48,13 @@ class Document(Model):
     sha256: str = Field(description="Of its bytes.", pattern="^[0-9a-f]{64}$")
     created_at: datetime
     updated_at: datetime
+    state: Literal["current", "pending", "failed"] = Field(description="`pending` also where another one has failed.")
+    pending: NewerPending | None
+    failed: NewerFailed | None
 
 
 class DocumentPage(Page[Document]):
-    """Documents in the order of their ids."""
+    """Documents in the order that was asked for."""
 
 
 class DocumentsPreview(Count):

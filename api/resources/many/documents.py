@@ -1,10 +1,13 @@
-"""What is done over HTTP to all documents of a filter: with a preview, and as a task."""
+"""Many documents over HTTP: listed by a filter, and deleted by one, with a preview and as a task."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from sqlalchemy.orm import Session
 
 from api import requests
@@ -14,14 +17,135 @@ from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
 from api.resources.tasks import answer
-from documents.storing import filter
+from documents.storing import catalogue, filter
+from documents.storing.catalogue import Listed, Mark, Wanted
 from documents.storing.filter import Filter
 from tasks.accepting.submission import Submission, submit
+from tasks.lifecycle import OPEN, Status
 from tasks.transactions.group_commit import GroupCommit
 from tasks.types.documents_deletion import TYPE
+from tasks.views import kbs
 
 #: Documents that a preview counts at most, and of which it shows some.
 MOST_COUNTED, EXAMPLES = 10_000, 10
+
+#: Documents that are looked at together for one state, and how often for a page.
+AT_ONCE, ROUNDS = 1000, 10
+#: Tasks up to which their documents are looked for, and not their documents' tasks.
+FEW_TASKS = 5000
+
+State = Literal["current", "pending", "failed"]
+Sort = Literal["document_id", "-document_id", "updated_at", "-updated_at", "size", "-size"]
+
+
+class DocumentsQuery(BaseModel):
+    """Which documents are listed, and in which order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metadata: Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = Field(
+        [],
+        max_length=20,
+        description="`name=value`: what their submissions said. Of one name any value, of several names all must fit.",
+    )
+    prefix: str | None = Field(None, min_length=1, max_length=512, description="With which their ids begin.")
+    format: str | None = Field(None, min_length=1, max_length=64, description="As they show it, such as `pdf`.")
+    state: State | None = Field(None, description="Whether something newer is under way or has failed.")
+    updated_after: AwareDatetime | None = None
+    sort: Sort = Field("document_id", description="With `-` from the last to the first.")
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+
+    _can_be_stored = field_validator("metadata", "prefix", "format")(requests.storable)
+
+    @field_validator("metadata")
+    @classmethod
+    def _have_a_name(cls, metadata: list[str]) -> list[str]:
+        if not all(each.partition("=")[1] and each.partition("=")[0] for each in metadata):
+            raise ValueError("must be name=value, such as lang=de")
+        return metadata
+
+    def wanted(self) -> Wanted:
+        """Return the filter without the state."""
+        said: dict[str, list[Any]] = {}
+        for name, _, value in (each.partition("=") for each in self.metadata):
+            said.setdefault(name, []).extend([value, *_as_json(value)])
+        return Wanted(
+            said, self.prefix, self.format, self.updated_after, None, self.sort.lstrip("-"), self.sort.startswith("-")
+        )
+
+
+def _as_json(value: str) -> list[Any]:
+    """Return what else a value of a query string may mean: a number, true, false or null."""
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return []
+    return [] if isinstance(found, (str, list, dict)) else [found]
+
+
+def listed(session: Session, kb_id: str, asked: DocumentsQuery) -> dict[str, Any]:
+    """Return a page of a KB's documents, each with what is newer than what it shows."""
+    wanted, after = asked.wanted(), _mark(asked.cursor, asked.sort)
+    if asked.state in ("pending", "failed"):
+        statuses = OPEN if asked.state == "pending" else (Status.FAILED,)
+        wanted = replace(wanted, documents=kbs.documents_with(session, kb_id, statuses, FEW_TASKS))
+    items: list[dict[str, Any]] = []
+    for _ in range(ROUNDS):
+        size = asked.limit - len(items) if asked.state is None else AT_ONCE
+        page = catalogue.listed(session, kb_id, wanted, limit=size, after=after)
+        after = _take(session, kb_id, asked, page, items)
+        if after is None or asked.state is None or len(items) == asked.limit:
+            break
+    return {"items": items, "next_cursor": None if after is None else _cursor(after, asked.sort)}
+
+
+def _take(
+    session: Session, kb_id: str, asked: DocumentsQuery, page: Listed, items: list[dict[str, Any]]
+) -> Mark | None:
+    """Add those of a page that are of the state that is asked for. Returns where to go on; None at the end."""
+    newer = with_newer(session, kb_id, page.items)
+    for number, (item, mark) in enumerate(zip(newer, page.marks, strict=True), 1):
+        if asked.state in (None, item["state"]):
+            items.append(item)
+        if len(items) == asked.limit:
+            return page.following if number == len(newer) else mark
+    return page.following
+
+
+def with_newer(session: Session, kb_id: str, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return documents with what was submitted after what they show: whether it is under way, or has failed."""
+    newer = kbs.newer(session, kb_id, {each["document_id"]: UUID(each["task_id"]) for each in documents})
+    return [each | newer[each["document_id"]] for each in documents]
+
+
+def _cursor(mark: Mark, sort: Sort) -> str:
+    if sort == "document_id":
+        return requests.cursor(mark.document_id)
+    return requests.cursor(json.dumps([sort, mark.value, mark.document_id]))
+
+
+def _mark(given: str | None, sort: Sort) -> Mark | None:
+    """Return where a page goes on.
+
+    Raises:
+      Invalid: the cursor is none of this service, or of another order.
+    """
+    if sort == "document_id":
+        document_id = requests.from_cursor(given, str)
+        return None if document_id is None else Mark(document_id, document_id)
+
+    def read(text: str) -> Mark:
+        said = json.loads(text)
+        if not (isinstance(said, list) and len(said) == 3 and said[0] == sort and all(map(_is_text, said))):
+            raise ValueError("is of another order")
+        return Mark(said[1], said[2])
+
+    return requests.from_cursor(given, read)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 class DocumentFilter(BaseModel):
