@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from itertools import count
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -321,13 +321,12 @@ class Original:
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
         resp.content_length = found.size
-        resp.stream = self._pages(found.original, first or b"")
+        resp.stream = self._pages(found.original, first or b"", ceil(found.size / PAGE))
 
-    async def _pages(self, original: UUID, page: bytes) -> AsyncIterator[bytes]:
-        for number in count(1):
-            yield page
-            if len(page) < PAGE or not (page := await SEARCHING.run(self._storage.read, original, number)):
-                return
+    async def _pages(self, original: UUID, first: bytes, pages: int) -> AsyncIterator[bytes]:
+        yield first
+        for number in range(1, pages):
+            yield await SEARCHING.run(self._storage.read, original, number)
 
 
 def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submission:

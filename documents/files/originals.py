@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from documents.files import source
@@ -41,14 +41,13 @@ def keep(path: Path, settings: Settings, task_id: UUID, transaction: Transaction
 def due(session: Session, limit: int) -> list[UUID]:
     """Forget the notes of originals that a version holds, and return some of the others, whose time has come."""
     held = select(Version).where(Version.original == Orphan.id).exists()
-    session.execute(delete(Orphan).where(Orphan.due_at <= text("now()"), held))
-    return list(session.scalars(select(Orphan.id).where(Orphan.due_at <= text("now()")).limit(limit)))
+    session.execute(delete(Orphan).where(Orphan.due_at <= func.now(), held))
+    return list(session.scalars(select(Orphan.id).where(Orphan.due_at <= func.now()).limit(limit)))
 
 
 def put_off(session: Session, ids: Sequence[UUID]) -> None:
     """Look at some later, since their tasks are not over."""
-    later = text("now() + interval '1 hour'")
-    session.execute(update(Orphan).where(Orphan.id.in_(list(ids))).values(due_at=later))
+    session.execute(update(Orphan).where(Orphan.id.in_(list(ids))).values(due_at=func.now() + UNHELD))
 
 
 def forget(session: Session, settings: Settings, ids: Sequence[UUID]) -> None:
