@@ -1,15 +1,18 @@
 # One image for every process; the targets differ in their command alone: web (the default), worker, clock, rpc.
 #   docker build -t task-manager .        docker build -t task-manager-worker --target worker .
 #   docker build -t task-manager-worker --target worker --build-arg OCR=yes .     with text recognition
+#   docker build -t task-manager --build-arg EXTRAS="model otel" .                with e5 and onnx, and with traces
 
 FROM python:3.11-slim-bookworm AS build
+# Sets of requirements besides: `model`, `otel`.
+ARG EXTRAS=
 WORKDIR /build
 COPY requirements/ requirements/
 # The environment is made without pip, so that none is in the final image. Wheels only: there is no compiler here.
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check \
         --require-hashes --only-binary :all: \
-        -r requirements/web.txt -r requirements/worker.txt -r requirements/clock.txt -r requirements/rpc.txt
+        $(for set in web worker clock rpc $EXTRAS; do echo "-r requirements/$set.txt"; done)
 
 FROM python:3.11-slim-bookworm AS service
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin service

@@ -70,6 +70,15 @@ def test_the_image_is_small_and_not_run_by_root() -> None:
     assert "ADD " not in DOCKERFILE
 
 
+@pytest.mark.parametrize("extras", ["", "model otel"])
+def test_the_image_holds_what_every_process_needs_and_what_it_is_built_with(extras: str) -> None:
+    (sets,) = re.findall(r"\$\(.*\)", DOCKERFILE)
+    said = shell("sh", "-ec", f"echo {sets}", EXTRAS=extras).stdout.split()
+    assert said[::2] == ["-r"] * (len(said) // 2)
+    assert said[1::2] == [f"requirements/{each}.txt" for each in ("web", "worker", "clock", "rpc", *extras.split())]
+    assert all((ROOT / each).exists() for each in said[1::2])
+
+
 @pytest.mark.parametrize("wanted", ["", "yes"])
 def test_the_image_of_the_worker_has_text_recognition_where_it_is_built_with_it(tmp_path: Path, wanted: str) -> None:
     (stage,) = re.findall(r"^FROM service AS worker\n(.*?)^FROM ", DOCKERFILE, re.MULTILINE | re.DOTALL)
