@@ -47,6 +47,7 @@ COMMANDS = {
     "pip-tools",
     "pytest-timeout",
     "ruff",
+    "squawk-cli",
     "types-jsonschema",
     "types-protobuf",
     "types-pyyaml",
