@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import TypeVar
 
 import dramatiq
 import structlog
 from dramatiq.broker import Broker
+from dramatiq.middleware import Middleware
 
 import logs
 import tracing
+from broker.consumer import Threads
 from broker.rabbitmq import RabbitBroker
 from documents.files import scratch
 from models import database
@@ -23,6 +26,8 @@ from worker.stage import LOOP
 
 log = structlog.get_logger(__name__)
 
+Made = TypeVar("Made", bound=RabbitBroker)
+
 
 def boot() -> None:
     """Set this process up as a worker of service mode: what the `dramatiq` command calls before anything else."""
@@ -30,18 +35,18 @@ def boot() -> None:
     tracing.configure(settings(), "worker")
     scratch.sweep()
     connect()
-    middleware = [InTime(), *worker_middleware()]
-    assemble(
-        RabbitBroker(
-            settings().rabbitmq_urls,
-            settings().queue_type,
-            middleware,
-            LOOP,
-            kind="worker",
-            prefix=settings().queue_prefix,
-        )
-    )
+    assemble(broker_of(RabbitBroker, [InTime(), *worker_middleware()], LOOP))
     process.freeze()
+
+
+def broker_of(kind: type[Made], middleware: list[Middleware], threads: Threads | None = None) -> Made:
+    """Return a broker with the settings of workers. Nothing is connected yet.
+
+    Parameters:
+      threads: of the worker that consumes.
+    """
+    given = settings()
+    return kind(given.rabbitmq_urls, given.queue_type, middleware, threads, kind="worker", prefix=given.queue_prefix)
 
 
 def connect() -> None:

@@ -125,9 +125,8 @@ def _dies_with(parent: int) -> bool:
 def _assemble() -> None:
     """Load what a worker needs. Nothing is connected, and no thread is started, before the fork."""
     logs.configure(settings())
-    urls = settings().rabbitmq_urls
     middleware = worker_middleware()
-    boot.assemble(_Patient(urls, settings().queue_type, middleware) if urls else _Nobody(middleware))
+    boot.assemble(boot.broker_of(_Patient, middleware) if settings().rabbitmq_urls else _Nobody(middleware))
 
 
 def _outcome(claim: Claim) -> bool | Claim | Exception:
@@ -148,8 +147,8 @@ def _outcome(claim: Claim) -> bool | Claim | Exception:
 class _Patient(RabbitBroker):
     """Remembers what it is publishing."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
         self.published: list[Future[None]] = []
 
     def publish(self, messages: list[Message[Any]]) -> Future[None]:
