@@ -43,6 +43,8 @@ BEHIND = Outage("migration_missing")
 PROBE_LIMITS = {"statement_timeout": 2000, "lock_timeout": 1000}
 #: Seconds until each host must have answered a new connection: one that looks, and any other.
 PROBE_CONNECTS, CONNECTS = 2, 5
+#: Seconds after which a server that vanished without a word is given up.
+VANISHES = 30
 
 _engine: Engine | None = None
 _probe: Engine | None = None
@@ -65,7 +67,13 @@ def connect(url: str, *, pool_size: int, application_name: str, limits: Mapping[
 
 
 def made(
-    url: str, pool_size: int, overflow: int, application_name: str, limits: Mapping[str, int], connects: int
+    url: str,
+    pool_size: int,
+    overflow: int,
+    application_name: str,
+    limits: Mapping[str, int],
+    connects: int,
+    vanishes: int = VANISHES,
 ) -> Engine:
     """Return an engine whose connections are `Connection`, and are left as soon as their server is not to be used.
 
@@ -73,6 +81,7 @@ def made(
       url: as `psycopg2_url` writes it.
       overflow: connections that may be opened beyond `pool_size`.
       connects: seconds until each of its hosts must have answered.
+      vanishes: seconds after which a server is given up whose machine no longer answers.
     """
     made = create_engine(
         url,
@@ -86,11 +95,11 @@ def made(
             "connection_factory": partial(Connection, limits=limits),
             "application_name": application_name,
             "connect_timeout": connects,
-            # A peer that vanished without a word is noticed in half a minute, not in two hours.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
+            # By itself the kernel takes a quarter of an hour where something was sent, and two hours where nothing was.
+            "keepalives_idle": max(1, vanishes // 3),
+            "keepalives_interval": max(1, vanishes // 6),
             "keepalives_count": 3,
-            "tcp_user_timeout": 30_000,
+            "tcp_user_timeout": vanishes * 1000,
         },
     )
     event.listen(made, "checkout", _refuse_closed)

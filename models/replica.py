@@ -34,6 +34,8 @@ State = Literal["up", "behind", "down"]
 PATIENCE, PAUSE = 0.1, 0.002
 #: Seconds between two looks at a replica that is not used.
 LOOK_EVERY = 1.0
+#: Seconds after which a replica that vanished without a word is given up: the primary can answer meanwhile.
+VANISHES = 3
 #: PostgreSQL's codes for a statement that stood in the way of what the replica had to take over, and for one that
 #: writes: the primary can answer it.
 REPEATED = ("40001", "40P01", database.READ_ONLY)
@@ -187,7 +189,8 @@ def connect(url: str | None, *, pool_size: int, application_name: str, limits: M
     if url is not None:
         address = psycopg2_url(url, STANDBY)
         name = f"{application_name} reads"
-        _replica = Replica(database.made(address, pool_size, 0, name, limits or {}, database.PROBE_CONNECTS))
+        connects = database.PROBE_CONNECTS
+        _replica = Replica(database.made(address, pool_size, 0, name, limits or {}, connects, VANISHES))
 
 
 def disconnect() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +19,8 @@ from models.database import transaction
 from tests.guard import Guard
 from tests.pair import Pair
 from tests.servers import eventually
+
+_TCP = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
 
 COUNT = text("SELECT count(*) AS count, pg_is_in_recovery() AS at_replica FROM notes")
 
@@ -88,6 +93,19 @@ def test_a_replica_that_is_away_costs_no_reader_anything(pair: Pair) -> None:
     finally:
         pair.standby.start()
     eventually(lambda: replica.read(count)[1], seconds=30, reason="the replica is used again")
+
+
+def test_a_replica_whose_machine_vanishes_is_given_up_long_before_the_primary_would_be(pair: Pair) -> None:
+    def seconds(session: Session) -> tuple[float, float]:
+        """Until the kernel gives the connection up, where something was sent, and where nothing was."""
+        driver: Any = session.connection().connection.driver_connection
+        with socket.socket(fileno=os.dup(driver.fileno())) as opened:
+            user, idle, interval, count = (opened.getsockopt(socket.IPPROTO_TCP, each) for each in _TCP)
+        return user / 1000, idle + interval * count
+
+    assert max(replica.read(seconds)) <= 4
+    with transaction() as session:
+        assert min(seconds(session)) >= 25
 
 
 @pytest.mark.parametrize("code", ["40001", "25006"])
