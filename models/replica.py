@@ -23,7 +23,7 @@ from logs import Outage
 from models import database
 from models.connection import prepared
 from models.hosts import STANDBY, psycopg2_url
-from models.trouble import TOOK_TOO_LONG, code_of
+from models.trouble import TOOK_TOO_LONG, code_of, is_unreached
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +66,7 @@ class Replica:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.state: State = "down"
+        self._position: str | None = None
         self._looking = threading.Lock()
         self._closed = threading.Event()
 
@@ -105,12 +106,12 @@ class Replica:
     def _catch_up(self, opened: SqlConnection) -> None:
         """Wait until the replica has what was committed before now.
 
-        While the primary is away nothing is committed, and what the replica has is all there is.
+        While the primary is away nothing is committed, and it must have what the primary had when it last answered.
 
         Raises:
-          NotUsed: it takes too long.
+          NotUsed: it takes too long, or the primary is there and does not say how far it is.
         """
-        if (position := _position()) is None:
+        if (position := self._demanded()) is None:
             return
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -124,6 +125,21 @@ class Replica:
             if time.monotonic() > deadline:
                 self._leave("behind", f"it has not caught up within {PATIENCE} s")
             time.sleep(PAUSE)
+
+    def _demanded(self) -> str | None:
+        """Return how far the primary is, or was before it went away; None: this process never saw it.
+
+        Raises:
+          NotUsed: it is there, such as with no connection left, and may commit.
+        """
+        try:
+            (row,) = database.read(_POSITION)
+        except DBAPIError as error:
+            if not is_unreached(error):
+                raise NotUsed from error
+        else:
+            self._position = str(row.position)
+        return self._position
 
     def _leave_if_away(self, error: DBAPIError) -> None:
         """Use the replica no more where it is away.
@@ -166,17 +182,6 @@ class Replica:
         self.state = "up"
         UNUSED.is_over()
         return True
-
-
-def _position() -> str | None:
-    """Return how far the primary is; None while it is away."""
-    try:
-        (row,) = database.read(_POSITION)
-    except DBAPIError as error:
-        if not database.is_away(error):
-            raise NotUsed from error
-        return None
-    return str(row.position)
 
 
 _replica: Replica | None = None

@@ -32,8 +32,8 @@ _BY_CODE = {
     "58": "its system failed, such as a disk that cannot be read",
 }
 
-#: By what libpq says when no connection comes about, which has no code. The first that is found counts.
-_BY_WORDS = (
+#: By what a server says that refuses a connection, which comes without a code.
+_REFUSED = (
     ("password authentication failed", "it refuses the password"),
     ("no password supplied", "it asks for a password"),
     ("no pg_hba.conf entry", "it does not admit this host, user or database"),
@@ -41,22 +41,26 @@ _BY_WORDS = (
     ("too many connections", "it has too many connections"),
     ("remaining connection slots", "it has too many connections"),
     ("no more connections allowed", "it has too many connections"),
-    ("the database system is", "it is starting or stopping"),
+    ("the database system is shutting down", "it is starting or stopping"),
     ("database", "does not exist", "the database does not exist"),
     ("role", "does not exist", "the user does not exist"),
+    ("certificate", "TLS: the certificate is not accepted"),
+    ("SSL", "TLS failed"),
+    ("QueuePool limit", "all connections of this process are in use"),
+)
+#: By what is said where no server answers, or one that cannot have committed anything yet.
+_UNREACHED = (
+    ("the database system is", "it is starting or stopping"),
     ("could not translate host name", "the host name cannot be resolved"),
     ("Connection refused", "connection refused"),
     ("No such file or directory", "connection refused: there is no socket of a server"),
     ("No route to host", "there is no route to the host"),
     ("Network is unreachable", "the network cannot be reached"),
-    ("certificate", "TLS: the certificate is not accepted"),
-    ("SSL", "TLS failed"),
     ("the connection was lost", "the connection was lost"),
     ("timeout expired", "no answer in time"),
     ("timed out", "no answer in time"),
     ("closed the connection", "the connection was lost"),
     ("connection already closed", "the connection was lost"),
-    ("QueuePool limit", "all connections of this process are in use"),
 )
 
 _UNDONE = ("connection to server", "could not translate host name", "QueuePool limit", "before the COMMIT")
@@ -68,11 +72,22 @@ def why(error: Exception) -> str:
     if code is not None and (found := _BY_CODE.get(code) or _BY_CODE.get(code[:2])):
         return found
     original = error.orig if isinstance(error, DBAPIError) else error
-    said = str(original)
-    for *words, cause in _BY_WORDS:
-        if all(word in said for word in words):
-            return cause
+    if found := _cause(original, *_REFUSED, *_UNREACHED):
+        return found
     return f"{type(original).__name__}{f' ({code})' if code else ''}"
+
+
+def _cause(error: BaseException | None, *known: tuple[str, ...]) -> str | None:
+    """Return the first cause of which an error says all words."""
+    said = str(error)
+    return next((cause for *words, cause in known if all(word in said for word in words)), None)
+
+
+def is_unreached(error: DBAPIError) -> bool:
+    """Return whether no server answered, so that as far as is known nothing is committed."""
+    if code_of(error) is not None or _cause(error.orig, *_REFUSED):
+        return False
+    return _cause(error.orig, *_UNREACHED) is not None
 
 
 def is_undone(error: Exception) -> bool:

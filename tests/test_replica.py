@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from models import database, replica
@@ -131,6 +131,27 @@ def test_what_is_wrong_itself_is_not_asked_twice(pair: Pair) -> None:
         replica.read(ask)
     assert len(asked) == 1
     assert replica.state() == "up"
+
+
+def test_a_primary_that_admits_nobody_more_is_not_taken_for_one_that_is_away(pair: Pair) -> None:
+    pair.primary.sql("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+    database.connect(pair.url.replace("postgres@", "crowded@"), pool_size=3, application_name="tests")
+    with pytest.raises(OperationalError, match="too many connections"):
+        replica.read(count)
+
+
+def test_while_the_primary_is_away_no_reader_gets_what_is_older_than_what_it_last_had(pair: Pair) -> None:
+    assert replica._replica is not None
+    pair.standby.sql("SELECT pg_wal_replay_pause()")
+    try:
+        written = write_one()
+        assert replica.read(count) == (written, False)
+        pair.primary.kill()
+        assert not replica._replica._can_be_used()
+        pair.standby.sql("SELECT pg_wal_replay_resume()")
+        eventually(lambda: replica.read(count) == (written, True), seconds=30, reason="it has caught up")
+    finally:
+        pair.primary.start()
 
 
 def test_while_the_primary_is_away_the_replica_goes_on_and_once_promoted_is_none(pair: Pair) -> None:
