@@ -167,6 +167,11 @@ class Connection(psycopg2.extensions.connection):
         return self._begin or f"BEGIN;{getattr(_thread, 'limits', '')}"
 
     @property
+    def limits_each(self) -> bool:
+        """Whether its limits are set in each transaction, so that outside of one they do not hold."""
+        return self.begin != "BEGIN;"
+
+    @property
     def is_to_begin(self) -> bool:
         """Whether the next statement is the first of a transaction."""
         return not self._alone and self.get_transaction_status() == TRANSACTION_STATUS_IDLE

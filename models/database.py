@@ -205,12 +205,11 @@ def translating(opened: SqlConnection, statement: str) -> Iterator[None]:
 
 
 def read(statement: TextClause, values: Mapping[str, Any] | None = None) -> list[Any]:
-    """Run one statement that only reads, as `execute` does, outside of any transaction.
-
-    Behind a pooler no limit of a statement holds for it: it is for workers, which have none.
-    """
+    """Run one statement that only reads, as `execute` does, outside of any transaction where its limits allow that."""
     with _told(), engine().connect() as opened:
-        return execute(opened, statement, values, alone=True)
+        driver: Any = opened.connection.driver_connection
+        # A transaction that this begins ends as the connection goes back to the pool.
+        return execute(opened, statement, values, alone=not driver.limits_each)
 
 
 class NotCommitted(psycopg2.OperationalError):

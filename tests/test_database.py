@@ -130,6 +130,17 @@ def pooler(database_url: str, tmp_path: Path, guard: Guard) -> Iterator[str]:
         guard.forget(process.pid)
 
 
+def test_behind_a_pooler_each_read_is_limited(pooler: str) -> None:
+    models_database.connect(pooler, pool_size=1, application_name="tests", limits={"statement_timeout": 100})
+    try:
+        with pytest.raises(DBAPIError, match="statement timeout"):
+            models_database.read(text("SELECT pg_sleep(2)"))
+        ((limit,),) = models_database.read(text("SELECT current_setting('statement_timeout')"))
+        assert limit == "100ms"
+    finally:
+        models_database.disconnect()
+
+
 def test_behind_a_pooler_nothing_is_prepared(pooler: str) -> None:
     models_database.connect(pooler, pool_size=5, application_name="tests")
     try:
