@@ -64,6 +64,9 @@ FIELD_CODES = {
 #: Where each code has its section.
 PAGES = "/docs/errors"
 
+#: An address that holds an API key, which no answer repeats: also where it is misspelt, and so leads nowhere.
+HOLDS_KEY = re.compile("(/hirefire/).*", re.DOTALL | re.IGNORECASE)
+
 #: What is said where Falcon says the status alone.
 DETAILS = {
     404: "there is nothing at this address; /docs shows what there is",
@@ -149,7 +152,7 @@ def write(
         "title": falcon.code_to_http_status(status)[4:],
         "status": status,
         "detail": detail,
-        "instance": req.scope["path"],
+        "instance": HOLDS_KEY.sub(r"\1{token}/info", req.scope["path"]),
         "request_id": getattr(req.context, "request_id", None),
         "code": code,
         "hint": promised.hint,

@@ -23,6 +23,7 @@ from settings import read
 from tests.api.conftest import Client, bad_fields, is_problem
 from tests.guard import Guard
 from tests.processes import Deployment
+from tests.servers import eventually
 
 KEYS = {role: f"key-of-{role}" for role in ROLES}
 MINE, ALSO_MINE, THEIRS = (f"kb-{uuid.uuid4()}" for _ in range(3))
@@ -417,5 +418,19 @@ def test_hirefire_is_told_by_an_address_that_holds_a_key(locked: Deployment) -> 
     for token in ("none", BOUND):
         refused = http.get(f"/hirefire/{token}/info")
         assert refused.status_code == 404
-        assert token not in refused.json()["detail"]
-    assert KEYS["scale"] not in locked.logs()
+        assert token not in refused.text
+
+
+def test_an_address_that_holds_a_key_is_repeated_nowhere(locked: Deployment) -> None:
+    key = KEYS["scale"]
+    http = httpx2.Client(base_url=locked.url)
+    addresses = [f"/hirefire/{key}{end}" for end in ("", "/", "/info", "/info/", "/info%00", "/none", "%2Fmore/info")]
+    for address in addresses:
+        for method in ("GET", "POST"):
+            for accepted in ("application/json", "text/html"):
+                answer = http.request(method, address, headers={"Accept": accepted})
+                assert key not in answer.text, (method, address, accepted)
+    assert http.post(addresses[2]).json()["instance"] == "/hirefire/{token}/info"
+    eventually(lambda: "/hirefire/{token}/info" in locked.logs(), reason="the lines are written")
+    assert key not in locked.logs()
+    assert key not in http.get("/metrics").text
