@@ -128,10 +128,18 @@ class Unit:
             self._session.flush()
 
     def leave(self) -> None:
-        """Log, and publish, after the commit; the confirms are not waited for."""
-        tell(chain.from_iterable(self._lines))
-        for span in self._spans:
-            span.end()
+        """Publish, and then log, after the commit; the confirms are not waited for.
+
+        A log whose reader stalls holds up whoever writes it, and must hold up no message.
+        """
+        try:
+            self._publish()
+        finally:
+            tell(chain.from_iterable(self._lines))
+            for span in self._spans:
+                span.end()
+
+    def _publish(self) -> None:
         self._messages.extend(messages_for(self._ready.values()))
         if not self._messages:
             return
