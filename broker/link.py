@@ -106,6 +106,10 @@ class Link:
             reason = why(error)
         finally:
             self._lose(reason)
+            # After any other error it is still open, and RabbitMQ would go on sending to its consumers.
+            with suppress(*LOST):
+                if self.connection.is_open:
+                    self.connection.close()
 
     def _lose(self, reason: str) -> None:
         with self._lock:

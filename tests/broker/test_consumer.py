@@ -17,6 +17,7 @@ from dramatiq.errors import ConnectionClosed
 
 from broker import topology
 from broker.delivery import Delivery
+from broker.link import Link
 from broker.messages import wake_up
 from broker.rabbitmq import RabbitBroker
 from tests.rabbitmq import RabbitServer
@@ -125,6 +126,13 @@ def test_what_a_busy_worker_leaves_to_others_never_becomes_a_dead_letter(rabbitm
     assert counts is not None
     assert counts["storing"] == topology.Counts(0, 0, 0)
     broker.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_connection_whose_thread_met_a_defect_is_closed(rabbitmq: RabbitServer) -> None:
+    link = Link([pika.URLParameters(rabbitmq.url)], "tests")
+    link.soon(lambda: 1 / 0)
+    eventually(lambda: link.is_lost and not link.connection.is_open, reason="RabbitMQ sends to it no more")
 
 
 def test_it_rejects_what_has_failed_and_gives_back_what_it_still_held(broker: RabbitBroker, pace: Pace) -> None:
