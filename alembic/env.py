@@ -45,12 +45,14 @@ def _alone(engine: Engine) -> Iterator[None]:
     """Wait until no other deploy migrates, and keep others waiting.
 
     The lock is a transaction's, which a pooler understands. Neither who has it nor who waits for it has a snapshot for
-    long: an index that is built CONCURRENTLY would wait for its end.
+    long: an index that is built CONCURRENTLY would wait for its end. The transaction is idle for as long as the
+    migrations take, which PostgreSQL may be set to end.
     """
     with engine.connect() as connection:
         while not connection.execute(_ALONE).scalar_one():
             connection.rollback()
             time.sleep(PAUSE)
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
 
 
