@@ -52,6 +52,8 @@ class Document(Base):
         Index(None, "metadata", postgresql_using="gin", postgresql_ops={"metadata": "jsonb_path_ops"}),
         Index("ix_documents_updated_at", "kb_id", "updated_at", "document_id"),
         Index("ix_documents_size", "kb_id", literal_column("coalesce(bytes, 0)"), "document_id"),
+        # Finds what begins with a prefix, whatever the collation of the database.
+        Index("ix_documents_prefix", "kb_id", "document_id", postgresql_ops={"document_id": "text_pattern_ops"}),
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 
-from documents.storing.filter import Filter
+from documents.storing.filter import Filter, beginning
 from models import Chunk, Document, Version
 from models.base import rfc3339
 
@@ -56,7 +56,7 @@ def page(
     if after is not None:
         query = query.where(Document.document_id > after)
     if prefix is not None:
-        query = query.where(func.starts_with(Document.document_id, prefix))
+        query = query.where(Document.document_id.like(beginning(prefix)))
     return [_shown(row) for row in session.execute(query.order_by(Document.document_id).limit(limit))]
 
 

@@ -1,0 +1,28 @@
+"""Documents by what their ids begin with."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0031"
+down_revision = "0030"
+
+NAME = "ix_documents_prefix"
+
+
+def upgrade() -> None:
+    with op.get_context().autocommit_block():
+        # One that was interrupted leaves an index behind that is not valid.
+        op.drop_index(NAME, "documents", if_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            NAME,
+            "documents",
+            ["kb_id", "document_id"],
+            postgresql_ops={"document_id": "text_pattern_ops"},
+            postgresql_concurrently=True,
+        )
+
+
+def downgrade() -> None:
+    with op.get_context().autocommit_block():
+        op.drop_index(NAME, "documents", postgresql_concurrently=True)
