@@ -45,16 +45,16 @@ class Link:
         self._users: set[User] = set()
         self._asked: set[Future[Any]] = set()
         self._reason: str | None = None
-        """Why the connection is there no more."""
+        """Why the connection was lost."""
         threading.Thread(target=self._serve, name="consumers", daemon=True).start()
 
     @property
     def is_lost(self) -> bool:
-        """Whether it can be used no more."""
+        """Whether the connection was lost."""
         return self._reason is not None
 
     def enter(self, user: User) -> bool:
-        """Note a user; False: the connection is there no more."""
+        """Note a user; False: the connection was lost."""
         with self._lock:
             if self._reason is None:
                 self._users.add(user)

@@ -28,7 +28,7 @@ class Viewer:
 
     @property
     def sight(self) -> Hashable:
-        """What of it decides what changes on a page: two who have the same see the same, whoever they are."""
+        """The parts on which the changing content of a page depends: two viewers with equal parts see the same."""
         return self.language, self.key.role, self.key.kbs
 
     def may(self, role: Role) -> bool:

@@ -74,7 +74,7 @@ class Replica:
         """Call a function with a session on the replica.
 
         Raises:
-          NotUsed: it is to be called with one on the primary; it may have been called here in vain.
+          NotUsed: it must be called with a session on the primary; it may have run here already.
           what the function raises.
         """
         if self.state != "up":
@@ -142,7 +142,7 @@ class Replica:
         return self._position
 
     def _leave_if_away(self, error: DBAPIError) -> None:
-        """Use the replica no more where it is away.
+        """Stop using the replica if it is away.
 
         Raises:
           NotUsed: it is.

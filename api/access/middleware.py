@@ -147,8 +147,8 @@ class Access:
 def _identify(req: Any, resp: Any) -> None:
     """Accept `X-Request-ID` and `traceparent`, or make them; echo the id, and have all lines of the log say both.
 
-    A trace that is begun here is named as a request without a name of its own is. It is to be recorded by whoever comes
-    later: nobody before has decided otherwise.
+    A trace that begins here has the id that a request without one of its own gets. It is marked as to be recorded, since
+    no caller has decided against it.
     """
     req.context.began = time.perf_counter()
     made = uuid.uuid4()
