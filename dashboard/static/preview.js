@@ -3,8 +3,18 @@
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("preview");
   if (!form) return;
-  const { request } = window.dashboard;
+  const { request, toast, words } = window.dashboard;
   const fields = ["chunk_size", "chunk_overlap", "chunk_unit"];
+
+  const stored = async () => {
+    let response;
+    try {
+      response = await fetch(form.dataset.text);
+      if (response.ok) return await response.text();
+    } catch { /* the network, also in the middle of the text */ }
+    toast(response && !response.ok ? `${words.failed} (${response.status})` : words.away, true);
+    return null;
+  };
 
   const ask = async () => {
     const file = form.elements.file?.files[0];
@@ -14,7 +24,8 @@ document.addEventListener("DOMContentLoaded", () => {
       fields.forEach((name) => data.append(name, form.elements[name].value));
       return request("POST", "/api/v1/chunk-preview", data);
     }
-    const content = form.dataset.text ? await (await fetch(form.dataset.text)).text() : form.elements.content.value;
+    const content = form.dataset.text ? await stored() : form.elements.content.value;
+    if (content === null) return null;
     const said = { content };
     fields.forEach((name) => { const { value, type } = form.elements[name]; said[name] = type === "number" ? Number(value) : value; });
     return request("POST", "/api/v1/chunk-preview", said);
