@@ -7,15 +7,15 @@ from datetime import datetime
 import structlog
 from pydantic import ValidationError
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
-from models import Schedule
+from models import Schedule, database
 from models.audit import Actor
-from tasks.accepting.idempotency import Key
 from tasks.accepting.schedules.recurrence import Recurrence
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.transactions.unit import Unit
 
-#: Schedules that are carried out in one transaction.
+#: Schedules that are looked at, and tasks after which no further schedule is begun, in one transaction.
 AT_ONCE = 500
 #: Due times that `catch_up: all` meets together, the latest; what is older is passed over.
 MOST_CAUGHT_UP = 100
@@ -26,32 +26,48 @@ log = structlog.get_logger(__name__)
 
 
 def submit_due(unit: Unit) -> None:
-    """Submit what has fallen due, and move each schedule to its next due time.
+    """Submit what has fallen due, and move each schedule to its next due time. What is left over is done next time.
 
-    Whoever carries out a schedule holds its row: two at once cannot submit for the same due time, and one that dies
-    has submitted nothing.
+    Whoever carries out a schedule holds its row, and its next due time moves in the transaction that submits: two at
+    once cannot submit for the same due time, and one that dies has submitted nothing.
     """
     now = unit.session.execute(select(func.now())).scalar_one()
     late = (
         select(Schedule)
         .where(Schedule.next_due_at <= now)
-        .order_by(Schedule.next_due_at)
+        # What was refused is tried after all else, and so keeps nobody waiting.
+        .order_by(Schedule.last_error.is_not(None), Schedule.next_due_at)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     )
+    submitted = 0
     for schedule in unit.session.scalars(late).all():
-        try:
-            due_times, submissions, following = _wanted(schedule, now)
-        except ValueError as error:
-            _wait(schedule, _reason(error))
-            continue
-        for due, accepted in zip(due_times, submit(unit, submissions), strict=True):
-            if isinstance(accepted, Accepted):
-                schedule.last_due_at, schedule.last_task_id = due, accepted.task_id
-            else:
-                # It was submitted for this time before, with another task: that one stays.
-                log.error("schedule_submitted_before", schedule_id=str(schedule.id), due_at=due.isoformat())
-        schedule.next_due_at, schedule.last_error = following, None
+        submitted += _carry_out(unit, schedule, now)
+        if submitted >= AT_ONCE:
+            break
+
+
+def _carry_out(unit: Unit, schedule: Schedule, now: datetime) -> int:
+    """Submit for one schedule; what PostgreSQL refuses of it is undone alone. Returns how many tasks were submitted."""
+    try:
+        due_times, submissions, following = _wanted(schedule, now)
+        # What was noted of other schedules is not to be undone with this one.
+        unit.flush()
+        with unit.connection.begin_nested():
+            accepted = submit(unit, submissions)[-1]
+    except ValueError as error:
+        _wait(schedule, _reason(error))
+        return 0
+    except DBAPIError as error:
+        if database.is_away(error):
+            raise
+        # What PostgreSQL says may quote the task, and is for the log alone.
+        _wait(schedule, f"PostgreSQL refused it ({type(error.orig).__name__}); the clock's log says why", error)
+        return 0
+    assert isinstance(accepted, Accepted)  # it has no key and depends on nothing
+    schedule.last_due_at, schedule.last_task_id = due_times[-1], accepted.task_id
+    schedule.next_due_at, schedule.last_error = following, None
+    return len(submissions)
 
 
 def _wanted(schedule: Schedule, now: datetime) -> tuple[list[datetime], list[Submission], datetime]:
@@ -63,23 +79,16 @@ def _wanted(schedule: Schedule, now: datetime) -> tuple[list[datetime], list[Sub
     assert schedule.next_due_at is not None  # by which it was found
     recurrence = Recurrence(schedule.cron, schedule.timezone)
     due_times = recurrence.latest(schedule.next_due_at, now, 1 if schedule.catch_up == "one" else MOST_CAUGHT_UP)
-    submissions = [
-        Submission.model_validate(schedule.task).by(Actor(schedule.created_by)).under(_key(schedule, due))
-        for due in due_times
-    ]
+    submissions = [Submission.model_validate(schedule.task).by(Actor(schedule.created_by)) for _ in due_times]
     return due_times, submissions, recurrence.after(now)
 
 
-def _key(schedule: Schedule, due: datetime) -> Key:
-    """Return what a due time is known by. No API key has a colon in its name."""
-    return Key.of(f"schedule:{schedule.id}", due.isoformat())
-
-
-def _wait(schedule: Schedule, reason: str) -> None:
+def _wait(schedule: Schedule, reason: str, error: DBAPIError | None = None) -> None:
     """Leave a schedule due whose task is not taken: by another release, or once it is changed, it will be."""
     if schedule.last_error != reason:
         schedule.last_error = reason
-        log.error("schedule_refused", schedule_id=str(schedule.id))
+        said = {} if error is None else {"reason": database.reason(error)}
+        log.error("schedule_refused", schedule_id=str(schedule.id), **said)
 
 
 def _reason(error: ValueError) -> str:

@@ -67,7 +67,7 @@ def _write(unit: Unit, actor: Actor, wanted: Wanted) -> Made:
         catch_up=wanted.catch_up,
         task=wanted.task,
         created_by=actor.name,
-        next_due_at=wanted.recurrence.after(datetime.now(UTC)),
+        next_due_at=wanted.recurrence.after(_now(unit)),
     )
     unit.session.add(schedule)
     _note(unit, actor, "create", schedule)
@@ -86,7 +86,7 @@ def change(unit: Unit, actor: Actor, schedule: Schedule, values: dict[str, Any])
     schedule.last_error = None
     _changed(schedule)
     if {"cron", "timezone"} & values.keys():
-        _count_anew(schedule)
+        _count_anew(unit, schedule)
     _note(unit, actor, "change", schedule, fields=sorted(values))
 
 
@@ -104,7 +104,7 @@ def resume(unit: Unit, actor: Actor, schedule: Schedule) -> None:
     if schedule.paused_at is not None:
         schedule.paused_at = schedule.last_error = None
         _changed(schedule)
-        _count_anew(schedule)
+        _count_anew(unit, schedule)
         _note(unit, actor, "resume", schedule)
 
 
@@ -177,9 +177,18 @@ def _changed(schedule: Schedule) -> None:
     schedule.updated_at = datetime.now(UTC)
 
 
-def _count_anew(schedule: Schedule) -> None:
+def _count_anew(unit: Unit, schedule: Schedule) -> None:
     if schedule.paused_at is None:
-        schedule.next_due_at = Recurrence(schedule.cron, schedule.timezone).after(datetime.now(UTC))
+        schedule.next_due_at = Recurrence(schedule.cron, schedule.timezone).after(_now(unit))
+
+
+def _now(unit: Unit) -> datetime:
+    """Return the time by PostgreSQL's clock, now that the row is locked: what was due before it has been submitted.
+
+    Neither this machine's clock, which may be behind, nor `now()`, which is when the transaction began.
+    """
+    moment: datetime = unit.session.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
 
 
 def _note(unit: Unit, actor: Actor, act: str, schedule: Schedule, **detail: Any) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import psycopg2
+import pytest
+from sqlalchemy import text
 
 from models import Schedule
 from models import database as models_database
@@ -90,8 +92,71 @@ def test_all_that_were_missed_are_caught_up_with_up_to_the_limit(desk: Desk) -> 
     assert len(tasks(desk)) == 5
     fallen_due(desk, schedule_id, timedelta(hours=5))
     tick()
-    # The five of above are known by their keys, and are not submitted again.
-    assert 5 + due.MOST_CAUGHT_UP - 5 <= len(tasks(desk)) <= 5 + due.MOST_CAUGHT_UP - 4
+    assert len(tasks(desk)) == 5 + due.MOST_CAUGHT_UP
+
+
+def test_a_transaction_begins_no_schedule_after_so_many_tasks_and_holds_no_lock_for_each(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "AT_ONCE", 150)
+    for _ in range(3):
+        fallen_due(desk, made(catch_up="all"), timedelta(hours=5))
+    with unit_of_work() as unit:
+        due.submit_due(unit)
+        held = unit.session.execute(text("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()")).scalar_one()
+    assert len(tasks(desk)) == 200, "the second passes the limit, and the third waits"
+    assert held < 100
+    tick()
+    assert len(tasks(desk)) == 300
+
+
+def test_refused_schedules_keep_no_other_from_its_turn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "AT_ONCE", 2)
+    for _ in range(3):
+        fallen_due(desk, made(), timedelta(hours=1))
+    desk.sql("""UPDATE schedules SET task = '{"task_type": "gone", "payload": {}}'""")
+    fallen_due(desk, made())
+    for _ in range(3):
+        tick()
+    assert len(tasks(desk)) == 1
+
+
+def test_what_postgresql_refuses_of_one_schedule_undoes_no_other(desk: Desk) -> None:
+    refused, others = made(task=TASK | {"kb_id": "refused"}), [made(), made()]
+    moment = fallen_due(desk, refused, timedelta(minutes=5))
+    for each in others:
+        fallen_due(desk, each)
+    desk.sql("ALTER TABLE tasks ADD CONSTRAINT refusing CHECK (kb_id <> 'refused')")
+    try:
+        tick()
+        schedule = row(refused)
+        assert len(tasks(desk)) == 2
+        assert schedule.next_due_at == moment
+        assert schedule.last_task_id is None
+        assert schedule.last_error is not None
+        assert "CheckViolation" in schedule.last_error
+    finally:
+        desk.sql("ALTER TABLE tasks DROP CONSTRAINT refusing")
+    tick()
+    assert len(tasks(desk)) == 3
+    assert row(refused).last_error is None
+
+
+def test_next_times_are_counted_by_the_clock_of_postgresql(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule_id = made()
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) - timedelta(hours=1)
+
+    monkeypatch.setattr(keeping, "datetime", Behind)
+    with unit_of_work() as unit:
+        schedule = keeping.locked(unit.session, schedule_id)
+        assert schedule is not None
+        keeping.change(unit, Actor("ops"), schedule, {"cron": "*/1 * * * *"})
+    tick()
+    assert tasks(desk) == [], "a machine whose clock is behind counts by PostgreSQL's"
 
 
 def test_two_at_once_submit_for_each_due_time_once(desk: Desk) -> None:
@@ -102,15 +167,6 @@ def test_two_at_once_submit_for_each_due_time_once(desk: Desk) -> None:
             done.result()
     assert len(tasks(desk)) == 40
     assert {row(each).last_due_at for each in ids} <= moments | {each + timedelta(minutes=1) for each in moments}
-
-
-def test_a_due_time_that_comes_again_submits_nothing(desk: Desk) -> None:
-    schedule_id = made("0 0 1 1 *")
-    moment = Recurrence("0 0 1 1 *").after(datetime.now(UTC) - timedelta(days=366))
-    for _ in range(2):
-        desk.sql("UPDATE schedules SET next_due_at = :moment WHERE id = :id", id=schedule_id, moment=moment)
-        tick()
-    assert len(tasks(desk)) == 1
 
 
 def test_a_task_that_is_refused_waits_and_says_why_without_its_values(desk: Desk) -> None:
