@@ -46,19 +46,15 @@ def _collect(work: Work, wanted: Bulk) -> None:
 
 
 def _do(work: Work, wanted: Bulk, totals: Totals) -> None:
-    """Do to every item what is wanted.
-
-    A retry begins with the oldest: a task can run only if what it depends on is retried first. Everything else begins
-    with the newest: those that depend on others are cancelled themselves before they would fail by them.
-    """
+    """Do to every item what is wanted, a page in each transaction."""
     met, last = totals.met, None
     while True:
         _go_on(work)
         with work.unit() as unit:
-            ids = items.following(unit.session, work.task_id, last, ascending=wanted.action == "retry")
+            ids = items.following(unit.session, work.task_id, wanted, last)
             if ids and not met:
                 actions.record(unit, work.task_id, wanted, totals.items)
-            items.record(unit.session, work.task_id, actions.act(unit, wanted, ids))
+            items.record(unit.session, work.task_id, actions.act(unit, work.task_id, wanted, ids))
         if not ids:
             return
         met, last = met + len(ids), ids[-1]

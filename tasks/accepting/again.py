@@ -13,8 +13,11 @@ from tasks.accepting.submission import Submission, inherited_from, submit
 from tasks.transactions.unit import Unit
 
 
-def submit_again(unit: Unit, tasks: Sequence[Task]) -> dict[UUID, str]:
+def submit_again(unit: Unit, actor: Actor, tasks: Sequence[Task]) -> dict[UUID, str]:
     """Submit documents again, to be read anew although nothing of them may have changed.
+
+    Parameters:
+      actor: whoever asks for it, and by which request.
 
     Returns:
       why it cannot be done, by the ids of those tasks.
@@ -25,7 +28,7 @@ def submit_again(unit: Unit, tasks: Sequence[Task]) -> dict[UUID, str]:
             refused[task.id] = "its upload is not kept once it has completed; upload it again"
             continue
         try:
-            submissions.append(_again(task))
+            submissions.append(_again(task).by(actor))
         except ValidationError:
             refused[task.id] = "this release does not accept any more what was submitted; submit it anew"
     submit(unit, submissions)
@@ -33,9 +36,7 @@ def submit_again(unit: Unit, tasks: Sequence[Task]) -> dict[UUID, str]:
 
 
 def _again(task: Task) -> Submission:
-    inherited = inherited_from(task)
-    callback_url = inherited.pop("callback_url", None)
-    again = Submission(**inherited, payload={**task.payload, "force": True})
+    again = Submission(**inherited_from(task), payload={**task.payload, "force": True})
     # As it was accepted, which may have been by an earlier release that asked for less.
-    again.callback_url = callback_url
-    return again.by(Actor(task.submitted_by, task.request_id, task.traceparent))
+    again.callback_url = task.callback_url
+    return again

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 
 from broker.topology import PRIORITIES
 from models import Task, audit
+from models.audit import Actor
 from models.base import json_of
 from tasks.accepting.again import submit_again
 from tasks.bulk.items import Outcome
@@ -35,14 +36,14 @@ def record(unit: Unit, bulk_id: UUID, wanted: Bulk, count: int) -> None:
     audit.record_of_task(unit.session, bulk_id, f"{kind}.{wanted.action}", kind, items=count, **detail)
 
 
-def act(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
+def act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     """Do to these items what a bulk is for. What has become something else since they were collected is left so."""
     meant = still_meant(unit.session, wanted, ids)
     left = [Outcome(each, changed=False) for each in ids if each not in meant]
-    return left + _act(unit, wanted, [each for each in ids if each in meant])
+    return left + _act(unit, bulk_id, wanted, [each for each in ids if each in meant])
 
 
-def _act(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
+def _act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     if wanted.action == "prioritise":
         return _prioritise(unit, wanted, ids)
     refused: dict[UUID, str] = {}
@@ -51,14 +52,21 @@ def _act(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     elif wanted.action == "redeliver":
         changed = callbacks.redeliver_all(unit, ids)
     elif wanted.action == "reingest":
-        tasks = unit.session.scalars(select(Task).where(Task.id.in_(ids)).order_by(Task.id)).all()
-        refused = submit_again(unit, tasks)
-        changed = {each.id for each in tasks} - refused.keys()
+        changed, refused = _reingest(unit, bulk_id, ids)
     else:
         # What is taken back goes on as it was.
         retried = retrying.retry(unit, ids, keeps_times=wanted.undoes is not None)
         changed, refused = set(retried.task_ids), retried.refused
     return [Outcome(each, each in changed, refused=refused.get(each)) for each in ids]
+
+
+def _reingest(unit: Unit, bulk_id: UUID, ids: Sequence[UUID]) -> tuple[set[UUID], dict[UUID, str]]:
+    """Submit documents again in the name of whoever asked for the bulk. Returns which were, and why others were not."""
+    bulk = unit.session.get_one(Task, bulk_id)
+    asked_by = Actor(bulk.submitted_by, bulk.request_id, bulk.traceparent)
+    tasks = unit.session.scalars(select(Task).where(Task.id.in_(ids)).order_by(Task.id)).all()
+    refused = submit_again(unit, asked_by, tasks)
+    return {each.id for each in tasks} - refused.keys(), refused
 
 
 def _prioritise(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:

@@ -17,6 +17,8 @@ from tasks.types.bulk import Bulk
 
 #: Candidates that are looked at, and items that are changed, in one transaction.
 COLLECTED_AT_ONCE, CHANGED_AT_ONCE = 5000, 500
+#: Bytes of payloads, inline content and all, that are submitted again in one transaction; one alone may have more.
+PAYLOADS_AT_ONCE = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,27 @@ def oldest(session: Session, bulk_id: UUID) -> UUID | None:
     return found
 
 
-def following(session: Session, bulk_id: UUID, after: UUID | None, *, ascending: bool) -> list[UUID]:
-    """Return the next items that the bulk has not met."""
-    sign, order = (">", "ASC") if ascending else ("<", "DESC")
+def following(session: Session, bulk_id: UUID, wanted: Bulk, after: UUID | None) -> list[UUID]:
+    """Return the next items that the bulk has not met.
+
+    A retry begins with the oldest: a task can run only if what it depends on is retried first. Everything else begins
+    with the newest: those that depend on others are cancelled themselves before they would fail by them.
+    """
+    sign, order = (">", "ASC") if wanted.action == "retry" else ("<", "DESC")
     statement = _FOLLOWING.format(behind="" if after is None else f"AND item_id {sign} :after", order=order)
-    return list(session.scalars(text(statement), {"bulk": bulk_id, "after": after, "limit": CHANGED_AT_ONCE}))
+    ids = list(session.scalars(text(statement), {"bulk": bulk_id, "after": after, "limit": CHANGED_AT_ONCE}))
+    return ids[: _fitting(session, ids)] if wanted.action == "reingest" else ids
+
+
+def _fitting(session: Session, ids: Sequence[UUID]) -> int:
+    """Return how many of the first tasks have no more bytes together than PAYLOADS_AT_ONCE, but one at least."""
+    total = 0
+    # One after the other: PostgreSQL is not to unpack what is left for the next page.
+    for count, task_id in enumerate(ids):
+        total += session.execute(_BYTES, {"id": task_id}).scalar_one_or_none() or 0
+        if total > PAYLOADS_AT_ONCE:
+            return max(count, 1)
+    return len(ids)
 
 
 def record(session: Session, bulk_id: UUID, outcomes: Sequence[Outcome]) -> None:
@@ -100,6 +118,8 @@ _FOLLOWING = """
     SELECT item_id FROM bulk_items WHERE bulk_id = :bulk AND changed IS NULL {behind}
     ORDER BY item_id {order} LIMIT :limit
 """
+
+_BYTES = text("SELECT octet_length(CAST(payload AS text)) FROM tasks WHERE id = :id")
 
 #: What was deleted meanwhile has no status.
 _RECORD = text(

@@ -10,6 +10,7 @@ import pytest
 from broker.topology import PRIORITIES
 from errors import TaskError
 from models import database
+from models.audit import Actor
 from tasks.accepting.submission import Submission, submit
 from tasks.bulk import actions, items, scope
 from tasks.bulk.items import Outcome
@@ -263,10 +264,10 @@ def test_a_bulk_whose_worker_dies_goes_on_behind_what_it_has_done(
     calls = 0
     act = actions.act
 
-    def dying(unit: Unit, wanted: Bulk, ids: list[UUID]) -> list[Outcome]:
+    def dying(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: list[UUID]) -> list[Outcome]:
         nonlocal calls
         calls += 1
-        outcomes = act(unit, wanted, ids)
+        outcomes = act(unit, bulk_id, wanted, ids)
         if calls == step:
             raise KeyboardInterrupt
         return outcomes
@@ -287,9 +288,9 @@ def test_a_bulk_that_was_cancelled_midway_can_be_undone(bench: Bench, monkeypatc
     claim = bench.held(bulk_id, "bulk")
     act = actions.act
 
-    def cancelling(unit: Unit, wanted: Bulk, ids: list[UUID]) -> list[Outcome]:
+    def cancelling(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: list[UUID]) -> list[Outcome]:
         claim.lost = True
-        return act(unit, wanted, ids)
+        return act(unit, bulk_id, wanted, ids)
 
     monkeypatch.setattr(actions, "act", cancelling)
     with pytest.raises(holding.Lost):
@@ -298,6 +299,42 @@ def test_a_bulk_that_was_cancelled_midway_can_be_undone(bench: Bench, monkeypatc
     assert statuses(bench, *tasks) == ["queued", "queued", "cancelled", "cancelled"]
     undo(bench, bulk_id)
     assert statuses(bench, *tasks) == ["queued"] * 4
+
+
+def taken_in(bench: Bench, document_id: str, content: str, **more: Any) -> UUID:
+    """A document that is taken in."""
+    payload = {"content": content, "document_id": document_id, "content_type": "text/markdown"}
+    (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload, **more)
+    bench.finish_all(task_id)
+    return task_id
+
+
+def test_what_is_reingested_keeps_its_callback_and_is_submitted_by_whoever_asks(bench: Bench) -> None:
+    taken_in(bench, "d", "A text.", callback_url=URL, priority="high")
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    payload = {"action": "reingest", "filter": {"kb_id": "kb"}}
+    with unit_of_work() as unit:
+        (accepted,) = submit(unit, [Submission(task_type="bulk", payload=payload).by(Actor("ops", "request", trace))])
+    assert not isinstance(accepted, Exception)
+    bench.finish(accepted.task_id, "bulk")
+    (again,) = bench.sql("SELECT * FROM tasks WHERE payload->>'force' = 'true'")
+    assert (again.callback_url, again.priority) == (URL, PRIORITIES["high"])
+    assert (again.submitted_by, again.request_id, again.traceparent) == ("ops", "request", trace)
+
+
+def test_documents_are_reingested_by_their_size(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest_first = [taken_in(bench, name, name * size) for name, size in (("a", 1000), ("b", 3000), ("c", 3000))][::-1]
+    monkeypatch.setattr(items, "PAYLOADS_AT_ONCE", 5500)
+    bulk_id = ask(bench, "reingest", {"kb_id": "kb"})
+    collected(bench, bulk_id)
+    wanted = Bulk(action="reingest", filter={"kb_id": "kb"})
+    with database.transaction() as session:
+        assert items.following(session, bulk_id, wanted, None) == newest_first[:1]
+        assert items.following(session, bulk_id, wanted, newest_first[0]) == newest_first[1:]
+        monkeypatch.setattr(items, "PAYLOADS_AT_ONCE", 5)
+        assert items.following(session, bulk_id, wanted, None) == newest_first[:1], "one alone may have more"
+    bench.finish(bulk_id, "bulk")
+    assert result(bench, bulk_id) == (3, 0)
 
 
 def test_a_preview_counts_and_shows_what_a_bulk_would_be_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
