@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from models.base import new_id
 from settings import VERSION, service_settings, settings
 from tasks import process
 from tasks.accepting import idempotency
+from tasks.accepting.admission import Backlog
 from tasks.accepting.schedules import due
 from tasks.dispatching import dispatch, unknown
 from tasks.dispatching.unserved import Unserved
@@ -65,6 +66,16 @@ def find_lost(work: Unit) -> None:
     if counts is not None:
         UNSERVED.find(work, counts)
         dispatch.find_lost(work, {queue: counts[queue].ready for queue in dispatch.queues()})
+
+
+@cache
+def _backlog() -> Backlog:
+    return Backlog(settings().max_backlog)
+
+
+def submit_due(work: Unit) -> None:
+    """Submit what has fallen due by schedules, unless as many tasks wait as may."""
+    due.submit_due(work, _backlog())
 
 
 def sweep_versions(work: Unit) -> None:
@@ -143,7 +154,7 @@ class Entry:
 
 
 #: Make ready what has become due.
-WAKE = Entry("wake", 1, (dispatch.wake, shard_repair.offer, ending.expire, callbacks.publish_due, due.submit_due))
+WAKE = Entry("wake", 1, (dispatch.wake, shard_repair.offer, ending.expire, callbacks.publish_due, submit_due))
 #: Requeue what dead workers held, and wake workers anew where a message was lost.
 REPAIR = Entry("repair", 5, (presence.sweep, find_lost))
 #: Delete, a few at a time, what no document and no task needs any more; and say what is left to a later release.

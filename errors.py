@@ -245,6 +245,12 @@ REFUSALS: dict[str, Code] = {
         "Narrow the filter: name `kb_id`, `status`, `batch_id`, or a shorter time of creation.",
         "请缩小筛选范围：指定 `kb_id`、`status`、`batch_id`，或更短的创建时间段。",
     ),
+    "too_many_schedules": Code(
+        "There are as many schedules as may be.",
+        False,
+        "Delete schedules that are not needed any more, or let one schedule do the work of several.",
+        "请删除不再需要的定时计划，或将多个计划合并为一个。",
+    ),
     "too_many_requests": Code(
         "The key's rate limit is spent.",
         True,

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from errors import CODES, REFUSALS, TaskError
 from models import database, trouble
 from tasks.accepting.idempotency import Reused
+from tasks.accepting.schedules.keeping import TooMany as TooManySchedules
 from tasks.ending.dependencies import Unknown
 from tasks.views.selection import TooMany
 
@@ -119,6 +120,7 @@ def install(app: falcon.asgi.App[Any, Any]) -> None:
     app.add_error_handler(Unknown, _on_unknown)
     app.add_error_handler(Reused, _on_reused)
     app.add_error_handler(TooMany, _on_too_many)
+    app.add_error_handler(TooManySchedules, _on_too_many_schedules)
     app.add_error_handler(TaskError, _on_task_error)
     app.add_error_handler(DataError, _on_unstorable)
     app.add_error_handler(IntegrityError, _on_unstorable)
@@ -195,6 +197,10 @@ async def _on_reused(req: Any, resp: Any, error: Reused, params: Any) -> None:
 
 async def _on_too_many(req: Any, resp: Any, error: TooMany, params: Any) -> None:
     write(resp, req, 422, str(error), code="too_many_tasks")
+
+
+async def _on_too_many_schedules(req: Any, resp: Any, error: TooManySchedules, params: Any) -> None:
+    write(resp, req, 422, str(error), code="too_many_schedules")
 
 
 async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:

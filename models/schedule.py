@@ -28,7 +28,7 @@ class Schedule(Base):
     task: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """As it was said, and is validated anew whenever it is submitted."""
     created_by: Mapped[str | None] = mapped_column(Text)
-    """The name of the API key; the tasks are submitted in its name."""
+    """The name of the API key that made it, or changed its task last; the tasks are submitted in its name."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     paused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -140,6 +140,7 @@ BY_CODE: dict[str, type[Refused]] = {
     "unsupported_media_type": InvalidRequest,
     "invalid_request": InvalidRequest,
     "too_many_tasks": InvalidRequest,
+    "too_many_schedules": InvalidRequest,
     "too_many_requests": RateLimited,
     "unavailable": Unavailable,
     "embedder_unavailable": Unavailable,

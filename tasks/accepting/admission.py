@@ -1,4 +1,4 @@
-"""MAX_BACKLOG: how many tasks may wait before further ones are refused."""
+"""MAX_BACKLOG: how many tasks may wait before further ones are refused, and schedules stay due."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REST = 100
 
 
 class Backlog:
-    """What one web process knows of the tasks that wait; counted now and then, since counting a million takes a while.
+    """What a process knows of the tasks that wait; counted now and then, since counting a million takes a while.
 
     Parameters:
       most: tasks that may wait.

@@ -118,6 +118,25 @@ def test_the_same_key_makes_one_schedule(idle_client: Client, kb_id: str) -> Non
     is_problem(make(name="another"), 422)
 
 
+def test_there_are_only_so_many_schedules(idle_client: Client, kb_id: str) -> None:
+    schedule = made(idle_client, kb_id)
+    try:
+        idle_client.execute(
+            f"""
+            INSERT INTO schedules (id, name, kb_id, cron, timezone, catch_up, task, paused_at)
+            SELECT gen_random_uuid(), 'many', kb_id, cron, timezone, catch_up, task, now()
+            FROM schedules, generate_series(1, 10000) WHERE id = '{schedule["schedule_id"]}'
+            """
+        )
+        said = is_problem(idle_client.http.post(SCHEDULES, json={**NIGHTLY, "task": task(kb_id)}), 422)
+        assert said["code"] == "too_many_schedules"
+        assert "10,000" in said["detail"]
+        assert said["hint_zh"]
+    finally:
+        idle_client.execute("DELETE FROM schedules WHERE name = 'many'")
+    made(idle_client, kb_id)
+
+
 def test_schedules_are_listed_by_the_page(idle_client: Client, kb_id: str) -> None:
     ids = [made(idle_client, kb_id)["schedule_id"] for _ in range(3)]
     first = idle_client.http.get(SCHEDULES, params={"kb_id": kb_id, "limit": 2}).json()

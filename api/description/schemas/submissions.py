@@ -109,7 +109,9 @@ class Schedule(Model):
     timezone: str
     catch_up: CatchUp
     task: dict[str, Any] = Field(description="As it was said.")
-    created_by: str | None = Field(description="The API key that made it; its tasks are submitted in this name.")
+    created_by: str | None = Field(
+        description="The API key that made it, or changed its task last; its tasks are submitted in this name."
+    )
     created_at: datetime
     updated_at: datetime
     paused_at: datetime | None

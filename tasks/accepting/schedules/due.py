@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models import Schedule, database
 from models.audit import Actor
+from tasks.accepting.admission import Backlog
 from tasks.accepting.schedules.recurrence import Recurrence
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.transactions.unit import Unit
@@ -25,8 +26,10 @@ LONGEST_REASON = 1000
 log = structlog.get_logger(__name__)
 
 
-def submit_due(unit: Unit) -> None:
+def submit_due(unit: Unit, backlog: Backlog) -> None:
     """Submit what has fallen due, and move each schedule to its next due time. What is left over is done next time.
+
+    While as many tasks wait as may, nothing is submitted, and what has fallen due stays so.
 
     Whoever carries out a schedule holds its row, and its next due time moves in the transaction that submits: two at
     once cannot submit for the same due time, and one that dies has submitted nothing.
@@ -40,8 +43,13 @@ def submit_due(unit: Unit) -> None:
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     )
+    schedules = unit.session.scalars(late).all()
+    if schedules and backlog.is_due():
+        backlog.count(unit.session)
+    if backlog.is_full:
+        return
     submitted = 0
-    for schedule in unit.session.scalars(late).all():
+    for schedule in schedules:
         submitted += _carry_out(unit, schedule, now)
         if submitted >= AT_ONCE:
             break

@@ -21,6 +21,16 @@ from tasks.accepting.schedules.recurrence import Recurrence
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.transactions.unit import Unit
 
+#: Schedules that there may be: the clock carries out 500 a second.
+MOST = 10_000
+
+
+class TooMany(Exception):
+    """There are as many schedules as may be."""
+
+    def __init__(self) -> None:
+        super().__init__(f"there are {MOST:,} schedules, which is as many as may be; delete one that is not needed")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -44,20 +54,25 @@ class Made:
     schedule_id: UUID
 
 
-def make(unit: Unit, actor: Actor, wanted: Wanted, key: Key | None) -> UUID | idempotency.Reused:
-    """Write a schedule, or find the one that the same key made before. Returns its id."""
+def make(unit: Unit, actor: Actor, wanted: Wanted, key: Key | None) -> UUID | Exception:
+    """Write a schedule, or find the one that the same key made before.
+
+    Returns:
+      its id, `idempotency.Reused` or `TooMany`.
+    """
 
     def accept(new: Sequence[Wanted]) -> list[Made | Exception]:
         return [_write(unit, actor, each) for each in new]
 
     (made,) = idempotency.once(unit, [wanted], [key], accept, TypeAdapter(Made))
-    if isinstance(made, Made):
-        return made.schedule_id
-    assert isinstance(made, idempotency.Reused)
-    return made
+    return made.schedule_id if isinstance(made, Made) else made
 
 
-def _write(unit: Unit, actor: Actor, wanted: Wanted) -> Made:
+def _write(unit: Unit, actor: Actor, wanted: Wanted) -> Made | TooMany:
+    # One after the other, so that two at once do not both write the last one.
+    unit.session.execute(select(func.pg_advisory_xact_lock(func.hashtext("schedules"))))
+    if unit.session.execute(select(func.count()).select_from(Schedule)).scalar_one() >= MOST:
+        return TooMany()
     schedule = Schedule(
         id=new_id(),
         name=wanted.name,
@@ -80,9 +95,14 @@ def locked(session: Session, schedule_id: UUID) -> Schedule | None:
 
 
 def change(unit: Unit, actor: Actor, schedule: Schedule, values: dict[str, Any]) -> None:
-    """Change some of its columns. Its next due time is that of the new times, counted from now."""
+    """Change some of its columns. Its next due time is that of the new times, counted from now.
+
+    A task that is changed is submitted in the name of whoever changed it.
+    """
     for name, value in values.items():
         setattr(schedule, name, value)
+    if "task" in values:
+        schedule.created_by = actor.name
     schedule.last_error = None
     _changed(schedule)
     if {"cron", "timezone"} & values.keys():

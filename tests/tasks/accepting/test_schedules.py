@@ -14,6 +14,7 @@ from sqlalchemy import text
 from models import Schedule
 from models import database as models_database
 from models.audit import Actor
+from tasks.accepting.admission import Backlog
 from tasks.accepting.schedules import due, keeping
 from tasks.accepting.schedules.recurrence import Recurrence
 from tasks.transactions.unit import unit_of_work
@@ -42,7 +43,7 @@ def fallen_due(desk: Desk, schedule_id: UUID, ago: timedelta = timedelta(0)) -> 
 
 def tick() -> None:
     with unit_of_work() as unit:
-        due.submit_due(unit)
+        due.submit_due(unit, Backlog(1_000_000))
 
 
 def row(schedule_id: UUID) -> Schedule:
@@ -102,12 +103,39 @@ def test_a_transaction_begins_no_schedule_after_so_many_tasks_and_holds_no_lock_
     for _ in range(3):
         fallen_due(desk, made(catch_up="all"), timedelta(hours=5))
     with unit_of_work() as unit:
-        due.submit_due(unit)
+        due.submit_due(unit, Backlog(1_000_000))
         held = unit.session.execute(text("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()")).scalar_one()
     assert len(tasks(desk)) == 200, "the second passes the limit, and the third waits"
     assert held < 100
     tick()
     assert len(tasks(desk)) == 300
+
+
+def test_while_too_many_tasks_wait_schedules_stay_due(desk: Desk) -> None:
+    schedule_id = made()
+    moment = fallen_due(desk, schedule_id)
+    waiting = desk.submit(2)
+    with unit_of_work() as unit:
+        due.submit_due(unit, Backlog(2))
+    assert len(tasks(desk)) == 2
+    assert row(schedule_id).next_due_at == moment
+    desk.sql("DELETE FROM tasks WHERE id = :id", id=waiting[0])
+    with unit_of_work() as unit:
+        due.submit_due(unit, Backlog(2))
+    assert len(tasks(desk)) == 2
+
+
+def test_a_task_that_is_changed_is_submitted_in_the_name_of_whoever_changed_it(desk: Desk) -> None:
+    schedule_id = made()
+    for name, values in (("other", {"name": "renamed"}), ("changer", {"task": TASK}), ("other", {"catch_up": "all"})):
+        with unit_of_work() as unit:
+            schedule = keeping.locked(unit.session, schedule_id)
+            assert schedule is not None
+            keeping.change(unit, Actor(name), schedule, values)
+        assert row(schedule_id).created_by == ("ops" if "name" in values else "changer")
+    fallen_due(desk, schedule_id)
+    tick()
+    assert [task.submitted_by for task in tasks(desk)] == ["changer"]
 
 
 def test_refused_schedules_keep_no_other_from_its_turn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
