@@ -7,7 +7,7 @@ import io
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -22,6 +22,7 @@ from task_manager_client import (
     TotalTimedOut,
     Unavailable,
 )
+from task_manager_client.calls import following
 from tests.client.conftest import KEY
 from tests.client.lossy import Answer, Asked, Cut, Does, Lose, Lossy, once
 from tests.processes import EmbeddedDeployment
@@ -29,6 +30,12 @@ from tests.processes import EmbeddedDeployment
 
 def posts(asked: Asked) -> bool:
     return asked.method == "POST"
+
+
+def in_turn(*all_done: Does, when: Callable[[Asked], bool]) -> Callable[[Asked], Does]:
+    """Do one thing after the other to the requests of a kind; those that follow are passed on."""
+    left = list(all_done)
+    return lambda asked: left.pop(0) if left and when(asked) else None
 
 
 @pytest.fixture
@@ -122,6 +129,36 @@ def test_a_stream_that_is_cut_is_resumed_without_loss_or_double(service: Embedde
     assert len(seen) == len(set(seen))
     assert seen[-1] == ("completed", 100.0)
     assert "last-event-id" in net.asked[-1].headers
+
+
+def test_a_stream_is_resumed_after_429_and_the_callers_own_time_is_not_counted(
+    service: EmbeddedDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "PATIENCE", 0.5)
+    monkeypatch.setattr(following, "AGAIN", 0.2)
+    refusals = (Answer(429, {"retry-after": "1"}), Answer(503))
+    cut = in_turn(Cut(after=250), *refusals, when=lambda asked: asked.path.endswith("/events"))
+    with Lossy(service.url, cut) as net, TaskManager(net.url, KEY) as tm:
+        handle = tm.tasks.submit("benchmark", payload={"seconds": 0.5})
+        seen = []
+        for event in handle.watch():
+            seen.append(event.status)
+            time.sleep(0.6 if len(seen) == 1 else 0)
+    assert seen[-1] == "completed"
+    assert [asked.path.endswith("/events") for asked in net.asked].count(True) == 4
+
+
+def test_waiting_outlasts_429_and_goes_on_by_wait(service: EmbeddedDeployment) -> None:
+    def refused(asked: Asked) -> Does:
+        return Answer(404) if asked.path.endswith("/events") else limited(asked)
+
+    limited = in_turn(Answer(429, {"retry-after": "1"}), when=lambda asked: "wait=" in asked.path)
+    with Lossy(service.url, refused) as net, TaskManager(net.url, KEY) as tm:
+        handle = tm.tasks.submit("benchmark", payload={"seconds": 1})
+        began = time.monotonic()
+        handle.wait(60).check()
+        assert time.monotonic() - began >= 1
+    assert [asked.path.partition("?")[2] for asked in net.asked[2:]] == ["wait=20.0"] * 2
 
 
 def test_it_waits_where_events_do_not_come_through(service: EmbeddedDeployment) -> None:

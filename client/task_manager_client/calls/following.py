@@ -17,6 +17,7 @@ from task_manager_client.core.steps import Chunk, Close, Item, Items, Open, Paus
 from task_manager_client.errors import (
     ConnectionLost,
     NotConnected,
+    RateLimited,
     Refused,
     TaskManagerError,
     Unavailable,
@@ -75,7 +76,7 @@ def watch(call: Call[Any], is_last: Callable[[Event], bool]) -> Items[Event]:
       TaskManagerError: it cannot be opened, or the service is away for longer than PATIENCE.
     """
     last_id: str | None = None
-    since = time.monotonic()
+    away_since: float | None = None
     while True:
         decoder = Decoder()
         opened = call if last_id is None else call.with_headers(Last_Event_ID=last_id)
@@ -86,7 +87,7 @@ def watch(call: Call[Any], is_last: Callable[[Event], bool]) -> Items[Event]:
             if answer.status != 200:
                 raise answer.refusal()
             while chunk := (yield Chunk()):
-                since = time.monotonic()
+                away_since = None
                 for sent in decoder.feed(chunk):
                     last_id = sent.id or last_id
                     event = Event.read(json.loads(sent.data))
@@ -95,8 +96,12 @@ def watch(call: Call[Any], is_last: Callable[[Event], bool]) -> Items[Event]:
                         yield Close()
                         return
             pause = decoder.retry or AGAIN
+        except RateLimited as error:
+            pause, away_since = error.retry_after or AGAIN, None
         except (ConnectionLost, NotConnected, Unavailable) as error:
-            if time.monotonic() - since > PATIENCE:
+            # Counted from the first failure: what the caller does between two events takes its own time.
+            away_since = time.monotonic() if away_since is None else away_since
+            if time.monotonic() - away_since > PATIENCE:
                 raise
             pause = (error.retry_after if isinstance(error, Refused) else None) or AGAIN
         except ValueError as error:
@@ -164,9 +169,13 @@ class _Waiting(Generic[T]):
         while True:
             asked = self._within(WAIT) if wait else 0.0
             began = time.monotonic()
+            retry_after: float | None = None
             try:
                 answer = yield from self._look(asked, etag)
                 away_since = None
+            except RateLimited as error:
+                # The service is there, and says when to come again.
+                answer, away_since, retry_after = None, None, error.retry_after
             except (NotConnected, ConnectionLost, Unavailable) as error:
                 # It may be a router that cuts off what takes long: from now on nothing does.
                 wait = wait and isinstance(error, NotConnected)
@@ -182,7 +191,7 @@ class _Waiting(Generic[T]):
             if self._left() == 0:
                 raise WaitTimedOut(f"{self._followed.name} has not ended within {self._timeout:g} s", self._last)
             if answer is None or not wait:
-                yield Pause(self._within(pause))
+                yield Pause(self._within(retry_after or pause))
                 pause = min(pause * 1.5, LONGEST_LOOK)
 
     def _look(self, asked: float, etag: str | None) -> Steps[Answer]:
