@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from task_manager_client.core.call import Answer, Call, Page
+from task_manager_client.core.deadline import remaining
 from task_manager_client.core.policy import Policy
 from task_manager_client.core.steps import Chunk, Close, Item, Items, Open, Pause, Send, Step, Steps, every, perform
 from task_manager_client.errors import TaskManagerError, TotalTimedOut
-from task_manager_client.transport import Address, Http, Taking, answer_of, remaining
+from task_manager_client.transport import Address, Http, Taking, answer_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -99,8 +100,8 @@ class _AsyncStream:
 
     async def _send(self, step: Send) -> Answer:
         request, body = self._transport.request(step)
-        left = None if step.deadline is None else remaining(step.deadline)
         try:
+            left = None if step.deadline is None else remaining(step.deadline)
             async with asyncio.timeout(left):
                 with self._transport.told():
                     response = await self._transport.http.send(request)

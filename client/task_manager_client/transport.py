@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from task_manager_client.core.call import Answer, Call, Page
+from task_manager_client.core.deadline import remaining
 from task_manager_client.core.policy import Policy
 from task_manager_client.core.steps import Chunk, Close, Item, Items, Open, Pause, Send, Step, Steps, every, perform
 from task_manager_client.errors import (
@@ -18,7 +19,6 @@ from task_manager_client.errors import (
     NotConnected,
     ReadTimedOut,
     TaskManagerError,
-    TotalTimedOut,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_URL = "http://localhost:8084"
+#: Connections that are kept open for the next call. How many are open at once is not limited: each `wait` and `watch`
+#: holds one, and further calls must not queue behind them.
+KEPT_OPEN = 20
 #: A proxy is never the way to this machine.
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -69,7 +72,11 @@ class Http:
         self._address = address
         self._errors = httpx2
         self._owned = http is None
-        self.http = http or getattr(httpx2, kind)(trust_env=address.host not in LOOPBACK, follow_redirects=False)
+        self.http = http or getattr(httpx2, kind)(
+            trust_env=address.host not in LOOPBACK,
+            follow_redirects=False,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_OPEN),
+        )
 
     def request(self, step: Send | Open) -> tuple[httpx2.Request, Any]:
         """Return a request, and the file that it sends, which is then to be closed.
@@ -83,7 +90,7 @@ class Http:
         if step.deadline is not None:
             left = remaining(step.deadline)
             read, connect = (left if each is None else min(each, left) for each in (read, connect))
-        body = call.upload.open() if call.upload else None
+        body = call.upload.open(step.deadline) if call.upload else None
         form = {"data": call.upload.fields, "files": {"file": (call.upload.filename, body)}} if call.upload else {}
         return self.http.build_request(
             call.method,
@@ -243,18 +250,6 @@ class Taking:
             yield
         except TaskManagerError as error:
             self._error = error
-
-
-def remaining(deadline: float) -> float:
-    """Return the seconds that are left.
-
-    Raises:
-      TotalTimedOut: none.
-    """
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TotalTimedOut("no answer within the time that the call may take")
-    return left
 
 
 def answer_of(response: Any, body: bytes) -> Answer:

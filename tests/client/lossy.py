@@ -72,6 +72,7 @@ class Lossy:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128
 
             def handle_error(self, *_: Any) -> None:
                 """A client that hangs up is none."""

@@ -121,6 +121,34 @@ def test_silence_and_the_whole_time_are_two_time_outs(silent: str) -> None:
     asyncio.run(use())
 
 
+def test_an_upload_has_its_own_time_out_with_threads_too() -> None:
+    with (
+        Lossy("http://127.0.0.1:1", lambda _: Answer(500)) as net,
+        TaskManager(net.url, timeouts=Timeouts(upload=0.3)) as tm,
+    ):
+        began = time.monotonic()
+        with pytest.raises(TotalTimedOut):
+            tm.documents.upload("kb", bytes(4_000_000), filename="a", progress=lambda _, __: time.sleep(0.1))
+        assert time.monotonic() - began < 2
+
+
+def test_more_calls_than_a_hundred_are_under_way_at_once() -> None:
+    together = threading.Barrier(105)
+
+    def answered(_: Asked) -> Does:
+        together.wait(20)
+        return Answer(503)
+
+    async def use(url: str) -> None:
+        async with AsyncTaskManager(url, retries=0) as tm:
+            calls = [tm.health() for _ in range(together.parties)]
+            found = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(each) for each in found} == {Unavailable}
+
+    with Lossy("http://127.0.0.1:1", answered) as net:
+        asyncio.run(use(net.url))
+
+
 def test_a_stream_that_is_cut_is_resumed_without_loss_or_double(service: EmbeddedDeployment) -> None:
     cut = once(Cut(after=250), when=lambda asked: asked.path.endswith("/events"))
     with Lossy(service.url, cut) as net, TaskManager(net.url, KEY) as tm:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
+from task_manager_client.core.deadline import remaining
+
 Source = str | os.PathLike[str] | bytes | BinaryIO
 #: Told how many bytes are sent, and how many there are (None where that is not known).
 Progress = Callable[[int, int | None], None]
@@ -47,18 +49,21 @@ class Upload:
         """Whether it can be read again; what comes from a pipe cannot."""
         return not _is_file(self.source) or self._start is not None
 
-    def open(self) -> Body:
+    def open(self, deadline: float | None = None) -> Body:
         """Return its bytes, to be sent once.
+
+        Parameters:
+          deadline: of `time.monotonic`; no part is read after it.
 
         Raises:
           OSError: the file cannot be opened any more.
         """
         if self._path is not None:
-            return Body(self._path.open("rb"), 0, self.progress, owned=True)
+            return Body(self._path.open("rb"), 0, self.progress, deadline, owned=True)
         if isinstance(self.source, bytes):
-            return Body(io.BytesIO(self.source), 0, self.progress, owned=True)
+            return Body(io.BytesIO(self.source), 0, self.progress, deadline, owned=True)
         assert _is_file(self.source)
-        return Body(self.source, self._start, self.progress, owned=False)
+        return Body(self.source, self._start, self.progress, deadline, owned=False)
 
 
 class Body:
@@ -66,13 +71,23 @@ class Body:
 
     Parameters:
       start: where it begins; None for what cannot be wound back.
+      deadline: of `time.monotonic`; None: no limit.
       owned: whether the file is ours to close.
     """
 
-    def __init__(self, file: BinaryIO, start: int | None, progress: Progress | None, *, owned: bool) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        start: int | None,
+        progress: Progress | None,
+        deadline: float | None = None,
+        *,
+        owned: bool,
+    ) -> None:
         self._file = file
         self._start = start
         self._progress = progress
+        self._deadline = deadline
         self._owned = owned
         self._sent = 0
         self.length: int | None = None
@@ -81,7 +96,13 @@ class Body:
             file.seek(start)
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, and tell that they go."""
+        """Return the next bytes, and tell that they go.
+
+        Raises:
+          TotalTimedOut: the deadline is over.
+        """
+        if self._deadline is not None:
+            remaining(self._deadline)
         data = self._file.read(size)
         self._sent += len(data)
         if self._progress is not None and data:
