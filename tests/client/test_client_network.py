@@ -8,12 +8,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from task_manager_client import (
     AsyncTaskManager,
     ConnectionLost,
+    NotFound,
     RateLimited,
     ReadTimedOut,
     Retry,
@@ -71,6 +73,19 @@ def test_what_cannot_be_sent_twice_is_not(service: EmbeddedDeployment) -> None:
     ):
         tm.tasks.retry(str(uuid.uuid4()))
     assert len(net.asked) == 1
+
+
+def test_a_deletion_whose_answer_is_lost_is_done_and_one_of_nothing_is_refused(service: EmbeddedDeployment) -> None:
+    kb = f"kb-{uuid.uuid4()}"
+    losing = once(Lose(), when=lambda asked: asked.method == "DELETE")
+    with Lossy(service.url, losing) as net, TaskManager(net.url, KEY) as tm:
+        tm.documents.upload(kb, b"Tea.", filename="a.txt").wait(60).check()
+        at = datetime(2026, 11, 1, tzinfo=UTC)
+        assert tm.documents.change(kb, "a.txt", metadata={"at": at}).metadata == {"at": at.isoformat()}
+        tm.documents.delete(kb, "a.txt")
+        assert [asked.method for asked in net.asked].count("DELETE") == 2
+        with pytest.raises(NotFound):
+            tm.documents.delete(kb, "a.txt")
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -21,7 +21,19 @@ from task_manager_client.calls.options import (
     filtered,
     form,
 )
-from task_manager_client.core.call import Answer, Call, Page, at, get, get_page, nothing, post, shaped, without_none
+from task_manager_client.core.call import (
+    Answer,
+    Call,
+    Page,
+    as_json,
+    at,
+    delete,
+    get,
+    get_page,
+    post,
+    shaped,
+    without_none,
+)
 from task_manager_client.core.uploads import Progress, Source, Upload
 
 
@@ -77,12 +89,12 @@ def get_document(kb_id: str, document_id: str) -> Call[Document]:
 def change_document(kb_id: str, document_id: str, *, metadata: Mapping[str, Any]) -> Call[Document]:
     """Replace the metadata of a document."""
     path = at("kbs", kb_id, "documents", document_id)
-    return Call("PATCH", path, shaped(Document), body={"metadata": dict(metadata)})
+    return Call("PATCH", path, shaped(Document), body=as_json({"metadata": metadata}))
 
 
 def delete_document(kb_id: str, document_id: str) -> Call[None]:
     """Delete a document; no search that begins afterwards finds it."""
-    return Call("DELETE", at("kbs", kb_id, "documents", document_id), nothing)
+    return delete(at("kbs", kb_id, "documents", document_id))
 
 
 def delete_documents(kb_id: str, *, all: bool = False, **filter: Unpack[DocumentFilter]) -> Call[AcceptedTask]:

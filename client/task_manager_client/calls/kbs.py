@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from task_manager_client.answers.documents import Found, Kb
 from task_manager_client.answers.tasks import AcceptedTask
 from task_manager_client.calls.options import SearchOptions
-from task_manager_client.core.call import Call, Page, at, get, get_page, post, shaped, without_none
+from task_manager_client.core.call import Call, Page, as_json, at, get, get_page, post, shaped, without_none
 
 
 def list_kbs(*, page_size: int = 100, cursor: str | None = None) -> Call[Page[Kb]]:
@@ -24,7 +24,7 @@ def get_kb(kb_id: str) -> Call[Kb]:
 def change_kb(kb_id: str, **settings: Any) -> Call[Kb]:
     """Set what the documents and tasks of a KB inherit: `chunk_size`, `chunk_overlap`, `chunk_unit`, `embedder`,
     `callback_url`, `callback_secret`. None takes a setting back."""
-    return Call("PATCH", at("kbs", kb_id), shaped(Kb), body=settings)
+    return Call("PATCH", at("kbs", kb_id), shaped(Kb), body=as_json(settings))
 
 
 def delete_kb(kb_id: str) -> Call[AcceptedTask]:

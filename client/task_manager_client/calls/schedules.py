@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from task_manager_client.answers.schedules import Schedule
 from task_manager_client.answers.tasks import AcceptedTask
-from task_manager_client.core.call import Call, Page, as_json, at, get, get_page, nothing, post, shaped, without_none
+from task_manager_client.core.call import Call, Page, as_json, at, delete, get, get_page, post, shaped, without_none
 
 
 def create_schedule(
@@ -48,7 +48,7 @@ def change_schedule(schedule_id: str, **changes: Any) -> Call[Schedule]:
 
 def delete_schedule(schedule_id: str) -> Call[None]:
     """Delete a schedule; what it has submitted stays."""
-    return Call("DELETE", at("schedules", schedule_id), nothing)
+    return delete(at("schedules", schedule_id))
 
 
 def pause_schedule(schedule_id: str) -> Call[Schedule]:

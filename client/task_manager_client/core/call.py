@@ -59,7 +59,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Call(Generic[T]):
-    """One thing that is asked of the service. Sending the same call twice does it once.
+    """One thing that is asked of the service. Where it is `repeatable`, sending it twice does it once.
 
     Parameters:
       path: with its parts quoted.
@@ -68,6 +68,7 @@ class Call(Generic[T]):
       body: JSON.
       repeatable: whether it may be sent again when it is not known what became of it.
       also: statuses besides 2xx that `read` understands.
+      absent_when_done: whether a 404 to a repetition says that an attempt whose answer was lost has done it.
     """
 
     method: str
@@ -79,6 +80,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     also: tuple[int, ...] = ()
+    absent_when_done: bool = False
 
     @property
     def target(self) -> str:
@@ -102,6 +104,7 @@ class Call(Generic[T]):
             headers=self.headers,
             repeatable=self.repeatable,
             also=self.also,
+            absent_when_done=self.absent_when_done,
         )
 
     def with_method(self, method: str) -> Call[T]:
@@ -167,6 +170,11 @@ def post(
 def shaped(shape: type[S]) -> Callable[[Answer], S]:
     """Return what reads an answer as a shape."""
     return lambda answer: shape.read(answer.json())
+
+
+def delete(path: str) -> Call[None]:
+    """Return a call that deletes something at once."""
+    return Call("DELETE", path, nothing, absent_when_done=True)
 
 
 def nothing(answer: Answer) -> None:

@@ -113,6 +113,10 @@ class Tries:
             return isinstance(error, NotConnected)
         if isinstance(error, NotConnected) or (isinstance(error, Refused) and error.status == 429):
             return True
-        uncertain = isinstance(error, ConnectionLost)
-        uncertain |= isinstance(error, Refused) and error.status in (*NOT_NOW, *UNKNOWN)
-        return uncertain and self._call.repeatable
+        later = isinstance(error, Refused) and error.status in NOT_NOW
+        return (later or is_uncertain(error)) and self._call.repeatable
+
+
+def is_uncertain(error: TaskManagerError) -> bool:
+    """Return whether it is not known what was done."""
+    return isinstance(error, ConnectionLost) or (isinstance(error, Refused) and error.status in UNKNOWN)

@@ -6,8 +6,8 @@ from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
 from task_manager_client.core.call import Answer, Call, Page
-from task_manager_client.core.policy import Policy, Tries
-from task_manager_client.errors import TaskManagerError
+from task_manager_client.core.policy import Policy, Tries, is_uncertain
+from task_manager_client.errors import NotFound, TaskManagerError
 
 T = TypeVar("T")
 
@@ -74,13 +74,18 @@ def perform(call: Call[T], policy: Policy) -> Steps[T]:
       TaskManagerError: whatever it ended with at last.
     """
     tries = Tries(call, policy)
+    may_be_done = False
     while True:
         try:
             answer: Answer = yield Send(call, policy.timeouts.read, tries.deadline)
             if 200 <= answer.status < 300 or answer.status in call.also:
                 return call.read(answer)
-            raise answer.refusal()
+            refusal = answer.refusal()
+            if may_be_done and call.absent_when_done and isinstance(refusal, NotFound):
+                return call.read(answer)
+            raise refusal
         except TaskManagerError as error:
+            may_be_done = may_be_done or is_uncertain(error)
             pause = tries.pause_after(error)
         yield Pause(pause)
 
