@@ -16,6 +16,7 @@ from task_manager_client.core.call import Call
 from task_manager_client.errors import (
     ConnectionLost,
     NotConnected,
+    RateLimited,
     Refused,
     TaskManagerError,
     Unauthorized,
@@ -25,8 +26,9 @@ from task_manager_client.errors import (
 #: Submissions at once, and looks at once at tasks that were accepted.
 SUBMISSIONS = 4
 LOOKS = 16
-#: Seconds that a look waits for the end of a task; so long a bar stands still at most, while there are few.
-PAUSE = 0.25
+#: Seconds that a look waits for the end of a task, and the longest while nothing moves, which it grows to; so long a
+#: bar stands still at most, while there are few.
+PAUSE, LONGEST_PAUSE = 0.25, 1.0
 #: Seconds that a service which had accepted a document may be away, for a restart or a deploy.
 PATIENCE = 30.0
 
@@ -38,6 +40,7 @@ class Document:
     Parameters:
       task: as the service last showed it.
       refusal: why it was not accepted.
+      pause: seconds that the next look waits for its end.
     """
 
     named: Named
@@ -46,6 +49,7 @@ class Document:
     task_id: str | None = None
     task: Task | None = None
     refusal: str | None = None
+    pause: float = PAUSE
 
     @property
     def name(self) -> str:
@@ -87,6 +91,12 @@ class Document:
                 return self.task.stage
             case status:
                 return status
+
+    def see(self, task: Task) -> None:
+        """Take in how its task stands. The longer nothing moves, the longer the next look waits."""
+        moved = any(getattr(task, name) != getattr(self.task, name, None) for name in ("status", "stage", "progress"))
+        self.pause = PAUSE if moved else min(self.pause * 2, LONGEST_PAUSE)
+        self.task = task
 
 
 class Display(Protocol):
@@ -175,23 +185,28 @@ class Submission:
         return calls.upload_document(self._kb, named.source, filename=named.filename, progress=sent, **options)
 
     async def _look(self, document: Document) -> None:
-        """Ask how a task stands. A service that is restarted meanwhile is given time to come back."""
+        """Ask how a task stands. A service that is restarted meanwhile is given time to come back; one whose rate limit
+        is spent is there, and says when to come again."""
         assert document.task_id is not None
         asking = self._tm.with_options(retries=0)
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                document.task = await asking.tasks.get(document.task_id, wait=PAUSE)
+                document.see(await asking.tasks.get(document.task_id, wait=document.pause))
                 return
             except (Unauthorized, UnexpectedAnswer):
                 raise
+            except RateLimited as error:
+                pause = error.retry_after or PAUSE
+                deadline = time.monotonic() + pause + PATIENCE
             except (NotConnected, ConnectionLost, Refused) as error:
-                if isinstance(error, Refused) and error.status < 500 and error.status != 429:
+                if isinstance(error, Refused) and error.status < 500:
                     document.refusal = error.reasons
                     return
                 if time.monotonic() > deadline:
                     raise
-            await asyncio.sleep(PAUSE)
+                pause = (error.retry_after if isinstance(error, Refused) else None) or PAUSE
+            await asyncio.sleep(pause)
 
     async def _join(self, archive: Document, batch_id: str, group: asyncio.TaskGroup) -> None:
         """Follow the members of an archive as well."""
