@@ -146,6 +146,21 @@ def _action(parser: argparse.ArgumentParser, actions: Sequence[str], named: str 
         parser.add_argument("--yes", action="store_true", help="delete without being asked")
 
 
+def _count(given: str) -> int:
+    """Return how many are wanted.
+
+    Raises:
+      argparse.ArgumentTypeError: no whole number, or one below 0.
+    """
+    try:
+        count = int(given)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a whole number") from None
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{given} is below 0; 0 means all")
+    return count
+
+
 def _one(parser: argparse.ArgumentParser, metavar: str, help: str) -> None:
     _shown(parser).add_argument("id", metavar=metavar, help=help)
 
@@ -154,5 +169,5 @@ def _shown(parser: argparse.ArgumentParser, *, many: bool = False) -> argparse.A
     parser.add_argument("-o", "--output", choices=("table", "json", "jsonl"), default="table")
     parser.add_argument("--fields", metavar="A,B.C", help="show these fields alone, named as in REST")
     if many:
-        parser.add_argument("--limit", type=int, default=50, metavar="N", help="how many at most (50); 0: all")
+        parser.add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most (50); 0: all")
     return parser

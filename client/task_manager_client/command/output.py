@@ -22,13 +22,16 @@ def show(rows: Iterable[Row], fields: Sequence[str], output: str, chosen: str | 
     named = [each.strip() for each in chosen.split(",") if each.strip()] if chosen else None
     if output == "table":
         return _table(list(rows), named or fields)
-    shown = [{name: field(row, name) for name in named} if named else row for row in rows]
+    shown = ({name: field(row, name) for name in named} if named else row for row in rows)
     if output == "json":
-        say(json.dumps(shown, ensure_ascii=False, indent=2))
-    else:
-        for row in shown:
-            say(json.dumps(row, ensure_ascii=False))
-    return len(shown)
+        whole = list(shown)
+        say(json.dumps(whole, ensure_ascii=False, indent=2))
+        return len(whole)
+    count = 0
+    for row in shown:
+        say(json.dumps(row, ensure_ascii=False))
+        count += 1
+    return count
 
 
 def show_one(row: Row, output: str, chosen: str | None) -> None:

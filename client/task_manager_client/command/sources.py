@@ -38,7 +38,7 @@ def named(
     """Return what the arguments name, in order.
 
     Raises:
-      Unusable: one of them names nothing, or two have one id.
+      Unusable: one of them names nothing or cannot be read, or two have one id.
     """
     found = [each for argument in given for each in _of(argument, recursive, document_id, filename)]
     if document_id is not None and len(found) > 1:
@@ -73,9 +73,17 @@ def _of(argument: str, recursive: bool, document_id: str | None, filename: str |
 
 
 def _below(folder: Path) -> list[str]:
-    """Return the files below a folder as paths with slashes, sorted."""
+    """Return the files below a folder as paths with slashes, sorted.
+
+    Raises:
+      Unusable: a folder cannot be read.
+    """
     found = []
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [(Path(place) / name).relative_to(folder).as_posix() for name in files if not name.startswith(".")]
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise Unusable(f"{error.filename} cannot be read: {error.strerror}") from None

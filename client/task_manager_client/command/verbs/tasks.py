@@ -57,10 +57,7 @@ def watch_(asked: Namespace) -> int:
         handle = tm.tasks.handle(asked.id)
         _tell(handle.watch(), asked)
         task = handle.get()
-    if task.error is not None:
-        hint = task.error.hint_zh if reads_chinese() else task.error.hint
-        complain(f"{task.error.code} in {task.error.stage}: {task.error.message}\n  {hint}")
-    return DONE if task.completed else FAILED
+    return _verdict(task)
 
 
 def why_(asked: Namespace) -> int:
@@ -148,10 +145,21 @@ def _change_all(asked: Namespace, tm: TaskManager, action: str) -> int:
     if not agreed(asked, f"{action} {count}"):
         return UNUSABLE
     bulk = (tm.tasks.cancel_all if action == "cancel" else tm.tasks.retry_all)(all=asked.all, **chosen)
-    task = bulk.wait().check()
-    result = task.result or {}
-    say(f"{bulk.task_id}: {action} changed {result.get('changed')}, refused {result.get('refused')}")
-    return DONE
+    task = bulk.wait()
+    if task.completed:
+        result = task.result or {}
+        say(f"{bulk.task_id}: {action} changed {result.get('changed')}, refused {result.get('refused')}")
+    return _verdict(task)
+
+
+def _verdict(task: Task) -> int:
+    """Say why a task that has ended did not complete; return the exit code."""
+    if task.error is not None:
+        hint = task.error.hint_zh if reads_chinese() else task.error.hint
+        complain(f"{task.error.code} in {task.error.stage}: {task.error.message}\n  {hint}")
+    elif not task.completed:
+        complain(f"task {task.task_id}: {task.status}")
+    return DONE if task.completed else FAILED
 
 
 def _tell(events: Iterator[Event], asked: Namespace) -> None:
