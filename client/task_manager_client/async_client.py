@@ -45,7 +45,7 @@ def listed(call: Callable[P, Call[Page[T]]]) -> Callable[Concatenate[Any, P], As
 
 
 def submitted(call: Callable[P, Call[AcceptedTask]]) -> Callable[Concatenate[Any, P], Awaitable[AsyncTaskHandle]]:
-    """Return the method that submits a task, and gives it into one's hand."""
+    """Return the method that submits a task, and returns its handle."""
 
     @wraps(call)
     async def method(self: _Room, /, *args: P.args, **kwargs: P.kwargs) -> AsyncTaskHandle:
@@ -58,7 +58,7 @@ def submitted(call: Callable[P, Call[AcceptedTask]]) -> Callable[Concatenate[Any
 def submitted_batch(
     call: Callable[P, Call[AcceptedBatch]],
 ) -> Callable[Concatenate[Any, P], Awaitable[AsyncBatchHandle]]:
-    """Return the method that submits a batch, and gives it into one's hand."""
+    """Return the method that submits a batch, and returns its handle."""
 
     @wraps(call)
     async def method(self: _Room, /, *args: P.args, **kwargs: P.kwargs) -> AsyncBatchHandle:
@@ -93,7 +93,7 @@ class AsyncTasks(_Room):
     items = listed(tasks.list_bulk_items)
 
     def handle(self, task_id: str) -> AsyncTaskHandle:
-        """Take a task into one's hand; nothing is asked for it."""
+        """Return a handle of a task; no request is sent."""
         return AsyncTaskHandle(self._transport, task_id)
 
 
@@ -105,7 +105,7 @@ class AsyncBatches(_Room):
     cancel = sent(tasks.cancel_batch)
 
     def handle(self, batch_id: str) -> AsyncBatchHandle:
-        """Take a batch into one's hand; nothing is asked for it."""
+        """Return a handle of a batch; no request is sent."""
         return AsyncBatchHandle(self._transport, batch_id)
 
 

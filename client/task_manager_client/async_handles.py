@@ -1,4 +1,4 @@
-"""A task or a batch in one's hand, for asyncio: the twins of `handles`."""
+"""Handles of tasks and batches for asyncio: the twins of `handles`."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def listed(call: Callable[P, Call[Page[T]]]) -> Callable[Concatenate[Any, P], It
 
 
 def submitted(call: Callable[P, Call[AcceptedTask]]) -> Callable[Concatenate[Any, P], TaskHandle]:
-    """Return the method that submits a task, and gives it into one's hand."""
+    """Return the method that submits a task, and returns its handle."""
 
     @wraps(call)
     def method(self: _Room, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
@@ -55,7 +55,7 @@ def submitted(call: Callable[P, Call[AcceptedTask]]) -> Callable[Concatenate[Any
 
 
 def submitted_batch(call: Callable[P, Call[AcceptedBatch]]) -> Callable[Concatenate[Any, P], BatchHandle]:
-    """Return the method that submits a batch, and gives it into one's hand."""
+    """Return the method that submits a batch, and returns its handle."""
 
     @wraps(call)
     def method(self: _Room, /, *args: P.args, **kwargs: P.kwargs) -> BatchHandle:
@@ -90,7 +90,7 @@ class Tasks(_Room):
     items = listed(tasks.list_bulk_items)
 
     def handle(self, task_id: str) -> TaskHandle:
-        """Take a task into one's hand; nothing is asked for it."""
+        """Return a handle of a task; no request is sent."""
         return TaskHandle(self._transport, task_id)
 
 
@@ -102,7 +102,7 @@ class Batches(_Room):
     cancel = sent(tasks.cancel_batch)
 
     def handle(self, batch_id: str) -> BatchHandle:
-        """Take a batch into one's hand; nothing is asked for it."""
+        """Return a handle of a batch; no request is sent."""
         return BatchHandle(self._transport, batch_id)
 
 

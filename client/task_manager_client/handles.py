@@ -1,4 +1,4 @@
-"""A task or a batch in one's hand: looked at, waited for, followed, cancelled."""
+"""Handles of tasks and batches: they read, wait for, follow and cancel them."""
 
 from __future__ import annotations
 

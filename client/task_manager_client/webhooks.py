@@ -42,7 +42,7 @@ class WebhookData(Shape):
 
 
 class Webhook(Shape):
-    """A webhook that is genuine. `webhook_id` is the same on every delivery: what was seen is to be passed over."""
+    """A webhook that is genuine. `webhook_id` is the same on every delivery: ignore one that you have seen."""
 
     webhook_id: str
     type: str

@@ -265,13 +265,13 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(here: Run) -> None:
     for part in ("address", "key", "time", "database", "rabbitmq", "clock", "workers", "embedding", "callbacks"):
         assert re.search(rf"^✓ {part} ", well.stdout, re.MULTILINE), part
     assert "of kb: role operate" in well.stdout
-    assert here("queues", "pause", "callback", "--reason", "moving house").stdout == "callback: paused\n"
+    assert here("queues", "pause", "callback", "--reason", "maintenance").stdout == "callback: paused\n"
     try:
         eventually(lambda: here("doctor").returncode, seconds=20, reason="the figures know of the pause")
         ill = here("doctor").stdout
     finally:
         assert here("queues", "resume", "callback").stdout == "callback: goes on\n"
-    assert re.search(r"^! callback .* paused by kb: moving house\n +→ tm queues resume callback$", ill, re.MULTILINE)
+    assert re.search(r"^! callback .* paused by kb: maintenance\n +→ tm queues resume callback$", ill, re.MULTILINE)
     assert "\u2192 " in here("doctor", TM_API_KEY="wrong").stdout
     assert here("doctor", TM_API_URL=f"http://127.0.0.1:{free_port()}").returncode == 1
     assert "not shown to this key" not in here("doctor", TM_API_KEY="r3ad").stdout

@@ -58,6 +58,8 @@ def test_it_is_of_the_services_version_has_its_types_and_nothing_of_the_service(
         (metadata,) = [archive.read(name).decode() for name in names if name.endswith("/METADATA")]
     assert re.search(r"^Version: (.+)$", metadata, re.M).group(1) == VERSION  # type: ignore[union-attr]
     assert "task_manager_client/py.typed" in names
+    assert f"task_manager_client-{VERSION}.dist-info/licenses/LICENSE" in names
+    assert (ROOT / "client" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
     assert {name.partition("/")[0] for name in names} == {
         "task_manager_client",
         f"task_manager_client-{VERSION}.dist-info",

@@ -1,1 +1,1 @@
-"""What the service answers, with types. Fields that a later release adds are passed over."""
+"""What the service answers, with types. Fields that a later release adds are ignored."""

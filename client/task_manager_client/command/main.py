@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("rich", "httpx2"):
             raise
-        print("tm: pip install 'task-manager-client[cli]' installs what this command needs", file=sys.stderr)
+        print(
+            "tm: pip install './client[cli]', in the folder of the service, installs what this command needs",
+            file=sys.stderr,
+        )
         return UNUSABLE
 
 

@@ -16,7 +16,7 @@ Reader = Callable[[Any], Any]
 class Shape:
     """An object of an answer; immutable.
 
-    Fields are the annotations of a subclass. What the service says besides is passed over, and kept in `raw`.
+    Fields are the annotations of a subclass. Other fields are ignored, and kept in `raw`.
     """
 
     def __init__(self, **values: Any) -> None:
