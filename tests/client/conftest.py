@@ -18,5 +18,7 @@ LARGEST = 64 * 1024 * 1024
 def service(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Iterator[EmbeddedDeployment]:
     """Embedded mode that asks for a key."""
     with EmbeddedDeployment(tmp_path_factory.mktemp("service"), guard) as service:
-        service.start_embedded(API_KEYS=f"kb:{KEY},reader:r3ad:read", MAX_DOCUMENT_BYTES=str(LARGEST))
+        service.start_embedded(
+            API_KEYS=f"kb:{KEY},reader:r3ad:read", MAX_DOCUMENT_BYTES=str(LARGEST), KEEP_ORIGINALS="true"
+        )
         yield service

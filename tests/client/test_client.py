@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -161,6 +162,24 @@ def test_many_tasks_are_previewed_cancelled_and_brought_back(tm: TaskManager, kb
     tm.kbs.delete(kb).wait(60).check()
 
 
+def test_documents_are_listed_by_filters_read_as_they_came_and_taken_in_again(tm: TaskManager, kb: str) -> None:
+    for name, said in {"a.md": {"year": 2026, "lang": "de"}, "b.txt": {"year": 2025, "lang": "en"}}.items():
+        tm.documents.submit(kb, content=f"# {name}", document_id=name, filename=name, metadata=said).wait(60).check()
+
+    def listed(**query: Any) -> list[str]:
+        return [each.document_id for each in tm.documents.list(kb, **query)]
+
+    assert listed(sort="-document_id") == ["b.txt", "a.md"]
+    assert listed(metadata={"year": 2026}) == listed(prefix="a") == ["a.md"]
+    assert listed(metadata={"lang": ["de", "en"], "year": 2025}) == ["b.txt"]
+    assert listed(updated_after=datetime(2100, 1, 1, tzinfo=UTC)) == listed(state="failed") == []
+    assert tm.documents.get(kb, "a.md").state == "current"
+    assert tm.documents.original(kb, "a.md") == b"# a.md"
+    assert tm.tasks.preview_reingest(kb_id=kb).count == 2
+    result = tm.tasks.reingest_all(kb_id=kb, document_id="a.md").wait(60).check().result
+    assert result == {"action": "reingest", "changed": 1, "refused": 0}
+
+
 def test_what_operators_ask_for_is_read(tm: TaskManager, kb: str) -> None:
     assert tm.session().role == "operate"
     assert tm.health().status == tm.ready().status == "ok"
@@ -270,6 +289,7 @@ def test_every_refusal_of_the_service_has_its_class() -> None:
 def test_every_call_that_names_an_operation_is_one_of_the_service(service: EmbeddedDeployment) -> None:
     own = {"submit_document", "preview_upload"}
     own |= {"preview_cancel", "preview_retry", "preview_prioritise", "preview_delete", "preview_redeliver"}
+    own |= {"preview_reingest"}
     document = httpx2.get(f"{service.url}/openapi.json").json()
     operations = {
         operation["operationId"]

@@ -15,6 +15,7 @@ from task_manager_client import TaskManager
 from task_manager_client.command import submitting
 from task_manager_client.command.main import main
 from task_manager_client.command.output import show
+from task_manager_client.command.sources import Named
 from task_manager_client.handles import TaskHandle
 from tests.client.conftest import KEY
 from tests.client.lossy import Answer, Lossy, once
@@ -93,7 +94,7 @@ def test_a_spent_rate_limit_is_waited_for_however_long_it_lasts(
 
 
 def test_a_look_waits_the_longer_the_longer_nothing_moves() -> None:
-    document = submitting.Document(submitting.Named("a", None))
+    document = submitting.Document(Named("a", None))
     seen = [_task(progress) for progress in (0, 0, 0, 0, 50, 50)]
     pauses = []
     for task in seen:

@@ -36,6 +36,7 @@ def test_the_snippets_of_python_run(
     assert "1 chunks\n" in printed
     assert "There are 30 days of leave." in printed
     assert "travel.md completed" in printed
+    assert "leave.md current" in printed
     assert "retry_limit" in printed
     assert "empty Check that the right file was submitted" in printed
     assert known["receive"]({}, b"{}") == 400  # type: ignore[operator]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from task_manager_client.answers.tasks import Status, TaskFailure
 from task_manager_client.core.shape import Shape
 
 Unit = Literal["characters", "tokens"]
 Mode = Literal["hybrid", "vector", "text"]
+#: Whether something newer of a document is under way, or has failed.
+Newer = Literal["current", "pending", "failed"]
 
 
 class KbIndex(Shape):
@@ -56,8 +59,24 @@ class Kb(Shape):
     settings: KbSettings
 
 
+class NewerPending(Shape):
+    """A later submission of a document, which is under way."""
+
+    task_id: str
+    status: Status
+    since: datetime
+
+
+class NewerFailed(Shape):
+    """The latest submission of a document that has ended, and failed; the version before it is searchable."""
+
+    task_id: str
+    error: TaskFailure
+    at: datetime
+
+
 class Document(Shape):
-    """What is searchable of a document now."""
+    """What is searchable of a document now, and what is newer; `state` says whether there is such."""
 
     document_id: str
     version: int
@@ -76,6 +95,9 @@ class Document(Shape):
     sha256: str
     created_at: datetime
     updated_at: datetime
+    state: Newer | None = None
+    pending: NewerPending | None = None
+    failed: NewerFailed | None = None
 
 
 class Chunk(Shape):

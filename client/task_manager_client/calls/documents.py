@@ -16,10 +16,12 @@ from task_manager_client.answers.tasks import AcceptedTask
 from task_manager_client.calls.options import (
     DocumentFilter,
     DocumentOptions,
+    DocumentQuery,
     PreviewOptions,
     divided,
     filtered,
     form,
+    pairs,
 )
 from task_manager_client.core.call import (
     Answer,
@@ -76,9 +78,12 @@ def submit_document(
     return post(at("tasks"), shaped(AcceptedTask), body, once=True)
 
 
-def list_documents(kb_id: str, *, page_size: int = 100, cursor: str | None = None) -> Call[Page[Document]]:
-    """List what is searchable in a KB, by id."""
-    return get_page(at("kbs", kb_id, "documents"), Document, limit=page_size, cursor=cursor)
+def list_documents(
+    kb_id: str, *, page_size: int = 100, cursor: str | None = None, **query: Unpack[DocumentQuery]
+) -> Call[Page[Document]]:
+    """List what is searchable in a KB; by id unless `sort` says otherwise."""
+    said = {**query, "metadata": pairs(query.get("metadata"))}
+    return get_page(at("kbs", kb_id, "documents"), Document, limit=page_size, cursor=cursor, **said)
 
 
 def get_document(kb_id: str, document_id: str) -> Call[Document]:
@@ -112,6 +117,15 @@ def preview_delete(kb_id: str, *, all: bool = False, **filter: Unpack[DocumentFi
 def get_document_text(kb_id: str, document_id: str) -> Call[str]:
     """Read the text of a document, which the places of its chunks count in."""
     return Call("GET", at("kbs", kb_id, "documents", document_id, "text"), _text)
+
+
+def get_document_original(kb_id: str, document_id: str) -> Call[bytes]:
+    """Read a document as it came, byte for byte, whole into memory; the service keeps it with KEEP_ORIGINALS alone.
+
+    Raises:
+      NotFound: there is no such document, or its original was not kept.
+    """
+    return Call("GET", at("kbs", kb_id, "documents", document_id, "original"), lambda answer: answer.body)
 
 
 def list_chunks(kb_id: str, document_id: str, *, page_size: int = 100, cursor: str | None = None) -> Call[Page[Chunk]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
-from task_manager_client.answers.documents import Mode, Unit
+from task_manager_client.answers.documents import Mode, Newer, Unit
 from task_manager_client.answers.tasks import Priority, Status
 from task_manager_client.core.call import as_json
 
@@ -111,6 +111,21 @@ class DocumentFilter(TypedDict, total=False):
     metadata: Mapping[str, Any]
 
 
+class DocumentQuery(TypedDict, total=False):
+    """Which documents are listed, and in which order: all that meet what is named.
+
+    Of one name in `metadata` any of several values may fit, of several names all must. `sort` is from the last to the
+    first with `-`.
+    """
+
+    metadata: Mapping[str, Any]
+    prefix: str
+    format: str
+    state: Newer
+    updated_after: Time
+    sort: Literal["document_id", "-document_id", "updated_at", "-updated_at", "size", "-size"]
+
+
 class SearchFilter(TypedDict, total=False):
     """In which documents is searched."""
 
@@ -144,6 +159,15 @@ def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
 def form(options: Mapping[str, Any]) -> dict[str, str]:
     """Return options as the fields of a form."""
     return {name: _text(name, value) for name, value in options.items() if value is not None}
+
+
+def pairs(metadata: Mapping[str, Any] | None) -> list[str]:
+    """Return metadata as a list is asked for it: `name=value`, for each value of a name."""
+    return [
+        f"{name}={each if isinstance(each, str) else json.dumps(each)}"
+        for name, value in as_json(metadata or {}).items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
 
 
 def _text(name: str, value: Any) -> str:

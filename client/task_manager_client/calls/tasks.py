@@ -87,6 +87,11 @@ def prioritise_tasks(to: Priority, *, all: bool = False, **filter: Unpack[BulkFi
     return post(at("tasks", "prioritise"), shaped(AcceptedTask), body, once=True)
 
 
+def reingest_documents(*, all: bool = False, **filter: Unpack[BulkFilter]) -> Call[AcceptedTask]:
+    """Take in again the documents of all tasks of a filter, from where they came. It is a task itself."""
+    return post(at("tasks", "reingest"), shaped(AcceptedTask), _named(filter, all=all), once=True)
+
+
 def preview_cancel(*, all: bool = False, **filter: Unpack[BulkFilter]) -> Call[TasksPreview]:
     """Say how many tasks `cancel_all` would cancel, and which are among them."""
     return _preview(at("tasks", "cancel"), _named(filter, all=all))
@@ -102,6 +107,11 @@ def preview_retry(
 def preview_prioritise(to: Priority, *, all: bool = False, **filter: Unpack[BulkFilter]) -> Call[TasksPreview]:
     """Say how many tasks `prioritise_all` would change, and which are among them."""
     return _preview(at("tasks", "prioritise"), _named(filter, all=all) | {"priority": to})
+
+
+def preview_reingest(*, all: bool = False, **filter: Unpack[BulkFilter]) -> Call[TasksPreview]:
+    """Say how many documents `reingest_all` would take in again, by their tasks, and which are among them."""
+    return _preview(at("tasks", "reingest"), _named(filter, all=all))
 
 
 def undo_bulk(task_id: str) -> Call[AcceptedTask]:
