@@ -147,7 +147,7 @@ class Access:
 def _identify(req: Any, resp: Any) -> None:
     """Accept `X-Request-ID` and `traceparent`, or make them; echo the id, and have all lines of the log say both.
 
-    A trace that begins here has the id that a request without one of its own gets. It is marked as to be recorded, since
+    A trace that begins here has the id that a request without one of its own gets. It is marked as to be recorded:
     no caller has decided against it.
     """
     req.context.began = time.perf_counter()
