@@ -1,6 +1,8 @@
 # `make help` lists what there is. Nothing but Python 3.11 or newer and make is needed.
 
 SHELL := /bin/sh
+# What is started hundreds of times by the tests is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
