@@ -13,6 +13,7 @@ from falcon.asgi import SSEvent
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+import logs
 from api.app import HUB
 from api.bulkheads.pools import Busy
 from api.problems import Invalid
@@ -55,10 +56,12 @@ class _Shared:
         self._looking = asyncio.create_task(self._look_on())
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._looking.cancel()
 
     async def _look_on(self) -> None:
+        # A task begins with the context of who made it: the request of the first viewer, which is not what looks.
+        logs.set_about({})
         due = 0.0
         while not HUB.stopping:
             if (began := time.monotonic()) >= due:
