@@ -18,6 +18,8 @@ import httpx2
 from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 
+from api.description.operation import ANY_BYTES
+
 
 class Described:
     """What the OpenAPI document of a service says.
@@ -97,7 +99,7 @@ class Described:
             return
         media = answer.headers["content-type"].partition(";")[0]
         found = {kind.partition(";")[0]: each for kind, each in content.items()}
-        assert media in found or "*/*" in found, f"{where} with {media}; described is {', '.join(found)}"
+        assert media in found or ANY_BYTES in found, f"{where} with {media}; described is {', '.join(found)}"
         if media in found and media.endswith("json"):
             self._check(json.loads(answer.read()), found[media]["schema"], where)
 

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.description import errors, headers
 from api.description.examples import EXAMPLES
-from api.description.operation import Operation
+from api.description.operation import ANY_BYTES, Operation
 from api.description.schemas.problem import Problem
 from api.description.webhooks import SENT, webhooks
 
@@ -234,6 +234,8 @@ def _body(status: int, each: Operation, schemas: Schemas) -> dict[str, Any] | No
     if model is not None:
         return {each.media: {"schema": schemas.given(model)}}
     content: dict[str, Any] = {"schema": {"type": "string"}}
+    if each.media == ANY_BYTES:
+        content["schema"]["format"] = "binary"  # by which generators tell bytes from a text
     if each.events is not None:
         # OpenAPI 3.1 has no word for the items of a stream; 3.2 calls it `itemSchema`.
         content["x-itemSchema"] = schemas.given(each.events)

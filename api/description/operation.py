@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+#: The media type of what may have any: how OpenAPI's generators know bytes.
+ANY_BYTES = "application/octet-stream"
+
 Responder = TypeVar("Responder", bound=Callable[..., Any])
 
 
@@ -27,7 +30,7 @@ class Operation:
       response: the model of each success that has a body, and of the statuses in `besides`.
       besides: models of other statuses.
       events: the model of what a stream sends, one JSON object in each `data`.
-      media: the type of a success.
+      media: the type of a success; ANY_BYTES: whatever the document's own is.
       takes: request headers, by their names in `headers.TAKEN`.
       gives: response headers of a success, by their names in `headers.GIVEN`.
       example: a request that works as it stands.

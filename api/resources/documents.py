@@ -16,7 +16,7 @@ from api import forms, requests
 from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.description import schemas
-from api.description.operation import operation
+from api.description.operation import ANY_BYTES, operation
 from api.problems import Invalid
 from api.resources.many import documents as many
 from api.resources.tasks import answer
@@ -302,7 +302,7 @@ class Original:
         {200: "The version that is searchable.", 404: "It is not searchable, or was not kept (KEEP_ORIGINALS)."},
         id="get_document_original",
         tag="documents",
-        media="*/*",
+        media=ANY_BYTES,
     )
     async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
         found = await requests.read(catalogue.original, kb_id, document_id, pool=SEARCHING)
@@ -315,7 +315,7 @@ class Original:
                 title="Not Found", description=f"the original of {document_id[:200]!r} is not kept: {reason}"
             )
         kind = found.content_type or ""
-        resp.content_type = kind if forms.MEDIA_TYPE.fullmatch(kind) else "application/octet-stream"
+        resp.content_type = kind if forms.MEDIA_TYPE.fullmatch(kind) else ANY_BYTES
         resp.set_header("Content-Disposition", forms.attachment(found.filename or document_id.rpartition("/")[2]))
         # Whoever opens it all the same is shown nothing that runs.
         resp.set_header("X-Content-Type-Options", "nosniff")
