@@ -9,14 +9,21 @@ from alembic import op
 revision = "0029"
 down_revision = "0028"
 
-SIZE: sa.ColumnElement[int] = sa.literal_column("coalesce(bytes, 0)")
+COLUMNS: dict[str, str | sa.ColumnElement[int]] = {
+    "ix_documents_updated_at": "updated_at",
+    "ix_documents_size": sa.literal_column("coalesce(bytes, 0)"),
+}
 
 
 def upgrade() -> None:
-    op.create_index("ix_documents_updated_at", "documents", ["kb_id", "updated_at", "document_id"])
-    op.create_index("ix_documents_size", "documents", ["kb_id", SIZE, "document_id"])
+    with op.get_context().autocommit_block():
+        for name, column in COLUMNS.items():
+            # One that was interrupted leaves an index behind that is not valid.
+            op.drop_index(name, "documents", if_exists=True, postgresql_concurrently=True)
+            op.create_index(name, "documents", ["kb_id", column, "document_id"], postgresql_concurrently=True)
 
 
 def downgrade() -> None:
-    for name in ("size", "updated_at"):
-        op.drop_index(f"ix_documents_{name}", "documents")
+    with op.get_context().autocommit_block():
+        for name in reversed(COLUMNS):
+            op.drop_index(name, "documents", postgresql_concurrently=True)

@@ -13,7 +13,6 @@ down_revision = "0029"
 def upgrade() -> None:
     op.add_column("versions", sa.Column("original", sa.Uuid()))
     op.add_column("versions", sa.Column("content_type", sa.Text()))
-    op.create_index("ix_versions_original", "versions", ["original"], postgresql_where=sa.text("original IS NOT NULL"))
     op.create_table(
         "originals",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -36,6 +35,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("orphans")
     op.drop_table("originals")
-    op.drop_index("ix_versions_original", "versions")
     op.drop_column("versions", "content_type")
     op.drop_column("versions", "original")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from alembic import op
 
 revision = "0031"
 down_revision = "0030"
 
-NAME = "ix_documents_prefix"
+NAME, ORIGINAL = "ix_documents_prefix", "ix_versions_original"
 
 
 def upgrade() -> None:
@@ -21,8 +23,17 @@ def upgrade() -> None:
             postgresql_ops={"document_id": "text_pattern_ops"},
             postgresql_concurrently=True,
         )
+        op.drop_index(ORIGINAL, "versions", if_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            ORIGINAL,
+            "versions",
+            ["original"],
+            postgresql_where=sa.text("original IS NOT NULL"),
+            postgresql_concurrently=True,
+        )
 
 
 def downgrade() -> None:
     with op.get_context().autocommit_block():
+        op.drop_index(ORIGINAL, "versions", postgresql_concurrently=True)
         op.drop_index(NAME, "documents", postgresql_concurrently=True)
