@@ -66,6 +66,7 @@ def test_what_does_not_fit_is_refused_with_every_field(idle_client: Client, kb_i
 
     assert refused(cron="x", task={"task_type": "nope"}) == {"cron", "task.task_type"}
     assert refused(timezone="Mars/Olympus") == {"timezone"}
+    assert refused(cron="0 0 time zone") == {"cron"}, "what is named is what does not fit"
     assert refused(task=task(kb_id, priority="now", colour="red")) == {"task.priority", "task.colour"}
     late = {"run_at": "2030-01-01T00:00:00Z", "expires_at": "2030-01-01T00:00:00Z", "depends_on": [str(uuid.uuid4())]}
     assert refused(task=task(kb_id, **late)) == {f"task.{name}" for name in late}

@@ -69,21 +69,19 @@ class NewBatch(Model):
 
 
 CatchUp = Literal["one", "all"]
-_CRON: Any = Field(
-    min_length=9,
-    max_length=100,
-    description="Five fields, as Debian's cron reads them: minute, hour, day of the month, month, day of the week.",
-)
+#: Described alone: what is wrong with an expression, its reader says better.
+_CRON: Any = {"minLength": 9, "maxLength": 100}
+_FIELDS = "Five fields, as Debian's cron reads them: minute, hour, day of the month, month, day of the week."
 _TIMEZONE = "Of the IANA database, such as `Europe/Berlin`."
 _CATCH_UP = "When the clock was away at several due times: `one` run for the latest, or `all`, the latest 100."
-_TASK = "Without `run_at`, `expires_at` and `depends_on`; at most 256 KiB as JSON."
+_TASK = "What `POST /tasks` takes, without `run_at`, `expires_at` and `depends_on`; at most 256 KiB as JSON."
 
 
 class NewSchedule(Model):
     """A task, and when it is to be submitted."""
 
     name: str | None = Field(None, min_length=1, max_length=255)
-    cron: str = _CRON
+    cron: str = Field(description=_FIELDS, json_schema_extra=_CRON)
     timezone: str = Field("UTC", description=_TIMEZONE)
     catch_up: CatchUp = Field("one", description=_CATCH_UP)
     task: NewTask = Field(description=_TASK)  # type: ignore[valid-type]
@@ -93,7 +91,7 @@ class ScheduleChange(Model):
     """What is to be changed of a schedule; its task is replaced as a whole."""
 
     name: str | None = Field(None, min_length=1, max_length=255)
-    cron: str = Field(default_factory=str, min_length=9, max_length=100, description="As in `NewSchedule`.")
+    cron: str = Field(default_factory=str, description="As in `NewSchedule`.", json_schema_extra=_CRON)
     timezone: str = Field(default_factory=str, description=_TIMEZONE)
     catch_up: CatchUp = Field(default_factory=lambda: "one", description=_CATCH_UP)
     task: NewTask = Field(default_factory=dict, description=_TASK)  # type: ignore[valid-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import falcon
@@ -19,7 +19,7 @@ from models import Schedule as Row
 from models.base import json_of
 from tasks.accepting.idempotency import Key
 from tasks.accepting.schedules import keeping
-from tasks.accepting.schedules.recurrence import FIELDS, Recurrence
+from tasks.accepting.schedules.recurrence import Recurrence, time_zone
 from tasks.accepting.submission import Accepted, Submission
 from tasks.input.bounds import LARGEST_PAYLOAD
 from tasks.transactions.unit import Unit, unit_of_work
@@ -28,37 +28,24 @@ from tasks.transactions.unit import Unit, unit_of_work
 SAID_ELSEWHERE = ("run_at", "expires_at", "depends_on", "on_dependency_failure")
 
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(requests.storable)]
-CRON = f"Five fields: {FIELDS}."
-TIMEZONE = "Of the IANA database, such as `Europe/Berlin`."
-CATCH_UP = "When the clock was away at several due times: `one` run for the latest of them, or `all`, the latest 100."
-TASK = (
-    "What `POST /tasks` takes, without `run_at`, `expires_at` and `depends_on`; at most 256 KiB as JSON. It is"
-    " validated now, and whenever it is submitted."
-)
 
 
-class NewSchedule(BaseModel):
-    """A task, and when it is to be submitted."""
+class NewSchedule(schemas.NewSchedule):
+    """A schedule as it is validated: its task apart, so that all that does not fit is listed at once."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=False)
 
     name: Name | None = None
-    cron: str = Field(description=CRON)
-    timezone: str = Field("UTC", description=TIMEZONE)
-    catch_up: Literal["one", "all"] = Field("one", description=CATCH_UP)
-    task: dict[str, Any] = Field(description=TASK)
+    task: dict[str, Any]
 
 
-class ScheduleChange(BaseModel):
-    """What is to be changed of a schedule; its task is replaced as a whole."""
+class ScheduleChange(schemas.ScheduleChange):
+    """A change as it is validated: its task apart, as that of a new schedule is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=False)
 
     name: Name | None = None
-    cron: str = Field(default_factory=str, description=CRON)
-    timezone: str = Field(default_factory=str, description=TIMEZONE)
-    catch_up: Literal["one", "all"] = Field(default_factory=lambda: "one", description=CATCH_UP)
-    task: dict[str, Any] = Field(default_factory=dict, description=TASK)
+    task: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _says_something(self) -> ScheduleChange:
@@ -84,10 +71,13 @@ def recurrence_of(cron: str, timezone: str) -> Recurrence:
       Invalid: naming which of both cannot be understood.
     """
     try:
+        time_zone(timezone)
+    except ValueError as error:
+        raise Invalid([{"field": "timezone", "message": str(error)}]) from None
+    try:
         return Recurrence(cron, timezone)
     except ValueError as error:
-        field = "timezone" if "time zone" in str(error) else "cron"
-        raise Invalid([{"field": field, "message": str(error)}]) from None
+        raise Invalid([{"field": "cron", "message": str(error)}]) from None
 
 
 def task_of(req: Any, given: dict[str, Any]) -> Submission:
