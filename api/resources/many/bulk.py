@@ -283,7 +283,7 @@ class Reingest(_Bulks):
     """`/tasks/reingest`"""
 
     @operation(
-        "Take documents in again by a filter, from where they came and as they were submitted; what each shows now "
+        "Re-ingest documents by a filter, from where they came and as they were submitted; what each shows now "
         "stays searchable until it is replaced.",
         {200: PREVIEWED, 202: "The task that submits them; each becomes a task of its own."},
         id="reingest_documents",

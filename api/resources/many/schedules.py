@@ -109,7 +109,7 @@ class Schedules:
     """`/schedules`"""
 
     @operation(
-        "Have a task submitted again and again.",
+        "Create a schedule.",
         {201: "From its next due time on."},
         id="create_schedule",
         tag="schedules",
@@ -257,7 +257,7 @@ class SchedulePause:
     """`/schedules/{schedule_id}/pause`"""
 
     @operation(
-        "Let a schedule fall due no more until it is resumed.",
+        "Pause a schedule until it is resumed.",
         {200: "It is paused.", 404: "There is no such schedule."},
         id="pause_schedule",
         tag="schedules",
