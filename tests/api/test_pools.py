@@ -17,6 +17,7 @@ from api.bulkheads.latest import SOON, Latest
 from api.bulkheads.pools import Busy, Pool
 from api.bulkheads.providers import FAILURES, Breaker
 from models.trouble import why
+from tests import coroutines
 
 
 def test_whoever_finds_no_thread_in_time_is_sent_away_and_its_call_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +36,7 @@ def test_whoever_finds_no_thread_in_time_is_sent_away_and_its_call_is_not_made(m
         assert await first
         await pool.run(made.append, 2)
 
-    asyncio.run(ask())
+    coroutines.run(ask())
     assert made == [2]
 
 
@@ -49,7 +50,7 @@ def test_what_hangs_does_not_keep_whoever_asked() -> None:
         assert "not known" in str(refused.value.description)
         go_on.set()
 
-    asyncio.run(ask())
+    coroutines.run(ask())
 
 
 def test_the_line_before_a_pool_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +66,7 @@ def test_the_line_before_a_pool_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
         go_on.set()
         assert all(await asyncio.gather(*calls))
 
-    asyncio.run(ask())
+    coroutines.run(ask())
 
 
 def shared(question: Callable[[], Any], **more: float) -> Latest[Any]:
@@ -84,7 +85,7 @@ def test_however_many_ask_the_question_is_asked_once() -> None:
         first = await asyncio.gather(*(latest.get() for _ in range(100)))
         return [*first, await latest.get()]
 
-    assert set(asyncio.run(ask())) == {1}
+    assert set(coroutines.run(ask())) == {1}
 
 
 def test_nobody_waits_for_a_dear_answer_while_there_is_one_that_is_not_too_old() -> None:
@@ -109,7 +110,7 @@ def test_nobody_waits_for_a_dear_answer_while_there_is_one_that_is_not_too_old()
         assert await latest._asking == 2
         assert await latest.get() == 2
 
-    asyncio.run(ask())
+    coroutines.run(ask())
 
 
 def test_an_answer_that_is_old_or_an_error_is_asked_for_again() -> None:
@@ -128,7 +129,7 @@ def test_an_answer_that_is_old_or_an_error_is_asked_for_again() -> None:
             await latest.get()
         assert await latest.get() is None
 
-    asyncio.run(ask())
+    coroutines.run(ask())
 
 
 def test_a_provider_that_failed_is_left_alone_and_then_tried_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

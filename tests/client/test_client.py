@@ -34,6 +34,7 @@ from task_manager_client import calls as all_calls
 from task_manager_client.answers.tasks import Task
 from task_manager_client.calls import tasks as task_calls
 from task_manager_client.errors import BY_CODE
+from tests import coroutines
 from tests.client.conftest import KEY, LARGEST
 from tests.client.lossy import Answer, Lossy
 from tests.processes import EmbeddedDeployment
@@ -236,7 +237,7 @@ def test_the_twin_does_the_same(service: EmbeddedDeployment, kb: str) -> None:
                 await scheduled.wait(timeout=0.5)
             await scheduled.cancel()
 
-    asyncio.run(use())
+    coroutines.run(use())
 
 
 def test_everything_that_happens_is_followed(tm: TaskManager) -> None:

@@ -25,6 +25,7 @@ from task_manager_client import (
     Unavailable,
 )
 from task_manager_client.calls import following
+from tests import coroutines
 from tests.client.conftest import KEY
 from tests.client.lossy import Answer, Asked, Cut, Does, Lose, Lossy, once
 from tests.processes import EmbeddedDeployment
@@ -133,7 +134,7 @@ def test_silence_and_the_whole_time_are_two_time_outs(silent: str) -> None:
             with pytest.raises(TotalTimedOut):
                 await tm.health()
 
-    asyncio.run(use())
+    coroutines.run(use())
 
 
 def test_an_upload_has_its_own_time_out_with_threads_too() -> None:
@@ -161,7 +162,7 @@ def test_more_calls_than_a_hundred_are_under_way_at_once() -> None:
             assert {type(each) for each in found} == {Unavailable}
 
     with Lossy("http://127.0.0.1:1", answered) as net:
-        asyncio.run(use(net.url))
+        coroutines.run(use(net.url))
 
 
 def test_a_stream_that_is_cut_is_resumed_without_loss_or_double(service: EmbeddedDeployment) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import logs
 from dashboard import live
+from tests import coroutines
 
 
 def test_a_look_at_a_page_is_not_logged_as_a_request_of_its_first_viewer() -> None:
@@ -23,4 +24,4 @@ def test_a_look_at_a_page_is_not_logged_as_a_request_of_its_first_viewer() -> No
         finally:
             shared.stop()
 
-    assert asyncio.run(look()) == {}
+    assert coroutines.run(look()) == {}
