@@ -99,8 +99,9 @@ class Replica:
             threading.Thread(target=self._look, name="replica", daemon=True).start()
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close its connections, once nobody looks for it any more: a look asks the primary, which is closed next."""
         self._closed.set()
+        self._looking.acquire(timeout=PATIENCE + database.PROBE_CONNECTS)
         self._engine.dispose()
 
     def _catch_up(self, opened: SqlConnection) -> None:
