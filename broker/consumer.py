@@ -194,10 +194,11 @@ class RabbitConsumer(Consumer):
 
     def _on_cancel(self, _: Any) -> None:
         """Note the end of the consumer: its queue was deleted, or the node failed that it was on."""
-        self._is_cancelled = True
         log.warning("consumer_cancelled", queue=self._queue_name, reason="the queue was deleted, or its node failed")
         if self._threads is not None:
             self._threads.cancelled(self._queue_name)
+        # Last: the queue's own thread leaves as soon as it sees this, and its successor must find the threads told.
+        self._is_cancelled = True
         self.link_lost()
 
     def _on_message(self, _: Any, method: Any, properties: Any, body: bytes) -> None:
