@@ -101,7 +101,7 @@ timeout = 60
 # Longer than the idle time of a router in front, so that a kept connection is never closed under a request.
 keepalive = 75
 
-# Who may say with X-Forwarded-* where a request came from. A PaaS has only its router in front: "*" there.
+# Who may say with X-Forwarded-* where a request came from; docs/settings.md says when it may be "*".
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1"
 
 # No file outside of the repository: a heartbeat in memory, and no control socket in the home folder.

@@ -23,7 +23,6 @@ from api.problems import Invalid, fields_of
 from errors import TaskError
 from models import database, replica
 from tasks.accepting.idempotency import Key
-from tasks.input.bounds import why_unstorable
 from tasks.transactions.group_commit import GroupCommit, Operation
 
 Item = TypeVar("Item")
@@ -42,17 +41,6 @@ IN_LINE = 64 * 1024
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 #: Parses large bodies one after the other: together they would only keep each other, and the loop, waiting.
 _parsing = ThreadPoolExecutor(1, thread_name_prefix="parsing")
-
-
-def storable(value: Any) -> Any:
-    """Return a value as it is.
-
-    Raises:
-      ValueError: it holds what PostgreSQL cannot store.
-    """
-    if (found := why_unstorable(value)) is not None:
-        raise ValueError(found)
-    return value
 
 
 async def beside(function: Callable[..., Result], *args: Any) -> Result:

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 from sqlalchemy import MetaData
@@ -45,9 +45,13 @@ _lock = threading.Lock()
 _last = 0
 
 
-def rfc3339(moment: datetime) -> str:
-    """Write a time as every answer shows it: in UTC, whatever the time zone of the database is."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+@overload
+def rfc3339(moment: datetime) -> str: ...
+@overload
+def rfc3339(moment: None) -> None: ...
+def rfc3339(moment: datetime | None) -> str | None:
+    """Write a time as every answer shows it: in UTC, whatever the time zone of the database is; None stays None."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def json_of(value: Any) -> str:

@@ -27,8 +27,6 @@ from models.base import trace_id_of
 
 #: Longer or stranger ids are replaced: they go into headers and logs.
 REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
-
-
 #: The `traceparent` of W3C Trace Context: version 00, or a later one, of which more may follow.
 TRACEPARENT = re.compile(
     r"(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-.*)?", re.ASCII

@@ -27,6 +27,7 @@ from models import audit, database, migration, replica
 from models.base import rfc3339
 from models.trouble import why
 from tasks.dispatching import pausing
+from tasks.input.bounds import storable
 from tasks.transactions.unit import broker, unit_of_work
 from tasks.views.figures import exposition, statistics
 from tasks.views.figures.exposition import Besides, Samples
@@ -147,6 +148,7 @@ class Metrics:
     def __init__(self, hub: Hub, most_streams: int) -> None:
         self._hub = hub
         self._most_streams = most_streams
+        self._zeros = counting.zeros(list(RULES))
 
     @operation(
         "The deployment's metrics; every web process shows the same, so scrape one.",
@@ -164,7 +166,7 @@ class Metrics:
         if up["postgresql"]:
             gauges |= exposition.of_server(await snapshot.SERVER.get())
         gauges[metrics.UP] = {(name,): works for name, works in up.items()}
-        besides = Besides(gauges, counting.zeros(list(RULES)))
+        besides = Besides(gauges, self._zeros)
         resp.data = await WATCHING.run(exposition.exposition, found, besides)
 
     def _of_process(self) -> dict[metrics.Metric, Samples]:
@@ -223,7 +225,7 @@ class PauseRequest(BaseModel):
 
     reason: str | None = Field(None, max_length=1000, description="Shown to whoever looks at the queues.")
 
-    _can_be_stored = field_validator("reason")(requests.storable)
+    _can_be_stored = field_validator("reason")(storable)
 
 
 class Pause:

@@ -24,11 +24,12 @@ from documents.searching.neighbours import widened
 from documents.searching.reranking import READ, reranked
 from documents.storing.filter import Filter
 from errors import TaskError
+from tasks.input.bounds import storable
 
 log = structlog.get_logger(__name__)
 
 
-KbId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(requests.storable)]
+KbId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
 
 
 class SearchFilter(BaseModel):
@@ -48,7 +49,7 @@ class SearchFilter(BaseModel):
         " in the document matches by each of its values.",
     )
 
-    _can_be_stored = field_validator("documents", "metadata")(requests.storable)
+    _can_be_stored = field_validator("documents", "metadata")(storable)
 
     def conditions(self) -> Filter:
         """Return the filter as the search is handed it."""

@@ -22,25 +22,13 @@ MOST_LOOKED_AT = 20_000
 SORTED_BY = {"document_id": ("d.document_id", "text"), "updated_at": ("d.updated_at", "timestamptz"),
              "size": ("coalesce(d.bytes, 0)", "bigint")}  # fmt: skip
 
-_FACTS = (
-    Document.document_id,
-    func.coalesce(Version.origin, Version.id).label("task_id"),
-    Document.chunks,
-    Document.embedder,
-    Document.details,
-    Document.created_at,
-    Document.updated_at,
-    Version.number,
-    Version.filename,
-    Version.format,
-    Version.size,
-    Version.encoding,
-    Version.characters,
-    Version.pages,
-    Version.properties,
-    Version.warnings,
-    Version.sha256,
-)
+#: What is shown of `documents d` and `versions v`.
+_COLUMNS = """
+    d.document_id, coalesce(v.origin, v.id) AS task_id, d.chunks, d.embedder, d.metadata AS details, d.created_at,
+    d.updated_at, v.number, v.filename, v.format, v.size, v.encoding, v.characters, v.pages, v.properties, v.warnings,
+    v.sha256
+"""
+_DOCUMENTS = f"SELECT {_COLUMNS} FROM documents AS d JOIN versions AS v ON v.id = d.version_id WHERE d.kb_id = :kb_id"
 
 
 def page(
@@ -52,12 +40,13 @@ def page(
       after: the id that the page before ended with.
       prefix: with which their ids begin.
     """
-    query = select(*_FACTS).join(Version, Version.id == Document.version_id).where(Document.kb_id == kb_id)
-    if after is not None:
-        query = query.where(Document.document_id > after)
-    if prefix is not None:
-        query = query.where(Document.document_id.like(beginning(prefix)))
-    return [_shown(row) for row in session.execute(query.order_by(Document.document_id).limit(limit))]
+    behind = "" if after is None else " AND d.document_id > :after"
+    within = "" if prefix is None else " AND d.document_id LIKE :prefix"
+    rows = session.execute(
+        sql(f"{_DOCUMENTS}{behind}{within} ORDER BY d.document_id LIMIT :limit"),
+        {"kb_id": kb_id, "after": after, "prefix": prefix and beginning(prefix), "limit": limit},
+    )
+    return [_shown(row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +133,10 @@ def listed(session: Session, kb_id: str, wanted: Wanted, *, limit: int, after: M
     return Listed(items, marks, None if last is None else Mark(*last))
 
 
-#: `_FACTS` of `documents d` and `versions v`.
-_COLUMNS = """
-    d.document_id, coalesce(v.origin, v.id) AS task_id, d.chunks, d.embedder, d.metadata AS details, d.created_at,
-    d.updated_at, v.number, v.filename, v.format, v.size, v.encoding, v.characters, v.pages, v.properties, v.warnings,
-    v.sha256
-"""
-
-
 def show(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | None:
     """Return a document, or None when it is not searchable."""
     row = session.execute(
-        select(*_FACTS)
-        .join(Version, Version.id == Document.version_id)
-        .where(Document.kb_id == kb_id, Document.document_id == document_id)
+        sql(f"{_DOCUMENTS} AND d.document_id = :document_id"), {"kb_id": kb_id, "document_id": document_id}
     ).one_or_none()
     return None if row is None else _shown(row)
 

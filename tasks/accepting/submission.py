@@ -31,7 +31,7 @@ from tasks.accepting.idempotency import Key
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, ending
 from tasks.ending.dependencies import Unknown
-from tasks.input.bounds import excess_of_metadata, excess_of_payload, why_unstorable
+from tasks.input.bounds import excess_of_metadata, excess_of_payload, storable
 from tasks.input.fields import KEPT, TaskFields
 from tasks.lifecycle import Status, target
 from tasks.transactions.unit import Unit
@@ -100,12 +100,7 @@ class Submission(TaskFields):
 
     # One validator for each field, so that all that do not fit are listed at once.
 
-    @field_validator("kb_id", "payload", "callback_url", "metadata")
-    @classmethod
-    def _can_be_stored(cls, value: Any) -> Any:
-        if (found := why_unstorable(value)) is not None:
-            raise ValueError(found)
-        return value
+    _can_be_stored = field_validator("kb_id", "payload", "callback_url", "metadata")(storable)
 
     @field_validator("payload")
     @classmethod

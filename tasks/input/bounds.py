@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from models.base import json_of
+
+Value = TypeVar("Value")
 
 #: Bytes of a field as JSON in UTF-8: every look at the task shows them, and every callback carries the metadata.
 LARGEST_METADATA, LARGEST_PAYLOAD = 64 * 1024, 256 * 1024
@@ -36,6 +38,17 @@ def why_unstorable(value: object) -> str | None:
             return None
         level = below
     return f"is nested more than {DEEPEST} levels deep"
+
+
+def storable(value: Value) -> Value:
+    """Return a value as it is.
+
+    Raises:
+      ValueError: it holds what PostgreSQL cannot store.
+    """
+    if (found := why_unstorable(value)) is not None:
+        raise ValueError(found)
+    return value
 
 
 def _why_one_is_unstorable(value: object) -> str | None:

@@ -28,7 +28,7 @@ from broker.topology import PRIORITIES, PRIORITY_NAMES, QUEUES
 from errors import CODES
 from models.base import rfc3339
 from settings import without_credentials
-from tasks.input.bounds import why_unstorable
+from tasks.input.bounds import storable
 from tasks.lifecycle import ENDED, OPEN, Status
 
 StatusName = Literal["waiting", "queued", "processing", "completed", "failed", "cancelled"]
@@ -62,14 +62,8 @@ def _known(what: str, names: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _storable(name: str) -> str:
-    if (found := why_unstorable(name)) is not None:
-        raise ValueError(found)
-    return name
-
-
 Mark = TypeVar("Mark")
-Name = Annotated[str, AfterValidator(_storable)]
+Name = Annotated[str, AfterValidator(storable)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 

@@ -23,7 +23,7 @@ def show(session: Session, batch_id: UUID) -> dict[str, Any] | None:
         return None
     end = None if batch.finished_at else estimating.of_batch(session, batch_id)
     (shown,) = _views(session, [batch])
-    return shown | {"estimated_completion": rfc3339(end) if end else None}
+    return shown | {"estimated_completion": rfc3339(end)}
 
 
 def page(
@@ -68,5 +68,5 @@ def _view(batch: Batch, rows: Sequence[Any]) -> dict[str, Any]:
         "deleted": deleted,
         "progress": round(done / batch.total, 1) if batch.total else 100.0,
         "created_at": rfc3339(batch.created_at),
-        "finished_at": rfc3339(batch.finished_at) if batch.finished_at else None,
+        "finished_at": rfc3339(batch.finished_at),
     }

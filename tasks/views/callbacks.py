@@ -89,6 +89,6 @@ def view(each: Callback) -> dict[str, Any]:
         "attempts": each.attempts,
         "next_attempt_at": rfc3339(each.due_at) if each.status == "pending" else None,
         "created_at": rfc3339(each.created_at),
-        "delivered_at": rfc3339(each.delivered_at) if each.delivered_at else None,
+        "delivered_at": rfc3339(each.delivered_at),
         "log": each.log,
     }

@@ -93,12 +93,12 @@ def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, 
         "trace_id": trace_id_of(task.traceparent),
         **{name: shown(getattr(task, attribute)) for name, attribute, shown in _SAID},
         "payload": payload,
-        "created_at": _time(task.created_at),
-        "started_at": _time(task.started_at),
-        "finished_at": _time(task.finished_at),
-        "estimated_completion": _time(estimated_completion),
+        "created_at": rfc3339(task.created_at),
+        "started_at": rfc3339(task.started_at),
+        "finished_at": rfc3339(task.finished_at),
+        "estimated_completion": rfc3339(estimated_completion),
         "queue_wait_seconds": round(sum(stage["queue_wait_seconds"] or 0 for stage in stages), 3),
-        "due_at": _time(task.due_at) if task.status == Status.WAITING else None,
+        "due_at": rfc3339(task.due_at) if task.status == Status.WAITING else None,
         "stages": stages,
         "result": task.result,
         "error": task.error,
@@ -130,8 +130,8 @@ def _ended_stage(stage: dict[str, Any], since: datetime) -> dict[str, Any]:
     return {
         "name": stage["name"],
         "status": stage["status"],
-        "started_at": _time(started_at),
-        "finished_at": _time(_moment(stage["finished_at"])),
+        "started_at": rfc3339(started_at),
+        "finished_at": rfc3339(_moment(stage["finished_at"])),
         # An earlier release wrote none.
         "queue_wait_seconds": round(stage["waited"], 3) if "waited" in stage else _seconds(since, started_at),
         "units": stage["units"],
@@ -150,7 +150,7 @@ def _open_stage(task: Task, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "status": status,
-        "started_at": _time(task.stage_started_at) if present else None,
+        "started_at": rfc3339(task.stage_started_at) if present else None,
         "finished_at": None,
         "queue_wait_seconds": round(waited, 3) if present and status != Status.WAITING else None,
         "units": task.units if present else 0,
@@ -190,7 +190,3 @@ def _seconds(since: datetime, until: datetime | None) -> float | None:
 
 def _moment(stored: str | None) -> datetime | None:
     return datetime.fromisoformat(stored) if stored else None
-
-
-def _time(value: datetime | None) -> str | None:
-    return None if value is None else rfc3339(value)

@@ -50,7 +50,7 @@ def why(session: Session, task_id: UUID, broker: str) -> dict[str, Any] | None:
     said = {"task": task, **(found.said or {})}
     return {
         "reason": reason.name,
-        "since": _time(found.since),
+        "since": rfc3339(found.since),
         "detail": reason.sentence.format_map(said),
         "detail_zh": reason.sentence_zh.format_map(said),
         "waiting_for": list(found.waiting_for),
@@ -78,7 +78,7 @@ def _paced(look: Look) -> Found | None:
     pace = look.pace
     if pace is None:
         return None
-    said = {"name": pace.name, "free_at": _time(pace.free_at)}
+    said = {"name": pace.name, "free_at": rfc3339(pace.free_at)}
     return Found(look.task.claimed_at or look.task.stage_started_at, [{"kind": "pace", **said}], said)
 
 
@@ -96,7 +96,7 @@ def _expired(look: Look) -> Found | None:
     expires_at = look.task.expires_at
     if expires_at is None or look.task.started_at is not None or expires_at > look.now:
         return None
-    return Found(expires_at, [{"kind": "clock"}], {"expires_at": _time(expires_at)})
+    return Found(expires_at, [{"kind": "clock"}], {"expires_at": rfc3339(expires_at)})
 
 
 def _depends(look: Look) -> Found | None:
@@ -118,14 +118,14 @@ def _put_off(look: Look) -> Found | None:
     if not look.is_waiting or look.task.error is None:
         return None
     ended = [each["finished_at"] for each in look.task.attempts or [] if each["outcome"] == "put_off"]
-    said = {"error": look.task.error, "due_at": _time(look.task.due_at)}
+    said = {"error": look.task.error, "due_at": rfc3339(look.task.due_at)}
     return Found(datetime.fromisoformat(ended[-1]) if ended else None, [{"kind": "time", **said}], said)
 
 
 def _scheduled(look: Look) -> Found | None:
     if not look.is_waiting:
         return None
-    said = {"due_at": _time(look.task.due_at)}
+    said = {"due_at": rfc3339(look.task.due_at)}
     return Found(look.task.created_at, [{"kind": "time", **said}], said)
 
 
@@ -133,7 +133,7 @@ def _shards_put_off(look: Look) -> Found | None:
     """Whether all that is left of a divided stage was put off."""
     if look.task.worker_id != TAKEN or look.task.error is None:
         return None
-    said = {"error": look.task.error, "due_at": _time(look.shards.due_at)}
+    said = {"error": look.task.error, "due_at": rfc3339(look.shards.due_at)}
     return Found(None, [{"kind": "time", **said}], said)
 
 
@@ -152,7 +152,7 @@ def _paused(look: Look) -> Found | None:
     if pause is None:
         return None
     by, because = pause.paused_by, pause.reason
-    told = {"queue": pause.queue, "paused_by": by, "paused_at": _time(pause.paused_at), "reason": because}
+    told = {"queue": pause.queue, "paused_by": by, "paused_at": rfc3339(pause.paused_at), "reason": because}
     said = {
         "by": f" by {by}" if by else "",
         "because": f" ({because})" if because else "",
@@ -200,7 +200,7 @@ def _is_next_alone(look: Look) -> Found | None:
 def _behind(look: Look) -> Found:
     is_more = look.ahead >= MOST_AHEAD
     ends_at = None if is_more else estimating.after(look.session, look.task, look.ahead)
-    waits = {"kind": "turn", "ahead": look.ahead, "or_more": is_more, "estimated_completion": _time(ends_at)}
+    waits = {"kind": "turn", "ahead": look.ahead, "or_more": is_more, "estimated_completion": rfc3339(ends_at)}
     return Found(look.task.due_at, [waits], {"ahead": f"{look.ahead}{'+' if is_more else ''}"})
 
 
@@ -320,7 +320,3 @@ REASONS = (
 
 def _shown(rows: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"kind": "task", "task_id": str(each.id), "status": each.status, "stage": each.stage} for each in rows]
-
-
-def _time(value: datetime | None) -> str | None:
-    return None if value is None else rfc3339(value)

@@ -75,6 +75,21 @@ class Office(Desk):
         with database.transaction() as session:
             presence.beat(session, "worker", queues=QUEUES, threads=threads)
 
+    def embedding(self) -> UUID:
+        """Return a task that embeds a document by Cohere."""
+        task_id = self.submitted(**DOCUMENT)
+        for stage in STAGES[: STAGES.index("embedding")]:
+            self.within(work.advance, Advance(self.held(task_id, stage)))
+        self.held(task_id, "embedding")
+        self.sql(
+            """
+            INSERT INTO versions (id, kb_id, document_id, format, sha256, size, characters, text, anchors, embedder)
+            VALUES (:id, 'kb', 'd', 'text', '', 4, 4, 'text', '[]', 'cohere:embed-v4.0:1024')
+            """,
+            id=task_id,
+        )
+        return task_id
+
     def why(self, task_id: UUID) -> dict[str, Any]:
         """Ask why a task does not run."""
         answer = self.client.http.get(f"/api/v1/tasks/{task_id}/why")
@@ -159,17 +174,7 @@ def test_it_is__isolation(office: Office) -> None:
 
 
 def test_it_is__provider_pace(office: Office) -> None:
-    task_id = office.submitted(**DOCUMENT)
-    for stage in STAGES[: STAGES.index("embedding")]:
-        office.within(work.advance, Advance(office.held(task_id, stage)))
-    office.held(task_id, "embedding")
-    office.sql(
-        """
-        INSERT INTO versions (id, kb_id, document_id, format, sha256, size, characters, text, anchors, embedder)
-        VALUES (:id, 'kb', 'd', 'text', '', 4, 4, 'text', '[]', 'cohere:embed-v4.0:1024')
-        """,
-        id=task_id,
-    )
+    task_id = office.embedding()
     assert office.reason(task_id)[0] == "running"
     with database.transaction() as session:
         rate_limit.hold(session, "openai requests", 60)

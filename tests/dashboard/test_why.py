@@ -20,8 +20,7 @@ from tasks.process import process_id
 from tasks.transactions import unit
 from tasks.transactions.unit import unit_of_work
 from tasks.views.why import REASONS
-from tasks.working import failing, work
-from tasks.working.claim import Advance
+from tasks.working import failing
 from tests.api.test_why import DOCUMENT, Office, fail
 from tests.dashboard.browser import NARROW, WIDE, person
 from tests.guard import Guard
@@ -85,17 +84,7 @@ def limit(office: Office) -> UUID:
 
 
 def provider_pace(office: Office) -> UUID:
-    task_id = office.submitted(**DOCUMENT)
-    for stage in ("preprocessing", "chunking"):
-        office.within(work.advance, Advance(office.held(task_id, stage)))
-    office.held(task_id, "embedding")
-    office.sql(
-        """
-        INSERT INTO versions (id, kb_id, document_id, format, sha256, size, characters, text, anchors, embedder)
-        VALUES (:id, 'kb', 'd', 'text', '', 4, 4, 'text', '[]', 'cohere:embed-v4.0:1024')
-        """,
-        id=task_id,
-    )
+    task_id = office.embedding()
     with database.transaction() as session:
         rate_limit.hold(session, "cohere requests", 60)
     return task_id

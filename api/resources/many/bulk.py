@@ -147,7 +147,14 @@ class _Bulks:
         answer(resp, await requests.committed(self._commits, submit, submission))
 
 
-def _confined(req: Any, asked: Filtered) -> None:
+async def _asked(req: Any, model: type[Asked], action: Action) -> Asked:
+    """Return what a request asks for, of the KBs of its key."""
+    asked = await requests.body(req, partial(understood, model, action))
+    _confine(req, asked)
+    return asked
+
+
+def _confine(req: Any, asked: Filtered) -> None:
     """Keep a request to the KBs of its key.
 
     Raises:
@@ -156,9 +163,8 @@ def _confined(req: Any, asked: Filtered) -> None:
     """
     kb_ids = callers.kbs(req, asked.filter.kb_id)
     if len(kb_ids) > 1:
-        raise Invalid(
-            [{"field": "filter.kb_id", "message": "must be named, since the API key is bound to several KBs"}]
-        )
+        message = "must be named, since the API key is bound to several KBs"
+        raise Invalid([{"field": "filter.kb_id", "message": message}])
     asked.filter.kb_id = kb_ids[0]
 
 
@@ -187,8 +193,7 @@ class Cancel(_Bulks):
         example={"filter": {"kb_id": "handbook", "status": ["waiting", "queued"]}, "dry_run": True},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
-        asked = await requests.body(req, partial(understood, TasksRequest, "cancel"))
-        _confined(req, asked)
+        asked = await _asked(req, TasksRequest, "cancel")
         await self._answer(req, resp, asked, _bulk("cancel", asked), asked.filter.kb_id)
 
 
@@ -217,7 +222,7 @@ class Retry(_Bulks):
             resp.status = falcon.HTTP_202
             resp.media = await _retried_at_once(req, asked)
             return
-        _confined(req, asked)
+        _confine(req, asked)
         await self._answer(req, resp, asked, _retry_of(asked), asked.filter.kb_id)
 
 
@@ -274,8 +279,7 @@ class Prioritise(_Bulks):
         example={"filter": {"kb_id": "handbook"}, "priority": "urgent", "dry_run": True},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
-        asked = await requests.body(req, partial(understood, PriorityRequest, "prioritise"))
-        _confined(req, asked)
+        asked = await _asked(req, PriorityRequest, "prioritise")
         await self._answer(req, resp, asked, _bulk("prioritise", asked, priority=asked.priority), asked.filter.kb_id)
 
 
@@ -296,8 +300,7 @@ class Reingest(_Bulks):
         example={"filter": {"kb_id": "handbook", "created_before": "2026-11-01T00:00:00Z"}, "dry_run": True},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
-        asked = await requests.body(req, partial(understood, TasksRequest, "reingest"))
-        _confined(req, asked)
+        asked = await _asked(req, TasksRequest, "reingest")
         await self._answer(req, resp, asked, _bulk("reingest", asked), asked.filter.kb_id)
 
 
@@ -317,8 +320,7 @@ class Redeliver(_Bulks):
         example={"filter": {"state": "failed", "host": "kb.example.com"}, "dry_run": True},
     )
     async def on_post(self, req: Any, resp: Any) -> None:
-        asked = await requests.body(req, partial(understood, CallbacksRequest, "redeliver"))
-        _confined(req, asked)
+        asked = await _asked(req, CallbacksRequest, "redeliver")
         await self._answer(req, resp, asked, _bulk("redeliver", asked), asked.filter.kb_id)
 
 

@@ -16,11 +16,13 @@ from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
+from api.resources.many.bulk import ALL, NOTHING_NAMED, PREVIEWED
 from api.resources.tasks import answer
 from documents.storing import catalogue, filter
 from documents.storing.catalogue import Listed, Mark, Wanted
 from documents.storing.filter import Filter
 from tasks.accepting.submission import Submission, submit
+from tasks.input.bounds import storable
 from tasks.lifecycle import OPEN, Status
 from tasks.transactions.group_commit import GroupCommit
 from tasks.types.documents_deletion import TYPE
@@ -56,7 +58,7 @@ class DocumentsQuery(BaseModel):
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
 
-    _can_be_stored = field_validator("metadata", "prefix", "format")(requests.storable)
+    _can_be_stored = field_validator("metadata", "prefix", "format")(storable)
 
     @field_validator("metadata")
     @classmethod
@@ -166,7 +168,7 @@ class DocumentsRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     filter: DocumentFilter = Field(DocumentFilter(), description="Which documents.")
-    all: bool = Field(False, description="Must be true where the filter names nothing.")
+    all: bool = ALL
     dry_run: bool = Field(False, description="Answer how many there are, and change nothing.")
 
 
@@ -178,7 +180,7 @@ class DeleteDocuments:
 
     @operation(
         "Delete documents by a filter.",
-        {200: "With `dry_run`: how many there are, and up to 10 of them.", 202: "The task that deletes them."},
+        {200: PREVIEWED, 202: "The task that deletes them."},
         id="delete_documents",
         tag="documents",
         takes=("IdempotencyKey",),
@@ -191,7 +193,7 @@ class DeleteDocuments:
         asked = await requests.body(req, DocumentsRequest.model_validate)
         named = asked.filter.model_dump(exclude_none=True)
         if not named and not asked.all:
-            raise Invalid([{"field": "filter", "message": 'names nothing: say which are meant, or `"all": true`'}])
+            raise Invalid([{"field": "filter", "message": NOTHING_NAMED}])
         if asked.dry_run:
             chosen = Filter(asked.filter.ids, asked.filter.metadata or {}, asked.filter.prefix)
             resp.media = await requests.read(_preview, kb_id, chosen, pool=SEARCHING)

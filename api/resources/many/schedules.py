@@ -16,18 +16,19 @@ from api.description.operation import operation
 from api.problems import Invalid
 from api.resources.tasks import answer, submission_of
 from models import Schedule as Row
+from models.audit import Actor
 from models.base import json_of
 from tasks.accepting.idempotency import Key
 from tasks.accepting.schedules import keeping
 from tasks.accepting.schedules.recurrence import Recurrence, time_zone
 from tasks.accepting.submission import Accepted, Submission
-from tasks.input.bounds import LARGEST_PAYLOAD
+from tasks.input.bounds import LARGEST_PAYLOAD, storable
 from tasks.transactions.unit import Unit, unit_of_work
 
 #: What a schedule says itself, or what is over when it falls due again.
 SAID_ELSEWHERE = ("run_at", "expires_at", "depends_on", "on_dependency_failure")
 
-Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(requests.storable)]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
 
 
 class NewSchedule(schemas.NewSchedule):
@@ -200,6 +201,17 @@ async def _with(req: Any, schedule_id: str, act: Callable[[Unit, Row], Any]) -> 
     return await requests.beside(do)
 
 
+async def _changed(req: Any, schedule_id: str, act: Callable[[Unit, Actor, Row], None]) -> dict[str, Any]:
+    """Do something to a schedule in the name of whoever asks, as `_with`. Returns it as it is shown then."""
+
+    def do(unit: Unit, row: Row) -> dict[str, Any]:
+        act(unit, callers.actor(req), row)
+        return keeping.shown(row)
+
+    shown: dict[str, Any] = await _with(req, schedule_id, do)
+    return shown
+
+
 class Schedule:
     """`/schedules/{schedule_id}`"""
 
@@ -235,12 +247,11 @@ class Schedule:
 
         values = await requests.body(req, understand)
 
-        def change(unit: Unit, schedule: Row) -> dict[str, Any]:
+        def change(unit: Unit, actor: Actor, schedule: Row) -> None:
             recurrence_of(values.get("cron", schedule.cron), values.get("timezone", schedule.timezone))
-            keeping.change(unit, callers.actor(req), schedule, values)
-            return keeping.shown(schedule)
+            keeping.change(unit, actor, schedule, values)
 
-        resp.media = await _with(req, schedule_id, change)
+        resp.media = await _changed(req, schedule_id, change)
 
     @operation(
         "Delete a schedule. The tasks that it submitted stay.",
@@ -264,11 +275,7 @@ class SchedulePause:
         response=schemas.Schedule,
     )
     async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
-        def pause(unit: Unit, row: Row) -> dict[str, Any]:
-            keeping.pause(unit, callers.actor(req), row)
-            return keeping.shown(row)
-
-        resp.media = await _with(req, schedule_id, pause)
+        resp.media = await _changed(req, schedule_id, keeping.pause)
 
 
 class ScheduleResume:
@@ -282,11 +289,7 @@ class ScheduleResume:
         response=schemas.Schedule,
     )
     async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
-        def resume(unit: Unit, row: Row) -> dict[str, Any]:
-            keeping.resume(unit, callers.actor(req), row)
-            return keeping.shown(row)
-
-        resp.media = await _with(req, schedule_id, resume)
+        resp.media = await _changed(req, schedule_id, keeping.resume)
 
 
 class ScheduleRun:

@@ -100,10 +100,9 @@ class Document(Shape):
     failed: NewerFailed | None = None
 
 
-class Chunk(Shape):
-    """A chunk of a document; `start` and `end` count characters of the document's text."""
+class PreviewChunk(Shape):
+    """A chunk that a document would have; `start` and `end` count characters of the document's text."""
 
-    chunk_id: str
     index: int
     text: str
     start: int
@@ -111,6 +110,12 @@ class Chunk(Shape):
     page: int | None
     heading_path: list[str]
     context: str | None = None
+
+
+class Chunk(PreviewChunk):
+    """A chunk of a document."""
+
+    chunk_id: str
 
 
 class ChunkAround(Shape):
@@ -127,18 +132,6 @@ class DocumentsPreview(Shape):
     count: int
     capped: bool
     examples: list[str]
-
-
-class PreviewChunk(Shape):
-    """A chunk that a document would have."""
-
-    index: int
-    text: str
-    start: int
-    end: int
-    page: int | None
-    heading_path: list[str]
-    context: str | None = None
 
 
 class ChunkPreview(Shape):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
+from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
+
+from task_manager_client.core.shape import Shape
 
 Row = Mapping[str, Any]
 
@@ -19,7 +23,7 @@ def show(rows: Iterable[Row], fields: Sequence[str], output: str, chosen: str | 
       output: table, json or jsonl.
       chosen: fields, separated by commas; dots lead into objects.
     """
-    named = [each.strip() for each in chosen.split(",") if each.strip()] if chosen else None
+    named = _names(chosen)
     if output == "table":
         return _table(list(rows), named or fields)
     shown = ({name: field(row, name) for name in named} if named else row for row in rows)
@@ -34,18 +38,28 @@ def show(rows: Iterable[Row], fields: Sequence[str], output: str, chosen: str | 
     return count
 
 
+def show_list(found: Iterable[Shape], fields: Sequence[str], asked: Namespace) -> int:
+    """Print as many of what was found as were asked for, and return how many there were; see `show`."""
+    return show((each.raw for each in islice(found, asked.limit or None)), fields, asked.output, asked.fields)
+
+
 def show_one(row: Row, output: str, chosen: str | None) -> None:
     """Print one thing: a line for each field that says something, or JSON."""
-    named = [each.strip() for each in chosen.split(",") if each.strip()] if chosen else list(row)
+    named = _names(chosen)
     if output != "table":
-        shown = {name: field(row, name) for name in named} if chosen else row
+        shown = {name: field(row, name) for name in named} if named is not None else row
         say(json.dumps(shown, ensure_ascii=False, indent=2 if output == "json" else None))
         return
-    found = {name: text(field(row, name)) for name in named}
+    found = {name: text(field(row, name)) for name in (row if named is None else named)}
     width = max((len(name) for name, said in found.items() if said), default=0)
     for name, said in found.items():
         if said:
             say(f"{name:{width}}  {said}")
+
+
+def _names(chosen: str | None) -> list[str] | None:
+    """Return the fields that were chosen; None: none was."""
+    return [each.strip() for each in chosen.split(",") if each.strip()] if chosen else None
 
 
 def field(row: Row, name: str) -> Any:

@@ -181,16 +181,12 @@ def shown(schedule: Schedule) -> dict[str, Any]:
         "created_by": schedule.created_by,
         "created_at": rfc3339(schedule.created_at),
         "updated_at": rfc3339(schedule.updated_at),
-        "paused_at": _time(schedule.paused_at),
-        "next_due_at": _time(schedule.next_due_at),
-        "last_due_at": _time(schedule.last_due_at),
+        "paused_at": rfc3339(schedule.paused_at),
+        "next_due_at": rfc3339(schedule.next_due_at),
+        "last_due_at": rfc3339(schedule.last_due_at),
         "last_task_id": schedule.last_task_id and str(schedule.last_task_id),
         "last_error": schedule.last_error,
     }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else rfc3339(moment)
 
 
 def _changed(schedule: Schedule) -> None:

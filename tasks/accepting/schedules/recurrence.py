@@ -15,8 +15,6 @@ FIELDS = "minute, hour, day of the month, month and day of the week, as in `30 2
 LONGEST = 100
 #: How far back the latest due times are looked for at first.
 LOOK_BACK = timedelta(hours=1)
-
-
 #: What a machine sets for itself, what counts leap seconds, and other names of the same.
 NOT_SHARED = ("localtime", "posix", "right")
 

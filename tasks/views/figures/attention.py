@@ -90,6 +90,6 @@ def _item(code: str, since: datetime | None, **names: Any) -> dict[str, Any]:
         "code": code,
         "message": english,
         "message_zh": chinese,
-        "since": rfc3339(since) if since else None,
+        "since": rfc3339(since),
         "about": names,
     }

@@ -39,7 +39,7 @@ def overview(snapshot: Snapshot, publishing: str) -> dict[str, Any]:
             "count": min(owed.owed, MOST_COUNTED),
             "capped": owed.owed > MOST_COUNTED,
             "failing": owed.failing,
-            "since": rfc3339(owed.since) if owed.since else None,
+            "since": rfc3339(owed.since),
         },
         "attention": attention(snapshot, publishing),
     }

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from itertools import islice
 
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import complain
 from task_manager_client.command.main import DONE, UNUSABLE
-from task_manager_client.command.output import printable, say, show, show_one
+from task_manager_client.command.output import printable, say, show_list, show_one
 from task_manager_client.command.verbs.tasks import agreed
 
 KBS = ("kb_id", "documents", "chunks", "bytes", "embedder", "tasks.processing", "tasks.failed", "updated_at")
@@ -21,8 +20,7 @@ def kbs_(asked: Namespace) -> int:
     """List the KBs, show one, or delete one."""
     with TaskManager(retries=0) as tm:
         if asked.action == "list" and asked.name is None:
-            rows = (kb.raw for kb in islice(tm.kbs.list(), asked.limit or None))
-            if not show(rows, KBS, asked.output, asked.fields):
+            if not show_list(tm.kbs.list(), KBS, asked):
                 complain("tm: there is no KB")
             return DONE
         kb = tm.kbs.get(_named(asked))
@@ -40,8 +38,7 @@ def documents_(asked: Namespace) -> int:
     with TaskManager(retries=0) as tm:
         match asked.action:
             case "list":
-                rows = (document.raw for document in islice(tm.documents.list(asked.kb), asked.limit or None))
-                if not show(rows, DOCUMENTS, asked.output, asked.fields):
+                if not show_list(tm.documents.list(asked.kb), DOCUMENTS, asked):
                     complain(f"tm: there is no document in {asked.kb}")
             case "get":
                 show_one(tm.documents.get(asked.kb, _named(asked)).raw, asked.output, asked.fields)
@@ -49,8 +46,7 @@ def documents_(asked: Namespace) -> int:
                 text = tm.documents.text(asked.kb, _named(asked))
                 sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
             case "chunks":
-                chunks = tm.documents.chunks(asked.kb, _named(asked))
-                show((chunk.raw for chunk in islice(chunks, asked.limit or None)), CHUNKS, asked.output, asked.fields)
+                show_list(tm.documents.chunks(asked.kb, _named(asked)), CHUNKS, asked)
             case "delete":
                 if not agreed(asked, f"delete {_named(asked)} from {asked.kb}"):
                     return UNUSABLE

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import webbrowser
 from argparse import Namespace
-from itertools import islice
 
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import complain
 from task_manager_client.command.main import DONE, UNUSABLE
-from task_manager_client.command.output import say, show, show_one
+from task_manager_client.command.output import say, show, show_list, show_one
 from task_manager_client.command.verbs.tasks import agreed
 from task_manager_client.transport import Address
 
@@ -41,8 +40,7 @@ def schedules_(asked: Namespace) -> int:
     """List schedules, or do something to one."""
     with TaskManager(retries=0) as tm:
         if asked.action == "list":
-            rows = (each.raw for each in islice(tm.schedules.list(), asked.limit or None))
-            if not show(rows, SCHEDULES, asked.output, asked.fields):
+            if not show_list(tm.schedules.list(), SCHEDULES, asked):
                 complain("tm: there is no schedule")
             return DONE
         if asked.name is None:
@@ -79,8 +77,7 @@ def callbacks_(asked: Namespace) -> int:
     chosen = {name: value for name in names if (value := getattr(asked, name)) is not None}
     with TaskManager(retries=0) as tm:
         if asked.action == "list":
-            rows = (each.raw for each in islice(tm.callbacks.list(**chosen), asked.limit or None))
-            if not show(rows, CALLBACKS, asked.output, asked.fields):
+            if not show_list(tm.callbacks.list(**chosen), CALLBACKS, asked):
                 complain("tm: no callback fits")
             return DONE
         if not chosen:
@@ -100,7 +97,7 @@ def audit_(asked: Namespace) -> int:
     """Show who did what."""
     with TaskManager(retries=0) as tm:
         found = tm.audit(action=asked.action, name=asked.name, kb_id=asked.kb_id, since=asked.since)
-        show((entry.raw for entry in islice(found, asked.limit or None)), AUDIT, asked.output, asked.fields)
+        show_list(found, AUDIT, asked)
     return DONE
 
 

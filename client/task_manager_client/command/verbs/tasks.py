@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 from task_manager_client.answers.events import Event
@@ -14,7 +13,7 @@ from task_manager_client.calls import tasks as calls
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import complain, reads_chinese
 from task_manager_client.command.main import DONE, FAILED, UNUSABLE
-from task_manager_client.command.output import say, show, show_one
+from task_manager_client.command.output import say, show, show_list, show_one
 from task_manager_client.errors import NotFound, Refused
 
 FILTER = (
@@ -37,8 +36,7 @@ def list_(asked: Namespace) -> int:
     """List tasks."""
     with TaskManager(retries=0) as tm:
         found = tm.tasks.list(page_size=min(asked.limit or PAGE, PAGE), **filtered(asked))
-        rows = (task.raw for task in islice(found, asked.limit or None))
-        if not show(rows, COLUMNS, asked.output, asked.fields):
+        if not show_list(found, COLUMNS, asked):
             complain("tm: no task fits")
     return DONE
 
