@@ -18,6 +18,7 @@ import httpx2
 from settings import VERSION
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 CONNECT_SECONDS = 5.0
 #: Seconds between two looks at whether an answer is still wanted.
@@ -124,7 +125,7 @@ def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
     """Resolve a URL's host once, and refuse what does not lie outside.
 
     Parameters:
-      allowed_hosts: hosts, or `host:port`, that may be private.
+      allowed_hosts: hosts, `host:port`, or networks such as `10.0.0.0/8`, that may be private; in small letters.
 
     Raises:
       ForbiddenAddress: not http(s), with credentials, or with any address that is not global.
@@ -140,16 +141,29 @@ def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
     if parsed.userinfo:
         raise ForbiddenAddress("the URL holds a user name or password; send none in a URL")
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
-    allowed = parsed.host in allowed_hosts or f"{parsed.host}:{port}" in allowed_hosts
+    allowed = _is_named(parsed, port, allowed_hosts)
+    networks = [ipaddress.ip_network(each) for each in allowed_hosts if "/" in each]
     try:
         found = socket.getaddrinfo(parsed.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise OutboundError(f"{parsed.host} cannot be resolved: {error}") from None
     addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
     for address in addresses:
-        if not allowed and not is_outside(ipaddress.ip_address(address)):
+        if not allowed and not _may_be_reached(ipaddress.ip_address(address), networks):
             raise ForbiddenAddress(f"{parsed.host} leads to {address}, which is not a public address")
     return Target(parsed, addresses[0])
+
+
+def _is_named(url: httpx2.URL, port: int, allowed_hosts: Sequence[str]) -> bool:
+    """Return whether a URL's host is one of these, as it is written and as DNS is asked for it."""
+    hosts = {url.host, url.raw_host.decode("ascii")}
+    shown = hosts | {f"[{each}]" for each in hosts if ":" in each}
+    return not (shown | {f"{each}:{port}" for each in shown}).isdisjoint(allowed_hosts)
+
+
+def _may_be_reached(address: Address, networks: Sequence[Network]) -> bool:
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return is_outside(address) or any(inner in each for each in networks)
 
 
 def host_of(url: str) -> str:

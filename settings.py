@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
 import re
 import sys
@@ -117,6 +118,23 @@ def _absolute(folders: list[str] | None) -> list[str] | None:
     return folders
 
 
+def _hosts(entries: list[str]) -> list[str]:
+    for each in entries:
+        if "://" in each:
+            raise ValueError("names an address; name a host, host:port or a network")
+        if "/" in each and not _is_network(each):
+            raise ValueError("names a network that is none")
+    return [each.lower() for each in entries]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _queue_prefix(value: str) -> str:
     if not QUEUE_PREFIX.fullmatch(value) or value.startswith("amq."):
         raise ValueError("is not made of at most 60 letters, digits and -_., or begins with amq., which is RabbitMQ's")
@@ -124,6 +142,8 @@ def _queue_prefix(value: str) -> str:
 
 
 CommaSeparated = Annotated[list[str], BeforeValidator(_comma_separated)]
+#: Hosts that may be private: `host`, `host:port`, or a network such as `10.0.0.0/8`.
+Hosts = Annotated[CommaSeparated, AfterValidator(_hosts)]
 #: The URL of a PostgreSQL.
 Database = Annotated[SecretStr | None, _begins("postgres://", "postgresql://", "postgresql+psycopg2://")]
 #: An address over HTTP.
@@ -150,6 +170,7 @@ EXAMPLES = {
     "API_KEYS": "kb:s3cret:submit:handbook,ops:an0ther",
     "CALLBACK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "CALLBACK_ALLOWED_HOSTS": "kb.internal,10.0.0.5",
+    "SOURCE_ALLOWED_HOSTS": "wiki.internal,files.internal:8080,10.20.0.0/16",
     "UPLOAD_ROOTS": "/srv/uploads",
     "STORAGE_URL": "s3://bucket/prefix",
     "KB_CALLBACK_URL": "https://kb.example.com/callbacks",
@@ -209,6 +230,7 @@ class Settings(BaseModel):
     data_dir: Path = Path(".data")
     storage_url: str | None = None
     upload_roots: Annotated[CommaSeparated | None, AfterValidator(_absolute)] = None
+    source_allowed_hosts: Hosts = []
     keep_originals: bool = False
     max_document_bytes: int = Field(100 * 1024 * 1024, ge=1)
 
@@ -238,7 +260,7 @@ class Settings(BaseModel):
 
     kb_callback_url: Annotated[str | None, Web, AfterValidator(without_credentials)] = None
     callback_secret: Annotated[SecretStr | None, AfterValidator(webhook_secret)] = None
-    callback_allowed_hosts: CommaSeparated = []
+    callback_allowed_hosts: Hosts = []
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 class Site:
     """A web server whose pages are functions: `site.pages["/path"] = answer`."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.pages: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         site = self
@@ -48,14 +48,15 @@ class Site:
             def handle_error(self, *_: Any) -> None:
                 """A client that hangs up is what several tests are about."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server((address, 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.address = address
         self.port: int = self._server.server_address[1]
-        self.host = f"127.0.0.1:{self.port}"
+        self.host = f"{address}:{self.port}"
 
-    def url(self, path: str, host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}{path}"
+    def url(self, path: str, host: str | None = None) -> str:
+        return f"http://{host or self.address}:{self.port}{path}"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -235,6 +236,30 @@ def test_a_host_is_allowed_with_or_without_its_port(site: Site) -> None:
         assert outbound.check(site.url("/"), [allowed]).address == "127.0.0.1"
     with pytest.raises(ForbiddenAddress):
         outbound.check(site.url("/"), ["127.0.0.1:1", "localhost", "127.0.0"])
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [("http://10.1.2.3/", "10.0.0.0/8"), ("http://kb.example/", "10.1.2.0/24"), ("http://KB.example/", "kb.example"),
+     ("http://kb.example:8080/", "kb.example:8080"), ("https://kb.example/", "kb.example:443"),
+     ("http://[fd00::5]/", "fd00::5"), ("http://[fd00::5]/", "[fd00::5]"), ("http://[fd00::5]:81/", "[fd00::5]:81"),
+     ("http://[fd00::5]/", "fd00::/8"), ("http://[::ffff:10.1.2.3]/", "10.0.0.0/8"),
+     ("http://wiki.公司/", "wiki.公司"), ("http://wiki.公司/", "wiki.xn--55qx5d")],
+)  # fmt: skip
+def test_a_private_host_is_reached_by_what_is_allowed(
+    names: dict[str, list[list[str]]], url: str, allowed: str
+) -> None:
+    for name in ("kb.example", "wiki.公司", "wiki.xn--55qx5d"):
+        names[name] = [["10.1.2.3"], ["10.1.2.3"]]
+    assert outbound.check(url, [allowed]).address
+    with pytest.raises(ForbiddenAddress):
+        outbound.check(url, ["10.9.0.0/16", "other.example", "kb.example:81", "2001:db8::/32", "[fd00::5]:82"])
+
+
+def test_an_allowed_network_allows_no_other_address_of_a_name(names: dict[str, list[list[str]]]) -> None:
+    names["kb.example"] = [["10.1.2.3", "169.254.169.254"]]
+    with pytest.raises(ForbiddenAddress, match=r"leads to 169\.254\.169\.254"):
+        outbound.check("http://kb.example/", ["10.0.0.0/8"])
 
 
 def test_a_file_is_fetched_with_what_is_said_of_it(site: Site, tmp_path: Path) -> None:

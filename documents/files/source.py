@@ -141,7 +141,12 @@ def _download(
     host = outbound.host_of(url)
     try:
         found = outbound.download(
-            url, path, max_bytes=settings.max_document_bytes, timeout=timeout, cancelled=cancelled
+            url,
+            path,
+            max_bytes=settings.max_document_bytes,
+            timeout=timeout,
+            allowed_hosts=settings.source_allowed_hosts,
+            cancelled=cancelled,
         )
     except outbound.ForbiddenAddress as error:
         raise TaskError("forbidden_url", str(error)) from None

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import outbound
 from documents.files import source
 from documents.files.source import Source
 from documents.sandbox.pool import Cancelled
@@ -29,6 +28,7 @@ class Yard:
         self.open, self.closed, self.work = folder / "open", folder / "closed", folder / "work"
         for each in (self.open, self.closed, self.work):
             each.mkdir()
+        self.allowed = ""
         (self.open / "tea.md").write_text("Green tea")
         (self.closed / "secret.txt").write_text("secret")
 
@@ -37,6 +37,7 @@ class Yard:
             {
                 "UPLOAD_ROOTS": str(self.open),
                 "MAX_DOCUMENT_BYTES": str(LARGEST),
+                "SOURCE_ALLOWED_HOSTS": self.allowed,
                 "STORAGE_URL": str(self.work / "uploads"),
                 **more.pop("environment", {}),
             }
@@ -138,13 +139,39 @@ def test_a_source_that_is_too_large_is_refused(yard: Yard) -> None:
 
 
 @pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A site that a download may reach, although it is of this machine."""
+def site(yard: Yard) -> Iterator[Site]:
+    """A site that a download may reach although it is of this machine."""
     site = Site()
-    reach = outbound.download
-    monkeypatch.setattr(outbound, "download", lambda *a, **more: reach(*a, **more, allowed_hosts=[site.host]))
+    yard.allowed = site.host
     yield site
     site.close()
+
+
+@pytest.fixture
+def other() -> Iterator[Site]:
+    """One more, at another address."""
+    site = Site("127.0.0.2")
+    yield site
+    site.close()
+
+
+def test_a_private_host_is_reached_where_it_is_allowed(yard: Yard, site: Site) -> None:
+    site.pages["/a"] = answer(200, b"Green tea")
+    for allowed in ("127.0.0.1", f"wiki.internal,{site.host}", "127.0.0.0/8"):
+        assert yard.fetch({"url": site.url("/a")}, environment={"SOURCE_ALLOWED_HOSTS": allowed}).size == 9
+    for allowed in ("", "127.0.0.1:1", "10.0.0.0/8", "wiki.internal"):
+        refused = yard.refusal({"url": site.url("/a")}, environment={"SOURCE_ALLOWED_HOSTS": allowed})
+        assert (refused.code, refused.retryable) == ("forbidden_url", False), allowed
+    assert len(site.requests) == 3
+
+
+def test_a_redirect_is_held_to_the_same_hosts(yard: Yard, site: Site, other: Site) -> None:
+    site.pages["/a"] = answer(302, location=other.url("/b"))
+    other.pages["/b"] = answer(200, b"Green tea")
+    payload = {"url": site.url("/a")}
+    assert yard.refusal(payload, environment={"SOURCE_ALLOWED_HOSTS": site.host}).code == "forbidden_url"
+    assert other.requests == []
+    assert yard.fetch(payload, environment={"SOURCE_ALLOWED_HOSTS": f"{site.host},{other.host}"}).size == 9
 
 
 def test_a_url_is_fetched_with_what_the_server_says(yard: Yard, site: Site) -> None:
