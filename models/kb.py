@@ -26,6 +26,8 @@ class Kb(Base):
     callback_url: Mapped[str | None] = mapped_column(Text)
     callback_secret: Mapped[str | None] = mapped_column(Text)
     """What callbacks of its tasks are signed with, as in CALLBACK_SECRET. It is never shown."""
+    synonyms: Mapped[list[list[str]] | None] = mapped_column(JSONB(none_as_null=True))
+    """Groups of terms that mean the same in its documents; searches read them."""
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 

@@ -17,6 +17,7 @@ from api.description.operation import operation
 from api.problems import Invalid
 from api.resources.tasks import answer
 from documents.embedding.prices import cost
+from documents.searching.synonyms import LONGEST_TERM, MOST_GROUPS, MOST_OF_GROUP, MOST_TERMS, distinct, says_something
 from documents.storing import deletions
 from documents.storing import kbs as stored
 from documents.storing.index import lock_kb
@@ -26,8 +27,9 @@ from models import audit
 from models.base import rfc3339
 from models.kb import AMONG, NAMED, settings_of
 from models.kb import change as change_settings
-from settings import settings, webhook_secret
+from settings import Provider, settings, webhook_secret
 from tasks.accepting.submission import Submission, submit
+from tasks.input.bounds import storable
 from tasks.input.fields import CallbackAddress
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
@@ -69,6 +71,28 @@ class Kbs:
         resp.media = await requests.read_much(page, callers.key(req).kbs, after, asked.limit, pool=SEARCHING)
 
 
+def _term(term: str) -> str:
+    if not says_something(term):
+        raise ValueError("holds no word and no number, so that nothing could be found by it")
+    return storable(term).strip()
+
+
+def _group(terms: list[str]) -> list[str]:
+    if distinct(terms) < 2:
+        raise ValueError("holds one term only: case, width and traditional characters make no difference anyway")
+    return terms
+
+
+def _groups(groups: list[list[str]] | None) -> list[list[str]] | None:
+    if (count := sum(map(len, groups or []))) > MOST_TERMS:
+        raise ValueError(f"holds {count:,} terms, and may hold {MOST_TERMS:,} in all groups together")
+    return groups or None
+
+
+Term = Annotated[str, Field(max_length=LONGEST_TERM), AfterValidator(_term)]
+Synonyms = Annotated[list[Term], Field(max_length=MOST_OF_GROUP), AfterValidator(_group)]
+
+
 class KbChange(BaseModel):
     """What documents and tasks of a KB inherit where a submission does not say it; null takes it back."""
 
@@ -77,12 +101,17 @@ class KbChange(BaseModel):
     chunk_size: int | None = Field(None, ge=50, le=20_000, description="For documents that say no `chunk_…` at all.")
     chunk_overlap: int | None = Field(None, ge=0)
     chunk_unit: Literal["characters", "tokens"] | None = None
-    embedder: Literal["local", "cohere", "openai"] | None = Field(
+    embedder: Provider | None = Field(
         None, description="What an empty KB begins with. One with documents is changed by a `kb_reindex` task."
     )
     callback_url: CallbackAddress | None = None
     callback_secret: Annotated[SecretStr | None, AfterValidator(webhook_secret)] = Field(
         None, description="`whsec_…`, in place of CALLBACK_SECRET; two while one replaces the other. Never shown again."
+    )
+    synonyms: Annotated[list[Synonyms] | None, Field(max_length=MOST_GROUPS), AfterValidator(_groups)] = Field(
+        None,
+        description="Groups of terms that mean the same in this KB: a search for one finds the others by their words,"
+        f" from the next one on. {MOST_TERMS:,} terms at most in all. They replace those that were set before.",
     )
 
 
@@ -118,7 +147,7 @@ class Kb:
         tag="kbs",
         request=KbChange,
         response=schemas.Kb,
-        example={"chunk_size": 500, "callback_url": "https://kb.example.com/callbacks"},
+        example={"chunk_size": 500, "synonyms": [["VPN", "virtual private network"], ["报销", "费用报销"]]},
     )
     async def on_patch(self, req: Any, resp: Any, kb_id: str) -> None:
         if len(kb_id) > LONGEST_KB_ID:
@@ -226,6 +255,7 @@ def _settings(kb: KbRow | None) -> dict[str, Any]:
         "embedder": kb.embedder if kb else None,
         "callback_url": kb.callback_url if kb else None,
         "has_callback_secret": bool(kb and kb.callback_secret),
+        "synonyms": (kb and kb.synonyms) or [],
     }
 
 

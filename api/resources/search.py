@@ -240,7 +240,7 @@ class Searcher:
                 hits = [hit for hit in hits[: asked.limit] if hit.score >= asked.min_score]
         if asked.around or asked.join:
             hits = await requests.read_much(
-                widened, hits, found.tokens, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
+                widened, hits, found.sought, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
             )
         return {"hits": [asdict(hit) for hit in hits], "confidence": found.confidence, "degraded": _degraded(lacks)}
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from documents.searching.ranking import Chunk
 from documents.searching.search import Hit, Neighbour, marks
+from documents.searching.synonyms import Sought
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +26,19 @@ class Run:
     hits: list[Hit]
 
 
-def widened(session: Session, hits: Sequence[Hit], tokens: Collection[str], *, around: int, join: bool) -> list[Hit]:
+def widened(session: Session, hits: Sequence[Hit], sought: Sought, *, around: int, join: bool) -> list[Hit]:
     """Return the hits with `around` neighbours on each side, in the order that they have.
 
     Parameters:
       hits: of one chunk each.
-      tokens: of the query, for the highlights of hits that were joined.
+      sought: what was looked for, for the highlights of hits that were joined.
       join: make one hit of those of a document between which no chunk lies that is not shown. It has the scores of the
         best; its text goes from the first chunk to the last, and page, headings and context are those of the first.
     """
     runs = _runs(hits, 2 * around + 1) if join else [_run_of([hit]) for hit in hits]
-    rows = _rows(session, runs, around, tokens)
+    rows = _rows(session, runs, around, sought.tokens)
     texts = _texts(session, [run for run in runs if run.first < run.last], rows)
-    return [hit for run in runs for hit in _shown(run, rows, texts, around)]
+    return [hit for run in runs for hit in _shown(run, rows, texts, around, sought)]
 
 
 def _chunk_of(hit: Hit) -> Chunk:
@@ -112,7 +113,9 @@ def _texts(session: Session, runs: Iterable[Run], rows: Mapping[Chunk, Row[Any]]
     return {(row.id, row.first): row.text for row in found}
 
 
-def _shown(run: Run, rows: Mapping[Chunk, Row[Any]], texts: Mapping[Chunk, str], around: int) -> list[Hit]:
+def _shown(
+    run: Run, rows: Mapping[Chunk, Row[Any]], texts: Mapping[Chunk, str], around: int, sought: Sought
+) -> list[Hit]:
     """Show a run as one hit; as the hits that it was, where the version was given up meanwhile."""
     own = _present(rows, run.version, range(run.first, run.last + 1))
     whole = texts.get((run.version, run.first)) if len(run.hits) > 1 else run.hits[0].text
@@ -129,7 +132,7 @@ def _shown(run: Run, rows: Mapping[Chunk, Row[Any]], texts: Mapping[Chunk, str],
             context=own[0].context,
             start=own[0].start_offset,
             end=own[-1].end_offset,
-            highlights=marks(whole, {token for row in own for token in row.matched}),
+            highlights=marks(whole, sought.marked({token for row in own for token in row.matched})),
         )
     before = _present(rows, run.version, range(run.first - around, run.first))
     after = _present(rows, run.version, range(run.last + 1, run.last + 1 + around))

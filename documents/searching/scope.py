@@ -21,6 +21,7 @@ class Scope:
     filtered: whether there is a filter; chunks: how many its documents have, where all of the KB have kb_chunks.
     kb_tokens: the sum of `token_count` in the KB.
     embedder: what the KB is indexed with.
+    synonyms: groups of terms that its owner says are one.
     """
 
     kb_id: str
@@ -31,13 +32,15 @@ class Scope:
     kb_chunks: int
     kb_tokens: int
     embedder: str
+    synonyms: list[list[str]]
 
 
 def scope_of(session: Session, kb_id: str, filter: Filter) -> Scope | None:
     """Return the scope of a search; None when there is nothing in it."""
     kb = session.execute(
         text(
-            "SELECT sum(chunks) AS chunks, sum(tokens) AS tokens, min(embedder) AS embedder"
+            "SELECT sum(chunks) AS chunks, sum(tokens) AS tokens, min(embedder) AS embedder,"
+            "       (SELECT synonyms FROM kbs WHERE kb_id = :kb_id) AS synonyms"
             "  FROM documents WHERE kb_id = :kb_id"
         ),
         {"kb_id": kb_id},
@@ -48,4 +51,7 @@ def scope_of(session: Session, kb_id: str, filter: Filter) -> Scope | None:
     chunks = kb.chunks
     if filtered:
         chunks = session.scalar(text(f"SELECT sum(chunks) FROM documents d WHERE {condition}"), parameters)
-    return Scope(kb_id, condition, parameters, filtered, chunks, kb.chunks, kb.tokens, kb.embedder) if chunks else None
+    if not chunks:
+        return None
+    sums = (chunks, kb.chunks, kb.tokens, kb.embedder)
+    return Scope(kb_id, condition, parameters, filtered, *sums, synonyms=kb.synonyms or [])

@@ -18,6 +18,7 @@ from documents.searching.confidence import curve_of
 from documents.searching.highlights import highlights
 from documents.searching.ranking import Chunk, Scores, best_first, fused
 from documents.searching.scope import EVERYTHING, Scope, scope_of
+from documents.searching.synonyms import Sought, meant
 from documents.searching.vector_search import by_vector, vectors_of
 from documents.searching.word_search import Words, by_words, weighed, words_of
 from documents.splitting.tokens import is_covered, query_tokens
@@ -99,6 +100,7 @@ class Question:
     vector: array[float] | None = None
     embedder: str | None = None
     nearness: Nearness | None = None
+    text: str = ""
 
 
 def ask(query: str, embedder: Embedder | None) -> Question:
@@ -107,7 +109,7 @@ def ask(query: str, embedder: Embedder | None) -> Question:
     Raises:
       TaskError: what the embedder raises.
     """
-    question = Question(query_tokens(query))
+    question = Question(query_tokens(query), text=query)
     if embedder is None:
         return question
     vector = embedder.embed([query], "query").vectors[0]
@@ -119,12 +121,12 @@ class Found:
     """What a search finds.
 
     confidence: how likely the KBs answer the query at all, from 0 to 1; see `documents.searching.confidence`.
-    tokens: what was looked for, words that stand in for mistyped ones included.
+    sought: what was looked for, words that stand in for mistyped ones and synonyms included.
     """
 
     hits: list[Hit]
     confidence: float
-    tokens: set[str]
+    sought: Sought
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +138,10 @@ class Asked:
     words: Words | None
 
     @property
-    def tokens(self) -> set[str]:
+    def sought(self) -> Sought:
         """All that may be marked."""
-        return {*self.question.tokens, *(self.words.weights if self.words is not None else ())}
+        sought = self.words.sought if self.words is not None else Sought(frozenset())
+        return replace(sought, own=sought.own | set(self.question.tokens))
 
 
 def search(
@@ -163,11 +166,11 @@ def search(
       TaskError: embedder_rejected, when a KB was indexed with another embedder than its question's.
     """
     asked = [
-        Asked(scope, question, None if mode == "vector" else weighed(session, scope, question.tokens))
+        Asked(scope, question, None if mode == "vector" else _words(session, scope, question))
         for kb_id, question in questions.items()
         if (scope := scope_of(session, kb_id, filter)) is not None
     ]
-    tokens = {token for each in asked for token in each.tokens}
+    sought = Sought.together([each.sought for each in asked])
     depth = max(TENTH if per_document is None else DEPTH, limit)
     while True:
         rankings = [_best(session, each, mode, depth) for each in asked]
@@ -176,8 +179,12 @@ def search(
         # Only `per_document` can leave out so many that it is worth while to look further.
         done = per_document is None or len(kept) == limit or depth >= DEEPEST
         if done or len(ranked) < depth or rounded(ranked[-1][1].total) < min_score:
-            return Found(_hits(session, kept, tokens), _confidence(asked, rankings, mode), tokens)
+            return Found(_hits(session, kept, sought), _confidence(asked, rankings, mode), sought)
         depth = min(4 * depth, DEEPEST)
+
+
+def _words(session: Session, scope: Scope, question: Question) -> Words:
+    return weighed(session, scope, question.tokens, meant(question.text, scope.synonyms) if scope.synonyms else ())
 
 
 def _merged(rankings: Sequence[Mapping[Chunk, Scores]]) -> list[tuple[Chunk, Scores]]:
@@ -261,7 +268,7 @@ def embedders_of(session: Session, kb_ids: Sequence[str]) -> dict[str, str]:
     return {row.kb_id: row.embedder for row in rows}
 
 
-def _hits(session: Session, ranked: Mapping[Chunk, Scores], tokens: Collection[str]) -> list[Hit]:
+def _hits(session: Session, ranked: Mapping[Chunk, Scores], sought: Sought) -> list[Hit]:
     """Return what is shown of chunks, in their order."""
     rows = session.execute(
         text("""
@@ -275,14 +282,14 @@ def _hits(session: Session, ranked: Mapping[Chunk, Scores], tokens: Collection[s
         {
             "versions": [version for version, _ in ranked],
             "indexes": [index for _, index in ranked],
-            "tokens": list(tokens),
+            "tokens": list(sought.tokens),
         },
     )
     found = {(row.version_id, row.number): row for row in rows}
-    return [_hit(row, scores) for chunk, scores in ranked.items() if (row := found.get(chunk)) is not None]
+    return [_hit(row, scores, sought) for chunk, scores in ranked.items() if (row := found.get(chunk)) is not None]
 
 
-def _hit(row: Row[Any], scores: Scores) -> Hit:
+def _hit(row: Row[Any], scores: Scores, sought: Sought) -> Hit:
     chunk_id = f"{row.version_id}:{row.number}"
     return Hit(
         kb_id=row.kb_id,
@@ -297,7 +304,7 @@ def _hit(row: Row[Any], scores: Scores) -> Hit:
         context=row.context,
         start=row.start_offset,
         end=row.end_offset,
-        highlights=marks(row.text, row.matched),
+        highlights=marks(row.text, sought.marked(row.matched)),
         before=[],
         after=[],
     )

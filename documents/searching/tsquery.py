@@ -15,5 +15,15 @@ def all_of(lexemes: Iterable[str]) -> str:
     return " & ".join(map(_quoted, lexemes))
 
 
+def either(queries: Iterable[str]) -> str:
+    """Write a tsquery that matches where one of these does."""
+    return " | ".join(f"({query})" for query in queries)
+
+
+def both(queries: Iterable[str]) -> str:
+    """Write a tsquery that matches where all of these do."""
+    return " & ".join(f"({query})" for query in queries)
+
+
 def _quoted(lexeme: str) -> str:
     return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from documents.searching.ranking import Chunk, Ranked, best_first
 from documents.searching.scope import Scope
-from documents.searching.tsquery import all_of, any_of
+from documents.searching.synonyms import COUNTED as COUNTED_OF_OTHERS
+from documents.searching.synonyms import Meant, Sought, Term, parts_of
+from documents.searching.tsquery import all_of, any_of, both, either
 from documents.searching.typos import corrections
 from documents.splitting.simplified import simplified
 from documents.splitting.tokens import is_covered, is_spaced
@@ -65,6 +67,7 @@ class Words:
     frequencies: in how many chunks each occurs, counted up to a little more than `common`.
     perfect: what a passage would score that answers the whole query, words that the KB does not know included.
     few: a filter left so few chunks that all of them can be looked at.
+    terms: those of the query that have synonyms: their tokens, and the synonyms that the KB knows.
     """
 
     weights: dict[str, float]
@@ -72,30 +75,71 @@ class Words:
     common: int
     few: bool
     perfect: float
+    terms: list[tuple[frozenset[str], list[Term]]] = field(default_factory=list)
+
+    @property
+    def lexemes(self) -> list[str]:
+        """All that a chunk can be found by."""
+        others = (token for _, others in self.terms for other in others for token in other.weights)
+        return list(dict.fromkeys([*self.weights, *others]))
+
+    @property
+    def sought(self) -> Sought:
+        """The same, as it is marked in hits."""
+        return Sought(frozenset(self.weights), tuple(other for _, others in self.terms for other in others))
 
 
-def weighed(session: Session, scope: Scope, tokens: Sequence[str]) -> Words:
-    """Return what the tokens of a query are worth in a KB."""
+def weighed(session: Session, scope: Scope, tokens: Sequence[str], meant: Sequence[Meant] = ()) -> Words:
+    """Return what the tokens of a query are worth in a KB, and its terms that have synonyms there."""
+    tokens = tokens[:COUNTED]
     common = min(max(COMMON_FROM, int(COMMON * scope.kb_chunks)), COMMON_TO)
-    frequencies = _frequencies(session, scope, tokens[:COUNTED], common + 1)
-    near = corrections(session, scope.kb_id, [token for token in tokens[:COUNTED] if token not in frequencies])
-    meant = set(near.values()) - frequencies.keys()
-    frequencies |= _counts(session, scope.kb_id, sorted(meant), common + 1) if meant else {}
+    frequencies = _frequencies(session, scope, tokens, common + 1)
+    terms = frozenset[str]().union(*(each.tokens for each in meant))
+    near = corrections(session, scope.kb_id, [each for each in tokens if each not in frequencies and each not in terms])
+    standing_in = set(near.values()) - frequencies.keys()
+    frequencies |= _counts(session, scope.kb_id, sorted(standing_in), common + 1) if standing_in else {}
     # A filter may have left no chunk that holds a rare token; where it left few, all tokens can be looked for.
     few = scope.filtered and scope.chunks <= LOOKED_AT
     weights = _weights(frequencies, scope.kb_chunks, scope.kb_chunks if few else common)
-    for token in meant & weights.keys():
+    for token in standing_in & weights.keys():
         weights[token] *= MISTYPED
-    unknown = _unknown(tokens[:COUNTED], frequencies.keys() | near.keys()) * _idf(0, scope.kb_chunks)
-    return Words(weights, frequencies, common, few, PERFECT * (sum(weights.values()) + unknown))
+    unknown = _unknown(tokens, frequencies.keys() | near.keys()) * _idf(0, scope.kb_chunks)
+    words = Words(weights, frequencies, common, few, PERFECT * (sum(weights.values()) + unknown))
+    return _with_synonyms(session, scope, words, meant) if meant else words
+
+
+def _with_synonyms(session: Session, scope: Scope, words: Words, meant: Sequence[Meant]) -> Words:
+    """Return the words with the synonyms that the KB knows. All that is said by a synonym is worth what the query's
+    own term is: the owner says that they are one. So a perfect passage is worth the same as without.
+    """
+    asked = list(dict.fromkeys(token for each in meant for other in each.others for token in other))[:COUNTED_OF_OTHERS]
+    counts = _frequencies(session, scope, asked, words.common + 1)
+    common = scope.kb_chunks if words.few else words.common
+    terms = []
+    for each in meant:
+        unknown = _unknown(list(each.tokens), words.frequencies.keys()) * _idf(0, scope.kb_chunks)
+        worth = unknown + sum(words.weights.get(token, 0.0) for token in each.tokens)
+        known = (
+            (other, {token: counts[token] for token in other if token in counts}) for other in each.others if worth
+        )
+        others = [
+            Term(
+                {token: weight * worth / sum(weights.values()) for token, weight in weights.items()}, parts_of(weights)
+            )
+            for other, found in known
+            if parts_of(found) == parts_of(other) and (weights := _weights(found, scope.kb_chunks, common))
+        ]
+        terms.append((each.tokens, others))
+    return replace(words, frequencies=counts | words.frequencies, terms=terms)
 
 
 def by_words(session: Session, scope: Scope, words: Words, limit: int) -> Ranked:
     """Return the best by BM25 of those that `ts_rank` finds likely; scores are shares of a perfect passage's."""
-    if not words.weights:
+    lexemes = words.lexemes
+    if not lexemes:
         return []
     for likely in _likely(words):
-        rows = _candidates(session, scope, likely, list(words.weights), max(CANDIDATES, 2 * limit))
+        rows = _candidates(session, scope, likely, lexemes, max(CANDIDATES, 2 * limit))
         if rows:
             break
     return heapq.nsmallest(limit, _scored(rows, scope, words), key=best_first)
@@ -103,7 +147,8 @@ def by_words(session: Session, scope: Scope, words: Words, limit: int) -> Ranked
 
 def words_of(session: Session, scope: Scope, words: Words, chunks: Collection[Chunk]) -> Ranked:
     """Return what certain chunks score; those without any of the words are left out."""
-    if not (words.weights and chunks):
+    lexemes = words.lexemes
+    if not (lexemes and chunks):
         return []
     rows = session.execute(
         text("""
@@ -117,7 +162,7 @@ def words_of(session: Session, scope: Scope, words: Words, chunks: Collection[Ch
         {
             "versions": [version for version, _ in chunks],
             "indexes": [index for _, index in chunks],
-            "lexemes": list(words.weights),
+            "lexemes": lexemes,
         },
     ).all()
     return _scored(rows, scope, words)
@@ -125,9 +170,11 @@ def words_of(session: Session, scope: Scope, words: Words, chunks: Collection[Ch
 
 def _scored(rows: Sequence[Row[UUID, int, int, list[str], list[int]]], scope: Scope, words: Words) -> Ranked:
     average = scope.kb_tokens / scope.kb_chunks
+    # Some of a synonym's words are not the synonym.
     return [
-        ((version, index), _bm25(lexemes, counts, words.weights, count / average) / words.perfect)
+        ((version, index), score / words.perfect)
         for version, index, count, lexemes, counts in rows
+        if (score := _bm25(lexemes, counts, words, count / average))
     ]
 
 
@@ -158,13 +205,25 @@ def _candidates(
 
 def _likely(words: Words) -> list[str]:
     """Return what the candidates must match, as tsqueries: each is for when the one before finds nothing."""
+    tokens = words.lexemes
     if words.few:
-        return [any_of(list(words.weights))]
-    any_of_rarest = any_of(_selective(words.weights, words.frequencies))
-    if min(words.frequencies[token] for token in words.weights) > words.common and len(words.weights) > 1:
+        return [any_of(tokens)]
+    any_of_rarest = any_of(_selective(tokens, words.frequencies))
+    if min(words.frequencies[token] for token in tokens) > words.common and len(tokens) > 1:
         # Every word is in too many chunks to look at; all of them together are in fewer.
-        return [all_of(list(words.weights)), any_of_rarest]
+        return [_all(words), any_of_rarest]
     return [any_of_rarest]
+
+
+def _all(words: Words) -> str:
+    """Write a tsquery for all of a query: where it holds a term that has synonyms, for that or one of them."""
+    plain = list(words.weights)
+    parts: list[str] = []
+    for tokens, others in words.terms:
+        said = [[token for token in plain if token in tokens], *(list(other.weights) for other in others)]
+        parts.append(either(all_of(each) for each in said if each))
+        plain = [token for token in plain if token not in tokens]
+    return both([*([all_of(plain)] if plain else []), *filter(None, parts)])
 
 
 def _frequencies(session: Session, scope: Scope, tokens: Sequence[str], ceiling: int) -> dict[str, int]:
@@ -212,11 +271,11 @@ def _unknown(tokens: Sequence[str], known: Collection[str]) -> int:
     return spaced + (len(characters - set(simplified("".join(known)))) + 1) // 2
 
 
-def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> list[str]:
+def _selective(tokens: Collection[str], frequencies: Mapping[str, int]) -> list[str]:
     """Return the rarest tokens that together occur in about LOOKED_AT chunks, but at least one."""
     chosen: list[str] = []
     looked_at = 0
-    for token in sorted(weights, key=frequencies.__getitem__):
+    for token in sorted(tokens, key=frequencies.__getitem__):
         looked_at += frequencies[token]
         if chosen and looked_at > LOOKED_AT:
             break
@@ -224,9 +283,17 @@ def _selective(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> 
     return chosen
 
 
-def _bm25(lexemes: Sequence[str], counts: Sequence[int], weights: Mapping[str, float], length: float) -> float:
+def _bm25(lexemes: Sequence[str], counts: Sequence[int], words: Words, length: float) -> float:
     """Return the score of a chunk whose length is given as a multiple of the average."""
     damping = K1 * (1 - B + B * length)
-    return sum(
-        weights[lexeme] * count * (K1 + 1) / (count + damping) for lexeme, count in zip(lexemes, counts, strict=True)
-    )
+    gains = {lexeme: count * (K1 + 1) / (count + damping) for lexeme, count in zip(lexemes, counts, strict=True)}
+    score = _sum(words.weights, gains)
+    for tokens, others in words.terms:
+        own = sum(words.weights.get(token, 0.0) * gains[token] for token in tokens & gains.keys())
+        best = max((_sum(other.weights, gains) for other in others if other.is_held(gains)), default=0.0)
+        score += max(0.0, best - own)
+    return score
+
+
+def _sum(weights: Mapping[str, float], gains: Mapping[str, float]) -> float:
+    return sum(weights[lexeme] * gain for lexeme, gain in gains.items() if lexeme in weights)

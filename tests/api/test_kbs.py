@@ -229,6 +229,46 @@ def test_settings_that_do_not_fit_are_named(client: Client, kb_id: str) -> None:
     is_problem(client.http.get(f"{KBS}/{kb_id}"), 404)
 
 
+def test_synonyms_of_a_kb_are_searched_by_from_the_next_search_on(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "The virtual private network asks for a token. 费用返还须在月底前提交。", "a")
+
+    def found(query: str, mode: str) -> list[str]:
+        answer = client.http.post(f"{KBS}/{kb_id}/search", json={"query": query, "mode": mode, "min_score": 0.2})
+        return [hit["document_id"] for hit in answer.json()["hits"]]
+
+    assert found("VPN", "text") == found("报销", "hybrid") == []
+    groups = [["VPN", "virtual private network"], ["报销", " 费用返还 "]]
+    shown = client.http.patch(f"{KBS}/{kb_id}", json={"synonyms": groups}).json()
+    assert shown["settings"]["synonyms"] == [["VPN", "virtual private network"], ["报销", "费用返还"]]
+    assert shown == client.http.get(f"{KBS}/{kb_id}").json()
+    assert found("VPN", "text") == found("报销", "hybrid") == ["a"]
+    client.http.patch(f"{KBS}/{kb_id}", json={"synonyms": None})
+    assert client.http.get(f"{KBS}/{kb_id}").json()["settings"]["synonyms"] == []
+    assert found("VPN", "text") == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "field", "message"),
+    [
+        ([["VPN", "ｖｐｎ"]], "synonyms.0", "one term only"),
+        ([["a", "b"], ["…", "dots"]], "synonyms.1.0", "no word and no number"),
+        ([["x" * 65, "y"]], "synonyms.0.0", "at most 64 characters"),
+        ([[f"a{n}" for n in range(21)]], "synonyms.0", "at most 20 items"),
+        ([["a", "b"]] * 501, "synonyms", "at most 500 items"),
+        ([[f"a{n}" for n in range(15)]] * 70, "synonyms", "holds 1,050 terms, and may hold 1,000"),
+        ([["a\0", "b"]], "synonyms.0.0", "NUL"),
+        ("VPN", "synonyms", "list"),
+    ],
+)
+def test_synonyms_that_do_not_fit_are_named(
+    client: Client, kb_id: str, groups: object, field: str, message: str
+) -> None:
+    problem = is_problem(client.http.patch(f"{KBS}/{kb_id}", json={"synonyms": groups}), 422)
+    assert [each["field"] for each in problem["errors"]] == [field]
+    assert message in problem["errors"][0]["message"]
+    assert "字段" in problem["hint_zh"]
+
+
 def test_the_embedder_of_a_kb_with_documents_is_not_changed_by_a_setting(client: Client, kb_id: str) -> None:
     client.take_in(kb_id, "Green tea.", "a")
     problem = is_problem(client.http.patch(f"{KBS}/{kb_id}", json={"embedder": "cohere"}), 409)

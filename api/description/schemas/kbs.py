@@ -37,6 +37,7 @@ class KbSettings(Model):
     embedder: str | None
     callback_url: str | None
     has_callback_secret: bool
+    synonyms: list[list[str]] = Field(description="Groups of terms that mean the same; empty where nothing is set.")
 
 
 class Kb(Model):

@@ -39,6 +39,7 @@ class KbSettings(Shape):
     embedder: str | None
     callback_url: str | None
     has_callback_secret: bool
+    synonyms: list[list[str]] | None = None
 
 
 class Kb(Shape):
