@@ -218,9 +218,7 @@ class RabbitNode(RabbitServer):
 
     def _launch(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "rabbitmq.conf").write_text(
-            CONFIGURATION.format(port=self.port, management_port=self._management_port)
-        )
+        (self.folder / "rabbitmq.conf").write_text(self._configuration())
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         self._start_mapper()
         with (self.folder / "output.log").open("ab") as output:
@@ -234,6 +232,10 @@ class RabbitNode(RabbitServer):
             )
         self._started = start_time(self._process.pid)
         self._guard.watch(self._process.pid)
+
+    def _configuration(self) -> str:
+        """What `rabbitmq.conf` says."""
+        return CONFIGURATION.format(port=self.port, management_port=self._management_port)
 
     def _start_mapper(self) -> None:
         """Erlang's port mapper in the foreground: the one that a node starts by itself would outlive it."""

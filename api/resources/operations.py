@@ -182,7 +182,9 @@ class Metrics:
 def _of_rabbitmq(counts: Mapping[str, Counts]) -> dict[metrics.Metric, Samples]:
     return {
         metrics.MESSAGES: {(name,): each.ready for name, each in counts.items()},
-        metrics.DEAD_LETTERS: {(name,): each.dead_lettered for name, each in counts.items()},
+        metrics.DEAD_LETTERS: {
+            (name,): each.dead_lettered for name, each in counts.items() if each.dead_lettered is not None
+        },
         metrics.CONSUMERS: {(name,): each.consumers for name, each in counts.items()},
     }
 

@@ -105,8 +105,9 @@ def test_quorum_queues_are_declared_where_asked_for(rabbitmq: RabbitServer) -> N
     broker = connected(rabbitmq.url, queue_type="quorum")
     publish(broker, message(broker))
     broker.close()
-    arguments = rabbitmq.queues()["storing"]["arguments"]
-    assert arguments["x-queue-type"] == "quorum"
+    queues = rabbitmq.queues()
+    arguments = queues["storing"]["arguments"]
+    assert arguments["x-queue-type"] == queues["storing.XQ"]["arguments"]["x-queue-type"] == "quorum"
     assert "x-max-priority" not in arguments, "quorum queues refuse it"
 
 
@@ -231,4 +232,16 @@ def test_other_arguments_of_an_existing_queue_are_named(rabbitmq: RabbitServer) 
     channel.queue_declare("storing", durable=True)
     with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="storing"):
         topology.Topology("classic").declare(channel)
+    connection.close()
+
+
+def test_dead_letters_that_an_earlier_release_declared_otherwise_stop_nobody(rabbitmq: RabbitServer) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq.url))
+    connection.channel().queue_declare("storing.XQ", durable=True)
+    broker = connected(rabbitmq.url, queue_type="quorum")
+    publish(broker, message(broker))
+    counts = broker.counts()
+    assert counts is not None
+    assert (counts["storing"].ready, counts["storing"].dead_lettered) == (1, 0)
+    broker.close()
     connection.close()
