@@ -10,6 +10,7 @@ from typing import Any, get_origin
 from urllib.parse import quote
 
 import falcon
+from falcon import asgi
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
@@ -31,7 +32,7 @@ def attachment(filename: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
 
 
-def is_form(req: Any) -> bool:
+def is_form(req: asgi.Request) -> bool:
     """Return whether a request says that it is a multipart form."""
     return (req.content_type or "").lower().startswith("multipart/form-data")
 

@@ -9,6 +9,7 @@ from typing import Any
 import falcon
 import falcon.asgi
 import structlog
+from falcon import asgi
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -167,7 +168,7 @@ def write(
     resp.data = falcon.media.JSONHandler().serialize(body, PROBLEM)
 
 
-def _serialize(req: Any, resp: Any, exception: falcon.HTTPError) -> None:
+def _serialize(req: asgi.Request, resp: asgi.Response, exception: falcon.HTTPError) -> None:
     status, title = exception.status_code, exception.title or ""
     detail = exception.description or DETAILS.get(status, title).format(method=req.method)
     if falcon.code_to_http_status(status)[4:].lower() not in title.lower():
@@ -176,48 +177,48 @@ def _serialize(req: Any, resp: Any, exception: falcon.HTTPError) -> None:
     write(resp, req, status, detail, code=exception.denial if isinstance(exception, Denied) else None)
 
 
-async def _on_invalid(req: Any, resp: Any, error: Invalid, params: Any) -> None:
+async def _on_invalid(req: asgi.Request, resp: asgi.Response, error: Invalid, params: Any) -> None:
     count = len(error.problems)
     detail = "one field does not fit" if count == 1 else f"{count} fields do not fit"
     write(resp, req, 422, f"{detail}; see `errors`", errors=error.problems)
 
 
-async def _on_validation(req: Any, resp: Any, error: ValidationError, params: Any) -> None:
+async def _on_validation(req: asgi.Request, resp: asgi.Response, error: ValidationError, params: Any) -> None:
     await _on_invalid(req, resp, Invalid(fields_of(error)), params)
 
 
-async def _on_unknown(req: Any, resp: Any, error: Unknown, params: Any) -> None:
+async def _on_unknown(req: asgi.Request, resp: asgi.Response, error: Unknown, params: Any) -> None:
     await _on_invalid(req, resp, Invalid([{"field": "depends_on", "message": str(error)}]), params)
 
 
-async def _on_reused(req: Any, resp: Any, error: Reused, params: Any) -> None:
+async def _on_reused(req: asgi.Request, resp: asgi.Response, error: Reused, params: Any) -> None:
     message = "was used with another request; make a new key for each new request"
     await _on_invalid(req, resp, Invalid([{"field": "Idempotency-Key", "message": message}]), params)
 
 
-async def _on_too_many(req: Any, resp: Any, error: TooMany, params: Any) -> None:
+async def _on_too_many(req: asgi.Request, resp: asgi.Response, error: TooMany, params: Any) -> None:
     write(resp, req, 422, str(error), code="too_many_tasks")
 
 
-async def _on_too_many_schedules(req: Any, resp: Any, error: TooManySchedules, params: Any) -> None:
+async def _on_too_many_schedules(req: asgi.Request, resp: asgi.Response, error: TooManySchedules, params: Any) -> None:
     write(resp, req, 422, str(error), code="too_many_schedules")
 
 
-async def _on_task_error(req: Any, resp: Any, error: TaskError, params: Any) -> None:
+async def _on_task_error(req: asgi.Request, resp: asgi.Response, error: TaskError, params: Any) -> None:
     status = STATUSES.get(error.code, 422)
     if status == 503:
         resp.set_header("Retry-After", str(math.ceil(min(max(error.retry_after or 0, RETRY_AFTER), MOST_AFTER))))
     write(resp, req, status, error.message, code=error.code)
 
 
-async def _on_unstorable(req: Any, resp: Any, error: Any, params: Any) -> None:
+async def _on_unstorable(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
     # Beyond what validation knows; PostgreSQL's own words may quote the document.
     log.warning("unstorable", route=req.uri_template, reason=type(error.orig).__name__)
     message = "holds a value that cannot be stored; nothing was accepted, and the same again will not be"
     await _on_invalid(req, resp, Invalid([{"field": "body", "message": message}]), params)
 
 
-async def _on_database_away(req: Any, resp: Any, error: Any, params: Any) -> None:
+async def _on_database_away(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
     # A connection of this process that did not become free in time is no error of PostgreSQL's.
     if isinstance(error, PoolTimeout):
         log.warning("database_refused", reason=trouble.why(error))
@@ -233,14 +234,14 @@ async def _on_database_away(req: Any, resp: Any, error: Any, params: Any) -> Non
     write(resp, req, 503, f"PostgreSQL: {trouble.why(error)}; {onward}")
 
 
-async def _on_internal(req: Any, resp: Any, error: Any, params: Any) -> None:
+async def _on_internal(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
     if database.is_away(error):
         await _on_database_away(req, resp, error, params)
     else:
         await _on_unexpected(req, resp, error, params)
 
 
-async def _on_programming(req: Any, resp: Any, error: Any, params: Any) -> None:
+async def _on_programming(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
     if database.is_told(error):
         resp.set_header("Retry-After", str(RETRY_AFTER))
         write(resp, req, 503, "the database lacks a migration; the operator has to run `alembic upgrade head`")
@@ -248,6 +249,6 @@ async def _on_programming(req: Any, resp: Any, error: Any, params: Any) -> None:
         await _on_unexpected(req, resp, error, params)
 
 
-async def _on_unexpected(req: Any, resp: Any, error: Exception, params: Any) -> None:
+async def _on_unexpected(req: asgi.Request, resp: asgi.Response, error: Exception, params: Any) -> None:
     log.error("request_failed", method=req.method, route=req.uri_template, exc_info=error)
     write(resp, req, 500, "an unexpected error; the log holds the details under the request id")

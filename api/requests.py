@@ -16,6 +16,7 @@ from uuid import UUID
 
 import falcon
 import msgspec
+from falcon import asgi
 from pydantic import BaseModel, ValidationError
 
 from api.bulkheads.pools import INTAKE, READING, Busy, Pool
@@ -69,7 +70,7 @@ async def read_much(
     )
 
 
-async def body(req: Any, understand: Callable[[Any], Result]) -> Result:
+async def body(req: asgi.Request, understand: Callable[[Any], Result]) -> Result:
     """Return what is made of the request's JSON; of a large one beside the loop, one after the other.
 
     Parameters:
@@ -96,7 +97,7 @@ async def body(req: Any, understand: Callable[[Any], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(_parsing, _understood, data, understand)
 
 
-def refuse_announced(req: Any, most: int, remedy: str) -> None:
+def refuse_announced(req: asgi.Request, most: int, remedy: str) -> None:
     """Refuse a body unread whose `Content-Length` says that it is too large.
 
     Raises:
@@ -198,7 +199,7 @@ def _deliver() -> None:
             answer.set_result(done.result())
 
 
-def idempotency_key(req: Any, *parts: bytes | BaseModel) -> Key | None:
+def idempotency_key(req: asgi.Request, *parts: bytes | BaseModel) -> Key | None:
     """Return the request's `Idempotency-Key`, with what it must say again when the key comes again; None without one.
 
     Raises:
@@ -225,7 +226,7 @@ def fit(model: type[Model], given: Any) -> Model:
         raise Invalid(fields_of(error)) from None
 
 
-def query(req: Any, model: type[Model]) -> Model:
+def query(req: asgi.Request, model: type[Model]) -> Model:
     """Read a query string as a model; an unknown parameter is an error, since it would be silently without effect."""
     return fit(model, dict(req.params))
 

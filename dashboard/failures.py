@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 from urllib.parse import quote
 
 import falcon
+from falcon import asgi
 
 from dashboard.page import path_of, show
 from dashboard.viewer import viewer_of
 
 
-def as_page(req: Any, resp: Any) -> None:
+def as_page(req: asgi.Request, resp: asgi.Response) -> None:
     """Answer a browser that asked for a page and got a problem."""
     if (req.uri_template is not None and req.uri_template.startswith("/api/")) or not _wants_a_page(req):
         return
@@ -21,10 +21,11 @@ def as_page(req: Any, resp: Any) -> None:
         wanted = path_of(req) + (f"?{req.query_string}" if req.query_string else "")
         resp.location = f"/sign-in?next={quote(wanted, safe='')}"
         return
+    assert resp.data is not None, "a problem is written before it is shown"
     problem = json.loads(resp.data)
     resp.data = None
     show(resp, "problem.html", viewer_of(req), {"path": req.path, "problem": problem})
 
 
-def _wants_a_page(req: Any) -> bool:
+def _wants_a_page(req: asgi.Request) -> bool:
     return bool(req.method in ("GET", "HEAD") and "text/html" in (req.get_header("Accept") or ""))

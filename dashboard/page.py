@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from falcon import asgi
+
 from api.access import callers
 from dashboard import live, rendering
 from dashboard.viewer import Viewer, viewer_of
@@ -35,7 +37,7 @@ class Asked:
       query: its parameters; those that are empty are left out.
     """
 
-    req: Any
+    req: asgi.Request
     viewer: Viewer
     path: str
     params: Mapping[str, str]
@@ -55,7 +57,7 @@ class Page:
         """
         raise NotImplementedError
 
-    async def on_get(self, req: Any, resp: Any, **params: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, **params: str) -> None:
         """Answer with the page, or with the stream of its changes."""
         query = {name: value for name, value in req.params.items() if value and name != "live"}
         asked = Asked(req, viewer_of(req), path_of(req), params, query)
@@ -76,19 +78,19 @@ class Page:
         show(resp, self.template, asked.viewer, await found())
 
 
-def path_of(req: Any) -> str:
+def path_of(req: asgi.Request) -> str:
     """Return the path of a request as an address has it; a name in it may hold a slash, or a question mark."""
     # The middleware has a NUL character stand for a slash within a name.
     return quote(req.path, safe="/").replace("%00", "%2F")
 
 
-def live_of(req: Any) -> str:
+def live_of(req: asgi.Request) -> str:
     """Return where the changes of a page are streamed."""
     query = "&".join(part for part in req.query_string.split("&") if part and part.partition("=")[0] != "live")
     return f"{path_of(req)}?{query}&live=1" if query else f"{path_of(req)}?live=1"
 
 
-def show(resp: Any, template: str, viewer: Viewer, found: Mapping[str, Any]) -> None:
+def show(resp: asgi.Response, template: str, viewer: Viewer, found: Mapping[str, Any]) -> None:
     """Answer with a page."""
     resp.content_type = "text/html; charset=utf-8"
     resp.set_headers(HEADERS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import falcon
+from falcon import asgi
 
 CHOICES = {"language": ("en", "zh"), "theme": ("auto", "light", "dark")}
 #: Seconds for which a choice is kept.
@@ -15,11 +15,11 @@ KEPT = 365 * 86_400
 class Preferences:
     """`/preferences`"""
 
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         """Keep a choice, and go back to where it was made."""
         for name, choices in CHOICES.items():
-            if req.get_param(name) in choices:
-                resp.set_cookie(name, req.get_param(name), max_age=KEPT, path="/", same_site="Lax", secure=False)
+            if (chosen := req.get_param(name)) is not None and chosen in choices:
+                resp.set_cookie(name, chosen, max_age=KEPT, path="/", same_site="Lax", secure=False)
         resp.status = falcon.HTTP_303
         resp.location = own_path(req.get_param("next"))
 

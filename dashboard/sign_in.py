@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from falcon import asgi
 
 from dashboard.page import show
 from dashboard.preferences import own_path
@@ -12,6 +12,6 @@ from dashboard.viewer import viewer_of
 class SignIn:
     """`/sign-in`"""
 
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         """Ask for a key."""
         show(resp, "sign_in.html", viewer_of(req), {"next": own_path(req.get_param("next"))})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import falcon
+from falcon import asgi
 
 FOLDER = Path(__file__).parent / "static"
 #: Documents to try the service with; an image does not hold them.
@@ -31,7 +31,7 @@ def address(name: str) -> str:
 class Static:
     """`/static/{digest}/{name}`"""
 
-    async def on_get(self, req: Any, resp: Any, digest: str, name: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, digest: str, name: str) -> None:
         """Answer with a file. An address of another release is answered with the file of this one, and not kept."""
         if name not in _files():
             raise falcon.HTTPNotFound(description=f"there is no file {name[:100]!r}")
@@ -50,7 +50,7 @@ def samples() -> tuple[str, ...]:
 class Samples:
     """`/samples/{name}`"""
 
-    async def on_get(self, req: Any, resp: Any, name: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, name: str) -> None:
         """Answer with a sample document, for the browser to upload."""
         if name not in samples():
             raise falcon.HTTPNotFound(description=f"there is no sample {name[:100]!r}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from falcon import asgi
 
 from api.access import callers
 from dashboard.words import Language, language_of
@@ -36,13 +38,13 @@ class Viewer:
         return self.key.may(role)
 
 
-def viewer_of(req: Any) -> Viewer:
+def viewer_of(req: asgi.Request) -> Viewer:
     """Return who looks."""
-    theme = req.get_cookie_values("theme") or ["auto"]
-    language = req.get_cookie_values("language") or [None]
+    theme = (req.get_cookie_values("theme") or [""])[0]
+    language = req.get_cookie_values("language")
     return Viewer(
-        language=language_of(language[0], req.get_header("Accept-Language")),
-        theme=theme[0] if theme[0] in ("light", "dark") else "auto",
+        language=language_of(language[0] if language else None, req.get_header("Accept-Language")),
+        theme="light" if theme == "light" else "dark" if theme == "dark" else "auto",
         key=getattr(req.context, "key", callers.ANYBODY),
         csrf=session.csrf_token if (session := callers.session(req)) else "",
     )

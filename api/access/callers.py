@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 from uuid import UUID
+
+from falcon import asgi
 
 from api import requests
 from api.access.session import Session
@@ -18,29 +19,29 @@ from tasks.views import ownership
 ANYBODY = Key("", b"")
 
 
-def key(req: Any) -> Key:
+def key(req: asgi.Request) -> Key:
     """Return the key that the request came with."""
     found: Key = req.context.key
     return found
 
 
-def name(req: Any) -> str | None:
+def name(req: asgi.Request) -> str | None:
     """Return the name of its key; None where no keys are asked for."""
     return key(req).name or None
 
 
-def session(req: Any) -> Session | None:
+def session(req: asgi.Request) -> Session | None:
     """Return the browser's session that the request came with; None for a key, or where none is asked for."""
     found: Session | None = getattr(req.context, "session", None)
     return found
 
 
-def actor(req: Any) -> Actor:
+def actor(req: asgi.Request) -> Actor:
     """Return who asks, as the log of acts names it."""
     return Actor(name(req), req.context.request_id, req.context.traceparent)
 
 
-def demand(req: Any, kb_id: str | None) -> None:
+def demand(req: asgi.Request, kb_id: str | None) -> None:
     """Let a request touch a KB, or with None what belongs to none.
 
     Raises:
@@ -51,7 +52,7 @@ def demand(req: Any, kb_id: str | None) -> None:
         raise Denied("forbidden_kb", f"the API key {key(req).name!r} is bound to other KBs and may not touch {what}")
 
 
-def kbs(req: Any, asked: str | None) -> Sequence[str | None]:
+def kbs(req: asgi.Request, asked: str | None) -> Sequence[str | None]:
     """Return the KBs that a filter stands for: the one that was asked for, or all of the key; [None] is all there are.
 
     Raises:
@@ -64,7 +65,7 @@ def kbs(req: Any, asked: str | None) -> Sequence[str | None]:
     return [None] if bound is None else sorted(bound)
 
 
-async def demand_dependencies(req: Any, task_ids: Iterable[UUID]) -> None:
+async def demand_dependencies(req: asgi.Request, task_ids: Iterable[UUID]) -> None:
     """Let a request depend on tasks.
 
     Raises:
@@ -75,7 +76,7 @@ async def demand_dependencies(req: Any, task_ids: Iterable[UUID]) -> None:
         raise Unknown(foreign)
 
 
-async def demand_task(req: Any, task_id: str) -> None:
+async def demand_task(req: asgi.Request, task_id: str) -> None:
     """Let a request touch a task.
 
     Raises:
@@ -86,7 +87,7 @@ async def demand_task(req: Any, task_id: str) -> None:
         raise requests.missing("task", task_id)
 
 
-async def demand_batch(req: Any, batch_id: str) -> None:
+async def demand_batch(req: asgi.Request, batch_id: str) -> None:
     """Let a request touch a batch.
 
     Raises:

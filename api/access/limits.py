@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import falcon
+from falcon import asgi
 
 from api import requests
 from api.bulkheads.pools import INTAKE
@@ -27,7 +28,7 @@ class RateLimit:
     def __init__(self, per_minute: int) -> None:
         self._cost = MINUTE / per_minute
 
-    async def admit(self, req: Any, resp: Any) -> None:
+    async def admit(self, req: asgi.Request, resp: asgi.Response) -> None:
         """Count a request, and say what is left (draft-ietf-httpapi-ratelimit-headers).
 
         Raises:
@@ -59,7 +60,7 @@ class Admission:
         self._backlog = backlog
         self._paths = paths
 
-    async def admit(self, req: Any, _resp: Any) -> None:
+    async def admit(self, req: asgi.Request, _resp: Any) -> None:
         """Let a request submit, where it would.
 
         Raises:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import falcon
+from falcon import asgi
 
 import logs
 import metrics
@@ -66,15 +67,17 @@ class Access:
         self._counting = counting
         self._lines: list[logs.Request] = []
 
-    async def process_request(self, req: Any, resp: Any) -> None:
+    async def process_request(self, req: asgi.Request, resp: asgi.Response) -> None:
         _identify(req, resp)
         _unfold_slashes(req)
 
-    async def process_resource(self, req: Any, resp: Any, resource: Any, params: dict[str, str]) -> None:
+    async def process_resource(
+        self, req: asgi.Request, resp: asgi.Response, resource: Any, params: dict[str, str]
+    ) -> None:
         for name, value in params.items():
             params[name] = value.replace("\0", "/")
         demand_own_site(req)
-        rule = rule_of(req.method, req.uri_template)
+        rule = rule_of(req.method, req.uri_template or "")
         if rule.role is None:
             return
         req.context.key = key = await self._key(req)
@@ -89,7 +92,7 @@ class Access:
         for limit in self._limits:
             await limit.admit(req, resp)
 
-    async def process_response(self, req: Any, resp: Any, resource: Any, succeeded: bool) -> None:
+    async def process_response(self, req: asgi.Request, resp: asgi.Response, resource: Any, succeeded: bool) -> None:
         if resp.content_type == PROBLEM:
             self._as_page(req, resp)
         seconds = time.perf_counter() - req.context.began
@@ -102,7 +105,7 @@ class Access:
         if req.uri_template not in PROBES:
             self._note(req, resp, seconds)
 
-    def _note(self, req: Any, resp: Any, seconds: float) -> None:
+    def _note(self, req: asgi.Request, resp: asgi.Response, seconds: float) -> None:
         """Have the request's line written, with those of all that are answered in this turn of the loop."""
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._tell)
@@ -123,7 +126,7 @@ class Access:
         lines, self._lines = self._lines, []
         logs.tell(lines)
 
-    async def _key(self, req: Any) -> Key:
+    async def _key(self, req: asgi.Request) -> Key:
         if not self._keys:
             return callers.ANYBODY
         if req.auth is None and (session := self._sessions.of(req)) is not None:
@@ -142,7 +145,7 @@ class Access:
         return found
 
 
-def _identify(req: Any, resp: Any) -> None:
+def _identify(req: asgi.Request, resp: asgi.Response) -> None:
     """Accept `X-Request-ID` and `traceparent`, or make them; echo the id, and have all lines of the log say both.
 
     A trace that begins here has the id that a request without one of its own gets. It is marked as to be recorded:
@@ -152,20 +155,22 @@ def _identify(req: Any, resp: Any) -> None:
     made = uuid.uuid4()
     given = req.get_header("X-Request-ID") or ""
     req.context.request_id = request_id = given if REQUEST_ID.fullmatch(given) else str(made)
-    given = _traceparent(req.get_header("traceparent"))
+    parent = _traceparent(req.get_header("traceparent"))
     req.context.span = span = tracing.begin(
-        req.method, "SERVER", given, {"http.request.method": req.method}, trace_id=made.int
+        req.method, "SERVER", parent, {"http.request.method": req.method}, trace_id=made.int
     )
     if span is not None:
-        given = span.traceparent
-    req.context.traceparent = traceparent = given or f"00-{made.hex}-{random.getrandbits(64) | 1:016x}-01"
+        parent = span.traceparent
+    req.context.traceparent = traceparent = parent or f"00-{made.hex}-{random.getrandbits(64) | 1:016x}-01"
     resp.set_header("X-Request-ID", request_id)
     logs.set_about({"request_id": request_id, "trace_id": trace_id_of(traceparent)})
 
 
-def _end(span: tracing.Span, req: Any, resp: Any) -> None:
+def _end(span: tracing.Span, req: asgi.Request, resp: asgi.Response) -> None:
     status, route = resp.status_code, req.uri_template
-    facts = {"http.response.status_code": status, **({} if route is None else {"http.route": route})}
+    facts: dict[str, str | int] = {"http.response.status_code": status}
+    if route is not None:
+        facts["http.route"] = route
     span.end(facts, name=f"{req.method} {route}" if route else None, error=str(status) if status >= 500 else None)
 
 
@@ -177,7 +182,7 @@ def _traceparent(given: str | None) -> str | None:
     return None
 
 
-def _unfold_slashes(req: Any) -> None:
+def _unfold_slashes(req: asgi.Request) -> None:
     """Let a name in an address hold a slash, written as %2F: the id of a document is often its path or its URL.
 
     A NUL character is refused: nothing is named so, since PostgreSQL's text cannot hold one. That leaves it free to
@@ -190,7 +195,7 @@ def _unfold_slashes(req: Any) -> None:
         req.path = "/".join(unquote(part.decode("ascii")).replace("/", "\0") for part in raw.split(b"/"))
 
 
-async def _confine(req: Any, rule: Rule, params: dict[str, str]) -> None:
+async def _confine(req: asgi.Request, rule: Rule, params: dict[str, str]) -> None:
     """Keep a key that is bound to KBs from touching anything else, as far as the address names it."""
     if rule.scope == "whole":
         raise Denied("forbidden_kb", f"the API key {callers.key(req).name!r} is bound to KBs, and this is of all KBs")

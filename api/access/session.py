@@ -13,10 +13,10 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import falcon
+from falcon import asgi
 
 from api.access.failures import Failures
 from api.problems import Denied
@@ -69,7 +69,7 @@ class Sessions:
         self._keys = keys
         self._failures = Failures()
 
-    def begin(self, req: Any, resp: Any, given: str) -> Session:
+    def begin(self, req: asgi.Request, resp: asgi.Response, given: str) -> Session:
         """Sign a browser in with a key, and set its cookie.
 
         Raises:
@@ -91,7 +91,7 @@ class Sessions:
         )
         return session
 
-    def of(self, req: Any) -> Session | None:
+    def of(self, req: asgi.Request) -> Session | None:
         """Return the session of a request; None where its cookie is missing, over, or signed by no key of today."""
         for cookie in req.get_cookie_values(COOKIE) or ():
             payload, _, signature = cookie.partition(".")
@@ -103,17 +103,17 @@ class Sessions:
                     return Session(key, payload, expires_at)
         return None
 
-    def end(self, resp: Any) -> None:
+    def end(self, resp: asgi.Response) -> None:
         """Have the browser forget its cookie."""
         resp.unset_cookie(COOKIE, same_site="Strict", path="/")
 
 
-def is_form(req: Any) -> bool:
+def is_form(req: asgi.Request) -> bool:
     """Return whether a request says that it is a form as browsers send it without a file."""
     return bool((req.content_type or "").partition(";")[0].strip().lower() == FORM)
 
 
-async def demand_token(req: Any, session: Session) -> None:
+async def demand_token(req: asgi.Request, session: Session) -> None:
     """Let a request change something that came with a cookie, if it was made by a page of ours.
 
     Raises:
@@ -127,7 +127,7 @@ async def demand_token(req: Any, session: Session) -> None:
         raise Denied("csrf_token", f"a browser's session changes something only with its token: send `{CSRF_HEADER}`")
 
 
-def demand_own_site(req: Any) -> None:
+def demand_own_site(req: asgi.Request) -> None:
     """Refuse a request that changes something and that a browser sends for a page of another site.
 
     Whoever sends `Authorization` is let through: no page of another site can have a browser do so.

@@ -6,6 +6,8 @@ import html
 import re
 from typing import Any
 
+from falcon import asgi
+
 from errors import CODES, REFUSALS, Code
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -25,7 +27,7 @@ class ErrorPage:
     def __init__(self) -> None:
         self._page = page()
 
-    async def on_get(self, _req: Any, resp: Any) -> None:
+    async def on_get(self, _req: Any, resp: asgi.Response) -> None:
         resp.content_type = "text/html; charset=utf-8"
         resp.set_header("Content-Security-Policy", POLICY)
         resp.set_header("X-Content-Type-Options", "nosniff")

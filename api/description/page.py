@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import falcon
+from falcon import asgi
 from swagger_ui_bundle import swagger_ui_path
 
 #: What the page fetches, with its media type: two files of Swagger UI, and what starts it.
@@ -58,7 +59,7 @@ class Specification:
         self._build = build
         self._document: bytes | None = None
 
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         if self._document is None:
             # A tenth of the process's memory, which one that nobody asks for the document never takes.
             self._document = json.dumps(await asyncio.to_thread(self._build), ensure_ascii=False).encode()
@@ -69,7 +70,7 @@ class Specification:
 class Page:
     """`/docs`"""
 
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.content_type = "text/html; charset=utf-8"
         resp.set_header("Content-Security-Policy", POLICY)
         resp.set_header("X-Content-Type-Options", "nosniff")
@@ -79,7 +80,7 @@ class Page:
 class Asset:
     """`/docs/{name}`"""
 
-    async def on_get(self, req: Any, resp: Any, name: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, name: str) -> None:
         if name not in ASSETS:
             raise falcon.HTTPNotFound
         resp.content_type = ASSETS[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from falcon import asgi
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
@@ -39,11 +40,11 @@ class Audit:
         query=AuditQuery,
         response=schemas.AuditPage,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.media = await listed(req, requests.query(req, AuditQuery))
 
 
-async def listed(req: Any, asked: AuditQuery) -> dict[str, Any]:
+async def listed(req: asgi.Request, asked: AuditQuery) -> dict[str, Any]:
     """Return a page of the acts that a request may see, newest first."""
     filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
     kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None] or None

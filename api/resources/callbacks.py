@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import falcon
+from falcon import asgi
 from pydantic import Field
 
 from api import requests
@@ -43,11 +44,11 @@ class Callbacks:
         query=CallbacksQuery,
         response=schemas.CallbackPage,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.media = await listed(req, requests.query(req, CallbacksQuery))
 
 
-async def listed(req: Any, asked: CallbacksQuery) -> dict[str, Any]:
+async def listed(req: asgi.Request, asked: CallbacksQuery) -> dict[str, Any]:
     """Return a page of the callbacks that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
     chosen = [asked.filter().model_copy(update={"kb_id": each}) for each in callers.kbs(req, asked.kb_id)]
@@ -66,7 +67,7 @@ class TaskCallbacks:
         tag="callbacks",
         response=schemas.Callbacks,
     )
-    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
         if await requests.read(reading.show, identifier, estimated=False) is None:
             raise requests.missing("task", task_id)
@@ -83,7 +84,7 @@ class TaskRedelivery:
         tag="callbacks",
         response=schemas.Callbacks,
     )
-    async def on_post(self, req: Any, resp: Any, task_id: str, callback_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, task_id: str, callback_id: str) -> None:
         task = requests.identifier(task_id, "task")
         await _redeliver(req, callback_id, task_id=task)
         resp.status = falcon.HTTP_202
@@ -100,7 +101,7 @@ class BatchCallbacks:
         tag="callbacks",
         response=schemas.Callbacks,
     )
-    async def on_get(self, req: Any, resp: Any, batch_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, batch_id: str) -> None:
         identifier = requests.identifier(batch_id, "batch")
         if await requests.read(batches.show, identifier) is None:
             raise requests.missing("batch", batch_id)
@@ -117,14 +118,16 @@ class BatchRedelivery:
         tag="callbacks",
         response=schemas.Callbacks,
     )
-    async def on_post(self, req: Any, resp: Any, batch_id: str, callback_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, batch_id: str, callback_id: str) -> None:
         batch = requests.identifier(batch_id, "batch")
         await _redeliver(req, callback_id, batch_id=batch)
         resp.status = falcon.HTTP_202
         resp.media = {"items": await requests.read(shown.of_batch, batch)}
 
 
-async def _redeliver(req: Any, callback_id: str, *, task_id: UUID | None = None, batch_id: UUID | None = None) -> None:
+async def _redeliver(
+    req: asgi.Request, callback_id: str, *, task_id: UUID | None = None, batch_id: UUID | None = None
+) -> None:
     callback = requests.identifier(callback_id, "callback")
     owner = {name: str(each) for name, each in (("task_id", task_id), ("batch_id", batch_id)) if each is not None}
 

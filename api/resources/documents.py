@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import falcon
+from falcon import asgi
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 from sqlalchemy.orm import Session
 
@@ -81,7 +82,7 @@ class Documents:
         response=schemas.AcceptedTask,
         form=True,
     )
-    async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         if not forms.is_form(req):
             raise falcon.HTTPUnsupportedMediaType(description="send a multipart form with the document as `file`")
         remedy = "MAX_DOCUMENT_BYTES is the most that is taken; split the document"
@@ -135,7 +136,7 @@ class Documents:
         query=many.DocumentsQuery,
         response=schemas.DocumentPage,
     )
-    async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         asked = requests.query(req, many.DocumentsQuery)
         resp.media = await requests.read_much(many.listed, kb_id, asked, pool=SEARCHING)
 
@@ -165,7 +166,7 @@ class Document:
         tag="documents",
         response=schemas.Document,
     )
-    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
         found = await requests.read(_shown, kb_id, document_id, pool=SEARCHING)
         if found is None:
             raise requests.missing("document", document_id)
@@ -180,7 +181,7 @@ class Document:
         id="delete_document",
         tag="documents",
     )
-    async def on_delete(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+    async def on_delete(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
         def delete() -> None:
             with unit_of_work() as unit:
                 # In this order: a task that is just being completed is waited for, and the document is there then.
@@ -202,7 +203,7 @@ class Document:
         request=DocumentChange,
         response=schemas.Document,
     )
-    async def on_patch(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+    async def on_patch(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
         change = await requests.body(req, lambda given: requests.fit(DocumentChange, given))
 
         def write() -> dict[str, Any] | None:
@@ -232,7 +233,7 @@ class Chunks:
         query=PageQuery,
         response=schemas.ChunkPage,
     )
-    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
         asked = requests.query(req, PageQuery)
         after = requests.from_cursor(asked.cursor, int)
         items = await requests.read(
@@ -262,7 +263,7 @@ class OneChunk:
         query=AroundQuery,
         response=schemas.ChunkAround,
     )
-    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str, index: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str, index: str) -> None:
         asked = requests.query(req, AroundQuery)
         # As PostgreSQL's integer holds it, and room for those after it.
         if not (index.isascii() and index.isdecimal() and len(index) <= 9):
@@ -283,7 +284,7 @@ class Text:
         tag="documents",
         media="text/plain; charset=utf-8",
     )
-    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
         text = await requests.read(catalogue.text, kb_id, document_id, pool=SEARCHING)
         if text is None:
             raise requests.missing("document", document_id)
@@ -304,7 +305,7 @@ class Original:
         tag="documents",
         media=ANY_BYTES,
     )
-    async def on_get(self, req: Any, resp: Any, kb_id: str, document_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
         found = await requests.read(catalogue.original, kb_id, document_id, pool=SEARCHING)
         if found is None:
             raise requests.missing("document", document_id)

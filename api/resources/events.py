@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import falcon
+from falcon import asgi
 
 from api import requests
 from api.access import callers
@@ -43,7 +44,7 @@ class _Resource:
         self._most = most
 
     @contextmanager
-    def place(self, req: Any) -> Iterator[str]:
+    def place(self, req: asgi.Request) -> Iterator[str]:
         """Keep a place for a stream until it is open; gives the name of the caller, whose share it counts against.
 
         Raises:
@@ -54,7 +55,7 @@ class _Resource:
         with self._hub.opening(caller):
             yield caller
 
-    async def seen(self, req: Any) -> int | None:
+    async def seen(self, req: asgi.Request) -> int | None:
         """Return the event that the client has seen last; None if none, or if what followed is not known any more.
 
         Raises:
@@ -67,7 +68,7 @@ class _Resource:
             raise Invalid([{"field": "Last-Event-ID", "message": "is not the id of an event"}])
         return int(given) if await requests.read(events.holds, int(given)) else None
 
-    def answer(self, resp: Any, stream: Stream) -> None:
+    def answer(self, resp: asgi.Response, stream: Stream) -> None:
         """Begin to send."""
         resp.set_header("Cache-Control", "no-cache")
         # What nginx is told by, so that it passes each event on at once.
@@ -84,7 +85,7 @@ class Events(_Resource):
         id="follow_events",
         **SHARED,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         with self.place(req) as caller:
             after = await self.seen(req)
             first = None
@@ -103,7 +104,7 @@ class TaskEvents(_Resource):
         id="follow_task",
         **SHARED,
     )
-    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
         with self.place(req) as caller:
             after = await self.seen(req)
@@ -128,7 +129,7 @@ class BatchEvents(_Resource):
         id="follow_batch",
         **SHARED,
     )
-    async def on_get(self, req: Any, resp: Any, batch_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, batch_id: str) -> None:
         identifier = requests.identifier(batch_id, "batch")
         with self.place(req) as caller:
             after = await self.seen(req)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import falcon
+from falcon import asgi
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.orm import Session
 
@@ -65,7 +66,7 @@ class Kbs:
         query=KbQuery,
         response=schemas.KbPage,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = requests.query(req, KbQuery)
         after = requests.from_cursor(asked.cursor, str)
         resp.media = await requests.read_much(page, callers.key(req).kbs, after, asked.limit, pool=SEARCHING)
@@ -131,7 +132,7 @@ class Kb:
         tag="kbs",
         response=schemas.Kb,
     )
-    async def on_get(self, req: Any, resp: Any, kb_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         found = await requests.read(look, [kb_id], MOST_OF_ONE, pool=SEARCHING)
         if not found:
             raise requests.missing("KB", kb_id)
@@ -149,7 +150,7 @@ class Kb:
         response=schemas.Kb,
         example={"chunk_size": 500, "synonyms": [["VPN", "virtual private network"], ["报销", "费用报销"]]},
     )
-    async def on_patch(self, req: Any, resp: Any, kb_id: str) -> None:
+    async def on_patch(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         if len(kb_id) > LONGEST_KB_ID:
             raise Invalid([{"field": "kb_id", "message": f"must have at most {LONGEST_KB_ID} characters"}])
         change = await requests.body(req, lambda given: requests.fit(KbChange, given))
@@ -171,7 +172,7 @@ class Kb:
         gives=("Location",),
         response=schemas.AcceptedTask,
     )
-    async def on_delete(self, req: Any, resp: Any, kb_id: str) -> None:
+    async def on_delete(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         if not await requests.read(look, [kb_id], 1, pool=SEARCHING):
             raise requests.missing("KB", kb_id)
         submission = Submission(task_type="kb_deletion", kb_id=kb_id).by(callers.actor(req))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import falcon
+from falcon import asgi
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -98,7 +99,7 @@ class Health:
         tag="operations",
         response=schemas.Health,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         servers, deployment = await asyncio.gather(_checks(), _deployment())
         checks = servers | (deployment if servers["postgresql"]["status"] == "up" else {})
         healthy = all(each["status"] == "up" for each in checks.values())
@@ -115,7 +116,7 @@ class Live:
         tag="operations",
         response=schemas.Alive,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.media = {"status": "ok"}
 
 
@@ -130,7 +131,7 @@ class Ready:
         response=schemas.Readiness,
         besides={503: schemas.Readiness},
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         checks = await _checks()
         ready = checks["postgresql"]["status"] == "up"
         resp.status = falcon.HTTP_200 if ready else falcon.HTTP_503
@@ -157,7 +158,7 @@ class Metrics:
         tag="operations",
         media="text/plain; version=0.0.4; charset=utf-8",
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
         up = {name: each["status"] == "up" for name, each in (await _checks()).items()}
         found = await snapshot.TABLES.get() if up["postgresql"] else None
@@ -199,7 +200,7 @@ class Workers:
         tag="operations",
         response=schemas.Workers,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         found = await snapshot.TABLES.get()
         resp.media = {"as_of": rfc3339(found.as_of), **statistics.workers(found)}
 
@@ -214,7 +215,7 @@ class Queues:
         tag="operations",
         response=schemas.Queues,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         found = await snapshot.TABLES.get()
         counts = await snapshot.messages()
         resp.media = {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, counts)}
@@ -242,7 +243,7 @@ class Pause:
         tag="operations",
         response=schemas.PausedQueue,
     )
-    async def on_post(self, req: Any, resp: Any, name: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, name: str) -> None:
         _demand_queue(name)
         is_empty = req.content_length in (None, 0) and req.get_header("Transfer-Encoding") is None
         asked = PauseRequest() if is_empty else await requests.body(req, PauseRequest.model_validate)
@@ -267,7 +268,7 @@ class Resume:
         tag="operations",
         response=schemas.ResumedQueue,
     )
-    async def on_post(self, req: Any, resp: Any, name: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, name: str) -> None:
         _demand_queue(name)
 
         def resume() -> None:

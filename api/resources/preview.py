@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import falcon
+from falcon import asgi
 from pydantic import BaseModel, Field
 
 from api import forms, requests
@@ -75,7 +76,7 @@ class ChunkPreview:
         response=PreviewAnswer,
         example={"content": "# Tea\n\nGreen tea is brewed at 80 °C.\n\n绿茶要用八十度的水冲泡。", "chunk_size": 50},
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         with tempfile.NamedTemporaryFile(prefix="preview-") as file:
             if forms.is_form(req):
                 asked = await _upload(req, file)
@@ -112,7 +113,7 @@ class ChunkPreview:
         return json.dumps(_shown(found), ensure_ascii=False).encode()
 
 
-async def _upload(req: Any, file: IO[bytes]) -> Reading:
+async def _upload(req: asgi.Request, file: IO[bytes]) -> Reading:
     requests.refuse_announced(req, LARGEST + forms.BESIDES_THE_FILE, "submit a larger document as a task")
     fields: dict[str, str] = {}
     found = False

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 import structlog
+from falcon import asgi
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 import metrics
@@ -156,7 +157,7 @@ class Search:
         response=SearchAnswer,
         example={"query": "How many days of leave are there?", "limit": 3},
     )
-    async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         asked = await requests.body(req, SearchRequest.model_validate)
         resp.media = await self._searcher.answer(asked, [kb_id])
 
@@ -177,7 +178,7 @@ class SearchKbs:
         response=SearchAnswer,
         example={"kbs": ["handbook", "minutes"], "query": "How many days of leave are there?", "limit": 3},
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = await requests.body(req, SearchOfKbs.model_validate)
         for kb_id in asked.kbs:
             callers.demand(req, kb_id)

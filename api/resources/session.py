@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import falcon
+from falcon import asgi
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
@@ -58,7 +58,7 @@ class Session:
         request=SignIn,
         response=SessionAnswer,
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         if not self._keys:
             raise falcon.HTTPConflict(title="Conflict", description="no API key is asked for here (API_KEYS)")
         asked = await _sign_in(req)
@@ -72,16 +72,16 @@ class Session:
         tag="operations",
         response=SessionAnswer,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         _answer(resp, callers.key(req), callers.session(req))
 
     @operation("Sign a browser out.", {204: "It has forgotten its cookie."}, id="sign_out", tag="operations")
-    async def on_delete(self, req: Any, resp: Any) -> None:
+    async def on_delete(self, req: asgi.Request, resp: asgi.Response) -> None:
         self._sessions.end(resp)
         resp.status = falcon.HTTP_204
 
 
-async def _sign_in(req: Any) -> SignIn:
+async def _sign_in(req: asgi.Request) -> SignIn:
     # Whoever sends this has shown no key yet: no more of it is read than a key takes.
     if req.content_length is None:
         raise falcon.HTTPBadRequest(description="say how long the body is, with `Content-Length`")
@@ -91,7 +91,7 @@ async def _sign_in(req: Any) -> SignIn:
     return requests.fit(SignIn, await req.get_media())
 
 
-def _answer(resp: Any, key: Key, session: Browser | None) -> None:
+def _answer(resp: asgi.Response, key: Key, session: Browser | None) -> None:
     resp.set_header("Cache-Control", "no-store")
     resp.media = {
         "name": key.name or None,

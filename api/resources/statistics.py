@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import falcon
+from falcon import asgi
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -39,7 +40,7 @@ class Overview:
         tag="operations",
         response=schemas.Overview,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.media = overview.overview(await snapshot.TABLES.get(), broker().publishing)
 
 
@@ -63,7 +64,7 @@ class History:
         query=HistoryQuery,
         response=schemas.History,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = requests.query(req, HistoryQuery)
         resp.media = await requests.read_much(over_time, asked.metric, asked.window, pool=WATCHING)
 
@@ -114,11 +115,11 @@ class Errors:
         query=ErrorsQuery,
         response=schemas.Errors,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.media = await grouped(req, requests.query(req, ErrorsQuery))
 
 
-async def grouped(req: Any, asked: ErrorsQuery) -> dict[str, Any]:
+async def grouped(req: asgi.Request, asked: ErrorsQuery) -> dict[str, Any]:
     """Return the failures that a request may see, by cause."""
     since = asked.since or datetime.now(UTC) - timedelta(days=1)
     kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
@@ -145,7 +146,7 @@ class Scale:
         query=ScaleQuery,
         response=schemas.Scale,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = requests.query(req, ScaleQuery)
         resp.media = scaling.scale(await snapshot.TABLES.get(), asked.target_seconds)
 
@@ -168,7 +169,7 @@ class HireFire:
         description="`token` is an API key of the role `scale`.",
         response=schemas.HireFire,
     )
-    async def on_get(self, req: Any, resp: Any, token: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, token: str) -> None:
         """Answer as HireFire asks: how long the oldest has waited, of all for `worker`, and of each queue.
 
         Raises:

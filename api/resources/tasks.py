@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import falcon
+from falcon import asgi
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -97,7 +98,7 @@ class Tasks:
         response=schemas.AcceptedTask,
         example=EXAMPLE,
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         def understand(given: Any) -> Submission:
             submission = submission_of(given)
             callers.demand(req, submission.kb_id)
@@ -116,11 +117,11 @@ class Tasks:
         query=TasksQuery,
         response=schemas.TaskPage,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.media = await listed(req, requests.query(req, TasksQuery))
 
 
-async def listed(req: Any, asked: TasksQuery) -> dict[str, Any]:
+async def listed(req: asgi.Request, asked: TasksQuery) -> dict[str, Any]:
     """Return a page of the tasks that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
     chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
@@ -156,7 +157,7 @@ class Task:
         query=TaskQuery,
         response=schemas.Task,
     )
-    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         wait = min(requests.query(req, TaskQuery).wait, LONGEST_WAIT)
         deadline = asyncio.get_running_loop().time() + wait
         identifier = requests.identifier(task_id, "task")
@@ -186,7 +187,7 @@ class Task:
         tag="tasks",
         response=schemas.Task,
     )
-    async def on_delete(self, req: Any, resp: Any, task_id: str) -> None:
+    async def on_delete(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
         before = await requests.read(reading.show, identifier)
         if before is None:
@@ -225,7 +226,7 @@ class TaskRetry:
         gives=("Location",),
         response=schemas.Task,
     )
-    async def on_post(self, req: Any, resp: Any, task_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
         before = await requests.read(reading.show, identifier)
         if before is None:
@@ -264,7 +265,7 @@ class TaskWhy:
         tag="tasks",
         response=schemas.Why,
     )
-    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
         answer = await requests.read(why.why, identifier, broker().publishing, repeatable=True)
         if answer is None:
@@ -272,7 +273,7 @@ class TaskWhy:
         resp.media = answer
 
 
-def answer(resp: Any, accepted: Accepted) -> None:
+def answer(resp: asgi.Response, accepted: Accepted) -> None:
     """Answer 202 and where the task is."""
     resp.status = falcon.HTTP_202
     resp.location = f"/api/v1/tasks/{accepted.task_id}"

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from falcon import asgi
 
 from api.bulkheads import snapshot
 from api.bulkheads.latest import Latest
@@ -57,7 +58,7 @@ class Plots:
             for window in WINDOWS
         }
 
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         """Answer with what the plots of a window show, as `/stats/history` tells it, all in one."""
         window = req.get_param("window")
         resp.content_type = "application/json"

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import falcon
+from falcon import asgi
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
@@ -57,7 +58,7 @@ class Batches:
         response=schemas.AcceptedBatch,
         example={"tasks": [EXAMPLE, EXAMPLE]},
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         batch, good, bad, names = await requests.body(req, partial(_understood, req))
         await callers.demand_dependencies(req, {each for one in batch.submissions for each in one.depends_on})
         answer = await requests.committed(self._commits, submit_batch, batch)
@@ -81,7 +82,7 @@ class Batches:
 
 
 def _understood(
-    req: Any, given: Any
+    req: asgi.Request, given: Any
 ) -> tuple[NewBatch, dict[int, Submission], dict[int, list[dict[str, str]]], dict[UUID, str]]:
     """Return a batch of the items that fit; these, what is wrong with the others, and the names of all."""
     asked = requests.fit(BatchRequest, given)
@@ -97,7 +98,7 @@ def _understood(
 
 
 def _sorted_out(
-    req: Any, given: list[Any], items: list[Any], ids: dict[str, UUID]
+    req: asgi.Request, given: list[Any], items: list[Any], ids: dict[str, UUID]
 ) -> tuple[dict[int, Submission], dict[int, list[dict[str, str]]]]:
     """Return the items that fit, and what is wrong with the others, by their position."""
     good: dict[int, Submission] = {}
@@ -153,11 +154,11 @@ class AllBatches:
         query=BatchesQuery,
         response=schemas.BatchPage,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.media = await listed(req, requests.query(req, BatchesQuery))
 
 
-async def listed(req: Any, asked: BatchesQuery) -> dict[str, Any]:
+async def listed(req: asgi.Request, asked: BatchesQuery) -> dict[str, Any]:
     """Return a page of the batches that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
     items = await requests.read_much(batches.page, limit=asked.limit + 1, before=before, kb_ids=callers.key(req).kbs)
@@ -174,7 +175,7 @@ class Batch:
         tag="batches",
         response=schemas.Batch,
     )
-    async def on_get(self, req: Any, resp: Any, batch_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, batch_id: str) -> None:
         resp.media = await _shown(batch_id)
 
     @operation(
@@ -189,7 +190,7 @@ class Batch:
         tag="batches",
         response=schemas.Batch,
     )
-    async def on_delete(self, req: Any, resp: Any, batch_id: str) -> None:
+    async def on_delete(self, req: asgi.Request, resp: asgi.Response, batch_id: str) -> None:
         await _shown(batch_id)
         identifier = requests.identifier(batch_id, "batch")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import falcon
+from falcon import asgi
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
@@ -14,72 +15,34 @@ from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
+from api.resources.many.asking import (
+    PREVIEWED,
+    Asked,
+    CallbacksRequest,
+    Filtered,
+    PriorityRequest,
+    Request,
+    RetryRequest,
+    TasksRequest,
+    understood,
+)
 from api.resources.tasks import answer
 from broker.topology import PRIORITY_NAMES
 from models import audit
 from tasks.accepting.submission import Submission, submit
 from tasks.bulk import actions, items, scope
-from tasks.bulk.scope import STATUSES, CallbacksFilter, TaskFilter
 from tasks.ending import retrying
 from tasks.ending.retrying import Retried
-from tasks.input.fields import Priority
 from tasks.lifecycle import ENDED
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 from tasks.types.bulk import TYPE, Action, Bulk
 from tasks.views import reading
 
-#: The statuses that an action is for where a filter names none. A retry of what somebody has cancelled must be meant.
-UNLESS_NAMED: dict[str, list[str]] = {name: list(each) for name, each in STATUSES.items()} | {"retry": ["failed"]}
-#: Of callbacks those that were given up.
-STATE_UNLESS_NAMED = "failed"
 #: Tasks that `POST /tasks/retry` retries at once where it is asked as in the first version.
 MOST_AT_ONCE = 1000
 #: Before what waits already, since it decides what becomes of that.
 PRIORITY = "urgent"
-NOTHING_NAMED = 'names nothing: say which are meant, or `"all": true`'
-ALL: Any = Field(False, description="Must be true where the filter names nothing.")
-PREVIEWED = "With `dry_run`: how many there are, and up to 10 of them."
-
-
-class Request(BaseModel):
-    """Whether something is only to be previewed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    dry_run: bool = Field(False, description="Answer how many there are, and change nothing.")
-
-
-class TasksRequest(Request):
-    """Which tasks are meant."""
-
-    all: bool = ALL
-    filter: TaskFilter = Field(TaskFilter(), description="Which tasks; as in `GET /tasks`, or by their `ids`.")
-
-
-class RetryRequest(TasksRequest):
-    """Which tasks are to run again."""
-
-    include_permanent: bool = Field(
-        False,
-        description="Also what no retry can mend, such as `corrupt` and `encrypted`;"
-        " these are meant as well where the filter names their `error_code` or their `ids`.",
-    )
-
-
-class PriorityRequest(TasksRequest):
-    """Which waiting tasks are to have which priority."""
-
-    priority: Priority
-
-
-class CallbacksRequest(Request):
-    """Which callbacks are to be delivered again."""
-
-    all: bool = ALL
-    filter: CallbacksFilter = Field(
-        CallbacksFilter(), description="Which callbacks; as in `GET /callbacks`, or by their `ids`. Default: `failed`."
-    )
 
 
 class ItemsQuery(BaseModel):
@@ -91,52 +54,15 @@ class ItemsQuery(BaseModel):
     cursor: str | None = None
 
 
-Filtered = TasksRequest | CallbacksRequest
-Asked = TypeVar("Asked", bound=Filtered)
-
-
-def understood(model: type[Asked], action: Action, given: Any) -> Asked:
-    """Return the request in a body. What a filter names may stand in `filter`, or beside the rest.
-
-    Raises:
-      Invalid: naming every field that does not fit.
-    """
-    if not isinstance(given, dict) or "filter" in given:
-        return _checked(model, action, given)
-    own = {name: value for name, value in given.items() if name in model.model_fields}
-    named = {name: value for name, value in given.items() if name not in model.model_fields}
-    try:
-        return _checked(model, action, own | {"filter": named})
-    except Invalid as error:
-        raise Invalid([each | {"field": each["field"].removeprefix("filter.")} for each in error.problems]) from None
-
-
-def _checked(model: type[Asked], action: Action, given: Any) -> Asked:
-    asked = requests.fit(model, _completed(action, given))
-    if not asked.all and all(value is None for value in (given.get("filter") or {}).values()):
-        raise Invalid([{"field": "filter", "message": NOTHING_NAMED}])
-    if isinstance(asked.filter, TaskFilter) and not set(asked.filter.status or ()) <= set(STATUSES[action]):
-        message = f"{action} is for tasks that are {', '.join(STATUSES[action])}"
-        raise Invalid([{"field": "filter.status", "message": message}])
-    return asked
-
-
-def _completed(action: Action, given: Any) -> Any:
-    """Return a request with what its filter means where it names no status, or no state."""
-    named = given.get("filter", {}) if isinstance(given, dict) else None
-    if not isinstance(named, dict) or "ids" in named:
-        return given
-    default = {"state": STATE_UNLESS_NAMED} if action == "redeliver" else {"status": UNLESS_NAMED[action]}
-    return given | {"filter": default | {name: value for name, value in named.items() if value is not None}}
-
-
 class _Bulks:
     """A route on which bulks are asked for."""
 
     def __init__(self, commits: GroupCommit) -> None:
         self._commits = commits
 
-    async def _answer(self, req: Any, resp: Any, asked: Request, wanted: Bulk, kb_id: str | None) -> None:
+    async def _answer(
+        self, req: asgi.Request, resp: asgi.Response, asked: Request, wanted: Bulk, kb_id: str | None
+    ) -> None:
         """Preview a bulk, or submit the task that does it."""
         if asked.dry_run:
             resp.media = await requests.read(_preview, wanted)
@@ -147,14 +73,14 @@ class _Bulks:
         answer(resp, await requests.committed(self._commits, submit, submission))
 
 
-async def _asked(req: Any, model: type[Asked], action: Action) -> Asked:
+async def _asked(req: asgi.Request, model: type[Asked], action: Action) -> Asked:
     """Return what a request asks for, of the KBs of its key."""
     asked = await requests.body(req, partial(understood, model, action))
     _confine(req, asked)
     return asked
 
 
-def _confine(req: Any, asked: Filtered) -> None:
+def _confine(req: asgi.Request, asked: Filtered) -> None:
     """Keep a request to the KBs of its key.
 
     Raises:
@@ -192,7 +118,7 @@ class Cancel(_Bulks):
         besides={200: schemas.TasksPreview},
         example={"filter": {"kb_id": "handbook", "status": ["waiting", "queued"]}, "dry_run": True},
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = await _asked(req, TasksRequest, "cancel")
         await self._answer(req, resp, asked, _bulk("cancel", asked), asked.filter.kb_id)
 
@@ -216,7 +142,7 @@ class Retry(_Bulks):
         besides={200: schemas.TasksPreview},
         example={"filter": {"kb_id": "handbook", "error_code": "embedder_unavailable"}, "dry_run": True},
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked, at_once = await requests.body(req, _retry_understood)
         if at_once:
             resp.status = falcon.HTTP_202
@@ -231,7 +157,7 @@ def _retry_of(asked: RetryRequest) -> Bulk:
     return _bulk("retry", asked, include_permanent=asked.include_permanent or named)
 
 
-async def _retried_at_once(req: Any, asked: RetryRequest) -> dict[str, Any]:
+async def _retried_at_once(req: asgi.Request, asked: RetryRequest) -> dict[str, Any]:
     """Retry the oldest tasks of a filter, as the first version does."""
     found: list[UUID] = []
     named = asked.filter.model_dump(mode="json", exclude_none=True, exclude={"kb_id"})
@@ -278,7 +204,7 @@ class Prioritise(_Bulks):
         besides={200: schemas.TasksPreview},
         example={"filter": {"kb_id": "handbook"}, "priority": "urgent", "dry_run": True},
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = await _asked(req, PriorityRequest, "prioritise")
         await self._answer(req, resp, asked, _bulk("prioritise", asked, priority=asked.priority), asked.filter.kb_id)
 
@@ -299,7 +225,7 @@ class Reingest(_Bulks):
         besides={200: schemas.TasksPreview},
         example={"filter": {"kb_id": "handbook", "created_before": "2026-11-01T00:00:00Z"}, "dry_run": True},
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = await _asked(req, TasksRequest, "reingest")
         await self._answer(req, resp, asked, _bulk("reingest", asked), asked.filter.kb_id)
 
@@ -319,7 +245,7 @@ class Redeliver(_Bulks):
         besides={200: schemas.CallbacksPreview},
         example={"filter": {"state": "failed", "host": "kb.example.com"}, "dry_run": True},
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = await _asked(req, CallbacksRequest, "redeliver")
         await self._answer(req, resp, asked, _bulk("redeliver", asked), asked.filter.kb_id)
 
@@ -345,7 +271,7 @@ class Undo(_Bulks):
         response=schemas.AcceptedTask,
         besides={200: schemas.TasksPreview},
     )
-    async def on_post(self, req: Any, resp: Any, task_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
         asked = await requests.body(req, Request.model_validate) if req.content_length else Request()
         done = await _shown_bulk(identifier)
@@ -368,7 +294,7 @@ class Items:
         query=ItemsQuery,
         response=schemas.BulkItemPage,
     )
-    async def on_get(self, req: Any, resp: Any, task_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier, asked = requests.identifier(task_id, "task"), requests.query(req, ItemsQuery)
         done = await _shown_bulk(identifier)
         before = requests.from_cursor(asked.cursor, UUID)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from falcon import asgi
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,7 @@ from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid
-from api.resources.many.bulk import ALL, NOTHING_NAMED, PREVIEWED
+from api.resources.many.asking import ALL, NOTHING_NAMED, PREVIEWED
 from api.resources.tasks import answer
 from documents.storing import catalogue, filter
 from documents.storing.catalogue import Listed, Mark, Wanted
@@ -189,7 +190,7 @@ class DeleteDocuments:
         response=schemas.AcceptedTask,
         besides={200: schemas.DocumentsPreview},
     )
-    async def on_post(self, req: Any, resp: Any, kb_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         asked = await requests.body(req, DocumentsRequest.model_validate)
         named = asked.filter.model_dump(exclude_none=True)
         if not named and not asked.all:

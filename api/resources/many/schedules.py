@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import falcon
+from falcon import asgi
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from api import requests
@@ -81,7 +82,7 @@ def recurrence_of(cron: str, timezone: str) -> Recurrence:
         raise Invalid([{"field": "cron", "message": str(error)}]) from None
 
 
-def task_of(req: Any, given: dict[str, Any]) -> Submission:
+def task_of(req: asgi.Request, given: dict[str, Any]) -> Submission:
     """Return the task that a schedule is to submit.
 
     Raises:
@@ -125,7 +126,7 @@ class Schedules:
             "task": {"task_type": "test", "payload": {"message": "hello"}},
         },
     )
-    async def on_post(self, req: Any, resp: Any) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         wanted, key = await requests.body(req, lambda given: _understood(req, given))
 
         def write() -> dict[str, Any]:
@@ -149,7 +150,7 @@ class Schedules:
         query=SchedulesQuery,
         response=schemas.SchedulePage,
     )
-    async def on_get(self, req: Any, resp: Any) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = requests.query(req, SchedulesQuery)
         before = requests.from_cursor(asked.cursor, UUID)
         items = await requests.read(
@@ -158,7 +159,7 @@ class Schedules:
         resp.media = requests.page_of(items, asked.limit, "schedule_id")
 
 
-def _understood(req: Any, given: Any) -> tuple[keeping.Wanted, Key | None]:
+def _understood(req: asgi.Request, given: Any) -> tuple[keeping.Wanted, Key | None]:
     """Return the schedule that a request asks for, and the key that it came with."""
     asked = requests.fit(NewSchedule, given)
     problems: list[dict[str, str]] = []
@@ -183,7 +184,7 @@ def _existing(schedule: Row | None, schedule_id: object) -> dict[str, Any]:
     return keeping.shown(schedule)
 
 
-async def _with(req: Any, schedule_id: str, act: Callable[[Unit, Row], Any]) -> Any:
+async def _with(req: asgi.Request, schedule_id: str, act: Callable[[Unit, Row], Any]) -> Any:
     """Do something to a schedule that a request may touch, in one transaction. Returns what `act` does.
 
     Raises:
@@ -201,7 +202,7 @@ async def _with(req: Any, schedule_id: str, act: Callable[[Unit, Row], Any]) -> 
     return await requests.beside(do)
 
 
-async def _changed(req: Any, schedule_id: str, act: Callable[[Unit, Actor, Row], None]) -> dict[str, Any]:
+async def _changed(req: asgi.Request, schedule_id: str, act: Callable[[Unit, Actor, Row], None]) -> dict[str, Any]:
     """Do something to a schedule in the name of whoever asks, as `_with`. Returns it as it is shown then."""
 
     def do(unit: Unit, row: Row) -> dict[str, Any]:
@@ -222,7 +223,7 @@ class Schedule:
         tag="schedules",
         response=schemas.Schedule,
     )
-    async def on_get(self, req: Any, resp: Any, schedule_id: str) -> None:
+    async def on_get(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         identifier = requests.identifier(schedule_id, "schedule")
         found = await requests.read(keeping.find, identifier)
         if found is None or not callers.key(req).touches(found["kb_id"]):
@@ -237,7 +238,7 @@ class Schedule:
         request=schemas.ScheduleChange,
         response=schemas.Schedule,
     )
-    async def on_patch(self, req: Any, resp: Any, schedule_id: str) -> None:
+    async def on_patch(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         def understand(given: Any) -> dict[str, Any]:
             asked = requests.fit(ScheduleChange, given)
             values = {name: getattr(asked, name) for name in asked.model_fields_set}
@@ -259,7 +260,7 @@ class Schedule:
         id="delete_schedule",
         tag="schedules",
     )
-    async def on_delete(self, req: Any, resp: Any, schedule_id: str) -> None:
+    async def on_delete(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         await _with(req, schedule_id, lambda unit, row: keeping.delete(unit, callers.actor(req), row))
         resp.status = falcon.HTTP_204
 
@@ -274,7 +275,7 @@ class SchedulePause:
         tag="schedules",
         response=schemas.Schedule,
     )
-    async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         resp.media = await _changed(req, schedule_id, keeping.pause)
 
 
@@ -288,7 +289,7 @@ class ScheduleResume:
         tag="schedules",
         response=schemas.Schedule,
     )
-    async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         resp.media = await _changed(req, schedule_id, keeping.resume)
 
 
@@ -307,7 +308,7 @@ class ScheduleRun:
         gives=("Location",),
         response=schemas.AcceptedTask,
     )
-    async def on_post(self, req: Any, resp: Any, schedule_id: str) -> None:
+    async def on_post(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         def run(unit: Unit, row: Row) -> Accepted:
             submission = task_of(req, row.task).by(callers.actor(req))
             submission.under(requests.idempotency_key(req, submission))

@@ -1,0 +1,100 @@
+"""What a bulk is asked for by: a filter, whether all are meant, and whether it is only to be previewed."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import requests
+from api.problems import Invalid
+from tasks.bulk.scope import STATUSES, CallbacksFilter, TaskFilter
+from tasks.input.fields import Priority
+from tasks.types.bulk import Action
+
+#: The statuses that an action is for where a filter names none. A retry of what somebody has cancelled must be meant.
+UNLESS_NAMED: dict[str, list[str]] = {name: list(each) for name, each in STATUSES.items()} | {"retry": ["failed"]}
+#: Of callbacks those that were given up.
+STATE_UNLESS_NAMED = "failed"
+NOTHING_NAMED = 'names nothing: say which are meant, or `"all": true`'
+ALL: Any = Field(False, description="Must be true where the filter names nothing.")
+PREVIEWED = "With `dry_run`: how many there are, and up to 10 of them."
+
+
+class Request(BaseModel):
+    """Whether something is only to be previewed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = Field(False, description="Answer how many there are, and change nothing.")
+
+
+class TasksRequest(Request):
+    """Which tasks are meant."""
+
+    all: bool = ALL
+    filter: TaskFilter = Field(TaskFilter(), description="Which tasks; as in `GET /tasks`, or by their `ids`.")
+
+
+class RetryRequest(TasksRequest):
+    """Which tasks are to run again."""
+
+    include_permanent: bool = Field(
+        False,
+        description="Also what no retry can mend, such as `corrupt` and `encrypted`;"
+        " these are meant as well where the filter names their `error_code` or their `ids`.",
+    )
+
+
+class PriorityRequest(TasksRequest):
+    """Which waiting tasks are to have which priority."""
+
+    priority: Priority
+
+
+class CallbacksRequest(Request):
+    """Which callbacks are to be delivered again."""
+
+    all: bool = ALL
+    filter: CallbacksFilter = Field(
+        CallbacksFilter(), description="Which callbacks; as in `GET /callbacks`, or by their `ids`. Default: `failed`."
+    )
+
+
+Filtered = TasksRequest | CallbacksRequest
+Asked = TypeVar("Asked", bound=Filtered)
+
+
+def understood(model: type[Asked], action: Action, given: Any) -> Asked:
+    """Return the request in a body. What a filter names may stand in `filter`, or beside the rest.
+
+    Raises:
+      Invalid: naming every field that does not fit.
+    """
+    if not isinstance(given, dict) or "filter" in given:
+        return _checked(model, action, given)
+    own = {name: value for name, value in given.items() if name in model.model_fields}
+    named = {name: value for name, value in given.items() if name not in model.model_fields}
+    try:
+        return _checked(model, action, own | {"filter": named})
+    except Invalid as error:
+        raise Invalid([each | {"field": each["field"].removeprefix("filter.")} for each in error.problems]) from None
+
+
+def _checked(model: type[Asked], action: Action, given: Any) -> Asked:
+    asked = requests.fit(model, _completed(action, given))
+    if not asked.all and all(value is None for value in (given.get("filter") or {}).values()):
+        raise Invalid([{"field": "filter", "message": NOTHING_NAMED}])
+    if isinstance(asked.filter, TaskFilter) and not set(asked.filter.status or ()) <= set(STATUSES[action]):
+        message = f"{action} is for tasks that are {', '.join(STATUSES[action])}"
+        raise Invalid([{"field": "filter.status", "message": message}])
+    return asked
+
+
+def _completed(action: Action, given: Any) -> Any:
+    """Return a request with what its filter means where it names no status, or no state."""
+    named = given.get("filter", {}) if isinstance(given, dict) else None
+    if not isinstance(named, dict) or "ids" in named:
+        return given
+    default = {"state": STATE_UNLESS_NAMED} if action == "redeliver" else {"status": UNLESS_NAMED[action]}
+    return given | {"filter": default | {name: value for name, value in named.items() if value is not None}}
