@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +17,9 @@ LARGEST = 64 * 1024 * 1024
 
 
 @pytest.fixture(scope="package")
-def service(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Iterator[EmbeddedDeployment]:
+def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
     """Embedded mode that asks for a key."""
-    with EmbeddedDeployment(tmp_path_factory.mktemp("service"), guard) as service:
+    with EmbeddedDeployment(Path(tempfile.mkdtemp(dir=server_folder)), guard) as service:
         service.start_embedded(
             API_KEYS=f"kb:{KEY},reader:r3ad:read", MAX_DOCUMENT_BYTES=str(LARGEST), KEEP_ORIGINALS="true"
         )
