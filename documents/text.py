@@ -15,6 +15,8 @@ MAX_CHARACTERS = 100_000_000
 #: Warnings that a reader gives; of what there are more they are only counted.
 MOST_WARNINGS = 100
 _LISTED_PAGES = 20
+#: Characters of a cell that is written again in each row that it reaches over: a value or a name, not a paragraph.
+_LONGEST_REPEATED = 200
 #: Characters that PostgreSQL, JSON or UTF-8 cannot carry, or that no reader of a text can see.
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -185,6 +187,11 @@ def table_lines(rows: list[list[str]]) -> str:
     lines = [_row(row + [""] * (width - len(row))) for row in rows]
     lines.insert(1, "|" + " --- |" * width)
     return "\n".join(lines)
+
+
+def repeated(cell: str) -> str:
+    """Return what stands in the further rows that a cell reaches over: its value again, unless it is long."""
+    return cell if len(cell) <= _LONGEST_REPEATED else ""
 
 
 def _row(cells: list[str]) -> str:

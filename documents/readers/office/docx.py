@@ -27,7 +27,7 @@ from documents.readers.shared.xml import (
     value_of,
 )
 from documents.reading.archive import Archive
-from documents.text import Extracted, Writer, table_lines
+from documents.text import Extracted, Writer, repeated, table_lines
 from errors import TaskError
 
 #: Parts of a paragraph that are no text of the document as it is read: deleted text, field codes, doubles.
@@ -205,15 +205,18 @@ class _Reader:
             return
         texts: list[list[str]] = []
         drawings: list[etree._Element] = []
+        above: list[str] = []  # of each column, what a cell that goes on in it says again
         for row in rows:
             cells: list[str] = []
             for cell in row:
                 properties = child_of(cell, "tcPr")
                 merge = child_of(properties, "vMerge")
-                hidden = merge is not None and value_of(merge) in (None, "continue")
-                cells.append("" if hidden else self._joined(cell, drawings))
+                goes_on = merge is not None and value_of(merge) in (None, "continue")
+                again = above[len(cells)] if goes_on and len(cells) < len(above) else ""
+                cells.append(again if goes_on else self._joined(cell, drawings))
                 span = value_of(child_of(properties, "gridSpan")) or "1"
                 cells.extend([""] * (min(int(span), 64) - 1 if span.isdigit() else 0))
+            above = list(map(repeated, cells))
             if any(cells):
                 texts.append(cells)
         if texts:

@@ -16,7 +16,7 @@ from documents.readers.shared.numerals import numeral
 from documents.readers.shared.pictures import pictures_in, write_pictures
 from documents.readers.shared.xml import child_of, children_of, name_of, parse, stream, value_of
 from documents.reading.archive import Archive
-from documents.text import Extracted, Writer, table_lines
+from documents.text import Extracted, Writer, repeated, table_lines
 from errors import TaskError
 
 _MAIN = "content.xml"
@@ -298,19 +298,9 @@ class _Reader:
         self._write_code()
         self._in_list = False
         rows: list[list[str]] = []
+        reaching: dict[int, tuple[int, str]] = {}  # of each column, the rows that a cell still reaches into, its text
         for row in _rows(table):
-            cells: list[str] = []
-            empty = 0  # cells without text, counted until one with text follows
-            for cell in row:
-                if name_of(cell) not in ("table-cell", "covered-table-cell"):
-                    continue
-                text = self._joined(cell) if name_of(cell) == "table-cell" else ""
-                if text:
-                    cells += [""] * min(empty, _MOST_REPEATED)
-                    cells += [text] * _count(cell, "number-columns-repeated")
-                    empty = 0
-                else:
-                    empty += _count(cell, "number-columns-repeated")
+            cells = self._cells(row, reaching)
             if cells:
                 rows.extend([cells] * _count(row, "number-rows-repeated"))
         if not rows:
@@ -320,6 +310,30 @@ class _Reader:
                 self.writer.block(text)
         else:
             self.writer.block(table_lines(rows), "table")
+
+    def _cells(self, row: etree._Element, reaching: dict[int, tuple[int, str]]) -> list[str]:
+        """Return the texts of a row's cells up to the last with text; one that reaches over rows stands in each."""
+        cells: list[str] = []
+        empty = 0  # cells without text, counted until one with text follows
+        for cell in row:
+            if name_of(cell) not in ("table-cell", "covered-table-cell"):
+                continue
+            column = len(cells) + empty
+            count = copies = _count(cell, "number-columns-repeated")
+            text = self._joined(cell) if name_of(cell) == "table-cell" else ""
+            left, again = reaching.get(column, (0, ""))
+            if name_of(cell) == "covered-table-cell" and left:
+                reaching[column] = (left - 1, again)
+                text, copies = again, 1
+            elif (height := _count(cell, "number-rows-spanned")) > 1:
+                reaching[column] = (height - 1, repeated(text))
+            if text:
+                cells += [""] * min(empty, _MOST_REPEATED)
+                cells += [text] * copies
+                empty = count - copies
+            else:
+                empty += count
+        return cells
 
 
 def _is_skipped(element: etree._Element) -> bool:

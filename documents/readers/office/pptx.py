@@ -24,7 +24,7 @@ from documents.readers.shared.xml import (
     value_of,
 )
 from documents.reading.archive import Archive
-from documents.text import Extracted, Writer, table_lines
+from documents.text import Extracted, Writer, repeated, table_lines
 from errors import TaskError
 
 _TITLES = ("title", "ctrTitle")
@@ -34,6 +34,7 @@ _FURNITURE = frozenset(("dt", "ftr", "hdr", "sldNum", "sldImg"))
 _LISTS = (None, "body", "obj")
 _PROPERTIES = frozenset(("rPr", "pPr", "endParaRPr"))
 _DEEPEST_LIST = 8
+_YES = ("1", "true")
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
@@ -111,8 +112,7 @@ class _Reader:
     def _frame(self, frame: etree._Element, known: dict[str, Relation]) -> None:
         """Write a table, a chart or a diagram."""
         for table in frame.iter("{*}tbl"):
-            rows = [[_cell(cell) for cell in row if name_of(cell) == "tc"] for row in table if name_of(row) == "tr"]
-            if rows := [row for row in rows if any(row)]:
+            if rows := [row for row in _rows(table) if any(row)]:
                 self._writer.block(table_lines(rows), "table")
         for reference in frame.iter(*(f"{{*}}{name}" for name in REFERENCES)):
             write_drawing(self._writer, self._archive, reference, known)
@@ -196,7 +196,20 @@ def _pieces(element: etree._Element) -> Iterable[str]:
             yield from _pieces(child)
 
 
+def _rows(table: etree._Element) -> Iterator[list[str]]:
+    """Yield the rows of a table; a cell that reaches over several stands in each of them."""
+    above: list[str] = []
+    for row in table:
+        if name_of(row) == "tr":
+            cells = [
+                above[number] if cell.get("vMerge") in _YES and number < len(above) else _cell(cell)
+                for number, cell in enumerate(each for each in row if name_of(each) == "tc")
+            ]
+            yield cells
+            above = list(map(repeated, cells))
+
+
 def _cell(cell: etree._Element) -> str:
     """Return the text of a table's cell; nothing for one that another one covers."""
-    covered = {cell.get("hMerge"), cell.get("vMerge")} & {"1", "true"}
+    covered = cell.get("hMerge") in _YES or cell.get("vMerge") in _YES
     return "" if covered else " ".join(_texts(child_of(cell, "txBody")))

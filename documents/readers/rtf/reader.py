@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from documents.readers.rtf.blocks import Blocks, Paragraph
@@ -21,7 +22,7 @@ from documents.readers.rtf.codes import (
 from documents.readers.rtf.pictures import pictures
 from documents.readers.shared.code import is_code_style, is_monospaced
 from documents.readers.shared.pictures import write_pictures
-from documents.text import Extracted, Writer
+from documents.text import Extracted, Writer, repeated
 from errors import TaskError
 
 _TOKEN = re.compile(
@@ -105,6 +106,8 @@ class _Reader:
         self._cell: list[str] = []
         self._cells: list[str] = []
         self._rows: list[list[str]] = []
+        self._merged: list[bool] = []  # of the columns of a row, which go on with the cell above
+        self._goes_on = False
         self._notes: list[list[str]] = []
 
     def all(self, data: bytes) -> None:
@@ -300,6 +303,13 @@ class _Reader:
                 self._paragraph.indent = number or 0
             case "intbl":
                 self._in_table = True
+            case "trowd":
+                self._merged, self._goes_on = [], False
+            case "clvmrg":
+                self._goes_on = True
+            case "cellx":
+                self._merged.append(self._goes_on)
+                self._goes_on = False
 
     def _close(self) -> bool:
         """Close a group; False when it was the document."""
@@ -342,6 +352,11 @@ class _Reader:
             self._cells.append(" ".join(text for text in self._cell if text))
             self._cell = []
         elif word == "row":
+            above = self._rows[-1] if self._rows else []
+            self._cells = [
+                repeated(other) if merged and not cell else cell
+                for cell, other, merged in zip_longest(self._cells, above, self._merged, fillvalue="")
+            ][: len(self._cells)]
             if any(self._cells):
                 self._rows.append(self._cells)
             self._cells = []

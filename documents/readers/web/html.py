@@ -10,16 +10,17 @@ from pathlib import Path
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from documents.readers.shared.numerals import numeral
+from documents.readers.web.html_boilerplate import without_boilerplate
 from documents.readers.web.html_depth import shallow
 from documents.readers.web.html_nodes import (
     BLOCKS,
     HEADINGS,
     SKIPPED,
-    SPACES,
     data_table,
     is_title,
     letters_of,
     number_of,
+    squeezed,
     text_of,
 )
 from documents.readers.web.mathml import write_formulas
@@ -42,6 +43,8 @@ _CLOSED_AT_ONCE = re.compile(
     rf"<(?!(?:{_VOID})[\s/])([A-Za-z][\w:-]*)((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/>"
 )
 _DEEPEST_LIST = 12
+#: What a wiki has behind its headings.
+_EDIT = re.compile(r" ?\[ ?(?:编辑|編輯|edit|bearbeiten|modifier|編集)[^\[\]]{0,20}\]$", re.IGNORECASE)
 #: What stands between a title and the text that goes on in its paragraph.
 _RUN_IN = re.compile(r"[^\S\n]*(?:[.:。：!?！？)）—–]|\n)")
 
@@ -69,8 +72,9 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
 
 
 def write_page(page: str, writer: Writer) -> dict[str, str]:
-    """Write what a page shows; its title and its other properties are returned and not written."""
+    """Write what a page says; its title and its other properties are returned and not written."""
     tree = tree_of(page)
+    without_boilerplate(tree)
     write_tree(tree, writer)
     title, root = tree.css_first("head > title"), tree.css_first("html")
     found = {"title": title.text() if title is not None else ""}
@@ -164,7 +168,7 @@ class _Walk:
     def _enter_block(self, node: LexborNode, tag: str) -> bool:
         self._flush()
         if tag in HEADINGS:
-            if title := text_of(node).removesuffix("¶"):
+            if title := _EDIT.sub("", text_of(node)).removesuffix("¶"):
                 self._announce(self._due)
                 self._announce([Title(title, HEADINGS[tag])])
             return False
@@ -294,7 +298,7 @@ def _tag(node: LexborNode | None) -> str | None:
 
 def _squeeze(text: str) -> str:
     """Write white space as a browser shows it; `\v` stands for a forced line end."""
-    lines = (SPACES.sub(" ", line).strip(" ") for line in text.split("\v"))
+    lines = (squeezed(line).strip(" ") for line in text.split("\v"))
     return "\n".join(lines).strip("\n")
 
 

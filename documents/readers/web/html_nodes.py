@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 
 from selectolax.lexbor import LexborNode
 
-from documents.text import require_length
+from documents.text import repeated, require_length
 
 #: Elements without text of the page.
 SKIPPED = frozenset(
@@ -30,6 +31,17 @@ _LABEL = re.compile(r"\D{0,10}\d{1,8}\D?|[ivxlc]{1,8}|(?:chapter|part|book|secti
 #: Columns that cells may cover; beyond these each cell is one column wide and one row high. Rows: as in browsers.
 _MOST_COLUMNS, _MOST_ROWS = 1000, 65_534
 SPACES = re.compile(r"[ \t\n\r\f]+")
+_CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+#: The end of a line of the source between two Chinese characters, which a browser shows as nothing.
+_CJK_LINE_END = re.compile(
+    f"(?<=[{_CJK}])[ \t\r\f]*\n[ \t\n\r\f]*(?=[{_CJK}“‘…—])|(?<=[”’…—])[ \t\r\f]*\n[ \t\n\r\f]*(?=[{_CJK}])"
+)
+#: What tables lay out, besides tables; and what the cells of a data table may hold, if it is no more than this share of
+#: them that holds it together with more than so many characters.
+_LAYING_OUT = "h1, h2, h3, h4, pre, ul ul"
+_MOST_LARGE, _LARGE = 0.25, 300
+#: Tables within a table of data, those within them included.
+_MOST_INNER_TABLES = 8
 
 
 def letters_of(text: str) -> str:
@@ -54,7 +66,21 @@ def text_of(node: LexborNode) -> str:
                 parts.append(part.text_content or "")
         elif part.tag in BLOCKS or part.tag == "br":
             parts.append(" ")
-    return SPACES.sub(" ", "".join(parts)).strip()
+    return squeezed("".join(parts)).strip()
+
+
+def squeezed(text: str) -> str:
+    """Write white space as a browser shows it."""
+    if not text.isascii():
+        text = _CJK_LINE_END.sub("", text)
+    return SPACES.sub(" ", text)
+
+
+def own_or_above(node: LexborNode | None, tags: Collection[str]) -> bool:
+    """Return whether an element, or one that it lies in, is one of these."""
+    while node is not None and node.tag not in tags:
+        node = node.parent
+    return node is not None
 
 
 def data_table(table: LexborNode) -> list[list[str]]:
@@ -63,37 +89,70 @@ def data_table(table: LexborNode) -> list[list[str]]:
     Raises:
       TaskError: too_large; before a few cells that cover many make more of them than can be written.
     """
-    if table.css_first("table table, h1, h2, h3, h4, pre, ul ul") is not None:
+    inner = len(table.css("table")) - 1
+    is_plain = inner == 0 and table.css_first(_LAYING_OUT) is None
+    if inner > _MOST_INNER_TABLES:
         return []
-    rows = []
-    covered: list[int] = []  # of each column, the first row that no cell from above reaches into
-    group, count = None, 0
-    for number, row in enumerate(table.css("tr")):
+    rows: list[list[str]] = []
+    covered: list[tuple[int, str]] = []  # of each column, the first row that no cell from above reaches into, its text
+    group, length = None, 0
+    filled = large = 0
+    for number, row in enumerate(_rows_of(table)):
         if row.parent is not None and row.parent.mem_id != group:
             group = row.parent.mem_id
             covered.clear()  # no cell reaches from one group of rows into the next
-        cells = _cells(row, number, covered)
-        if any(cells):
+        own = [(cell, text_of(cell)) for cell in _cells_of(row)]
+        cells = _cells(own, number, covered)
+        if any(text for _, text in own):
             rows.append(cells)
-            count += len(cells)
-            require_length(count * len(" | "))
-    return rows if rows and max(map(len, rows)) > 1 else []
+            length += sum(map(len, cells)) + len(cells) * len(" | ")
+            require_length(length)
+            filled += sum(1 for _, text in own if text)
+            if not is_plain:
+                large += sum(1 for cell, text in own if len(text) > _LARGE and _lays_out(cell))
+    if not rows or max(map(len, rows)) < 2:
+        return []
+    if not is_plain and (large > _MOST_LARGE * filled or sum(1 for row in rows if sum(map(bool, row)) > 1) < 2):
+        return []
+    return rows
 
 
-def _cells(row: LexborNode, number: int, covered: list[int]) -> list[str]:
-    """Return the texts of a row's cells, each in its column; nothing in columns that another cell covers."""
+def _lays_out(cell: LexborNode) -> bool:
+    return cell.css_first("table") is not None or cell.css_first(_LAYING_OUT) is not None
+
+
+def _rows_of(table: LexborNode) -> Iterator[LexborNode]:
+    for part in _children(table):
+        if part.tag == "tr":
+            yield part
+        elif part.tag in ("thead", "tbody", "tfoot"):
+            yield from (row for row in _children(part) if row.tag == "tr")
+
+
+def _cells_of(row: LexborNode) -> Iterator[LexborNode]:
+    return (cell for cell in _children(row) if cell.tag in ("td", "th"))
+
+
+def _children(node: LexborNode) -> Iterator[LexborNode]:
+    child = node.child
+    while child is not None:
+        yield child
+        child = child.next
+
+
+def _cells(own: list[tuple[LexborNode, str]], number: int, covered: list[tuple[int, str]]) -> list[str]:
+    """Return the texts of a row's cells, each in its column; what reaches into further rows stands in them again."""
     cells: list[str] = []
-    cell = row.child
-    while cell is not None:
-        if cell.tag in ("td", "th"):
-            while len(cells) < len(covered) and covered[len(cells)] > number:
-                cells.append("")
-            width = min(max(number_of(cell, "colspan", 1), 1), 50, max(_MOST_COLUMNS - len(cells), 1))
-            height = number_of(cell, "rowspan", 1) or _MOST_ROWS  # 0 is until the last of its group
-            covered += [0] * (len(cells) + width - len(covered))
-            covered[len(cells) : len(cells) + width] = [number + height] * width
-            cells += [text_of(cell), *[""] * (width - 1)]
-        cell = cell.next
+    for cell, text in own:
+        while len(cells) < len(covered) and covered[len(cells)][0] > number:
+            cells.append(covered[len(cells)][1])
+        width = min(max(number_of(cell, "colspan", 1), 1), 50, max(_MOST_COLUMNS - len(cells), 1))
+        height = number_of(cell, "rowspan", 1) or _MOST_ROWS  # 0 is until the last of its group
+        covered += [(0, "")] * (len(cells) + width - len(covered))
+        texts = [text, *[""] * (width - 1)]
+        covered[len(cells) : len(cells) + width] = [(number + height, repeated(each)) for each in texts]
+        cells += texts
+    cells += [text for until, text in covered[len(cells) :] if until > number]
     del covered[_MOST_COLUMNS:]
     return cells
 

@@ -190,12 +190,12 @@ class TestHtml:
                         right += 1
                     below = data.draw(st.integers(row + 1, height))
                     for at in range(row, below):
-                        wanted[at][column:right] = [""] * (right - column)
-                    wanted[row][column] = f"{row}/{column}"
+                        wanted[at][column:right] = [f"{row}/{column}", *[""] * (right - column - 1)]
                     page += f'<td colspan="{right - column}" rowspan="{below - row}">{row}/{column}</td>'
             page += "</tr>"
         first, _, *others = spans(read("a.html", f"<table>{page}</table>"), "table")[0].split("\n")
-        assert [first, *others] == [f"| {' | '.join(map(str, row))} |" for row in wanted if any(row)]
+        own = [row for number, row in enumerate(wanted) if any(str(cell).startswith(f"{number}/") for cell in row)]
+        assert [first, *others] == [f"| {' | '.join(map(str, row))} |" for row in own]
 
     @pytest.mark.parametrize(
         ("reference", "note"),
@@ -224,13 +224,13 @@ class TestHtml:
     def test_a_cell_reaches_to_the_end_of_its_rows_and_no_further(self, read) -> None:  # type: ignore[no-untyped-def]
         head = "<thead><tr><th rowspan=9>n<th>m</thead>"
         page = f"<html><table>{head}<tbody><tr><td rowspan=0>a<td>1<tr><td>2<tr><td>3</tbody><tr><td>b<td>4</table>"
-        rows = ["| n | m |", "| --- | --- |", "| a | 1 |", "|  | 2 |", "|  | 3 |", "| b | 4 |"]
+        rows = ["| n | m |", "| --- | --- |", "| a | 1 |", "| a | 2 |", "| a | 3 |", "| b | 4 |"]
         assert read("a.html", page).text == "\n".join(rows)
 
     def test_cells_in_thousands_of_columns_are_kept(self, read) -> None:  # type: ignore[no-untyped-def]
         wide = "<td colspan=50 rowspan=0>x" * 3000
         text = read("a.html", f"<html><table><tr>{wide}<tr>{'<td>y' * 9}</table>").text
-        assert (text.count("x"), text.count("y")) == (3000, 9)
+        assert (text.count("x"), text.count("y")) == (3000 + 1000 // 50, 9)
         assert len(text.split("\n")[0].split("|")) < 5000
 
     def test_its_properties_are_known(self, read) -> None:  # type: ignore[no-untyped-def]
