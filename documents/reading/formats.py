@@ -18,11 +18,17 @@ _MAIL = re.compile(
     rb"(?:From|To|Subject|Date|Received|Return-Path|Message-ID|MIME-Version|Delivered-To|Content-Type):",
     re.IGNORECASE,
 )
+_MARK = re.compile(rb"\A(?:\xff\xfe|\xfe\xff|\xef\xbb\xbf)")
 _MAIL_HEADERS = {b"from", b"to", b"subject", b"date", b"received", b"message-id", b"mime-version", b"return-path"}
 
 
 def _begins(pattern: bytes, flags: int = 0) -> Signature:
     return re.compile(pattern, re.DOTALL | flags).match
+
+
+def _begins_as_mail(head: bytes) -> bool:
+    """Return whether a file that is named so begins with headers, be it one that was saved as text in UTF-16."""
+    return bool(_MAIL.match(head) or _MAIL.match(_MARK.sub(b"", head).replace(b"\0", b"")))
 
 
 def _is_mail(head: bytes) -> bool:
@@ -146,7 +152,7 @@ FORMATS: tuple[Format, ...] = (
         "documents.readers.web.eml",
         suffixes=("eml",),
         media_types=("message/rfc822", "message/global"),
-        named_signature=_MAIL.match,
+        named_signature=_begins_as_mail,
         unnamed_signature=_is_mail,
     ),
     Format(

@@ -11,7 +11,7 @@ from lxml import etree
 
 from documents.readers.office.docx_styles import Numbering, Styles
 from documents.readers.office.drawings import REFERENCES, write_drawing
-from documents.readers.office.math import formula, formulas
+from documents.readers.office.math import beside, formulas
 from documents.readers.shared.pictures import pictures_in, write_pictures
 from documents.readers.shared.symbols import symbol
 from documents.readers.shared.xml import (
@@ -158,7 +158,7 @@ class _Reader:
             elif name == "txbxContent" or name in REFERENCES:
                 boxes.append(child)
             elif name == "oMath":
-                parts.append(formula(child))
+                parts.append(beside(child))
             elif name == "oMathPara":
                 parts.append(formulas(child))
             elif name == "sym":

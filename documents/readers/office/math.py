@@ -25,6 +25,12 @@ def formula(element: etree._Element, depth: int = 0) -> str:
     return row(Piece(_written(child, depth + 1), name_of(child) in _OPEN_ENDED) for child in element)
 
 
+def beside(element: etree._Element) -> str:
+    """Return a formula as it stands in a paragraph: apart from another that ends right before it."""
+    before = element.getprevious()
+    return (" " if before is not None and name_of(before) == "oMath" else "") + formula(element)
+
+
 def formulas(paragraph: etree._Element) -> str:
     """Return the formulas of a paragraph that holds nothing else, each on a line. Raises what `formula` does."""
     return "\n".join(formula(each) for each in paragraph if name_of(each) == "oMath")

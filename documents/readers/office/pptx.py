@@ -8,7 +8,7 @@ from pathlib import Path
 from lxml import etree
 
 from documents.readers.office.drawings import REFERENCES, write_drawing
-from documents.readers.office.math import formula, formulas
+from documents.readers.office.math import beside, formulas
 from documents.readers.shared.code import is_monospaced
 from documents.readers.shared.pictures import Pictures
 from documents.readers.shared.xml import (
@@ -187,7 +187,7 @@ def _pieces(element: etree._Element) -> Iterable[str]:
         if name == "t":
             yield child.text or ""
         elif name == "oMath":
-            yield formula(child)
+            yield beside(child)
         elif name == "oMathPara":
             yield formulas(child)
         elif name == "br":

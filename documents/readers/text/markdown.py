@@ -1,8 +1,10 @@
-"""Markdown: kept as it is; headings, code and tables become anchors, front matter becomes properties."""
+"""Markdown: kept as it is; headings, code and tables become anchors. Front matter becomes properties, and the title."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from documents.reading.decoding import decode
@@ -14,11 +16,16 @@ _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _NO_PARAGRAPH = re.compile(r"\s*$|[ \t]*(?:[-*+>|]|\d+[.)])[ \t]|[ \t]*\|| {4}|\t")
-_PROPERTY = re.compile(r"([A-Za-z][\w -]{0,40}):[ \t]+(\S.*)$")
+_PROPERTY = re.compile(r"([A-Za-z][\w -]{0,40}):(?:[ \t]+(\S.*?))?[ \t]*$")
+#: What front matter holds besides: an item of a list, what goes on with the line before, a remark.
+_ITEM = re.compile(r"[ \t]*-[ \t]+(\S.*?)[ \t]*$")
+_GOES_ON = re.compile(r"[ \t]+\S|[ \t]*$|#[ \t]|[\]}]")
+#: Lines of front matter at most; a text between two lines of dashes is none.
+_LONGEST_FRONT = 200
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
-    """Read a Markdown file; the text is the file's, character by character.
+    """Read a Markdown file; the text is the file's, with title and description in place of its front matter.
 
     Raises:
       TaskError: undecodable, too_large.
@@ -26,42 +33,75 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     decoded = decode(path.read_bytes(), encoding)
     text, removed = clean(decoded.text)
     require_length(len(text))
-    anchors, properties = scan(text)
+    end, properties = front_matter(text)
+    text, is_titled = _with_title(text[end:], properties) if text[end:].strip() and end else (text, False)
+    anchors = scan(text)
+    if is_titled:
+        anchors[0].level = 0
     warnings = [*decoded.warnings, *clean_warning(removed)]
     return Extracted(text, anchors, "markdown", encoding=decoded.encoding, warnings=warnings, properties=properties)
 
 
-def scan(text: str, *, front_matter: bool = True) -> tuple[list[Anchor], dict[str, str]]:
-    """Find the headings, tables and blocks of code of a text in Markdown, and what its front matter says.
+def front_matter(text: str) -> tuple[int, dict[str, str]]:
+    """Return where a text begins behind its front matter, and what that says; 0 where it has none."""
+    properties: dict[str, str] = {}
+    name = ""
+    for number, match in enumerate(islice(_LINE.finditer(text), _LONGEST_FRONT)):
+        line = match.group().rstrip("\r\n")
+        if number == 0:
+            if line.rstrip() != "---":
+                break
+        elif line.rstrip() in ("---", "..."):
+            return match.end(), {name: value for name, value in properties.items() if value}
+        elif found := _PROPERTY.match(line):
+            name = found.group(1)
+            properties[name] = (
+                "" if (found.group(2) or "") in (">", "|", ">-", "|-") else _unquoted(found.group(2) or "")
+            )
+        elif name and (found := _ITEM.match(line) or _GOES_ON.match(line)):
+            more = _unquoted(found.group(1) if found.re is _ITEM else line.strip())
+            if more and not line.startswith("#"):
+                properties[name] += (", " if found.re is _ITEM else " ") * bool(properties[name]) + more
+        else:
+            break
+    return 0, {}
 
-    front_matter: whether a line of dashes at the text's beginning opens one, or is a line.
-    """
-    found = _Scan(front_matter)
+
+def _unquoted(value: str) -> str:
+    return value.strip().strip("\"'")
+
+
+def _with_title(body: str, properties: Mapping[str, str]) -> tuple[str, bool]:
+    """Return a text below the title of its front matter, unless it begins with it; and whether it was put there."""
+    body = body.lstrip("\r\n")
+    title = " ".join(properties.get("title", "").split())
+    description = properties.get("description", "")
+    said = [description] if description and description not in body else []
+    is_titled = bool(title) and not body.startswith(f"# {title}")
+    return "\n\n".join([*([f"# {title}"] if is_titled else []), *said, body]), is_titled
+
+
+def scan(text: str) -> list[Anchor]:
+    """Find the headings, tables and blocks of code of a text in Markdown."""
+    found = _Scan()
     for match in _LINE.finditer(text):
         if match.group():
             found.line(match.start(), match.group().rstrip("\r\n"))
     found.close(len(text))
-    return sorted(found.anchors, key=lambda anchor: anchor.start), found.properties
+    return sorted(found.anchors, key=lambda anchor: anchor.start)
 
 
 class _Scan:
     """Goes through the lines once and remembers what it is inside of."""
 
-    def __init__(self, front_matter: bool) -> None:
+    def __init__(self) -> None:
         self.anchors: list[Anchor] = []
-        self.properties: dict[str, str] = {}
-        self._may_have_front = front_matter
         self._fence: tuple[str, int] | None = None  # what closes it, where it began
-        self._front = False
         self._table: Anchor | None = None
         self._paragraph: list[tuple[int, str]] = []  # lines that an underline would make a heading
 
     def line(self, start: int, line: str) -> None:
-        if start == 0 and self._may_have_front and line.rstrip() == "---":
-            self._front = True
-        elif self._front:
-            self._front_matter(line)
-        elif self._fence is not None:
+        if self._fence is not None:
             self._in_fence(start, line)
         elif match := _FENCE.match(line):
             self._fence = (match.group(1), start)
@@ -72,14 +112,6 @@ class _Scan:
     def close(self, end: int) -> None:
         if self._fence is not None:  # a fence that is never closed reaches to the end
             self.anchors.append(Anchor(self._fence[1], "code", end))
-
-    def _front_matter(self, line: str) -> None:
-        if line.rstrip() in ("---", "..."):
-            self._front = False
-        elif match := _PROPERTY.match(line):
-            self.properties[match.group(1)] = match.group(2).strip().strip("\"'")
-        elif line.startswith("#") and not line.startswith("# "):
-            self._front = False
 
     def _in_fence(self, start: int, line: str) -> None:
         closing, began = self._fence or ("", 0)

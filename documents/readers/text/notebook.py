@@ -68,7 +68,7 @@ def _write(writer: Writer, cell: dict[str, Any]) -> None:
             writer.heading(source, level, "#" * level + " ")
         case "markdown":
             text = clean(_DATA.sub("()", source))[0].strip("\n")
-            writer.marked(text, scan(text, front_matter=False)[0])
+            writer.marked(text, scan(text))
         case _:
             writer.block(source)
 

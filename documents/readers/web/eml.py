@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,6 +34,9 @@ _DEEPEST = 4
 _MOST_ATTACHMENTS = 100
 #: Bytes of a member of an archive: as many as MAX_DOCUMENT_BYTES allows a document at first.
 _LARGEST_MEMBER = 100 * 1024 * 1024
+#: How a mail that was saved as text in UTF-16 begins, and the transfer encodings that leave a text as it is.
+_MARKS = {BOM_UTF16_LE: "utf-16", BOM_UTF16_BE: "utf-16"}
+_AS_IT_IS = ("7bit", "8bit", "binary", "")
 _FOLDED = re.compile(r"\r?\n[ \t]+")
 
 
@@ -72,7 +76,8 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     Raises:
       TaskError: corrupt, undecodable, too_large.
     """
-    mail: Message = BytesParser(policy=compat32).parsebytes(path.read_bytes())
+    data, as_saved = _readable(path.read_bytes())
+    mail: Message = BytesParser(policy=compat32).parsebytes(data)
     if not mail.keys():
         raise TaskError("corrupt", "the mail does not begin with a header")
     writer, warnings = Writer(), list[str]()
@@ -85,7 +90,8 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     content = _Content()
     _sort(mail, content)
     for part in content.texts:
-        _write_text(part, writer, warnings, encoding)
+        is_saved_so = as_saved and part.get("Content-Transfer-Encoding", "8bit").strip().lower() in _AS_IT_IS
+        _write_text(part, writer, warnings, encoding, as_saved if is_saved_so else None)
     bounds = _BOUNDS.get() or _Bounds()
     token = _BOUNDS.set(bounds)
     attachments = _Attachments(writer, warnings, bounds)
@@ -129,11 +135,24 @@ def _chosen(parts: list[Message]) -> list[Message]:
     return plain[:1] or parts[-1:]
 
 
-def _write_text(part: Message, writer: Writer, warnings: list[str], encoding: str | None) -> None:
+def _readable(data: bytes) -> tuple[bytes, str | None]:
+    """Return a mail that was saved as text in UTF-16, as UTF-8, and the name of that; of other mails None."""
+    if data.startswith(BOM_UTF8):
+        return data.removeprefix(BOM_UTF8), "utf-8"
+    codec = next((codec for mark, codec in _MARKS.items() if data.startswith(mark)), None)
+    if codec is None and b"\0" in data[:2]:
+        codec = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    if codec is None:
+        return data, None
+    return data.decode(codec, "replace").encode("utf-8", "replace"), "utf-8"
+
+
+def _write_text(part: Message, writer: Writer, warnings: list[str], encoding: str | None, as_saved: str | None) -> None:
+    """Write a text of a mail. as_saved: what its bytes are in, whatever its headers say."""
     data = _payload(part)
     if not data.strip():
         return
-    charset = part.get_content_charset() or encoding
+    charset = as_saved or part.get_content_charset() or encoding
     if part.get_content_type() == "text/html":
         decoded = decode(data, charset or declared_encoding(data))
         write_page(decoded.text, writer)

@@ -259,18 +259,38 @@ class TestMarkdown:
         "```sh\n# no heading\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     )
 
-    def test_the_text_stays_and_the_structure_is_known(self, read) -> None:  # type: ignore[no-untyped-def]
-        extracted = read("a.md", self.TEXT)
-        assert extracted.text == self.TEXT
-        assert headings(extracted) == [(1, "One"), (2, "Two")]
-        assert spans(extracted, "code") == ["```sh\n# no heading\n```"]
-        assert spans(extracted, "table") == ["| a | b |\n|---|---|\n| 1 | 2 |"]
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_the_text_stays_and_the_structure_is_known(self, read, end: str) -> None:  # type: ignore[no-untyped-def]
+        text = self.TEXT.replace("\n", end)
+        extracted = read("a.md", text)
+        assert extracted.text == "# Guide\n\n" + text[text.index("# One") :]
+        assert headings(extracted) == [(0, "Guide"), (1, "One"), (2, "Two")]
+        assert spans(extracted, "code") == [f"```sh{end}# no heading{end}```"]
+        assert spans(extracted, "table") == [f"| a | b |{end}|---|---|{end}| 1 | 2 |"]
         assert extracted.properties == {"title": "Guide"}
 
-    def test_line_ends_of_windows_change_nothing(self, read) -> None:  # type: ignore[no-untyped-def]
-        extracted = read("a.md", self.TEXT.replace("\n", "\r\n"))
-        assert extracted.text == self.TEXT.replace("\n", "\r\n")
-        assert headings(extracted) == [(1, "One"), (2, "Two")]
+    def test_front_matter_is_metadata_and_no_text(self, read) -> None:  # type: ignore[no-untyped-def]
+        front = "---\ntitle: 'Guide: one'\n# a remark\ntags:\n  - leave\n  - 年假\ndraft: false\n"
+        front += "description: >-\n  How to\n  rest.\n---\n"
+        extracted = read("a.md", f"{front}\n## Rest\n\nText.\n")
+        assert extracted.text == "# Guide: one\n\nHow to rest.\n\n## Rest\n\nText.\n"
+        assert headings(extracted) == [(0, "Guide: one"), (2, "Rest")]
+        assert extracted.properties == {
+            "title": "Guide: one", "tags": "leave, 年假", "draft": "false", "description": "How to rest."
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("text", "kept"),
+        [
+            ("---\ntitle: One\n---\n# One\n\nText.\n", "# One\n\nText.\n"),
+            ("---\nlayout: x\n...\nText.\n", "Text.\n"),
+            ("---\nSome words between lines.\n---\n", "---\nSome words between lines.\n---\n"),
+            ("---\nnever: ended\n\nText.\n", "---\nnever: ended\n\nText.\n"),
+            ("---\nall: there is\n---\n", "---\nall: there is\n---\n"),
+        ],
+    )
+    def test_what_is_no_front_matter_stays(self, read, text: str, kept: str) -> None:  # type: ignore[no-untyped-def]
+        assert read("a.md", text).text == kept
 
 
 class TestCsv:

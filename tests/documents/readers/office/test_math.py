@@ -51,6 +51,12 @@ def test_a_formula_is_written_on_one_line(read: Read, made: str, wanted: str) ->
     assert read("a.pptx", pptx([slide])).text == wanted
 
 
+def test_formulas_beside_each_other_stay_apart(read: Read) -> None:
+    one, other = (f'<m:oMath xmlns:m="urn:m">{r(text)}</m:oMath>' for text in ("a=b", "c=d"))
+    assert read("a.docx", samples.docx(f"<w:p>{one}{other}</w:p>")).text == "a=b c=d"
+    assert read("a.pptx", pptx([f"<p:sp><p:txBody><a:p>{one}{other}</a:p></p:txBody></p:sp>"])).text == "a=b c=d"
+
+
 def test_formulas_of_one_paragraph_have_lines_of_their_own(read: Read) -> None:
     one, other = (f"<m:oMath>{r(text)}</m:oMath>" for text in ("a=b", "c=d"))
     body = f'<w:p><m:oMathPara xmlns:m="urn:m">{one}{other}</m:oMathPara></w:p>'

@@ -257,3 +257,15 @@ def test_a_text_under_the_name_of_a_mail_is_refused(read: Read) -> None:
     with pytest.raises(TaskError) as caught:
         read("a.eml", "Dear all,\n\nthis is no mail.")
     assert caught.value.code == "corrupt"
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+@pytest.mark.parametrize("charset", ["us-ascii", "utf-16", "gb2312"])
+def test_a_mail_that_was_saved_in_utf_16_is_read(read: Read, codec: str, charset: str) -> None:
+    part = "Content-Type: text/plain; charset=gb2312\r\nContent-Transfer-Encoding: base64\r\n\r\nxOq82Q==\r\n"
+    mail = (
+        "Subject: 年假 leave\r\nFrom: Ada <a@b.c>\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+        f"--x\r\nContent-Type: text/plain; charset={charset}\r\n\r\n十五天 days\r\n--x\r\n{part}--x--\r\n"
+    )
+    extracted = read("a.eml", mail.encode(codec))
+    assert extracted.text == "Subject: 年假 leave\nFrom: Ada <a@b.c>\n\n十五天 days\n\n年假"
