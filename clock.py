@@ -169,6 +169,7 @@ TIDY = Entry(
         forget_commits,
         forget_deletions,
         forget_acts,
+        retention.forget_headers,
         idempotency.forget,
         unknown.look,
     ),

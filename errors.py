@@ -85,8 +85,8 @@ CODES: dict[str, Code] = {
     "fetch_failed": Code(
         "The URL could not be read.",
         True,
-        "The source did not answer as expected; check that it is reachable without a login.",
-        "来源未正常响应；请确认无需登录即可访问。",
+        "The source did not answer as expected; check that it is reachable, and that its `headers` let you in.",
+        "来源未正常响应；请确认来源可访问，且 `headers` 中的凭据有效。",
     ),
     "embedder_rejected": Code(
         "The embedding provider refused the request.",

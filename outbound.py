@@ -216,12 +216,14 @@ def download(
     *,
     max_bytes: int,
     timeout: float,
+    headers: Mapping[str, str] | None = None,
     allowed_hosts: Sequence[str] = (),
     cancelled: Callable[[], bool] = _never,
 ) -> Downloaded:
     """Fetch a URL into a file. A redirect is followed after its address has been checked as well.
 
     Parameters:
+      headers: what else is said to the server of the URL; never to another one, nor to it after another one was asked.
       max_bytes: more is refused, as soon as it is announced or has come.
       timeout: seconds for everything.
       cancelled: asked all the time, by another thread too; True stops it, whatever is being waited for.
@@ -231,10 +233,14 @@ def download(
     """
     deadline = time.monotonic() + timeout
     target = check(url, allowed_hosts)
+    said = {"accept": "*/*", **{name.lower(): value for name, value in (headers or {}).items()}}
     for _ in range(MOST_REDIRECTS + 1):
-        with _exchange("GET", target, deadline, cancelled, headers={"accept": "*/*"}) as response:
+        with _exchange("GET", target, deadline, cancelled, headers=said) as response:
             if response.has_redirect_location:
-                target = check(_onward(target.url, response.headers["location"]), allowed_hosts)
+                onward = check(_onward(target.url, response.headers["location"]), allowed_hosts)
+                if _origin(onward.url) != _origin(target.url):
+                    said = {"accept": "*/*"}
+                target = onward
                 continue
             size = 0
             if _announced(response.headers) > max_bytes:
@@ -249,6 +255,10 @@ def download(
             kind = response.headers.get("content-type")
             return Downloaded(response.status_code, retry_after(response.headers), kind, name, size)
     raise OutboundError(f"{target.url.host} redirects more than {MOST_REDIRECTS} times")
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _onward(url: httpx2.URL, location: str) -> str:
@@ -291,7 +301,7 @@ def _exchange(
 ) -> Iterator[httpx2.Response]:
     """Send one request to the address that was checked; the name is still what TLS verifies and what Host says."""
     host = target.url.netloc.decode("ascii")
-    headers = {"host": host, "user-agent": f"task-manager/{VERSION}", **request.pop("headers", {})}
+    headers = {"user-agent": f"task-manager/{VERSION}", **request.pop("headers", {}), "host": host}
     seconds = max(0.1, deadline - time.monotonic())
     limits = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
     try:

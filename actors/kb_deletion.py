@@ -35,7 +35,7 @@ def kb_deletion(work: Work) -> Advance:
         schedule.forget_kb(session, work.kb_id, work.claim.submitted_at)
         units = kb_removal.versions(session, work.kb_id)
     _end_tasks(work)
-    _delete_uploads(work)
+    _delete_sources(work)
     _remove_documents(work)
     _sweep_versions(work, units)
 
@@ -67,8 +67,8 @@ def _end_tasks(work: Work) -> None:
             ended = ending.overtake_kb(unit, work.kb_id, work.task_id, AT_ONCE)
 
 
-def _delete_uploads(work: Work) -> None:
-    """Delete what the storage may still hold of the KB's tasks; the clock has deleted the rest already."""
+def _delete_sources(work: Work) -> None:
+    """Delete the uploads and headers of the KB's tasks that may still be kept; the clock has deleted the others."""
     after = None
     while True:
         _go_on(work)
@@ -77,6 +77,8 @@ def _delete_uploads(work: Work) -> None:
         if not found:
             return
         _delete_from_storage(work, found)
+        with work.transaction() as session:
+            retention.forget_headers_of(session, found)
         after = found[-1]
 
 

@@ -26,7 +26,9 @@ class Schedule(Base):
     catch_up: Mapped[str] = mapped_column(Text)
     """What becomes of due times that nobody met: `one` run for all of them, or `all`."""
     task: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    """As it was said, and is validated anew whenever it is submitted."""
+    """As it was said, but for its headers, and is validated anew whenever it is submitted."""
+    source_headers: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+    """What its document's URL is fetched with: a secret, which is shown to nobody."""
     created_by: Mapped[str | None] = mapped_column(Text)
     """The name of the API key that made it, or changed its task last; the tasks are submitted in its name."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -73,6 +73,8 @@ class Task(Base):
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
     has_details: Mapped[bool] = mapped_column("has_metadata", Boolean, server_default="true")
     """Whether the submission said `metadata`; a document of which nothing new is said keeps what it has."""
+    source_headers: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
+    """What a document's URL is fetched with: a secret, which is read by who fetches it alone, and shown to nobody."""
     callback_url: Mapped[str | None] = mapped_column(Text)
     retry_limit: Mapped[int] = mapped_column(SmallInteger)
     timeout: Mapped[float] = mapped_column(Float)
@@ -171,5 +173,11 @@ class Task(Base):
         ),
         Index("ix_tasks_error", text(CODE), "id", postgresql_where=text(NOT_COMPLETED)),
         Index("ix_tasks_not_completed", "finished_at", postgresql_where=text(NOT_COMPLETED)),
+        # Whose headers are still to be forgotten.
+        Index(
+            "ix_tasks_source_headers",
+            "finished_at",
+            postgresql_where=text("source_headers IS NOT NULL AND finished_at IS NOT NULL"),
+        ),
         Index("ix_tasks_held", "queue", text(KB), postgresql_where=text("worker_id IS NOT NULL")),
     )

@@ -23,13 +23,14 @@ from documents.reading.unpacking import Unpacked
 from documents.sandbox.pool import Cancelled
 from documents.storing import index, publication
 from documents.text import Extracted
+from errors import TaskError
 from models import Version, database
 from models.base import new_id
 from settings import settings
 from tasks.accepting.submission import Member
 from tasks.transactions.unit import Unit
 from tasks.types.document_processing import document_id_of, member_payload, parameters_of
-from tasks.working import shards
+from tasks.working import claiming, shards
 from tasks.working.claim import Advance
 from tasks.working.work import timings
 from worker.process import PROCESS
@@ -50,7 +51,14 @@ def preprocessing(work: Work) -> Advance:
     payload = work.payload
     opening = publication.opening(work.kb_id, document_id_of(payload))
     with _folder(work) as folder:
-        fetched = source.fetch(payload, settings(), folder, cancelled=work.interrupted, timeout=work.seconds_left)
+        fetched = source.fetch(
+            payload,
+            settings(),
+            folder,
+            headers=_headers(work),
+            cancelled=work.interrupted,
+            timeout=work.seconds_left,
+        )
         if opening.replaces and (unchanged := _unchanged(work, fetched)):
             return unchanged
         if kind_of_file(fetched.path) and (unpacked := _unpacked(work, fetched, folder)):
@@ -80,6 +88,19 @@ def preprocessing(work: Work) -> Advance:
     if extracted.unread:
         return work.divide(shards.ranges(extracted.pages or 1, SHARD), anew=changed)
     return work.done(units=extracted.pages or 1)
+
+
+def _headers(work: Work) -> dict[str, str] | None:
+    """Return what the document's URL is to be fetched with, which is kept apart from the payload."""
+    if "header_names" not in work.payload:
+        return None
+    with database.transaction() as session:
+        headers = claiming.source_headers(session, work.claim)
+    if headers is None:
+        raise TaskError(
+            "not_found", "what its URL is fetched with is kept no longer; submit it again, with its headers"
+        )
+    return headers
 
 
 def _version(work: Work, fetched: Source, extracted: Extracted) -> Version:

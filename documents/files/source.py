@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,19 @@ class Source:
 
 
 def fetch(
-    payload: dict[str, Any], settings: Settings, folder: Path, *, cancelled: Callable[[], bool], timeout: float
+    payload: dict[str, Any],
+    settings: Settings,
+    folder: Path,
+    *,
+    headers: Mapping[str, str] | None = None,
+    cancelled: Callable[[], bool],
+    timeout: float,
 ) -> Source:
     """Bring the document that a payload names into `folder`.
 
     Parameters:
       payload: of a `document_processing` task, with exactly one source.
+      headers: what a URL is fetched with.
       cancelled: asked now and then; True stops a download.
       timeout: seconds.
 
@@ -61,7 +68,7 @@ def fetch(
         _copy(payload["file_path"], settings, path)
         filename = filename or Path(payload["file_path"]).name
     elif payload.get("url") is not None:
-        found = _download(payload["url"], settings, path, cancelled, timeout)
+        found = _download(payload["url"], settings, path, headers, cancelled, timeout)
         filename, content_type = filename or found.filename, content_type or found.content_type
     else:
         storage(settings).copy_to(UUID(payload["upload_id"]), path)
@@ -136,7 +143,12 @@ def _copy(given: str, settings: Settings, path: Path) -> None:
 
 
 def _download(
-    url: str, settings: Settings, path: Path, cancelled: Callable[[], bool], timeout: float
+    url: str,
+    settings: Settings,
+    path: Path,
+    headers: Mapping[str, str] | None,
+    cancelled: Callable[[], bool],
+    timeout: float,
 ) -> outbound.Downloaded:
     host = outbound.host_of(url)
     try:
@@ -145,6 +157,7 @@ def _download(
             path,
             max_bytes=settings.max_document_bytes,
             timeout=timeout,
+            headers=headers,
             allowed_hosts=settings.source_allowed_hosts,
             cancelled=cancelled,
         )

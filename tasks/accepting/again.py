@@ -27,6 +27,9 @@ def submit_again(unit: Unit, actor: Actor, tasks: Sequence[Task]) -> dict[UUID, 
         if "upload_id" in task.payload:
             refused[task.id] = "its upload is not kept once it has completed; upload it again"
             continue
+        if "header_names" in task.payload:
+            refused[task.id] = "its headers are not kept once it has completed; submit it again, with them"
+            continue
         try:
             submissions.append(_again(task).by(actor))
         except ValidationError:

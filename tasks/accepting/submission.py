@@ -22,21 +22,18 @@ import tracing
 from logs import Submitted
 from models import Batch, Task
 from models.audit import Actor
-from models.base import json_of, new_id, trace_id_of
-from models.connection import prepared
-from models.task import KB, READY
+from models.base import new_id, trace_id_of
 from settings import settings
-from tasks.accepting import idempotency
+from tasks.accepting import idempotency, inserting
 from tasks.accepting.idempotency import Key
-from tasks.dispatching import dispatch
 from tasks.ending import dependencies, ending
 from tasks.ending.dependencies import Unknown
 from tasks.input.bounds import excess_of_metadata, excess_of_payload, storable
 from tasks.input.fields import KEPT, TaskFields
-from tasks.lifecycle import Status, target
+from tasks.lifecycle import Status
 from tasks.transactions.unit import Unit
 from tasks.types import all_types, document_processing, task_type
-from tasks.types.document_processing import CHUNKING
+from tasks.types.document_processing import CHUNKING, apart
 
 #: Times of tasks.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -281,7 +278,7 @@ def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None
     if tracing.is_on():
         _trace(unit, rows)
     orphans = dependencies.watch(unit, rows)
-    written = {row.id: row for row in unit.execute(_INSERT, _values(rows))}
+    written = {row.id: row for row in inserting.insert(unit, rows)}
     unit.ready(row for row in written.values() if row.status == Status.QUEUED and not row.is_busy)
     ending.orphan(unit, orphans)
     unit.tell(_told(row, written[row["id"]].status) for row in rows)
@@ -320,21 +317,14 @@ def _told(row: dict[str, Any], status: str) -> Submitted:
     )
 
 
-def _values(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "rows": json_of(rows),
-        "chunking": json_of(CHUNKING),
-        "ready": target("submit"),
-        "deferred": target("defer"),
-        "busy": dispatch.BUSY,
-    }
-
-
 def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
     kind = task_type(submission.task_type)
     stage = kind.stages[0]
     origin = submission._origin
     limit = submission.retry_limit
+    payload, headers = submission.payload, None
+    if kind is document_processing.TYPE:
+        payload, headers = apart(payload)
     return vars(submission) | {
         **{name: stored(getattr(submission, name)) for name, stored in _STORED},
         "id": origin.task_id or new_id(),
@@ -343,7 +333,8 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
         "submitted_by": origin.actor.name,
         "request_id": origin.actor.request_id,
         "traceparent": origin.actor.traceparent,
-        "payload": _said(submission.payload) if origin.inherits else submission.payload,
+        "payload": _said(payload) if origin.inherits else payload,
+        **({} if headers is None else {"source_headers": headers}),
         "has_metadata": "metadata" in submission.model_fields_set,
         "retry_limit": settings().max_retry_attempts if limit is None else limit,
         "timeout": submission.timeout or settings().task_timeout,
@@ -359,36 +350,3 @@ def _said(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 _STORED = [(name, kept.stored) for name, kept in KEPT.items() if kept.stored is not None]
-#: The columns that a row gives: what the client said, without what its KB may say instead, and what follows from it.
-_GIVEN = ", ".join(
-    [
-        *(name for name in KEPT if name not in ("payload", "callback_url")),
-        *("id", "subject", "batch_id", "submitted_by", "request_id", "traceparent", "has_metadata", "stage", "queue"),
-        "waiting_for",
-    ]
-)
-
-#: Where many tasks wait already, everybody is at work, and no message is needed.
-_INSERT = prepared(
-    f"""
-    WITH written AS (
-        INSERT INTO tasks ({_GIVEN}, payload, callback_url, created_at, due_at, status)
-        SELECT {_GIVEN},
-            CASE WHEN task_type = '{document_processing.TYPE.name}' AND NOT payload ? 'chunk_size'
-                THEN payload || coalesce(chunking, CAST(:chunking AS jsonb)) ELSE payload END,
-            coalesce(given.callback_url, kb.callback_url), coalesce(created_at, now()), greatest(run_at, now()),
-            CASE WHEN waiting_for = '{{}}' AND coalesce(run_at <= now(), true)
-                THEN CAST(:ready AS text) ELSE CAST(:deferred AS text) END
-        FROM json_populate_recordset(CAST(NULL AS tasks), CAST(:rows AS json)) AS given
-        LEFT JOIN (SELECT kb_id, chunking, callback_url FROM kbs) AS kb USING (kb_id)
-        RETURNING id, task_type, kb_id, stage, queue, priority, attempt, timeout, status, created_at,
-            request_id, traceparent
-    ), busy AS MATERIALIZED (
-        SELECT queue, priority FROM (SELECT DISTINCT queue, priority FROM written) AS wanted WHERE EXISTS (
-            SELECT FROM tasks WHERE queue = wanted.queue AND priority = wanted.priority AND {READY}
-            ORDER BY queue, priority, {KB} OFFSET :busy LIMIT 1
-        )
-    )
-    SELECT written.*, (queue, priority) IN (SELECT queue, priority FROM busy) AS is_busy FROM written
-    """
-)

@@ -15,6 +15,7 @@ from models.task import PARTS
 from settings import settings
 from tasks.lifecycle import ENDED, OPEN, Status, sources
 from tasks.transactions.unit import Unit
+from tasks.transitions.ending import FORGET_HEADERS, FORGET_HEADERS_OF
 
 #: A task that did not complete can be retried by hand from the stage that failed for this long: until then what it
 #: was submitted with and what its stages made is kept. After it, a retry begins anew.
@@ -42,6 +43,19 @@ def lately_ended(session: Session, kb_id: str, before: UUID, limit: int, after: 
     """
     values = {"kb_id": kb_id, "before": before, "kept": RESUMABLE + timedelta(hours=1), "after": after or FIRST_ID}
     return list(session.scalars(_LATELY, values | {"limit": limit, "statuses": list(map(str, ENDED))}))
+
+
+def forget_headers(unit: Unit) -> None:
+    """Forget what the URLs of tasks were to be fetched with that ended too long ago to be resumed, AT_ONCE at most.
+
+    Those of a task that completed, or was overtaken, have gone with its end.
+    """
+    unit.session.execute(FORGET_HEADERS, {"kept": RESUMABLE, "limit": AT_ONCE})
+
+
+def forget_headers_of(session: Session, task_ids: Sequence[UUID]) -> None:
+    """Forget those of tasks that have ended, however lately."""
+    session.execute(FORGET_HEADERS_OF, {"ids": sorted(task_ids)})
 
 
 def prune(unit: Unit, now: datetime | None = None) -> int:

@@ -44,6 +44,8 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
     rows = [row for row in rows if row["id"] not in answer.refused]
     for row in [each for each in rows if each["code"] == "superseded"]:
         answer.refused[row["id"]] = "a later deletion or submission of its document overtook it; submit it again"
+    for row in [each for each in rows if each["lacks_headers"]]:
+        answer.refused[row["id"]] = "its headers were kept for 24 hours after its end; submit it again, with them"
     rows = [row for row in rows if row["id"] not in answer.refused]
     # Whoever depends on one that cannot run again cannot either.
     while orphans := dependencies.watch(unit, rows):
@@ -94,7 +96,8 @@ _CHOSEN = text(
     """
     SELECT id, task_type, stage, batch_id, depends_on, on_dependency_failure, error->>'code' AS code,
         finished_at > now() - CAST(:resumable AS interval) AS resumable,
-        coalesce(run_at > now(), false) AS lies_ahead
+        coalesce(run_at > now(), false) AS lies_ahead,
+        payload ? 'header_names' AND source_headers IS NULL AS lacks_headers
     FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:sources AS text[]))
     ORDER BY id FOR UPDATE
     """

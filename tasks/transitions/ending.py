@@ -41,6 +41,9 @@ RELEASE_DEPENDENTS = prepared(
 _IS_TOLD = f":target = '{Status.COMPLETED}' AND {IS_FIRST.format(began='held.begun_at')}"
 _LAST = kept(ended("CAST(:target AS text)", began="held.begun_at", error="held.error"))
 
+#: Whether a task can never run again.
+_IS_FINAL = f":target = '{Status.COMPLETED}' OR coalesce(held.error->>'code' = 'superseded', false)"
+
 #: The sum of a figure of a row's stages, in seconds. As a rule there is one stage, and what was not begun has none.
 OVER_ALL = """CASE jsonb_array_length(t.stages)
                 WHEN 0 THEN 0 WHEN 1 THEN (t.stages->0->>'{what}')::float
@@ -68,6 +71,7 @@ END = prepared(
             attempts = CASE WHEN held.begun_at IS NULL OR {_IS_TOLD} THEN t.attempts ELSE {_LAST} END,
             result = held.result,
             error = held.error,
+            source_headers = CASE WHEN {_IS_FINAL} THEN NULL ELSE t.source_headers END,
             worker_id = NULL, claimed_at = NULL, waiting_for = '{{}}', shards = 0
         FROM (
             -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
@@ -99,6 +103,22 @@ END = prepared(
     )
     SELECT * FROM ended
     """
+)
+
+#: Headers of tasks that ended longer ago than they can be resumed.
+FORGET_HEADERS = text(
+    """
+    UPDATE tasks SET source_headers = NULL WHERE id IN (
+        SELECT id FROM tasks
+        WHERE source_headers IS NOT NULL AND finished_at IS NOT NULL AND finished_at < now() - CAST(:kept AS interval)
+        ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    """
+)
+
+#: Those of these tasks, however lately they ended.
+FORGET_HEADERS_OF = text(
+    "UPDATE tasks SET source_headers = NULL WHERE id = ANY(CAST(:ids AS uuid[])) AND source_headers IS NOT NULL"
+    " AND finished_at IS NOT NULL"
 )
 
 RETRY = text(

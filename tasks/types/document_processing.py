@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -22,6 +23,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pipeline import WEIGHTS
 from settings import Provider, without_credentials
+from tasks.input import source_headers
 from tasks.types import Stage, TaskType
 
 #: Where a document is.
@@ -83,12 +85,25 @@ class DocumentProcessing(Reading):
     url: Annotated[str | None, AfterValidator(without_credentials)] = Field(
         None, min_length=1, max_length=8192, description="An http(s) address, without user name and password."
     )
+    headers: Annotated[dict[str, str] | None, BeforeValidator(source_headers.checked)] = Field(
+        None,
+        description="What `url` is fetched with, such as `Authorization`: at most 20, of 8,192 characters together. "
+        "A secret: from then on only the names are shown, as `header_names`.",
+        json_schema_extra={"writeOnly": True},
+    )
     content: str | None = Field(None, description="The text itself.")
     upload_id: str | None = Field(
         None, description="Set by an upload; not for clients.", exclude_if=lambda v: v is None
     )
     document_id: DocumentId | None = Field(None, description="Default: derived from the source.")
     force: bool = Field(False, description="Process it even if it is unchanged: the same bytes, read the same way.")
+
+    @field_validator("headers")
+    @classmethod
+    def _go_with_a_url(cls, headers: dict[str, str] | None, fields: ValidationInfo) -> dict[str, str] | None:
+        if headers and not (fields.data.get("url", "http:") or "").lower().startswith(("http:", "https:")):
+            raise ValueError("go with an http(s) `url` alone")
+        return headers or None
 
     @model_validator(mode="wrap")
     @classmethod
@@ -152,15 +167,30 @@ def document_id_of(payload: dict[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(payload["content"].encode()).hexdigest()
 
 
+def apart(payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str] | None]:
+    """Return a payload as it is kept and shown, with the names of its headers alone, and the headers themselves."""
+    if "headers" not in payload:
+        return payload, None
+    shown = {name: value for name, value in payload.items() if name != "headers"}
+    headers: dict[str, str] | None = payload["headers"] or None
+    return shown | ({"header_names": sorted(headers)} if headers else {}), headers
+
+
+def together(payload: dict[str, Any], headers: dict[str, str] | None) -> dict[str, Any]:
+    """Return a payload that was taken apart as it was said."""
+    said = {name: value for name, value in payload.items() if name != "header_names"}
+    return said | ({"headers": headers} if headers else {})
+
+
 def parameters_of(payload: dict[str, Any]) -> dict[str, Any]:
     """Return how a document is read and split, wherever it comes from: the same bytes then make the same version."""
-    others = (*SOURCES, "document_id", "embedder", "force")
+    others = (*SOURCES, "header_names", "document_id", "embedder", "force")
     return {name: value for name, value in payload.items() if name not in others}
 
 
 def member_payload(payload: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the payload of an archive's document, whose path is `name`; all else is as it was said of the archive."""
-    kept = {key: value for key, value in payload.items() if key not in (*SOURCES, "content_type")}
+    kept = {key: value for key, value in payload.items() if key not in (*SOURCES, "header_names", "content_type")}
     return kept | {
         "document_id": _shortened(f"{document_id_of(payload)}/{name}"),
         "filename": name.rpartition("/")[2][-LONGEST_ID:],

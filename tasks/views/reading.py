@@ -39,6 +39,7 @@ _LISTED_COLUMNS = ", ".join(
     if name == "attempts"
     else f"tasks.{name}"
     for name in (column.name for column in Task.__table__.columns)
+    if name != "source_headers"
 )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from models import Task
 from models.base import json_of
 from settings import settings
 from tasks.dispatching import concurrency, dispatch
@@ -127,3 +128,8 @@ def still_held(session: Session) -> set[Key]:
     """Return what this process holds by the rows, as the keys of its claims."""
     rows = session.execute(text("SELECT id, attempt FROM tasks WHERE worker_id = :worker"), {"worker": process_id()})
     return {(row.id, None, row.attempt) for row in rows} | shards.held(session)
+
+
+def source_headers(session: Session, claim: Claim) -> dict[str, str] | None:
+    """Return what a task's URL is to be fetched with; None where it is kept no longer."""
+    return session.scalar(select(Task.source_headers).where(Task.id == claim.task_id))

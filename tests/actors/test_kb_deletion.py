@@ -170,6 +170,18 @@ def test_a_task_that_failed_before_brings_nothing_back_when_it_is_retried(bench:
     assert overtaken.value.code == "superseded"
 
 
+def test_what_a_url_was_fetched_with_is_forgotten(bench: Bench) -> None:
+    payload = {"url": "https://wiki.example/a.md", "headers": {"Authorization": "Bearer s3cr3t"}}
+    failed, waiting = (
+        bench.submit(task_type="document_processing", kb_id="kb", payload={**payload, "document_id": each})[0]
+        for each in ("failed", "waiting")
+    )
+    error = TaskError("fetch_failed", "x", retryable=False)
+    bench.within(failing.failed, Failure(bench.held(failed, "preprocessing"), error))
+    assert bench.perform(deletion(bench))
+    assert [bench.row(each).source_headers for each in (failed, waiting)] == [None, None]
+
+
 def test_the_members_of_an_archive_are_as_old_as_it_is(bench: Bench) -> None:
     from tasks.accepting import submission
 

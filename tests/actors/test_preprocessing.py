@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from errors import TaskError
 from models.base import new_id
 from settings import settings
 from tests.actors.conftest import PIPELINE, TEXT, Bench
+from tests.test_outbound import Site, answer
 
 
 def test_a_stage_that_is_done_twice_keeps_one_version(bench: Bench) -> None:
@@ -168,3 +170,55 @@ def test_a_document_keeps_its_metadata_until_other_is_said(bench: Bench) -> None
     assert kept() == {"lang": "zh"}, "other bytes"
     take_in("Two.", metadata={})
     assert kept() == {}, "none is said, and not left out"
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A site of this machine, from which documents may be fetched."""
+    site = Site()
+    monkeypatch.setenv("SOURCE_ALLOWED_HOSTS", site.host)
+    settings.cache_clear()
+    yield site
+    site.close()
+    settings.cache_clear()
+
+
+def test_a_url_is_fetched_with_the_headers_that_were_kept_for_it(bench: Bench, site: Site) -> None:
+    site.pages["/a.md"] = answer(200, TEXT.encode(), content_type="text/markdown")
+    payload = {"url": site.url("/a.md"), "headers": {"Authorization": "Bearer s3cr3t"}}
+    (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload)
+    bench.finish_all(task_id)
+    assert [said["authorization"] for _, said in site.requests] == ["Bearer s3cr3t"]
+    row = bench.row(task_id)
+    assert (row.status, row.source_headers) == ("completed", None)
+    assert "s3cr3t" not in str(row)
+    # The same bytes with another secret are the same version.
+    again = {**payload, "headers": {"Authorization": "Bearer other", "X-A": "b"}}
+    (second,) = bench.submit(task_type="document_processing", kb_id="kb", payload=again)
+    bench.finish(second, "preprocessing")
+    assert bench.row(second).result["unchanged"]
+
+
+def test_a_url_whose_headers_are_gone_is_not_fetched(bench: Bench, site: Site) -> None:
+    payload = {"url": site.url("/a.md"), "headers": {"Authorization": "Bearer s3cr3t"}}
+    (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload)
+    bench.sql("UPDATE tasks SET source_headers = NULL")
+    with pytest.raises(TaskError, match="submit it again") as refused:
+        bench.finish(task_id, "preprocessing")
+    assert (refused.value.code, refused.value.retryable, site.requests) == ("not_found", False, [])
+
+
+def test_members_of_an_archive_that_was_fetched_know_nothing_of_its_headers(bench: Bench, site: Site) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("a.txt", "One.")
+        file.writestr("b.txt", "Two.")
+    site.pages["/all.zip"] = answer(200, out.getvalue())
+    payload = {"url": site.url("/all.zip"), "headers": {"Authorization": "Bearer s3cr3t"}}
+    (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload)
+    bench.finish(task_id, "preprocessing")
+    members = bench.sql("SELECT payload, source_headers FROM tasks WHERE batch_id IS NOT NULL")
+    assert len(members) == 2
+    for member in members:
+        assert member.source_headers is None
+        assert member.payload.keys().isdisjoint({"headers", "header_names", "url"})

@@ -27,6 +27,34 @@ def made(client: Client, kb_id: str, **more: Any) -> dict[str, Any]:
     return shown
 
 
+def document(kb_id: str, **payload: Any) -> dict[str, Any]:
+    """A task that takes in a document again and again."""
+    payload = {"url": "http://203.0.113.1/a.md", **payload}
+    return {"task_type": "document_processing", "kb_id": kb_id, "payload": payload}
+
+
+def test_headers_of_its_document_are_kept_and_not_shown(idle_client: Client, kb_id: str) -> None:
+    secret = {"Authorization": "Bearer s3cr3t"}
+    schedule = made(idle_client, kb_id, task=document(kb_id, headers=secret))
+    shown = document(kb_id, header_names=["Authorization"])
+    assert schedule["task"] == shown == idle_client.http.get(path(schedule)).json()["task"]
+    assert idle_client.http.patch(path(schedule), json={"name": "a"}).json()["task"] == shown
+
+    def run(number: int) -> Any:
+        answer = idle_client.http.post(path(schedule, "/run"), headers={"Idempotency-Key": f"{kb_id}-{number}"})
+        ((found,),) = idle_client.sql("SELECT source_headers FROM tasks WHERE id = %s", answer.json()["task_id"])
+        return found
+
+    assert run(1) == secret
+    refused = idle_client.http.patch(path(schedule), json={"task": shown})
+    assert bad_fields(refused) == {"task.payload.header_names"}, "what is shown is not what was said"
+    assert run(2) == secret
+    changed = idle_client.http.patch(path(schedule), json={"task": document(kb_id)}).json()
+    assert changed["task"] == document(kb_id)
+    assert run(3) is None
+    assert "s3cr3t" not in str(idle_client.http.get("/api/v1/audit", params={"kb_id": kb_id}).json())
+
+
 def path(schedule: dict[str, Any], act: str = "") -> str:
     return f"{SCHEDULES}/{schedule['schedule_id']}{act}"
 

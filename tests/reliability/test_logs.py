@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pika
 import pytest
@@ -17,6 +18,7 @@ from tests.rabbitmq import RabbitNode, RabbitServer
 from tests.receiver import Receiver
 from tests.reliability.conftest import House
 from tests.servers import eventually
+from tests.test_outbound import Site, answer
 
 SECRET = "s3cr3t"
 
@@ -36,6 +38,49 @@ def test_no_log_holds_the_address_of_a_callback(house: House, receiver: Receiver
     (answered,) = [line for line in worker.log.splitlines() if "callback_answered" in line]
     assert task_id in answered
     assert "127.0.0.1" in answered
+
+
+def test_nothing_but_one_column_holds_what_a_url_is_fetched_with(house: House, receiver: Receiver) -> None:
+    site = Site()
+    house.deployment.environment.update(LOG_LEVEL="debug", SOURCE_ALLOWED_HOSTS=site.host)
+    house.open("web", "worker", "clock")
+    site.pages["/tea.md"] = site.pages["/tea.md?again"] = answer(200, b"# Tea", content_type="text/markdown")
+    site.pages["/locked.md"] = answer(401, b"Who are you?")
+    site.pages["/broken.md"] = lambda handler: setattr(handler, "close_connection", True)
+
+    def document(url: str, **headers: str) -> dict[str, Any]:
+        payload = {"url": url and site.url(url), "headers": {"Authorization": f"Bearer {SECRET}", **headers}}
+        return {"task_type": "document_processing", "kb_id": "kb", "payload": payload, "retry_limit": 0}
+
+    def asked(method: str, path: str, status: int = 200, **more: Any) -> Any:
+        found = house.deployment.http.request(method, f"/api/v1{path}", **more)
+        assert (found.status_code, SECRET in found.text) == (status, False), found.text
+        return found
+
+    task_ids = [house.submit(**document(path)) for path in ("/tea.md", "/locked.md", "/broken.md")]
+    task_ids.append(
+        asked("POST", "/tasks/batch", 202, json={"tasks": [document("/tea.md?again")]}).json()["tasks"][0]["task_id"]
+    )
+    asked("POST", "/schedules", 201, json={"cron": "0 4 * * *", "task": document("/tea.md")})
+    asked("POST", "/tasks", 422, json=document("", **{SECRET: SECRET, f"{SECRET}:": SECRET}))
+    house.called_back_once(*task_ids)
+    assert [house.show(each)["status"] for each in task_ids] == ["completed", "failed", "failed", "completed"]
+    asked("POST", f"/tasks/{task_ids[1]}/retry", 202)
+    house.ended(task_ids[1])
+    assert [said.get("authorization") for _, said in site.requests] == [f"Bearer {SECRET}"] * 5
+    site.close()
+    for path in ("/tasks", "/audit", "/schedules", "/callbacks", "/kbs/kb/documents", "/stats/errors"):
+        asked("GET", path)
+    for path in (f"/tasks/{each}{more}" for each in task_ids for more in ("", "/why", "/events")):
+        asked("GET", path)
+    for path in ("/metrics", "/tasks", f"/tasks/{task_ids[1]}"):
+        assert SECRET not in house.deployment.http.get(path).text
+    assert SECRET not in house.deployment.logs()
+    assert SECRET not in str([each.body for each in receiver.received])
+    for (table,) in house.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+        assert SECRET not in str(house.sql(f"SELECT to_jsonb({table}) - 'source_headers' FROM {table}")), table
+    kept = "SELECT count(*) FROM tasks WHERE source_headers->>'Authorization' LIKE %s"
+    assert house.sql(kept, f"%{SECRET}") == [(2,)], "of those that failed, for their retry"
 
 
 def test_a_cancelled_task_and_a_stop_with_work_in_hand_are_no_errors(house: House) -> None:

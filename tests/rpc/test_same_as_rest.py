@@ -181,11 +181,19 @@ def test_an_upload_that_is_none_is_refused(both: Both, kb_id: str) -> None:
     assert (code, found["ErrorInfo"]["reason"]) == ("RESOURCE_EXHAUSTED", "too_large")
 
 
+#: Headers that do not fit, and so are not quoted either.
+LOCKED = {"url": "https://wiki.example/", "headers": {"Host": "s3cr3t"}, "header_names": ["Host"]}
+
 BAD: list[tuple[str, Any, tuple[str, str, dict[str, Any]]]] = [
     (
         "Submit",
         SubmitRequest(task_type="nothing", priority="soon", retry_limit=99),
         ("POST", "/tasks", {"json": {"task_type": "nothing", "priority": "soon", "retry_limit": 99}}),
+    ),
+    (
+        "Submit",
+        SubmitRequest(task_type="document_processing", kb_id="a", payload=struct(**LOCKED)),
+        ("POST", "/tasks", {"json": {"task_type": "document_processing", "kb_id": "a", "payload": LOCKED}}),
     ),
     ("SubmitBatch", SubmitBatchRequest(), ("POST", "/tasks/batch", {"json": {}})),
     ("Get", GetRequest(task_id=NOBODY), ("GET", f"/tasks/{NOBODY}", {})),
@@ -298,3 +306,20 @@ def test_a_key_of_a_kb_touches_that_alone(both: Both, kb_id: str) -> None:
         assert (code, found["ErrorInfo"]["reason"]) == ("PERMISSION_DENIED", "forbidden_kb"), name
     assert mine in {each.task_id for each in bound.call("List", ListRequest()).items}
     assert {each.kb_id for each in bound.call("List", ListRequest()).items} == {MINE}
+
+
+def test_what_a_url_is_fetched_with_is_taken_and_kept_as_by_rest(both: Both, kb_id: str) -> None:
+    payload = {"url": "http://127.0.0.1:1/a.md", "headers": {"X-Tenant": "kb", "Authorization": "Bearer s3cr3t"}}
+    given: dict[str, Any] = {"task_type": "document_processing", "kb_id": kb_id, "payload": payload}
+    message = SubmitRequest(**{**given, "payload": struct(**payload)})
+    task_ids = both.rpc().call("Submit", message).task_id, both.rest("POST", "/tasks", json=given).json()["task_id"]
+    for task_id in task_ids:
+        task = ended(both, task_id)
+        assert task.error.code == "forbidden_url"
+        assert list(task.payload["header_names"]) == ["Authorization", "X-Tenant"]
+        rest = both.rest("GET", f"/tasks/{task_id}")
+        assert "s3cr3t" not in f"{task}{rest.text}"
+        assert steady(fields(task)) == steady(rest.json() | {"left_out": []})
+    page = both.rpc().call("List", ListRequest(kb_id=kb_id))
+    assert "s3cr3t" not in str(page)
+    assert all("header_names" in each.payload for each in page.items)

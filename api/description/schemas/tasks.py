@@ -97,6 +97,8 @@ def _payload(kind: TaskType) -> type[BaseModel]:
     }
     if fields.pop("content", None):
         fields["content_characters"] = int, sometimes("The length of `content`, which is not shown.")
+    if fields.pop("headers", None):
+        fields["header_names"] = list[str], sometimes("The names of `headers`, whose values are not shown.")
     extra = kind.payload.model_config.get("extra") == "allow"
     return create_model(
         f"{camel(kind.name)}Payload",

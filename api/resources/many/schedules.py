@@ -310,7 +310,7 @@ class ScheduleRun:
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         def run(unit: Unit, row: Row) -> Accepted:
-            submission = task_of(req, row.task).by(callers.actor(req))
+            submission = task_of(req, keeping.task_of(row)).by(callers.actor(req))
             submission.under(requests.idempotency_key(req, submission))
             accepted = keeping.run(unit, callers.actor(req), row, submission)
             if isinstance(accepted, Exception):

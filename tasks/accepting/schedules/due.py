@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from models import Schedule, database
 from models.audit import Actor
 from tasks.accepting.admission import Backlog
+from tasks.accepting.schedules.keeping import task_of
 from tasks.accepting.schedules.recurrence import Recurrence
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.transactions.unit import Unit
@@ -87,7 +88,7 @@ def _wanted(schedule: Schedule, now: datetime) -> tuple[list[datetime], list[Sub
     assert schedule.next_due_at is not None  # by which it was found
     recurrence = Recurrence(schedule.cron, schedule.timezone)
     due_times = recurrence.latest(schedule.next_due_at, now, 1 if schedule.catch_up == "one" else MOST_CAUGHT_UP)
-    submissions = [Submission.model_validate(schedule.task).by(Actor(schedule.created_by)) for _ in due_times]
+    submissions = [Submission.model_validate(task_of(schedule)).by(Actor(schedule.created_by)) for _ in due_times]
     return due_times, submissions, recurrence.after(now)
 
 

@@ -20,6 +20,8 @@ from tasks.accepting.idempotency import Key
 from tasks.accepting.schedules.recurrence import Recurrence
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.transactions.unit import Unit
+from tasks.types import document_processing
+from tasks.types.document_processing import apart, together
 
 #: Schedules that there may be: the clock carries out 500 a second.
 MOST = 10_000
@@ -80,7 +82,7 @@ def _write(unit: Unit, actor: Actor, wanted: Wanted) -> Made | TooMany:
         cron=wanted.recurrence.cron,
         timezone=wanted.recurrence.timezone,
         catch_up=wanted.catch_up,
-        task=wanted.task,
+        **_task_columns(wanted.task),
         created_by=actor.name,
         next_due_at=wanted.recurrence.after(_now(unit)),
     )
@@ -99,7 +101,8 @@ def change(unit: Unit, actor: Actor, schedule: Schedule, values: dict[str, Any])
 
     A task that is changed is submitted in the name of whoever changed it.
     """
-    for name, value in values.items():
+    task = _task_columns(values["task"]) if "task" in values else {}
+    for name, value in {**values, **task}.items():
         setattr(schedule, name, value)
     if "task" in values:
         schedule.created_by = actor.name
@@ -187,6 +190,21 @@ def shown(schedule: Schedule) -> dict[str, Any]:
         "last_task_id": schedule.last_task_id and str(schedule.last_task_id),
         "last_error": schedule.last_error,
     }
+
+
+def task_of(schedule: Schedule) -> dict[str, Any]:
+    """Return a schedule's task as it was said, with its headers."""
+    if schedule.source_headers is None:
+        return schedule.task
+    return {**schedule.task, "payload": together(schedule.task["payload"], schedule.source_headers)}
+
+
+def _task_columns(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task as its schedule keeps it: as it is shown, and the headers of its document apart."""
+    if task["task_type"] != document_processing.TYPE.name:
+        return {"task": task, "source_headers": None}
+    payload, headers = apart(task["payload"])
+    return {"task": {**task, "payload": payload}, "source_headers": headers}
 
 
 def _changed(schedule: Schedule) -> None:

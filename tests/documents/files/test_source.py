@@ -15,7 +15,7 @@ from documents.files.source import Source
 from documents.sandbox.pool import Cancelled
 from errors import TaskError
 from models.base import new_id
-from settings import read
+from settings import VERSION, read
 from tests.test_outbound import Site, answer
 
 LARGEST = 64 * 1024
@@ -182,6 +182,47 @@ def test_a_url_is_fetched_with_what_the_server_says(yard: Yard, site: Site) -> N
     assert yard.fetch({"url": site.url("/a%00b%0A.txt")}).filename == "ab .txt", "which PostgreSQL can hold"
     own = yard.fetch({"url": site.url("/%E7%BB%BF%E8%8C%B6.md"), "filename": "a.txt", "content_type": "text/plain"})
     assert (own.filename, own.content_type) == ("a.txt", "text/plain")
+
+
+HEADERS = {"Authorization": "Bearer s3cr3t", "User-Agent": "kb"}
+
+
+def test_a_url_is_fetched_with_its_headers(yard: Yard, site: Site) -> None:
+    site.pages["/a"] = answer(302, location="/b")
+    site.pages["/b"] = answer(200, b"Green tea")
+    assert yard.fetch({"url": site.url("/a")}, headers=HEADERS).size == 9
+    for _, said in site.requests:
+        assert (said["authorization"], said["user-agent"], said["host"]) == ("Bearer s3cr3t", "kb", site.host)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_headers_go_to_no_other_server_nor_back_from_one(yard: Yard, site: Site, other: Site, status: int) -> None:
+    site.pages["/a"] = answer(status, location=other.url("/b"))
+    other.pages["/b"] = answer(status, location=site.url("/c"))
+    site.pages["/c"] = answer(200, b"Green tea")
+    environment = {"SOURCE_ALLOWED_HOSTS": f"{site.host},{other.host}"}
+    assert yard.fetch({"url": site.url("/a")}, headers=HEADERS, environment=environment).size == 9
+    (_, first), (_, last) = site.requests
+    assert first["authorization"] == "Bearer s3cr3t"
+    for _, said in [*other.requests, ("/c", last)]:
+        assert "authorization" not in said
+        assert said["user-agent"] == f"task-manager/{VERSION}"
+
+
+def test_another_port_of_a_host_is_another_server(yard: Yard, site: Site) -> None:
+    beside = Site()
+    site.pages["/a"] = answer(302, location=beside.url("/b"))
+    beside.pages["/b"] = answer(200, b"Green tea")
+    environment = {"SOURCE_ALLOWED_HOSTS": "127.0.0.1"}
+    assert yard.fetch({"url": site.url("/a")}, headers=HEADERS, environment=environment).size == 9
+    beside.close()
+    assert "authorization" not in beside.requests[0][1]
+
+
+def test_no_error_tells_of_headers(yard: Yard, site: Site) -> None:
+    site.pages["/a"] = answer(401, b"Bearer s3cr3t is not known here")
+    refused = yard.refusal({"url": site.url("/a")}, headers=HEADERS)
+    assert (refused.code, "401" in refused.message, "s3cr3t" in refused.message) == ("fetch_failed", True, False)
 
 
 @pytest.mark.parametrize(
