@@ -7,6 +7,7 @@ import json
 import re
 from bisect import bisect_left
 from dataclasses import astuple, dataclass
+from itertools import pairwise
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -18,6 +19,8 @@ from documents.readers.shared.layout import BETWEEN_CJK, BULLETS, MARKS, WIDE, G
 
 #: A gap is wider than this, in sizes of the font: spaces between words are a third, those that fill a line a half.
 _GAP = 0.4
+#: A character that stands lower than the one before by more than this, in sizes of the font, is in another line.
+_LOWER = 0.6
 #: How wide a character is on average, spaces included, in sizes of its font; a Chinese one is 1.
 _USUAL = 0.48
 _SPACES = re.compile(r"\S\s+(?=\S)")
@@ -64,15 +67,14 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
     for string in _LINES.findall(characters.text):
         shown = string.strip(" \r\n\t\x00")
         if shown.strip(MARKS):
-            start = at + string.index(shown[0])
-            line = characters.line(shown, start)
-            if _is_roomy(line):
-                line.typed = typed(line, start, characters.edges)
-                if " " in shown:
-                    found = typed_gaps(line)
-                    line.gaps = _gaps(line, start, characters) if found is None else found
-            lines.append(line)
-            starts.append(start)
+            for line, start in characters.lines(shown, at + string.index(shown[0])):
+                if _is_roomy(line):
+                    line.typed = typed(line, start, characters.edges)
+                    if " " in line.text:
+                        found = typed_gaps(line)
+                        line.gaps = _gaps(line, start, characters) if found is None else found
+                lines.append(line)
+                starts.append(start)
         at += len(string)
     _doubt_half(lines, starts, characters)
     places = {id(line): start for line, start in zip(lines, starts, strict=True)}
@@ -98,6 +100,31 @@ class _Characters:
         box = self._box
         pdfium.FPDFText_GetLooseCharBox(self._raw, place if self._aligned else self._index(place), box)
         return box.left, box.right
+
+    def lines(self, text: str, start: int) -> list[tuple[Line, int]]:
+        """Return a line whose text begins at a place, and that place; several where its text goes down in the middle.
+
+        PDFium has no line's end where a piece of text is hardly high, as is a dash that ends the row of a table.
+        """
+        line = self.line(text, start)
+        if line.bottom - line.last_bottom <= _LOWER * line.size or " " not in text:
+            return [(line, start)]
+        lower = _LOWER * line.size
+        cuts = [
+            space.end()
+            for space in _SPACES.finditer(text)
+            if self._bottom(start + space.start()) - self._bottom(start + space.end()) > lower
+        ]
+        parts = [
+            (self.line(text[at:end].rstrip(), start + at), start + at) for at, end in pairwise([0, *cuts, len(text)])
+        ]
+        # Letters that each stand lower than the one before are text on its side, or slanted.
+        return parts if all(abs(part.bottom - part.last_bottom) < lower for part, _ in parts) else [(line, start)]
+
+    def _bottom(self, place: int) -> float:
+        box = self._box
+        pdfium.FPDFText_GetLooseCharBox(self._raw, place if self._aligned else self._index(place), box)
+        return box.bottom
 
     def line(self, text: str, start: int) -> Line:
         """Return a line whose text begins at a place."""

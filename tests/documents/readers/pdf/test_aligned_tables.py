@@ -141,3 +141,21 @@ def test_cells_without_width_are_no_table_and_no_trouble(rows: list[list[tuple[f
     ]
     for table in tables_of(lines, set()):
         assert all(any(column) for column in zip(*table.rows, strict=True))
+
+
+@pytest.mark.parametrize("dash", ["—", "–"])
+def test_rows_that_end_in_a_dash_stay_rows(read: Read, dash: str) -> None:
+    """PDFium leaves out the ends of such lines where they are so close."""
+    rows = [["Cash", "1,180", f"{dash} "], ["Restricted cash", "250", "631"], ["Held for sale", "517", f"{dash} "]]
+    rows += [["Total", "9,882", "8,819"], ["Goodwill", "8,420", f"{dash} "]]
+    lines = [
+        Line(cell, left=72 + column * 120, drop=0 if column else 7) for row in rows for column, cell in enumerate(row)
+    ]
+    lines[0].drop = 40
+    text = read("a.pdf", samples.pdf([["The sheet:", *lines]])).text
+    assert [line for line in text.split("\n") if "8" in line or dash in line] == [
+        f"| Cash | 1,180 | {dash} |",
+        f"| Held for sale | 517 | {dash} |",
+        "| Total | 9,882 | 8,819 |",
+        f"| Goodwill | 8,420 | {dash} |",
+    ]
