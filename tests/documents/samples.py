@@ -28,6 +28,8 @@ class Line:
     left: float = 72
     drop: float = 12  # below the line before
     typed: bool = False  # in a font for code
+    bold: bool = False
+    turned: bool = False  # written upwards
 
 
 @dataclass
@@ -85,7 +87,8 @@ def pdf(
     catalogue, tree = add(b""), add(b"")
     font = add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
     courier = add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>")
-    fonts = b"/F1 %d 0 R /F3 %d 0 R" % (font, courier)
+    bold = add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold /Encoding /WinAnsiEncoding >>")
+    fonts = b"/F1 %d 0 R /F3 %d 0 R /F4 %d 0 R" % (font, courier, bold)
     if any(is_chinese(line) for page in pages for line in page or ()):
         inner = add(
             b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000 /W [1 95 500]"
@@ -177,8 +180,9 @@ def _content(page: Sequence[Line | str | Stroke] | None) -> bytes:
         else:
             text = line.text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
             shown = b"(%s)" % text
-        font = b"F2" if is_chinese(line) else b"F3" if line.typed else b"F1"
-        parts.append(b"BT /%s %g Tf 1 0 0 1 %g %g Tm %s Tj ET" % (font, line.size, line.left, at, shown))
+        font = b"F2" if is_chinese(line) else b"F3" if line.typed else b"F4" if line.bold else b"F1"
+        turn = b"0 1 -1 0" if line.turned else b"1 0 0 1"
+        parts.append(b"BT /%s %g Tf %s %g %g Tm %s Tj ET" % (font, line.size, turn, line.left, at, shown))
     return b"\n".join(parts)
 
 

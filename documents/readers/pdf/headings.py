@@ -1,10 +1,11 @@
-"""Which lines of a PDF are headings: those that its outline names, else those larger than the body text."""
+"""Which lines of a PDF are headings: those that its outline names, else large ones, and bold ones with numbers."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 from documents.readers.shared.layout import Line
 
@@ -15,6 +16,16 @@ _LONGEST_NUMBER = 12  # with its word, as in chapter
 _MOST_LINES = 4  # that a heading may run over
 _LARGER = 1.12
 _LEVELS = 4
+#: Where there is no large line in so many pages, those that there are head no part of the document.
+_MOST_PAGES = 25
+#: A numbered heading: digits with points, or 第三章; how long it may be; the least headings that follow each other by
+#: their numbers, and which share of them does.
+_NUMBERED = re.compile(
+    r"(?P<digits>\d{1,2}(?:\.\d{1,2}){0,3}\.?)\s+(?=[^\W\d_])|第\s*[\d〇零一二三四五六七八九十百]{1,5}\s*(?P<kind>[章节節])\s*(?=\w)"
+)
+_BEGINNINGS = frozenset("0123456789第")
+_LONGEST_NUMBERED = 100
+_FEWEST_FOLLOWING, _MOST_FOLLOW = 2, 0.6
 _LONGEST = 160
 #: Where more of the lines than this are set large, size says nothing: slides, posters.
 _MOST_SHARE = 0.25
@@ -58,30 +69,90 @@ class Outline:
         return levels
 
 
-class Sizes:
-    """The font sizes of a PDF without an outline: what is larger than the body text is a heading."""
+class Shape:
+    """How the lines of a PDF without an outline are set: those larger than the body text are headings, and bold ones
+    that are numbered."""
 
-    def __init__(self, lines: Iterable[Line]) -> None:
+    def __init__(self, pages: Iterable[list[Line]]) -> None:
         weights: Counter[float] = Counter()
         counts: Counter[float] = Counter()
-        for line in lines:
-            weights[line.size] += len(line.text)
-            counts[line.size] += 1
+        numbers: list[tuple[int, ...]] = []
+        count = 0
+        for lines in pages:
+            count += 1
+            stamps = _stamps(lines)
+            for index, line in enumerate(lines):
+                weights[line.size] += len(line.text)
+                counts[line.size] += index not in stamps
+                if line.bold:
+                    numbers.append(_number_of(line.text))
         self._levels: dict[float, int] = {}
         body = weights.most_common(1)[0][0] if weights else 0.0
-        larger = sorted((size for size in counts if size >= body * _LARGER), reverse=True)
-        if sum(counts[size] for size in larger) <= _MOST_SHARE * sum(counts.values()):
+        larger = sorted((size for size in counts if counts[size] and size >= body * _LARGER), reverse=True)
+        large = sum(counts[size] for size in larger)
+        if large <= _MOST_SHARE * sum(counts.values()) and large * _MOST_PAGES >= count:
             self._levels = {size: min(rank, _LEVELS) for rank, size in enumerate(larger, 1)}
+        following = sum(_follows(before, number) for before, number in pairwise(numbers))
+        self._numbered = following >= max(_FEWEST_FOLLOWING, _MOST_FOLLOW * (len(numbers) - 1))
+        self._body = body
 
     def levels(self, lines: list[Line]) -> dict[int, int]:
-        """Return the heading level of each line of a page, by the line's index, that is set larger than the body."""
-        levels = {index: self._levels[line.size] for index, line in enumerate(lines) if line.size in self._levels}
+        """Return the level of each line of a page, by the line's index, that is a heading or part of one."""
+        stamps = _stamps(lines)
+        levels = {
+            index: self._levels[line.size]
+            for index, line in enumerate(lines)
+            if line.size in self._levels and index not in stamps
+        }
         for run in _neighbours(levels):
             text = "".join(lines[index].text for index in run)
             if len(run) > _MOST_LINES or len(text) > _LONGEST or sum(map(str.isalpha, text)) < 2:
                 for index in run:
                     del levels[index]
+        if self._numbered:
+            for index, line in enumerate(lines):
+                if line.bold and index not in levels and line.size >= self._body:
+                    above = sum(size > line.size for size in self._levels)
+                    levels[index] = min(above, 2) + len(_number_of(line.text))
         return levels
+
+
+def may_be_numbered(text: str) -> int:
+    """Return where the title begins of a line that may be a numbered heading; 0 where it is none."""
+    if len(text) > _LONGEST_NUMBERED or text[0] not in _BEGINNINGS or text[-1] in ".,;:。，；：、":
+        return 0
+    match = _NUMBERED.match(text)
+    return match.end() if match else 0
+
+
+def _number_of(text: str) -> tuple[int, ...]:
+    """Return the number of a heading by its parts; of 第三章 the rank of its kind stands for the parts before."""
+    match = _NUMBERED.match(text)
+    if match is None:
+        return (0,)
+    if match["digits"]:
+        return tuple(map(int, match["digits"].rstrip(".").split(".")))
+    return (0,) * ("章节節".index(match["kind"]) > 0) + (0,)
+
+
+def _follows(before: tuple[int, ...], number: tuple[int, ...]) -> bool:
+    """Return whether a number may be that of the heading after another: 2.1 after 2, 3 after 2.4."""
+    if 0 in before or 0 in number:
+        return True
+    if number[:-1] == before and number[-1] == 1:
+        return True
+    at = len(number) - 1
+    return at < len(before) and number[:at] == before[:at] and number[at] == before[at] + 1
+
+
+def _stamps(lines: list[Line]) -> set[int]:
+    """Return the lines that are written upwards or downwards, by their indexes, unless the page lies on its side."""
+    turned = {
+        index
+        for index, line in enumerate(lines)
+        if abs(line.bottom - line.last_bottom) > max(2 * line.size, line.right - line.left)
+    }
+    return turned if 2 * len(turned) < len(lines) else set()
 
 
 def _neighbours(levels: dict[int, int]) -> list[list[int]]:

@@ -19,7 +19,7 @@ from pypdfium2.raw import FORMTYPE_NONE
 
 from documents.readers.pdf.code import Code
 from documents.readers.pdf.headers_footers import Furniture
-from documents.readers.pdf.headings import Entry, Outline, Sizes
+from documents.readers.pdf.headings import Entry, Outline, Shape
 from documents.readers.pdf.pages.fonts import use_squares
 from documents.readers.pdf.pages.page import Page, lines_of, page_of
 from documents.readers.pdf.pages.scans import Scans, recognised
@@ -152,10 +152,10 @@ def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Wri
 
     divided = any(map(_has_divided, kept()))
     hyphens = Hyphens("\n".join(line.text for line in lines) for lines in kept() if divided)
-    sizes = None if outline.titles else Sizes(line for lines in kept() for line in lines)
+    shape = None if outline.titles else Shape(kept())
     written = Pages(hyphens, Code(line for lines in kept() for line in lines))
     for index, lines in enumerate(kept()):
-        levels = outline.levels(index, lines) if sizes is None else sizes.levels(lines)
+        levels = outline.levels(index, lines) if shape is None else shape.levels(lines)
         written.add(index + 1, lines, levels)
     return written.finish()
 

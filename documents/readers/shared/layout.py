@@ -68,6 +68,7 @@ class Line:
     gaps: list[Gap] = field(default_factory=list)
     typed: Typed | None = None
     cell: tuple[int, int, int] | None = None  # the number of a ruled table on its page, its row and its column
+    bold: bool = False  # of lines that may be numbered headings; of others it is not asked
 
 
 @dataclass(slots=True)

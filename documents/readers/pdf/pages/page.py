@@ -12,6 +12,7 @@ from itertools import pairwise
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from documents.readers.pdf.headings import may_be_numbered
 from documents.readers.pdf.monospace import is_half, letters, typed, typed_gaps
 from documents.readers.pdf.pages.form_fields import with_fields
 from documents.readers.pdf.tables.ruled import with_cells
@@ -24,6 +25,9 @@ _LOWER = 0.6
 #: How wide a character is on average, spaces included, in sizes of its font; a Chinese one is 1.
 _USUAL = 0.48
 _SPACES = re.compile(r"\S\s+(?=\S)")
+#: Names of bold fonts, those of TeX and of Chinese among them; and the flag of PDF 32000-1, table 123.
+_BOLD = re.compile(rb"bold|black|heavy|demi|medi|[a-z]bx\d|hei\b|simhei|\xe9\xbb\x91", re.IGNORECASE)
+_FORCE_BOLD = 1 << 18
 #: Characters that are two in UTF-16.
 _PAIRS = re.compile("[\U00010000-\U0010ffff]")
 #: Where a word is divided pdfium has its hyphen instead of the line's end.
@@ -68,6 +72,8 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
         shown = string.strip(" \r\n\t\x00")
         if shown.strip(MARKS):
             for line, start in characters.lines(shown, at + string.index(shown[0])):
+                if number := may_be_numbered(line.text):
+                    line.bold = characters.is_bold(start + number)
                 if _is_roomy(line):
                     line.typed = typed(line, start, characters.edges)
                     if " " in line.text:
@@ -94,6 +100,7 @@ class _Characters:
         self._aligned = len(self.text) == text_page.count_chars()
         self._pairs = [match.start() for match in _PAIRS.finditer(self.text)]
         self._box, self._matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
+        self._name = ctypes.create_string_buffer(128)
 
     def edges(self, place: int) -> tuple[float, float]:
         """Return the left and the right edge of a character, in points."""
@@ -121,10 +128,16 @@ class _Characters:
         # Letters that each stand lower than the one before are text on its side, or slanted.
         return parts if all(abs(part.bottom - part.last_bottom) < lower for part, _ in parts) else [(line, start)]
 
+    def is_bold(self, place: int) -> bool:
+        """Return whether a character is in a bold font, as its name says it."""
+        name, flags = self._name, ctypes.c_int()
+        length = pdfium.FPDFText_GetFontInfo(self._raw, self._index(place), name, len(name), ctypes.byref(flags))
+        return flags.value & _FORCE_BOLD > 0 or _BOLD.search(name.raw[: min(length, len(name))]) is not None
+
     def _bottom(self, place: int) -> float:
         box = self._box
         pdfium.FPDFText_GetLooseCharBox(self._raw, place if self._aligned else self._index(place), box)
-        return box.bottom
+        return float(box.bottom)
 
     def line(self, text: str, start: int) -> Line:
         """Return a line whose text begins at a place."""
