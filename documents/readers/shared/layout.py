@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -44,6 +44,8 @@ _WIDEST_PITCH, _DEEPEST_HANG = 2.7, 3.0
 _SHORTEST = 12.0
 #: A line pitch this many times the usual one separates paragraphs.
 _GAP = 1.35
+#: Lines of one size that tell how far apart they are set.
+_FEWEST_STEPS = 4
 #: The rest of a divided word is no farther below its beginning, in sizes of its font.
 _FARTHEST = 3.0
 
@@ -120,12 +122,16 @@ class Frame:
     """How the lines of a page are set: how far apart they usually are, in points, and how far their columns reach."""
 
     def __init__(self, lines: list[Line]) -> None:
-        self.pitch = _pitch(lines)
+        self._pitches = _pitches(lines)
         widest: dict[int, float] = {}
         for line in lines:
             column = _column(line)
             widest[column] = max(widest.get(column, 0.0), line.right)
         self._reach = {column: max(widest.get(column + step, 0.0) for step in (-1, 0, 1)) for column in widest}
+
+    def pitch(self, line: Line) -> float:
+        """Return how far apart lines of a line's size usually are: notes are closer than a text in double spacing."""
+        return self._pitches.get(line.size, self._pitches[0.0])
 
     def right(self, line: Line) -> float:
         """Return how far to the right the lines of a line's column reach."""
@@ -142,6 +148,7 @@ def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens, frame
         return []
     blocks: list[Block] = []
     parts = [_spaced(lines[0])]
+    has_cells = False  # whether the row that is at hand is one of cells, which end it
     for index in range(1, len(lines)):
         before, line = lines[index - 1], lines[index]
         row = same_row(before, line)
@@ -151,11 +158,13 @@ def blocks_of(lines: list[Line], levels: dict[int, int], hyphens: Hyphens, frame
         elif before.text[-1] in MARKS:
             parts.append("")
         elif row:
-            parts.append(_WIDE if line.left - before.right > _CELLS_APART * line.size else " ")
-        elif levels.get(index) is None and breaks(before, line, frame):
+            has_cells |= (apart := line.left - before.right > _CELLS_APART * line.size)
+            parts.append(_WIDE if apart else " ")
+        elif levels.get(index) is None and (has_cells or breaks(before, line, frame)):
             parts.append("\n")
         else:
             parts.append(glue(before.text, line.text))
+        has_cells &= row
         parts.append(_spaced(line))
     blocks.append(_block(parts, levels.get(len(lines) - 1), hyphens))
     return blocks
@@ -229,7 +238,8 @@ def _separate(before: Line, line: Line, frame: Frame) -> bool:
         return before.text.endswith(_SENTENCE_END)
     if _runs_on(before, line, right):
         return pitch > _WIDEST_PITCH * line.size
-    if frame.pitch and pitch > frame.pitch * _GAP and pitch > line.size * 1.1:
+    usual = frame.pitch(line)
+    if usual and pitch > usual * _GAP and pitch > line.size * 1.1:
         return True
     indent = line.left - before.left
     if indent > 0.8 * line.size and not _BULLET.match(before.text) and before.text.endswith(_SENTENCE_END):
@@ -268,15 +278,22 @@ def _flows(before: Line, line: Line) -> bool:
     return line.text[0].islower() and before.text[-1] not in ".!?:;" and len(before.text) > 30
 
 
-def _pitch(lines: list[Line]) -> float:
-    """Return the usual distance between two lines of a paragraph on a page, in points."""
-    steps = Counter(
-        round(before.last_bottom - line.bottom)
-        for before, line in pairwise(lines)
-        if 0.8 * line.size < before.last_bottom - line.bottom < 3 * line.size
-    )
-    if not steps:
-        return 0.0
-    enough = max(2, sum(steps.values()) // 5)
+def _pitches(lines: list[Line]) -> dict[float, float]:
+    """Return the usual distance between two lines of a paragraph on a page, in points, by the size of both.
+
+    Under 0 that of all lines, for sizes of which there are too few.
+    """
+    steps: defaultdict[float, Counter[int]] = defaultdict(Counter)
+    for before, line in pairwise(lines):
+        step = before.last_bottom - line.bottom
+        if 0.8 * line.size < step < 3 * line.size:
+            steps[line.size if before.size == line.size else 0.0][round(step)] += 1
+    told = {size: _usual(counts) for size, counts in steps.items() if counts.total() >= _FEWEST_STEPS}
+    every = next(iter(steps.values())) if len(steps) == 1 else sum(steps.values(), Counter[int]())
+    return told | {0.0: _usual(every) if every else 0.0}
+
+
+def _usual(steps: Counter[int]) -> float:
+    enough = max(2, steps.total() // 5)
     frequent = [step for step, count in steps.items() if count >= enough]
     return float(min(frequent) if frequent else steps.most_common(1)[0][0])

@@ -18,6 +18,13 @@ _CLOSE = 1.5
 _AT_ONE_PLACE = 0.4
 #: Cells as long as this, on average, in two columns: text that is set in columns, in characters.
 _LONG = 30
+#: What a row of a table of contents holds: a number, a title and its page; titles may begin with the number.
+_MOST_OF_CONTENTS = 3
+_PAGE = re.compile(r"\d{1,4}|[ivxl]{1,6}")
+_ENTRY = re.compile(
+    r"(?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,4}\.?(?: |$)|(?:chapter|part|appendix) |第\w{1,6}[章节節部篇编編]", re.IGNORECASE
+)
+_LEADERS = re.compile(r"(?:[.．·…] ?){4}")
 _ITEM = re.compile(r"[(（]?(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})[.)）、]?$|\W$")
 
 
@@ -172,6 +179,8 @@ def _is_table(rows: list[Row], first: int, stop: int, columns: list[Cell]) -> bo
             cells[_column(cell, columns)].append(cell)
     if not all(cells):  # what has no width stands in its neighbour
         return False
+    if len(columns) <= _MOST_OF_CONTENTS and _is_contents([[cell.text for cell in row.cells] for row in table]):
+        return False
     if len(columns) == 2 and _are_marks([cell.text for cell in cells[0]]):
         return False
     if 2 * sum(map(len, cells)) < len(table) * len(columns):  # a drawing
@@ -189,6 +198,16 @@ def _is_table(rows: list[Row], first: int, stop: int, columns: list[Cell]) -> bo
             )
         )
     )
+
+
+def _is_contents(rows: list[list[str]]) -> bool:
+    """Return whether rows are those of a table of contents: numbered titles, or some with dots, and rising pages."""
+    pages = [row[-1] for row in rows]
+    if not all(map(_PAGE.fullmatch, pages)):
+        return False
+    numbers = [int(page) for page in pages if page.isdecimal()]
+    entries = sum(1 for row in rows if _ENTRY.match(row[0]) or any(map(_LEADERS.search, row)))
+    return numbers == sorted(numbers) and 2 * entries >= len(rows)
 
 
 def _are_marks(texts: list[str]) -> bool:

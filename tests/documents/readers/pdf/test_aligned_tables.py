@@ -159,3 +159,35 @@ def test_rows_that_end_in_a_dash_stay_rows(read: Read, dash: str) -> None:
         "| Total | 9,882 | 8,819 |",
         f"| Goodwill | 8,420 | {dash} |",
     ]
+
+
+CONTENTS = [["1", "Trees", "8"], ["2", "Limits", "19"], ["2.1", "Data", "19"], ["3", "Neighbours", "29"]]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        CONTENTS,
+        [[f"{number} {title}", page] for number, title, page in CONTENTS],
+        [[f"{title} . . . . . . . .", page] for _, title, page in CONTENTS],
+        [["Preface ......", "iv"], *([f"{title} ......", page] for _, title, page in CONTENTS)],
+        [["第一章 总则", "1"], ["第二章 休假", "3"], ["第三章 薪酬", "12"], ["附则", "20"]],
+    ],
+)
+def test_a_table_of_contents_is_none(read: Read, rows: list[list[str]]) -> None:
+    extracted = read("a.pdf", samples.pdf([["Before it.", *table(rows, step=140), Line("After it.", drop=30)]]))
+    assert spans(extracted, "table") == []
+    lines = [" ".join(line.replace("…", "").replace(".", "").split()) for line in extracted.text.split("\n")]
+    assert {" ".join(" ".join(row).replace(".", "").split()) for row in rows} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["1", "Ada", "15"], ["2", "Bob", "12"], ["3", "Eve", "20"]],
+        [["No", "Name", "Page"], *CONTENTS],
+        [["rent", "300"], ["food", "400"], ["books", "500"]],
+    ],
+)
+def test_a_table_that_ends_in_numbers_is_one(read: Read, rows: list[list[str]]) -> None:
+    assert len(spans(read("a.pdf", samples.pdf([table(rows, step=140)])), "table")) == 1

@@ -191,3 +191,13 @@ def test_a_chinese_paragraph_is_one_whatever_its_spacing(read: Read, chance: Ran
     extracted = read("a.pdf", samples.pdf([made]))
     assert text in extracted.text
     assert f"{text}下" not in extracted.text
+
+
+def test_a_page_in_double_spacing_with_notes_below_keeps_its_paragraphs(read: Read) -> None:
+    text = "the author is in fact a person who has lived for a long time in the country and who as narrator tells " * 5
+    note = "1 A note at the foot of the page is set more closely, and says what hardly anybody wants to know of it " * 3
+    lines = [Line(line, size=12, drop=24) for line in wrap(text, 75)]
+    notes = [Line(line, size=9, drop=10.5) for line in wrap(note, 100)]
+    notes[0].drop = 30
+    extracted = read("a.pdf", samples.pdf([[*lines, *notes]]))
+    assert extracted.text == f"{text.strip()}\n\n{note.strip()}"
