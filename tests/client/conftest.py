@@ -21,6 +21,9 @@ def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
     """Embedded mode that asks for a key."""
     with EmbeddedDeployment(Path(tempfile.mkdtemp(dir=server_folder)), guard) as service:
         service.start_embedded(
-            API_KEYS=f"kb:{KEY},reader:r3ad:read", MAX_DOCUMENT_BYTES=str(LARGEST), KEEP_ORIGINALS="true"
+            API_KEYS=f"kb:{KEY},reader:r3ad:read",
+            MAX_DOCUMENT_BYTES=str(LARGEST),
+            KEEP_ORIGINALS="true",
+            SOURCE_ALLOWED_HOSTS="127.0.0.1",
         )
         yield service

@@ -6,9 +6,11 @@ import json
 import re
 import subprocess
 import sys
+import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from tests.client.conftest import KEY, LARGEST
 from tests.processes import EmbeddedDeployment
 from tests.receiver import Receiver
 from tests.servers import eventually, free_port
+from tests.test_outbound import Site, answer
 from tests.test_requirements import ROOT
 
 TEA = "# Tea\n\n## Brewing\n\nGreen tea is brewed at 80 °C.\n\n绿茶要用八十度的水冲泡两分钟。\n"
@@ -69,6 +72,37 @@ def empty(tmp_path: Path) -> Path:
     path = tmp_path / "empty.txt"
     path.touch()
     return path
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site that the service may fetch from, and which asks for a header."""
+    site = Site()
+    tea = answer(200, TEA.encode(), content_type="text/markdown")
+
+    def page(handler: Any) -> None:
+        (tea if handler.headers["Authorization"] == "Bearer s3cr3t" else answer(401))(handler)
+
+    site.pages["/tea.md"] = page
+    yield site
+    site.close()
+
+
+def test_a_url_is_fetched_with_the_headers_that_are_given(here: Run, site: Site, tea: Path, tmp_path: Path) -> None:
+    kb, url = f"kb-{uuid.uuid4()}", site.url("/tea.md")
+    secrets = tmp_path / "headers"
+    secrets.write_text("Authorization: Bearer s3cr3t\nX-Tenant: kb\n\n")
+    for header in ("Authorization: Bearer s3cr3t", f"@{secrets}"):
+        done = here("submit", url, "--kb", kb, "--force", "--wait", "--header", header)
+        assert (done.returncode, "s3cr3t" in done.stdout + done.stderr) == (0, False), done.stderr
+    assert site.requests[-1][1]["x-tenant"] == "kb"
+    assert here("submit", url, "--kb", kb, "--wait", "--retry-limit", "0").returncode == 1, "without"
+    for wrong in ("s3cr3t", ": s3cr3t", f"@{tmp_path}/none"):
+        done = here("submit", url, "--kb", kb, "--header", wrong)
+        assert (done.returncode, "s3cr3t" in done.stderr, "--header" in done.stderr) == (2, False, True)
+    assert "for URLs alone" in here("submit", url, tea, "--kb", kb, "--header", "A: s3cr3t").stderr
+    done = here("submit", url, "--kb", kb, "--header", "Host: s3cr3t")
+    assert (done.returncode, "Host is not for a submission to say" in done.stderr) == (2, True), done.stderr
 
 
 def sparse(path: Path, size: int) -> Path:

@@ -69,11 +69,17 @@ def submit_document(
     url: str | None = None,
     file_path: str | None = None,
     filename: str | None = None,
+    headers: Mapping[str, str] | None = None,
     **options: Unpack[DocumentOptions],
 ) -> Call[AcceptedTask]:
-    """Submit a document by its text, its URL, or a path that the service can read; one of the same id is replaced."""
+    """Submit a document by its text, its URL, or a path that the service can read; one of the same id is replaced.
+
+    Parameters:
+      headers: what the URL is fetched with, such as `Authorization`. The service shows their names alone.
+    """
     task, payload = divided(options)
     payload |= without_none(content=content, url=url, file_path=file_path, filename=filename)
+    payload |= without_none(headers=headers and dict(headers))
     body = {"task_type": "document_processing", "kb_id": kb_id, "payload": payload, **task}
     return post(at("tasks"), shaped(AcceptedTask), body, once=True)
 

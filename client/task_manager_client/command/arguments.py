@@ -12,6 +12,7 @@ Exit codes: 0 all went well; 1 a task failed, or doctor found something; 2 wrong
 STATUSES = ("waiting", "queued", "processing", "completed", "failed", "cancelled")
 PRIORITIES = ("low", "normal", "high", "urgent")
 TIMES = ("created-after", "created-before", "finished-after", "finished-before")
+HEADER = "what a URL is fetched with, for the service to keep secret; may be repeated; @FILE holds one a line"
 TEXTS = ("task-type", "batch-id", "document-id", "error-code", "queue")
 
 
@@ -82,6 +83,7 @@ def _submit(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=float, metavar="SECONDS", help="wait so long at most; implies --wait")
     add("--document-id", metavar="ID", help="for a single document, in place of its name")
     add("--filename", metavar="NAME", help="what standard input is called; its format may depend on it")
+    add("--header", action="append", default=[], metavar="NAME: VALUE", help=HEADER)
     add("--metadata", action="append", default=[], metavar="NAME=VALUE", help="may be repeated; or a JSON object")
     add("--priority", choices=PRIORITIES, help="whose turn comes first")
     add("--encoding", metavar="NAME", help="of texts; found out when not given")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from task_manager_client.core.uploads import Source
+
+#: What the service is to fetch; where it may, the operator says.
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class Unusable(Exception):
@@ -60,7 +64,7 @@ def _of(argument: str, recursive: bool, document_id: str | None, filename: str |
             raise Unusable("standard input has no name: give it a --filename, or a --document-id")
         name = filename or document_id or ""
         return [Named(name, sys.stdin.buffer, document_id=document_id or name, filename=name)]
-    if argument.startswith(("http://", "https://")):
+    if URL.match(argument):
         return [Named(argument, None, url=argument, document_id=document_id, filename=filename)]
     path = Path(argument)
     if path.is_dir():

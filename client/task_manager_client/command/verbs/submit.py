@@ -6,6 +6,7 @@ import asyncio
 import json
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -35,11 +36,16 @@ def submit_(asked: Namespace) -> int:
     """Submit documents, and follow them where that is asked for."""
     follow = asked.wait or asked.timeout is not None
     sources = named(asked.sources, recursive=asked.recursive, document_id=asked.document_id, filename=asked.filename)
+    headers = headers_of(asked.header)
+    if headers and not all(each.url for each in sources):
+        raise Unusable("--header is for URLs alone: submit files by a command of their own")
     options = {name: getattr(asked, name) for name in OPTIONS if getattr(asked, name) is not None}
     if asked.metadata:
         options["metadata"] = metadata(asked.metadata)
     if asked.force:
         options["force"] = True
+    if headers:
+        options["headers"] = headers
     console = Console(highlight=False)
     display = progress.display(console, len(sources)) if follow else progress.Lines(console)
     done: list[Document] = []
@@ -87,6 +93,29 @@ def metadata(given: Sequence[str]) -> dict[str, Any]:
         else:
             raise Unusable(f"--metadata {each!r} is neither NAME=VALUE nor a JSON object")
     return found
+
+
+def headers_of(given: Sequence[str]) -> dict[str, str]:
+    """Return the headers that `NAME: VALUE`, or the lines of @FILE, say.
+
+    Raises:
+      Unusable: one of them is none, which may be a secret and is not quoted; or a file cannot be read.
+    """
+    lines = [line for each in given for line in (_lines(each[1:]) if each.startswith("@") else [each])]
+    found = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not (name.strip() and colon):
+            raise Unusable("a --header is not NAME: VALUE, such as 'Authorization: Bearer …'; @FILE holds one a line")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return [line for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise Unusable(f"--header @{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _verdict(documents: Sequence[Document], *, followed: bool) -> int:
