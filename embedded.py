@@ -1,16 +1,17 @@
-"""Everything in one process, for `make run`: PostgreSQL from a wheel, queues in memory, web, worker and clock."""
+"""Everything in one process, for `make run`: PostgreSQL from a wheel, queues in memory, web, worker, clock, and rpc."""
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import fcntl
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 import uvicorn
@@ -132,12 +133,13 @@ def main() -> None:
 
 
 def serve() -> None:
-    """Serve HTTP until a signal."""
+    """Serve HTTP until a signal, and gRPC besides where GRPC_PORT is set."""
     host = os.environ.get("HOST", "127.0.0.1")
     if host not in ("127.0.0.1", "::1", "localhost") and settings().open_to_all:
         log.warning("no_keys", listening=host, hint=NO_KEYS)
+    app = create_app(settings(), pages())
     config = uvicorn.Config(
-        Unread(create_app(settings(), pages())),
+        Unread(app),
         http=Connection,
         host=host,
         port=settings().port,
@@ -145,12 +147,23 @@ def serve() -> None:
         access_log=False,
         timeout_graceful_shutdown=2,
     )
-    server = uvicorn.Server(config)
     # uvicorn raises the signal again when it has stopped serving; the rest is yet to be stopped then.
     for number in STOPPING:
         signal.signal(number, lambda *_: None)
     print(f"Task Manager Service: http://{host}:{settings().port}/ (Ctrl-C stops it)", flush=True)
-    server.run()
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(until_signal(uvicorn.Server(config), app, host))
+
+
+async def until_signal(server: uvicorn.Server, app: Any, host: str) -> None:
+    """Run a server to its end, and gRPC beside it where that is asked for: it takes memory that few need."""
+    async with AsyncExitStack() as beside:
+        if "grpc_port" in settings().model_fields_set:
+            from rpc.server import served
+
+            address = f"[{host}]" if ":" in host else host
+            await beside.enter_async_context(served(app, f"{address}:{settings().grpc_port}"))
+        await server.serve()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from string import Formatter
 from typing import Any, Literal
 
 from api.access.rules import PREFIX, RULES
-from rpc.generated.taskmanager.v1 import document_service_pb2, search_service_pb2, task_service_pb2
+from rpc.generated.taskmanager.v1 import document_service_pb2, kb_service_pb2, search_service_pb2, task_service_pb2
 
 #: How what a method is asked becomes a request:
 #: - json: the message is its body
@@ -52,6 +52,7 @@ METHODS: dict[str, Method] = {
     "taskmanager.v1.TaskService/Retry": Method("POST", f"{TASKS}/{{task_id}}/retry", "nothing", "task"),
     "taskmanager.v1.TaskService/Watch": Method("GET", f"{PREFIX}/events", "events"),
     "taskmanager.v1.DocumentService/UploadDocument": Method("POST", f"{PREFIX}/kbs/{{kb_id}}/documents", "upload"),
+    "taskmanager.v1.KbService/DeleteKb": Method("DELETE", f"{PREFIX}/kbs/{{kb_id}}", "nothing"),
     "taskmanager.v1.SearchService/Search": Method("POST", f"{PREFIX}/search", "json"),
 }
 
@@ -66,6 +67,7 @@ SERVICES = tuple(
     for file, name in (
         (task_service_pb2, "TaskService"),
         (document_service_pb2, "DocumentService"),
+        (kb_service_pb2, "KbService"),
         (search_service_pb2, "SearchService"),
     )
 )

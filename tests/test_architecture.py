@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dashboard": BELOW_WORKER | {"api"},
     "web": BELOW_WORKER | {"api", "dashboard"},
     "rpc": BELOW_WORKER | {"api", "dashboard"},
-    "embedded": BELOW_WORKER | {"api", "dashboard", "worker", "clock"},
+    "embedded": BELOW_WORKER | {"api", "dashboard", "worker", "clock", "rpc"},
     "task_manager_client": set(),
     "demo": {"task_manager_client"},
     "samples": set(),
@@ -95,7 +95,8 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         **{command: set() for command in ("generate", "alive")},
         "methods": {"generated"},
         "calls": {"application", "events", "messages", "methods", "statuses", "uploads"},
-        "__main__": {"application", "calls", "methods"},
+        "server": {"application", "calls", "methods"},
+        "__main__": {"server"},
     },
     "documents": {
         "text": set(),

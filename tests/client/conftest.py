@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.client import wheels
 from tests.guard import Guard
 from tests.processes import EmbeddedDeployment
 
@@ -27,3 +28,9 @@ def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
             SOURCE_ALLOWED_HOSTS="127.0.0.1",
         )
         yield service
+
+
+@pytest.fixture(scope="package")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client's wheel."""
+    return wheels.build(tmp_path_factory.mktemp("wheel"))

@@ -15,7 +15,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from keys import ROLES
-from rpc.generated.taskmanager.v1 import document_service_pb2_grpc, search_service_pb2_grpc, task_service_pb2_grpc
+from rpc.generated.taskmanager.v1 import (
+    document_service_pb2_grpc,
+    kb_service_pb2_grpc,
+    search_service_pb2_grpc,
+    task_service_pb2_grpc,
+)
 from tests.guard import Guard
 from tests.postgres import Postgres
 from tests.processes import Deployment, Process
@@ -39,7 +44,7 @@ DETAILS = {
 
 
 class Grpc:
-    """The three services, called with one key."""
+    """The services, called with one key."""
 
     def __init__(self, target: str, key: str | None) -> None:
         self.channel = grpc.insecure_channel(target)
@@ -47,6 +52,7 @@ class Grpc:
         self._stubs = (
             task_service_pb2_grpc.TaskServiceStub(self.channel),
             document_service_pb2_grpc.DocumentServiceStub(self.channel),
+            kb_service_pb2_grpc.KbServiceStub(self.channel),
             search_service_pb2_grpc.SearchServiceStub(self.channel),
         )
 

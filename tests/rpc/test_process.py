@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from rpc.generated.taskmanager.v1.task_service_pb2 import GetRequest, SubmitRequest, WatchRequest
+from rpc.methods import SERVICES
 from tests.processes import ROOT, Deployment, Process
 from tests.rpc.conftest import KEYS, Both, Grpc, is_serving
 from tests.servers import eventually, free_port
@@ -112,7 +113,7 @@ def test_sigterm_ends_streams_first_and_calls_in_time(second: tuple[Process, Grp
 
 def test_health_tells_of_the_process_and_of_each_service(both: Both) -> None:
     stub = health_pb2_grpc.HealthStub(both.rpc(None).channel)
-    for service in ("", "taskmanager.v1.TaskService", "taskmanager.v1.DocumentService", "taskmanager.v1.SearchService"):
+    for service in ("", *(each.full_name for each in SERVICES)):
         answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING, service
     with pytest.raises(grpc.RpcError):
