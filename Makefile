@@ -84,7 +84,7 @@ bench-ingest: $(VENV)/dev.installed $(VENV)/ingest.installed  ## Documents besid
 	$(BIN)/python -m bench.ingest $(ARGS)
 
 .PHONY: bench-dashboard
-bench-dashboard: $(VENV)/dev.installed  ## Pages over 11 million tasks and what 200 dashboards cost, into docs/benchmarks-dashboard.md; an hour, or ARGS="--ended 100000 --open 10000"
+bench-dashboard: $(VENV)/dev.installed $(VENV)/peers.installed  ## Pages over 11 million tasks and what 200 dashboards cost, into docs/benchmarks-dashboard.md; an hour, or ARGS="--ended 100000 --open 10000"
 	$(BIN)/python -m bench.dashboard $(ARGS)
 
 .PHONY: bench-footprint
