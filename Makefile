@@ -67,7 +67,7 @@ ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep 
 
 .PHONY: screenshots
 screenshots: $(VENV)/dev.installed  ## Pictures of every page into FOLDER (screenshots): two languages, colours and widths
-	$(BIN)/python -m tests.dashboard.screenshots $(or $(FOLDER),screenshots)
+	PYTHONPATH=client $(BIN)/python -m tests.dashboard.screenshots $(or $(FOLDER),screenshots)
 
 .PHONY: check
 check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes nothing
