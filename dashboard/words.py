@@ -34,6 +34,10 @@ OF_VALUES = (
     "Completed",
     "Half of the attempts took at most",
     "95 % of the attempts took at most",
+    "tasks",
+    "seconds",
+    "tokens",
+    "US dollars",
     "exact",
     "indexed",
 )

@@ -27,7 +27,8 @@ from tasks.views.figures import history, overview, scaling
 from tasks.views.figures.failures import failures
 
 #: `cost` is not counted but told by the tokens; what it is, and its unit.
-COST = "US dollars for tokens, by embedder, as far as prices are known.", "US dollars"
+DOLLARS = "US dollars"
+COST = "US dollars for tokens, by embedder, as far as prices are known."
 
 
 class Overview:
@@ -80,10 +81,15 @@ def over_time(session: Session, metric: str, window: str) -> dict[str, Any]:
         message = f"there is no such metric; there are {', '.join(['cost', *history.MEASURES])}"
         raise Invalid([{"field": "metric", "message": message}])
     found = history.series(session, measure, history.WINDOWS[window])
-    told, unit = measure.help, measure.unit
+    told = measure.help
     if metric == "cost":
-        found["series"], (told, unit) = _priced(found["series"]), COST
-    return {"metric": metric, "window": window, "help": told, "unit": unit, **found}
+        found["series"], told = _priced(found["series"]), COST
+    return {"metric": metric, "window": window, "help": told, "unit": unit_of(metric), **found}
+
+
+def unit_of(metric: str) -> str:
+    """Return what the values of a metric count."""
+    return DOLLARS if metric == "cost" else history.MEASURES[metric].unit
 
 
 def _priced(series: list[dict[str, Any]]) -> list[dict[str, Any]]:

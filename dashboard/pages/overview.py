@@ -11,7 +11,7 @@ from falcon import asgi
 from api.bulkheads import snapshot
 from api.bulkheads.latest import Latest
 from api.bulkheads.pools import WATCHING
-from api.resources.statistics import over_time
+from api.resources.statistics import over_time, unit_of
 from dashboard.page import Asked, Page
 from models import replica
 from tasks.transactions.unit import broker
@@ -44,7 +44,7 @@ class Overview(Page):
             **overview(await snapshot.TABLES.get(), broker().publishing),
             "window": window if window in WINDOWS else WINDOWS[0],
             "windows": WINDOWS,
-            "plots": PLOTS,
+            "plots": [(metric, title, unit_of(metric)) for metric, title in PLOTS],
         }
 
 

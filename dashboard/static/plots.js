@@ -4,6 +4,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const frame = document.querySelector(".plots");
   // Told apart also by those who see no red or green (Okabe and Ito).
   const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b8a900", "#888888"];
+  // As every other time of the pages: 24 hours, and the month before the day.
+  const TIMES = [
+    [86400, "{MM}/{DD}", null, null, null, null, null, null, 1],
+    [3600, "{HH}:{mm}", "\n{MM}/{DD}", null, "\n{MM}/{DD}", null, null, null, 1],
+    [1, "{HH}:{mm}:{ss}", "\n{MM}/{DD}", null, "\n{MM}/{DD}", null, null, null, 1],
+  ];
   const drawn = new Map();
   const dark = () => getComputedStyle(document.documentElement).getPropertyValue("color-scheme").includes("dark");
 
@@ -13,7 +19,7 @@ document.addEventListener("DOMContentLoaded", () => {
     return {
       width: box.clientWidth, height: 200,
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-      axes: [axis, { ...axis, size: 56 }],
+      axes: [{ ...axis, values: TIMES }, { ...axis, size: 56 }],
       series: [{}, ...series.map((each, index) => ({ label: each.name, stroke: COLOURS[index % COLOURS.length], width: 1.5, spanGaps: false, points: { show: false } }))],
       legend: { live: false },
     };
@@ -21,7 +27,6 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const draw = (box, found) => {
     const { series, times } = found;
-    box.closest("figure").querySelector("[data-unit]").textContent = found.unit;
     const names = series.map((each) => each.name).join();
     const known = drawn.get(box);
     if (known && known.names === names && names) { known.plot.setData([times, ...series.map((each) => each.values)]); return; }

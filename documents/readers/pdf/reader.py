@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from errors import TaskError
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
 _PROPERTIES = {"Title": "title", "Author": "author", "Subject": "subject", "CreationDate": "created"}
+_DATE = re.compile(
+    r"(?:D:)?(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:([Z+-])(?:(\d\d)'?(?:(\d\d)'?)?)?)?)?)?)?)?)?"
+)
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
@@ -127,7 +131,20 @@ def _outline(document: pypdfium2.PdfDocument) -> list[Entry]:
 
 
 def _properties(document: pypdfium2.PdfDocument) -> dict[str, Any]:
-    return {name: value for key, name in _PROPERTIES.items() if (value := document.get_metadata_value(key).strip())}
+    found = {name: value for key, name in _PROPERTIES.items() if (value := document.get_metadata_value(key).strip())}
+    return found | ({"created": _moment(found["created"])} if "created" in found else {})
+
+
+def _moment(given: str) -> str:
+    """Return a date of a PDF as ISO 8601 has it; as it is where it is none (ISO 32000-1, 7.9.4)."""
+    if (date := _DATE.fullmatch(given)) is None:
+        return given
+    year, month, day, hour, minute, second, sign, hours, minutes = date.groups()
+    text = "-".join(filter(None, (year, month, day)))
+    if hour is None:
+        return text
+    zone = "" if sign is None else "Z" if sign == "Z" else f"{sign}{hours or '00'}:{minutes or '00'}"
+    return f"{text}T{hour}:{minute or '00'}:{second or '00'}{zone}"
 
 
 def _put_together(pages: Iterable[Page], outline: list[Entry], properties: dict[str, Any]) -> Extracted:

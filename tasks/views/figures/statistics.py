@@ -177,7 +177,7 @@ _FAILED = text(
     f"""
     SELECT code, count(*) AS tasks FROM (
         SELECT {CODE} AS code FROM tasks
-        WHERE {NOT_COMPLETED} AND status = 'failed' AND finished_at > now() - interval '1 hour' LIMIT :most + 1
+        WHERE {NOT_COMPLETED} AND status <> 'cancelled' AND finished_at > now() - interval '1 hour' LIMIT :most + 1
     ) AS failed GROUP BY code
     """
 )
