@@ -268,7 +268,13 @@ FORMATS: tuple[Format, ...] = (
         hint="save it as .pptx",
         streams=("PowerPoint Document",),
     ),
-    Format("msg", label="a mail of Outlook", hint="save it as .eml", streams=("__properties_version1.0",)),
+    Format(
+        "msg",
+        "documents.readers.web.msg",
+        suffixes=("msg",),
+        media_types=("application/vnd.ms-outlook",),
+        streams=("__properties_version1.0",),
+    ),
     Format(
         "xls",
         "documents.readers.sheets.xls",

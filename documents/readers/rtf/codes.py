@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-
 #: Control words that stand for characters.
 SIGNS = {
     **{"tab": "\t", "line": "\n", "lbr": "\n", "softline": "\n", "emdash": "—", "endash": "–", "bullet": "•"},
@@ -36,19 +34,9 @@ _CHARSETS = {
 }
 #: Charsets of fonts for Chinese, Japanese and Korean.
 EAST_ASIAN = frozenset((128, 129, 130, 134, 136))
-_PAGES = {936: "gb18030", 10000: "mac_roman", 65001: "utf-8"}
 ORIGINS = {"ansi": "cp1252", "mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 
 
 def encoding_of_charset(charset: int) -> str | None:
     """Return the encoding that a font's charset means; None for the document's own."""
     return _CHARSETS.get(charset)
-
-
-def encoding_of_page(page: int) -> str | None:
-    """Return the encoding that the number of a code page means; None for one that is unknown."""
-    name = _PAGES.get(page, f"cp{page}")
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        return None

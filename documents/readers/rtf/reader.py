@@ -17,10 +17,10 @@ from documents.readers.rtf.codes import (
     SKIPPED,
     SYMBOLS,
     encoding_of_charset,
-    encoding_of_page,
 )
 from documents.readers.rtf.pictures import pictures
 from documents.readers.shared.code import is_code_style, is_monospaced
+from documents.readers.shared.code_pages import encoding_of_page
 from documents.readers.shared.pictures import write_pictures
 from documents.text import Extracted, Writer, repeated
 from errors import TaskError

@@ -80,6 +80,15 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     mail: Message = BytesParser(policy=compat32).parsebytes(data)
     if not mail.keys():
         raise TaskError("corrupt", "the mail does not begin with a header")
+    return write_mail(mail, "eml", encoding, as_saved)
+
+
+def write_mail(mail: Message, format: str, encoding: str | None, as_saved: str | None = None) -> Extracted:
+    """Write a mail with its attachments. as_saved: what its texts are in that were not made fit for the way.
+
+    Raises:
+      TaskError: undecodable, too_large.
+    """
     writer, warnings = Writer(), list[str]()
     subject = _header(mail, "Subject")
     if subject:
@@ -103,7 +112,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         _BOUNDS.reset(token)
     found = {"title": subject, "author": _header(mail, "From"), "created": _sent(mail)}
     properties = {name: value for name, value in found.items() if value}
-    return writer.finish("eml", warnings=warnings, properties=properties)
+    return writer.finish(format, warnings=warnings, properties=properties)
 
 
 def _sent(mail: Message) -> str:

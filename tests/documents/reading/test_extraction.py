@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from documents.reading.extraction import extract
 from documents.text import Writer, clean
 from errors import TaskError
-from tests.documents import books, office, samples, scans
+from tests.documents import books, office, outlook, samples, scans
 
 
 def read(folder: Path, name: str, data: bytes, **facts: Any) -> tuple[str, list[str]]:
@@ -144,6 +144,9 @@ SEEDS = {
     b"--b\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\n"
     + base64.encodebytes(office.package({"a.txt": "Text", "b.eml": "Subject: S\n\nInner"}))
     + b"--b--\n",
+    "a.msg": outlook.compound(
+        outlook.mail({0x37: "S", 0x1013: b"<html><p>x" + b" " * 5000}, [outlook.attachment("a.csv", b"n,m\n1,2\n")])
+    ),
     "a.xls": office.xls({"S": [["a", 1], ["b", (45292, 1)]]}),
     "a.tsv": b'name\tage\n"Ada ""L"""\t36\n',
     "a.json": b'[{"a": [1, {"b": null}], "c": "d\\u4e2d"}, "e"]',
