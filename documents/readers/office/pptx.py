@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from lxml import etree
 
 from documents.readers.office.drawings import REFERENCES, write_drawing
 from documents.readers.office.math import beside, formulas
+from documents.readers.office.slide_order import Box, reading_order
 from documents.readers.shared.code import is_monospaced
 from documents.readers.shared.pictures import Pictures
 from documents.readers.shared.xml import (
@@ -35,6 +37,7 @@ _LISTS = (None, "body", "obj")
 _PROPERTIES = frozenset(("rPr", "pPr", "endParaRPr"))
 _DEEPEST_LIST = 8
 _YES = ("1", "true")
+_NUMBER = re.compile(r"-?\d{1,12}")
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
@@ -63,6 +66,7 @@ class _Reader:
         self._archive = archive
         self._writer = Writer()
         self._pictures = Pictures("slide")
+        self._layouts: dict[str, dict[str, Box]] = {}
 
     def slide(self, number: int, slide: Relation | None) -> None:
         """Write a slide: its title, what else stands on it, its notes."""
@@ -73,16 +77,42 @@ class _Reader:
         known = relations(self._archive, slide.target)
         self._writer.page(number)
         before = self._writer.length
-        shapes = [(shape, _placeholder(shape)) for shape in _shapes(child_of(tree, "cSld", "spTree"))]
-        for shape, kind in shapes:
-            if kind in _TITLES:
-                self._writer.heading(" ".join(_texts(child_of(shape, "txBody"))), 1, "# ")
-        for shape, kind in shapes:
-            if kind not in _TITLES:
-                self._shape(shape, kind, known)
+        shapes = list(self._in_order(child_of(tree, "cSld", "spTree"), known))
+        title = _title(shapes)
+        if title is not None:
+            self._writer.heading(" ".join(_texts(child_of(title, "txBody"))), 1, "# ")
+        for shape in shapes:
+            if shape is not title:
+                self._shape(shape, _placeholder(shape), known)
         if self._writer.length == before:
             self._as_pictures(number, tree, known)
         self._notes(known)
+
+    def _in_order(self, holder: etree._Element | None, known: dict[str, Relation]) -> Iterator[etree._Element]:
+        """Yield the shapes of a slide as they are read; those of a group follow each other."""
+        items = list(_shapes(holder, grouped=True))
+        boxes = (
+            [_box(item) or self._inherited(item, known) for item in items] if len(items) > 1 else [None] * len(items)
+        )
+        for index in reading_order(boxes):
+            if name_of(items[index]) == "grpSp":
+                yield from self._in_order(items[index], known)
+            else:
+                yield items[index]
+
+    def _inherited(self, shape: etree._Element, known: dict[str, Relation]) -> Box | None:
+        """Return where a placeholder stands that leaves this to the slide's layout."""
+        mark = child_of(shape, "nvSpPr", "nvPr", "ph")
+        layout = next((each.target for each in known.values() if each.kind == "slideLayout"), None)
+        if mark is None or layout is None:
+            return None
+        if layout not in self._layouts:
+            data = self._archive.read(layout)
+            placed = _shapes(child_of(parse(data, layout), "cSld", "spTree")) if data else ()
+            self._layouts[layout] = {
+                key: box for each in placed if (box := _box(each)) is not None for key in _keys(each)
+            }
+        return next((box for key in _keys(shape) if (box := self._layouts[layout].get(key)) is not None), None)
 
     def _as_pictures(self, number: int, tree: etree._Element, known: dict[str, Relation]) -> None:
         """Write what the pictures of a slide without text say, those behind it and in its shapes too."""
@@ -125,17 +155,52 @@ class _Reader:
                         self._writer.block("Notes: " + "\n".join(texts))
 
 
-def _shapes(holder: etree._Element | None) -> Iterator[etree._Element]:
-    """Yield the shapes of a slide in the order of its file, those in groups too; of two editions of one, the newer."""
+def _shapes(holder: etree._Element | None, *, grouped: bool = False) -> Iterator[etree._Element]:
+    """Yield the shapes of a slide in the order of its file, those in groups too; of two editions of one, the newer.
+
+    grouped: groups are yielded, and not what is in them.
+    """
     for element in children_of(holder):
         match name_of(element):
             case "sp" | "graphicFrame" | "pic":
                 yield element
+            case "grpSp" if grouped:
+                yield element
             case "grpSp" | "Choice":
-                yield from _shapes(element)
+                yield from _shapes(element, grouped=grouped)
             case "AlternateContent":
-                newer = list(_shapes(child_of(element, "Choice")))
-                yield from newer or _shapes(child_of(element, "Fallback"))
+                newer = list(_shapes(child_of(element, "Choice"), grouped=grouped))
+                yield from newer or _shapes(child_of(element, "Fallback"), grouped=grouped)
+
+
+def _box(shape: etree._Element) -> Box | None:
+    """Return where a shape says that it stands."""
+    frame = child_of(shape, "xfrm")
+    for properties in ("spPr", "grpSpPr") if frame is None else ():
+        frame = child_of(shape, properties, "xfrm") if frame is None else frame
+    place, size = child_of(frame, "off"), child_of(frame, "ext")
+    numbers = [*(value_of(place, name) for name in "xy"), *(value_of(size, name) for name in ("cx", "cy"))]
+    if not all(number and _NUMBER.fullmatch(number) for number in numbers):
+        return None
+    left, top, width, height = (float(number) for number in numbers if number)
+    return left, top, left + width, top + height
+
+
+def _keys(shape: etree._Element) -> list[str]:
+    """Return by what a placeholder is known to its layout, the surest first."""
+    mark = child_of(shape, "nvSpPr", "nvPr", "ph")
+    if mark is None:
+        return []
+    index, kind = value_of(mark, "idx"), value_of(mark, "type")
+    kinds = ["title", "ctrTitle"] if kind in _TITLES else [kind] if kind else []
+    return [*([f"#{index}"] if index else []), *kinds]
+
+
+def _title(shapes: list[etree._Element]) -> etree._Element | None:
+    """Return what heads a slide: its first title that holds letters, since some number their parts by titles."""
+    titles = [shape for shape in shapes if _placeholder(shape) in _TITLES]
+    said = (shape for shape in titles if any(map(str.isalpha, "".join(_texts(child_of(shape, "txBody"))))))
+    return next(said, titles[0] if titles else None)
 
 
 def _placeholder(shape: etree._Element) -> str | None:

@@ -145,3 +145,34 @@ def test_a_presentation_is_known_by_its_bytes(read: Read) -> None:
     other = read("a.pptx", samples.docx(samples.paragraph("T")))
     assert other.format == "docx"
     assert "was read as docx" in other.warnings[0]
+
+
+def placed(text: str, left: int, top: int, width: int = 100, height: int = 20, placeholder: str | None = None) -> str:
+    """A shape with its place on the slide."""
+    frame = f'<a:xfrm><a:off x="{left}" y="{top}"/><a:ext cx="{width}" cy="{height}"/></a:xfrm>'
+    made = shape(run(text), placeholder)
+    return made.replace("<p:txBody>", f"<p:spPr>{frame}</p:spPr><p:txBody>")
+
+
+def test_shapes_are_read_in_the_order_of_their_places(read: Read) -> None:
+    grid = [placed(f"{row}{column}", 200 * ord(column) - 13_000, 100 * row) for column in "AB" for row in (2, 1)]
+    assert read("a.pptx", pptx(["".join(grid)])).text.split() == ["1A", "1B", "2A", "2B"]
+    columns = [placed("R", 300, 0, height=500), *(placed(f"L{n}", 0, 130 * n, height=120) for n in (2, 0, 1))]
+    assert read("a.pptx", pptx(["".join(columns)])).text.split() == ["L0", "L1", "L2", "R"]
+
+
+def test_a_group_stays_together_and_what_has_no_place_follows_what_was_before_it(read: Read) -> None:
+    frame = '<p:grpSpPr><a:xfrm><a:off x="0" y="50"/><a:ext cx="500" cy="100"/></a:xfrm></p:grpSpPr>'
+    group = f"<p:grpSp>{frame}{placed('second', 0, 999)}{placed('first', 0, 0)}</p:grpSp>"
+    slide = placed("below", 0, 200) + shape(run("nowhere")) + group + placed("above", 0, 0)
+    assert read("a.pptx", pptx([slide])).text.split() == ["above", "first", "second", "below", "nowhere"]
+
+
+def test_titles_that_are_numbers_stand_where_they_are_shown(read: Read) -> None:
+    parts = [("4.", 400, "Price"), ("1.", 100, "Plan"), ("2.", 200, "Team")]
+    numbers = "".join(placed(number, 0, top, 20, placeholder=f'type="title" idx="{top}"') for number, top, _ in parts)
+    texts = "".join(placed(text, 50, top) for _, top, text in parts)
+    heading = placed("Agenda", 0, 0, placeholder='type="title"')
+    extracted = read("a.pptx", pptx([numbers + texts + heading]))
+    assert extracted.text.split() == ["#", "Agenda", "1.", "Plan", "2.", "Team", "4.", "Price"]
+    assert headings(extracted) == [(1, "Agenda")]
