@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import time
@@ -123,6 +124,27 @@ def test_a_head_without_end_is_refused(deployment: Deployment) -> None:
             connection.sendall(b"X-A: " + b"a" * 4000 + b"\r\n")
             time.sleep(0.005)
         assert connection.recv(4096).startswith(b"HTTP/1.1 431 ")
+
+
+#: As Java's client sends its first request, and curl with `--http2`.
+OFFERED = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAA\r\n"
+BODY = b'{"task_type": "test"}'
+SUBMISSION = (HEAD % len(BODY)).replace(b"Content-Length", OFFERED + b"Content-Length")
+
+
+@pytest.mark.parametrize("pause", [0, 0.2], ids=["in one piece", "in three"])
+def test_who_offers_another_protocol_is_answered_by_this_one(embedded: EmbeddedDeployment, pause: float) -> None:
+    embedded.start_embedded()
+    pieces = [SUBMISSION[:150], SUBMISSION[150:], BODY + HEAD % len(BODY) + BODY]
+    with socket.create_connection(("127.0.0.1", embedded.port), timeout=20) as connection:
+        for piece in pieces if pause else [b"".join(pieces)]:
+            connection.sendall(piece)
+            time.sleep(pause)
+        connection.sendall(
+            b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+        )
+        told = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"202", b"202", b"200"], told
 
 
 def test_a_wrong_setting_stops_it_with_one_line(deployment: Deployment) -> None:
