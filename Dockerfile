@@ -19,7 +19,7 @@ RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin serv
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /service
-COPY alembic.ini gunicorn.conf.py clock.py errors.py keys.py logs.py metrics.py outbound.py pipeline.py settings.py tracing.py web.py ./
+COPY alembic.ini gunicorn.conf.py addresses.py clock.py errors.py keys.py logs.py metrics.py outbound.py pipeline.py settings.py tracing.py web.py ./
 COPY deploy/worker.sh deploy/
 COPY alembic/ alembic/
 COPY models/ models/

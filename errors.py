@@ -79,8 +79,8 @@ CODES: dict[str, Code] = {
     "forbidden_url": Code(
         "The URL leads to an address that may not be reached.",
         False,
-        "Use a public http(s) address, or ask the operator to allow the host (SOURCE_ALLOWED_HOSTS).",
-        "请使用公网 http(s) 地址，或联系管理员放行该主机（SOURCE_ALLOWED_HOSTS）。",
+        "Use a public http(s) address, or ask the operator to allow this one (SOURCE_ALLOWED_HOSTS, SOURCE_ROOTS).",
+        "请使用公网 http(s) 地址，或联系管理员放行该地址（SOURCE_ALLOWED_HOSTS、SOURCE_ROOTS）。",
     ),
     "fetch_failed": Code(
         "The URL could not be read.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import os
 import re
 import sys
@@ -23,13 +22,11 @@ from pydantic import (
     model_validator,
 )
 
+import addresses
 from keys import Key, parse
 
 #: The newest release in CHANGELOG.md; `main` is what comes after it.
 VERSION = "0.1.0"
-
-#: A user name, with or without a password, before the host of a URL.
-CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
 
 #: What the names of queues may begin with.
 QUEUE_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,60}")
@@ -58,17 +55,6 @@ def _begins(*beginnings: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-def without_credentials(url: str | None) -> str | None:
-    """Refuse an address with credentials, as it is stored, shown and called.
-
-    Raises:
-      ValueError: when it holds a user name or password.
-    """
-    if url is not None and CREDENTIALS.match(url):
-        raise ValueError("holds a user name or password; send none in a URL")
-    return url
 
 
 def webhook_secrets(value: SecretStr | None) -> list[str]:
@@ -118,23 +104,6 @@ def _absolute(folders: list[str] | None) -> list[str] | None:
     return folders
 
 
-def _hosts(entries: list[str]) -> list[str]:
-    for each in entries:
-        if "://" in each:
-            raise ValueError("names an address; name a host, host:port or a network")
-        if "/" in each and not _is_network(each):
-            raise ValueError("names a network that is none")
-    return [each.lower() for each in entries]
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _queue_prefix(value: str) -> str:
     if not QUEUE_PREFIX.fullmatch(value) or value.startswith("amq."):
         raise ValueError("is not made of at most 60 letters, digits and -_., or begins with amq., which is RabbitMQ's")
@@ -143,7 +112,7 @@ def _queue_prefix(value: str) -> str:
 
 CommaSeparated = Annotated[list[str], BeforeValidator(_comma_separated)]
 #: Hosts that may be private: `host`, `host:port`, or a network such as `10.0.0.0/8`.
-Hosts = Annotated[CommaSeparated, AfterValidator(_hosts)]
+Hosts = Annotated[CommaSeparated, AfterValidator(addresses.hosts)]
 #: The URL of a PostgreSQL.
 Database = Annotated[SecretStr | None, _begins("postgres://", "postgresql://", "postgresql+psycopg2://")]
 #: An address over HTTP.
@@ -170,6 +139,7 @@ EXAMPLES = {
     "API_KEYS": "kb:s3cret:submit:handbook,ops:an0ther",
     "CALLBACK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "CALLBACK_ALLOWED_HOSTS": "kb.internal,10.0.0.5",
+    "SOURCE_ROOTS": "s3://bucket/prefix,file:///srv/docs",
     "SOURCE_ALLOWED_HOSTS": "wiki.internal,files.internal:8080,10.20.0.0/16",
     "UPLOAD_ROOTS": "/srv/uploads",
     "STORAGE_URL": "s3://bucket/prefix",
@@ -231,6 +201,7 @@ class Settings(BaseModel):
     storage_url: str | None = None
     upload_roots: Annotated[CommaSeparated | None, AfterValidator(_absolute)] = None
     source_allowed_hosts: Hosts = []
+    source_roots: Annotated[CommaSeparated, AfterValidator(addresses.roots)] = []
     keep_originals: bool = False
     max_document_bytes: int = Field(100 * 1024 * 1024, ge=1)
 
@@ -258,7 +229,7 @@ class Settings(BaseModel):
     rerank_api_key: SecretStr | None = None
     rerank_model: str | None = None
 
-    kb_callback_url: Annotated[str | None, Web, AfterValidator(without_credentials)] = None
+    kb_callback_url: Annotated[str | None, Web, AfterValidator(addresses.without_credentials)] = None
     callback_secret: Annotated[SecretStr | None, AfterValidator(webhook_secret)] = None
     callback_allowed_hosts: Hosts = []
 

@@ -38,6 +38,14 @@ WRONG = [
     {"WEB_CONCURRENCY": "0"},
     {"MAX_DOCUMENT_BYTES": "100MB"},
     {"UPLOAD_ROOTS": "/srv/uploads,uploads"},
+    {"SOURCE_ROOTS": "/srv/docs"},
+    {"SOURCE_ROOTS": "s3://bucket,s3://"},
+    {"SOURCE_ROOTS": "file:///"},
+    {"SOURCE_ROOTS": "file://srv/docs"},
+    {"SOURCE_ROOTS": "https://wiki.internal/docs"},
+    {"SOURCE_ROOTS": "local:///srv/docs"},
+    {"SOURCE_ROOTS": "simplecache::s3://bucket"},
+    {"SOURCE_ROOTS": f"ftp://user:{SECRET}@files.internal/docs"},
     {"SOURCE_ALLOWED_HOSTS": "http://wiki.internal"},
     {"SOURCE_ALLOWED_HOSTS": "wiki.internal,10.0.0.0/33"},
     {"SOURCE_ALLOWED_HOSTS": "10.0.0.5/8"},
@@ -128,6 +136,11 @@ def test_production_reads_no_folder_that_was_not_named() -> None:
     assert read({}).roots == [Path("/tmp/uploads")]
     assert read(open_to_all).roots == []
     assert read({**open_to_all, "UPLOAD_ROOTS": "/a, /b"}).roots == [Path("/a"), Path("/b")]
+
+
+def test_a_root_is_the_same_with_a_slash_at_its_end_and_its_scheme_in_capitals() -> None:
+    given = "S3://Bucket/prefix/, file:///srv/docs//, memory://docs"
+    assert read({"SOURCE_ROOTS": given}).source_roots == ["s3://Bucket/prefix", "file:///srv/docs", "memory://docs"]
 
 
 @pytest.mark.parametrize(("alias", "name"), ALIASES.items())

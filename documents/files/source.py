@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import outbound
+from documents.files import local, roots
 from documents.files.storage import Kind, Transaction, storage
 from documents.sandbox.pool import Cancelled
 from documents.text import clean
@@ -20,8 +19,6 @@ from errors import TaskError
 from models import Blob
 from settings import Settings
 
-#: Bytes that are copied or hashed at once.
-PART = 1024 * 1024
 #: HTTP statuses that say that a document is not there, and will not be.
 MISSING = (404, 410)
 
@@ -65,8 +62,11 @@ def fetch(
         path.write_bytes(payload["content"].encode())
         filename = filename or "content.txt"
     elif payload.get("file_path") is not None:
-        _copy(payload["file_path"], settings, path)
+        local.copy(payload["file_path"], settings.roots, settings.max_document_bytes, path)
         filename = filename or Path(payload["file_path"]).name
+    elif payload.get("url") is not None and not roots.WEB.match(payload["url"]):
+        roots.copy(payload["url"], settings, path, cancelled, timeout)
+        filename = filename or roots.filename_of(payload["url"])
     elif payload.get("url") is not None:
         found = _download(payload["url"], settings, path, headers, cancelled, timeout)
         filename, content_type = filename or found.filename, content_type or found.content_type
@@ -74,7 +74,7 @@ def fetch(
         storage(settings).copy_to(UUID(payload["upload_id"]), path)
     size = path.stat().st_size
     if size > settings.max_document_bytes:
-        raise _too_large(settings)
+        raise local.too_large(settings.max_document_bytes)
     return Source(path, filename, content_type, _digest(path), size)
 
 
@@ -89,7 +89,7 @@ def keep(path: Path, settings: Settings, task_id: UUID, transaction: Transaction
     upload = kept.writer(task_id, settings.max_document_bytes)
     try:
         with path.open("rb") as file:
-            while part := file.read(PART):
+            while part := file.read(local.PART):
                 upload.write(part)
         upload.finish()
     except BaseException:
@@ -106,40 +106,6 @@ def fetch_kept(settings: Settings, task_id: UUID, folder: Path) -> Path:
     path = folder / "document"
     storage(settings).copy_to(task_id, path)
     return path
-
-
-def _copy(given: str, settings: Settings, path: Path) -> None:
-    """Copy a file from below one of the roots; neither `..` nor a link leads out of them.
-
-    The file is opened before it is judged, and judged by where the open file really is: a link that is swapped
-    in between changes nothing.
-    """
-    if "\0" in given or not given.startswith("/"):
-        raise TaskError("forbidden_path", f"{given!r} is not an absolute path")
-    roots = [root.resolve() for root in settings.roots]
-    if not any(Path(os.path.normpath(given)).is_relative_to(root) for root in (*settings.roots, *roots)):
-        raise _outside(given)
-    try:
-        # Without blocking: a pipe that nobody writes to must not hold this thread.
-        descriptor = os.open(given, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise TaskError("not_found", f"there is no file {given!r}") from None
-    except OSError as error:
-        raise TaskError("not_found", f"{given!r} cannot be opened: {error.strerror}") from None
-    try:
-        really = Path(f"/proc/self/fd/{descriptor}").readlink()
-        if not any(really.is_relative_to(root) for root in roots):
-            raise _outside(given)
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise TaskError("forbidden_path", f"{given!r} is not a regular file")
-        if facts.st_size > settings.max_document_bytes:
-            raise _too_large(settings)
-        with path.open("wb") as copy:
-            while part := os.read(descriptor, PART):
-                copy.write(part)
-    finally:
-        os.close(descriptor)
 
 
 def _download(
@@ -196,11 +162,3 @@ def _told(name: str) -> str | None:
 def _digest(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-def _outside(given: str) -> TaskError:
-    return TaskError("forbidden_path", f"{given!r} is not below one of the folders that may be read")
-
-
-def _too_large(settings: Settings) -> TaskError:
-    return TaskError("too_large", f"the document is larger than {settings.max_document_bytes:,} bytes")

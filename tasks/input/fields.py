@@ -24,10 +24,10 @@ from pydantic import (
     field_validator,
 )
 
+from addresses import without_credentials
 from broker.topology import PRIORITIES, PRIORITY_NAMES, QUEUES
 from errors import CODES
 from models.base import rfc3339
-from settings import without_credentials
 from tasks.input.bounds import storable
 from tasks.lifecycle import ENDED, OPEN, Status
 

@@ -21,8 +21,9 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from addresses import without_credentials
 from pipeline import WEIGHTS
-from settings import Provider, without_credentials
+from settings import Provider
 from tasks.input import source_headers
 from tasks.types import Stage, TaskType
 
@@ -83,7 +84,11 @@ class DocumentProcessing(Reading):
 
     file_path: str | None = Field(None, min_length=1, description="A file below one of UPLOAD_ROOTS.")
     url: Annotated[str | None, AfterValidator(without_credentials)] = Field(
-        None, min_length=1, max_length=8192, description="An http(s) address, without user name and password."
+        None,
+        min_length=1,
+        max_length=8192,
+        description="An http(s) address without user name and password, or one below one of SOURCE_ROOTS, such as"
+        " `s3://bucket/a.pdf`.",
     )
     headers: Annotated[dict[str, str] | None, BeforeValidator(source_headers.checked)] = Field(
         None,
