@@ -114,7 +114,7 @@ def _pages(document: pypdfium2.PdfDocument, indexes: range) -> Iterator[Page]:
         except pypdfium2.PdfiumError as error:
             yield Page([], failure=f"page {index + 1}: {error}")
             continue
-        yield recognised(page, lines_of(page))
+        yield recognised(page, *lines_of(page))
         page.close()
 
 

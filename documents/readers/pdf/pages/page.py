@@ -15,6 +15,7 @@ import pypdfium2.raw as pdfium
 from documents.readers.pdf.headings import may_be_numbered
 from documents.readers.pdf.monospace import is_half, letters, typed, typed_gaps
 from documents.readers.pdf.pages.form_fields import with_fields
+from documents.readers.pdf.pages.garbled import garbled_lines
 from documents.readers.pdf.tables.ruled import with_cells
 from documents.readers.shared.layout import BETWEEN_CJK, BULLETS, MARKS, WIDE, Gap, Line
 
@@ -41,6 +42,7 @@ class Page:
     source: `text`, `ocr`, `picture` (which has next to no text), `garbled` (which has no text that can be
     made out), `blank`; None for a page that cannot be read.
     confidence: of the recognition of text, from 0 to 100. failure: why that failed, or why the page cannot be read.
+    lost: lines of a page with text that are left out, since their fonts do not say what they show.
     """
 
     lines: list[Line]
@@ -49,11 +51,12 @@ class Page:
     source: str | None = None
     confidence: float | None = None
     failure: str | None = None
+    lost: int = 0
 
     def record(self) -> str:
         """Write the page as one line of JSON, which keeps every float as it is; `page_of` is the way back."""
         lines = [astuple(line) for line in self.lines]
-        return json.dumps([lines, self.lower, self.upper, self.source, self.confidence, self.failure])
+        return json.dumps([lines, self.lower, self.upper, self.source, self.confidence, self.failure, self.lost])
 
 
 def page_of(record: str) -> Page:
@@ -62,8 +65,11 @@ def page_of(record: str) -> Page:
     return Page([Line(*line) for line in lines], *rest)
 
 
-def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
-    """Return the lines of a page in reading order, with what was filled in, where they stand and how large."""
+def lines_of(page: pypdfium2.PdfPage) -> tuple[list[Line], list[Line]]:
+    """Return the lines of a page in reading order, with what was filled in, where they stand and how large.
+
+    Apart from them those of which the fonts do not say what they show.
+    """
     text_page = page.get_textpage()
     characters = _Characters(text_page)
     lines, starts = [], []
@@ -82,12 +88,17 @@ def lines_of(page: pypdfium2.PdfPage) -> list[Line]:
                 lines.append(line)
                 starts.append(start)
         at += len(string)
+    garbled = garbled_lines(characters.text, lines, starts, characters.font)
+    lost = [lines[at] for at in garbled]
+    if lost:
+        starts = [start for at, start in enumerate(starts) if at not in garbled]
+        lines = [line for at, line in enumerate(lines) if at not in garbled]
     _doubt_half(lines, starts, characters)
     places = {id(line): start for line, start in zip(lines, starts, strict=True)}
     lines = with_fields(page, lines)
     lines = with_cells(page, lines, [places.get(id(line)) for line in lines], characters.edges)
     text_page.close()
-    return lines
+    return lines, lost
 
 
 class _Characters:
@@ -100,7 +111,7 @@ class _Characters:
         self._aligned = len(self.text) == text_page.count_chars()
         self._pairs = [match.start() for match in _PAIRS.finditer(self.text)]
         self._box, self._matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
-        self._name = ctypes.create_string_buffer(128)
+        self._name, self._flags = ctypes.create_string_buffer(128), ctypes.c_int()
 
     def edges(self, place: int) -> tuple[float, float]:
         """Return the left and the right edge of a character, in points."""
@@ -130,9 +141,13 @@ class _Characters:
 
     def is_bold(self, place: int) -> bool:
         """Return whether a character is in a bold font, as its name says it."""
-        name, flags = self._name, ctypes.c_int()
-        length = pdfium.FPDFText_GetFontInfo(self._raw, self._index(place), name, len(name), ctypes.byref(flags))
-        return flags.value & _FORCE_BOLD > 0 or _BOLD.search(name.raw[: min(length, len(name))]) is not None
+        return _BOLD.search(self.font(place)) is not None or self._flags.value & _FORCE_BOLD > 0
+
+    def font(self, place: int) -> bytes:
+        """Return the name of a character's font, in UTF-8."""
+        name = self._name
+        length = pdfium.FPDFText_GetFontInfo(self._raw, self._index(place), name, len(name), ctypes.byref(self._flags))
+        return name.raw[: max(min(length, len(name)) - 1, 0)]  # without the NUL that ends it
 
     def _bottom(self, place: int) -> float:
         box = self._box

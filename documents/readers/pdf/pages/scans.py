@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from itertools import groupby
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from documents.readers.pdf.pages.garbled import is_garbled
 from documents.readers.pdf.pages.page import Page
 from documents.readers.shared import ocr
-from documents.readers.shared.layout import MARKS, Line
+from documents.readers.shared.layout import Line
 from documents.readers.shared.pictures import CONFIDENT, confidence, failed, placed, refuse_late
 from documents.text import listed
 from errors import TaskError
@@ -22,11 +22,6 @@ _FEW, _MOST_OF_A_PAGE = 100, 0.5
 _STAMP = 40
 #: What Tesseract was trained on, in pixels for an inch; and what a page may have at most on each side, in pixels.
 _RESOLUTION, _LARGEST = 300, 6000
-#: Characters that no page shows. More than this share of them is nonsense: among the letters of words that lack vowels,
-#: which those of no language that is written with them do, or whatever else they are among.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_LETTERS, _VOWELS = re.compile("[A-Za-z]"), re.compile("[aeiouAEIOU]")
-_NO_WORDS, _NO_TEXT, _FEWEST_VOWELS = 0.03, 0.3, 0.25
 #: A page of which text recognition is not `CONFIDENT` may lie on its side.
 _QUARTER_TURNS = (0, 90, 180, 270)
 
@@ -39,6 +34,7 @@ class Scans:
         self._sources: dict[int, str] = {}
         self._confidence: dict[int, float] = {}
         self._failures: dict[int, str] = {}
+        self._lost: dict[int, int] = {}
         self._broken: list[str] = []
         self._stamps: set[str] = set()
         for number, page in enumerate(pages, 1):
@@ -52,6 +48,8 @@ class Scans:
         self._sources[number] = page.source
         if page.confidence is not None:
             self._confidence[number] = page.confidence
+        if page.lost:
+            self._lost[number] = page.lost
         if page.failure is not None:
             self._failures[number] = page.failure
         if page.source == "picture" and len("".join(self._stamps)) <= _STAMP:
@@ -79,6 +77,12 @@ class Scans:
             told.append(
                 f"{len(garbled)} of {count} pages were left out, and would need OCR: their fonts do not say which"
                 f" characters they show: {listed(garbled)}"
+            )
+        if self._lost:
+            count = sum(self._lost.values())
+            told.append(
+                f"{count} lines were left out: their fonts do not say which characters they show:"
+                f" {listed(sorted(self._lost))}"
             )
         return told + failed(self._failures)
 
@@ -112,14 +116,17 @@ class Scans:
         return "hold a picture and next to no text, and would need OCR"
 
 
-def recognised(page: pypdfium2.PdfPage, lines: list[Line]) -> Page:
-    """Return a page with its own lines, or where it is a picture with those that are recognised on it."""
+def recognised(page: pypdfium2.PdfPage, lines: list[Line], garbled: list[Line]) -> Page:
+    """Return a page with its own lines, or where it is a picture with those that are recognised on it.
+
+    garbled: its lines of which the fonts do not say what they show.
+    """
     _, lower, _, upper = page.get_bbox()
     lacking = "picture"
-    if _is_garbled("".join(line.text for line in lines)):
+    if is_garbled("".join(line.text for line in [*lines, *garbled])) or (garbled and not lines):
         lines, lacking = [], "garbled"
     elif not _is_scan(page, lines):
-        return Page(lines, lower, upper, "text" if lines else "blank")
+        return Page(lines, lower, upper, "text" if lines else "blank", lost=len(garbled))
     if ocr.languages() is None:
         return Page(lines, lower, upper, lacking)
     try:
@@ -129,19 +136,6 @@ def recognised(page: pypdfium2.PdfPage, lines: list[Line]) -> Page:
     if _length(found) > _length(lines):
         return Page(found, lower, upper, "ocr", confidence)
     return Page(lines, lower, upper, lacking, confidence)
-
-
-def _is_garbled(text: str) -> bool:
-    """Return whether a page's characters are mere numbers in its fonts, which do not say what characters they are."""
-    if not _CONTROL.search(text):  # as on most pages
-        return False
-    shown = re.sub(rf"[\s{MARKS}]", "", text)
-    controls = len(_CONTROL.findall(shown))
-    if controls <= _NO_WORDS * len(shown):
-        return False
-    letters = len(_LETTERS.findall(shown))
-    is_latin = 2 * letters >= len(shown) and len(_VOWELS.findall(shown)) < _FEWEST_VOWELS * letters
-    return is_latin or controls > _NO_TEXT * len(shown)
 
 
 def _is_scan(page: pypdfium2.PdfPage, lines: list[Line]) -> bool:

@@ -119,6 +119,20 @@ class TestWithoutTesseract:
         assert extracted.properties["coverage"] == {"garbled": [[1, 1]], "text": [[2, 2]]}
         assert "do not say which characters they show: page 1" in extracted.warnings[0]
 
+    def test_lines_in_such_fonts_cost_only_themselves(self, read: Read) -> None:
+        labels = ["Thought 1, first of 20", "Thought", "find 12 of them"]  # the second comes out as mere letters
+        moved = ["".join(chr(ord(sign) - 29) for sign in line) for line in labels]
+        page: list[samples.Line | str] = [*PLENTY, *(samples.Line(line, bold=True, drop=30) for line in moved)]
+        names = b" ".join(b"/own%d" % number for number in range(3, 98))
+        own = b"/BaseFont /Helvetica-Bold /Encoding << /Differences [3 %s] >>" % names
+        data = samples.pdf([page]).replace(b"/BaseFont /Helvetica-Bold /Encoding /WinAnsiEncoding", own)
+        extracted = read("a.pdf", data)
+        assert extracted.text == " ".join(PLENTY)
+        assert extracted.properties["coverage"] == {"text": [[1, 1]]}
+        assert extracted.warnings == [
+            "3 lines were left out: their fonts do not say which characters they show: page 1"
+        ]
+
 
 def unnamed(*pages_of_lines: list[str], others: Sequence[list[str]] = ()) -> bytes:
     """Pages in a font that has glyphs by number and says of none which character it is; the other pages are sound.
