@@ -65,6 +65,17 @@ snippets: $(VENV)/dev.installed $(VENV)/snippets.installed  ## The programs of d
 ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep the books; SEED=1 says what is disturbed, and how
 	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/reliability/test_ledger.py
 
+# Named one by one: none is called test_*.py, so that `make test` leaves them.
+CLUSTER := tests/cluster/fail_over.py tests/cluster/restore.py tests/cluster/mixed_releases.py
+
+.PHONY: test-cluster
+test-cluster: $(VENV)/dev.installed  ## Lose one of each of a cluster under load, restore a backup, run two releases side by side; 10 minutes
+	$(BIN)/python -m pytest -s $(or $(ARGS),$(CLUSTER))
+
+.PHONY: cluster-demo
+cluster-demo: $(VENV)/dev.installed  ## The same loss of one of each, drawn into docs/pictures/fail-over.svg; 5 minutes
+	$(BIN)/python -m bench.fail_over
+
 .PHONY: screenshots
 screenshots: $(VENV)/dev.installed  ## Pictures of every page into FOLDER (screenshots): two languages, colours and widths
 	PYTHONPATH=client $(BIN)/python -m tests.dashboard.screenshots $(or $(FOLDER),screenshots)

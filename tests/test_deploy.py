@@ -226,7 +226,9 @@ def test_make_says_what_to_install_where_there_is_no_python(tmp_path: Path) -> N
     assert "apt-get install" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["deploy/worker.sh", "requirements/compile.sh", ".ci/run"])
+@pytest.mark.parametrize(
+    "script", ["deploy/worker.sh", "deploy/backup.sh", "deploy/restore.sh", "requirements/compile.sh", ".ci/run"]
+)
 def test_a_script_is_well_formed(script: str) -> None:
     interpreter = "bash" if (ROOT / script).read_text().startswith("#!/usr/bin/env bash") else "sh"
     assert shell(interpreter, "-n", script).returncode == 0

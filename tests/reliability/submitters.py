@@ -7,6 +7,7 @@ import random
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class Request:
     Parameters:
       documents: the number of a document, by the marker of its task.
       answer: `accepted`, `denied` (nothing came of it), or `unknown`: no answer came, or one that does not say.
+      accepted_at: seconds of the clock, when it was known to be.
     """
 
     markers: list[str]
@@ -44,18 +46,22 @@ class Request:
     is_batch: bool = False
     answer: str = "unknown"
     task_ids: list[str] = field(default_factory=list)
+    asked_at: float = field(default_factory=time.time)
+    accepted_at: float | None = None
 
 
 class Client(threading.Thread):
     """Submits without a rest.
 
     Parameters:
+      urls: of the web processes; the next one is asked when one does not accept.
       keyed: whether each request has a key, and is asked until it is accepted; else it is asked once.
     """
 
-    def __init__(self, url: str, number: int, stop: threading.Event, *, keyed: bool) -> None:
+    def __init__(self, urls: Sequence[str], number: int, stop: threading.Event, *, keyed: bool) -> None:
         super().__init__(name=f"client {number}")
-        self._http = httpx2.Client(base_url=f"{url}/api/v1", timeout=15)
+        self._http = [httpx2.Client(base_url=f"{url}/api/v1", timeout=15) for url in urls]
+        self._turn = number
         self._random = random.Random(number)
         self._numbers = iter(range(number * 1_000_000, (number + 1) * 1_000_000))
         self._stopped = stop
@@ -118,12 +124,13 @@ class Client(threading.Thread):
         self._once(request, path, headers, sent)
         while self._keyed and request.answer != "accepted" and not self.faults:
             self.asked_again += 1
+            self._turn += 1
             time.sleep(0.2)
             self._once(request, path, headers, sent)
 
     def _once(self, request: Request, path: str, headers: dict[str, str], sent: dict[str, Any]) -> None:
         try:
-            answer = self._http.post(path, headers=headers, **sent)
+            answer = self._http[self._turn % len(self._http)].post(path, headers=headers, **sent)
         except httpx2.ConnectError:
             request.answer = "denied"  # nothing was sent
             return
@@ -131,7 +138,7 @@ class Client(threading.Thread):
             return
         if answer.status_code == 202:
             body = answer.json()
-            request.answer = "accepted"
+            request.answer, request.accepted_at = "accepted", time.time()
             request.task_ids = [each["task_id"] for each in body.get("tasks", [body])]
         elif answer.status_code != 503:
             self.faults.append(f"{path} {answer.status_code} {answer.text}")

@@ -140,7 +140,7 @@ def work_through(storm: Storm, url: str) -> list[Client]:
 
     stop = threading.Event()
     # One has no keys: what became of a request without an answer it cannot know, but the books must.
-    clients = [Client(url, number, stop, keyed=number > 1) for number in range(1, CLIENTS + 1)]
+    clients = [Client([url], number, stop, keyed=number > 1) for number in range(1, CLIENTS + 1)]
     for client in clients:
         client.start()
     try:

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Brings back what a backup holds, into the empty database that DATABASE_URL names:
+#
+#     DATABASE_URL=postgresql://… sh deploy/restore.sh FILE
+#
+# Stop web, worker, clock and rpc before; start them afterwards with this DATABASE_URL. RabbitMQ stays as it is: what its
+# messages are of is looked up, and whatever waits is woken anew. Either all comes back, or nothing does.
+set -eu
+
+file=${1:?the backup is missing: sh deploy/restore.sh FILE}
+url=postgresql://${DATABASE_URL#*://}
+
+tables=$(psql --no-psqlrc --tuples-only --no-align --dbname="$url" \
+    --command="SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+if [ "$tables" != 0 ]; then
+    echo "The database is not empty: it has $tables tables. Make one with createdb, and name that." >&2
+    exit 1
+fi
+# Who restores need not own the extension, so its comment is left out.
+pg_restore --exit-on-error --single-transaction --no-owner --no-privileges --no-comments --dbname="$url" "$file"
+psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname="$url" --file="$(dirname "$0")/restored.sql"
