@@ -19,6 +19,8 @@ _FILL = {Boundary.PARAGRAPH: 1 / 2, Boundary.LINE: 3 / 4, Boundary.SENTENCE: 0.0
 _ROOM_AFTER_HEADING = 1 / 4
 #: Chunks before the next known one, of which there are as few as can be; among more, one more does not matter.
 _FEW = 3
+#: Under its first headings stands at least this share of a chunk, or those are named under which most of it stands.
+_SHARE_OF_FIRST = 0.3
 #: What is embedded before a chunk's text counts as its tokens if it is less than this share of its size.
 _LEAD = 1 / 2
 
@@ -27,8 +29,9 @@ _LEAD = 1 / 2
 class Chunk:
     """A piece of a text: `text[start:end]`, counted in characters.
 
-    heading_path is that of the first text in the chunk that is no heading, page is where the chunk begins. context
-    is what is repeated because the chunk begins in the middle of it: the header of its table, the fence of its code.
+    heading_path is that of the first text in the chunk that is no heading, or of most of it where that is next to
+    nothing; page is where the chunk begins. context is what is repeated because the chunk begins in
+    the middle of it: the header of its table, the fence of its code.
     """
 
     index: int
@@ -117,7 +120,7 @@ class _Splitter:
                     start=units[start].start,
                     end=units[after - 1].end,
                     page=self._places.page(units[start].start),
-                    heading_path=self._places.path(self._body(start, after).start),
+                    heading_path=self._places.path(self._most(start, after).start),
                     context=self._context(units[start]),
                 )
             )
@@ -266,6 +269,27 @@ class _Splitter:
         units = self._units
         return next((units[place] for place in range(start, after) if units[place].level is None), units[start])
 
+    def _most(self, start: int, after: int) -> Unit:
+        """Return the first unit of a chunk that is no heading; where next to nothing stands under the same headings as
+        that, the first of those under which most of it stands."""
+        units, body = self._units, self._body(start, after)
+        if self._places.heading(body.start) == self._places.heading(units[after - 1].start):
+            return body
+        lengths: dict[int, int] = {}
+        first: dict[int, Unit] = {}
+        for unit in units[start:after]:
+            heading = self._places.heading(unit.start)
+            if unit.level is None:
+                # In bytes, of which a Chinese character has three: it says as much as three letters.
+                length = len(self._text[unit.start : unit.end].encode(errors="replace"))
+                lengths[heading] = lengths.get(heading, 0) + length
+                first.setdefault(heading, unit)
+        if not lengths or lengths[self._places.heading(body.start)] >= _SHARE_OF_FIRST * sum(lengths.values()):
+            return body
+        most = first[max(lengths, key=lengths.__getitem__)]
+        # The size of the chunk was measured with the headings of its first text.
+        return most if self._lead_size(units[start], most) <= self._lead_size(units[start], body) else body
+
     def _context(self, unit: Unit) -> str:
         if unit.repeats is None:
             return ""
@@ -304,6 +328,10 @@ class _Places:
         at = bisect_right(self._page_starts, place) - 1
         return self._pages[at] if at >= 0 else None
 
+    def heading(self, place: int) -> int:
+        """Return the number of the heading above a place; -1 above all."""
+        return bisect_right(self._heading_starts, place) - 1
+
     def path(self, place: int) -> list[str]:
-        at = bisect_right(self._heading_starts, place) - 1
+        at = self.heading(place)
         return list(self._paths[at]) if at >= 0 else []
