@@ -1,10 +1,10 @@
 # One image for every process; the targets differ in their command alone: web (the default), worker, clock, rpc.
 #   docker build -t task-manager .        docker build -t task-manager-worker --target worker .
 #   docker build -t task-manager-worker --target worker --build-arg OCR=yes .     with text recognition
-#   docker build -t task-manager --build-arg EXTRAS="model otel" .                with e5 and onnx, and with traces
+#   docker build -t task-manager --build-arg EXTRAS="model otel s3" .             with e5 and onnx, traces, and S3
 
 FROM python:3.11-slim-bookworm AS build
-# Sets of requirements besides: `model`, `otel`.
+# Sets of requirements besides: `model`, `otel`, `s3`.
 ARG EXTRAS=
 WORKDIR /build
 COPY requirements/ requirements/

@@ -16,7 +16,7 @@ compile() {
 }
 
 compile dev "$@"
-for name in base web rpc worker clock client model otel embedded fuzz bench; do
+for name in base web rpc worker clock client model otel s3 embedded fuzz bench; do
     compile "$name" --constraint requirements/dev.txt "$@"
 done
 # These share nothing with the service.

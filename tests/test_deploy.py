@@ -70,7 +70,7 @@ def test_the_image_is_small_and_not_run_by_root() -> None:
     assert "ADD " not in DOCKERFILE
 
 
-@pytest.mark.parametrize("extras", ["", "model otel"])
+@pytest.mark.parametrize("extras", ["", "model otel s3"])
 def test_the_image_holds_what_every_process_needs_and_what_it_is_built_with(extras: str) -> None:
     (sets,) = re.findall(r"\$\(.*\)", DOCKERFILE)
     said = shell("sh", "-ec", f"echo {sets}", EXTRAS=extras).stdout.split()

@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-SETS = ("base", "web", "rpc", "worker", "clock", "client", "model", "otel", "embedded", "dev")
+SETS = ("base", "web", "rpc", "worker", "clock", "client", "model", "otel", "s3", "embedded", "dev")
 
 #: Licences that let the service be used, changed, sold and hosted by anybody. Compared without case.
 PERMISSIVE = {
@@ -37,9 +37,8 @@ EXCEPTIONS = {
 
 
 #: What is run, not imported.
-#: gunicorn and uvicorn serve by uvloop, and uvicorn parses by httptools; zoneinfo looks into tzdata where the system
-#: has no zones.
-TAKEN_BY_OTHERS = {"httptools", "tzdata", "uvloop"}
+#: gunicorn and uvicorn serve by uvloop; zoneinfo looks into tzdata where the system has no zones.
+TAKEN_BY_OTHERS = {"tzdata", "uvloop"}
 COMMANDS = {
     "buf-bin",
     "coverage",

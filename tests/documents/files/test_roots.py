@@ -11,6 +11,8 @@ import pytest
 from documents.sandbox.pool import Cancelled
 from errors import TaskError
 from tests.documents.files.test_source import LARGEST, Yard
+from tests.s3_server import Bucket, s3_server
+from tests.servers import free_port
 
 
 @pytest.fixture
@@ -118,3 +120,49 @@ def test_no_error_tells_more_than_the_place(
     monkeypatch.setattr(memory, "info", fail)
     refused = refusal(yard, "memory://docs/s3cr3t.md", "memory://docs")
     assert (refused.code, refused.retryable, refused.message) == ("fetch_failed", True, "memory://docs: OSError")
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """A bucket of S3, with something in it."""
+    with s3_server(tmp_path / "s3", monkeypatch) as found:
+        found.put("handbook/\u7eff \u8336.md", b"Green tea")
+        found.put("secret/secret.txt", b"secret")
+        found.put("a.md", b"secret", bucket="other")
+        yield found
+
+
+ROOT = {"SOURCE_ROOTS": "s3://docs/handbook"}
+
+
+def test_a_bucket_is_read_below_its_root_alone(yard: Yard, bucket: Bucket) -> None:
+    bucket.put("handbook/parts", bytes(range(256)) * (LARGEST // 256))
+    found = yard.fetch({"url": "s3://docs/handbook/\u7eff \u8336.md"}, environment=ROOT)
+    assert (found.path.read_bytes(), found.filename) == (b"Green tea", "\u7eff \u8336.md")
+    assert yard.fetch({"url": "s3://docs/handbook/parts"}, environment=ROOT).size == LARGEST
+    for url in ("s3://docs/secret/secret.txt", "s3://docs/handbook/../secret/secret.txt", "s3://other/a.md",
+                "s3a://docs/handbook/parts", "s3://docs/handbook", "s3://a:b@docs/handbook/parts"):  # fmt: skip
+        assert yard.refusal({"url": url}, environment=ROOT).code == "forbidden_url", url
+
+
+def test_what_a_bucket_answers_decides_whether_to_try_again(yard: Yard, bucket: Bucket) -> None:
+    bucket.put("handbook/large", b"x" * (LARGEST + 1))
+    bucket.put("handbook/locked.md", b"secret")
+    bucket.denied.add("locked.md")
+    expected = {"none.md": ("not_found", False), "large": ("too_large", False), "locked.md": ("fetch_failed", False)}
+    for name, (code, retryable) in expected.items():
+        refused = yard.refusal({"url": f"s3://docs/handbook/{name}"}, environment=ROOT)
+        assert (refused.code, refused.retryable) == (code, retryable), refused
+        assert "s3cr3t" not in refused.message
+    gone = {"SOURCE_ROOTS": "s3://gone"}
+    assert yard.refusal({"url": "s3://gone/a.md"}, environment=gone).code == "not_found"
+
+
+def test_a_bucket_that_cannot_be_reached_may_be_reached_later(
+    yard: Yard, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    refused = yard.refusal({"url": "s3://docs/handbook/a.md"}, environment=ROOT)
+    assert (refused.code, refused.retryable) == ("fetch_failed", True), refused
+    assert refused.message.startswith("s3://docs: ")
