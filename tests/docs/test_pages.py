@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,7 @@ RUN = {
     DOCS / "integrate.md": (),
     DOCS / "callbacks.md": (DOCS / "integrate.md",),
     DOCS / "search.md": (),
+    DOCS / "howto.md": (),
 }
 #: Each Chinese page beside its English one.
 PAIRS = {
@@ -35,9 +38,12 @@ PAIRS = {
 TRANSLATED = {
     "index",
     "tutorial",
+    "howto",
     "concepts",
     "formats",
     "integrate",
+    "client",
+    "schedules",
     "callbacks",
     "search",
     "kbs",
@@ -60,10 +66,20 @@ def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
         yield process
 
 
+def tm(folder: Path) -> dict[str, str]:
+    """What the command `tm` is found by, as the Makefile writes it."""
+    command = folder / "bin" / "tm"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m task_manager_client.command.main "$@"\n')
+    command.chmod(0o755)
+    path = environment()["PATH"]
+    return {"PATH": f"{command.parent}{os.pathsep}{path}", "PYTHONPATH": str(ROOT / "client")}
+
+
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
 def test_what_a_page_shows_works(page: Path, service: EmbeddedDeployment, tmp_path: Path) -> None:
     here = {"localhost:8084": f"localhost:{service.port}", "9000": str(free_port()), "kitchen": f"kitchen-{page.stem}"}
-    reader = Reader(tmp_path, here, environment(CALLBACK_SECRET=SECRET))
+    reader = Reader(tmp_path, here, environment(CALLBACK_SECRET=SECRET, TM_API_URL=service.url, **tm(tmp_path)))
     assert reader.follow(page, before=RUN[page]) > 0
 
 
@@ -99,6 +115,19 @@ def test_there_is_a_chinese_page_where_a_reader_needs_one() -> None:
 def test_a_chinese_page_has_what_the_english_one_has(page: Path) -> None:
     assert shape(page) == shape(PAIRS[page])
     assert programs(page) == programs(PAIRS[page])
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them; `make docs` makes the same."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", [*PAIRS, *PAIRS.values()], ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_leads_to_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)", page.read_text("utf-8")):
+        assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
 
 
 #: A letter or digit beside a Chinese character without the space that GB/T 15834's users put there.
