@@ -23,7 +23,7 @@ from documents.readers.shared.xml import (
     value_of,
 )
 from documents.readers.sheets.number_format import BUILT_IN, GENERAL, shown
-from documents.readers.sheets.sheet import Row, write_sheet
+from documents.readers.sheets.sheet import Merged, Row, write_sheet
 from documents.reading.archive import Archive
 from documents.text import Extracted, Writer, require_length
 from errors import TaskError
@@ -31,6 +31,7 @@ from errors import TaskError
 _COLUMN = re.compile(r"([A-Z]{1,3})\d*$")
 #: How Excel writes characters that XML cannot hold, and underscores that only look like the beginning of one.
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_MERGED = re.compile(rb"""mergeCell [^<>]*?ref=["']([A-Z]{1,3})(\d{1,8}):[A-Z]{1,3}(\d{1,8})["']""")
 _TRUTH = {"0": "FALSE", "1": "TRUE"}
 
 
@@ -83,15 +84,20 @@ class _Workbook:
     def rows(self, part: str) -> list[Row]:
         """Return the rows of a sheet that hold something."""
         found: list[Row] = []
-        length = 0
-        for element in stream(self._archive.read(part), part, "sheetData"):
+        length = number = 0
+        data = self._archive.read(part)
+        merged = Merged(_merged(data))
+        for element in stream(data, part, "sheetData"):
             row: Row = {}
+            told = element.get("r") or ""
+            number = int(told) if told.isascii() and told.isdecimal() and len(told) < 9 else number + 1
             column = 0
             for cell in element:
                 column = _column(cell.get("r"), column + 1)
                 if text := self._text(cell).strip():
                     row[column] = text
                     length += len(text)
+            length += merged.complete(number, row)
             if row:
                 found.append(row)
                 require_length(length)
@@ -164,6 +170,12 @@ class _Workbook:
             number = style.get("numFmtId") or "0"
             formats.append(own.get(number) or BUILT_IN.get(int(number) if number.isdecimal() else 0, GENERAL))
         return formats
+
+
+def _merged(sheet: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the first row, the last row and the column of each cell that reaches over others; they follow all rows."""
+    for column, first, last in _MERGED.findall(sheet, max(sheet.rfind(b"sheetData>"), 0)):
+        yield int(first), int(last), _column(column.decode(), 0)
 
 
 def _column(reference: str | None, otherwise: int) -> int:

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from documents.readers.sheets.csv import has_header
-from documents.text import Writer, table_lines
+from documents.text import Writer, repeated, table_lines
 
 _SAMPLE_ROWS = 200
 
 #: The cells of a row that hold something, by column.
 Row = dict[int, str]
+
+
+class Merged:
+    """The cells of a sheet that reach over several rows. Rows must come from the first to the last.
+
+    Parameters:
+      ranges: first row, last row and column of each.
+    """
+
+    def __init__(self, ranges: Iterable[tuple[int, int, int]]) -> None:
+        self._beginning: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for first, last, column in ranges:
+            if last > first:
+                self._beginning[first].append((last, column))
+        self._reaching: dict[int, tuple[int, str]] = {}  # of each column, up to which row, and what
+
+    def complete(self, number: int, row: Row) -> int:
+        """Write into a row what reaches into it, unless it is empty otherwise; return how many characters that is."""
+        if not (self._beginning or self._reaching):
+            return 0
+        again = {
+            column: text for column, (last, text) in self._reaching.items() if last >= number and column not in row
+        }
+        for last, column in self._beginning.pop(number, ()):
+            self._reaching[column] = last, repeated(row.get(column, ""))
+        if row:
+            row |= {column: text for column, text in again.items() if text}
+        self._reaching = {column: each for column, each in self._reaching.items() if each[0] > number}
+        return sum(map(len, again.values())) if row else 0
 
 
 def write_sheet(writer: Writer, name: str, rows: list[Row], notes: Sequence[str] = ()) -> None:

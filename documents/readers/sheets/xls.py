@@ -13,7 +13,7 @@ from xlrd.book import Book, unpack_SST_table
 from xlrd.sheet import Cell, Sheet
 
 from documents.readers.sheets.number_format import BUILT_IN, GENERAL, shown
-from documents.readers.sheets.sheet import Row, write_sheet
+from documents.readers.sheets.sheet import Merged, Row, write_sheet
 from documents.text import Extracted, Writer, require_length
 from errors import TaskError
 
@@ -92,12 +92,14 @@ def _rows(book: Book, index: int) -> list[Row]:
     sheet = book.sheet_by_index(index)
     found: list[Row] = []
     length = 0
+    merged = Merged((first, after - 1, column) for first, after, column, _ in sheet.merged_cells)
     for number in range(sheet.nrows):
         row: Row = {}
         for column in range(sheet.row_len(number)):
             if text := _text(book, sheet.cell(number, column)).strip():
                 row[column] = text
                 length += len(text)
+        length += merged.complete(number, row)
         if row:
             found.append(row)
             require_length(length)
