@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from documents.reading.extraction import extract
 from documents.text import Extracted
-from tests.documents import books, office, samples
+from tests.documents import books, office, outlook, samples
 from tests.documents.reading.test_decoding import DAILY
 
 ENGLISH = ("leave", "of", "an", "employee", "who", "stays", "for", "five", "years", "is", "twenty", "days", "year")
@@ -162,6 +162,11 @@ def as_eml(given: list[Block]) -> bytes:
     return mail.as_bytes()
 
 
+def as_msg(given: list[Block]) -> bytes:
+    text = "\r\n\r\n".join(line for block in given for line in block.lines)
+    return outlook.compound(outlook.mail({0x0037: "制度 policy", 0x0C1A: "Ada", 0x1000: text}))
+
+
 def as_csv(given: list[Block]) -> str:
     out = io.StringIO()
     csv.writer(out).writerows([["id", "text"], *([n, line] for n, block in enumerate(given) for line in block.lines)])
@@ -229,6 +234,7 @@ FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
     "a.xlsx": lambda given: office.xlsx({f"s{n}": [list(row) for row in block.rows] for n, block in enumerate(given)}),
     "a.xls": lambda given: office.xls({f"s{n}": block.rows for n, block in enumerate(given)}),
     "a.eml": as_eml,
+    "a.msg": as_msg,
     "a.csv": as_csv,
     "a.org": as_org,
     "a.rst": as_rst,
