@@ -44,6 +44,7 @@ TRANSLATED = {
     "integrate",
     "client",
     "schedules",
+    "grpc",
     "callbacks",
     "search",
     "kbs",
