@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     queues.add_argument("--reason", help="why it is paused, for whoever looks")
     schedules = _shown(verb("schedules", "List schedules; show, pause, resume, run or delete one"), many=True)
     _action(schedules, ("list", "get", "pause", "resume", "run", "delete"), "ID")
-    _shown(verb("workers", "Show the workers that are alive, and what they do"))
+    _workers(_shown(verb("workers", "Show what the workers do; with --max, run as many here as are wanted")))
     _callbacks(_shown(verb("callbacks", "List callbacks, or deliver them again"), many=True))
     audit = _shown(verb("audit", "Show who did what, newest first"), many=True)
     for name in ("action", "name", "kb-id", "since"):
@@ -118,6 +118,14 @@ def _bulk(parser: argparse.ArgumentParser) -> None:
 def _documents(parser: argparse.ArgumentParser) -> None:
     _action(parser, ("list", "get", "text", "chunks", "delete"), "ID")
     parser.add_argument("--kb", required=True, help="the knowledge base")
+
+
+def _workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--max", type=int, help="run workers here, so many at most, until Ctrl-C or SIGTERM")
+    parser.add_argument("--min", type=int, default=1, help="run so many at least (default 1)")
+    parser.add_argument("--target", type=float, default=60.0, metavar="S", help="what waits shall be done in S seconds")
+    parser.add_argument("--calm", type=float, default=60.0, metavar="S", help="one fewer after S seconds of too many")
+    parser.add_argument("command", metavar="COMMAND", nargs="*", help="what starts one (default sh deploy/worker.sh)")
 
 
 def _callbacks(parser: argparse.ArgumentParser) -> None:

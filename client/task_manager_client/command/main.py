@@ -19,7 +19,8 @@ MODULES = {
     "search": "search",
     **dict.fromkeys(("get", "list", "watch", "why", "cancel", "retry"), "tasks"),
     **dict.fromkeys(("kbs", "documents"), "documents"),
-    **dict.fromkeys(("queues", "schedules", "workers", "callbacks", "audit", "open"), "operations"),
+    **dict.fromkeys(("queues", "schedules", "callbacks", "audit", "open"), "operations"),
+    "workers": "workers",
     "doctor": "doctor",
     "completion": "completion",
 }

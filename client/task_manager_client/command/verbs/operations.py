@@ -1,4 +1,4 @@
-"""`tm queues, schedules, workers, callbacks, audit, open`"""
+"""`tm queues, schedules, callbacks, audit, open`"""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ QUEUES = (
     *("paused", "paused_by", "reason"),
 )
 SCHEDULES = ("schedule_id", "name", "kb_id", "cron", "timezone", "next_due_at", "paused_at", "last_error")
-WORKERS = ("name", "active", "threads", "queues", "current_tasks", "started_at", "heartbeat_at")
 CALLBACKS = ("callback_id", "type", "state", "attempts", "task_id", "batch_id", "url", "next_attempt_at")
 AUDIT = ("at", "name", "action", "target.kind", "target.id", "kb_id")
 
@@ -60,14 +59,6 @@ def schedules_(asked: Namespace) -> int:
                 pausing = asked.action == "pause"
                 state = tm.schedules.pause(asked.name) if pausing else tm.schedules.resume(asked.name)
                 say(f"{asked.name}: {'paused' if state.paused_at else 'goes on'}")
-    return DONE
-
-
-def workers_(asked: Namespace) -> int:
-    """Show the workers that are alive."""
-    with TaskManager(retries=0) as tm:
-        if not show([worker.raw for worker in tm.stats.workers().workers], WORKERS, asked.output, asked.fields):
-            complain("tm: no worker is alive; start one: sh deploy/worker.sh")
     return DONE
 
 

@@ -1,0 +1,73 @@
+"""`tm workers`: what the workers do, and as many of them on this machine as are wanted."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from argparse import Namespace
+
+from task_manager_client.client import TaskManager
+from task_manager_client.command.complaints import complain, remedy
+from task_manager_client.command.main import DONE
+from task_manager_client.command.output import show
+from task_manager_client.command.processes import Processes
+from task_manager_client.errors import TaskManagerError
+
+COLUMNS = ("name", "active", "threads", "queues", "current_tasks", "started_at", "heartbeat_at")
+#: Seconds between two looks.
+EVERY = 2.0
+
+
+def workers_(asked: Namespace) -> int:
+    """Show the workers that are alive; or run some until SIGTERM or Ctrl-C."""
+    if asked.max is not None:
+        return _run(asked)
+    with TaskManager(retries=0) as tm:
+        if not show([worker.raw for worker in tm.stats.workers().workers], COLUMNS, asked.output, asked.fields):
+            complain("tm: no worker is alive; start one: sh deploy/worker.sh")
+    return DONE
+
+
+def _run(asked: Namespace) -> int:
+    if not 0 <= asked.min <= asked.max:
+        raise ValueError(f"--min {asked.min} must be 0 or more, and no more than --max {asked.max}")
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    processes = Processes(asked.command or ["sh", "deploy/worker.sh"])
+    try:
+        with TaskManager(retries=0) as tm:
+            _mind(tm, asked, processes, over)
+    finally:
+        processes.end()
+    return DONE
+
+
+def _mind(tm: TaskManager, asked: Namespace, processes: Processes, over: threading.Event) -> None:
+    """Have as many run as are needed, until it is over. While the service does not answer as many go on."""
+    wanted, enough_since, answers = asked.min, time.monotonic(), True
+    while not over.is_set():
+        try:
+            needed, busy = _look(tm, asked)
+            answers = True
+        except TaskManagerError as error:
+            if answers:
+                complain(f"tm: {remedy(error)}; until it answers {wanted} workers go on")
+            needed, busy, answers = wanted, {}, False
+        # More at once; one fewer when they were too many for a while.
+        if needed >= wanted:
+            wanted, enough_since = needed, time.monotonic()
+        elif time.monotonic() - enough_since >= asked.calm:
+            wanted, enough_since = wanted - 1, time.monotonic()
+        processes.keep(wanted, busy)
+        over.wait(EVERY)
+
+
+def _look(tm: TaskManager, asked: Namespace) -> tuple[int, dict[int, int]]:
+    """Return how many workers are needed, and the threads at work in each of this machine's."""
+    needed = tm.stats.scale(target_seconds=asked.target).wanted
+    here = f"{socket.gethostname()}:"
+    workers = [each for each in tm.stats.workers().workers if each.name.startswith(here)]
+    return max(asked.min, min(needed, asked.max)), {int(each.name.removeprefix(here)): each.active for each in workers}
