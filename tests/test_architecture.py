@@ -128,11 +128,15 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         **{leaf: set() for leaf in ("arguments", "output", "sources")},
         "complaints": {"output"},
         "hits": {"output"},
+        "processes": {"complaints"},
         "submitting": {"sources"},
         "progress": {"submitting"},
         "summary": {"complaints", "submitting"},
         "main": {"arguments", "complaints", "sources"},
-        "verbs": {"arguments", "complaints", "hits", "main", "output", "progress", "sources", "submitting", "summary"},
+        "verbs": {
+            *("arguments", "complaints", "hits", "main", "output", "processes"),
+            *("progress", "sources", "submitting", "summary"),
+        },
     },
     "documents.readers": {
         "shared": set(),
@@ -162,7 +166,7 @@ PROCESSES = {
         "client",
         "import sys; sys.path.insert(0, 'client');"
         "from task_manager_client.command.verbs import completion, doctor, documents, operations, search, submit;"
-        "from task_manager_client.command.verbs import tasks",
+        "from task_manager_client.command.verbs import tasks, workers",
     ),
     "rpc": ("rpc", "import rpc.__main__, rpc.alive"),
 }
