@@ -311,7 +311,7 @@ FORMATS: tuple[Format, ...] = (
     Format("gzip", label="a gzip archive", signature=_begins(rb"\x1f\x8b")),
     Format("bzip2", label="a bzip2 archive", signature=_begins(rb"BZh")),
     Format("xz", label="an xz archive", signature=_begins(rb"\xfd7zXZ\x00")),
-    Format("7z", label="a 7z archive", hint="pack it as .zip", signature=_begins(rb"7z\xbc\xaf\x27\x1c")),
+    Format("7z", label="a 7z archive", signature=_begins(rb"7z\xbc\xaf\x27\x1c")),
     Format("rar", label="a RAR archive", signature=_begins(rb"Rar!\x1a\x07")),
     Format("elf", label="a program", signature=_begins(rb"\x7fELF|\xca\xfe\xba\xbe")),
     Format("exe", label="a Windows program", signature=_begins(rb"MZ\x90\x00")),
