@@ -339,6 +339,7 @@ def test_a_shell_completes_verbs_options_and_their_values(here: Run) -> None:
     [
         (["search", "tea"], "required: --kb"),
         (["search", "tea", "--kb", "a", "--mode", "magic"], "invalid choice: 'magic'"),
+        (["submit", "README.md", "--kb", "a", "--id", "x"], "usage: tm submit"),
         (["submit", "missing.md", "--kb", "a"], "there is no file 'missing.md'"),
         (["submit", "docs", "--kb", "a"], "docs is a folder: -r takes what is in it"),
         (["submit", "-", "--kb", "a"], "standard input has no name: give it a --filename"),

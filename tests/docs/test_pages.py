@@ -45,6 +45,7 @@ TRANSLATED = {
     "client",
     "schedules",
     "grpc",
+    "bulk",
     "callbacks",
     "search",
     "kbs",
