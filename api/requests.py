@@ -23,6 +23,7 @@ from api.bulkheads.pools import INTAKE, READING, Busy, Pool
 from api.problems import Invalid, fields_of
 from errors import TaskError
 from models import database, replica
+from models.base import of_json
 from tasks.accepting.idempotency import Key
 from tasks.transactions.group_commit import GroupCommit, Operation
 
@@ -124,7 +125,7 @@ def _understood(data: bytes, understand: Callable[[Any], Result]) -> Result:
 
 def _parsed(data: bytes) -> Any:
     try:
-        return msgspec.json.decode(data)
+        return of_json(data)
     except msgspec.MsgspecError:
         # What begins with a mark of its encoding, or holds what a field is to be refused for; or it is no JSON.
         return json.loads(data.decode("utf-8-sig"), parse_constant=_no_number)

@@ -66,6 +66,20 @@ def json_of(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+#: Reads JSON as Python's own does, in a tenth of the time. Without the hook it would take whole numbers of more than 64
+#: bits for floats, and refuse floats that are too large.
+_DECODER = msgspec.json.Decoder(float_hook=float)
+
+
+def of_json(said: str | bytes) -> Any:
+    """Read JSON.
+
+    Raises:
+      msgspec.MsgspecError: it is none, or holds halves of surrogate pairs, which PostgreSQL does not hold either.
+    """
+    return _DECODER.decode(said)
+
+
 def new_id() -> uuid.UUID:
     """Make a UUID of version 7 (RFC 9562): ids sort by the time they were made; those of one process strictly."""
     global _last

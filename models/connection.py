@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, PYDATETIMETZ, TRANSACTION_STATUS_IDLE
@@ -96,8 +97,9 @@ def _row(names: tuple[str, ...]) -> Any:
 
 
 def use_prepared(engine: Engine) -> None:
-    """Have an engine whose connections are `Connection` run what is `prepared` so."""
+    """Have an engine whose connections are `Connection` run what is `prepared` so, and read ids as they do."""
     event.listen(engine, "before_cursor_execute", _prepare, retval=True)
+    event.listen(engine, "connect", _read_ids)
 
 
 def _prepare(_: Any, cursor: Any, statement: str, parameters: Any, context: Any, __: bool) -> tuple[str, Any]:
@@ -119,6 +121,22 @@ def _moment(value: str | None, cursor: Any) -> datetime | None:
 
 
 _MOMENTS = psycopg2.extensions.new_type(PYDATETIMETZ.values, "MOMENT", _moment)
+
+
+def _id(value: str | None, _: Any) -> UUID | None:
+    # In a third of the time that UUID takes itself, and every task is read with several.
+    return None if value is None else msgspec.convert(value, UUID)
+
+
+#: By the numbers that PostgreSQL has for uuid and uuid[].
+_IDS = psycopg2.extensions.new_type((2950,), "ID", _id)
+_ID_ARRAYS = psycopg2.extensions.new_array_type((2951,), "IDS", _IDS)
+
+
+def _read_ids(connection: Any, _: object) -> None:
+    """Read ids in our own way; called once SQLAlchemy has set its."""
+    for each in (_IDS, _ID_ARRAYS):
+        psycopg2.extensions.register_type(each, connection)
 
 
 _thread = threading.local()

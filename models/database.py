@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from logs import Outage
 from models import commit
+from models.base import of_json
 from models.connection import AnswerLost, Connection, run, use_prepared
 from models.hosts import begin_with_the_last, psycopg2_url
 
@@ -90,6 +91,7 @@ def made(
         pool_use_lifo=True,  # the one that was used last is warm: what it has prepared, and the server's caches
         pool_recycle=1800,
         hide_parameters=True,  # errors are logged, and parameters hold documents
+        json_deserializer=of_json,
         use_native_hstore=False,  # none is used, and to ask for its types costs each new connection a query
         connect_args={
             "connection_factory": partial(Connection, limits=limits),

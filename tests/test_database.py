@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -72,6 +74,20 @@ def test_a_statement_outside_of_transactions_leaves_the_next_user_of_its_connect
         assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() == backend
         first = session.execute(text("SELECT now()")).scalar_one()
         assert session.execute(text("SELECT now()")).scalar_one() == first, "one transaction"
+
+
+def test_ids_and_json_are_read_as_python_reads_them(database: Engine) -> None:
+    one, other, large = (
+        uuid4(),
+        uuid4(),
+        '{"large": 123456789012345678901234567890, "float": 1e400, "none": [null, 1.5]}',
+    )
+    asked = text("SELECT CAST(:one AS uuid), CAST(:many AS uuid[]), CAST(NULL AS uuid), CAST(:large AS jsonb)")
+
+    with transaction() as session:
+        row = session.execute(asked, {"one": one, "many": [one, other], "large": large}).one()
+
+    assert tuple(row) == (one, [one, other], None, json.loads(large) | {"float": 10**400})
 
 
 def test_what_is_run_again_and_again_is_prepared_once_for_each_connection(database: Engine) -> None:
