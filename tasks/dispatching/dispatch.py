@@ -189,7 +189,8 @@ _BEHIND = """coalesce((
 
 #: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait, and begins
 #: again at its first KB behind its last. Where only the first row is asked for, the order keeps PostgreSQL on that
-#: index when most of the table's rows would do.
+#: index when most of the table's rows would do. OFFSET 0 has it look for a KB once,
+#: and not again wherever `kb` is named.
 _NEXT = """
     WITH RECURSIVE level AS MATERIALIZED (
         SELECT asked.*, first.priority
@@ -204,13 +205,13 @@ _NEXT = """
     ), kbs(queue, priority, turn, widest, place, kb, start) AS (
         SELECT level.queue, level.priority, level.turn, level.widest, 1, first.kb, first.kb
         FROM level CROSS JOIN LATERAL (
-            SELECT {behind_level} AS kb
+            SELECT {behind_level} AS kb OFFSET 0
         ) AS first
         WHERE level.priority = (SELECT {best}(priority) FROM level)
         UNION ALL
         SELECT kbs.queue, kbs.priority, kbs.turn, kbs.widest, kbs.place + 1, next.kb, kbs.start
         FROM kbs CROSS JOIN LATERAL (
-            SELECT {behind_kbs} AS kb
+            SELECT {behind_kbs} AS kb OFFSET 0
         ) AS next
         WHERE kbs.place < :kbs_at_once AND next.kb <> kbs.start
     ), width AS MATERIALIZED (

@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import text
 
 from models.base import new_id
+from models.connection import prepared
 from tasks.lifecycle import OPEN, Status, sources, target
 from tasks.transactions.unit import Unit
-from tasks.transitions.ending import RELEASE_DEPENDENTS
+from tasks.transitions.ending import RELEASE_DEPENDENTS, WAITS_FOR
 
 
 class Depending(Protocol):
@@ -111,10 +112,15 @@ def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orpha
     """
     if not ended:
         return set(), []
+    # As one text, which is made in half the time that psycopg2 takes for an array of ids.
+    ids = f"{{{','.join(map(str, ended))}}}"
+    # As a rule nobody waits. An UPDATE of no row costs more than twice as much: it fires the trigger of events as well.
+    if not unit.execute(_IS_WAITED_FOR, {"ids": ids, "sources": list(sources("wake"))}):
+        return set(), []
     rows = unit.execute(
         RELEASE_DEPENDENTS,
         {
-            "ids": list(ended),
+            "ids": ids,
             "statuses": list(ended.values()),
             "completed": str(Status.COMPLETED),
             "sources": list(sources("wake")),
@@ -124,6 +130,8 @@ def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orpha
     ready = {row.queue for row in rows if row.status == target("wake")}
     return ready, [Orphan(row.id, row.stage, row.cause, ended[row.cause]) for row in rows if row.cause]
 
+
+_IS_WAITED_FOR = prepared(f"SELECT 1 FROM tasks AS t WHERE {WAITS_FOR} LIMIT 1")
 
 _STATUSES = text("SELECT id, status FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR SHARE")
 

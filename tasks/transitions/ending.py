@@ -9,8 +9,13 @@ from models.task import ANEW
 from tasks.lifecycle import Status
 from tasks.transitions.attempts import IS_FIRST, OF_STAGES, ended, kept
 
+#: Whether a row `t` waits for any of these tasks. The status is said twice: so the index looks cheaper than to read the
+#: whole table, however small that is as yet.
+WAITS_FOR = """t.waiting_for && CAST(:ids AS uuid[]) AND t.waiting_for <> '{}'
+            AND t.status = ANY(CAST(:sources AS text[])) AND (t.status = ANY(CAST(:sources AS text[]))) IS TRUE"""
+
 RELEASE_DEPENDENTS = prepared(
-    """
+    f"""
     WITH ended AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS given(id, status)
     ), depending AS (
         SELECT t.id, CASE WHEN t.on_dependency_failure = 'fail' THEN (
@@ -19,17 +24,13 @@ RELEASE_DEPENDENTS = prepared(
             SELECT unnest(t.waiting_for) EXCEPT SELECT id FROM ended
         ) AS still
         FROM tasks AS t
-        WHERE t.waiting_for && CAST(:ids AS uuid[]) AND t.waiting_for <> '{}'
-            AND t.status = ANY(CAST(:sources AS text[]))
-            -- Said twice: so the index looks cheaper than to read the whole table, however small that is as yet.
-            AND (t.status = ANY(CAST(:sources AS text[]))) IS TRUE
-        ORDER BY t.id FOR UPDATE OF t
+        WHERE {WAITS_FOR} ORDER BY t.id FOR UPDATE OF t
     )
     UPDATE tasks AS t SET
         waiting_for = CASE WHEN depending.cause IS NULL THEN depending.still ELSE t.waiting_for END,
         due_at = greatest(t.due_at, now()),
         status = CASE
-            WHEN depending.cause IS NULL AND depending.still = '{}' AND t.due_at <= now() THEN :target
+            WHEN depending.cause IS NULL AND depending.still = '{{}}' AND t.due_at <= now() THEN :target
             ELSE t.status
         END
     FROM depending WHERE t.id = depending.id
