@@ -49,6 +49,8 @@ Routes = list[tuple[str, Any]]
 SUBMITTING = ("/tasks", "/tasks/batch", "/documents", "/schedules/{schedule_id}/run")
 #: Seconds that a submission waits for PostgreSQL before its client is told to try again.
 PATIENCE = 5.0
+#: Seconds between two messages that wake somebody for quick tasks, while submissions follow each other closely.
+WAKES_EVERY = 0.02
 #: The event streams of this process. They would outlast its stop: whoever serves it ends them.
 HUB = Hub()
 
@@ -141,7 +143,7 @@ class Pages:
 
 def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     """Return the ASGI application. The database and the broker must have been set up for this process."""
-    commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS), Sessions(settings.keys)
+    commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS, wakes_every=WAKES_EVERY), Sessions(settings.keys)
     counting = Counting(commits)
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings, counting)
     routes += _of_operators(sessions, settings)

@@ -18,7 +18,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models import database, trouble
 from models.connection import limit_thread
 from tasks.transactions.tallies import KEPT, Tallies
-from tasks.transactions.unit import Unit, unit_of_work
+from tasks.transactions.unit import Unit, tell_held, unit_of_work
+from tasks.transactions.wake_up import WakeUps
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +52,17 @@ class GroupCommit:
         error reaches whoever waits. What may have been committed is never tried again.
         A worker waits as long as it lives, since what it did must be written down.
       limits: of its transactions, as for `models.connection.limit_thread`.
+      wakes_every: seconds between two messages that wake somebody for quick tasks.
     """
 
-    def __init__(self, name: str, patience: float, limits: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, name: str, patience: float, limits: Mapping[str, int] | None = None, *, wakes_every: float = 0.0
+    ) -> None:
         self._name = name
         self._patience = patience
         self._limits = limits or {}
         self._tallies = Tallies(KEPT)
+        self._wake_ups = WakeUps(wakes_every)
         self._counted = Tallies()
         """By transactions of other threads, and not among `_tallies` yet."""
         self._is_to_write = False
@@ -129,8 +134,9 @@ class GroupCommit:
         limit_thread(self._limits)
         while True:
             with self._wanted:
-                while not self._waiting and not self._closed and not self._counted and not self._tallies.is_due():
-                    self._wanted.wait(self._tallies.seconds_left())
+                while not (self._waiting or self._closed or self._counted or self._is_due()):
+                    left = (self._tallies.seconds_left(), self._wake_ups.seconds_left())
+                    self._wanted.wait(min((each for each in left if each is not None), default=None))
                 self._tallies.become(self._tallies.plus(self._counted))
                 self._counted = Tallies()
                 if self._is_to_write or (self._closed and not self._waiting):
@@ -141,8 +147,24 @@ class GroupCommit:
                 self._commit(entries)
             elif self._tallies.is_due():
                 self._write_tallies()
+            elif self._wake_ups.seconds_left() is not None:
+                self._wake()
             elif self._closed:
                 return
+
+    def _is_due(self) -> bool:
+        """Whether there is something to do that nobody hands in."""
+        return self._tallies.is_due() or self._wake_ups.seconds_left() == 0
+
+    def _wake(self) -> None:
+        """Wake somebody for quick tasks of commits that no other followed."""
+        if self._closed:
+            self._wake_ups.hasten()
+        try:
+            tell_held(self._wake_ups)
+        except Exception:
+            # The clock finds them. Whatever the error is, this thread must not end: everybody waits for it.
+            log.exception("nobody_woken")
 
     def _write_tallies(self) -> None:
         """Write what was counted where no commit has taken it along."""
@@ -181,7 +203,7 @@ class GroupCommit:
         tries = 0
         while True:
             try:
-                return _execute(entries, self._patience, self._tallies)
+                return _execute(entries, self._patience, self._tallies, self._wake_ups)
             except (DBAPIError, PoolTimeout) as error:
                 waited = time.monotonic() - entries[0].since
                 if database.is_answer_lost(error) or not _is_away(error) or waited > self._patience:
@@ -190,13 +212,13 @@ class GroupCommit:
                 tries += 1
 
 
-def _execute(entries: list[_Entry], patience: float, tallies: Tallies) -> list[Any]:
+def _execute(entries: list[_Entry], patience: float, tallies: Tallies, wake_ups: WakeUps) -> list[Any]:
     """Run each operation once, on all its items, in the order in which operations first occur."""
     operations: dict[Operation[Any, Any], list[int]] = {}
     for position, entry in enumerate(entries):
         operations.setdefault(entry.operation, []).append(position)
     results: list[Any] = [None] * len(entries)
-    with unit_of_work(patience=patience, tallies=tallies) as unit:
+    with unit_of_work(patience=patience, tallies=tallies, wake_ups=wake_ups) as unit:
         for operation, positions in operations.items():
             given = operation(unit, [entries[position].item for position in positions])
             for position, result in zip(positions, given, strict=True):

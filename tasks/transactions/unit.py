@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import chain
@@ -20,7 +20,7 @@ from models.base import json_of
 from models.connection import prepared
 from tasks.process import process_id
 from tasks.transactions.tallies import Tallies
-from tasks.transactions.wake_up import messages_for
+from tasks.transactions.wake_up import WakeUps, messages_for
 from tracing import Span
 
 #: Messages that RabbitMQ does not take; their rows are durable, and the dispatch publishes them later.
@@ -127,36 +127,44 @@ class Unit:
         if self._session is not None:
             self._session.flush()
 
-    def leave(self) -> None:
+    def leave(self, wake_ups: WakeUps) -> None:
         """Publish, and then log, after the commit; the confirms are not waited for.
 
         A log whose reader stalls holds up whoever writes it, and must hold up no message.
         """
         try:
-            self._publish()
+            self._publish(wake_ups)
         finally:
             tell(chain.from_iterable(self._lines))
             for span in self._spans:
                 span.end()
 
-    def _publish(self) -> None:
-        self._messages.extend(messages_for(self._ready.values()))
-        if not self._messages:
+    def _publish(self, wake_ups: WakeUps) -> None:
+        self._messages.extend(messages_for(wake_ups.due(self._ready)))
+        _publish(self._messages, self._unpublished)
+
+
+def tell_held(wake_ups: WakeUps) -> None:
+    """Wake somebody for what was held until now."""
+    _publish(messages_for(wake_ups.due({})), [])
+
+
+def _publish(messages: list[Message[Any]], fallbacks: Sequence[Callable[[], None]]) -> None:
+    """Publish messages; each of `fallbacks` is called if RabbitMQ does not take them."""
+    if not messages:
+        return
+
+    def note(done: Future[None]) -> None:
+        error = done.exception()
+        if error is None:
+            UNPUBLISHED.is_over()
             return
-        # An idle worker takes what comes first: the highest priority, however the rows came.
-        self._messages.sort(key=_urgency)
-        fallbacks = self._unpublished
+        UNPUBLISHED.goes_on(reason=str(error))
+        for fallback in fallbacks:
+            fallback()
 
-        def note(done: Future[None]) -> None:
-            error = done.exception()
-            if error is None:
-                UNPUBLISHED.is_over()
-                return
-            UNPUBLISHED.goes_on(reason=str(error))
-            for fallback in fallbacks:
-                fallback()
-
-        broker().publish(self._messages).add_done_callback(note)
+    # An idle worker takes what comes first: the highest priority, however the rows came.
+    broker().publish(sorted(messages, key=_urgency)).add_done_callback(note)
 
 
 def _urgency(message: Message[Any]) -> int:
@@ -179,12 +187,15 @@ _ADD_TALLIES = prepared(
 
 
 @contextmanager
-def unit_of_work(*, patience: float = database.PATIENCE, tallies: Tallies | None = None) -> Iterator[Unit]:
+def unit_of_work(
+    *, patience: float = database.PATIENCE, tallies: Tallies | None = None, wake_ups: WakeUps | None = None
+) -> Iterator[Unit]:
     """Open a transaction that counts and publishes; on any error it rolls back, and does neither.
 
     Parameters:
       patience: see `models.database.writing`.
       tallies: where to keep what it counts, and to write from once that is due; None: it is written at once.
+      wake_ups: where to keep the tasks that it makes ready until somebody is to be woken; None: that is at once.
     """
     kept = Tallies() if tallies is None else tallies
     with database.writing(patience=patience) as connection:
@@ -195,4 +206,4 @@ def unit_of_work(*, patience: float = database.PATIENCE, tallies: Tallies | None
         if writes := counted.is_due():
             unit.write_tallies(counted)
     kept.become(Tallies() if writes else counted)
-    unit.leave()
+    unit.leave(wake_ups or WakeUps())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from dramatiq import Message
 
@@ -14,6 +16,46 @@ from tasks.types import all_types
 BACKSTOP_SECONDS = 10.0
 #: Messages that one transaction publishes for a stage and priority; whoever is woken and sees more wakes others.
 MOST_MESSAGES = 20
+
+
+class WakeUps:
+    """Tasks for which somebody is to be woken. Those of quick stages that follow others closely wait for each other.
+
+    The first is told at once, so that an idle system waits for nothing.
+
+    Parameters:
+      kept: seconds between two wake-ups of the same queue and priority.
+    """
+
+    def __init__(self, kept: float = 0.0) -> None:
+        self._kept = kept
+        self._held: dict[UUID, Any] = {}
+        self._told: dict[tuple[str, int], float] = {}
+
+    def due(self, tasks: Mapping[UUID, Any]) -> list[Any]:
+        """Add tasks by their ids, and return those, with what was held, for which it is time."""
+        now = time.monotonic()
+        ready = {**self._held, **tasks}
+        late = {level for level, told in self._told.items() if now < told + self._kept}
+        self._held = {
+            each.id: each
+            for each in ready.values()
+            if (each.queue, each.priority) in late and _width(each.task_type, each.stage) > 1
+        }
+        found = [each for each in ready.values() if each.id not in self._held]
+        self._told |= {(each.queue, each.priority): now for each in found}
+        return found
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds until it is time for what is held; None where nothing is."""
+        if not self._held:
+            return None
+        levels = {(each.queue, each.priority) for each in self._held.values()}
+        return max(0.0, min(self._told.get(each, 0.0) for each in levels) + self._kept - time.monotonic())
+
+    def hasten(self) -> None:
+        """Have what is held due now."""
+        self._told.clear()
 
 
 def messages_for(tasks: Iterable[Any]) -> list[Message[Any]]:

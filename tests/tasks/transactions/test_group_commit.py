@@ -19,6 +19,7 @@ from models import database
 from tasks.accepting.submission import Submission, submit
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import Unit
+from tests.servers import eventually
 from tests.tasks.conftest import Desk
 
 
@@ -109,4 +110,41 @@ def test_a_database_that_comes_back_in_time_costs_only_time(desk: Desk) -> None:
         return transactions(unit, items)
 
     assert commits.run(cut_once, 0) > 0
+    commits.close()
+
+
+def test_quick_tasks_of_commits_that_follow_closely_share_a_message(desk: Desk) -> None:
+    commits = GroupCommit("test", patience=1, wakes_every=0.3)
+
+    commits.run(submit, Submission(task_type="test"))
+    at_once = desk.queued()
+    for _ in range(3):
+        commits.run(submit, Submission(task_type="test"))
+    held = desk.queued()
+    commits.run(submit, Submission(task_type="test", priority="urgent"))
+    urgent = desk.queued()
+    eventually(lambda: desk.queued() == 3, seconds=5)
+
+    assert (at_once, held, urgent) == (1, 1, 2)
+    commits.close()
+
+
+def test_a_closed_one_wakes_for_what_it_held(desk: Desk) -> None:
+    commits = GroupCommit("test", patience=1, wakes_every=60)
+
+    for _ in range(3):
+        commits.run(submit, Submission(task_type="test"))
+    commits.close()
+
+    assert desk.queued() == 2
+
+
+def test_for_a_stage_that_may_be_slow_each_commit_wakes(desk: Desk) -> None:
+    commits = GroupCommit("test", patience=1, wakes_every=60)
+    fields: dict[str, Any] = {"task_type": "document_processing", "kb_id": "kb"}
+
+    for name in ("a", "b"):
+        commits.run(submit, Submission(**fields, payload={"document_id": name, "content": "a"}))
+
+    assert desk.queued("preprocessing") == 2
     commits.close()

@@ -10,6 +10,7 @@ import pytest
 from dramatiq import Message
 
 from tasks.transactions import unit
+from tasks.transactions.wake_up import WakeUps
 
 
 def test_a_log_that_stalls_holds_up_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,5 +24,5 @@ def test_a_log_that_stalls_holds_up_no_message(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(unit, "tell", lambda _: done.append("logged"))
     leaving = unit.Unit(SimpleNamespace())  # type: ignore[arg-type]
     leaving.publish([Message("default", "test", (), {}, {})])
-    leaving.leave()
+    leaving.leave(WakeUps())
     assert done == ["published", "logged"]
