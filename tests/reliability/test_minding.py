@@ -36,9 +36,9 @@ def test_it_starts_what_is_wanted_replaces_what_dies_and_ends_what_is_idle(house
     registered = "SELECT count(*) FROM workers WHERE kind = 'worker'"
     workers: dict[int, psutil.Process] = {}
     try:
-        eventually(lambda: house.sql(registered) == [(1,)], seconds=30, reason="one waits for work")
+        eventually(lambda: house.sql(registered) == [(1,)], seconds=60, reason="one waits for work")
         ids = [house.submit(task_type="benchmark", payload={"seconds": 1}) for _ in range(24)]
-        eventually(lambda: house.sql(registered) == [(3,)], seconds=40, reason="three are at work")
+        eventually(lambda: house.sql(registered) == [(3,)], seconds=60, reason="three are at work")
         workers = living(minder)
         killed = next(iter(workers))
         for each in [*workers[killed].children(recursive=True), workers[killed]]:
@@ -51,6 +51,8 @@ def test_it_starts_what_is_wanted_replaces_what_dies_and_ends_what_is_idle(house
         eventually(lambda: len(living(minder)) == 1, seconds=40, reason="the idle ones are not wanted any more")
         assert house.sql("SELECT sum(deaths) <= 1, sum(errors) FROM tasks") == [(True, 0)], "but for the one killed"
         workers = living(minder)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{said.read_text()}\n{house.deployment.logs()}") from None
     finally:
         minder.send_signal(signal.SIGTERM)
         code = minder.wait(timeout=60)

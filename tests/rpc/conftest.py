@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,8 @@ from tests.servers import free_port
 #: A key of each role, one that is bound to a KB, and one that is for nobody.
 KEYS = {role: f"key-of-{role}" for role in ROLES}
 BOUND, MINE = "key-of-bound", "kb-of-bound"
+#: A time with a fraction, of which protobuf writes none, three or six digits, and REST always six.
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
 DETAILS = {
     kind.DESCRIPTOR.full_name: kind
@@ -167,6 +170,8 @@ def steady(shown: dict[str, Any]) -> str:
             return {name: without(each) for name, each in value.items() if each is not None and name not in passing}
         if isinstance(value, list):
             return [without(each) for each in value]
+        if isinstance(value, str) and TIME.fullmatch(value):
+            return value.rstrip("Z").rstrip("0").rstrip(".") + "Z"
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     return json.dumps(without(shown), sort_keys=True, ensure_ascii=False)
