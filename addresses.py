@@ -55,6 +55,12 @@ def roots(entries: list[str]) -> list[str]:
     return found
 
 
+def overlap(one: str, other: str) -> bool:
+    """Return whether one of two addresses lies below the other, or both are the same."""
+    one, other = (f"{each.rstrip('/')}/" for each in (one, other))
+    return one.startswith(other) or other.startswith(one)
+
+
 def _is_network(text: str) -> bool:
     try:
         ipaddress.ip_network(text)

@@ -251,6 +251,9 @@ class Settings(BaseModel):
             raise ValueError("API_KEYS: is not set; in production say AUTH=none if every caller may come in")
         if self.auth == "keys" and not self.api_keys:
             raise ValueError("API_KEYS: is not set, and AUTH=keys needs it")
+        own = (f"file://{self.data_dir.resolve()}", self.storage_url)
+        if any(addresses.overlap(root, each) for root in self.source_roots for each in own if each is not None):
+            raise ValueError("SOURCE_ROOTS: holds DATA_DIR or STORAGE_URL, where the documents of all KBs lie")
         return self
 
     @property

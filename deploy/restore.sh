@@ -4,7 +4,7 @@
 #     DATABASE_URL=postgresql://… sh deploy/restore.sh FILE
 #
 # Stop web, worker, clock and rpc before; start them afterwards with this DATABASE_URL. RabbitMQ stays as it is: what its
-# messages are of is looked up, and whatever waits is woken anew. Either all comes back, or nothing does.
+# messages are of is looked up, and whatever waits is woken anew. The backup comes back whole, or not at all.
 set -eu
 
 file=${1:?the backup is missing: sh deploy/restore.sh FILE}
@@ -18,4 +18,8 @@ if [ "$tables" != 0 ]; then
 fi
 # Who restores need not own the extension, so its comment is left out.
 pg_restore --exit-on-error --single-transaction --no-owner --no-privileges --no-comments --dbname="$url" "$file"
-psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname="$url" --file="$(dirname "$0")/restored.sql"
+after="$(dirname "$0")/restored.sql"
+if ! psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname="$url" --file="$after"; then
+    echo "All is back but for the numbers of events: run psql --file=$after before you start anything." >&2
+    exit 1
+fi

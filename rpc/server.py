@@ -100,8 +100,10 @@ async def served(app: Any, address: str) -> AsyncIterator[None]:
     await server.start(address)
     telling = asyncio.create_task(server.tell_health())
     log.info("rpc_ready", listening=address, version=VERSION)
-    yield
-    telling.cancel()
-    with suppress(asyncio.CancelledError):
-        await telling
-    await server.stop()
+    try:
+        yield
+    finally:
+        telling.cancel()
+        with suppress(asyncio.CancelledError):
+            await telling
+        await server.stop()

@@ -143,6 +143,14 @@ def test_a_root_is_the_same_with_a_slash_at_its_end_and_its_scheme_in_capitals()
     assert read({"SOURCE_ROOTS": given}).source_roots == ["s3://Bucket/prefix", "file:///srv/docs", "memory://docs"]
 
 
+@pytest.mark.parametrize("roots", ["s3://bucket", "s3://bucket/uploads/kb", "file:///srv", "file:///srv/data/uploads"])
+def test_no_root_is_where_the_documents_of_all_kbs_lie(roots: str) -> None:
+    own = {"DATA_DIR": "/srv/data", "STORAGE_URL": "s3://bucket/uploads"}
+    with pytest.raises(ValueError, match="SOURCE_ROOTS: holds DATA_DIR or STORAGE_URL"):
+        read({**own, "SOURCE_ROOTS": roots})
+    assert len(read({**own, "SOURCE_ROOTS": "s3://bucket/uploads-2,file:///srv/docs"}).source_roots) == 2
+
+
 @pytest.mark.parametrize(("alias", "name"), ALIASES.items())
 def test_another_name_serves_where_the_first_is_unset(alias: str, name: str) -> None:
     value, other = EXAMPLES[name], EXAMPLES[name].replace("a", "b")

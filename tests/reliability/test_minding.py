@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.client.command import MODULE, environment
+from tests.client.command import MODULE
 from tests.processes import ROOT
 from tests.reliability.conftest import House
 from tests.servers import eventually
@@ -22,22 +22,23 @@ def living(minder: subprocess.Popen[bytes]) -> dict[int, psutil.Process]:
 
 
 def test_it_starts_what_is_wanted_replaces_what_dies_and_ends_what_is_idle(house: House, tmp_path: Path) -> None:
-    house.deployment.environment.update(WORKER_POOL_SIZE="1", TM_API_URL=house.deployment.url)
+    house.deployment.environment.update(WORKER_POOL_SIZE="1")
     house.open("web", "clock")
-    arguments = ["workers", "--min", "1", "--max", "3", "--target", "2", "--calm", "2"]
+    theirs = {"PYTHONPATH": str(ROOT / "client"), "TM_API_URL": house.deployment.url}
+    arguments = ["workers", "--min", "1", "--max", "3", "--target", "2", "--calm", "4"]
     said = tmp_path / "said"
     with said.open("wb") as log:
         minder = subprocess.Popen(
             [sys.executable, "-m", MODULE, *arguments],
             cwd=ROOT,
-            env=environment(**house.deployment.environment),
+            env=house.deployment.environment | theirs,
             stderr=log,
         )
     registered = "SELECT count(*) FROM workers WHERE kind = 'worker'"
     workers: dict[int, psutil.Process] = {}
     try:
         eventually(lambda: house.sql(registered) == [(1,)], seconds=60, reason="one waits for work")
-        ids = [house.submit(task_type="benchmark", payload={"seconds": 1}) for _ in range(24)]
+        ids = [house.submit(task_type="benchmark", payload={"seconds": 3}) for _ in range(15)]
         eventually(lambda: house.sql(registered) == [(3,)], seconds=60, reason="three are at work")
         workers = living(minder)
         killed = next(iter(workers))

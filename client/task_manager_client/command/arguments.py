@@ -133,7 +133,9 @@ def _workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min", type=int, default=1, help="run so many at least (default 1)")
     parser.add_argument("--target", type=float, default=60.0, metavar="S", help="what waits shall be done in S seconds")
     parser.add_argument("--calm", type=float, default=60.0, metavar="S", help="one fewer after S seconds of too many")
-    parser.add_argument("command", metavar="COMMAND", nargs="*", help="what starts one (default sh deploy/worker.sh)")
+    parser.add_argument(
+        "command", metavar="COMMAND", nargs=argparse.REMAINDER, help="what starts one (default sh deploy/worker.sh)"
+    )
 
 
 def _callbacks(parser: argparse.ArgumentParser) -> None:

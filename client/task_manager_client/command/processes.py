@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -14,8 +15,8 @@ from task_manager_client.command.complaints import complain
 #: Seconds for which a process must have run for another to be started at once when it ends; twice as long a wait after
 #: each that did not, up to the second.
 STABLE, LONGEST = 10.0, 60.0
-#: Seconds that processes get to end: as much as a PaaS gives, and more than SHUTDOWN_TIMEOUT is by default.
-GRACE = 30.0
+#: Seconds beyond SHUTDOWN_TIMEOUT (25 by default) that processes get to end.
+GRACE = 5.0
 
 
 class Processes:
@@ -56,12 +57,13 @@ class Processes:
         """End all, and wait for them; whatever does not end in time is killed."""
         for process in list(self._running):
             self._end(process)
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + float(os.environ.get("SHUTDOWN_TIMEOUT") or 25) + GRACE
         for process in self._leaving:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, until - time.monotonic()))
             if process.poll() is None:
-                process.kill()
+                # With all that it has started: a child that goes on would be nobody's.
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
