@@ -42,7 +42,8 @@ COVERED = 0.25
 #: Chunks that are read to be ranked by BM25, best by `ts_rank` first.
 CANDIDATES = 200
 
-#: Chunks that `ts_rank` looks at, at most about; rarer tokens go first.
+#: Chunks that `ts_rank` looks at for the query's own tokens, at most about, and as many again for synonyms; rarer
+#: tokens go first.
 LOOKED_AT = 5000
 
 #: Chunks that it looks at where each word is in more than LOOKED_AT: whichever come first.
@@ -208,8 +209,11 @@ def _likely(words: Words) -> list[str]:
     tokens = words.lexemes
     if words.few:
         return [any_of(tokens)]
-    any_of_rarest = any_of(_selective(tokens, words.frequencies))
-    if min(words.frequencies[token] for token in tokens) > words.common and len(tokens) > 1:
+    # Synonyms crowd none of the query's own words out, and a rare one makes no common word rare.
+    own = list(words.weights)
+    others = [token for token in tokens if token not in words.weights]
+    any_of_rarest = any_of([*_selective(own, words.frequencies), *_selective(others, words.frequencies)])
+    if min(words.frequencies[token] for token in own or others) > words.common and len(tokens) > 1:
         # Every word is in too many chunks to look at; all of them together are in fewer.
         return [_all(words), any_of_rarest]
     return [any_of_rarest]
@@ -272,7 +276,7 @@ def _unknown(tokens: Sequence[str], known: Collection[str]) -> int:
 
 
 def _selective(tokens: Collection[str], frequencies: Mapping[str, int]) -> list[str]:
-    """Return the rarest tokens that together occur in about LOOKED_AT chunks, but at least one."""
+    """Return the rarest tokens that together occur in about LOOKED_AT chunks, but at least one if there is any."""
     chosen: list[str] = []
     looked_at = 0
     for token in sorted(tokens, key=frequencies.__getitem__):

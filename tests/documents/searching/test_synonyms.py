@@ -142,3 +142,23 @@ def test_many_synonyms_cost_a_bounded_count() -> None:
     groups = [["报销", *("返" * (LONGEST_TERM - 2) + chr(0x4E00 + n) for n in range(19))]] * 50
     given(*CHINESE, synonyms=groups)
     assert found("报销") == []
+
+
+def test_a_rare_synonym_loses_nothing_that_holds_all_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COMMON_FROM", "COMMON_TO", "LOOKED_AT"):
+        monkeypatch.setattr(word_search, name, 5)
+    monkeypatch.setattr(word_search, "MOST", 20)
+    chunks = *["vpn"] * 40, *["token"] * 40, "vpn token", "laptop"
+    given(*chunks)
+    assert found("vpn token")[0] == "vpn token"
+    with models_database.transaction() as session:
+        kb.change(session, "kb", {"synonyms": [["vpn", "laptop"]]})
+    assert found("vpn token")[0] == "vpn token"
+
+
+def test_synonyms_crowd_out_none_of_the_words_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_search, "LOOKED_AT", 6)
+    others = [f"other{number}" for number in range(8)]
+    given(*["token"] * 3, *["vpn"] * 3, *others, *["lunch"] * 20, synonyms=[["vpn", *others]])
+    assert set(found("vpn token")) >= {"vpn", "token"}
+    assert set(found("vpn token")) & set(others), "synonyms are looked for besides"
