@@ -9,6 +9,8 @@ from dataclasses import dataclass
 Box = tuple[float, float, float, float]
 #: Shapes may overlap by this share of the smaller one, and still stand beside or below each other.
 _OVERLAP = 0.25
+#: How often what was cut is cut again; shapes in a spiral could be cut as often as there are shapes.
+_DEEPEST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ def reading_order(boxes: Sequence[Box | None]) -> list[int]:
     is left of it. A shape of which the place is not known comes behind the one before it in the file.
     """
     placed = [_Placed(index, box) for index, box in enumerate(boxes) if box is not None]
-    order = [each.index for each in _read(placed, len(placed))]
+    order = [each.index for each in _read(placed, _DEEPEST)]
     known = {index: place for place, index in enumerate(order)}
     at, keys = -1, []
     for index in range(len(boxes)):
@@ -34,9 +36,9 @@ def reading_order(boxes: Sequence[Box | None]) -> list[int]:
 
 
 def _read(shapes: list[_Placed], depth: int) -> list[_Placed]:
-    if len(shapes) < 2 or depth < 0:
+    if len(shapes) < 2:
         return shapes
-    for start in (1, 0):  # from top to bottom, then from left to right
+    for start in (1, 0) if depth > 0 else ():  # from top to bottom, then from left to right
         groups = _cut(shapes, start)
         if len(groups) > 1:
             return [each for group in groups for each in _read(group, depth - 1)]

@@ -31,7 +31,9 @@ from errors import TaskError
 _COLUMN = re.compile(r"([A-Z]{1,3})\d*$")
 #: How Excel writes characters that XML cannot hold, and underscores that only look like the beginning of one.
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
-_MERGED = re.compile(rb"""mergeCell [^<>]*?ref=["']([A-Z]{1,3})(\d{1,8}):[A-Z]{1,3}(\d{1,8})["']""")
+_MERGED = re.compile(
+    rb"""<(?:\w{1,50}:)?mergeCell\s[^<>]{0,200}?ref=["']([A-Z]{1,3})(\d{1,8}):[A-Z]{1,3}(\d{1,8})["']"""
+)
 _TRUTH = {"0": "FALSE", "1": "TRUE"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from errors import TaskError
@@ -49,6 +49,7 @@ class _Entry:
 class _File:
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._read = 0  # bytes in the sectors of all streams, each of which belongs to one
         sector_bits, mini_bits = struct.unpack_from("<HH", data, 30)
         if sector_bits not in (9, 12) or mini_bits != 6:
             raise ValueError("its sectors have no known size")
@@ -60,7 +61,9 @@ class _File:
         self._entries = [_entry(raw, at) for at in range(0, len(raw) - _ENTRY + 1, _ENTRY)]
         self._mini_table = self._numbers(b"".join(map(self._sector, self._chain(minis, self._table))))
         first = self._entries[0]
-        self._minis = b"".join(map(self._sector, self._chain(first.start, self._table)))[: first.size]
+        self._minis = b"".join(map(self._sector, self._chain(first.start, self._table, first.size, self._size)))[
+            : first.size
+        ]
 
     def root(self) -> Storage:
         """Read every entry once, however they refer to each other."""
@@ -84,26 +87,35 @@ class _File:
     def _stream(self, entry: _Entry) -> bytes:
         if entry.size == 0:
             return b""
-        if entry.size >= self._cutoff:
-            return b"".join(map(self._sector, self._chain(entry.start, self._table)))[: entry.size]
-        size = self._mini_size
-        pieces = (self._minis[at * size : (at + 1) * size] for at in self._chain(entry.start, self._mini_table))
+        is_mini = entry.size < self._cutoff
+        size, table = (self._mini_size, self._mini_table) if is_mini else (self._size, self._table)
+        chain = list(self._chain(entry.start, table, entry.size, size))
+        self._read += len(chain) * size
+        if self._read > len(self._data) + self._size:  # the last sector may be cut short
+            raise ValueError("its streams hold more than the file")
+        pieces = (self._minis[at * size : (at + 1) * size] for at in chain) if is_mini else map(self._sector, chain)
         return b"".join(pieces)[: entry.size]
 
     def _table_sectors(self, more: int) -> Iterator[int]:
         """Yield the sectors of the allocation table: the header names the first 109, further sectors the others."""
-        yield from (number for number in struct.unpack_from("<109I", self._data, 76) if number < _FREE)
+        numbers: Sequence[int] = struct.unpack_from("<109I", self._data, 76)
         seen: set[int] = set()
-        while more < _FREE and more not in seen:
-            seen.add(more)
+        while True:
+            for number in numbers:
+                if number < _FREE:
+                    _require_new(number, seen)
+                    yield number
+            if more >= _FREE:
+                return
+            _require_new(more, seen)
             *numbers, more = self._numbers(self._sector(more))
-            yield from (number for number in numbers if number < _FREE)
 
-    def _chain(self, number: int, table: array[int]) -> Iterator[int]:
-        left = len(table)
-        while number < _FREE:
-            if left == 0:
-                raise ValueError("its sectors follow each other in a circle")
+    def _chain(self, number: int, table: array[int], size: int | None = None, sector: int = 1) -> Iterator[int]:
+        """Yield the sectors that follow each other from one on: all, or those that `size` bytes need."""
+        left = len(table) if size is None else -(-size // sector)
+        seen: set[int] = set()
+        while number < _FREE and left > 0:
+            _require_new(number, seen)
             left -= 1
             yield number
             number = table[number]
@@ -116,6 +128,12 @@ class _File:
 
     def _numbers(self, data: bytes) -> array[int]:
         return array("I", struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4]))
+
+
+def _require_new(number: int, seen: set[int]) -> None:
+    if number in seen:
+        raise ValueError("its sectors follow each other in a circle")
+    seen.add(number)
 
 
 def _entry(raw: bytes, at: int) -> _Entry:

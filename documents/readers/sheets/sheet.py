@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
 
 from documents.readers.sheets.csv import has_header
 from documents.text import Writer, repeated, table_lines
@@ -26,21 +27,23 @@ class Merged:
         for first, last, column in ranges:
             if last > first:
                 self._beginning[first].append((last, column))
-        self._reaching: dict[int, tuple[int, str]] = {}  # of each column, up to which row, and what
+        self._reaching: dict[int, tuple[int, str]] = {}  # of each column, up to which row, and what; never nothing
+        self._ends: list[tuple[int, int]] = []  # a heap: up to which row, and the column
 
     def complete(self, number: int, row: Row) -> int:
         """Write into a row what reaches into it, unless it is empty otherwise; return how many characters that is."""
-        if not (self._beginning or self._reaching):
-            return 0
-        again = {
-            column: text for column, (last, text) in self._reaching.items() if last >= number and column not in row
-        }
+        while self._ends and self._ends[0][0] < number:
+            last, column = heappop(self._ends)
+            if column in self._reaching and self._reaching[column][0] == last:
+                del self._reaching[column]
+        again = {column: text for column, (_, text) in self._reaching.items() if column not in row} if row else {}
         for last, column in self._beginning.pop(number, ()):
-            self._reaching[column] = last, repeated(row.get(column, ""))
-        if row:
-            row |= {column: text for column, text in again.items() if text}
-        self._reaching = {column: each for column, each in self._reaching.items() if each[0] > number}
-        return sum(map(len, again.values())) if row else 0
+            self._reaching.pop(column, None)
+            if text := repeated(row.get(column, "")):
+                self._reaching[column] = last, text
+                heappush(self._ends, (last, column))
+        row |= again
+        return sum(map(len, again.values()))
 
 
 def write_sheet(writer: Writer, name: str, rows: list[Row], notes: Sequence[str] = ()) -> None:

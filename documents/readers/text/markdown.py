@@ -11,17 +11,23 @@ from documents.reading.decoding import decode
 from documents.text import Anchor, Extracted, clean, clean_warning, require_length
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|$)")
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t](.*))?$")
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
-_DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_DELIMITER_ROW = re.compile(r"[ \t]*(?:\|[ \t]*)?:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?$")
 _NO_PARAGRAPH = re.compile(r"\s*$|[ \t]*(?:[-*+>|]|\d+[.)])[ \t]|[ \t]*\|| {4}|\t")
-_PROPERTY = re.compile(r"([A-Za-z][\w -]{0,40}):(?:[ \t]+(\S.*?))?[ \t]*$")
+_PROPERTY = re.compile(r"([A-Za-z][\w -]{0,40}):(?:[ \t]+(.*))?$")
 #: What front matter holds besides: an item of a list, what goes on with the line before, a remark.
-_ITEM = re.compile(r"[ \t]*-[ \t]+(\S.*?)[ \t]*$")
+_ITEM = re.compile(r"[ \t]*-[ \t]+(\S.*)$")
 _GOES_ON = re.compile(r"[ \t]+\S|[ \t]*$|#[ \t]|[\]}]")
 #: Lines of front matter at most; a text between two lines of dashes is none.
 _LONGEST_FRONT = 200
+#: Front matter says one of these at least; a text between two lines of dashes may well have lines like "Note: this".
+_KNOWN = frozenset((
+    "title", "date", "author", "authors", "tags", "description", "categories", "category", "layout",
+    "slug", "draft", "keywords", "lang", "language", "permalink", "summary", "subtitle",
+    "weight", "aliases", "url", "created", "updated", "lastmod", "published",
+))  # fmt: skip
 
 
 def read(path: Path, encoding: str | None = None) -> Extracted:
@@ -52,12 +58,13 @@ def front_matter(text: str) -> tuple[int, dict[str, str]]:
             if line.rstrip() != "---":
                 break
         elif line.rstrip() in ("---", "..."):
+            if _KNOWN.isdisjoint(map(str.lower, properties)):
+                break
             return match.end(), {name: value for name, value in properties.items() if value}
         elif found := _PROPERTY.match(line):
             name = found.group(1)
-            properties[name] = (
-                "" if (found.group(2) or "") in (">", "|", ">-", "|-") else _unquoted(found.group(2) or "")
-            )
+            value = (found.group(2) or "").strip()
+            properties[name] = "" if value in (">", "|", ">-", "|-") else _unquoted(value)
         elif name and (found := _ITEM.match(line) or _GOES_ON.match(line)):
             more = _unquoted(found.group(1) if found.re is _ITEM else line.strip())
             if more and not line.startswith("#"):
@@ -69,6 +76,13 @@ def front_matter(text: str) -> tuple[int, dict[str, str]]:
 
 def _unquoted(value: str) -> str:
     return value.strip().strip("\"'")
+
+
+def _title(rest: str) -> str:
+    """Return what stands behind the number signs of a heading, without those that may close it."""
+    rest = rest.strip(" \t")
+    title = rest.rstrip("#")
+    return title.rstrip(" \t") if title.endswith((" ", "\t")) else rest
 
 
 def _with_title(body: str, properties: Mapping[str, str]) -> tuple[str, bool]:
@@ -122,7 +136,7 @@ class _Scan:
 
     def _text(self, start: int, line: str) -> None:
         if match := _ATX.match(line):
-            self._heading(start, start + len(line), len(match.group(1)), match.group(2) or "")
+            self._heading(start, start + len(line), len(match.group(1)), _title(match.group(2) or ""))
         elif self._paragraph and (match := _SETEXT.match(line)):
             title = " ".join(text.strip() for _, text in self._paragraph)
             self._heading(self._paragraph[0][0], start + len(line), 1 if "=" in match.group(1) else 2, title)

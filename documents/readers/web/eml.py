@@ -250,7 +250,7 @@ def _append(extracted: Extracted, writer: Writer) -> None:
         if anchor.kind != "page":
             anchor.start = max(anchor.start + shift, shift + left)
             anchor.end = None if anchor.end is None else min(anchor.end + shift, writer.length)
-            anchor.level = None if anchor.level is None else anchor.level + 1 + (extracted.format == "eml")
+            anchor.level = None if anchor.level is None else anchor.level + 1 + (extracted.format in ("eml", "msg"))
             writer.anchors.append(anchor)
 
 

@@ -135,9 +135,10 @@ def _attachment(found: _Properties, depth: int) -> Message | None:
         return part
     kind = found.text(_TYPE).strip().lower()
     data = found.bytes(_DATA)
-    return _named(
-        _part(kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream", data), name or "attachment"
-    )
+    # A mail or parts of one, as a file: these are bytes like any others here, and the name says what they are.
+    if not _MEDIA_TYPE.fullmatch(kind) or kind.startswith(("message/", "multipart/")):
+        kind = "application/octet-stream"
+    return _named(_part(kind, data), name or "attachment")
 
 
 def _part(kind: str, data: bytes, charset: str | None = None) -> Message:

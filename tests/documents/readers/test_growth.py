@@ -9,11 +9,14 @@ import pytest
 from lxml import etree
 
 from documents import text
-from documents.readers.office import drawings
+from documents.readers.office import drawings, xlsx
+from documents.readers.office.slide_order import Box, reading_order
 from documents.readers.pdf.code import Code
 from documents.readers.pdf.tables import ruling_lines
 from documents.readers.shared.layout import Line
 from documents.readers.shared.numerals import numeral
+from documents.readers.sheets.sheet import Merged
+from documents.readers.text import markdown
 from documents.readers.web import html_nodes
 from documents.readers.web.epub_contents import Entry, places_of
 from documents.readers.web.html import declared_encoding, tree_of
@@ -121,3 +124,39 @@ def test_a_drawing_is_not_taken_for_ruled_lines_segment_by_segment(read: Read, m
     drawing = [samples.Stroke(10 + at % 300, 20, 200, 400 + at % 77) for at in range(500)]
     assert "4 1" in read("a.pdf", samples.pdf([[*cells, *drawing]])).text
     assert len(seen) == 50
+
+
+@pytest.mark.parametrize("name", ["# a", "---\ntitle: a", "---\ntitle:\n- a", "a | b\n-"])
+def test_a_line_of_markdown_is_read_in_time_however_long_its_blanks_are(name: str) -> None:
+    started = time.process_time()
+    text = f"{name}{' ' * 200_000}x\n---\nText."
+    markdown.front_matter(text)
+    markdown.scan(text)
+    assert time.process_time() - started < MOST
+
+
+def test_merged_cells_that_are_none_are_looked_for_in_time() -> None:
+    started = time.process_time()
+    for nearly in (b"mergeCell ", b"<mergeCell ", b"<" + b"a" * 50):
+        assert not xlsx._MERGED.findall(nearly * 100_000)
+    assert time.process_time() - started < MOST
+
+
+def test_cells_merged_without_text_are_not_gone_through_for_each_row() -> None:
+    merged = Merged((1, 1_000_000, column) for column in range(16_000))
+    for number in range(1, 100_000):
+        merged.complete(number, {0: "a"} if number > 1 else {})
+    assert not merged._reaching
+
+
+def test_shapes_in_a_spiral_are_put_in_order() -> None:
+    """Each cut takes one shape off, at the top, left, bottom and right in turn."""
+    boxes: list[Box | None] = []
+    left, top, right, bottom = 0.0, 0.0, 10_000.0, 10_000.0
+    for _ in range(300):
+        boxes += [(left, top, right, top + 1), (left, top + 2, left + 1, bottom), (left + 2, bottom - 1, right, bottom)]
+        boxes.append((right - 1, top + 2, right, bottom - 2))
+        left, top, right, bottom = left + 2, top + 2, right - 2, bottom - 2
+    order = reading_order(boxes)
+    assert sorted(order) == list(range(1200))
+    assert order[:2] == [0, 1]

@@ -286,6 +286,8 @@ class TestMarkdown:
             ("---\nlayout: x\n...\nText.\n", "Text.\n"),
             ("---\nSome words between lines.\n---\n", "---\nSome words between lines.\n---\n"),
             ("---\nnever: ended\n\nText.\n", "---\nnever: ended\n\nText.\n"),
+            ("---\nNote: this\n---\nText.\n", "---\nNote: this\n---\nText.\n"),
+            ("# A ##  \n\nText.\n", "# A ##  \n\nText.\n"),
             ("---\nall: there is\n---\n", "---\nall: there is\n---\n"),
         ],
     )

@@ -86,3 +86,41 @@ def test_streams_that_go_in_circles_are_refused(read: Read) -> None:
         read_compound(bytes(data))
     with pytest.raises(TaskError, match="ends early"):
         read_compound(compound({"a": bytes(9000)})[:4000])
+
+
+def test_streams_that_share_their_sectors_are_refused() -> None:
+    data = bytearray(compound({"long": bytes(100_000), **{f"s{at}": bytes(5000) for at in range(9)}}))
+    directory = (struct.unpack_from("<I", data, 48)[0] + 1) * 512
+    for at in range(1, 11):
+        struct.pack_into("<II", data, directory + at * 128 + 116, 0, 100_000)
+    with pytest.raises(TaskError, match="more than the file"):
+        read_compound(bytes(data))
+
+
+def test_a_sector_of_the_table_that_is_named_twice_is_refused() -> None:
+    data = bytearray(compound({"a": bytes(5000)}))
+    struct.pack_into("<I", data, 80, struct.unpack_from("<I", data, 76)[0])
+    with pytest.raises(TaskError, match="circle"):
+        read_compound(bytes(data))
+
+
+def test_a_stream_ends_where_its_size_says() -> None:
+    """What follows in its chain is not looked at, though it goes in a circle."""
+    data = bytearray(compound({"a": b"a" * 5000}))
+    table = struct.unpack_from("<I", data, 76)[0]
+    struct.pack_into("<I", data, (table + 1) * 512 + 9 * 4, 0)
+    assert read_compound(bytes(data)).streams == {"a": b"a" * 5000}
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "multipart/mixed"])
+def test_an_attachment_is_read_by_its_name_where_its_type_is_that_of_a_mail(read: Read, kind: str) -> None:
+    parts = [attachment("a.eml", b"Subject: Inner\r\n\r\nDeeper.", kind), attachment("b.txt", b"Plain.", kind)]
+    text = read("a.msg", compound(mail({SUBJECT: "S", BODY: "See."}, parts))).text
+    assert "Subject: Inner\n\nDeeper." in text
+    assert "b.txt\n\nPlain." in text
+
+
+def test_the_headings_of_an_attached_mail_are_below_its_name(read: Read) -> None:
+    part = attachment("a.msg", compound(mail({SUBJECT: "Inner", BODY: "Deeper."})))
+    extracted = read("a.msg", compound(mail({SUBJECT: "S", BODY: "See."}, [part])))
+    assert headings(extracted) == [(0, "S"), (1, "Attachment: a.msg"), (2, "Inner")]
