@@ -16,8 +16,8 @@ from tests.fuzz.seeds import SEEDS
 
 #: Damaged files of each format.
 COUNT = 40
-#: Seconds for one of these small files.
-LONGEST = 10.0
+#: Seconds for one of these small files; of a picture a program recognises the text, as fast as the machine is.
+LONGEST = 30.0
 #: Address space of the child that reads: what is more is refused as too_large, and fails the test.
 MEMORY_BYTES = 512 * 1024 * 1024
 
