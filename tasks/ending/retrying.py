@@ -39,13 +39,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
     """
     answer = Retried()
     rows = [dict(row._mapping) for row in unit.session.execute(_CHOSEN, _values(task_ids))]
-    for row in [each for each in rows if each["task_type"] not in all_types()]:
-        answer.refused[row["id"]] = f"this release has no task type {row['task_type']}"
-    rows = [row for row in rows if row["id"] not in answer.refused]
-    for row in [each for each in rows if each["code"] == "superseded"]:
-        answer.refused[row["id"]] = "a later deletion or submission of its document overtook it; submit it again"
-    for row in [each for each in rows if each["lacks_headers"]]:
-        answer.refused[row["id"]] = "its headers were kept for 24 hours after its end; submit it again, with them"
+    answer.refused = {row["id"]: why for row in rows if (why := _refusal(row)) is not None}
     rows = [row for row in rows if row["id"] not in answer.refused]
     # Whoever depends on one that cannot run again cannot either.
     while orphans := dependencies.watch(unit, rows):
@@ -61,6 +55,18 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
         dispatch.announce(unit, {row["queue"] for row in rows})
     answer.task_ids = [row["id"] for row in rows]
     return answer
+
+
+def _refusal(row: dict[str, Any]) -> str | None:
+    """Return why a task cannot run again, whatever it depends on; None where it can."""
+    if row["task_type"] not in all_types():
+        return f"this release has no task type {row['task_type']}"
+    # Before its headers, which went with such an end.
+    if row["code"] == "superseded":
+        return "a later deletion or submission of its document overtook it; submit it again"
+    if row["lacks_headers"]:
+        return "its headers were kept for 24 hours after its end; submit it again, with them"
+    return None
 
 
 def _values(task_ids: Sequence[UUID]) -> dict[str, Any]:
