@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from errors import CODES
 from models.base import rfc3339
-from models.task import CODE, NOT_COMPLETED
+from models.task import CODE, FAILED
 from tasks.views import selection
 
 #: Failures that are looked at: the newest.
@@ -59,11 +59,7 @@ def _shown(row: Any) -> dict[str, Any]:
 
 
 def _statement(of_kbs: bool) -> str:
-    """Return the statement for all KBs, or for some.
-
-    The format is what the name of a document ends with. With `status = 'failed'` beside the condition of the index the
-    planner takes there to be few, and reads all of them instead of the newest.
-    """
+    """Return the statement for all KBs, or for some. The format is what the name of a document ends with."""
     return f"""
         SELECT code, stage, format, count(*) AS tasks, count(DISTINCT kb_id) AS kbs,
             min(finished_at) AS first_at, max(finished_at) AS last_at,
@@ -76,7 +72,7 @@ def _statement(of_kbs: bool) -> str:
                     coalesce(payload->>'filename', payload->>'file_path', payload->>'url') FROM '[.]([A-Za-z0-9]+)$'
                 )) END AS format
             FROM tasks
-            WHERE {NOT_COMPLETED} AND status <> 'cancelled' AND finished_at > :since
+            WHERE {FAILED} AND finished_at > :since
                 {"AND kb_id = ANY(:kb_ids)" if of_kbs else ""}
             ORDER BY finished_at DESC LIMIT :most
         ) AS failed

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from broker.topology import QUEUES, Counts
 from models import PausedQueue, Tally, Task, Worker
 from models.base import rfc3339
-from models.task import CODE, NOT_COMPLETED
+from models.task import CODE, FAILED
 from settings import settings
 from tasks.dispatching import pausing, unknown
 from tasks.views.figures import backlog, history
@@ -177,7 +177,7 @@ _FAILED = text(
     f"""
     SELECT code, count(*) AS tasks FROM (
         SELECT {CODE} AS code FROM tasks
-        WHERE {NOT_COMPLETED} AND status <> 'cancelled' AND finished_at > now() - interval '1 hour' LIMIT :most + 1
+        WHERE {FAILED} AND finished_at > now() - interval '1 hour' LIMIT :most + 1
     ) AS failed GROUP BY code
     """
 )
