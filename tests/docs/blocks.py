@@ -2,7 +2,8 @@
 
 A program whose first line is a comment with a file's name is saved under it. In `console` blocks what stands below a
 command is what it prints: `…` stands for anything, white space counts for nothing, times are any times, and an id is
-any id, which the commands below it are given in its place. Below `<!-- run: FILE -->` the program FILE runs meanwhile.
+any id, which the commands below it are given in its place. Below `<!-- run: FILE -->` the program FILE runs meanwhile;
+with `<!-- run: FILE until TEXT -->` it has to print TEXT before it is ended.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from tests.servers import eventually
 
-_FENCE = re.compile(r"^(?:<!-- run(?:: (\S+))? -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^(?:<!-- run(?:: (\S+)(?: until (.+))?)? -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAMED = re.compile(r"(?:#|//) ([\w.]+)\n")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
@@ -30,7 +31,7 @@ class Block:
     """A block of a page.
 
     Parameters:
-      run: whether it is to be run; beside: the program that runs meanwhile.
+      run: whether it is to be run; beside: the program that runs meanwhile; until: what that has to print.
     """
 
     language: str
@@ -38,6 +39,7 @@ class Block:
     line: int
     run: bool
     beside: str | None
+    until: str | None
 
     @property
     def name(self) -> str | None:
@@ -50,7 +52,14 @@ def blocks(page: Path) -> list[Block]:
     """Every block of a page between fences."""
     text = page.read_text(encoding="utf-8")
     return [
-        Block(found[2], found[3], text.count("\n", 0, found.start()) + 1, found[0].startswith("<!--"), found[1])
+        Block(
+            language=found[3],
+            code=found[4],
+            line=text.count("\n", 0, found.start()) + 1,
+            run=found[0].startswith("<!--"),
+            beside=found[1],
+            until=found[2],
+        )
         for found in _FENCE.finditer(text)
     ]
 
@@ -80,7 +89,7 @@ class Reader:
                     (self.folder / block.name).write_text(self._here(block.code), encoding="utf-8")
         ours = [block for block in blocks(page) if block.run]
         for block in ours:
-            with self._beside(block.beside):
+            with self._beside(block.beside, block.until):
                 self._run(block, f"{page.name}:{block.line}")
         return len(ours)
 
@@ -139,11 +148,12 @@ class Reader:
         return text
 
     @contextmanager
-    def _beside(self, program: str | None) -> Iterator[None]:
+    def _beside(self, program: str | None, until: str | None) -> Iterator[None]:
         if program is None:
             yield
             return
-        with (self.folder / f"{program}.log").open("wb") as log:
+        printed = self.folder / f"{program}.log"
+        with printed.open("wb") as log:
             running = subprocess.Popen(
                 [sys.executable, program], cwd=self.folder, env=self.environment, stdout=log, stderr=log
             )
@@ -151,6 +161,8 @@ class Reader:
             port = int(self.addresses["9000"])
             eventually(lambda: listens(port), seconds=20, reason=f"{program} listens")
             yield
+            if until is not None:
+                eventually(lambda: until in printed.read_text("utf-8"), seconds=20, reason=f"{program} prints {until}")
         finally:
             running.kill()
             running.wait()
