@@ -23,3 +23,10 @@ if ! psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname="$url" --file="$aft
     echo "All is back but for the numbers of events: run psql --file=$after before you start anything." >&2
     exit 1
 fi
+# ALTER DATABASE is no part of a backup, and only a superuser may set these.
+quotes=$(psql --no-psqlrc --tuples-only --no-align --dbname="$url" \
+    --command="SELECT current_setting('log_min_error_statement') || ' ' || current_setting('log_error_verbosity')")
+if [ "$quotes" != "panic terse" ]; then
+    echo "PostgreSQL's log will quote documents and headers of what fails in this database. As a superuser, set for it" >&2
+    echo "log_min_error_statement = panic and log_error_verbosity = terse (ALTER DATABASE, see docs/running.md)." >&2
+fi

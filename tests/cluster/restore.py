@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.api.test_events import follow
+from tests.backups import script
 from tests.cluster.load import PATIENCE, accepted, errors, load
 from tests.postgres import Postgres
-from tests.processes import ROOT, Deployment
+from tests.processes import Deployment
 from tests.rabbitmq import RabbitServer
 from tests.receiver import Receiver
 from tests.reliability.conftest import House
@@ -23,16 +22,6 @@ from tests.servers import eventually
 #: Tasks before the backup, between it and the end of the old database, and messages that RabbitMQ holds at that end.
 BEFORE, BETWEEN, MESSAGES = 80, 40, 5
 
-
-def script(name: str, programs: Path, url: str, argument: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script of deploy/ with these programs of PostgreSQL."""
-    return subprocess.run(
-        ["sh", str(ROOT / "deploy" / name), str(argument)],
-        env={**os.environ, "DATABASE_URL": url, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def messages(rabbitmq: RabbitServer) -> int:
