@@ -23,7 +23,6 @@ from tests.servers import eventually
 BEFORE, BETWEEN, MESSAGES = 80, 40, 5
 
 
-
 def messages(rabbitmq: RabbitServer) -> int:
     """How many RabbitMQ holds, dead letters apart."""
     return sum(each.get("messages", 0) for name, each in rabbitmq.queues().items() if not name.endswith(".XQ"))

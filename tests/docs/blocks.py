@@ -20,7 +20,9 @@ from pathlib import Path
 
 from tests.servers import eventually
 
-_FENCE = re.compile(r"^(?:<!-- run(?:: (\S+)(?: until ([^\n]+?))?)? -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?:<!-- run(?:: (\S+)(?: until ([^\n]+?))?)? -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 _NAMED = re.compile(r"(?:#|//) ([\w.]+)\n")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
