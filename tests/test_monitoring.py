@@ -301,16 +301,14 @@ def test_alerts_ask_only_for_metrics_and_labels_that_exist() -> None:
 def test_each_alert_has_a_page_that_says_what_to_do_in_both_languages() -> None:
     pages = {rule["annotations"]["runbook_url"]: rule["alert"] for rule in RULES}
     folder = ROOT / "docs" / "runbook"
-    assert pages.keys() == {str(path.relative_to(ROOT)) for path in folder.glob("*.md") if path.name != "README.md"}
+    assert {name for page in pages for name in (page, page.replace(".md", ".zh.md"))} == {
+        str(path.relative_to(ROOT)) for path in folder.glob("*.md") if path.name != "README.md"
+    }
+    english = ("**What it means.**", "**Where to look.**", "**What to do.**")
+    chinese = ("**含义。**", "**查看。**", "**处理。**")
     for page, alert in pages.items():
-        text = (ROOT / page).read_text(encoding="utf-8")
-        assert text.startswith(f"# {alert}\n")
-        for part in (
-            "**What it means.**",
-            "**Where to look.**",
-            "**What to do.**",
-            "**含义。**",
-            "**查看。**",
-            "**处理。**",
-        ):
-            assert part in text, f"{page}: {part}"
+        for name, parts in ((page, english), (page.replace(".md", ".zh.md"), chinese)):
+            text = (ROOT / name).read_text(encoding="utf-8")
+            assert text.startswith(f"# {alert}\n")
+            for part in parts:
+                assert part in text, f"{name}: {part}"

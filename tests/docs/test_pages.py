@@ -55,6 +55,10 @@ TRANSLATED = {
     "settings",
     "running",
     "operations",
+    "fail-over",
+    "logs",
+    "statistics",
+    "retrieval",
 }
 
 
