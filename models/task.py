@@ -22,6 +22,11 @@ NOT_COMPLETED = "status IN ('failed', 'cancelled')"
 #: With `status = 'failed'` beside the condition of the index the planner takes there to be few, and reads all of them.
 FAILED = f"{NOT_COMPLETED} AND status <> 'cancelled'"
 CODE = "(error->>'code')"
+#: With what the name of a task's document ends, as its format; NULL without such. What is larger than so many bytes in
+#: the table is not looked at, so that no document is read for it.
+FORMAT = """CASE WHEN pg_column_size(payload) <= 8192 THEN nullif(lower(substring(
+        coalesce(payload->>'filename', payload->>'file_path', payload->>'url') FROM '[.]([A-Za-z0-9]+)$'
+    )), 'none') END"""
 
 #: The parts of an index that hold any task of `:statuses` (with `OF_KB`, of `:kb_id`): statuses with task types. It is
 #: walked from one type to the next, so that it costs a probe for each, however many tasks there are.

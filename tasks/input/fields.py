@@ -28,13 +28,18 @@ from addresses import without_credentials
 from broker.topology import PRIORITIES, PRIORITY_NAMES, QUEUES
 from errors import CODES
 from models.base import rfc3339
+from models.task import FORMAT
 from tasks.input.bounds import storable
 from tasks.lifecycle import ENDED, OPEN, Status
 
 StatusName = Literal["waiting", "queued", "processing", "completed", "failed", "cancelled"]
 Priority = Literal["low", "normal", "high", "urgent"]
+#: Whether something newer than what a document shows is under way, or has failed.
+DocumentState = Literal["current", "pending", "failed"]
 #: No task is older, nor will any be younger. Time can still be added to these, and taken.
 FIRST, LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+#: The format of tasks whose document has none, or that work on none.
+NO_FORMAT = "none"
 #: What a task that has an error has become.
 NOT_COMPLETED = (Status.FAILED, Status.CANCELLED)
 
@@ -181,6 +186,17 @@ class Filter(BaseModel):
         Annotated[str, _known("queue", QUEUES)] | None, Where("queue = :queue AND finished_at IS NULL")
     ] = Field(None, description="In which tasks wait or run; those that have ended are in none.")
     priority: Annotated[Priority | None, Where("priority = :priority")] = None
+    stage: Annotated[
+        Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)] | None, Where("stage = :stage")
+    ] = Field(None, description="In which failed and cancelled tasks ended.")
+    format: Annotated[
+        Annotated[str, Field(max_length=255, pattern="^[A-Za-z0-9]+$"), AfterValidator(str.lower)] | None,
+        Where(f"coalesce({FORMAT}, '{NO_FORMAT}') = :format"),
+    ] = Field(
+        None,
+        description="With what the names of the documents of failed and cancelled tasks end, such as `pdf`; "
+        f"`{NO_FORMAT}`: with none.",
+    )
     created_after: Annotated[Moment | None, Where("created_at > :created_after")] = None
     created_before: Annotated[Moment | None, Where("created_at < :created_before")] = None
     finished_after: Annotated[Moment | None, Where("finished_at > :finished_after")] = None
@@ -218,6 +234,17 @@ class Filter(BaseModel):
         raise ValueError(
             f"of tasks that have ended it is looked up only with {_listed(few)}; give one of these,"
             f" or name `status`: {_listed(OPEN)}"
+        )
+
+    @field_validator("stage", "format")
+    @classmethod
+    def _is_of_what_failed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        status, few = info.data.get("status"), ("batch_id", "document_id", "error_code")
+        if value is None or (status and _all_among(status, NOT_COMPLETED)) or _any_of(info, *few):
+            return value
+        raise ValueError(
+            f"of other tasks than failed and cancelled ones it is looked up only with {_listed(few)}; give one of"
+            f" these, or name `status`: {_listed(NOT_COMPLETED)}; what waits for a stage is found by its `queue`"
         )
 
     @field_validator("finished_after", "finished_before")

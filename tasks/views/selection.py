@@ -130,14 +130,17 @@ def _sources(chosen: Filter) -> list[str]:
     if chosen.document_id is not None:
         ended = _newest(("kb_id", "subject"), (":kb_id", ":document_id"), f"{_ENDED} AND {conditions}")
         return [_unordered(f"{_OPEN} AND {conditions}"), ended]
-    if chosen.error_code is not None and chosen.kb_id is None:
+    lately = chosen.finished_after is not None and set(chosen.statuses()) <= set(FAILED_OR_CANCELLED)
+    # Of an error few may be of a stage or format: those of a time are looked through rather than all that there are.
+    is_rare = lately and (chosen.stage is not None or chosen.format is not None)
+    if chosen.error_code is not None and chosen.kb_id is None and not is_rare:
         return [_newest((CODE,), (":error_code",), f"{CODE} = :error_code AND {NOT_COMPLETED} AND {conditions}")]
     if chosen.error_code is None and (chosen.queue is not None or chosen.priority is not None):
         if Status.QUEUED not in chosen.statuses():
             return [_in_parts(chosen)]
         held = _unordered(f"worker_id IS NOT NULL AND {conditions}")
         return [_ready(chosen), held, _in_parts(chosen, "part.status = 'waiting'")]
-    if chosen.finished_after is not None and set(chosen.statuses()) <= set(FAILED_OR_CANCELLED):
+    if lately:
         return [_unordered(f"{NOT_COMPLETED} AND {conditions}")]
     if chosen.model_dump(exclude_none=True).keys() - {"created_after", "created_before"}:
         return [_in_parts(chosen)]

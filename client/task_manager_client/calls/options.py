@@ -73,6 +73,8 @@ class TaskFilter(TypedDict, total=False):
     error_code: str
     queue: str
     priority: Priority
+    stage: str
+    format: str
     created_after: Time
     created_before: Time
     finished_after: Time

@@ -14,7 +14,7 @@ STATUSES = ("waiting", "queued", "processing", "completed", "failed", "cancelled
 PRIORITIES = ("low", "normal", "high", "urgent")
 TIMES = ("created-after", "created-before", "finished-after", "finished-before")
 HEADER = "what a URL is fetched with, for the service to keep secret; may be repeated; @FILE holds one a line"
-TEXTS = ("task-type", "batch-id", "document-id", "error-code", "queue")
+TEXTS = ("task-type", "batch-id", "document-id", "error-code", "queue", "stage", "format")
 
 
 def _laid_out(prog: str) -> argparse.HelpFormatter:

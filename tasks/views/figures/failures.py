@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,16 +11,14 @@ from sqlalchemy.orm import Session
 
 from errors import CODES
 from models.base import rfc3339
-from models.task import CODE, FAILED
+from models.task import CODE, FAILED, FORMAT
 from tasks.views import selection
 
 #: Failures that are looked at: the newest.
 MOST = 10_000
-#: Bytes of a payload in the table beyond which its format is not looked at, so that no document is read for it.
-LOOKED_AT = 8192
 
 
-def failures(session: Session, since: datetime, kb_ids: list[str] | None = None) -> dict[str, Any]:
+def failures(session: Session, since: datetime, kb_ids: Sequence[str] | None = None) -> dict[str, Any]:
     """Return the failures since a moment, by code, stage and format; those of which there are most come first.
 
     Parameters:
@@ -28,7 +27,7 @@ def failures(session: Session, since: datetime, kb_ids: list[str] | None = None)
     Raises:
       selection.TooMany: it took too long.
     """
-    values = {"since": since, "kb_ids": kb_ids, "most": MOST, "looked_at": LOOKED_AT}
+    values = {"since": since, "kb_ids": None if kb_ids is None else list(kb_ids), "most": MOST}
     with selection.hasty() as limit:
         rows = session.execute(text(f"{limit} {_statement(kb_ids is not None)}"), values).all()
     as_of: datetime = session.execute(text("SELECT now()")).scalar_one()
@@ -59,7 +58,7 @@ def _shown(row: Any) -> dict[str, Any]:
 
 
 def _statement(of_kbs: bool) -> str:
-    """Return the statement for all KBs, or for some. The format is what the name of a document ends with."""
+    """Return the statement for all KBs, or for some. A row is what `tasks.input.fields.Filter` finds by its names."""
     return f"""
         SELECT code, stage, format, count(*) AS tasks, count(DISTINCT kb_id) AS kbs,
             min(finished_at) AS first_at, max(finished_at) AS last_at,
@@ -67,10 +66,7 @@ def _statement(of_kbs: bool) -> str:
             (array_agg(kb_id ORDER BY finished_at DESC))[1] AS example_kb,
             (array_agg(message ORDER BY finished_at DESC))[1] AS message
         FROM (
-            SELECT id, kb_id, finished_at, {CODE} AS code, error->>'stage' AS stage, error->>'message' AS message,
-                CASE WHEN pg_column_size(payload) <= :looked_at THEN lower(substring(
-                    coalesce(payload->>'filename', payload->>'file_path', payload->>'url') FROM '[.]([A-Za-z0-9]+)$'
-                )) END AS format
+            SELECT id, kb_id, finished_at, {CODE} AS code, stage, error->>'message' AS message, {FORMAT} AS format
             FROM tasks
             WHERE {FAILED} AND finished_at > :since
                 {"AND kb_id = ANY(:kb_ids)" if of_kbs else ""}

@@ -13,8 +13,11 @@ FILL = """
         CASE WHEN n % 3 = 0 THEN 'test' ELSE 'document_processing' END,
         'kb' || n % 7,
         CASE WHEN n % 3 > 0 THEN 'd' || n % 13 END,
-        (ARRAY[1, 4, 4, 6, 9])[1 + n % 5], '{}', 3, 300, status,
-        'preprocessing', CASE WHEN n % 3 = 0 THEN 'default' WHEN n % 4 = 0 THEN 'embedding' ELSE 'preprocessing' END,
+        (ARRAY[1, 4, 4, 6, 9])[1 + n % 5],
+        CASE WHEN n % 3 = 0 THEN '{}' ELSE jsonb_build_object(
+            'filename', 'd' || n % 13 || (ARRAY['.pdf', '.PDF', '.none', ''])[1 + n % 4]) END,
+        3, 300, status, CASE WHEN kind IN (14, 15) AND n % 2 = 0 THEN 'chunking' ELSE 'preprocessing' END,
+        CASE WHEN n % 3 = 0 THEN 'default' WHEN n % 4 = 0 THEN 'embedding' ELSE 'preprocessing' END,
         made,
         CASE WHEN kind < 17 OR kind = 18 THEN made + interval '1 second' END,
         CASE WHEN kind < 17 THEN made + (n % 11) * interval '1 minute' END,

@@ -18,6 +18,7 @@ from task_manager_client.errors import NotFound, Refused
 
 FILTER = (
     *("kb_id", "status", "task_type", "batch_id", "document_id", "error_code", "queue", "priority"),
+    *("stage", "format"),
     *("created_after", "created_before", "finished_after", "finished_before"),
 )
 COLUMNS = ("task_id", "task_type", "kb_id", "status", "stage", "progress", "error.code", "created_at")

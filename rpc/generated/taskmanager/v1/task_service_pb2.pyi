@@ -148,7 +148,7 @@ class GetResponse(_message.Message):
     def __init__(self, task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ...) -> None: ...
 
 class ListRequest(_message.Message):
-    __slots__ = ("kb_id", "status", "task_type", "batch_id", "document_id", "error_code", "queue", "priority", "created_after", "created_before", "finished_after", "finished_before", "count", "limit", "cursor")
+    __slots__ = ("kb_id", "status", "task_type", "batch_id", "document_id", "error_code", "queue", "priority", "created_after", "created_before", "finished_after", "finished_before", "count", "limit", "cursor", "stage", "format")
     KB_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     TASK_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -164,6 +164,8 @@ class ListRequest(_message.Message):
     COUNT_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     kb_id: str
     status: _containers.RepeatedScalarFieldContainer[str]
     task_type: str
@@ -179,7 +181,9 @@ class ListRequest(_message.Message):
     count: bool
     limit: int
     cursor: str
-    def __init__(self, kb_id: _Optional[str] = ..., status: _Optional[_Iterable[str]] = ..., task_type: _Optional[str] = ..., batch_id: _Optional[str] = ..., document_id: _Optional[str] = ..., error_code: _Optional[str] = ..., queue: _Optional[str] = ..., priority: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., count: _Optional[bool] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    stage: str
+    format: str
+    def __init__(self, kb_id: _Optional[str] = ..., status: _Optional[_Iterable[str]] = ..., task_type: _Optional[str] = ..., batch_id: _Optional[str] = ..., document_id: _Optional[str] = ..., error_code: _Optional[str] = ..., queue: _Optional[str] = ..., priority: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., count: _Optional[bool] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., stage: _Optional[str] = ..., format: _Optional[str] = ...) -> None: ...
 
 class ListResponse(_message.Message):
     __slots__ = ("items", "next_cursor", "total")

@@ -12,7 +12,9 @@ from models import database
 from models.rate_limit import hold
 from tasks.dispatching import pausing
 from tasks.ending import ending
+from tasks.input.fields import NO_FORMAT, Filter
 from tasks.transactions.unit import unit_of_work
+from tasks.views import selection
 from tasks.views.figures import history, overview, scaling, statistics
 from tasks.views.figures.attention import SENTENCES
 from tasks.views.figures.failures import failures
@@ -139,6 +141,24 @@ def test_failures_are_grouped_with_what_can_be_done(desk: Desk) -> None:
     assert (first["hint"], first["hint_zh"]) == (CODES["corrupt"].hint, CODES["corrupt"].hint_zh)
     assert (second["code"], second["format"]) == ("encrypted", "docx")
     assert of_kb["errors"] == [second]
+
+
+def test_a_filter_finds_the_tasks_of_each_row_of_failures(desk: Desk) -> None:
+    fill(desk, 2000)
+    since = NOW - timedelta(hours=20)
+    with database.transaction() as session:
+        found = failures(session, since)["errors"]
+        assert len(found) == 10
+        assert None in {each["format"] for each in found}
+        for each in found:
+            row = Filter(
+                status=["failed"],
+                error_code=each["code"],
+                stage=each["stage"],
+                format=each["format"] or NO_FORMAT,
+                finished_after=since,
+            )
+            assert selection.count(session, row).count == each["count"], each
 
 
 def test_failures_are_found_without_a_look_through_the_table(desk: Desk) -> None:
