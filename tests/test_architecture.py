@@ -132,10 +132,11 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "submitting": {"sources"},
         "progress": {"submitting"},
         "summary": {"complaints", "submitting"},
+        "values": {"sources"},
         "main": {"arguments", "complaints", "sources"},
         "verbs": {
             *("arguments", "complaints", "hits", "main", "output", "processes"),
-            *("progress", "sources", "submitting", "summary"),
+            *("progress", "sources", "submitting", "summary", "values"),
         },
     },
     "documents.readers": {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from task_manager_client.command.main import main
 from tests.client import wheels
+from tests.client.command import Run
 from tests.guard import Guard
 from tests.processes import EmbeddedDeployment
 
@@ -28,6 +31,22 @@ def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
             SOURCE_ALLOWED_HOSTS="127.0.0.1",
         )
         yield service
+
+
+@pytest.fixture
+def here(service: EmbeddedDeployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in this process, which starts sooner; nobody is at a terminal."""
+    for name in ("LANG", "LC_ALL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def tm(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        for name, value in {"TM_API_URL": service.url, "TM_API_KEY": KEY, **variables}.items():
+            monkeypatch.setenv(name, value)
+        code = main([*map(str, arguments)])
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return tm
 
 
 @pytest.fixture(scope="package")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,10 @@ def test_json_lines_are_printed_as_they_come(capsys: pytest.CaptureFixture[str])
         assert capsys.readouterr().out == '{"a": 1}\n'
         yield {"a": 2}
 
-    assert show(rows(), ("a",), "jsonl", None) == 2
+    lines = Namespace(output="jsonl", fields=None)
+    assert show(rows(), ("a",), lines) == 2
     assert capsys.readouterr().out == '{"a": 2}\n'
-    assert show([], ("a",), "jsonl", None) == 0
+    assert show([], ("a",), lines) == 0
 
 
 @pytest.mark.usefixtures("environment")

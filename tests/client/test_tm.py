@@ -8,15 +8,14 @@ import subprocess
 import sys
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from task_manager_client import TaskManager
-from task_manager_client.command.main import main
-from tests.client.command import environment, on_a_terminal, run
+from tests.client.command import Run, environment, on_a_terminal, run
 from tests.client.conftest import KEY, LARGEST
 from tests.processes import EmbeddedDeployment
 from tests.receiver import Receiver
@@ -31,7 +30,6 @@ import atexit, pathlib, runpy
 atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text()))
 runpy.run_module("task_manager_client.command.main", run_name="__main__", alter_sys=True)
 """
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -40,22 +38,6 @@ def tm(service: EmbeddedDeployment) -> Run:
 
     def tm(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         return run(*arguments, **{"TM_API_URL": service.url, "TM_API_KEY": KEY, **variables})
-
-    return tm
-
-
-@pytest.fixture
-def here(service: EmbeddedDeployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command in this process, which starts sooner; nobody is at a terminal."""
-    for name in ("LANG", "LC_ALL"):
-        monkeypatch.delenv(name, raising=False)
-
-    def tm(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        for name, value in {"TM_API_URL": service.url, "TM_API_KEY": KEY, **variables}.items():
-            monkeypatch.setenv(name, value)
-        code = main([*map(str, arguments)])
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     return tm
 

@@ -14,6 +14,8 @@ STATUSES = ("waiting", "queued", "processing", "completed", "failed", "cancelled
 PRIORITIES = ("low", "normal", "high", "urgent")
 TIMES = ("created-after", "created-before", "finished-after", "finished-before")
 HEADER = "what a URL is fetched with, for the service to keep secret; may be repeated; @FILE holds one a line"
+SORTS = ("document_id", "-document_id", "updated_at", "-updated_at", "size", "-size")
+KB_SETTINGS = ("chunk_size", "chunk_overlap", "chunk_unit", "embedder", "callback_url", "callback_secret", "synonyms")
 TEXTS = ("task-type", "batch-id", "document-id", "error-code", "queue", "stage", "format")
 
 
@@ -33,10 +35,18 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is left here: by itself argparse would show how `tm` is used, and not the verb."""
-        found, rest = super().parse_known_args(args, namespace)
+        found, rest = super().parse_known_args(_sorted(args), namespace)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}")
         return found, rest
+
+
+def _sorted(args: Sequence[str] | None) -> Sequence[str] | None:
+    """Bind what follows `--sort` to it, since argparse would take `-size` for an option."""
+    if args is None or "--sort" not in args[:-1]:
+        return args
+    at = args.index("--sort")
+    return [*args[:at], f"--sort={args[at + 1]}", *args[at + 2 :]]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,21 +71,19 @@ def parser() -> argparse.ArgumentParser:
         ("retry", "Retry tasks that failed or were cancelled, or all of a filter"),
     ):
         _bulk(verb(name, help))
-    kbs = _shown(verb("kbs", "List the KBs, show one, or delete one"), many=True)
-    _action(kbs, ("list", "get", "delete"), "KB")
-    _documents(_shown(verb("documents", "List the documents of a KB; show, read or delete one"), many=True))
+    _kbs(_shown(verb("kbs", "List the KBs; show, change or delete one"), many=True))
+    _documents(_shown(verb("documents", "List the documents of a KB; show, read, change or delete them"), many=True))
     queues = _shown(verb("queues", "Show the queues; pause or resume one in the whole deployment"))
     _action(queues, ("list", "pause", "resume"), "NAME")
     queues.add_argument("--reason", help="why it is paused, for whoever looks")
-    schedules = _shown(verb("schedules", "List schedules; show, pause, resume, run or delete one"), many=True)
-    _action(schedules, ("list", "get", "pause", "resume", "run", "delete"), "ID")
+    _schedules(_shown(verb("schedules", "List schedules; make, show, change, run or delete one"), many=True))
     _workers(_shown(verb("workers", "Show what the workers do; with --max, run as many here as are wanted")))
     _callbacks(_shown(verb("callbacks", "List callbacks, or deliver them again"), many=True))
     audit = _shown(verb("audit", "Show who did what, newest first"), many=True)
     for name in ("action", "name", "kb-id", "since"):
         audit.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper())
-    verb("doctor", "Look for what is wrong, and say what to do about it")
-    opened = verb("open", "Open the dashboard in a browser")
+    _shown(verb("doctor", "Look for what is wrong, and say what to do about it"))
+    opened = _shown(verb("open", "Open the dashboard in a browser"))
     opened.add_argument("id", metavar="ID", nargs="?", help="of a task")
     completion = verb("completion", 'Print what completes this command: eval "$(tm completion bash)"')
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))
@@ -83,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _submit(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+    add = _shown(parser).add_argument
     add("sources", metavar="FILE|DIR|URL|-", nargs="+", help="a document's id is its name, or its path below DIR")
     add("--kb", required=True, help="the knowledge base")
     add("-r", "--recursive", action="store_true", help="take what is in folders; what begins with a dot is left out")
@@ -92,12 +100,10 @@ def _submit(parser: argparse.ArgumentParser) -> None:
     add("--document-id", metavar="ID", help="for a single document, in place of its name")
     add("--filename", metavar="NAME", help="what standard input is called; its format may depend on it")
     add("--header", action="append", default=[], metavar="NAME: VALUE", help=HEADER)
-    add("--metadata", action="append", default=[], metavar="NAME=VALUE", help="may be repeated; or a JSON object")
+    _metadata(parser, "what the document carries")
     add("--priority", choices=PRIORITIES, help="whose turn comes first")
     add("--encoding", metavar="NAME", help="of texts; found out when not given")
-    add("--chunk-size", type=int, metavar="N", help="the most that a chunk holds")
-    add("--chunk-overlap", type=int, metavar="N", help="what neighbours may share")
-    add("--chunk-unit", choices=("characters", "tokens"))
+    _chunking(parser)
     add("--embedder", metavar="NAME", help="default: that of the KB")
     add("--retry-limit", type=int, metavar="N")
     add("--run-at", metavar="TIME", help="not before; such as 2026-12-01T08:00:00Z")
@@ -112,6 +118,12 @@ def _search(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=int, default=5, metavar="N", help="how many passages (5)")
     add("--mode", choices=("hybrid", "vector", "text"), help="by words and vectors, or by one of them")
     add("--min-score", type=float, metavar="SCORE", help="leave out what scores less, from 0 to 1")
+    add("--document", action="append", metavar="ID", help="in this document alone; may be repeated")
+    _metadata(parser, "in documents that carry this alone; of a name that is repeated any value will do")
+    add("--per-document", type=int, metavar="N", help="how many passages of one document at most")
+    add("--around", type=int, metavar="N", help="show so many chunks before and after each passage")
+    add("--join", action="store_true", help="make one passage of chunks that follow each other")
+    add("--rerank", action="store_true", help="have the service's rerank model order the best")
 
 
 def _bulk(parser: argparse.ArgumentParser) -> None:
@@ -123,9 +135,45 @@ def _bulk(parser: argparse.ArgumentParser) -> None:
     _filters(parser)
 
 
+def _kbs(parser: argparse.ArgumentParser) -> None:
+    _action(parser, ("list", "get", "set", "delete"), "KB")
+    add = parser.add_argument_group("set: what documents and tasks of the KB inherit").add_argument
+    _chunking(parser)
+    add("--embedder", metavar="NAME", help="what an empty KB begins with")
+    add("--callback-url", metavar="URL", help="for tasks that name none")
+    add(
+        "--callback-secret",
+        metavar="SECRET",
+        help="whsec_…, one or two; @FILE reads it, so that no process list has it",
+    )
+    add("--synonyms", action="append", metavar="A,B", help="terms that mean the same; each is a group, in place of all")
+    add("--unset", action="append", choices=KB_SETTINGS, help="take a setting back; may be repeated")
+
+
 def _documents(parser: argparse.ArgumentParser) -> None:
-    _action(parser, ("list", "get", "text", "chunks", "delete"), "ID")
-    parser.add_argument("--kb", required=True, help="the knowledge base")
+    _action(parser, ("list", "get", "text", "original", "chunks", "change", "delete"), "ID")
+    add = parser.add_argument
+    add("--kb", required=True, help="the knowledge base")
+    add("--prefix", metavar="TEXT", help="list, delete: those whose id begins so")
+    _metadata(parser, "list, delete: those that carry this; change: in place of what the document carries")
+    add("--format", metavar="NAME", help="list: those of a format, such as pdf")
+    add("--state", choices=("current", "pending", "failed"), help="list: those with something newer, or without")
+    add("--updated-after", metavar="TIME", help="list: those that have changed since")
+    add("--sort", choices=SORTS, help="list: in this order; - from the last to the first")
+    add("--to", metavar="FILE", help="original: where it is written; default: standard output")
+    add("--all", action="store_true", help="delete: where no filter is named, really all")
+    add("--dry-run", action="store_true", help="delete: say how many there are, and change nothing")
+
+
+def _schedules(parser: argparse.ArgumentParser) -> None:
+    _action(parser, ("list", "get", "create", "change", "pause", "resume", "run", "delete"), "ID")
+    add = parser.add_argument
+    add("--kb-id", "--kb", metavar="KB", help="list: those of this KB")
+    add("--cron", metavar="'M H D M W'", help="create, change: when it is due, in five fields")
+    add("--task", metavar="JSON", help="create, change: what it submits, as POST /tasks takes it; @FILE reads it")
+    add("--name", dest="called", metavar="NAME", help="create, change: what it is called")
+    add("--timezone", metavar="ZONE", help="create, change: such as Europe/Berlin; default: UTC")
+    add("--catch-up", choices=("one", "all"), help="create, change: what becomes of due times that nobody met")
 
 
 def _workers(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +193,18 @@ def _callbacks(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper())
     parser.add_argument("--dry-run", action="store_true", help="say how many there are, and change nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _chunking(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--chunk-size", type=int, metavar="N", help="the most that a chunk holds")
+    add("--chunk-overlap", type=int, metavar="N", help="what neighbours may share")
+    add("--chunk-unit", choices=("characters", "tokens"))
+
+
+def _metadata(parser: argparse.ArgumentParser, help: str) -> None:
+    told = f"{help}; may be repeated; or a JSON object"
+    parser.add_argument("--metadata", action="append", default=[], metavar="NAME=VALUE", help=told)
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
@@ -186,7 +246,8 @@ def _one(parser: argparse.ArgumentParser, metavar: str, help: str) -> None:
 
 
 def _shown(parser: argparse.ArgumentParser, *, many: bool = False) -> argparse.ArgumentParser:
-    parser.add_argument("-o", "--output", choices=("table", "json", "jsonl"), default="table")
+    shapes = "for people, or what REST answers: whole, or a line for each"
+    parser.add_argument("-o", "--output", choices=("table", "json", "jsonl"), default="table", help=shapes)
     parser.add_argument("--fields", metavar="A,B.C", help="show these fields alone, named as in REST")
     if many:
         parser.add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most (50); 0: all")

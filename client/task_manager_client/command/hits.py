@@ -24,12 +24,20 @@ def show(console: Console, hits: Sequence[Hit]) -> None:
             (f"  {hit.score:.3f}", "dim"),
         )
         console.print(headline, soft_wrap=True)
-        text = printable(hit.text)
-        if console.is_terminal:
-            console.print(Padding(Text(text), (0, 0, 1, 3)))
-        else:
-            # What another program reads keeps its lines, however long they are.
-            console.print(Text(textwrap.indent(text, "   ") + "\n"), soft_wrap=True)
+        for each in hit.before:
+            _passage(console, each.text, "dim")
+        _passage(console, hit.text, "")
+        for each in hit.after:
+            _passage(console, each.text, "dim")
+
+
+def _passage(console: Console, found: str, style: str) -> None:
+    text = printable(found)
+    if console.is_terminal:
+        console.print(Padding(Text(text, style), (0, 0, 1, 3)))
+    else:
+        # What another program reads keeps its lines, however long they are.
+        console.print(Text(textwrap.indent(text, "   ") + "\n"), soft_wrap=True)
 
 
 def place_of(hit: Hit) -> str:

@@ -18,11 +18,8 @@ MODULES = {
     "submit": "submit",
     "search": "search",
     **dict.fromkeys(("get", "list", "watch", "why", "cancel", "retry"), "tasks"),
-    **dict.fromkeys(("kbs", "documents"), "documents"),
-    **dict.fromkeys(("queues", "schedules", "callbacks", "audit", "open"), "operations"),
-    "workers": "workers",
-    "doctor": "doctor",
-    "completion": "completion",
+    **dict.fromkeys(("queues", "callbacks", "audit", "open"), "operations"),
+    **{name: name for name in ("kbs", "documents", "schedules", "workers", "doctor", "completion")},
 }
 
 

@@ -15,19 +15,18 @@ from task_manager_client.core.shape import Shape
 Row = Mapping[str, Any]
 
 
-def show(rows: Iterable[Row], fields: Sequence[str], output: str, chosen: str | None) -> int:
+def show(rows: Iterable[Row], fields: Sequence[str], asked: Namespace) -> int:
     """Print rows, and return how many there were.
 
     Parameters:
       fields: the columns of a table, unless others were chosen.
-      output: table, json or jsonl.
-      chosen: fields, separated by commas; dots lead into objects.
+      asked: its `output` is table, json or jsonl; its `fields` are separated by commas, and dots lead into objects.
     """
-    named = _names(chosen)
-    if output == "table":
+    named = _names(asked.fields)
+    if asked.output == "table":
         return _table(list(rows), named or fields)
     shown = ({name: field(row, name) for name in named} if named else row for row in rows)
-    if output == "json":
+    if asked.output == "json":
         whole = list(shown)
         say(json.dumps(whole, ensure_ascii=False, indent=2))
         return len(whole)
@@ -40,21 +39,34 @@ def show(rows: Iterable[Row], fields: Sequence[str], output: str, chosen: str | 
 
 def show_list(found: Iterable[Shape], fields: Sequence[str], asked: Namespace) -> int:
     """Print as many of what was found as were asked for, and return how many there were; see `show`."""
-    return show((each.raw for each in islice(found, asked.limit or None)), fields, asked.output, asked.fields)
+    return show((each.raw for each in islice(found, asked.limit or None)), fields, asked)
 
 
-def show_one(row: Row, output: str, chosen: str | None) -> None:
+def show_one(row: Row, asked: Namespace) -> None:
     """Print one thing: a line for each field that says something, or JSON."""
-    named = _names(chosen)
-    if output != "table":
+    named = _names(asked.fields)
+    if asked.output != "table":
         shown = {name: field(row, name) for name in named} if named is not None else row
-        say(json.dumps(shown, ensure_ascii=False, indent=2 if output == "json" else None))
+        say(json.dumps(shown, ensure_ascii=False, indent=2 if asked.output == "json" else None))
         return
     found = {name: text(field(row, name)) for name in (row if named is None else named)}
     width = max((len(name) for name, said in found.items() if said), default=0)
     for name, said in found.items():
         if said:
             say(f"{name:{width}}  {said}")
+
+
+def for_people(asked: Namespace) -> bool:
+    """Whether neither another form nor fields were asked for."""
+    return asked.output == "table" and not asked.fields
+
+
+def answered(line: str, answer: Shape | Row | None, asked: Namespace) -> None:
+    """Print what was done: for people a line, else what the service answered."""
+    if for_people(asked):
+        say(line)
+    else:
+        show_one((answer.raw if isinstance(answer, Shape) else answer) or {}, asked)
 
 
 def _names(chosen: str | None) -> list[str] | None:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from task_manager_client.answers.tasks import Task
+from task_manager_client.answers.tasks import AcceptedTask, Task
 from task_manager_client.async_client import AsyncTaskManager
 from task_manager_client.calls import documents as calls
 from task_manager_client.command.sources import Named
 from task_manager_client.core.call import Call
+from task_manager_client.core.uploads import Progress
 from task_manager_client.errors import (
     ConnectionLost,
     NotConnected,
@@ -38,6 +39,7 @@ class Document:
     """Something that is submitted, and what has become of it so far.
 
     Parameters:
+      accepted: what the service said when it accepted it.
       task: as the service last showed it.
       refusal: why it was not accepted.
       pause: seconds that the next look waits for its end.
@@ -47,6 +49,7 @@ class Document:
     size: int = 0
     sent: int = 0
     task_id: str | None = None
+    accepted: AcceptedTask | None = None
     task: Task | None = None
     refusal: str | None = None
     pause: float = PAUSE
@@ -166,8 +169,8 @@ class Submission:
 
         self._display.show(document)
         try:
-            accepted = await self._tm.send(self._call(document.named, sent))
-            document.task_id = accepted.task_id
+            document.accepted = await self._tm.send(self._call(document.named, sent))
+            document.task_id = document.accepted.task_id
         except Refused as refused:
             if isinstance(refused, Unauthorized) or refused.status >= 500:
                 raise
@@ -178,7 +181,7 @@ class Submission:
             document.refusal = f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
         self._display.show(document)
 
-    def _call(self, named: Named, sent: Any) -> Call[Any]:
+    def _call(self, named: Named, sent: Progress) -> Call[AcceptedTask]:
         options = {**self._options, **({"document_id": named.document_id} if named.document_id else {})}
         if named.source is None:
             return calls.submit_document(self._kb, url=named.url, filename=named.filename, **options)

@@ -14,7 +14,7 @@ from task_manager_client.calls.operations import get_session
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import reads_chinese, remedy
 from task_manager_client.command.main import DONE, FAILED
-from task_manager_client.command.output import say
+from task_manager_client.command.output import for_people, say, show
 from task_manager_client.errors import Forbidden, NotConnected, TaskManagerError, Unauthorized
 from task_manager_client.transport import Address
 
@@ -30,15 +30,18 @@ class Finding(NamedTuple):
     remedy: str | None = None
 
 
-def doctor_(_: Namespace) -> int:
+def doctor_(asked: Namespace) -> int:
     """Say of each part how it is; the exit code says whether anything is wrong."""
-    wrong = 0
+    rows = []
     for finding in look():
-        wrong += finding.remedy is not None
-        say(f"{'!' if finding.remedy else '✓'} {finding.name:13}  {finding.said}")
-        if finding.remedy:
-            say(f"{'':17}→ {finding.remedy}")
-    return FAILED if wrong else DONE
+        rows.append({"name": finding.name, "good": finding.remedy is None, **finding._asdict()})
+        if for_people(asked):
+            say(f"{'!' if finding.remedy else '✓'} {finding.name:13}  {finding.said}")
+            if finding.remedy:
+                say(f"{'':17}→ {finding.remedy}")
+    if not for_people(asked):
+        show(rows, tuple(rows[0]), asked)
+    return DONE if all(row["good"] for row in rows) else FAILED
 
 
 def look() -> Iterator[Finding]:

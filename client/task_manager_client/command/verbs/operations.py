@@ -1,4 +1,4 @@
-"""`tm queues, schedules, callbacks, audit, open`"""
+"""`tm queues, callbacks, audit, open`"""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from argparse import Namespace
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import complain
 from task_manager_client.command.main import DONE, UNUSABLE
-from task_manager_client.command.output import say, show, show_list, show_one
+from task_manager_client.command.output import answered, show, show_list
+from task_manager_client.command.values import said
 from task_manager_client.command.verbs.tasks import agreed
 from task_manager_client.transport import Address
 
@@ -16,7 +17,6 @@ QUEUES = (
     *("queue", "waiting", "delayed", "running", "oldest_age_seconds", "worker_threads"),
     *("paused", "paused_by", "reason"),
 )
-SCHEDULES = ("schedule_id", "name", "kb_id", "cron", "timezone", "next_due_at", "paused_at", "last_error")
 CALLBACKS = ("callback_id", "type", "state", "attempts", "task_id", "batch_id", "url", "next_attempt_at")
 AUDIT = ("at", "name", "action", "target.kind", "target.id", "kb_id")
 
@@ -25,47 +25,19 @@ def queues_(asked: Namespace) -> int:
     """Show the queues; pause or resume one."""
     with TaskManager(retries=0) as tm:
         if asked.action == "list":
-            show([queue.raw for queue in tm.queues.list().queues], QUEUES, asked.output, asked.fields)
+            show([queue.raw for queue in tm.queues.list().queues], QUEUES, asked)
             return DONE
         if asked.name is None:
             raise ValueError(f"{asked.action} needs the name of a queue; `tm queues` lists them")
         pausing = asked.action == "pause"
         state = tm.queues.pause(asked.name, reason=asked.reason) if pausing else tm.queues.resume(asked.name)
-    say(f"{state.queue}: {'paused' if state.paused else 'goes on'}")
-    return DONE
-
-
-def schedules_(asked: Namespace) -> int:
-    """List schedules, or do something to one."""
-    with TaskManager(retries=0) as tm:
-        if asked.action == "list":
-            if not show_list(tm.schedules.list(), SCHEDULES, asked):
-                complain("tm: there is no schedule")
-            return DONE
-        if asked.name is None:
-            raise ValueError(f"{asked.action} needs the id of a schedule; `tm schedules` lists them")
-        schedule = tm.schedules.get(asked.name)
-        match asked.action:
-            case "get":
-                show_one(schedule.raw, asked.output, asked.fields)
-            case "run":
-                say(f"{asked.name}: submitted as task {tm.schedules.run(asked.name).task_id}")
-            case "delete":
-                if not agreed(asked, f"delete the schedule {schedule.name or asked.name}"):
-                    return UNUSABLE
-                tm.schedules.delete(asked.name)
-                say(f"{asked.name}: deleted")
-            case _:
-                pausing = asked.action == "pause"
-                state = tm.schedules.pause(asked.name) if pausing else tm.schedules.resume(asked.name)
-                say(f"{asked.name}: {'paused' if state.paused_at else 'goes on'}")
+    answered(f"{state.queue}: {'paused' if state.paused else 'goes on'}", state, asked)
     return DONE
 
 
 def callbacks_(asked: Namespace) -> int:
     """List callbacks, or deliver them again."""
-    names = ("state", "kb_id", "task_id", "batch_id", "host", "created_after", "created_before")
-    chosen = {name: value for name in names if (value := getattr(asked, name)) is not None}
+    chosen = said(asked, ("state", "kb_id", "task_id", "batch_id", "host", "created_after", "created_before"))
     with TaskManager(retries=0) as tm:
         if asked.action == "list":
             if not show_list(tm.callbacks.list(**chosen), CALLBACKS, asked):
@@ -76,11 +48,12 @@ def callbacks_(asked: Namespace) -> int:
         preview = tm.callbacks.preview_redeliver(**chosen)
         count = f"{preview.count}{' or more' if preview.capped else ''} callbacks"
         if asked.dry_run or not preview.count:
-            say(f"{count} would be delivered again")
+            answered(f"{count} would be delivered again", preview, asked)
             return DONE
         if not agreed(asked, f"deliver {count} again"):
             return UNUSABLE
-        say(f"{count} are delivered again by task {tm.callbacks.redeliver_all(**chosen).task_id}")
+        task = tm.callbacks.redeliver_all(**chosen)
+        answered(f"{count} are delivered again by task {task.task_id}", task.accepted, asked)
     return DONE
 
 
@@ -95,7 +68,7 @@ def audit_(asked: Namespace) -> int:
 def open_(asked: Namespace) -> int:
     """Open the dashboard."""
     url = Address(None, None).url + (f"/tasks/{asked.id}" if asked.id else "/")
-    say(url)
+    answered(url, {"url": url}, asked)
     if not webbrowser.open(url):
         complain("tm: no browser could be started; open the address above")
     return DONE

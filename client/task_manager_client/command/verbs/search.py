@@ -7,22 +7,27 @@ from argparse import Namespace
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import complain
 from task_manager_client.command.main import DONE
-from task_manager_client.command.output import show
+from task_manager_client.command.output import for_people, show
+from task_manager_client.command.values import said, wanted_metadata
 from task_manager_client.core.call import without_none
+
+OPTIONS = ("limit", "mode", "min_score", "per_document", "around", "join", "rerank")
 
 
 def search_(asked: Namespace) -> int:
     """Show the passages that fit best."""
-    options = without_none(limit=asked.limit, mode=asked.mode, min_score=asked.min_score)
+    options = said(asked, OPTIONS)
+    chosen = without_none(documents=asked.document, metadata=wanted_metadata(asked.metadata) or None)
+    if chosen:
+        options["filter"] = chosen
     with TaskManager(retries=0) as tm:
         found = (
             tm.search_kbs(asked.kb, asked.query, **options)
             if asked.kb[1:]
             else tm.search(asked.kb[0], asked.query, **options)
         )
-    if asked.output != "table" or asked.fields:
-        fields = ("document_id", "page", "score", "text")
-        show([hit.raw for hit in found.hits], fields, asked.output, asked.fields)
+    if not for_people(asked):
+        show([hit.raw for hit in found.hits], ("document_id", "page", "score", "text"), asked)
     else:
         from rich.console import Console
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from rich.console import Console
 
@@ -15,8 +14,10 @@ from task_manager_client.async_client import AsyncTaskManager
 from task_manager_client.command import progress, summary
 from task_manager_client.command.complaints import complain, remedy
 from task_manager_client.command.main import DONE, FAILED, INTERRUPTED, TIMED_OUT, UNUSABLE
+from task_manager_client.command.output import for_people, show
 from task_manager_client.command.sources import Unusable, named
 from task_manager_client.command.submitting import Display, Document, Submission
+from task_manager_client.command.values import from_file, metadata, said
 from task_manager_client.errors import TaskManagerError
 
 OPTIONS = (
@@ -29,6 +30,7 @@ OPTIONS = (
     "retry_limit",
     "run_at",
     "callback_url",
+    "force",
 )
 
 
@@ -39,15 +41,14 @@ def submit_(asked: Namespace) -> int:
     headers = headers_of(asked.header)
     if headers and not all(each.url for each in sources):
         raise Unusable("--header is for URLs alone: submit files by a command of their own")
-    options = {name: getattr(asked, name) for name in OPTIONS if getattr(asked, name) is not None}
+    options = said(asked, OPTIONS)
     if asked.metadata:
         options["metadata"] = metadata(asked.metadata)
-    if asked.force:
-        options["force"] = True
     if headers:
         options["headers"] = headers
     console = Console(highlight=False)
-    display = progress.display(console, len(sources)) if follow else progress.Lines(console)
+    rows = None if for_people(asked) else Rows(asked, follow=follow)
+    display = rows or (progress.display(console, len(sources)) if follow else progress.Lines(console))
     done: list[Document] = []
     code = DONE
 
@@ -71,28 +72,49 @@ def submit_(asked: Namespace) -> int:
         code = INTERRUPTED
     if any(document.task_id for document in done) or code != UNUSABLE:
         summary.report(done, followed=follow)
+    if rows is not None:
+        rows.end(done)
     return code or _verdict(done, followed=follow)
 
 
-def metadata(given: Sequence[str]) -> dict[str, Any]:
-    """Return the metadata that NAME=VALUE, or JSON objects, say.
+class Rows:
+    """Documents for a program, or as a table of chosen fields: each as REST shows its task, with the name that it has
+    here as `source`. Nothing else is printed on standard output then."""
 
-    Raises:
-      Unusable: one of them is neither.
-    """
-    found: dict[str, Any] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if each.lstrip().startswith("{"):
-            try:
-                found |= json.loads(each)
-            except ValueError as error:
-                raise Unusable(f"--metadata {each!r} is no JSON object: {error}") from None
-        elif name and equals:
-            found[name] = value
-        else:
-            raise Unusable(f"--metadata {each!r} is neither NAME=VALUE nor a JSON object")
-    return found
+    def __init__(self, asked: Namespace, *, follow: bool) -> None:
+        self._asked = asked
+        self._follow = follow
+        self._shown: set[Document] = set()
+
+    def show(self, document: Document) -> None:
+        """Print a document as a line of JSON, where that was asked for, once it has ended or needs no following."""
+        known = document.ended if self._follow else document.task_id or document.refusal
+        if known and self._asked.output == "jsonl":
+            self._print([document])
+
+    def end(self, documents: Sequence[Document]) -> None:
+        """Print what is not printed yet, as it stands."""
+        self._print(documents)
+
+    def _print(self, documents: Sequence[Document]) -> None:
+        new = [each for each in documents if each not in self._shown]
+        self._shown.update(new)
+        show([_row(each) for each in new], (), self._asked)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing: what is left is printed by `end`."""
+
+
+def _row(document: Document) -> dict[str, Any]:
+    if document.refusal is not None:
+        return {"source": document.name, "status": "refused", "detail": document.refusal}
+    answer = document.task or document.accepted
+    return {"source": document.name, **(answer.raw if answer is not None else {"status": "not submitted"})}
 
 
 def headers_of(given: Sequence[str]) -> dict[str, str]:
@@ -101,7 +123,7 @@ def headers_of(given: Sequence[str]) -> dict[str, str]:
     Raises:
       Unusable: one of them is none, which may be a secret and is not quoted; or a file cannot be read.
     """
-    lines = [line for each in given for line in (_lines(each[1:]) if each.startswith("@") else [each])]
+    lines = [line for each in given for line in (_lines(each) if each.startswith("@") else [each])]
     found = {}
     for line in lines:
         name, colon, value = line.partition(":")
@@ -111,11 +133,8 @@ def headers_of(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _lines(path: str) -> list[str]:
-    try:
-        return [line for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise Unusable(f"--header @{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+def _lines(file: str) -> list[str]:
+    return [line for line in from_file("--header", file).splitlines() if line.strip()]
 
 
 def _verdict(documents: Sequence[Document], *, followed: bool) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from task_manager_client.answers.events import Event
 from task_manager_client.answers.tasks import Batch, Task
@@ -13,7 +13,7 @@ from task_manager_client.calls import tasks as calls
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import complain, reads_chinese
 from task_manager_client.command.main import DONE, FAILED, UNUSABLE
-from task_manager_client.command.output import say, show, show_list, show_one
+from task_manager_client.command.output import answered, for_people, say, show, show_list, show_one
 from task_manager_client.errors import NotFound, Refused
 
 FILTER = (
@@ -23,13 +23,26 @@ FILTER = (
 )
 COLUMNS = ("task_id", "task_type", "kb_id", "status", "stage", "progress", "error.code", "created_at")
 PAGE = 500
+EXAMPLE = ("task_id", "task_type", "kb_id", "status")
+
+
+class Found(NamedTuple):
+    """What a bulk would be for: how many things, and some of them."""
+
+    action: str
+    things: str
+    number: int
+    preview: Mapping[str, Any]
+    examples: Sequence[Mapping[str, Any]]
+    columns: Sequence[str]
+    capped: bool
 
 
 def get_(asked: Namespace) -> int:
     """Show a task or a batch."""
     with TaskManager(retries=0) as tm:
         found = task_or_batch(tm, asked.id)
-    show_one(found.raw, asked.output, asked.fields)
+    show_one(found.raw, asked)
     return DONE
 
 
@@ -63,8 +76,8 @@ def why_(asked: Namespace) -> int:
     """Say why a task does not run."""
     with TaskManager(retries=0) as tm:
         found = tm.tasks.why(asked.id)
-    if asked.output != "table" or asked.fields:
-        show_one(found.raw, asked.output, asked.fields)
+    if not for_people(asked):
+        show_one(found.raw, asked)
         return DONE
     since = f" since {found.raw['since']}" if found.since else ""
     say(f"{found.reason}{since}: {found.detail_zh if reads_chinese() else found.detail}")
@@ -117,13 +130,20 @@ def _change(asked: Namespace, one: Callable[[TaskManager, str], Task], action: s
             return _change_all(asked, tm, action)
         if filtered(asked):
             raise ValueError("name tasks by their ids or by a filter, not by both")
-        code = DONE
+        rows, code = [], DONE
         for task_id in asked.ids:
             try:
-                say(f"{task_id}: {one(tm, task_id).status}")
+                task = one(tm, task_id)
             except Refused as error:
                 complain(f"{task_id}: {error.reasons}")
                 code = UNUSABLE
+            else:
+                rows.append(task.raw)
+                if for_people(asked) or asked.output == "jsonl":
+                    answered(f"{task_id}: {task.status}", task, asked)
+    if not for_people(asked) and asked.output != "jsonl":
+        # Of one id it is that task, as `get` shows it; of several a list.
+        show(rows, COLUMNS, asked) if asked.ids[1:] or not rows else show_one(rows[0], asked)
     return code
 
 
@@ -132,22 +152,34 @@ def _change_all(asked: Namespace, tm: TaskManager, action: str) -> int:
     if not chosen and not asked.all:
         raise ValueError(f"{action} names nothing: say which tasks by their ids or a filter, or --all")
     preview = tm.send((calls.preview_cancel if action == "cancel" else calls.preview_retry)(all=asked.all, **chosen))
-    count = f"{preview.count}{' or more' if preview.capped else ''} tasks"
+    rows = [each.raw for each in preview.examples]
+    found = Found(action, "task", preview.count, preview.raw, rows, EXAMPLE, capped=preview.capped)
+    if (code := stops(asked, found)) is not None:
+        return code
+    task = (tm.tasks.cancel_all if action == "cancel" else tm.tasks.retry_all)(all=asked.all, **chosen).wait()
+    result = task.result or {}
+    return ended(asked, task, f"{action} changed {result.get('changed')}, refused {result.get('refused')}")
+
+
+def stops(asked: Namespace, found: Found) -> int | None:
+    """Show what a bulk is for, where nothing more is wanted or is there, or nobody agrees; return the code then."""
+    count = f"{found.number}{' or more' if found.capped else ''} {found.things}s"
     if asked.dry_run:
-        complain(f"{action} is for {count}; among them:")
-        rows = [each.raw for each in preview.examples]
-        show(rows, ("task_id", "task_type", "kb_id", "status"), asked.output, asked.fields)
+        complain(f"{found.action} is for {count}; among them:")
+        show(found.examples, found.columns, asked)
         return DONE
-    if not preview.count:
-        complain("tm: no task fits")
+    if not found.number:
+        complain(f"tm: no {found.things} fits")
+        if not for_people(asked):
+            show_one(found.preview, asked)
         return DONE
-    if not agreed(asked, f"{action} {count}"):
-        return UNUSABLE
-    bulk = (tm.tasks.cancel_all if action == "cancel" else tm.tasks.retry_all)(all=asked.all, **chosen)
-    task = bulk.wait()
-    if task.completed:
-        result = task.result or {}
-        say(f"{bulk.task_id}: {action} changed {result.get('changed')}, refused {result.get('refused')}")
+    return None if agreed(asked, f"{found.action} {count}") else UNUSABLE
+
+
+def ended(asked: Namespace, task: Task, said: str) -> int:
+    """Say what a bulk has done; return the exit code."""
+    if task.completed or not for_people(asked):
+        answered(f"{task.task_id}: {said}", task, asked)
     return _verdict(task)
 
 
@@ -162,9 +194,11 @@ def _verdict(task: Task) -> int:
 
 
 def _tell(events: Iterator[Event], asked: Namespace) -> None:
+    # An event at a time: as one array the JSON would end only with what is watched.
+    lines = Namespace(output="table" if asked.output == "table" else "jsonl", fields=asked.fields)
     for event in events:
-        if asked.output != "table" or asked.fields:
-            show([event.raw], ("type",), "jsonl" if asked.output != "table" else "table", asked.fields)
+        if not for_people(asked):
+            show([event.raw], ("type",), lines)
         else:
             progress = f"{int(event.progress)} %" if event.progress is not None else ""
             parts = (event.raw.get("at"), event.task_id or event.batch_id, event.type, event.stage, progress)

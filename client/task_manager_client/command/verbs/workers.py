@@ -25,7 +25,7 @@ def workers_(asked: Namespace) -> int:
     if asked.max is not None:
         return _run(asked)
     with TaskManager(retries=0) as tm:
-        if not show([worker.raw for worker in tm.stats.workers().workers], COLUMNS, asked.output, asked.fields):
+        if not show([worker.raw for worker in tm.stats.workers().workers], COLUMNS, asked):
             complain("tm: no worker is alive; start one: sh deploy/worker.sh")
     return DONE
 

@@ -1,0 +1,59 @@
+"""`tm kbs`"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from task_manager_client.client import TaskManager
+from task_manager_client.command.arguments import KB_SETTINGS
+from task_manager_client.command.complaints import complain
+from task_manager_client.command.main import DONE, UNUSABLE
+from task_manager_client.command.output import answered, show_list, show_one
+from task_manager_client.command.values import from_file, said
+from task_manager_client.command.verbs.tasks import agreed
+
+KBS = ("kb_id", "documents", "chunks", "bytes", "embedder", "tasks.processing", "tasks.failed", "updated_at")
+
+
+def kbs_(asked: Namespace) -> int:
+    """List the KBs; show, change or delete one."""
+    with TaskManager(retries=0) as tm:
+        if asked.action == "list" and asked.name is None:
+            if not show_list(tm.kbs.list(), KBS, asked):
+                complain("tm: there is no KB")
+            return DONE
+        if asked.name is None:
+            raise ValueError(f"{asked.action} needs the id of one")
+        match asked.action:
+            case "set":
+                show_one(tm.kbs.change(asked.name, **_settings(asked)).raw, asked)
+            case "delete":
+                kb = tm.kbs.get(asked.name)
+                if not agreed(asked, f"delete the KB {kb.kb_id} with its {kb.documents} documents"):
+                    return UNUSABLE
+                task = tm.kbs.delete(kb.kb_id)
+                answered(f"{kb.kb_id}: is deleted by task {task.task_id}", task.accepted, asked)
+            case _:
+                show_one(tm.kbs.get(asked.name).raw, asked)
+    return DONE
+
+
+def _settings(asked: Namespace) -> dict[str, Any]:
+    """Return what is to be set, by the names of REST; None: taken back.
+
+    Raises:
+      ValueError: nothing is, or one is both set and taken back.
+    """
+    found = said(asked, KB_SETTINGS)
+    if "callback_secret" in found:
+        found["callback_secret"] = from_file("--callback-secret", found["callback_secret"])
+    if "synonyms" in found:
+        found["synonyms"] = [[term.strip() for term in group.split(",")] for group in found["synonyms"]]
+    for name in asked.unset or ():
+        if name in found:
+            raise ValueError(f"{name} is both set and taken back: say one of them")
+        found[name] = None
+    if not found:
+        raise ValueError("set needs a setting, such as --chunk-size 500; `tm kbs set --help` lists them")
+    return found

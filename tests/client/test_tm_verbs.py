@@ -1,0 +1,279 @@
+"""What the verbs of `tm` can be asked, and that each answers in the form that is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from task_manager_client import TaskManager
+from task_manager_client.command.arguments import KB_SETTINGS, parser
+from tests.client.command import Run
+from tests.client.conftest import KEY
+from tests.processes import EmbeddedDeployment
+
+#: What each of the documents below says, by its path.
+TEXTS = {
+    "minutes/june.md": "# June\n\nThe kettle was mended in June.\n\n## Tea\n\nThe tea is kept in the cupboard.\n",
+    "minutes/july.md": "# July\n\nThe kettle broke again in July.\n",
+    "notes.txt": "The kettle is in the kitchen.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def kb(service: EmbeddedDeployment) -> str:
+    """A KB with three documents, that carry a year and a language each."""
+    name = f"verbs-{uuid.uuid4()}"
+    with TaskManager(service.url, KEY) as client:
+        for number, (path, text) in enumerate(TEXTS.items()):
+            metadata = {"year": str(2024 + number), "lang": "de" if number else "en"}
+            options: Any = {"filename": Path(path).name, "document_id": path, "metadata": metadata, "chunk_size": 60}
+            client.documents.upload(name, text.encode(), chunk_overlap=0, **options).wait(60).check()
+    return name
+
+
+def shown(done: subprocess.CompletedProcess[str]) -> Any:
+    """The JSON that a command printed."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def ids(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The ids of documents in JSON Lines."""
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line)["document_id"] for line in done.stdout.splitlines()]
+
+
+JUNE, JULY, NOTES = TEXTS
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--prefix", "minutes/"], [JULY, JUNE]),
+        (["--format", "text"], [NOTES]),
+        (["--format", "markdown", "--metadata", "lang=de"], [JULY]),
+        (["--metadata", "year=2024", "--metadata", "year=2026"], [JUNE, NOTES]),
+        (["--metadata", '{"year": ["2024", "2025"]}', "--metadata", "lang=en"], [JUNE]),
+        (["--state", "current"], [JULY, JUNE, NOTES]),
+        (["--state", "failed"], []),
+        (["--updated-after", "2100-01-01T00:00:00Z"], []),
+        (["--sort", "-size", "--limit", "1"], [JUNE]),
+        (["--sort", "updated_at"], [JUNE, JULY, NOTES]),
+    ],
+)
+def test_documents_are_listed_by_the_filters_of_rest(here: Run, kb: str, options: list[str], found: list[str]) -> None:
+    assert ids(here("documents", "list", "--kb", kb, "-o", "jsonl", *options)) == found
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--document", NOTES], {NOTES}),
+        (["--document", NOTES, "--document", JUNE, "--per-document", "1"], {NOTES, JUNE}),
+        (["--metadata", "year=2024", "--metadata", "year=2025", "--metadata", "lang=de"], {JULY}),
+        (["--min-score", "1"], set()),
+    ],
+)
+def test_a_search_is_narrowed_by_documents_and_metadata(
+    here: Run, kb: str, options: list[str], found: set[str]
+) -> None:
+    hits = ids(here("search", "kettle", "--kb", kb, "-o", "jsonl", *options))
+    assert set(hits) == found
+    if "--per-document" in options:
+        assert len(hits) == len(found)
+
+
+def test_a_search_shows_what_stands_around_and_joins_it(here: Run, kb: str) -> None:
+    asked = ("search", "The kettle was mended", "--kb", kb, "--document", JUNE, "--limit", "1")
+    (hit,) = shown(here(*asked, "--around", "1", "-o", "json"))
+    assert [each["text"].split()[-1] for each in hit["after"]] == ["cupboard."]
+    assert "cupboard" not in here(*asked).stdout
+    assert "cupboard" in here(*asked, "--around", "1").stdout
+    both = ("search", "kettle cupboard", "--kb", kb, "--document", JUNE, "-o", "jsonl", "--fields", "document_id")
+    assert [ids(here(*both)), ids(here(*both, "--join"))] == [[JUNE, JUNE], [JUNE]]
+    assert shown(here(*asked, "--around", "0", "-o", "json"))[0]["after"] == []
+    unmodelled = here(*asked, "--rerank")
+    assert unmodelled.stderr == "tm: rerank: there is no rerank model here; the operator sets RERANK\n"
+
+
+def test_the_original_comes_as_it_was(here: Run, kb: str, tmp_path: Path) -> None:
+    asked = ("documents", "original", JULY, "--kb", kb)
+    assert here(*asked).stdout == TEXTS[JULY]
+    size = len(TEXTS[JULY].encode())
+    assert here(*asked, "--to", tmp_path / "a").stdout == f"{JULY}: {size} bytes are in {tmp_path / 'a'}\n"
+    assert (tmp_path / "a").read_text() == TEXTS[JULY]
+    assert shown(here(*asked, "--to", tmp_path / "b", "-o", "json", "--fields", "bytes")) == {"bytes": size}
+    assert "say --to FILE" in here(*asked, "-o", "json").stderr
+    assert "cannot be written" in here(*asked, "--to", tmp_path / "none" / "a").stderr
+    text = shown(here("documents", "text", JULY, "--kb", kb, "-o", "json"))
+    assert text == {"document_id": JULY, "text": TEXTS[JULY]}
+
+
+def test_metadata_is_changed_and_what_a_filter_names_is_deleted(here: Run, tmp_path: Path) -> None:
+    kb = f"deletions-{uuid.uuid4()}"
+    for name in ("old/a.txt", "old/b.txt", "c.txt", "d.txt"):
+        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / name).write_text(f"This is {name}.")
+    assert here("submit", "-r", tmp_path / "folder", "--kb", kb, "--wait").returncode == 0
+    documents = ("documents", "--kb", kb)
+
+    def on(action: str, *more: str) -> subprocess.CompletedProcess[str]:
+        return here("documents", action, *more, "--kb", kb)
+
+    changed = ("change", "c.txt", "--metadata", "draft=yes", "--metadata", '{"year": 2026}')
+    assert on(*changed).stdout == "c.txt: changed\n"
+    assert shown(on(*changed, "-o", "json"))["metadata"] == {"draft": "yes", "year": 2026}
+    assert ids(on("list", "--metadata", "draft=yes", "-o", "jsonl")) == ["c.txt"]
+    assert shown(on("delete", "--metadata", "draft=yes", "--yes", "-o", "json"))["result"] == {"deleted": 1}
+    preview = on("delete", "--prefix", "old/", "--dry-run")
+    assert preview.stderr == "delete is for 2 documents; among them:\n"
+    assert {"old/a.txt", "old/b.txt"} <= set(preview.stdout.split())
+    unasked = on("delete", "--prefix", "old/")
+    assert (unasked.returncode, "say --yes" in unasked.stderr) == (2, True)
+    assert on("delete", "--prefix", "old/", "--yes").stdout.endswith(": deleted 2 documents\n")
+    assert here(*documents, "--fields", "document_id").stdout.split() == ["document_id", "d.txt"]
+    assert shown(on("delete", "d.txt", "--yes", "-o", "json")) == {"document_id": "d.txt", "deleted": True}
+    nothing = on("delete", "--all", "--yes")
+    assert (nothing.returncode, nothing.stderr) == (0, "tm: no document fits\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["documents", "delete"], "names nothing"),
+        (["documents", "delete", "a", "--prefix", "b"], "not both"),
+        (["documents", "delete", "--format", "pdf"], "delete takes no --format"),
+        (["documents", "get", "a", "--prefix", "b"], "get takes no --prefix"),
+        (["documents", "change", "a"], "change needs --metadata"),
+        (["documents", "list", "--metadata", "x"], "neither NAME=VALUE nor a JSON object"),
+    ],
+)
+def test_what_documents_cannot_be_asked_is_refused(here: Run, arguments: list[str], said: str) -> None:
+    done = here(*arguments, "--kb", "nowhere")
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_what_is_set_for_a_kb_is_shown_set_and_taken_back(here: Run, tmp_path: Path) -> None:
+    kb = f"set-{uuid.uuid4()}"
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
+    options = ["--chunk-size", "500", "--chunk-overlap", "0", "--chunk-unit", "tokens", "--embedder", "local"]
+    groups = ["--synonyms", "KB, knowledge base", "--synonyms", "bed,roses", "--callback-secret", f"@{secret}"]
+    set_ = here("kbs", "set", kb, *options, *groups, "--callback-url", "https://kb.example/hook", "-o", "json")
+    assert shown(set_)["settings"] == {
+        "chunk_size": 500,
+        "chunk_overlap": 0,
+        "chunk_unit": "tokens",
+        "embedder": "local",
+        "callback_url": "https://kb.example/hook",
+        "has_callback_secret": True,
+        "synonyms": [["KB", "knowledge base"], ["bed", "roses"]],
+    }
+    assert "MDEy" not in set_.stdout + set_.stderr
+    assert here("kbs", "get", kb, "--fields", "settings.chunk_size").stdout == "settings.chunk_size  500\n"
+    back = [part for name in KB_SETTINGS for part in ("--unset", name)]
+    taken = shown(here("kbs", "set", kb, *back, "-o", "json"))["settings"]
+    assert [value for value in taken.values() if value] == []
+    assert "needs a setting" in here("kbs", "set", kb).stderr
+    assert "both set and taken back" in here("kbs", "set", kb, "--chunk-size", "5", "--unset", "chunk_size").stderr
+    assert shown(here("kbs", "delete", kb, "--yes", "-o", "json"))["task_type"] == "kb_deletion"
+
+
+def test_a_schedule_is_made_changed_run_and_deleted(here: Run, tmp_path: Path) -> None:
+    kb = f"schedules-{uuid.uuid4()}"
+    task = tmp_path / "task.json"
+    task.write_text(json.dumps({"task_type": "test", "kb_id": kb}))
+    asked = ("--cron", "30 2 * * *", "--timezone", "Europe/Berlin", "--name", "nightly", "--catch-up", "all")
+    made = shown(here("schedules", "create", *asked, "--task", f"@{task}", "-o", "json"))
+    of = made["schedule_id"]
+    assert (made["name"], made["catch_up"], made["task"]["task_type"]) == ("nightly", "all", "test")
+    listed = here("schedules", "list", "--kb-id", kb, "-o", "jsonl", "--fields", "schedule_id").stdout.splitlines()
+    assert [json.loads(line) for line in listed] == [{"schedule_id": of}]
+    assert here("schedules", "list", "--kb-id", "nowhere").stderr == "tm: there is no schedule of nowhere\n"
+    changed = here("schedules", "change", of, "--cron", "0 3 * * *", "--timezone", "UTC")
+    assert changed.stdout.startswith(f"{of}: changed; due at ")
+    assert ("T03:00:00Z" in changed.stdout, changed.returncode) == (True, 0)
+    assert shown(here("schedules", "pause", of, "-o", "json"))["paused_at"] is not None
+    assert shown(here("schedules", "resume", of, "-o", "json"))["paused_at"] is None
+    assert shown(here("schedules", "run", of, "-o", "json"))["task_type"] == "test"
+    assert shown(here("schedules", "delete", of, "--yes", "-o", "json")) == {"schedule_id": of, "deleted": True}
+    for arguments, said in (
+        (["create", "--cron", "* * * * *"], "create needs --task"),
+        (["change", of], "needs what is to change"),
+        (["create", "--cron", "* * * * *", "--task", "[]"], "--task is no JSON object"),
+        (["create", "--cron", "* * * * *", "--task", "{"], "--task is no JSON: "),
+        (["create", "--cron", "* * * * *", "--task", "@/none"], "--task @/none cannot be read"),
+        (["pause"], "needs the id of a schedule"),
+    ):
+        done = here("schedules", *arguments)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_what_is_submitted_is_shown_as_rest_shows_it(here: Run, tmp_path: Path) -> None:
+    kb = f"submit-{uuid.uuid4()}"
+    (tmp_path / "a.txt").write_text("Tea.")
+    (tmp_path / "b.txt").touch()
+    accepted = shown(here("submit", tmp_path / "a.txt", "--kb", kb, "-o", "json"))
+    assert [(row["source"], row["task_type"]) for row in accepted] == [("a.txt", "document_processing")]
+    asked = ("submit", "-r", tmp_path, "--kb", kb, "--wait", "--force")
+    done = here(*asked, "-o", "jsonl", "--fields", "source,status,error.code")
+    rows = {row["source"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 1
+    assert rows == {
+        "a.txt": {"source": "a.txt", "status": "completed", "error.code": None},
+        "b.txt": {"source": "b.txt", "status": "failed", "error.code": "empty"},
+    }
+    table = here(*asked, "--fields", "source,status").stdout.splitlines()
+    assert [line.split() for line in table] == [["source", "status"], ["a.txt", "completed"], ["b.txt", "failed"]]
+    refused = here("submit", tmp_path / "a.txt", "--kb", "k" * 300, "-o", "json")
+    (row,) = json.loads(refused.stdout)
+    assert (refused.returncode, row["status"]) == (2, "refused")
+    assert row["detail"].startswith("kb_id: ")
+
+
+def test_what_is_done_to_tasks_is_shown_as_rest_shows_it(here: Run, service: EmbeddedDeployment) -> None:
+    kb = f"tasks-{uuid.uuid4()}"
+    with TaskManager(service.url, KEY) as client:
+        later: Any = {"run_at": "2100-01-01T00:00:00Z"}
+        first, second, third = (client.tasks.submit("test", kb, **later).task_id for _ in range(3))
+        for _ in range(2):
+            client.tasks.submit("test", f"{kb}-all", **later)
+    assert shown(here("cancel", third, "-o", "json"))["status"] == "cancelled"
+    assert shown(here("retry", third, "-o", "json", "--fields", "task_id")) == {"task_id": third}
+    lines = here("cancel", first, second, "-o", "jsonl", "--fields", "task_id,status").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"task_id": each, "status": "cancelled"} for each in (first, second)
+    ]
+    retried = shown(here("retry", first, second, "-o", "json"))
+    assert [each["task_id"] for each in retried] == [first, second]
+    bulk = shown(here("cancel", "--kb", f"{kb}-all", "--yes", "-o", "json"))
+    assert (bulk["task_type"], bulk["result"]["changed"]) == ("bulk", 2)
+    again = here("retry", "--kb", f"{kb}-all", "--status", "cancelled", "--yes", "--fields", "status")
+    assert again.stdout == "status  completed\n"
+    assert shown(here("cancel", "--kb", "nowhere", "-o", "json"))["count"] == 0
+
+
+def test_operators_are_shown_json_as_well(here: Run) -> None:
+    assert shown(here("queues", "pause", "callback", "--reason", "a test", "-o", "json"))["paused"] is True
+    assert here("queues", "resume", "callback", "--fields", "queue,paused").stdout == "queue   callback\npaused  no\n"
+    assert shown(here("callbacks", "redeliver", "--kb-id", "nowhere", "-o", "json"))["count"] == 0
+    findings = shown(here("doctor", "-o", "json"))
+    assert {"address", "key", "database", "workers"} <= {each["name"] for each in findings}
+    assert all(each["good"] and each["remedy"] is None for each in findings), findings
+    ill = here("doctor", "-o", "jsonl", "--fields", "name,good", TM_API_KEY="wrong")
+    assert (ill.returncode, json.loads(ill.stdout.splitlines()[1])) == (1, {"name": "key", "good": False})
+
+
+def test_every_verb_takes_a_form_and_fields() -> None:
+    (verbs,) = [each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]
+    for name, verb in verbs.choices.items():
+        # A shell evaluates what `completion` prints.
+        if name != "completion":
+            options = {option for action in verb._actions for option in action.option_strings}
+            assert {"-o", "--output", "--fields"} <= options, name
