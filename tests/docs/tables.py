@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +17,51 @@ from api.description.openapi import TAGS
 from dashboard.routes import pages
 from metrics import ALL
 from settings import read
+from tests.docs.chinese import METRICS, ROUTES
+from tests.docs.chinese import TAGS as CHINESE_TAGS
 from tests.test_requirements import ROOT
 
 #: What stands around a table that is made.
 BEGIN, END = "<!-- made from the code: {} -->\n", "<!-- until here -->"
 
 
-def routes() -> str:
+def routes(*, chinese: bool = False) -> str:
     """Every route, by the headings of the OpenAPI document."""
+    said = ROUTES.__getitem__ if chinese else str
     document: dict[str, Any] = TestClient(create_app(read({}), pages())).simulate_get("/openapi.json").json
     rows = defaultdict(list)
     for path, methods in document["paths"].items():
         for method, entry in methods.items():
-            role = rule_of(method.upper(), path).role or "no key"
-            rows[entry["tags"][0]].append(f"| `{method.upper()} {path}` | {role} | {entry['summary']} |\n")
-    heads = "| route | role | what it does |\n|---|---|---|\n"
-    return "\n".join(f"## {tag}\n\n{TAGS[tag]}\n\n{heads}{''.join(rows[tag])}" for tag in TAGS if rows[tag])
-
-
-def metrics() -> str:
-    """Every metric of `/metrics`."""
-    rows = (
-        f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.help} |\n"
-        for metric in ALL
+            role = rule_of(method.upper(), path).role or ("无需密钥" if chinese else "no key")
+            rows[entry["tags"][0]].append(f"| `{method.upper()} {path}` | {role} | {said(entry['summary'])} |\n")
+    heads = f"| {'路由 | 角色 | 作用' if chinese else 'route | role | what it does'} |\n|---|---|---|\n"
+    titles = {tag: f"{CHINESE_TAGS[tag]}（{tag}）" if chinese else tag for tag in TAGS}
+    return "\n".join(
+        f"## {titles[tag]}\n\n{said(TAGS[tag])}\n\n{heads}{''.join(rows[tag])}" for tag in TAGS if rows[tag]
     )
-    return f"| metric | kind | labels | what it is |\n|---|---|---|---|\n{''.join(rows)}"
 
 
-TABLES = {"rest.md": routes, "metrics.md": metrics}
+def metrics(*, chinese: bool = False) -> str:
+    """Every metric of `/metrics`."""
+    rows = ""
+    for metric in ALL:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows += f"| `{metric.name}` | {metric.kind} | {labels} | {METRICS[metric.help] if chinese else metric.help} |\n"
+    heads = "指标 | 种类 | 标签 | 含义" if chinese else "metric | kind | labels | what it is"
+    return f"| {heads} |\n|---|---|---|---|\n{rows}"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "rest.md": routes,
+    "rest.zh.md": partial(routes, chinese=True),
+    "metrics.md": metrics,
+    "metrics.zh.md": partial(metrics, chinese=True),
+}
 
 
 def parts(page: Path) -> tuple[str, str, str]:
     """What stands on a page before its table, the table, and what stands after it."""
-    begin, end = BEGIN.format(page.name.removesuffix(".md")), END
+    begin, end = BEGIN.format(page.name.partition(".")[0]), END
     found = re.fullmatch(f"(.*{re.escape(begin)})(.*)({end}.*)", page.read_text("utf-8"), re.DOTALL)
     assert found, f"{page} has no table that is made from the code"
     return found[1], found[2], found[3]

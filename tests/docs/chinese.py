@@ -1,0 +1,213 @@
+"""The Chinese of what the tables of docs/ take from the code: each sentence beside the English one that it stands for.
+
+`tests/docs/tables.py` looks sentences up here. One that is changed in the code is no longer found, and fails a test
+until its Chinese is written anew.
+"""
+
+from __future__ import annotations
+
+#: The headings of rest.md.
+TAGS = {
+    "tasks": "任务",
+    "schedules": "定时计划",
+    "batches": "批次",
+    "callbacks": "回调",
+    "kbs": "知识库",
+    "documents": "文档",
+    "search": "检索",
+    "events": "事件",
+    "operations": "运维",
+}
+
+ROUTES = {
+    # The sentence below each heading.
+    "Work that is accepted now and done later: submit it, follow it, cancel it, run it again.": (
+        "现在受理、稍后执行的工作：提交、跟踪、取消、再次执行。"
+    ),
+    "Tasks that are submitted again and again, by the clock.": "由 clock 按时反复提交的任务。",
+    "Many tasks in one request, counted and called back together.": "一次请求提交的多个任务，一起计数，一起回调。",
+    "What the KB service is told of tasks and batches that ended: which are owed, and deliver them again.": (
+        "任务和批次结束后对知识库服务的通知：哪些尚未送达，以及重新投递。"
+    ),
+    "Knowledge bases: what there is, and what each holds.": "知识库：有哪些，各有什么内容。",
+    "What is searchable: documents, their chunks and their text.": "可以检索的内容：文档及其分块和文本。",
+    "Questions to one KB or to several.": "对一个或多个知识库的检索。",
+    "What happens, as it happens: Server-Sent Events.": "实时的事件流：Server-Sent Events。",
+    "Health, metrics, queues and workers.": "健康状态、指标、队列和 worker。",
+    # tasks
+    "List tasks, newest first.": "列出任务，最新的在前。",
+    "Submit a task.": "提交一个任务。",
+    "Cancel tasks by a filter.": "按过滤条件取消任务。",
+    "Run tasks again that failed or were cancelled, by a filter.": "按过滤条件重试失败或已取消的任务。",
+    "Change the priority of waiting and queued tasks by a filter.": "按过滤条件修改等待中和排队中任务的优先级。",
+    "Re-ingest documents by a filter, from where they came and as they were submitted; what each shows now stays"
+    " searchable until it is replaced.": (
+        "按过滤条件重新入库文档：从原来的来源，按原来的提交参数；新版本替换之前，现有内容仍可检索。"
+    ),
+    "Show a task.": "查看一个任务。",
+    "Cancel a task.": "取消一个任务。",
+    "Run a task again that failed or was cancelled.": "重试一个失败或已取消的任务。",
+    "Say why a task does not run, what it waits for, and since when.": (
+        "说明任务为什么没有执行、在等什么、从何时开始等。"
+    ),
+    "Take back as a whole what a bulk has done: retry what it cancelled, cancel what it retried and has not ended, or"
+    " give each task its priority back. What was changed again since stays.": (
+        "整体撤销一次批量操作：重试被它取消的任务，取消被它重试且尚未结束的任务，或恢复每个任务原来的优先级。此后又被修改过的任务保持不变。"
+    ),
+    "What a bulk is for, and what became of each, newest first.": "批量操作涉及的对象及各自的结果，最新的在前。",
+    # schedules
+    "List schedules, newest first.": "列出定时计划，最新的在前。",
+    "Create a schedule.": "创建定时计划。",
+    "Show a schedule.": "查看一个定时计划。",
+    "Change a schedule. Where its times change, the next one is counted from now.": (
+        "修改定时计划。时间有变时，下一次从现在起算。"
+    ),
+    "Delete a schedule. The tasks that it submitted stay.": "删除定时计划。它已提交的任务保留。",
+    "Pause a schedule until it is resumed.": "暂停定时计划，直到恢复。",
+    "Let a paused schedule fall due again. What fell due meanwhile is not caught up with.": (
+        "恢复已暂停的定时计划。暂停期间到期的不会补做。"
+    ),
+    "Submit a schedule's task now, also while it is paused. Its due times stay as they are.": (
+        "立即提交定时计划的任务，暂停时也可以。到期时间不变。"
+    ),
+    # batches
+    "Submit 1 to 1,000 tasks.": "提交 1 到 1,000 个任务。",
+    "List batches, newest first, with their counts by status.": "列出批次及其各状态的任务数，最新的在前。",
+    "Show a batch.": "查看一个批次。",
+    "Cancel every task of a batch that has not ended.": "取消批次中所有尚未结束的任务。",
+    # callbacks
+    "The callbacks of a task and how their delivery went.": "任务的回调及其投递情况。",
+    "Deliver a callback again, under the same `webhook-id`.": "重新投递一个回调，`webhook-id` 不变。",
+    "The callbacks of a batch itself and how their delivery went.": "批次自身的回调及其投递情况。",
+    "Deliver a batch's callback again, under the same `webhook-id`.": "重新投递批次的回调，`webhook-id` 不变。",
+    "List callbacks, newest first.": "列出回调，最新的在前。",
+    "Deliver callbacks again by a filter, each under its `webhook-id`.": (
+        "按过滤条件重新投递回调，各自的 `webhook-id` 不变。"
+    ),
+    # kbs
+    "List the KBs in the order of their ids.": "按 id 顺序列出知识库。",
+    "Show a KB: what it holds, how its vectors are searched, and its tasks that are open or have failed.": (
+        "查看一个知识库：内容、向量的检索方式，以及未结束和失败的任务。"
+    ),
+    "Change what is set for a KB; there is one from then on.": "修改知识库的设置；知识库不存在时随之建立。",
+    "Delete a KB with all that was submitted to it before. What is submitted from now on stays.": (
+        "删除知识库及此前提交到其中的全部内容。此后提交的保留。"
+    ),
+    # documents
+    "List the documents of a KB.": "列出知识库的文档。",
+    "Upload a document and submit its task.": "上传文档并提交其任务。",
+    "Delete documents by a filter.": "按过滤条件删除文档。",
+    "Show a document.": "查看一篇文档。",
+    "Change a document's metadata, by which a search can be filtered; nothing is read or embedded.": (
+        "修改文档的元数据，检索可以按它过滤；不会重新读取或嵌入。"
+    ),
+    "Delete a document; search forgets it at once.": "删除文档；检索立即不再返回它。",
+    "List a document's chunks.": "列出文档的分块。",
+    "Show a chunk by its index, with those around it.": "按序号查看一个分块及其前后的分块。",
+    "The text that chunks' `start` and `end` point into, counted in characters.": (
+        "文档的文本；分块的 `start` 和 `end` 是其中的位置，按字符计。"
+    ),
+    "A document as it came, byte for byte.": "文档的原件，逐字节相同。",
+    "Show what a text or an upload would become; nothing is kept.": "预览文本或上传文件的分块结果；什么都不保存。",
+    # search
+    "Search a KB.": "检索一个知识库。",
+    "Search several KBs.": "检索多个知识库。",
+    # events
+    "Follow everything that happens; with a key that is bound to KBs, to their tasks.": (
+        "跟踪全部事件；密钥限定了知识库时，只有这些知识库的任务。"
+    ),
+    "Follow a task to its end.": "跟踪一个任务直到结束。",
+    "Follow the tasks of a batch to its end.": "跟踪批次的任务直到全部结束。",
+    # operations
+    "Show who is signed in.": "查看当前登录者。",
+    "Sign a browser in: it gets a cookie in place of the key.": "浏览器登录：用 cookie 代替密钥。",
+    "Sign a browser out.": "浏览器登出。",
+    "Hold a queue back in the whole deployment.": "在整个部署中暂停一个队列。",
+    "Let a queue go on.": "恢复一个队列。",
+    "List who did what, newest first, for the last 90 days.": "列出最近 90 天谁做了什么，最新的在前。",
+    "The worker processes: heartbeats and current tasks.": "worker 进程：心跳和正在执行的任务。",
+    "The queues, as PostgreSQL and RabbitMQ see them.": "队列，分别来自 PostgreSQL 和 RabbitMQ 的数据。",
+    "The deployment at a glance, and what needs attention.": "整个部署的概览，以及需要关注的问题。",
+    "A measure over an hour (each 10 seconds), a day (each minute) or 90 days (each hour).": (
+        "一项指标在一小时内（每 10 秒）、一天内（每分钟）或 90 天内（每小时）的变化。"
+    ),
+    "Why tasks failed: by code, stage and format, with an example and what can be done.": (
+        "任务失败的原因：按错误码、阶段和格式分组，附示例和处理办法。"
+    ),
+    "How many workers are wanted, as an autoscaler asks it.": "需要多少 worker，供自动伸缩使用。",
+    "How long the oldest task has waited, as HireFire asks it.": "最早的任务已等待多久，供 HireFire 使用。",
+    "The state of each dependency, of the clock and of the workers; `degraded` while one is not up.": (
+        "各依赖、clock 和 worker 的状态；有一项不正常时为 `degraded`。"
+    ),
+    "Whether the process answers at all.": "进程是否有响应。",
+    "Whether requests can be served.": "是否能够处理请求。",
+    "The deployment's metrics; every web process shows the same, so scrape one.": (
+        "整个部署的指标；每个 web 进程给出的都相同，抓取其中一个即可。"
+    ),
+}
+
+METRICS = {
+    "Running time of one successful attempt at one stage.": "一个阶段一次成功执行的耗时。",
+    "From submission to the end of a task.": "任务从提交到结束的时间。",
+    "Stages, and tasks, that completed.": "完成的阶段和任务。",
+    "Stages, and tasks, that failed for good.": "最终失败的阶段和任务。",
+    "Attempts that failed and were put off to be tried again.": "失败后推迟重试的执行次数。",
+    "Attempts to call the KB service back.": "对知识库服务的回调次数。",
+    "Tokens sent to the embedder, as it counts them.": "发给嵌入模型的 token 数，按模型自己的计数。",
+    "Messages that no release has published; dead-lettered.": "任何版本都没有发布过的消息；进入死信队列。",
+    "Consumers that RabbitMQ ended, and that were made anew.": "被 RabbitMQ 终止后重新建立的消费者。",
+    "Looks, every 5 s, at which a queue held messages and had no consumer though a worker says that it serves it.": (
+        "每 5 秒检查一次：队列中有消息却没有消费者，而有 worker 声明处理该队列的次数。"
+    ),
+    "Duties of the clock that failed; each is tried again.": "clock 的例行工作失败的次数；每项都会重试。",
+    "Requests that were answered, by the template of their route and the class of the status.": (
+        "已应答的请求，按路由模板和状态码类别。"
+    ),
+    "From a request to its answer; of a stream, to its beginning.": "从请求到应答的时间；事件流则到其开始为止。",
+    "Searches that were answered, by the mode that was asked for.": "已应答的检索，按请求的模式。",
+    "Searches that did without vectors, or without the rerank model.": "没有用上向量或重排模型的检索。",
+    "Tasks that wait for a worker.": "等待 worker 的任务。",
+    "How long the oldest due task of a queue has waited.": "队列中最早到期的任务已等待的时间。",
+    "Threads of the workers that serve a queue.": "处理该队列的 worker 线程数。",
+    "1 while nothing is started from a queue, since it is paused.": "队列暂停、不再开始新任务时为 1。",
+    "1 for each type of open tasks that this release leaves to a later one.": (
+        "未结束的任务中，本版本不认识、留给更新版本执行的每种任务类型各为 1。"
+    ),
+    "Tasks that have not ended, by status.": "未结束的任务，按状态。",
+    "Tasks that wait, as MAX_BACKLOG counts them: due or not.": "等待中的任务，按 MAX_BACKLOG 的计法：无论是否到期。",
+    "MAX_BACKLOG, at which submissions are refused.": "MAX_BACKLOG，达到后拒绝提交。",
+    "Callbacks that are to be delivered; 10001 stands for more.": "待投递的回调；10001 表示更多。",
+    "How long the oldest callback that is owed has been so.": "最早的待投递回调已等待的时间。",
+    "Worker threads at work.": "正在工作的 worker 线程。",
+    "Worker threads without work.": "空闲的 worker 线程。",
+    "Processes heard of within a lease.": "租约期内有心跳的进程。",
+    "Clocks whose ticks succeed.": "正常运行的 clock。",
+    "Seconds since a clock whose ticks succeed was heard of; +Inf where there is none.": (
+        "距正常运行的 clock 上次心跳的秒数；没有时为 +Inf。"
+    ),
+    "Seconds until a provider that is at its limit may be asked again; absent for one that may be asked.": (
+        "达到限额的服务商还要多少秒才能再次请求；可以请求的服务商没有此指标。"
+    ),
+    "Connections to this database, of anybody, by state.": "到本数据库的全部连接，按状态。",
+    "PostgreSQL's max_connections.": "PostgreSQL 的 max_connections。",
+    "The size of this database on disk.": "本数据库占用的磁盘空间。",
+    "Rows of a table, as PostgreSQL estimates them.": "表的行数，PostgreSQL 的估计值。",
+    "Rows of a table that a vacuum is to remove.": "表中等待 vacuum 清理的行数。",
+    "How long the oldest transaction that writes has gone on: event streams tell nothing of what comes behind it.": (
+        "最早的写事务已持续的时间：事件流不会给出排在它之后的事件。"
+    ),
+    "Messages in RabbitMQ that wait for a worker.": "RabbitMQ 中等待 worker 的消息。",
+    "Messages in a dead-letter queue.": "死信队列中的消息。",
+    "Consumers of a queue, as RabbitMQ knows them.": "队列的消费者，RabbitMQ 的数据。",
+    "1 while a server can be used; 0 while a migration is missing.": "服务器可用时为 1；缺少迁移时为 0。",
+    "Event streams that are open in the process that answers.": "应答进程中打开的事件流。",
+    "MAX_STREAMS of that process.": "该进程的 MAX_STREAMS。",
+    "Connections to PostgreSQL of the process that answers.": "应答进程到 PostgreSQL 的连接。",
+    "How many these can be.": "其上限。",
+    "1 for the release of the process that answers.": "应答进程的版本为 1。",
+    "Resident memory of the process that answers.": "应答进程的常驻内存。",
+    "Its virtual memory.": "其虚拟内存。",
+    "CPU that it has used.": "其已使用的 CPU 时间。",
+    "When it was started, in Unix time.": "其启动时间（Unix 时间）。",
+    "Its open files.": "其打开的文件数。",
+}
