@@ -38,7 +38,7 @@ CODES: dict[str, Code] = {
         "Pages are pictures without text.",
         False,
         "Run text recognition (OCR) on the scan and submit the result, or have Tesseract installed beside the workers.",
-        "该文件为扫描件：请先进行文字识别（OCR）再提交，或请管理员为工作进程安装 Tesseract（eng、chi_sim）。",
+        "请先进行文字识别（OCR）再提交，或请管理员在 worker 旁安装 Tesseract（eng、chi_sim）。",
     ),
     "too_large": Code(
         "The document is larger than a limit of this service allows.",
