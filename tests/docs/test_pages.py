@@ -126,10 +126,12 @@ def test_a_link_leads_to_a_heading(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAIRS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_chinese_page_leads_to_chinese_pages(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]+)\.md(?:#[^)\s]*)?\)", page.read_text("utf-8")):
-        if not target.endswith((".zh", "zh-CN")):
+def test_a_chinese_page_leads_to_chinese_pages_and_says_of_others_that_they_are_english(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|mailto:)([^)#\s]+)\.md(?:#[^)\s]*)?\)(（英文）)?", page.read_text("utf-8"))
+    for target, said in links:
+        if not target.endswith((".zh", "zh-CN")) and page.parent / f"{target}.md" != PAIRS[page]:
             assert not (page.parent / f"{target}.zh.md").exists(), f"{target}.md is there in Chinese"
+            assert said, f"{target}.md is in English: say （英文） behind it"
 
 
 #: A letter or digit beside a Chinese character without the space that GB/T 15834's users put there.
