@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from sentences import say
+
 #: A user name, with or without a password, before the host of a URL.
 CREDENTIALS = re.compile(r"[^/?#]*//[^/?#]*@")
 
@@ -16,7 +18,7 @@ def without_credentials(url: str | None) -> str | None:
       ValueError: when it holds a user name or password.
     """
     if url is not None and CREDENTIALS.match(url):
-        raise ValueError("holds a user name or password; send none in a URL")
+        raise ValueError(say("credentials"))
     return url
 
 

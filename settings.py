@@ -24,6 +24,7 @@ from pydantic import (
 
 import addresses
 from keys import Key, parse
+from sentences import say
 
 #: The newest release in CHANGELOG.md; `main` is what comes after it.
 VERSION = "0.1.0"
@@ -69,7 +70,7 @@ def webhook_secret(value: SecretStr | None) -> SecretStr | None:
       ValueError: a part of it is no secret of Standard Webhooks.
     """
     if value is not None and not (all(map(_is_secret, found := webhook_secrets(value))) and found):
-        raise ValueError("is not whsec_ followed by base64, or two of these")
+        raise ValueError(say("webhook_secret"))
     return value
 
 

@@ -14,7 +14,8 @@ from falcon import asgi
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from api.problems import Invalid
+from api.problems import Invalid, problem
+from sentences import say
 
 #: Bytes of one form field.
 LONGEST_FIELD = 64 * 1024
@@ -46,7 +47,7 @@ def said_of(part: Any) -> tuple[str, str | None, str | None]:
     try:
         return part.name or "", part.filename, part.content_type
     except UnicodeDecodeError:
-        raise falcon.HTTPBadRequest(description="the headers of a part of the form are not UTF-8") from None
+        raise falcon.HTTPBadRequest(description=say("part_headers")) from None
 
 
 async def text(part: Any) -> str:
@@ -57,11 +58,11 @@ async def text(part: Any) -> str:
     """
     data = await part.stream.read(LONGEST_FIELD + 1)
     if len(data) > LONGEST_FIELD:
-        raise Invalid([{"field": part.name, "message": f"is longer than {LONGEST_FIELD:,} bytes"}])
+        raise Invalid([problem(part.name, say("form_size", most=LONGEST_FIELD))])
     try:
         return str(data.decode())
     except UnicodeDecodeError:
-        raise Invalid([{"field": part.name, "message": "is not UTF-8"}]) from None
+        raise Invalid([problem(part.name, say("not_utf8"))]) from None
 
 
 def described(fields: Mapping[str, FieldInfo]) -> dict[str, Any]:

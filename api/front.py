@@ -11,6 +11,8 @@ from typing import Any
 
 import falcon
 
+from sentences import say
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
@@ -90,8 +92,7 @@ class _Body:
         except TimeoutError:
             raise falcon.HTTPError(
                 falcon.HTTP_REQUEST_TIMEOUT,
-                description=f"the body came too slowly: less than {BYTES_A_SECOND:,} bytes a second for "
-                f"{BODY_WITHIN:g} s; nothing was accepted",
+                description=say("slow_body", rate=BYTES_A_SECOND, seconds=BODY_WITHIN),
             ) from None
         earned = len(event.get("body", b"")) / BYTES_A_SECOND
         self._patience = min(BODY_WITHIN, self._patience + earned - (time.monotonic() - began))

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from errors import CODES, REFUSALS, TaskError
 from models import database, trouble
+from sentences import Bilingual, of_pydantic, say
 from tasks.accepting.idempotency import Reused
 from tasks.accepting.schedules.keeping import TooMany as TooManySchedules
 from tasks.ending.dependencies import Unknown
@@ -54,15 +55,6 @@ REFUSED_WITH = {
     503: "unavailable",
 }
 
-#: What is wrong with a field, by what pydantic calls it. All else is `invalid`.
-FIELD_CODES = {
-    "missing": re.compile("missing"),
-    "unknown": re.compile("extra_forbidden"),
-    "out_of_range": re.compile("(greater|less)_than(_equal)?|finite_number|multiple_of"),
-    "wrong_length": re.compile("(.+_)?too_(short|long)"),
-    "not_allowed": re.compile("literal_error|enum|string_pattern_mismatch"),
-    "wrong_type": re.compile(".+_(type|parsing|parsing_size|from_float)"),
-}
 #: Where each code has its section.
 PAGES = "/docs/errors"
 
@@ -70,46 +62,57 @@ PAGES = "/docs/errors"
 HOLDS_KEY = re.compile("(/hirefire/).*", re.DOTALL | re.IGNORECASE)
 
 #: What is said where Falcon says the status alone.
-DETAILS = {
-    404: "there is nothing at this address; /docs shows what there is",
-    405: "{method} is not understood here; `Allow` names what is",
-}
+DETAILS = {404: "no_address", 405: "method"}
 
 
 class Invalid(Exception):
-    """A request whose fields do not fit; each problem names its field.
+    """A request of which some fields are invalid.
 
     Parameters:
-      problems: dicts with `field` (a dotted path), `message` and `code` (default: `invalid`).
+      problems: one for each field, made by `problem`.
     """
 
     def __init__(self, problems: list[dict[str, str]]) -> None:
         super().__init__("; ".join(f"{each['field']}: {each['message']}" for each in problems))
-        self.problems = [{"field": each["field"], "code": "invalid", **each} for each in problems]
+        self.problems = problems
 
 
 class Denied(falcon.HTTPForbidden):
-    """A request that its caller has no right to make; the same again will not have it either.
+    """A request that its caller may not make, now or later.
 
     Parameters:
       code: a key of `errors.REFUSALS`.
       description: what was asked, and why it is denied.
     """
 
-    def __init__(self, code: str, description: str) -> None:
+    def __init__(self, code: str, description: Bilingual) -> None:
         super().__init__(title="Forbidden", description=description)
         self.denial = code
+        self.told = description
+
+
+def problem(field: str, message: Bilingual, code: str | None = None) -> dict[str, str]:
+    """Return what is wrong with a field, as a problem lists it.
+
+    Parameters:
+      field: a dotted path.
+      code: None: that of the sentence.
+    """
+    code = code or message.code
+    return {
+        "field": field,
+        "code": code,
+        "message": str(message),
+        "message_zh": message.chinese,
+        "type": f"{PAGES}#{code}",
+    }
 
 
 def fields_of(error: ValidationError, *prefix: str) -> list[dict[str, str]]:
-    """Return the bad fields of a pydantic error."""
+    """Return the invalid fields of a pydantic error."""
     return [
-        {
-            "field": ".".join(map(str, (*prefix, *each["loc"]))) or "body",
-            "code": next((code for code, kind in FIELD_CODES.items() if kind.fullmatch(each["type"])), "invalid"),
-            "message": each["msg"].removeprefix("Value error, "),
-        }
-        for each in error.errors(include_url=False, include_input=False, include_context=False)
+        problem(".".join(map(str, (*prefix, *each["loc"]))) or "body", of_pydantic(each["type"], each.get("ctx", {})))
+        for each in error.errors(include_url=False, include_input=False)
     ]
 
 
@@ -146,6 +149,7 @@ def write(
     """Answer with a problem.
 
     Parameters:
+      detail: what happened; in Chinese what the code means, unless it is a `Bilingual`.
       code: a key of `errors.CODES` or `errors.REFUSALS`; None: that of the status.
     """
     code = code or REFUSED_WITH.get(status, "bad_request")
@@ -154,7 +158,8 @@ def write(
         "type": f"{PAGES}#{code}",
         "title": falcon.code_to_http_status(status)[4:],
         "status": status,
-        "detail": detail,
+        "detail": str(detail),
+        "detail_zh": detail.chinese if isinstance(detail, Bilingual) else promised.meaning_zh,
         "instance": HOLDS_KEY.sub(r"\1{token}/info", req.scope["path"]),
         "request_id": getattr(req.context, "request_id", None),
         "code": code,
@@ -170,8 +175,10 @@ def write(
 
 def _serialize(req: asgi.Request, resp: asgi.Response, exception: falcon.HTTPError) -> None:
     status, title = exception.status_code, exception.title or ""
-    detail = exception.description or DETAILS.get(status, title).format(method=req.method)
-    if falcon.code_to_http_status(status)[4:].lower() not in title.lower():
+    detail = exception.description or title
+    if exception.description is None and status in DETAILS:
+        detail = say(DETAILS[status], method=req.method)
+    elif falcon.code_to_http_status(status)[4:].lower() not in title.lower():
         # Falcon's title says more than the status, such as that a form is malformed.
         detail = f"{title}: {detail}"
     write(resp, req, status, detail, code=exception.denial if isinstance(exception, Denied) else None)
@@ -179,8 +186,7 @@ def _serialize(req: asgi.Request, resp: asgi.Response, exception: falcon.HTTPErr
 
 async def _on_invalid(req: asgi.Request, resp: asgi.Response, error: Invalid, params: Any) -> None:
     count = len(error.problems)
-    detail = "one field does not fit" if count == 1 else f"{count} fields do not fit"
-    write(resp, req, 422, f"{detail}; see `errors`", errors=error.problems)
+    write(resp, req, 422, say("one_field") if count == 1 else say("fields", count=count), errors=error.problems)
 
 
 async def _on_validation(req: asgi.Request, resp: asgi.Response, error: ValidationError, params: Any) -> None:
@@ -188,20 +194,19 @@ async def _on_validation(req: asgi.Request, resp: asgi.Response, error: Validati
 
 
 async def _on_unknown(req: asgi.Request, resp: asgi.Response, error: Unknown, params: Any) -> None:
-    await _on_invalid(req, resp, Invalid([{"field": "depends_on", "message": str(error)}]), params)
+    await _on_invalid(req, resp, Invalid([problem("depends_on", error.args[0])]), params)
 
 
 async def _on_reused(req: asgi.Request, resp: asgi.Response, error: Reused, params: Any) -> None:
-    message = "was used with another request; make a new key for each new request"
-    await _on_invalid(req, resp, Invalid([{"field": "Idempotency-Key", "message": message}]), params)
+    await _on_invalid(req, resp, Invalid([problem("Idempotency-Key", say("reused_key"))]), params)
 
 
 async def _on_too_many(req: asgi.Request, resp: asgi.Response, error: TooMany, params: Any) -> None:
-    write(resp, req, 422, str(error), code="too_many_tasks")
+    write(resp, req, 422, error.args[0], code="too_many_tasks")
 
 
 async def _on_too_many_schedules(req: asgi.Request, resp: asgi.Response, error: TooManySchedules, params: Any) -> None:
-    write(resp, req, 422, str(error), code="too_many_schedules")
+    write(resp, req, 422, error.args[0], code="too_many_schedules")
 
 
 async def _on_task_error(req: asgi.Request, resp: asgi.Response, error: TaskError, params: Any) -> None:
@@ -214,8 +219,7 @@ async def _on_task_error(req: asgi.Request, resp: asgi.Response, error: TaskErro
 async def _on_unstorable(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
     # Beyond what validation knows; PostgreSQL's own words may quote the document.
     log.warning("unstorable", route=req.uri_template, reason=type(error.orig).__name__)
-    message = "holds a value that cannot be stored; nothing was accepted, and the same again will not be"
-    await _on_invalid(req, resp, Invalid([{"field": "body", "message": message}]), params)
+    await _on_invalid(req, resp, Invalid([problem("body", say("unstorable"))]), params)
 
 
 async def _on_database_away(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
@@ -226,12 +230,12 @@ async def _on_database_away(req: asgi.Request, resp: asgi.Response, error: Any, 
         log.warning("database_refused", reason=database.reason(error))
     resp.set_header("Retry-After", str(RETRY_AFTER))
     if req.method in ("GET", "HEAD", "OPTIONS"):
-        onward = "try again in a moment"
+        kind = "database_read"
     elif trouble.is_undone(error):
-        onward = "nothing was accepted, try again in a moment"
+        kind = "database_undone"
     else:
-        onward = "whether this was accepted is not known, send it again with the same Idempotency-Key"
-    write(resp, req, 503, f"PostgreSQL: {trouble.why(error)}; {onward}")
+        kind = "database_unknown"
+    write(resp, req, 503, say(kind, reason=trouble.why(error)))
 
 
 async def _on_internal(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
@@ -244,11 +248,11 @@ async def _on_internal(req: asgi.Request, resp: asgi.Response, error: Any, param
 async def _on_programming(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
     if database.is_told(error):
         resp.set_header("Retry-After", str(RETRY_AFTER))
-        write(resp, req, 503, "the database lacks a migration; the operator has to run `alembic upgrade head`")
+        write(resp, req, 503, say("migration"))
     else:
         await _on_unexpected(req, resp, error, params)
 
 
 async def _on_unexpected(req: asgi.Request, resp: asgi.Response, error: Exception, params: Any) -> None:
     log.error("request_failed", method=req.method, route=req.uri_template, exc_info=error)
-    write(resp, req, 500, "an unexpected error; the log holds the details under the request id")
+    write(resp, req, 500, say("unexpected"))

@@ -20,10 +20,12 @@ from falcon import asgi
 from pydantic import BaseModel, ValidationError
 
 from api.bulkheads.pools import INTAKE, READING, Busy, Pool
-from api.problems import Invalid, fields_of
+from api.problems import Invalid, fields_of, problem
 from errors import TaskError
 from models import database, replica
 from models.base import of_json
+from sentences import say
+from sentences.details import THINGS
 from tasks.accepting.idempotency import Key
 from tasks.transactions.group_commit import GroupCommit, Operation
 
@@ -35,7 +37,10 @@ Model = TypeVar("Model", bound=BaseModel)
 LONGEST_COMMIT = 20.0
 #: Bytes of a JSON body, which is read whole into memory: a batch of 1,000 tasks of 32 KB each.
 LARGEST_BODY = 32 * 1024 * 1024
-IN_PARTS = "send it in several requests, or upload a large document instead"
+IN_PARTS = (
+    "send it in several requests, or upload a large document instead",
+    "请分成多个请求发送，较大的文档请改为上传",
+)
 #: Values in it, names included: those of a batch of 1,000 tasks with 250 each.
 MOST_VALUES = 250_000
 #: Bytes of a body that is parsed at once: that takes a millisecond, and less than to have it done beside.
@@ -84,39 +89,46 @@ async def body(req: asgi.Request, understand: Callable[[Any], Result]) -> Result
       Invalid: when `understand` raises it, or a ValidationError.
     """
     if (req.content_type or "").partition(";")[0].strip().lower() != "application/json":
-        raise falcon.HTTPUnsupportedMediaType(description="send JSON, with `Content-Type: application/json`")
+        raise falcon.HTTPUnsupportedMediaType(description=say("no_json_type"))
     if (req.get_header("Content-Encoding") or "identity").lower() != "identity":
-        raise falcon.HTTPUnsupportedMediaType(description="send the body as it is, without `Content-Encoding`")
-    refuse_announced(req, LARGEST_BODY, IN_PARTS)
+        raise falcon.HTTPUnsupportedMediaType(description=say("encoded_body"))
+    refuse_announced(req, LARGEST_BODY, *IN_PARTS)
     # What is not announced is refused as soon as it has come.
     if len(data := await req.stream.read(LARGEST_BODY + 1)) > LARGEST_BODY:
-        raise TaskError("too_large", f"the body is larger than {LARGEST_BODY:,} bytes; {IN_PARTS}")
+        raise _too_large(LARGEST_BODY, *IN_PARTS)
     if not data:
-        raise falcon.HTTPBadRequest(description="the body is empty; send a JSON object")
+        raise falcon.HTTPBadRequest(description=say("empty_body"))
     if len(data) <= IN_LINE:
         return _understood(data, understand)
     return await asyncio.get_running_loop().run_in_executor(_parsing, _understood, data, understand)
 
 
-def refuse_announced(req: asgi.Request, most: int, remedy: str) -> None:
+def refuse_announced(req: asgi.Request, most: int, remedy: str, remedy_zh: str) -> None:
     """Refuse a body unread whose `Content-Length` says that it is too large.
+
+    Parameters:
+      remedy, remedy_zh: what can be done, in English and Chinese.
 
     Raises:
       TaskError: too_large.
     """
     if (req.content_length or 0) > most:
-        raise TaskError("too_large", f"the body is larger than {most:,} bytes; {remedy}")
+        raise _too_large(most, remedy, remedy_zh)
+
+
+def _too_large(most: int, remedy: str, remedy_zh: str) -> TaskError:
+    return TaskError("too_large", say("large_body", most=most, remedy=remedy, remedy_zh=remedy_zh))
 
 
 def _understood(data: bytes, understand: Callable[[Any], Result]) -> Result:
     if too_many_values(data):
-        raise TaskError("too_large", f"the body holds more than {MOST_VALUES:,} values; send it in several requests")
+        raise TaskError("too_large", say("many_values", most=MOST_VALUES))
     try:
         given = _parsed(data)
     except ValueError as error:
-        raise falcon.HTTPBadRequest(description=f"the body is not JSON: {error}") from None
+        raise falcon.HTTPBadRequest(description=say("not_json", reason=error)) from None
     except RecursionError:
-        raise falcon.HTTPBadRequest(description="the body is nested too deeply") from None
+        raise falcon.HTTPBadRequest(description=say("deep_body")) from None
     try:
         return understand(given)
     except ValidationError as error:
@@ -167,12 +179,7 @@ async def committed(commits: GroupCommit, operation: Operation[Item, Result], it
 
 def _give_up(answer: asyncio.Future[Any]) -> None:
     if not answer.done():
-        answer.set_exception(
-            Busy(
-                "PostgreSQL does not answer; whether this was accepted is not known. Send it again with the same"
-                " Idempotency-Key, where it had one"
-            )
-        )
+        answer.set_exception(Busy(say("commit")))
 
 
 #: Results on their way to the loop. It is woken once for all that a commit has brought.
@@ -210,7 +217,7 @@ def idempotency_key(req: asgi.Request, *parts: bytes | BaseModel) -> Key | None:
     if given is None:
         return None
     if not IDEMPOTENCY_KEY.fullmatch(given):
-        raise Invalid([{"field": "Idempotency-Key", "message": "must be 1 to 255 visible ASCII characters"}])
+        raise Invalid([problem("Idempotency-Key", say("idempotency_key"))])
     said = [each.model_dump_json().encode() if isinstance(each, BaseModel) else each for each in parts]
     return Key.of(req.context.caller, given, req.path.encode(), *said)
 
@@ -246,7 +253,9 @@ def identifier(value: str, what: str) -> UUID:
 
 def missing(what: str, value: object) -> falcon.HTTPNotFound:
     """Return the answer for something that is not there."""
-    return falcon.HTTPNotFound(title="Not Found", description=f"there is no {what} {str(value)[:200]!r}")
+    return falcon.HTTPNotFound(
+        title="Not Found", description=say("gone", what=what, what_zh=THINGS[what], value=str(value)[:200])
+    )
 
 
 def page_of(items: list[dict[str, Any]], limit: int, key: str) -> dict[str, Any]:
@@ -279,4 +288,4 @@ def from_cursor(given: str | None, kind: Callable[[str], Result]) -> Result | No
             raise ValueError("no mark of ours is so")
         return kind(mark)
     except ValueError:
-        raise Invalid([{"field": "cursor", "message": "is not a cursor of this service"}]) from None
+        raise Invalid([problem("cursor", say("cursor"))]) from None

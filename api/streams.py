@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from api import requests
 from api.bulkheads.pools import WATCHING, Busy
 from models import database
+from sentences import say
 from tasks.views import events
 
 log = structlog.get_logger(__name__)
@@ -139,8 +140,7 @@ class Hub:
         if self.stopping or own >= most - self.open:
             raise falcon.HTTPServiceUnavailable(
                 title="Service Unavailable",
-                description="as many event streams are open, of this caller or of all, as may be (MAX_STREAMS); "
-                "close some, come again later, or poll with an ETag",
+                description=say("streams"),
                 retry_after=TRY_AGAIN_AFTER,
             )
 
@@ -185,7 +185,7 @@ class Hub:
             await asyncio.wait_for(self._known.wait(), PATIENCE)
         except TimeoutError:
             raise falcon.HTTPServiceUnavailable(
-                title="Service Unavailable", description="PostgreSQL does not answer", retry_after=COME_AGAIN // 1000
+                title="Service Unavailable", description=say("no_events"), retry_after=COME_AGAIN // 1000
             ) from None
         return self._until
 

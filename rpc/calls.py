@@ -18,6 +18,7 @@ from rpc import events, messages, statuses
 from rpc.application import Answer, Application, Request
 from rpc.methods import FOLLOWED, METHODS, SERVICES, Method
 from rpc.uploads import Form
+from sentences import say
 
 #: Metadata of a call that are headers of a request.
 PASSED_ON = ("authorization", "idempotency-key", "x-request-id", "traceparent")
@@ -78,7 +79,7 @@ def _upload(application: Application, method: Method, answers: type[Message]) ->
     async def upload(stream: AsyncIterator[Any], context: Any) -> Message:
         first = await anext(stream, None)
         if first is None or first.WhichOneof("part") != "info":
-            await _abort(context, statuses.misfit("info", "is missing; say what the document is in the first message"))
+            await _abort(context, statuses.misfit("info", say("info_missing")))
         fields = await _said(first.info, context)
         named = {name: fields.pop(name, "") for name in method.names}
         form = Form(messages.as_texts(fields), stream)
@@ -122,7 +123,7 @@ async def _said(message: Message, context: Any) -> dict[str, Any]:
     try:
         return messages.said(message)
     except json_format.Error as error:
-        await _abort(context, statuses.misfit("body", f"holds a value that JSON has not: {error}"))
+        await _abort(context, statuses.misfit("body", say("no_json_value", reason=error)))
 
 
 async def _abort(context: Any, status: Status) -> NoReturn:

@@ -11,8 +11,9 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
-from api.problems import PAGES
+from api.problems import PAGES, problem
 from errors import REFUSALS
+from sentences import Bilingual, say
 
 DOMAIN = "taskmanager"
 
@@ -41,7 +42,10 @@ def status_of(problem: Mapping[str, Any], headers: Mapping[str, str]) -> Status:
     if problem.get("errors"):
         violations = [
             details.BadRequest.FieldViolation(
-                field=each["field"], description=each["message"], reason=each.get("code", "")
+                field=each["field"],
+                description=each["message"],
+                reason=each["code"],
+                localized_message=details.LocalizedMessage(locale="zh", message=each["message_zh"]),
             )
             for each in problem["errors"]
         ]
@@ -62,16 +66,16 @@ def status_of(problem: Mapping[str, Any], headers: Mapping[str, str]) -> Status:
     return status
 
 
-def misfit(field: str, message: str) -> Status:
-    """Return what REST says of a field that does not fit, of one that REST cannot be asked with."""
+def misfit(field: str, message: Bilingual) -> Status:
+    """Return what REST says of an invalid field, of one that REST cannot be asked with."""
     code = "invalid_request"
-    problem = {
+    said = {
         "type": f"{PAGES}#{code}",
         "status": 422,
-        "detail": "one field does not fit; see `errors`",
+        "detail": say("one_field"),
         "code": code,
-        "errors": [{"field": field, "code": "invalid", "message": message}],
+        "errors": [problem(field, message)],
         "hint": REFUSALS[code].hint,
         "hint_zh": REFUSALS[code].hint_zh,
     }
-    return status_of(problem, {})
+    return status_of(said, {})

@@ -6,7 +6,8 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from api.problems import Invalid
+from api.problems import Invalid, problem
+from sentences import say
 
 
 class Form:
@@ -35,7 +36,7 @@ class Form:
         yield self._part("file")
         async for piece in self._pieces:
             if piece.WhichOneof("part") != "data":
-                raise Invalid([{"field": "data", "message": "is missing; only the first message has `info`"}])
+                raise Invalid([problem("data", say("data_missing"))])
             yield piece.data
         yield f"\r\n--{self._boundary}--\r\n".encode()
 

@@ -29,6 +29,7 @@ class Described:
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
         self._document = _closed(document)
         self._paths = sorted(document["paths"], key=lambda path: path.count("{"))
         self._validators: dict[str, Validator] = {}
@@ -71,19 +72,31 @@ class Described:
         self._check(body, described["requestBody"]["content"]["application/json"]["schema"], "the callback")
 
     def examples(self) -> int:
-        """Hold each example of a model against it. Returns how many there are.
+        """Hold each example of an answer against its schema. Returns how many there are.
 
         Raises:
           AssertionError: naming what is not as it is described.
         """
-        found = [
-            (name, example)
-            for name, schema in self._document["components"]["schemas"].items()
-            for example in schema.get("examples", ())
-        ]
-        for name, example in found:
-            self._check(example, {"$ref": f"#/components/schemas/{name}"}, f"the example of {name}")
+        found = list(self._examples())
+        for where, example, schema in found:
+            self._check(example, schema, f"the example of {where}")
         return len(found)
+
+    def _examples(self) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+        """Each example of an answer and of a callback, with where it stands and the schema it is of."""
+        components = self._document["components"]
+        contents = [(name, each["content"]) for name, each in components["responses"].items()]
+        for path, methods in {**self._document["paths"], **self._document["webhooks"]}.items():
+            for method, entry in methods.items():
+                where = f"{method} {path}"
+                contents += [(where, each["content"]) for each in entry["responses"].values() if "content" in each]
+                if "requestBody" in entry:
+                    contents.append((where, entry["requestBody"]["content"]))
+        for where, content in contents:
+            for media in content.values():
+                named = [components["examples"][name]["value"] for name in media.get("examples", ())]
+                values = named or [media["example"]]
+                yield from ((where, value, media["schema"]) for value in values)
 
     def _path(self, raw: str) -> str | None:
         parts = raw.split("/")

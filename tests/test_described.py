@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx2
@@ -63,5 +64,15 @@ def test_what_is_not_is_found(described: Described, wrong: httpx2.Response, told
         described.check(wrong)
 
 
-def test_an_example_is_as_it_is_described(described: Described) -> None:
-    assert described.examples() >= 8
+def test_every_answer_and_every_request_has_an_example_that_is_as_it_is_described(described: Described) -> None:
+    assert described.examples() >= 100
+
+
+def test_an_example_that_is_not_is_found(described: Described) -> None:
+    document = json.loads(json.dumps(described.document))
+    document["components"]["examples"]["Task"]["value"]["colour"] = "green"
+    with pytest.raises(AssertionError, match="colour"):
+        Described(document).examples()
+    del document["components"]["responses"]["NotFound"]["content"]["application/problem+json"]["example"]
+    with pytest.raises(KeyError):
+        Described(document).examples()

@@ -12,6 +12,7 @@ from api.access.session import Session
 from api.problems import Denied
 from keys import Key
 from models.audit import Actor
+from sentences import say
 from tasks.ending.dependencies import Unknown
 from tasks.views import ownership
 
@@ -48,8 +49,9 @@ def demand(req: asgi.Request, kb_id: str | None) -> None:
       Denied: its key is bound to other KBs.
     """
     if not key(req).touches(kb_id):
-        what = "what belongs to no KB" if kb_id is None else f"the KB {kb_id[:200]!r}"
-        raise Denied("forbidden_kb", f"the API key {key(req).name!r} is bound to other KBs and may not touch {what}")
+        name = key(req).name
+        told = say("no_kb", name=name) if kb_id is None else say("other_kb", name=name, kb_id=kb_id[:200])
+        raise Denied("forbidden_kb", told)
 
 
 def kbs(req: asgi.Request, asked: str | None) -> Sequence[str | None]:

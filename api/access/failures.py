@@ -9,6 +9,8 @@ from collections import OrderedDict
 
 import falcon
 
+from sentences import say
+
 #: Failures of one address that may come at once, and seconds until it has another.
 AT_ONCE, EVERY = 10, 30.0
 #: Addresses that are remembered; the one that failed longest ago is forgotten for another.
@@ -32,7 +34,7 @@ class Failures:
         if left > 0:
             raise falcon.HTTPTooManyRequests(
                 title="Too Many Requests",
-                description="too many sign-ins from this address have failed; wait, and look for the right key",
+                description=say("sign_ins"),
                 retry_after=math.ceil(left),
             )
 

@@ -11,6 +11,7 @@ from falcon import asgi
 from api import requests
 from api.bulkheads.pools import INTAKE
 from models import rate_limit
+from sentences import say
 from tasks.accepting.admission import Backlog
 
 MINUTE = 60.0
@@ -43,7 +44,7 @@ class RateLimit:
         if seconds:
             raise falcon.HTTPTooManyRequests(
                 title="Too Many Requests",
-                description=f"the rate limit is {MINUTE / self._cost:.0f} requests a minute (RATE_LIMIT_PER_MINUTE)",
+                description=say("rate", count=MINUTE / self._cost),
                 retry_after=math.ceil(seconds),
             )
 
@@ -73,6 +74,6 @@ class Admission:
         if self._backlog.is_full:
             raise falcon.HTTPServiceUnavailable(
                 title="Service Unavailable",
-                description="as many tasks wait as may (MAX_BACKLOG); nothing was accepted, try again later",
+                description=say("backlog"),
                 retry_after=TRY_AGAIN_AFTER,
             )

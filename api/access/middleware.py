@@ -25,6 +25,7 @@ from api.counting import Counting, class_of
 from api.problems import PROBLEM, Denied
 from keys import Key, holder
 from models.base import trace_id_of
+from sentences import say
 
 #: Longer or stranger ids are replaced: they go into headers and logs.
 REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
@@ -85,7 +86,7 @@ class Access:
         if not key.may(rule.role):
             raise Denied(
                 "forbidden_role",
-                f"the API key {key.name!r} has the role {key.role}, and {req.method} needs {rule.role} here",
+                say("role", name=key.name, role=key.role, method=req.method, needed=rule.role),
             )
         if key.kbs is not None:
             await _confine(req, rule, params)
@@ -139,7 +140,7 @@ class Access:
         if found is None:
             raise falcon.HTTPUnauthorized(
                 title="Unauthorized",
-                description="send one of the API keys as `Authorization: Bearer KEY`",
+                description=say("no_key"),
                 challenges=["Bearer"],
             )
         return found
@@ -189,7 +190,7 @@ def _unfold_slashes(req: asgi.Request) -> None:
     stand for a slash until the address is taken apart.
     """
     if "\0" in req.path or "%00" in req.query_string:
-        raise falcon.HTTPBadRequest(description="the address holds a NUL character; remove it")
+        raise falcon.HTTPBadRequest(description=say("address_nul"))
     raw = req.scope.get("raw_path", b"").partition(b"?")[0]
     if b"%2f" in raw.lower():
         req.path = "/".join(unquote(part.decode("ascii")).replace("/", "\0") for part in raw.split(b"/"))
@@ -198,7 +199,7 @@ def _unfold_slashes(req: asgi.Request) -> None:
 async def _confine(req: asgi.Request, rule: Rule, params: dict[str, str]) -> None:
     """Keep a key that is bound to KBs from touching anything else, as far as the address names it."""
     if rule.scope == "whole":
-        raise Denied("forbidden_kb", f"the API key {callers.key(req).name!r} is bound to KBs, and this is of all KBs")
+        raise Denied("forbidden_kb", say("all_kbs", name=callers.key(req).name))
     if rule.scope == "kb":
         callers.demand(req, params["kb_id"])
     elif rule.scope == "task":

@@ -21,6 +21,7 @@ from falcon import asgi
 from api.access.failures import Failures
 from api.problems import Denied
 from keys import Key, holder
+from sentences import say
 
 COOKIE = "tm_session"
 #: Seconds that a session lasts.
@@ -81,9 +82,7 @@ class Sessions:
         if key is None:
             if given:
                 self._failures.count(req.remote_addr)
-            raise falcon.HTTPUnauthorized(
-                title="Unauthorized", description="`key` is none of the API keys; check it, or ask the operator for one"
-            )
+            raise falcon.HTTPUnauthorized(title="Unauthorized", description=say("unknown_key"))
         session = _new(key)
         is_https = req.forwarded_scheme == "https"
         resp.set_cookie(
@@ -124,7 +123,7 @@ async def demand_token(req: asgi.Request, session: Session) -> None:
         # Falcon keeps what it has parsed for the resource.
         given = (await req.get_media()).get(CSRF_FIELD)
     if not isinstance(given, str) or not _same(session.csrf_token, given):
-        raise Denied("csrf_token", f"a browser's session changes something only with its token: send `{CSRF_HEADER}`")
+        raise Denied("csrf_token", say("token", header=CSRF_HEADER))
 
 
 def demand_own_site(req: asgi.Request) -> None:
@@ -145,7 +144,7 @@ def demand_own_site(req: asgi.Request) -> None:
     else:
         own = origin is None or urlsplit(origin).netloc.lower() == (req.get_header("Host") or "").lower()
     if not own:
-        raise Denied("cross_site", "a browser sent this for a page of another site; nothing was done")
+        raise Denied("cross_site", say("other_site"))
 
 
 def _new(key: Key) -> Session:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from api.bulkheads.pools import Busy, Pool
+from sentences import say
 
 Answer = TypeVar("Answer")
 
@@ -72,7 +73,7 @@ class Latest(Generic[Answer]):
         asking = self._asking
         done, _ = await asyncio.wait({asking}, timeout=self._patience if patience is None else patience)
         if not done:
-            raise Busy(f"no answer in time ({self._pool.name}); try again in a moment")
+            raise Busy(say("no_answer", pool=self._pool.name))
         return asking.result()
 
     async def _ask(self) -> Answer:

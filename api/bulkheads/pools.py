@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import falcon
 
 from models.connection import limit_thread
+from sentences import say
 
 Result = TypeVar("Result")
 
@@ -52,7 +53,7 @@ class Pool:
             goes on; it holds its thread until it ends.
         """
         if len(self._calls) >= self.threads * (1 + LINE):
-            raise Busy(f"too many calls wait ({self.name}); nothing was done, try again in a moment")
+            raise Busy(say("line", pool=self.name))
         call = self._executor.submit(function, *args)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
@@ -63,10 +64,10 @@ class Pool:
         if await _ended(answer, waits):
             return answer.result()
         if call.cancel():
-            raise Busy(f"every thread is in use ({self.name}); nothing was done, try again in a moment")
+            raise Busy(say("threads", pool=self.name))
         if await _ended(answer, seconds - waits):
             return answer.result()
-        raise Busy(f"no answer in time ({self.name}); whether it was done is not known, look before you try again")
+        raise Busy(say("maybe_done", pool=self.name))
 
 
 async def _ended(answer: asyncio.Future[Any], seconds: float) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from falcon import asgi
 
 from errors import CODES, REFUSALS, Code
+from sentences import fields
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 STYLE = """
@@ -40,6 +41,11 @@ def page() -> str:
         f"<h2>{heading}</h2>{''.join(_section(name, code, again) for name, code in codes.items())}"
         for heading, again, codes in HEADINGS
     )
+    groups += "<h2>Errors of fields</h2>" + "".join(
+        f'<section id="{name}"><h3><code>{name}</code></h3>'
+        f"<p>{_prose(code.meaning)}<p lang=zh>{_prose(code.meaning_zh)}</section>"
+        for name, code in fields.CODES.items()
+    )
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Errors</title>"
         f"<meta name=viewport content='width=device-width'><style>{STYLE}</style><h1>Errors</h1>{groups}</html>"
@@ -49,7 +55,8 @@ def page() -> str:
 def _section(name: str, code: Code, again: str) -> str:
     return (
         f'<section id="{name}"><h3><code>{name}</code></h3><p>{_prose(code.meaning)} '
-        f"{again}: {'yes' if code.retried else 'no'}.<p>{_prose(code.hint)}<p lang=zh>{_prose(code.hint_zh)}</section>"
+        f"{again}: {'yes' if code.retried else 'no'}.<p>{_prose(code.hint)}"
+        f"<p lang=zh>{_prose(code.meaning_zh)}{_prose(code.hint_zh)}</section>"
     )
 
 

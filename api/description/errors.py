@@ -3,40 +3,106 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from api.description import headers
 from api.description.operation import Operation
+from errors import CODES, REFUSALS
+from sentences import Bilingual, of_pydantic, say
 
-PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+MEDIA = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """An error by its status: the name under which it is referred to, and what it means where nothing else is said."""
+    """An error by its status.
+
+    Parameters:
+      name: under which the document refers to it.
+      meaning: what it means where nothing else is said.
+      code, detail: of its example.
+    """
 
     name: str
     meaning: str
+    code: str
+    detail: Bilingual
     headers: tuple[str, ...] = ()
 
 
 ERRORS = {
-    400: Error("BadRequest", "The request cannot be read, such as a body that is not JSON."),
-    401: Error("Unauthorized", "No API key, or none that is known.", ("WWW-Authenticate",)),
-    403: Error("Forbidden", "The key may not do this."),
-    404: Error("NotFound", "There is no such thing."),
-    408: Error("RequestTimeout", "The body came too slowly; nothing was accepted."),
-    409: Error("Conflict", "What it asks for does not go with the present state."),
-    413: Error("ContentTooLarge", "The body is larger than is taken."),
-    415: Error("UnsupportedMediaType", "The body is of another type, or compressed."),
-    422: Error("UnprocessableContent", "Fields do not fit; `errors` names each."),
-    429: Error("TooManyRequests", "The rate limit is spent (RATE_LIMIT_PER_MINUTE).", ("Retry-After",)),
-    500: Error("InternalServerError", "An unexpected error; the log holds the details under the request's id."),
-    503: Error(
-        "ServiceUnavailable",
-        "PostgreSQL is away, or too much is asked at once; `detail` says whether anything was accepted.",
+    400: Error(
+        "BadRequest", "The request is malformed, such as a body that is not JSON.", "bad_request", say("empty_body")
+    ),
+    401: Error(
+        "Unauthorized", "There is no API key, or an unknown one.", "unauthorized", say("no_key"), ("WWW-Authenticate",)
+    ),
+    403: Error(
+        "Forbidden",
+        "The API key does not allow this.",
+        "forbidden_kb",
+        say("other_kb", name="kb", kb_id="handbook"),
+    ),
+    404: Error(
+        "NotFound",
+        "The resource does not exist.",
+        "no_such_resource",
+        say("gone", what="task", what_zh="任务", value="1"),
+    ),
+    408: Error(
+        "RequestTimeout",
+        "The request body arrived too slowly; nothing was accepted.",
+        "request_timeout",
+        say("slow_body", rate=10_000, seconds=30),
+    ),
+    409: Error(
+        "Conflict",
+        "The current state of the resource does not allow the request.",
+        "conflict",
+        say("task_ended", status="completed"),
+    ),
+    413: Error("ContentTooLarge", "The request body is too large.", "too_large", say("many_values", most=250_000)),
+    415: Error(
+        "UnsupportedMediaType",
+        "The request body has an unsupported media type or is compressed.",
+        "unsupported_media_type",
+        say("no_json_type"),
+    ),
+    422: Error(
+        "UnprocessableContent",
+        "One or more fields are invalid; `errors` lists each.",
+        "invalid_request",
+        say("one_field"),
+    ),
+    429: Error(
+        "TooManyRequests",
+        "The rate limit of the API key is exceeded (RATE_LIMIT_PER_MINUTE).",
+        "too_many_requests",
+        say("rate", count=600),
         ("Retry-After",),
     ),
+    500: Error(
+        "InternalServerError",
+        "An unexpected error; the log holds the details under the request's id.",
+        "internal",
+        say("unexpected"),
+    ),
+    503: Error(
+        "ServiceUnavailable",
+        "PostgreSQL cannot be reached, or there are too many requests; `detail` says whether anything was accepted.",
+        "unavailable",
+        say("database_undone", reason="connection refused"),
+        ("Retry-After",),
+    ),
+}
+_RANGE = of_pydantic("greater_than_equal", {"ge": 50})
+_FIELD = {
+    "field": "payload.chunk_size",
+    "code": _RANGE.code,
+    "message": str(_RANGE),
+    "message_zh": _RANGE.chinese,
+    "type": f"/docs/errors#{_RANGE.code}",
 }
 
 
@@ -46,10 +112,32 @@ def components() -> dict[str, Any]:
         each.name: {
             "description": each.meaning,
             "headers": headers.given(*each.headers, *headers.COUNTED),
-            "content": PROBLEM,
+            "content": {
+                MEDIA: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "example": _example(status, each),
+                }
+            },
         }
-        for each in ERRORS.values()
+        for status, each in ERRORS.items()
     }
+
+
+def _example(status: int, error: Error) -> dict[str, Any]:
+    promised = REFUSALS.get(error.code) or CODES[error.code]
+    problem: dict[str, Any] = {
+        "type": f"/docs/errors#{error.code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": str(error.detail),
+        "detail_zh": error.detail.chinese,
+        "instance": "/api/v1/tasks",
+        "request_id": "7c1f0a52-1f0e-4d07-9a43-0f6f6e2a9d11",
+        "code": error.code,
+        "hint": promised.hint,
+        "hint_zh": promised.hint_zh,
+    }
+    return problem | ({"param": _FIELD["field"], "errors": [_FIELD]} if status == 422 else {})
 
 
 def possible(operation: Operation, *, public: bool) -> list[int]:

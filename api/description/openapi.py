@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.description import errors, headers
-from api.description.examples import EXAMPLES
+from api.description.examples import EXAMPLES, TEXTS
 from api.description.operation import ANY_BYTES, Operation
 from api.description.schemas.problem import Problem
 from api.description.webhooks import SENT, webhooks
@@ -81,10 +81,11 @@ def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPubli
         "security": [{"key": []}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "webhooks": webhooks({model: schemas.given(model) for model in SENT}),
+        "webhooks": webhooks({model: _content(schemas.given(model)) for model in SENT}),
         "components": {
             "schemas": schemas.definitions,
             "responses": errors.components(),
+            "examples": {name: {"value": value} for name, value in EXAMPLES.items()},
             **headers.components(),
             "securitySchemes": {
                 "key": {
@@ -116,8 +117,6 @@ class Schemas:
         self._references, found = models_json_schema(keys, ref_template="#/components/schemas/{model}")
         self.definitions: dict[str, Any] = found["$defs"]
         _without_titles(self.definitions)
-        for name, example in EXAMPLES.items():
-            self.definitions[name]["examples"] = [example]
         # Each parameter is described by itself.
         self._queries = {each: self.definitions.pop(_name(self.taken(each))) for each in asked - taken}
 
@@ -132,6 +131,12 @@ class Schemas:
     def given(self, model: type[BaseModel]) -> dict[str, Any]:
         """Return the schema of an answer's model, by reference."""
         return dict(self._references[model, "serialization"])
+
+
+def _content(reference: dict[str, Any]) -> dict[str, Any]:
+    """Return what is sent as a model: its schema, and its example by reference."""
+    name = _name(reference)
+    return {"schema": reference, "examples": {name: {"$ref": f"#/components/examples/{name}"}}}
 
 
 def _name(reference: dict[str, Any]) -> str:
@@ -166,9 +171,10 @@ def _entry(described: Described, schemas: Schemas) -> dict[str, Any]:
         "operationId": each.id,
         "tags": [each.tag],
         "summary": each.summary,
-        "description": each.description or each.summary,
         "parameters": _parameters(described.path, each, schemas),
     }
+    if each.description is not None:
+        entry["description"] = each.description
     if each.request is not None:
         content: dict[str, Any] = {"schema": schemas.taken(each.request)}
         if each.example is not None:
@@ -232,8 +238,8 @@ def _body(status: int, each: Operation, schemas: Schemas) -> dict[str, Any] | No
         return None
     model = each.besides.get(status, each.response)
     if model is not None:
-        return {each.media: {"schema": schemas.given(model)}}
-    content: dict[str, Any] = {"schema": {"type": "string"}}
+        return {each.media: _content(schemas.given(model))}
+    content: dict[str, Any] = {"schema": {"type": "string"}, "example": TEXTS[each.id]}
     if each.media == ANY_BYTES:
         content["schema"]["format"] = "binary"  # by which generators tell bytes from a text
     if each.events is not None:

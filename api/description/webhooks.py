@@ -28,11 +28,11 @@ _HEADERS = {
 }
 
 
-def webhooks(references: Mapping[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
+def webhooks(contents: Mapping[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
     """Return the webhooks of the document.
 
     Parameters:
-      references: the schema of each model, by reference.
+      contents: the schema of each model and its example, by reference.
     """
     return {
         name: {
@@ -52,7 +52,7 @@ def webhooks(references: Mapping[type[BaseModel], dict[str, Any]]) -> dict[str, 
                     }
                     for header, text in _HEADERS.items()
                 ],
-                "requestBody": {"required": True, "content": {"application/json": {"schema": references[model]}}},
+                "requestBody": {"required": True, "content": {"application/json": contents[model]}},
                 "responses": {
                     "2XX": {"description": "Received; it is not sent again."},
                     "410": {"description": "Nothing more is to be sent of this."},

@@ -18,7 +18,7 @@ from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import ANY_BYTES, operation
-from api.problems import Invalid
+from api.problems import Invalid, problem
 from api.resources.many import documents as many
 from api.resources.tasks import answer
 from documents.files.storage import PAGE, Upload, storage
@@ -26,6 +26,7 @@ from documents.storing import catalogue, deletions
 from models import Original as OriginalPage
 from models import audit
 from models.base import new_id
+from sentences import say
 from settings import Settings
 from tasks.accepting.submission import Submission, submit
 from tasks.ending import ending
@@ -35,6 +36,8 @@ from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 from tasks.types.document_processing import Reading
 
+#: What can be done about a document that is too large.
+SPLIT = ("MAX_DOCUMENT_BYTES is the maximum; split the document", "上限为 MAX_DOCUMENT_BYTES；请拆分文档")
 #: Form fields that belong to the task; all others belong to its payload.
 TASK_FIELDS = {
     name: field for name, field in TaskFields.model_fields.items() if name not in ("task_type", "kb_id", "payload")
@@ -79,14 +82,14 @@ class Documents:
         takes=("IdempotencyKey",),
         gives=("Location",),
         request=UploadForm,
+        example={"file": "# Leave\n\nEverybody has 30 days of leave a year.\n", "document_id": "leave.md"},
         response=schemas.AcceptedTask,
         form=True,
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         if not forms.is_form(req):
-            raise falcon.HTTPUnsupportedMediaType(description="send a multipart form with the document as `file`")
-        remedy = "MAX_DOCUMENT_BYTES is the most that is taken; split the document"
-        requests.refuse_announced(req, self._max_bytes + forms.BESIDES_THE_FILE, remedy)
+            raise falcon.HTTPUnsupportedMediaType(description=say("no_form"))
+        requests.refuse_announced(req, self._max_bytes + forms.BESIDES_THE_FILE, *SPLIT)
         upload_id = new_id()
         upload: Upload | None = None
         fields: dict[str, str] = {}
@@ -98,7 +101,7 @@ class Documents:
                     fields[name] = await forms.text(part)
                     continue
                 if upload is not None:
-                    raise Invalid([{"field": "file", "message": "is there twice; upload one document at a time"}])
+                    raise Invalid([problem("file", say("file_twice"))])
                 upload = await requests.beside(self._storage.writer, upload_id, self._max_bytes)
                 # The form's own name and type count where no field names them.
                 fields.setdefault("filename", filename or "")
@@ -107,7 +110,7 @@ class Documents:
                     await requests.beside(upload.write, data)
                     digest.update(data)
             if upload is None:
-                raise Invalid([{"field": "file", "message": "is missing; send the document under this name"}])
+                raise Invalid([problem("file", say("file_missing"))])
             submission = _submission(kb_id, upload_id, fields)
             submission.under(requests.idempotency_key(req, repr(sorted(fields.items())).encode(), digest.digest()))
             submission.by(callers.actor(req))
@@ -201,6 +204,7 @@ class Document:
         tag="documents",
         description="`metadata` takes the place of what it had. A later submission that says `metadata` replaces it.",
         request=DocumentChange,
+        example={"metadata": {"lang": "en", "team": "people"}},
         response=schemas.Document,
     )
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
@@ -311,10 +315,8 @@ class Original:
             raise requests.missing("document", document_id)
         first = await SEARCHING.run(self._storage.read, found.original, 0) if found.original else None
         if found.original is None or (found.size and not first):
-            reason = "KEEP_ORIGINALS was not set when it came, or it is being replaced; submit it again with `force`"
-            raise falcon.HTTPNotFound(
-                title="Not Found", description=f"the original of {document_id[:200]!r} is not kept: {reason}"
-            )
+            told = say("no_original", document_id=document_id[:200])
+            raise falcon.HTTPNotFound(title="Not Found", description=told)
         kind = found.content_type or ""
         resp.content_type = kind if forms.MEDIA_TYPE.fullmatch(kind) else ANY_BYTES
         resp.set_header("Content-Disposition", forms.attachment(found.filename or document_id.rpartition("/")[2]))
@@ -335,7 +337,7 @@ def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submissi
     given = {name: value for name, value in fields.items() if value != ""}
     task = {name: forms.understood(name, given.pop(name), TASK_FIELDS) for name in TASK_FIELDS if name in given}
     if "upload_id" in given:
-        raise Invalid([{"field": "upload_id", "message": "is set by the upload itself"}])
+        raise Invalid([problem("upload_id", say("upload_id"))])
     payload: dict[str, Any] = {**given, "upload_id": str(upload_id)}
     payload.setdefault("document_id", given.get("filename"))
     if payload["document_id"] is None:

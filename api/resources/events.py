@@ -13,8 +13,9 @@ from api import requests
 from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Invalid
+from api.problems import Invalid, problem
 from api.streams import Hub, Stream
+from sentences import say
 from tasks.views import batches, events
 
 ANSWERS = {
@@ -65,7 +66,7 @@ class _Resource:
         if not given:
             return None
         if not given.isascii() or not given.isdigit() or len(given) > 18:
-            raise Invalid([{"field": "Last-Event-ID", "message": "is not the id of an event"}])
+            raise Invalid([problem("Last-Event-ID", say("event_id"))])
         return int(given) if await requests.read(events.holds, int(given)) else None
 
     def answer(self, resp: asgi.Response, stream: Stream) -> None:

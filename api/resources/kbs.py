@@ -15,7 +15,7 @@ from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Invalid
+from api.problems import Invalid, problem
 from api.resources.tasks import answer
 from documents.embedding.prices import cost
 from documents.searching.synonyms import LONGEST_TERM, MOST_GROUPS, MOST_OF_GROUP, MOST_TERMS, distinct, says_something
@@ -28,6 +28,7 @@ from models import audit
 from models.base import rfc3339
 from models.kb import AMONG, NAMED, settings_of
 from models.kb import change as change_settings
+from sentences import say
 from settings import Provider, settings, webhook_secret
 from tasks.accepting.submission import Submission, submit
 from tasks.input.bounds import storable
@@ -74,19 +75,19 @@ class Kbs:
 
 def _term(term: str) -> str:
     if not says_something(term):
-        raise ValueError("holds no word and no number, so that nothing could be found by it")
+        raise ValueError(say("empty_term"))
     return storable(term).strip()
 
 
 def _group(terms: list[str]) -> list[str]:
     if distinct(terms) < 2:
-        raise ValueError("holds one term only: case, width and traditional characters make no difference anyway")
+        raise ValueError(say("one_term"))
     return terms
 
 
 def _groups(groups: list[list[str]] | None) -> list[list[str]] | None:
     if (count := sum(map(len, groups or []))) > MOST_TERMS:
-        raise ValueError(f"holds {count:,} terms, and may hold {MOST_TERMS:,} in all groups together")
+        raise ValueError(say("too_many_terms", count=count, most=MOST_TERMS))
     return groups or None
 
 
@@ -152,7 +153,7 @@ class Kb:
     )
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         if len(kb_id) > LONGEST_KB_ID:
-            raise Invalid([{"field": "kb_id", "message": f"must have at most {LONGEST_KB_ID} characters"}])
+            raise Invalid([problem("kb_id", say("kb_id_length", most=LONGEST_KB_ID))])
         change = await requests.body(req, lambda given: requests.fit(KbChange, given))
 
         def write() -> dict[str, Any]:
@@ -217,10 +218,7 @@ def _chunking(before: dict[str, Any], said: dict[str, Any]) -> dict[str, Any] | 
 
 def _demand_embedder(present: str | None, wanted: str, kb_id: str) -> None:
     if present is not None and present.partition(":")[0] != wanted:
-        raise falcon.HTTPConflict(
-            description=f"the documents of {kb_id!r} are indexed with {present}; submit a kb_reindex task with"
-            f" embedder {wanted!r}, which embeds them anew while they stay searchable"
-        )
+        raise falcon.HTTPConflict(description=say("other_embedder", kb_id=kb_id, present=present, wanted=wanted))
 
 
 def page(session: Session, bound: Iterable[str] | None, after: str | None, limit: int) -> dict[str, Any]:

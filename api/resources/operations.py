@@ -238,6 +238,7 @@ class Pause:
         "Hold a queue back in the whole deployment.",
         {200: "From now on no worker starts work from it; what runs goes on.", 404: "There is no such queue."},
         request=PauseRequest,
+        example={"reason": "the provider is being moved"},
         body_required=False,
         id="pause_queue",
         tag="operations",

@@ -16,13 +16,14 @@ from pydantic import BaseModel, Field
 from api import forms, requests
 from api.description.operation import operation
 from api.description.schemas.documents import PreviewChunk
-from api.problems import Invalid
+from api.problems import Invalid, problem
 from documents.embedding import token_measure
 from documents.files.storage import PAGE
 from documents.preview import Preview, preview
 from documents.sandbox.pool import Sandbox
 from documents.splitting.measure import CHARACTERS
 from errors import TaskError
+from sentences import say
 from settings import Settings
 from tasks.types.document_processing import Reading
 
@@ -87,7 +88,7 @@ class ChunkPreview:
                 asked = given.model_copy(update={"filename": given.filename or "content.txt"})
             file.flush()
             if self._waiting >= MOST_WAITING:
-                raise falcon.HTTPServiceUnavailable(description="too many previews are waiting", retry_after=5)
+                raise falcon.HTTPServiceUnavailable(description=say("previews"), retry_after=5)
             self._waiting += 1
             try:
                 turn = asyncio.get_running_loop().run_in_executor(self._turns, self._preview, Path(file.name), asked)
@@ -114,7 +115,9 @@ class ChunkPreview:
 
 
 async def _upload(req: asgi.Request, file: IO[bytes]) -> Reading:
-    requests.refuse_announced(req, LARGEST + forms.BESIDES_THE_FILE, "submit a larger document as a task")
+    requests.refuse_announced(
+        req, LARGEST + forms.BESIDES_THE_FILE, "submit a larger document as a task", "更大的文档请作为任务提交"
+    )
     fields: dict[str, str] = {}
     found = False
     async for part in await req.get_media():
@@ -123,7 +126,7 @@ async def _upload(req: asgi.Request, file: IO[bytes]) -> Reading:
             fields[name] = await forms.text(part)
             continue
         if found:
-            raise Invalid([{"field": "file", "message": "is there twice; preview one document at a time"}])
+            raise Invalid([problem("file", say("file_twice"))])
         found = True
         fields.setdefault("filename", filename or "")
         fields.setdefault("content_type", content_type or "")
@@ -134,7 +137,7 @@ async def _upload(req: asgi.Request, file: IO[bytes]) -> Reading:
                 raise _too_large()
             await requests.beside(file.write, data)
     if not found:
-        raise Invalid([{"field": "file", "message": "is missing; send the document under this name"}])
+        raise Invalid([problem("file", say("file_missing"))])
     return requests.fit(Reading, {name: value for name, value in fields.items() if value})
 
 
@@ -145,7 +148,7 @@ def _sized(data: bytes) -> bytes:
 
 
 def _too_large() -> TaskError:
-    return TaskError("too_large", f"a preview takes at most {LARGEST:,} bytes; submit a larger document as a task")
+    return TaskError("too_large", say("large_preview", most=LARGEST))
 
 
 def _shown(found: Preview) -> dict[str, Any]:

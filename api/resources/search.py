@@ -19,12 +19,13 @@ from api.bulkheads.providers import Providers
 from api.counting import Counting
 from api.description.operation import operation
 from api.description.schemas.documents import ShownChunk
-from api.problems import Invalid
+from api.problems import Invalid, problem
 from documents.searching import search
 from documents.searching.neighbours import widened
 from documents.searching.reranking import READ, reranked
 from documents.storing.filter import Filter
 from errors import TaskError
+from sentences import say
 from tasks.input.bounds import storable
 
 log = structlog.get_logger(__name__)
@@ -218,7 +219,7 @@ class Searcher:
 
     async def _search(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
         if asked.rerank and not self._providers.reranks:
-            raise Invalid([{"field": "rerank", "message": "there is no rerank model here; the operator sets RERANK"}])
+            raise Invalid([problem("rerank", say("no_rerank"))])
         questions, mode, lack = await self._questions(asked, kb_ids)
         lacks = [lack] if lack else []
         found = await requests.read_much(

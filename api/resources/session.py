@@ -15,6 +15,7 @@ from api.access.session import Session as Browser
 from api.description.operation import operation
 from keys import Key
 from models.base import rfc3339
+from sentences import say
 
 
 class SignIn(BaseModel):
@@ -56,11 +57,12 @@ class Session:
         id="sign_in",
         tag="operations",
         request=SignIn,
+        example={"key": "the-secret-of-a-key"},
         response=SessionAnswer,
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         if not self._keys:
-            raise falcon.HTTPConflict(title="Conflict", description="no API key is asked for here (API_KEYS)")
+            raise falcon.HTTPConflict(title="Conflict", description=say("no_keys"))
         asked = await _sign_in(req)
         found = self._sessions.begin(req, resp, asked.key)
         _answer(resp, found.key, found)
@@ -84,8 +86,8 @@ class Session:
 async def _sign_in(req: asgi.Request) -> SignIn:
     # Whoever sends this has shown no key yet: no more of it is read than a key takes.
     if req.content_length is None:
-        raise falcon.HTTPBadRequest(description="say how long the body is, with `Content-Length`")
-    requests.refuse_announced(req, LARGEST_FORM, "a sign-in holds a key and nothing else")
+        raise falcon.HTTPBadRequest(description=say("no_length"))
+    requests.refuse_announced(req, LARGEST_FORM, "a sign-in contains a key and nothing else", "登录请求只包含密钥")
     if not is_form(req):
         return await requests.body(req, SignIn.model_validate)
     return requests.fit(SignIn, await req.get_media())

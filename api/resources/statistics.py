@@ -17,9 +17,10 @@ from api.bulkheads import snapshot
 from api.bulkheads.pools import WATCHING
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Invalid
+from api.problems import Invalid, problem
 from documents.embedding import prices
 from keys import Key, holder
+from sentences import say
 from settings import settings
 from tasks.input.fields import Moment, Name
 from tasks.transactions.unit import broker
@@ -78,8 +79,7 @@ def over_time(session: Session, metric: str, window: str) -> dict[str, Any]:
     """
     measure = history.MEASURES.get("tokens" if metric == "cost" else metric)
     if measure is None:
-        message = f"there is no such metric; there are {', '.join(['cost', *history.MEASURES])}"
-        raise Invalid([{"field": "metric", "message": message}])
+        raise Invalid([problem("metric", say("one_of", names=["cost", *history.MEASURES]))])
     found = history.series(session, measure, history.WINDOWS[window])
     told = measure.help
     if metric == "cost":
@@ -183,7 +183,7 @@ class HireFire:
         """
         found = holder(self._keys, token.encode()) if self._keys else callers.ANYBODY
         if found is None or not found.may("scale") or found.kbs is not None:
-            raise falcon.HTTPNotFound(title="Not Found", description="this address holds no API key that may read it")
+            raise falcon.HTTPNotFound(title="Not Found", description=say("scale_token"))
         told = scaling.scale(await snapshot.TABLES.get(), ScaleQuery().target_seconds)
         ages = {name: each["oldest_age_seconds"] for name, each in told["queues"].items()}
         resp.set_header("Cache-Control", "no-store")

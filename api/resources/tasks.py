@@ -18,8 +18,9 @@ from api import requests
 from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Denied, Invalid
+from api.problems import Denied, Invalid, problem
 from models import audit
+from sentences import say
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.ending import ending, retrying
 from tasks.input.fields import Filter
@@ -66,7 +67,7 @@ def submission_of(given: Any) -> Submission:
     payload = given.get("payload") if isinstance(given, dict) else None
     problems: list[dict[str, str]] = []
     if isinstance(payload, dict) and "upload_id" in payload:
-        problems.append({"field": "payload.upload_id", "message": "is set by an upload, not by a client"})
+        problems.append(problem("payload.upload_id", say("upload_id")))
         # All else is looked at as if it were not there.
         given = {**given, "payload": {name: value for name, value in payload.items() if name != "upload_id"}}
     try:
@@ -74,8 +75,7 @@ def submission_of(given: Any) -> Submission:
     except Invalid as error:
         raise Invalid([*problems, *error.problems]) from None
     if task_type(submission.task_type).is_ours:
-        message = f"{submission.task_type} tasks are made by requests of their own, such as POST /tasks/cancel"
-        problems.append({"field": "task_type", "message": message})
+        problems.append(problem("task_type", say("own_task_type", name=submission.task_type)))
     if problems:
         raise Invalid(problems)
     return submission
@@ -202,10 +202,8 @@ class Task:
 
         if not await requests.beside(cancel):
             after = await requests.read(reading.show, identifier)
-            raise falcon.HTTPConflict(
-                title="Conflict",
-                description=f"the task has ended already: it is {(after or before)['status']}",
-            )
+            told = say("task_ended", status=(after or before)["status"])
+            raise falcon.HTTPConflict(title="Conflict", description=told)
         running = any(each["status"] == "processing" for each in before["stages"])
         resp.status = falcon.HTTP_202 if running else falcon.HTTP_200
         resp.media = await requests.read(reading.show, identifier)
@@ -233,7 +231,7 @@ class TaskRetry:
             raise requests.missing("task", task_id)
         kind = all_types().get(before["task_type"])
         if kind is not None and kind.is_ours and not callers.key(req).may("operate"):
-            raise Denied("forbidden_role", f"to retry a task of the type {kind.name} needs the role operate")
+            raise Denied("forbidden_role", say("retry_role", kind=kind.name))
 
         def retry() -> retrying.Retried:
             with unit_of_work() as unit:
@@ -246,7 +244,8 @@ class TaskRetry:
         retried = await requests.beside(retry)
         if not retried.task_ids:
             reason = retried.refused.get(identifier, f"it is {before['status']}")
-            raise falcon.HTTPConflict(title="Conflict", description=f"the task cannot be retried: {reason}")
+            told = say("no_retry", reason=reason, status=before["status"])
+            raise falcon.HTTPConflict(title="Conflict", description=told)
         resp.status = falcon.HTTP_202
         resp.location = f"/api/v1/tasks/{identifier}"
         resp.media = await requests.read(reading.show, identifier)

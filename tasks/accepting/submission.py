@@ -23,6 +23,7 @@ from logs import Submitted
 from models import Batch, Task
 from models.audit import Actor
 from models.base import new_id, trace_id_of
+from sentences import say
 from settings import settings
 from tasks.accepting import idempotency, inserting
 from tasks.accepting.idempotency import Key
@@ -117,7 +118,7 @@ class Submission(TaskFields):
     @classmethod
     def _is_known(cls, name: str) -> str:
         if name not in all_types():
-            raise ValueError(f"no such task type; there are {', '.join(all_types())}")
+            raise ValueError(say("task_type", names=list(all_types())))
         return name
 
     @field_validator("kb_id")
@@ -125,7 +126,7 @@ class Submission(TaskFields):
     def _is_named_where_a_kb_is_touched(cls, kb_id: str | None, fields: ValidationInfo) -> str | None:
         kind = all_types().get(fields.data.get("task_type", ""))
         if kind is not None and kind.needs_kb and kb_id is None:
-            raise ValueError(f"a {kind.name} task needs the KB it works on")
+            raise ValueError(say("needs_kb", name=kind.name))
         return kb_id
 
     @field_validator("payload")
@@ -139,14 +140,14 @@ class Submission(TaskFields):
     def _is_in_every_calendar(cls, moment: datetime | None) -> datetime | None:
         # A day from either end, so that it can be shown in any time zone.
         if moment is not None and not EARLIEST < moment < LATEST:
-            raise ValueError(f"must lie between the years {EARLIEST.year} and {LATEST.year}")
+            raise ValueError(say("year", first=EARLIEST.year, last=LATEST.year))
         return moment
 
     @field_validator("expires_at")
     @classmethod
     def _lies_ahead(cls, expires_at: datetime | None, fields: ValidationInfo) -> datetime | None:
         if expires_at is not None and expires_at <= (fields.data.get("run_at") or datetime.now(UTC)):
-            raise ValueError("must lie ahead, and after run_at")
+            raise ValueError(say("expires_at"))
         return expires_at
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from models.base import new_id
 from models.connection import prepared
+from sentences import Bilingual, say
 from tasks.lifecycle import OPEN, Status, sources, target
 from tasks.transactions.unit import Unit
 from tasks.transitions.ending import RELEASE_DEPENDENTS, WAITS_FOR
@@ -34,7 +35,7 @@ class Unknown(Exception):
     """
 
     def __init__(self, task_ids: Sequence[UUID]) -> None:
-        super().__init__(f"there is no task {', '.join(map(str, task_ids))}")
+        super().__init__(say("no_task", ids=", ".join(map(str, task_ids))))
         self.task_ids = task_ids
 
 
@@ -151,7 +152,7 @@ def by_name(items: Sequence[Any]) -> tuple[list[Any], dict[UUID, str]]:
         if name is None:
             continue
         if not isinstance(name, str) or not name or name in ids:
-            raise Misnamed(f"tasks.{position}.name", "must be a text that no other item has")
+            raise Misnamed(f"tasks.{position}.name", say("item_name"))
         ids[name] = new_id()
     _refuse_circles(items, ids)
     resolved = []
@@ -172,7 +173,7 @@ class Misnamed(Exception):
       message: what.
     """
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: Bilingual) -> None:
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
@@ -193,4 +194,4 @@ def _refuse_circles(items: Sequence[Any], ids: Mapping[str, UUID]) -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
-        raise Misnamed("tasks", f"depend on each other in a circle: {circle}") from None
+        raise Misnamed("tasks", say("circle", circle=circle)) from None

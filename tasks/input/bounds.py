@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from models.base import json_of
+from sentences import Bilingual, say
 
 Value = TypeVar("Value")
 
@@ -18,7 +19,7 @@ MOST_VALUES = 10_000
 DEEPEST = 100
 
 
-def why_unstorable(value: object) -> str | None:
+def why_unstorable(value: object) -> Bilingual | None:
     """Return why a value cannot be stored; None when it can. Looks at no more than MOST_VALUES of it."""
     left = MOST_VALUES
     level = [value]
@@ -28,7 +29,7 @@ def why_unstorable(value: object) -> str | None:
             if isinstance(part, (dict, list)):
                 left -= len(part) * (2 if isinstance(part, dict) else 1)
                 if left < 0:
-                    return f"holds more than {MOST_VALUES:,} values; keep them elsewhere and send their address or id"
+                    return say("too_many_values", most=MOST_VALUES)
                 below += part
                 if isinstance(part, dict):
                     below += part.values()
@@ -37,7 +38,7 @@ def why_unstorable(value: object) -> str | None:
         if not below:
             return None
         level = below
-    return f"is nested more than {DEEPEST} levels deep"
+    return say("too_deep", most=DEEPEST)
 
 
 def storable(value: Value) -> Value:
@@ -51,41 +52,35 @@ def storable(value: Value) -> Value:
     return value
 
 
-def _why_one_is_unstorable(value: object) -> str | None:
+def _why_one_is_unstorable(value: object) -> Bilingual | None:
     if isinstance(value, str):
         if "\0" in value:
-            return "holds a NUL character, which cannot be stored; remove it"
+            return say("nul")
         if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError:
-                return "holds half of a surrogate pair, which is no character; remove it"
+                return say("surrogate")
     elif isinstance(value, float) and not math.isfinite(value):
-        return "holds a number that is beyond all bounds"
+        return say("infinite")
     return None
 
 
-def excess_of_metadata(metadata: Mapping[str, Any]) -> str | None:
+def excess_of_metadata(metadata: Mapping[str, Any]) -> Bilingual | None:
     """Return why metadata are too large; None when they are not."""
     size = _bytes_of(metadata)
     if size <= LARGEST_METADATA:
         return None
-    return (
-        f"takes {size:,} bytes as JSON, and may take {LARGEST_METADATA:,}; keep the rest elsewhere and"
-        " send its address or id"
-    )
+    return say("large_metadata", size=size, most=LARGEST_METADATA)
 
 
-def excess_of_payload(payload: Mapping[str, Any]) -> str | None:
+def excess_of_payload(payload: Mapping[str, Any]) -> Bilingual | None:
     """Return why a payload is too large; None when it is not. A document's text is no part of it."""
     content = payload.get("content")
     size = _bytes_of({**payload, "content": ""} if isinstance(content, str) else payload)
     if size <= LARGEST_PAYLOAD:
         return None
-    return (
-        f"takes {size:,} bytes as JSON, and may take {LARGEST_PAYLOAD:,} besides `content`; upload what is large, or"
-        " send its address or id"
-    )
+    return say("large_payload", size=size, most=LARGEST_PAYLOAD)
 
 
 def _bytes_of(value: Mapping[str, Any]) -> int:

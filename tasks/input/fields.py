@@ -7,7 +7,7 @@ parameter of lists, counts and bulks. `make proto` adds both to the messages of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -29,6 +29,7 @@ from broker.topology import PRIORITIES, PRIORITY_NAMES, QUEUES
 from errors import CODES
 from models.base import rfc3339
 from models.task import FORMAT
+from sentences import say
 from tasks.input.bounds import storable
 from tasks.lifecycle import ENDED, OPEN, Status
 
@@ -54,14 +55,14 @@ def _several(given: object) -> object:
     parts = given if isinstance(given, list) else [given]
     names = [name for part in parts for name in (part.split(",") if isinstance(part, str) else [part])]
     if not names or not set(map(str, names)) <= set(get_args(StatusName)):
-        raise ValueError(f"must be one or several of {', '.join(get_args(StatusName))}")
+        raise ValueError(say("status", names=get_args(StatusName)))
     return names
 
 
-def _known(what: str, names: tuple[str, ...]) -> AfterValidator:
+def _known(names: tuple[str, ...]) -> AfterValidator:
     def check(name: str) -> str:
         if name not in names:
-            raise ValueError(f"there is no such {what}; there are {', '.join(names)}")
+            raise ValueError(say("one_of", names=names))
         return name
 
     return AfterValidator(check)
@@ -179,12 +180,12 @@ class Filter(BaseModel):
     )
     # Not as its index has it, which PostgreSQL would take where the one that orders the page does better.
     error_code: Annotated[
-        Annotated[str, _known("error code", tuple(CODES))] | None,
+        Annotated[str, _known(tuple(CODES))] | None,
         Where("error->'code' = to_jsonb(CAST(:error_code AS text)) AND finished_at IS NOT NULL"),
     ] = Field(None, description="What failed and cancelled tasks ended with.")
-    queue: Annotated[
-        Annotated[str, _known("queue", QUEUES)] | None, Where("queue = :queue AND finished_at IS NULL")
-    ] = Field(None, description="In which tasks wait or run; those that have ended are in none.")
+    queue: Annotated[Annotated[str, _known(QUEUES)] | None, Where("queue = :queue AND finished_at IS NULL")] = Field(
+        None, description="In which tasks wait or run; those that have ended are in none."
+    )
     priority: Annotated[Priority | None, Where("priority = :priority")] = None
     stage: Annotated[
         Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)] | None, Where("stage = :stage")
@@ -206,23 +207,23 @@ class Filter(BaseModel):
     @classmethod
     def _names_its_kb(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("kb_id") is None:
-            raise ValueError("documents are known within their KB; give `kb_id` as well")
+            raise ValueError(say("document_needs_kb"))
         return value
 
     @field_validator("error_code")
     @classmethod
     def _is_of_errors(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and not _all_among(info.data.get("status"), NOT_COMPLETED):
-            raise ValueError("only failed and cancelled tasks have an error; leave out `status`, or name these alone")
+            raise ValueError(say("error_status"))
         return value
 
     @field_validator("queue")
     @classmethod
     def _is_of_open_tasks(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and not _all_among(info.data.get("status"), OPEN):
-            raise ValueError(f"tasks that have ended are in no queue; leave out `status`, or name {_listed(OPEN)}")
+            raise ValueError(say("queue_status", open=_quoted(OPEN)))
         if value is not None and info.data.get("error_code") is not None:
-            raise ValueError("tasks that have ended are in no queue; leave out `error_code`")
+            raise ValueError(say("queue_error"))
         return value
 
     @field_validator("priority")
@@ -231,10 +232,7 @@ class Filter(BaseModel):
         status, few = info.data.get("status"), ("batch_id", "document_id", "error_code", "queue")
         if value is None or (status and _all_among(status, OPEN)) or _any_of(info, *few):
             return value
-        raise ValueError(
-            f"of tasks that have ended it is looked up only with {_listed(few)}; give one of these,"
-            f" or name `status`: {_listed(OPEN)}"
-        )
+        raise ValueError(say("priority_alone", few=_quoted(few), open=_quoted(OPEN)))
 
     @field_validator("stage", "format")
     @classmethod
@@ -251,9 +249,7 @@ class Filter(BaseModel):
     @classmethod
     def _is_of_ended_tasks(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
         if value is not None and (_any_of(info, "queue") or not _all_among(info.data.get("status"), ENDED)):
-            raise ValueError(
-                f"only what has ended has finished; leave out `queue`, and `status` or name {_listed(ENDED)}"
-            )
+            raise ValueError(say("finished_status", ended=_quoted(ENDED)))
         return value
 
     @field_validator("finished_after")
@@ -262,10 +258,7 @@ class Filter(BaseModel):
         status, bounds = info.data.get("status"), ("created_after", "batch_id", "document_id", "error_code")
         if value is None or (status and _all_among(status, NOT_COMPLETED)) or _any_of(info, *bounds):
             return value
-        raise ValueError(
-            f"tasks of any age may have finished then; give {_listed(bounds)} as well,"
-            f" or name `status`: {_listed(NOT_COMPLETED)}"
-        )
+        raise ValueError(say("finished_alone", bounds=_quoted(bounds), failed=_quoted(NOT_COMPLETED)))
 
     def statuses(self) -> list[Status]:
         """Return the statuses that tasks of this filter can have."""
@@ -288,8 +281,8 @@ def _all_among(statuses: list[str] | None, those: tuple[Status, ...]) -> bool:
     return statuses is None or set(statuses) <= set(map(str, those))
 
 
-def _listed(names: Any) -> str:
-    return ", ".join(f"`{name}`" for name in names[:-1]) + f" or `{names[-1]}`"
+def _quoted(names: Iterable[str]) -> list[str]:
+    return [f"`{name}`" for name in names]
 
 
 def _marks(model: type[BaseModel], kind: type[Mark]) -> dict[str, Mark]:

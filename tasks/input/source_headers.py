@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from sentences import say
+
 #: How many there may be, and characters of their names and values together.
 MOST, LARGEST = 20, 8192
 #: The names and values of RFC 9110, 5.5 and 5.6.2, in ASCII alone, which every server reads alike.
@@ -26,18 +28,18 @@ def checked(given: object) -> object:
     if given is None:
         return None
     if not isinstance(given, Mapping) or not all(isinstance(part, str) for pair in given.items() for part in pair):
-        raise ValueError("must be an object of names and values, both of them texts")
+        raise ValueError(say("headers_object"))
     if len(given) > MOST:
-        raise ValueError(f"holds {len(given):,} headers, and may hold {MOST}")
+        raise ValueError(say("headers_number", count=len(given), most=MOST))
     if (size := sum(len(name) + len(value) for name, value in given.items())) > LARGEST:
-        raise ValueError(f"takes {size:,} characters, and may take {LARGEST:,}")
+        raise ValueError(say("headers_size", size=size, most=LARGEST))
     for name, value in given.items():
         if not NAME.fullmatch(name):
-            raise ValueError("holds a name that no header has; a name is letters, digits and -")
+            raise ValueError(say("header_name"))
         if name.lower() in OURS:
-            raise ValueError(f"{name} is not for a submission to say")
+            raise ValueError(say("header_reserved", name=name))
         if not VALUE.fullmatch(value):
-            raise ValueError(f"the value of {name} is empty, begins or ends with a blank, or is not printable ASCII")
+            raise ValueError(say("header_value", name=name))
     if len({name.lower() for name in given}) < len(given):
-        raise ValueError("says a header twice; capitals do not tell two apart")
+        raise ValueError(say("header_twice"))
     return given

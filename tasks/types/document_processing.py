@@ -19,10 +19,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from addresses import without_credentials
 from pipeline import WEIGHTS
+from sentences import say
 from settings import Provider
 from tasks.input import source_headers
 from tasks.types import Stage, TaskType
@@ -35,7 +36,7 @@ LONGEST_ID, MOST_BYTES = 512, 1500
 
 def _fits_an_index(document_id: str) -> str:
     if len(document_id.encode(errors="replace")) > MOST_BYTES:
-        raise ValueError(f"must take at most {MOST_BYTES} bytes in UTF-8")
+        raise ValueError(say("long_id", most=MOST_BYTES))
     return document_id
 
 
@@ -65,7 +66,7 @@ class Reading(BaseModel):
     @classmethod
     def _is_smaller_than_a_chunk(cls, overlap: int, fields: ValidationInfo) -> int:
         if overlap >= fields.data.get("chunk_size", overlap + 1):
-            raise ValueError("chunk_overlap must be smaller than chunk_size")
+            raise ValueError(say("chunk_overlap"))
         return overlap
 
     @model_validator(mode="after")
@@ -107,7 +108,7 @@ class DocumentProcessing(Reading):
     @classmethod
     def _go_with_a_url(cls, headers: dict[str, str] | None, fields: ValidationInfo) -> dict[str, str] | None:
         if headers and not (fields.data.get("url", "http:") or "").lower().startswith(("http:", "https:")):
-            raise ValueError("go with an http(s) `url` alone")
+            raise ValueError(say("headers_with_url"))
         return headers or None
 
     @model_validator(mode="wrap")
@@ -117,15 +118,16 @@ class DocumentProcessing(Reading):
         named = [name for name in SOURCES if isinstance(given, dict) and given.get(name) is not None]
         if len(named) == 1 or not isinstance(given, dict):
             return handler(given)
-        message = f"name exactly one of file_path, url and content; given: {' and '.join(named) or 'none'}"
+        message = say("one_source", given=", ".join(named) or "none")
         try:
             handler(given)
         except ValidationError as error:
             others: list[InitErrorDetails] = [
-                {"type": PydanticCustomError(each["type"], each["msg"]), "loc": each["loc"], "input": None}
-                for each in error.errors(include_url=False, include_input=False, include_context=False)
+                {"type": each["type"], "loc": each["loc"], "input": None, "ctx": each.get("ctx", {})}
+                for each in error.errors(include_url=False, include_input=False)
             ]
-            own: InitErrorDetails = {"type": PydanticCustomError("value_error", message), "loc": (), "input": None}
+            context = {"error": ValueError(message)}
+            own: InitErrorDetails = {"type": "value_error", "loc": (), "input": None, "ctx": context}
             raise ValidationError.from_exception_data(cls.__name__, [own, *others]) from None
         raise ValueError(message)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sentences import say
 from tasks.types import Stage, TaskType
 from tasks.types.document_processing import DocumentId
 
@@ -25,7 +26,7 @@ class DocumentsDeletion(BaseModel):
     @model_validator(mode="after")
     def _means_something(self) -> Self:
         if not (self.all or self.ids or self.prefix or self.metadata):
-            raise ValueError('names nothing: give `ids`, `prefix` or `metadata`, or `"all": true`')
+            raise ValueError(say("names_no_document"))
         return self
 
 

@@ -17,6 +17,7 @@ from broker.topology import PRIORITIES
 from models.base import FIRST_ID, LAST_ID, id_at
 from models.task import CODE, KB, NOT_COMPLETED, OF_KB, PARTS, READY
 from models.trouble import TOOK_TOO_LONG, code_of
+from sentences import say
 from tasks.input.fields import NOT_COMPLETED as FAILED_OR_CANCELLED
 from tasks.input.fields import WHERE, Filter
 from tasks.lifecycle import ENDED, OPEN, Status
@@ -37,10 +38,7 @@ class TooMany(Exception):
     """A filter that cannot be answered while somebody waits: too few of too many tasks fit it."""
 
     def __init__(self) -> None:
-        super().__init__(
-            f"too many tasks to look through within {PATIENCE // 1000} s, since few of them fit; narrow the filter:"
-            " name `kb_id`, `status`, `batch_id` or a shorter time (`created_after`, `created_before`)"
-        )
+        super().__init__(say("too_many_tasks", seconds=PATIENCE // 1000))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,19 @@ from typing import Any
 import httpx2
 import pytest
 
+from broker.topology import QUEUES
 from errors import REFUSALS
+from sentences import Bilingual, say
+from tasks.lifecycle import ENDED
+from tasks.types import all_types
 from tests.api.conftest import Client, bad_fields, is_problem
 from tests.guard import Guard
 from tests.processes import Deployment
 from tests.servers import free_port
 
 TASKS = "/api/v1/tasks"
+NO_TASK = "01a20c00-e385-77bb-a3bd-460960adfaf4"
+BULK = {"action": "cancel", "filter": {"kb_id": "kb"}}
 JSON = {"content-type": "application/json"}
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -303,3 +309,117 @@ def test_programs_tell_a_refusal_by_its_code(idle_client: Client, method: str, p
     assert problem["code"] == code
     assert problem["hint"] == REFUSALS[code].hint
     assert problem["hint_zh"] == REFUSALS[code].hint_zh
+
+
+DOCUMENT = {"task_type": "document_processing", "kb_id": "kb"}
+CRON = {"cron": "0 0 * * *", "task": {"task_type": "test"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "told"),
+    [
+        (TASKS, {"task_type": "nothing"}, "task_type", say("task_type", names=list(all_types()))),
+        (TASKS, {"task_type": "bulk", "payload": BULK}, "task_type", say("own_task_type", name="bulk")),
+        (TASKS, {"task_type": "document_processing"}, "kb_id", say("needs_kb", name="document_processing")),
+        (TASKS, {"task_type": "test", "run_at": "9999-06-01T00:00:00Z"}, "run_at", say("year", first=1970, last=9999)),
+        (TASKS, {"task_type": "test", "expires_at": "2001-01-01T00:00:00Z"}, "expires_at", say("expires_at")),
+        (TASKS, {"task_type": "test", "metadata": {"a": "\0"}}, "metadata", say("nul")),
+        (
+            TASKS,
+            {"task_type": "test", "metadata": {"a": [0] * 10_001}},
+            "metadata",
+            say("too_many_values", most=10_000),
+        ),
+        (TASKS, {"task_type": "test", "callback_url": "https://a:b@c.de/"}, "callback_url", say("credentials")),
+        (TASKS, {"task_type": "test", "depends_on": [NO_TASK]}, "depends_on", say("no_task", ids=NO_TASK)),
+        (TASKS, DOCUMENT, "payload", say("one_source", given="none")),
+        (
+            TASKS,
+            DOCUMENT | {"payload": {"content": "a", "file_path": "b"}},
+            "payload",
+            say("one_source", given="file_path, content"),
+        ),
+        (
+            TASKS,
+            DOCUMENT | {"payload": {"content": "a", "headers": {"A": "b"}}},
+            "payload.headers",
+            say("headers_with_url"),
+        ),
+        (
+            TASKS,
+            DOCUMENT | {"payload": {"content": "a", "chunk_overlap": 2000}},
+            "payload.chunk_overlap",
+            say("chunk_overlap"),
+        ),
+        (
+            TASKS,
+            DOCUMENT | {"payload": {"content": "a", "document_id": "茶" * 512}},
+            "payload.document_id",
+            say("long_id", most=1500),
+        ),
+        (TASKS, DOCUMENT | {"payload": {"upload_id": "a"}}, "payload.upload_id", say("upload_id")),
+        (f"{TASKS}/batch", {"tasks": [{"name": ""}]}, "tasks.0.name", say("item_name")),
+        (f"{TASKS}/cancel", {}, "filter", say("filter_empty")),
+        (
+            f"{TASKS}/cancel",
+            {"kb_id": "kb", "status": "failed"},
+            "status",
+            say("filter_status", action="cancel", names=["waiting", "queued", "processing"]),
+        ),
+        ("/api/v1/schedules", CRON | {"cron": "0 0"}, "cron", say("cron_fields")),
+        ("/api/v1/schedules", CRON | {"timezone": "Mars"}, "timezone", say("time_zone", name="Mars")),
+        (
+            "/api/v1/schedules",
+            CRON | {"task": {"task_type": "test", "run_at": "2030-01-01T00:00:00Z"}},
+            "task.run_at",
+            say("scheduled_field"),
+        ),
+        ("/api/v1/kbs/kb/search", {"query": "a", "rerank": True}, "rerank", say("no_rerank")),
+    ],
+)
+def test_a_rule_that_is_broken_is_told_in_both_languages(
+    idle_client: Client, path: str, body: dict[str, Any], field: str, told: Bilingual
+) -> None:
+    problem = is_problem(idle_client.http.post(path, json=body), 422)
+    (found,) = [each for each in problem["errors"] if each["field"] == field]
+    assert (found["message"], found["message_zh"]) == (told, told.chinese)
+    assert found["type"] == f"/docs/errors#{found['code']}"
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "told"),
+    [
+        ("status=nothing", "status", say("status", names=["waiting", "queued", "processing", *ENDED])),
+        ("queue=nothing", "queue", say("one_of", names=QUEUES)),
+        ("document_id=a", "document_id", say("document_needs_kb")),
+        ("error_code=corrupt&status=queued", "error_code", say("error_status")),
+        ("queue=default&error_code=corrupt", "queue", say("queue_error")),
+        ("cursor=nothing", "cursor", say("cursor")),
+    ],
+)
+def test_a_filter_that_cannot_be_answered_is_told_in_both_languages(
+    idle_client: Client, query: str, field: str, told: Bilingual
+) -> None:
+    problem = is_problem(idle_client.http.get(f"{TASKS}?{query}"), 422)
+    (found,) = problem["errors"]
+    assert (found["field"], found["message"], found["message_zh"]) == (field, told, told.chinese)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/nothing", say("no_address")),
+        ("PUT", TASKS, say("method", method="PUT")),
+        ("GET", f"{TASKS}/x", say("gone", what="task", what_zh="任务", value="x")),
+        ("GET", "/api/v1/kbs/nothing", say("gone", what="KB", what_zh="知识库", value="nothing")),
+        ("GET", f"{TASKS}?kb_id=%00", say("address_nul")),
+        ("POST", TASKS, say("no_json_type")),
+        ("POST", "/api/v1/kbs/kb/documents", say("no_form")),
+        ("GET", f"{TASKS}?limit=0", say("one_field")),
+        ("GET", f"{TASKS}?limit=0&count=x", say("fields", count=2)),
+    ],
+)
+def test_what_happened_is_told_in_both_languages(idle_client: Client, method: str, path: str, told: Bilingual) -> None:
+    answer = idle_client.http.request(method, path)
+    problem = is_problem(answer, answer.status_code)
+    assert (problem["detail"], problem["detail_zh"]) == (told, told.chinese)

@@ -12,7 +12,17 @@ from tests.test_requirements import ROOT
 
 PAGE = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
 #: What the service imports where it reads and embeds.
-ROOMS = ("addresses.py", "documents", "errors.py", "keys.py", "metrics.py", "models", "outbound.py", "settings.py")
+ROOMS = (
+    "addresses.py",
+    "documents",
+    "errors.py",
+    "keys.py",
+    "metrics.py",
+    "models",
+    "outbound.py",
+    "sentences",
+    "settings.py",
+)
 USE = """
 from pathlib import Path
 from documents.embedding import embedder

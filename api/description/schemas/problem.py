@@ -15,7 +15,9 @@ class BadField(Model):
         description="`missing`, `unknown`, `wrong_type`, `wrong_length`, `out_of_range`, `not_allowed`, or `invalid`,"
         " where only `message` can say it; others may come."
     )
-    message: str
+    message: str = Field(description="What is wrong, to be read after the name of the field.")
+    message_zh: str = Field(description="The same in Chinese.")
+    type: str = Field(description="The page of the code.")
 
 
 class Problem(Model):
@@ -24,11 +26,12 @@ class Problem(Model):
     type: str = Field(description="The page of the code.")
     title: str = Field(description="The phrase of the status.")
     status: int
-    detail: str = Field(description="What happened to this very request.")
+    detail: str = Field(description="What happened to this request.")
+    detail_zh: str = Field(description="The same in Chinese.")
     instance: str = Field(description="The path of the request.")
     request_id: str | None = Field(description="As in `X-Request-ID`, and in the log.")
     code: str = Field(description="What programs tell errors by; the page of each is `type`.")
     hint: str = Field(description="What can be done.")
     hint_zh: str = Field(description="The same in Chinese.")
-    param: str = sometimes("The first field that does not fit.")
-    errors: list[BadField] = sometimes("Every field that does not fit.")
+    param: str = sometimes("The first invalid field.")
+    errors: list[BadField] = sometimes("All invalid fields.")

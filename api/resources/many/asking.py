@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import requests
-from api.problems import Invalid
+from api.problems import Invalid, problem
+from sentences import say
 from tasks.bulk.scope import STATUSES, CallbacksFilter, TaskFilter
 from tasks.input.fields import Priority
 from tasks.types.bulk import Action
@@ -16,7 +17,6 @@ from tasks.types.bulk import Action
 UNLESS_NAMED: dict[str, list[str]] = {name: list(each) for name, each in STATUSES.items()} | {"retry": ["failed"]}
 #: Of callbacks those that were given up.
 STATE_UNLESS_NAMED = "failed"
-NOTHING_NAMED = 'names nothing: say which are meant, or `"all": true`'
 ALL: Any = Field(False, description="Must be true where the filter names nothing.")
 PREVIEWED = "With `dry_run`: how many there are, and up to 10 of them."
 
@@ -84,10 +84,9 @@ def understood(model: type[Asked], action: Action, given: Any) -> Asked:
 def _checked(model: type[Asked], action: Action, given: Any) -> Asked:
     asked = requests.fit(model, _completed(action, given))
     if not asked.all and all(value is None for value in (given.get("filter") or {}).values()):
-        raise Invalid([{"field": "filter", "message": NOTHING_NAMED}])
+        raise Invalid([problem("filter", say("filter_empty"))])
     if isinstance(asked.filter, TaskFilter) and not set(asked.filter.status or ()) <= set(STATUSES[action]):
-        message = f"{action} is for tasks that are {', '.join(STATUSES[action])}"
-        raise Invalid([{"field": "filter.status", "message": message}])
+        raise Invalid([problem("filter.status", say("filter_status", action=action, names=STATUSES[action]))])
     return asked
 
 

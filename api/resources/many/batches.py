@@ -14,9 +14,10 @@ from api import requests
 from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Denied, Invalid
+from api.problems import Denied, Invalid, problem
 from api.resources.tasks import EXAMPLE, submission_of
 from models import audit
+from sentences import say
 from tasks.accepting.submission import Accepted, NewBatch, Submission, submit_batch
 from tasks.ending import dependencies, ending
 from tasks.input.fields import CallbackAddress
@@ -89,7 +90,7 @@ def _understood(
     try:
         items, names = dependencies.by_name(asked.tasks)
     except dependencies.Misnamed as error:
-        raise Invalid([{"field": error.field, "message": error.message}]) from None
+        raise Invalid([problem(error.field, error.message)]) from None
     good, bad = _sorted_out(req, asked.tasks, items, {name: task_id for task_id, name in names.items()})
     if not good or (bad and asked.atomic):
         raise _all_refused(bad)
@@ -111,7 +112,7 @@ def _sorted_out(
             bad[position] = error.problems
             continue
         except Denied as error:
-            bad[position] = [{"field": "kb_id", "code": error.denial, "message": error.description or ""}]
+            bad[position] = [problem("kb_id", error.told, error.denial)]
             continue
         name = named.get("name")
         good[position] = submission if name is None else submission.named(ids[name])
@@ -120,8 +121,8 @@ def _sorted_out(
 
 def _unknown(task_id: UUID, names: dict[UUID, str]) -> dict[str, str]:
     if task_id in names:
-        return {"field": "depends_on", "code": "invalid", "message": f"the item {names[task_id]!r} was rejected"}
-    return {"field": "depends_on", "code": "invalid", "message": f"there is no task {task_id}"}
+        return problem("depends_on", say("rejected_item", name=names[task_id]))
+    return problem("depends_on", say("no_task", ids=task_id))
 
 
 def _all_refused(bad: dict[int, list[dict[str, str]]]) -> Invalid:
@@ -203,7 +204,7 @@ class Batch:
 
         cancelled, any_ran = await requests.beside(cancel)
         if not cancelled:
-            raise falcon.HTTPConflict(title="Conflict", description="every task of the batch has ended already")
+            raise falcon.HTTPConflict(title="Conflict", description=say("batch_ended"))
         resp.status = falcon.HTTP_202 if any_ran else falcon.HTTP_200
         resp.media = await _shown(batch_id)
 

@@ -14,7 +14,7 @@ from api import requests
 from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Invalid
+from api.problems import Invalid, problem
 from api.resources.many.asking import (
     PREVIEWED,
     Asked,
@@ -29,6 +29,7 @@ from api.resources.many.asking import (
 from api.resources.tasks import answer
 from broker.topology import PRIORITY_NAMES
 from models import audit
+from sentences import say
 from tasks.accepting.submission import Submission, submit
 from tasks.bulk import actions, items, scope
 from tasks.ending import retrying
@@ -89,8 +90,7 @@ def _confine(req: asgi.Request, asked: Filtered) -> None:
     """
     kb_ids = callers.kbs(req, asked.filter.kb_id)
     if len(kb_ids) > 1:
-        message = "must be named, since the API key is bound to several KBs"
-        raise Invalid([{"field": "filter.kb_id", "message": message}])
+        raise Invalid([problem("filter.kb_id", say("one_kb"))])
     asked.filter.kb_id = kb_ids[0]
 
 
@@ -267,6 +267,7 @@ class Undo(_Bulks):
         takes=("IdempotencyKey",),
         gives=("Location",),
         request=Request,
+        example={"dry_run": True},
         body_required=False,
         response=schemas.AcceptedTask,
         besides={200: schemas.TasksPreview},
@@ -276,10 +277,10 @@ class Undo(_Bulks):
         asked = await requests.body(req, Request.model_validate) if req.content_length else Request()
         done = await _shown_bulk(identifier)
         if done["status"] not in ENDED:
-            raise _conflict(f"it is {done['status']}; cancel it, or wait until it has ended")
+            raise _conflict(say("bulk_runs", status=done["status"]))
         wanted = actions.undoing(identifier, Bulk.model_validate(done["payload"]))
         if wanted is None:
-            raise _conflict("a callback that was delivered cannot be taken back")
+            raise _conflict(say("no_undo"))
         await self._answer(req, resp, asked, wanted, done["kb_id"])
 
 
@@ -318,7 +319,7 @@ async def _shown_bulk(identifier: UUID) -> dict[str, Any]:
     if done is None:
         raise requests.missing("task", identifier)
     if done["task_type"] != TYPE.name:
-        raise _conflict(f"it is a {done['task_type']} task and no bulk")
+        raise _conflict(say("no_bulk", kind=done["task_type"]))
     return done
 
 

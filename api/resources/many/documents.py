@@ -16,12 +16,13 @@ from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Invalid
-from api.resources.many.asking import ALL, NOTHING_NAMED, PREVIEWED
+from api.problems import Invalid, problem
+from api.resources.many.asking import ALL, PREVIEWED
 from api.resources.tasks import answer
 from documents.storing import catalogue, filter
 from documents.storing.catalogue import Listed, Mark, Wanted
 from documents.storing.filter import Filter
+from sentences import say
 from tasks.accepting.submission import Submission, submit
 from tasks.input.bounds import storable
 from tasks.lifecycle import OPEN, Status
@@ -65,7 +66,7 @@ class DocumentsQuery(BaseModel):
     @classmethod
     def _have_a_name(cls, metadata: list[str]) -> list[str]:
         if not all(each.partition("=")[1] and each.partition("=")[0] for each in metadata):
-            raise ValueError("must be name=value, such as lang=de")
+            raise ValueError(say("name_value"))
         return metadata
 
     def wanted(self) -> Wanted:
@@ -141,7 +142,7 @@ def _mark(given: str | None, sort: Sort) -> Mark | None:
     def read(text: str) -> Mark:
         said = json.loads(text)
         if not (isinstance(said, list) and len(said) == 3 and said[0] == sort and all(map(_is_text, said))):
-            raise ValueError("is of another order")
+            raise ValueError(say("other_order"))
         return Mark(said[1], said[2])
 
     return requests.from_cursor(given, read)
@@ -187,6 +188,7 @@ class DeleteDocuments:
         takes=("IdempotencyKey",),
         gives=("Location",),
         request=DocumentsRequest,
+        example={"filter": {"prefix": "2024/"}, "dry_run": True},
         response=schemas.AcceptedTask,
         besides={200: schemas.DocumentsPreview},
     )
@@ -194,7 +196,7 @@ class DeleteDocuments:
         asked = await requests.body(req, DocumentsRequest.model_validate)
         named = asked.filter.model_dump(exclude_none=True)
         if not named and not asked.all:
-            raise Invalid([{"field": "filter", "message": NOTHING_NAMED}])
+            raise Invalid([problem("filter", say("filter_empty"))])
         if asked.dry_run:
             chosen = Filter(asked.filter.ids, asked.filter.metadata or {}, asked.filter.prefix)
             resp.media = await requests.read(_preview, kb_id, chosen, pool=SEARCHING)

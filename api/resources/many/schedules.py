@@ -14,11 +14,12 @@ from api import requests
 from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Invalid
+from api.problems import Invalid, problem
 from api.resources.tasks import answer, submission_of
 from models import Schedule as Row
 from models.audit import Actor
 from models.base import json_of
+from sentences import say
 from tasks.accepting.idempotency import Key
 from tasks.accepting.schedules import keeping
 from tasks.accepting.schedules.recurrence import Recurrence, time_zone
@@ -52,7 +53,7 @@ class ScheduleChange(schemas.ScheduleChange):
     @model_validator(mode="after")
     def _says_something(self) -> ScheduleChange:
         if not self.model_fields_set:
-            raise ValueError("name what is to be changed: name, cron, timezone, catch_up or task")
+            raise ValueError(say("no_change"))
         return self
 
 
@@ -75,11 +76,11 @@ def recurrence_of(cron: str, timezone: str) -> Recurrence:
     try:
         time_zone(timezone)
     except ValueError as error:
-        raise Invalid([{"field": "timezone", "message": str(error)}]) from None
+        raise Invalid([problem("timezone", error.args[0])]) from None
     try:
         return Recurrence(cron, timezone)
     except ValueError as error:
-        raise Invalid([{"field": "cron", "message": str(error)}]) from None
+        raise Invalid([problem("cron", error.args[0])]) from None
 
 
 def task_of(req: asgi.Request, given: dict[str, Any]) -> Submission:
@@ -89,14 +90,9 @@ def task_of(req: asgi.Request, given: dict[str, Any]) -> Submission:
       Invalid: naming every field that does not fit.
       Denied: it is of a KB that the request may not touch.
     """
-    problems = [
-        {"field": f"task.{name}", "message": "is not said of a task that is submitted again and again"}
-        for name in SAID_ELSEWHERE
-        if name in given
-    ]
+    problems = [problem(f"task.{name}", say("scheduled_field")) for name in SAID_ELSEWHERE if name in given]
     if (size := len(json_of(given).encode(errors="replace"))) > LARGEST_PAYLOAD:
-        message = f"takes {size:,} bytes as JSON, and may take {LARGEST_PAYLOAD:,}; send the address of what is large"
-        problems.append({"field": "task", "message": message})
+        problems.append(problem("task", say("large_scheduled", size=size, most=LARGEST_PAYLOAD)))
     try:
         submission = submission_of({name: value for name, value in given.items() if name not in SAID_ELSEWHERE})
     except Invalid as error:
@@ -236,6 +232,7 @@ class Schedule:
         id="change_schedule",
         tag="schedules",
         request=schemas.ScheduleChange,
+        example={"cron": "30 6 * * 1-5", "timezone": "Asia/Shanghai"},
         response=schemas.Schedule,
     )
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:

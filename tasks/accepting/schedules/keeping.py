@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from models import Schedule, audit
 from models.audit import Actor
 from models.base import new_id, rfc3339
+from sentences import say
 from tasks.accepting import idempotency
 from tasks.accepting.idempotency import Key
 from tasks.accepting.schedules.recurrence import Recurrence
@@ -31,7 +32,7 @@ class TooMany(Exception):
     """There are as many schedules as may be."""
 
     def __init__(self) -> None:
-        super().__init__(f"there are {MOST:,} schedules, which is as many as may be; delete one that is not needed")
+        super().__init__(say("too_many_schedules", most=MOST))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-FIELDS = "minute, hour, day of the month, month and day of the week, as in `30 2 * * 1-5`"
+from sentences import say
+
 #: Characters of an expression.
 LONGEST = 100
 #: How far back the latest due times are looked for at first.
@@ -31,7 +32,7 @@ def time_zone(name: str) -> ZoneInfo:
             raise ValueError
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {name[:100]!r}; name one such as Europe/Berlin") from None
+        raise ValueError(say("time_zone", name=name[:100])) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,13 @@ class Recurrence:
     def __post_init__(self) -> None:
         time_zone(self.timezone)
         if len(self.cron) > LONGEST:
-            raise ValueError(f"has more than {LONGEST} characters; use ranges and steps, such as 0-59/5")
+            raise ValueError(say("cron_length", most=LONGEST))
         if len(self.cron.split()) != 5:
-            raise ValueError(f"must have five fields: {FIELDS}")
+            raise ValueError(say("cron_fields"))
         try:
             self.after(datetime.now(UTC))
         except CronSimError as error:
-            raise ValueError(f"{str(error).lower()}; the fields are {FIELDS}") from None
+            raise ValueError(say("cron", reason=str(error).lower())) from None
 
     def after(self, moment: datetime) -> datetime:
         """Return the first due time after a moment, in UTC.
@@ -72,7 +73,7 @@ class Recurrence:
         """
         first = next(self._from(moment), None)
         if first is None:
-            raise ValueError("is never due")
+            raise ValueError(say("never_due"))
         return first
 
     def latest(self, first: datetime, now: datetime, most: int) -> list[datetime]:

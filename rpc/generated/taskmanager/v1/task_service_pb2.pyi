@@ -124,14 +124,18 @@ class BatchItemError(_message.Message):
     def __init__(self, errors: _Optional[_Iterable[_Union[BadField, _Mapping]]] = ...) -> None: ...
 
 class BadField(_message.Message):
-    __slots__ = ("field", "code", "message")
+    __slots__ = ("field", "code", "message", "message_zh", "type")
     FIELD_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ZH_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
     field: str
     code: str
     message: str
-    def __init__(self, field: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    message_zh: str
+    type: str
+    def __init__(self, field: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
 
 class GetRequest(_message.Message):
     __slots__ = ("task_id", "wait")
