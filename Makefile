@@ -81,10 +81,11 @@ screenshots: $(VENV)/dev.installed  ## Pictures of every page into FOLDER (scree
 	PYTHONPATH=client $(BIN)/python -m tests.dashboard.screenshots $(or $(FOLDER),screenshots)
 
 .PHONY: check
-check: $(VENV)/dev.installed  ## Formatter, linter and type checker; changes nothing
+check: $(VENV)/dev.installed  ## Formatter, linter, type checker, and the structure: imports, circles, boxes, lines; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest --numprocesses=0 tests/test_architecture.py
 
 .PHONY: bench
 bench: $(VENV)/dev.installed $(VENV)/peers.installed  ## Side by side with its peers, into docs/benchmarks.md; 20 minutes, or ARGS="--only single --rounds 1"

@@ -40,7 +40,7 @@ class _News(SSEvent):
         super().__init__(text=html)
         self._written = super().serialize()
 
-    def serialize(self, handler: Any = None) -> bytes:
+    def serialize(self, handler: Any = None) -> bytes:  # noqa: ARG002 - as Falcon calls it
         return self._written
 
 

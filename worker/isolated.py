@@ -160,7 +160,7 @@ class _Patient(RabbitBroker):
 class _Nobody(InProcessBroker):
     """In embedded mode the queues live in the parent: what a lone child would publish is left to the clock."""
 
-    def publish(self, messages: list[Message[Any]]) -> Future[None]:
+    def publish(self, messages: list[Message[Any]]) -> Future[None]:  # noqa: ARG002 - as every broker is called
         done: Future[None] = Future()
         done.set_exception(Unpublished("the queues are in the parent process"))
         return done

@@ -187,7 +187,7 @@ def stage(function: Function) -> dramatiq.Actor[Any, Any]:
     declared = all_stages()[name]
     FUNCTIONS[name] = function
 
-    def run(task_id: str) -> None:
+    def run(task_id: str) -> None:  # noqa: ARG001 - what the message carries
         # The message only wakes: what comes next may be of another task, and of another stage.
         LOOP.work_off(CurrentMessage.get_current_message())
 

@@ -16,7 +16,7 @@ from worker.stage import LOOP
 
 
 @dramatiq.actor(queue_name="default")
-def unknown(task_id: str) -> None:
+def unknown(task_id: str) -> None:  # noqa: ARG001 - what the message carries
     """Leave the task to a worker that knows its stage, and run what waits."""
     message = CurrentMessage.get_current_message()
     unknown_tasks.say(message.actor_name if message is not None else "unknown")
