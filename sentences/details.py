@@ -167,7 +167,7 @@ DETAILS: Mapping[str, Sentence] = {
     "no_undo": Sentence("a callback that was delivered cannot be taken back", "已送达的回调无法撤销"),
     "no_bulk": Sentence("it is a {kind} task and not a bulk operation", "该任务是 {kind} 任务，不是批量操作"),
     "too_many_tasks": Sentence(
-        "the filter would search too many tasks to answer within {seconds} s; narrow it by `kb_id`, "
+        "too many tasks to search within {seconds} s; narrow the filter by `kb_id`, "
         "`status`, `batch_id` or a shorter range of creation times (`created_after`, `created_before`)",
         "该筛选条件需要查找的任务过多，无法在 {seconds} 秒内完成；请以 `kb_id`、`status`、`batch_id` "
         "或更短的创建时间段（`created_after`、`created_before`）缩小范围",

@@ -212,6 +212,11 @@ OF_FIELDS: Mapping[str, Sentence] = {
         "applies to ended tasks only together with {few}; give one of these, or set `status` to {open}",
         "用于已结束的任务时须与 {few} 之一一起使用；或将 `status` 设为 {open}",
     ),
+    "failed_alone": Sentence(
+        "applies to failed and cancelled tasks; set `status` to {failed}, or give {few} as well. Tasks that wait for a "
+        "stage are found by `queue`",
+        "适用于失败和已取消的任务；请将 `status` 设为 {failed}，或同时指定 {few}。等待某一阶段的任务请用 `queue` 查找",
+    ),
     "finished_status": Sentence(
         "applies only to tasks that have ended; leave out `queue`, and `status` or name {ended}",
         "只适用于已结束的任务；请不要指定 `queue`，并且不指定 `status` 或指定 {ended}",

@@ -107,11 +107,11 @@ class TooLarge(Refused):
 
 
 class InvalidRequest(Refused):
-    """Fields do not fit; `errors` names each."""
+    """One or more fields are invalid; `errors` lists each."""
 
 
 class RateLimited(Refused):
-    """The key's rate limit is spent."""
+    """The rate limit of the API key is exceeded."""
 
 
 class Unavailable(Refused):

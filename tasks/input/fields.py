@@ -240,10 +240,7 @@ class Filter(BaseModel):
         status, few = info.data.get("status"), ("batch_id", "document_id", "error_code")
         if value is None or (status and _all_among(status, NOT_COMPLETED)) or _any_of(info, *few):
             return value
-        raise ValueError(
-            f"of other tasks than failed and cancelled ones it is looked up only with {_listed(few)}; give one of"
-            f" these, or name `status`: {_listed(NOT_COMPLETED)}; what waits for a stage is found by its `queue`"
-        )
+        raise ValueError(say("failed_alone", few=_quoted(few), failed=_quoted(NOT_COMPLETED)))
 
     @field_validator("finished_after", "finished_before")
     @classmethod

@@ -177,7 +177,7 @@ def test_what_is_not_known_is_not_denied(desk: Desk) -> None:
     answer = desk.http.post("/api/v1/tasks", json=TEST, headers=key)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
-    assert "is not known" in answer.json()["detail"]
+    assert "is unknown" in answer.json()["detail"]
     assert "nothing was accepted" not in answer.text
     desk.proxy.away = False
     answer = desk.http.post("/api/v1/tasks", json=TEST, headers=key)

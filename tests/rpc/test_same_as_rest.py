@@ -251,7 +251,12 @@ def test_an_error_is_told_as_by_rest(both: Both, name: str, message: Any, reques
     }
     assert found["RequestInfo"] == {"request_id": "mine"}
     told = [
-        {"field": each["field"], "description": each["message"], "reason": each["code"]}
+        {
+            "field": each["field"],
+            "description": each["message"],
+            "reason": each["code"],
+            "localized_message": {"locale": "zh", "message": each["message_zh"]},
+        }
         for each in problem.get("errors", [])
     ]
     assert found.get("BadRequest", {"field_violations": []})["field_violations"] == told

@@ -73,7 +73,7 @@ def test_headers_that_do_not_fit_are_refused_and_not_quoted(headers: Any) -> Non
 @pytest.mark.parametrize("source", [{"content": "a"}, {"file_path": "/a"}, {"url": "s3://bucket/a"}])
 def test_headers_go_with_a_url_of_the_web_alone(source: dict[str, str]) -> None:
     given = {"url": None, **source}
-    with pytest.raises(ValidationError, match="alone"):
+    with pytest.raises(ValidationError, match="only with an http"):
         Submission(**document(**given))
 
 
