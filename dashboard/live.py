@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import falcon
 import structlog
@@ -26,18 +26,32 @@ log = structlog.get_logger(__name__)
 EVERY = 1.5
 #: A look rests so many times as long as it took, and as often again for each other page that is looked at, so that all
 #: together cost little of what is watched; for the sake of the others no longer than PATIENCE seconds.
-REST, PATIENCE = 30, 8.0
-#: Seconds of silence after which a comment is sent: routers of a PaaS close what is idle for 55 s.
-COMMENT_EVERY = 15.0
+REST, PATIENCE = 60, 8.0
+#: Seconds of silence after which viewers are told how old what they see is, or sent a comment: routers of a PaaS close
+#: what is idle for 55 s.
+TOLD_EVERY = 15.0
 
-Render = Callable[[], Awaitable[str]]
+
+class Look(NamedTuple):
+    """What a page shows at one moment.
+
+    Parameters:
+      html: of the part that changes. It says no age of its own, so that it is sent only when something else changes.
+      as_of: the moment of its figures; None where they are as they were read.
+    """
+
+    html: str
+    as_of: str | None
+
+
+Render = Callable[[], Awaitable[Look]]
 
 
 class _News(SSEvent):
     """What a page shows, written once for all who look at it."""
 
-    def __init__(self, html: str) -> None:
-        super().__init__(text=html)
+    def __init__(self, look: Look) -> None:
+        super().__init__(text=look.html, event_id=look.as_of)
         self._written = super().serialize()
 
     def serialize(self, handler: Any = None) -> bytes:  # noqa: ARG002 - as Falcon calls it
@@ -50,9 +64,10 @@ class _Shared:
     def __init__(self, render: Render) -> None:
         self.viewers = 0
         self.news: _News | None = None
+        self.as_of: str | None = None
         self.changed = asyncio.Event()
         self._render = render
-        self._html = ""
+        self._html: str | None = None
         self._looking = asyncio.create_task(self._look_on())
 
     def stop(self) -> None:
@@ -72,7 +87,7 @@ class _Shared:
 
     async def _look(self) -> None:
         try:
-            html = await self._render()
+            look = await self._render()
         except (DBAPIError, PoolTimeout, Busy, TooMany, Invalid, falcon.HTTPError, falcon.HTTPStatus) as error:
             # What was shown stays; the next look may succeed.
             log.info("page_not_read", reason=type(error).__name__)
@@ -81,8 +96,9 @@ class _Shared:
             # A defect of one page; those who look at it are to see what comes after it was mended by other data.
             log.exception("page_failed")
             return
-        if html != self._html:
-            self._html, self.news = html, _News(html)
+        self.as_of = look.as_of
+        if look.html != self._html:
+            self._html, self.news = look.html, _News(look)
             self._wake()
 
     def _wake(self) -> None:
@@ -126,9 +142,9 @@ async def changes(key: Hashable, render: Render, caller: str) -> AsyncIterator[S
                     yield sent
                     continue
                 try:
-                    await asyncio.wait_for(changed.wait(), COMMENT_EVERY)
+                    await asyncio.wait_for(changed.wait(), TOLD_EVERY)
                 except TimeoutError:
-                    yield None
+                    yield None if shared.as_of is None else SSEvent(event="unchanged", event_id=shared.as_of)
         finally:
             shared.viewers -= 1
             if not shared.viewers:

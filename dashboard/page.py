@@ -69,8 +69,9 @@ class Page:
             caller = callers.name(req) or req.remote_addr
             live.demand_room(caller)
 
-            async def fragment() -> str:
-                return rendering.live(self.template, asked.viewer, await found())
+            async def fragment() -> live.Look:
+                shown = await found()
+                return live.Look(rendering.live(self.template, asked.viewer, shown), shown.get("as_of"))
 
             resp.set_header("X-Accel-Buffering", "no")
             resp.sse = live.changes((asked.viewer.sight, live_of(req)), fragment, caller)

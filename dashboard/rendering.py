@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -69,9 +69,25 @@ def moment(value: str | datetime | None) -> Markup:
     if value is None:
         return Markup("–")
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return _time(at)
+
+
+def age(seconds: float, as_of: str) -> Markup:
+    """Write since when something lasts, which stays the same; the script counts how long that is."""
+    return _time(datetime.fromisoformat(as_of) - timedelta(seconds=seconds), Markup(' class="age"'))
+
+
+def _time(at: datetime, attributes: str = "") -> Markup:
     at = at.astimezone(UTC)
     exact = f"{at:%Y-%m-%d %H:%M:%S}"
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%S.%fZ}", exact, exact)
+    return Markup('<time datetime="{}" title="{} UTC"{}>{}</time>').format(
+        f"{at:%Y-%m-%dT%H:%M:%SZ}", exact, attributes, exact
+    )
+
+
+def now() -> str:
+    """Return the time here, from which the script tells how far the viewer's clock is off."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def segment(value: object) -> str:
@@ -105,9 +121,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    filters = (number, size, duration, moment, segment, pretty)
+    filters = (number, size, duration, moment, age, segment, pretty)
     environment.filters.update({each.__name__: each for each in filters})
-    environment.globals.update(query=query, chosen=chosen, static=static.address, samples=static.samples, pages=PAGES)
+    environment.globals.update(query=query, chosen=chosen, now=now)
+    environment.globals.update(static=static.address, samples=static.samples, pages=PAGES)
     return environment
 
 

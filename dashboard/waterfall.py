@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import ceil, floor, log2
 from typing import Any, NamedTuple
 
 #: The picture's width in its own units, and where the axis begins: before it stand the names.
 WIDTH, LEFT = 1000.0, 170.0
 #: So wide is what took no time.
 NARROWEST = 2.0
+#: Into how many steps the time of an open task is divided at least, and the seconds of one.
+STEPS, SHORTEST_STEP = 16, 0.5
 
 
 class Bar(NamedTuple):
@@ -28,8 +31,8 @@ class Bar(NamedTuple):
 
 def bars(task: dict[str, Any]) -> list[Bar]:
     """Return a task's attempts in order; of one whose attempts were not kept, its stages."""
-    now = datetime.now(UTC)
-    begin = _moment(task["created_at"]) or now
+    begin = _moment(task["created_at"]) or datetime.now(UTC)
+    now = _in_steps(begin, datetime.now(UTC))
     end = _moment(task["finished_at"]) or now
     scale = (WIDTH - LEFT) / max((end - begin).total_seconds(), 1e-6)
     shown, free = [], begin
@@ -56,6 +59,13 @@ def bars(task: dict[str, Any]) -> list[Bar]:
         )
         free = finished
     return shown
+
+
+def _in_steps(begin: datetime, now: datetime) -> datetime:
+    """Return how far the axis of an open task goes now: in steps that can be seen, so that it is drawn no more often."""
+    passed = max((now - begin).total_seconds(), SHORTEST_STEP)
+    step = max(2.0 ** floor(log2(passed / STEPS)), SHORTEST_STEP)
+    return begin + timedelta(seconds=ceil(passed / step) * step)
 
 
 def _stages(task: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ class Errors(Page):
     async def look(self, asked: Asked) -> dict[str, Any]:
         """Find the failures of a window, those of which there are most first."""
         window = asked.query.get("window", "24h")
-        since = datetime.now(UTC) - WINDOWS.get(window, WINDOWS["24h"])
+        # The same for a minute: all who look at a window see the same, and are sent it when something has failed.
+        since = datetime.now(UTC).replace(second=0, microsecond=0) - WINDOWS.get(window, WINDOWS["24h"])
         given = requests.fit(ErrorsQuery, {"since": since, "kb_id": asked.query.get("kb_id")})
         return {**await grouped(asked.req, given), "window": window, "windows": WINDOWS}

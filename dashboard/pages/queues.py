@@ -9,6 +9,7 @@ from api import requests
 from api.bulkheads import snapshot
 from api.bulkheads.pools import WATCHING
 from dashboard.page import Asked, Page
+from models.base import rfc3339
 from tasks.dispatching import pausing
 from tasks.views.figures import statistics
 
@@ -23,4 +24,4 @@ class Queues(Page):
         found = await snapshot.TABLES.get()
         # Who has pressed a button looks at what it did, and the snapshot may be older.
         found = replace(found, pauses=await requests.read(pausing.pauses, pool=WATCHING))
-        return {"as_of": found.as_of, "queues": statistics.queues(found, await snapshot.messages())}
+        return {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, await snapshot.messages())}

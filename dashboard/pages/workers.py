@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from api.bulkheads import snapshot
 from dashboard.page import Asked, Page
+from models.base import rfc3339
 from tasks.views.figures import statistics
 
 
@@ -17,4 +19,7 @@ class Workers(Page):
     async def look(self, asked: Asked) -> dict[str, Any]:
         """Find the workers that were heard of."""
         found = await snapshot.TABLES.get()
-        return {"as_of": found.as_of, **statistics.workers(found)}
+        # Each beat of all that are well would be news.
+        silent = found.as_of - timedelta(seconds=found.lease / 2)
+        well = {str(each.id) for each in found.processes if each.heartbeat_at > silent}
+        return {"as_of": rfc3339(found.as_of), "well": well, **statistics.workers(found)}

@@ -4,11 +4,25 @@
   const words = document.getElementById("words").dataset;
   const csrf = document.querySelector("meta[name=csrf]").content;
   const language = document.body.dataset.language === "zh" ? "zh-CN" : navigator.language;
-  const short = new Intl.DateTimeFormat(language, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  const fields = { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+  const short = new Intl.DateTimeFormat(language, fields);
+  const dated = new Intl.DateTimeFormat(language, { year: "numeric", ...fields });
+  // The viewer's clock is ahead of the service's by so many milliseconds.
+  const ahead = Date.now() - Date.parse(words.now);
 
-  const localise = () => document.querySelectorAll("time[datetime]").forEach((each) => {
-    each.textContent = short.format(new Date(each.dateTime));
-  });
+  const lasting = (since) => {
+    const seconds = Math.max(0, Math.round((Date.now() - ahead - since) / 1000));
+    const parts = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]].map(([unit, size], place, all) => [unit, Math.floor((place ? seconds % all[place - 1][1] : seconds) / size)]);
+    const first = Math.max(0, parts.findIndex(([, count]) => count));
+    return seconds ? parts.slice(first, first + 2).map(([unit, count]) => `${count} ${unit}`).join(" ") : "0 s";
+  };
+  const write = (each) => {
+    const at = new Date(each.dateTime);
+    const text = each.classList.contains("age") ? lasting(at) : (at.getFullYear() === new Date().getFullYear() ? short : dated).format(at);
+    if (each.textContent !== text) each.textContent = text;
+  };
+  const localise = () => document.querySelectorAll("time[datetime]").forEach(write);
+  setInterval(() => document.querySelectorAll("time.age").forEach(write), 1000);
 
   const toast = (text, bad = false, link = null) => {
     const box = document.createElement("div");
@@ -20,15 +34,18 @@
   };
 
   const dialog = document.getElementById("ask");
-  const ask = (title, lines) => new Promise((answer) => {
+  // Answers null, or what was written where something was asked for.
+  const ask = (title, lines, asked = null) => new Promise((answer) => {
     dialog.querySelector("h2").textContent = title;
-    const body = dialog.querySelector(".body");
-    body.replaceChildren(...lines.map((line) => { const p = document.createElement("p"); p.textContent = line; return p; }));
+    const body = dialog.querySelector(".body"), label = document.createElement("label"), input = document.createElement("input");
+    input.name = "asked";
+    label.append(asked, input);
+    body.replaceChildren(...lines.map((line) => { const p = document.createElement("p"); p.textContent = line; return p; }), ...(asked ? [label] : []));
     dialog.onclick = (event) => {
-      if (event.target.value !== "yes" && event.target.value !== "no") return;
-      dialog.close(event.target.value);
+      if (event.target.tagName === "BUTTON") dialog.close(event.target.value);
     };
-    dialog.onclose = () => answer(dialog.returnValue === "yes");
+    input.onkeydown = (event) => { if (event.key === "Enter") dialog.close("yes"); };
+    dialog.onclose = () => answer(dialog.returnValue === "yes" ? input.value.trim() : null);
     dialog.returnValue = "no";
     dialog.showModal();
   });
@@ -64,15 +81,19 @@
   const bodyOf = (button) => (button.dataset.body === undefined ? undefined : JSON.parse(button.dataset.body));
 
   const act = async (button) => {
-    const { method, path, confirm, preview } = button.dataset;
-    const body = bodyOf(button);
+    const { method, path, confirm, preview, asks, asked } = button.dataset;
+    let body = bodyOf(button);
     if (preview) {
       const found = await request(method, path, { ...body, dry_run: true });
       if (!found) return;
       const count = found.capped ? `${found.count.toLocaleString()}+` : found.count.toLocaleString();
       const examples = (found.examples || []).map((each) => each.document_id || each.task_id || each.callback_id || (typeof each === "string" ? each : JSON.stringify(each)));
-      if (!(await ask(button.textContent, [words.found.replace("%s", count), ...(examples.length ? [words.examples, ...examples] : [])]))) return;
-    } else if (confirm && !(await ask(button.textContent, [confirm]))) return;
+      if ((await ask(button.textContent, [words.found.replace("%s", count), ...(examples.length ? [words.examples, ...examples] : [])])) === null) return;
+    } else if (confirm) {
+      const written = await ask(button.textContent, [confirm], asked);
+      if (written === null) return;
+      if (written) body = { ...body, [asks]: written };
+    }
     button.disabled = true;
     const answer = await request(method, path, preview ? { ...body, dry_run: false } : body);
     button.disabled = false;
@@ -120,9 +141,16 @@
   const order = (root) => [...root.querySelectorAll("tbody tr[id]")].map((each) => each.id).join();
   let held = false;
   const catchUp = () => { if (held && !paused() && !pointedAt()) { held = false; refresh(); } };
+  const asOf = document.querySelector("#as-of time");
   document.addEventListener("htmx:sse:before:message", (event) => {
-    const moved = () => order(new DOMParser().parseFromString(event.detail.message.data, "text/html")) !== order(live);
-    if (paused() || (pointedAt() && moved())) held = event.detail.cancelled = true;
+    const { data, id } = event.detail.message;
+    const moved = () => order(new DOMParser().parseFromString(data, "text/html")) !== order(live);
+    // A message without data says that nothing has changed up to a moment.
+    if (data && (paused() || (pointedAt() && moved()))) held = event.detail.cancelled = true;
+    if (held || !asOf || !id) return;
+    asOf.dateTime = id;
+    asOf.title = `${new Date(id).toISOString().replace("T", " ").slice(0, 19)} UTC`;
+    write(asOf);
   });
   live.addEventListener("mouseout", () => setTimeout(catchUp));
   document.addEventListener("htmx:after:swap", () => { localise(); document.dispatchEvent(new CustomEvent("shown")); });

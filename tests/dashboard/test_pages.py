@@ -10,6 +10,7 @@ import pytest
 
 from dashboard.pages.overview import PLOTS
 from tests.api.conftest import Client
+from tests.servers import eventually
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'/../a b"
 
@@ -90,6 +91,41 @@ def test_a_page_that_is_looked_at_is_sent_what_has_changed(client: Client, kb_id
         assert "No document is searchable yet." in next(lines)
         client.take_in(kb_id, "It came while somebody looked.", "late")
         assert next(line for line in lines if re.search(r"^data: .*>late</a>", line))
+
+
+def test_a_page_on_which_only_ages_have_changed_is_the_same(idle_client: Client) -> None:
+    """What nobody works on only grows older; the age of the figures is told beside, not within."""
+    waiting = idle_client.submit()
+    for path in ("/", "/queues", "/workers", f"/tasks/{waiting}"):
+        first, as_of = news(idle_client, path)
+
+        def again(path: str = path, first: str = first, as_of: str = as_of) -> bool:
+            shown, then = news(idle_client, path)
+            assert shown == first, path
+            return not as_of or then != as_of
+
+        eventually(again, reason="the figures are taken anew")
+    assert 'class="age"' in first
+
+
+def news(client: Client, path: str) -> tuple[str, str]:
+    """Return the part of a page that its stream sends first, and of which moment that is."""
+    with client.http.stream("GET", f"{path}?live=1", timeout=30) as answer:
+        as_of = ""
+        for line in answer.iter_lines():
+            if line.startswith("id: "):
+                as_of = line
+            if line.startswith("data: "):
+                return line, as_of
+    raise AssertionError("it ended")
+
+
+def test_a_queue_that_is_paused_says_who_paused_it_and_why(client: Client) -> None:
+    client.http.post("/api/v1/queues/storing/pause", json={"reason": "a disk is changed"})
+    try:
+        assert "a disk is changed" in page(client, "/queues").text
+    finally:
+        client.http.post("/api/v1/queues/storing/resume")
 
 
 def test_a_name_may_hold_what_divides_an_address(client: Client, kb_id: str) -> None:
