@@ -31,6 +31,7 @@ COPY worker/ worker/
 COPY actors/ actors/
 COPY api/ api/
 COPY dashboard/ dashboard/
+COPY samples/ samples/
 COPY rpc/ rpc/
 RUN python -m compileall -q .
 USER 10001

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -22,6 +23,9 @@ from task_manager_client.command.submitting import Submission
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 FILES = ("field-guide.pdf", "museum-handbook.docx", "tea-garden.txt")
 KB = "demo"
+#: Where `make run` keeps its data.
+DATA = Path(os.environ.get("DATA_DIR") or ".data")
+NOT_KEPT = f"Nothing is left behind. `make run` keeps it running, with what is in {DATA} already."
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def main() -> int:
         with EmbeddedService() as service:
             console.print(f"Ready after {time.monotonic() - began:.1f} s.\n")
             good = asyncio.run(show(service.url))
+            kept = good and service.keep_in(DATA)
     except NotStarted as error:
         complain(f"demo: the service did not start: {error}")
         return 1
@@ -65,7 +70,8 @@ def main() -> int:
         complain("demo: interrupted; the service is stopped, nothing is left behind")
         return 130
     console.print(
-        f"Stopped after {time.monotonic() - began:.1f} s, nothing is left behind. `make run` keeps it running."
+        f"Stopped after {time.monotonic() - began:.1f} s. "
+        + (f"`make run` shows what it took in, which is kept in {DATA}." if kept else NOT_KEPT)
     )
     return 0 if good else 1
 

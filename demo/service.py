@@ -1,4 +1,4 @@
-"""Embedded mode as a child of the demo, on a port and in a folder of its own, of which nothing is left afterwards."""
+"""Embedded mode as a child of the demo, on a port and in a folder of its own, of which at most its data are kept."""
 
 from __future__ import annotations
 
@@ -47,6 +47,13 @@ class EmbeddedService:
         self._folder = Path(tempfile.mkdtemp(prefix="tm-demo-"))
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._kept_in: Path | None = None
+
+    def keep_in(self, folder: Path) -> bool:
+        """Have the data kept in a folder when it stops. Returns whether they are: not where something is already."""
+        if not folder.exists():
+            self._kept_in = folder
+        return self._kept_in is not None
 
     def __enter__(self) -> Self:
         """Start it and wait until it answers.
@@ -120,6 +127,8 @@ class EmbeddedService:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._stop_postgres()
+        if self._kept_in is not None:
+            shutil.move(self._folder / "data", self._kept_in)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _stop_postgres(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx2
 import psutil
 import pytest
 
@@ -38,7 +40,14 @@ class Demo:
             self._process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT / "client"), "TMPDIR": str(folder), **environment},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT / "client"),
+                    "TMPDIR": str(folder),
+                    # Somebody's own data are there already.
+                    "DATA_DIR": str(ROOT),
+                    **environment,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -106,6 +115,29 @@ def test_make_demo_finds_every_answer_first_and_leaves_nothing_behind(start: Cal
         assert f"{name}: completed in " in demo.output
     assert demo.processes() == []
     assert list(demo.folder.iterdir()) == []
+
+
+def test_what_it_took_in_is_shown_by_make_run(start: Callable[..., Demo], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    demo = start(*MODULE, DATA_DIR=str(data))
+    assert demo.end() == 0, demo.output
+    assert f"is kept in {data}" in demo.output.replace("\n", "")
+    assert list(demo.folder.iterdir()) == []
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    start("-m", "embedded", DATA_DIR=str(data), PORT=str(port))
+    url = f"http://127.0.0.1:{port}"
+
+    def shown() -> str:
+        with suppress(httpx2.TransportError):
+            return httpx2.get(f"{url}/kbs/demo", headers={"Accept": "text/html"}).text
+        return ""
+
+    page = eventually(shown, seconds=90, reason="it has started")
+    assert all(name in page for name in ("field-guide.pdf", "museum-handbook.docx", "tea-garden.txt"))
+    found = httpx2.post(f"{url}/api/v1/kbs/demo/search", json={"query": "bell petrel"}).json()
+    assert found["hits"][0]["document_id"] == "field-guide.pdf"
 
 
 def test_it_fails_and_says_what_was_expected_where_another_passage_comes_first(start: Callable[..., Demo]) -> None:
