@@ -9,7 +9,16 @@ import falcon
 from falcon import asgi
 
 from dashboard.page import path_of, show
+from dashboard.preferences import own_path
 from dashboard.viewer import viewer_of
+
+
+class SignIn:
+    """`/sign-in`"""
+
+    async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
+        """Ask for a key."""
+        show(req, resp, "sign_in.html", viewer_of(req), {"next": own_path(req.get_param("next"))})
 
 
 def as_page(req: asgi.Request, resp: asgi.Response) -> None:
@@ -24,7 +33,7 @@ def as_page(req: asgi.Request, resp: asgi.Response) -> None:
     assert resp.data is not None, "a problem is written before it is shown"
     problem = json.loads(resp.data)
     resp.data = None
-    show(resp, "problem.html", viewer_of(req), {"path": req.path, "problem": problem})
+    show(req, resp, "problem.html", viewer_of(req), {"path": req.path, "problem": problem})
 
 
 def _wants_a_page(req: asgi.Request) -> bool:

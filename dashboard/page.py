@@ -10,7 +10,7 @@ from urllib.parse import quote
 from falcon import asgi
 
 from api.access import callers
-from dashboard import live, rendering
+from dashboard import compression, live, rendering
 from dashboard.viewer import Viewer, viewer_of
 
 #: Nothing is fetched from elsewhere, nothing is run that is not a file of ours, and nobody may frame a page.
@@ -76,7 +76,7 @@ class Page:
             resp.set_header("X-Accel-Buffering", "no")
             resp.sse = live.changes((asked.viewer.sight, live_of(req)), fragment, caller)
             return
-        show(resp, self.template, asked.viewer, await found())
+        show(req, resp, self.template, asked.viewer, await found())
 
 
 def path_of(req: asgi.Request) -> str:
@@ -91,8 +91,8 @@ def live_of(req: asgi.Request) -> str:
     return f"{path_of(req)}?{query}&live=1" if query else f"{path_of(req)}?live=1"
 
 
-def show(resp: asgi.Response, template: str, viewer: Viewer, found: Mapping[str, Any]) -> None:
+def show(req: asgi.Request, resp: asgi.Response, template: str, viewer: Viewer, found: Mapping[str, Any]) -> None:
     """Answer with a page."""
     resp.content_type = "text/html; charset=utf-8"
     resp.set_headers(HEADERS)
-    resp.text = rendering.whole(template, viewer, found)
+    compression.send(req, resp, rendering.whole(template, viewer, found).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,8 @@ from markupsafe import Markup
 
 from dashboard import static
 from dashboard.viewer import Viewer
-from dashboard.words import say_in
+from dashboard.words import LABELS, say_in
+from errors import CODES, REFUSALS
 
 FOLDER = Path(__file__).parent
 #: The pages that every page leads to: address, the key that goes there after `g`, and name.
@@ -29,6 +31,13 @@ PAGES = (
     ("/callbacks", "c", "Callbacks"),
     ("/audit", "a", "Audit"),
 )
+
+#: Where a page of one of its lists begins.
+PLACES = ("cursor", "versions", "failures")
+#: How a time begins that stands in an address.
+TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+#: What error codes mean, in Chinese.
+MEANINGS = {name: code.meaning_zh for name, code in (CODES | REFUSALS).items()}
 
 
 def number(value: float | None) -> str:
@@ -96,9 +105,27 @@ def segment(value: object) -> str:
 
 
 def query(given: Mapping[str, Any], **changes: Any) -> str:
-    """Write a query string with these changes; what is None or empty is left out, and the place in the list."""
-    values = {name: value for name, value in {**given, **changes}.items() if name != "cursor" or "cursor" in changes}
+    """Write a query string with these changes; what is None or empty is left out, and the places in lists."""
+    values = {name: value for name, value in {**given, **changes}.items() if name not in PLACES or name in changes}
     return "?" + urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
+
+
+def turned(given: Mapping[str, Any], place: str, to: str | None) -> str:
+    """Write the query string of another page of one list; the page's other lists stay where they are."""
+    return query(given, **{each: given[each] for each in PLACES if each in given} | {place: to})
+
+
+def each_value(given: Any) -> list[str]:
+    """Return the values of a parameter, which may have been given several times."""
+    return [str(each) for each in given] if isinstance(given, list) else [str(given)]
+
+
+def named(value: str) -> str | Markup:
+    """Write what a filter says: a time as every time, and all else as it is."""
+    try:
+        return moment(value) if TIME.match(value) else value
+    except ValueError:
+        return value
 
 
 def chosen(given: Mapping[str, Any], filters: Collection[str]) -> dict[str, Any]:
@@ -121,9 +148,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    filters = (number, size, duration, moment, age, segment, pretty)
+    filters = (number, size, duration, moment, age, segment, pretty, each_value, named)
     environment.filters.update({each.__name__: each for each in filters})
-    environment.globals.update(query=query, chosen=chosen, now=now)
+    environment.globals.update(query=query, turned=turned, chosen=chosen, now=now, meanings=MEANINGS, labels=LABELS)
     environment.globals.update(static=static.address, samples=static.samples, pages=PAGES)
     return environment
 

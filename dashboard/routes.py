@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.app import Pages
-from dashboard.failures import as_page
+from dashboard.failures import SignIn, as_page
 from dashboard.pages.audit import Audit
 from dashboard.pages.batches import Batches
 from dashboard.pages.callbacks import Callbacks
@@ -19,7 +19,6 @@ from dashboard.pages.task import Task
 from dashboard.pages.tasks import Tasks
 from dashboard.pages.workers import Workers
 from dashboard.preferences import Preferences
-from dashboard.sign_in import SignIn
 from dashboard.static import Samples, Static
 
 

@@ -5,40 +5,59 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import falcon
 from falcon import asgi
 
+from dashboard import compression
+
 FOLDER = Path(__file__).parent / "static"
-#: Documents to try the service with; an image does not hold them.
+#: Documents to try the service with.
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE_TYPES = (".pdf", ".docx", ".txt")
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
+class File(NamedTuple):
+    """A file as it is, as it is sent to who reads gzip, and its digest."""
+
+    data: bytes
+    as_gzip: bytes
+    digest: str
+
+
 @cache
-def _files() -> dict[str, tuple[bytes, str]]:
-    """Return each file's bytes and digest by its name."""
+def files() -> dict[str, File]:
+    """Return the files by their names."""
     found = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in TYPES}
-    return {name: (data, hashlib.sha256(data).hexdigest()[:12]) for name, data in found.items()}
+    return {
+        name: File(data, compression.packed(data, compression.BEST), hashlib.sha256(data).hexdigest()[:12])
+        for name, data in found.items()
+    }
 
 
 def address(name: str) -> str:
     """Return where a file is fetched, as long as it is what it is now."""
-    return f"/static/{_files()[name][1]}/{name}"
+    return f"/static/{files()[name].digest}/{name}"
 
 
 class Static:
     """`/static/{digest}/{name}`"""
 
+    def __init__(self) -> None:
+        # Compressed now, and not while somebody waits.
+        self._files = files()
+
     async def on_get(self, req: asgi.Request, resp: asgi.Response, digest: str, name: str) -> None:
         """Answer with a file. An address of another release is answered with the file of this one, and not kept."""
-        if name not in _files():
+        if name not in self._files:
             raise falcon.HTTPNotFound(description=f"there is no file {name[:100]!r}")
-        resp.data, known = _files()[name]
+        file = self._files[name]
+        compression.send(req, resp, file.data, file.as_gzip)
         resp.content_type = TYPES[Path(name).suffix]
         resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.set_header("Cache-Control", "public, max-age=31536000, immutable" if digest == known else "no-cache")
+        resp.set_header("Cache-Control", "public, max-age=31536000, immutable" if digest == file.digest else "no-cache")
 
 
 @cache

@@ -62,7 +62,7 @@ def bars(task: dict[str, Any]) -> list[Bar]:
 
 
 def _in_steps(begin: datetime, now: datetime) -> datetime:
-    """Return how far the axis of an open task goes now: in steps that can be seen, so that it is drawn no more often."""
+    """Return how far the axis of an open task goes now, in steps that can be seen: it is drawn no more often."""
     passed = max((now - begin).total_seconds(), SHORTEST_STEP)
     step = max(2.0 ** floor(log2(passed / STEPS)), SHORTEST_STEP)
     return begin + timedelta(seconds=ceil(passed / step) * step)

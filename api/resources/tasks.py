@@ -128,8 +128,18 @@ async def listed(req: asgi.Request, asked: TasksQuery) -> dict[str, Any]:
     items = await requests.read_much(_newest, chosen, limit=asked.limit + 1, before=before)
     page = requests.page_of(items, asked.limit, "task_id")
     if asked.count:
-        page["total"] = asdict(await requests.read_much(_counted, chosen))
+        page["total"] = await counted(req, asked)
     return page
+
+
+async def counted(req: asgi.Request, asked: TasksQuery) -> dict[str, Any]:
+    """Return how many tasks a request may see, up to a bound.
+
+    Raises:
+      selection.TooMany: it took too long.
+    """
+    chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
+    return asdict(await requests.read_much(_counted, chosen))
 
 
 def _newest(session: Session, chosen: Sequence[Filter], *, limit: int, before: UUID | None) -> list[dict[str, Any]]:

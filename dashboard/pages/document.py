@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -30,21 +31,23 @@ class Document(Page):
         """
         kb_id, document_id = asked.params["kb_id"], asked.params["document_id"]
         after = requests.from_cursor(asked.query.get("cursor"), int)
-        found = await requests.read_much(_found, kb_id, document_id, after, repeatable=True)
-        if found["document"] is None and not found["tasks"]:
+        before = requests.from_cursor(asked.query.get("versions"), UUID)
+        found = await requests.read_much(_found, kb_id, document_id, after, before, repeatable=True)
+        if found["document"] is None and found["newest"] is None:
             raise requests.missing("document", document_id)
         page = requests.page_of(found.pop("chunks") or [], AT_ONCE, "index")
         return {
             "kb_id": kb_id,
             "document_id": document_id,
             **found,
+            "tasks": requests.page_of(found["tasks"], TASKS, "task_id"),
             "parts": _parts(page["items"]),
             "marked": _marked(page["items"], found["text"]),
             **page,
         }
 
 
-def _found(session: Session, kb_id: str, document_id: str, after: int | None) -> dict[str, Any]:
+def _found(session: Session, kb_id: str, document_id: str, after: int | None, before: UUID | None) -> dict[str, Any]:
     """Return a document and its chunks, both of one version."""
     chunks = catalogue.chunks(session, kb_id, document_id, limit=AT_ONCE + 1, after=after)
     shown = (chunks or [])[:AT_ONCE]
@@ -55,7 +58,9 @@ def _found(session: Session, kb_id: str, document_id: str, after: int | None) ->
         "chunks": chunks,
         "covered": catalogue.covered(session, kb_id, document_id),
         "text": catalogue.stretch(session, kb_id, document_id, *ends),
-        "tasks": reading.page(session, which, limit=TASKS),
+        "original": catalogue.original(session, kb_id, document_id),
+        "newest": next(iter(reading.page(session, which, limit=1)), None),
+        "tasks": reading.page(session, which, limit=TASKS + 1, before=before),
     }
 
 

@@ -1,19 +1,35 @@
-"""One knowledge base: its documents, what is being taken in, and a search."""
+"""One knowledge base: its documents, what is being taken in, what has failed, and a search."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from api import requests
+from api.bulkheads.pools import SEARCHING
+from api.resources.many.documents import DocumentFilter, DocumentsQuery, Sort, State, listed
 from dashboard.page import Asked, Page
-from documents.storing import catalogue
+from dashboard.words import say_in
+from models.base import rfc3339
+from pipeline import STAGES
 from tasks.input.fields import Filter
-from tasks.views import reading
+from tasks.lifecycle import Status
+from tasks.views import kbs, reading
 
-#: Documents on one page, and tasks of each state.
-AT_ONCE, TASKS = 50, 20
+#: Tasks that are under way, and failures on one page.
+UNDER_WAY, FAILURES = 20, 10
+FILTERS = ("prefix", "state", "format", "metadata", "updated_after")
+#: What REST's names say in words.
+STATES: dict[State, str] = {"current": "up to date", "pending": "newer under way", "failed": "newer failed"}
+ORDERS: dict[Sort, str] = {
+    "-document_id": "id, last first",
+    "updated_at": "oldest first",
+    "-updated_at": "newest first",
+    "size": "smallest first",
+    "-size": "largest first",
+}
 
 
 class Kb(Page):
@@ -22,16 +38,48 @@ class Kb(Page):
     template = "kb.html"
 
     async def look(self, asked: Asked) -> dict[str, Any]:
-        """Find a page of documents, and the tasks that are under way or have failed."""
-        after = requests.from_cursor(asked.query.get("cursor"), str)
-        return await requests.read_much(_found, asked.params["kb_id"], after, asked.query.get("prefix"))
+        """Find a page of documents, the tasks that are under way, and the failures that nothing has mended."""
+        kb_id = asked.params["kb_id"]
+        given = requests.fit(
+            DocumentsQuery, {name: value for name, value in asked.query.items() if name in DocumentsQuery.model_fields}
+        )
+        failures = requests.from_cursor(asked.query.get("failures"), UUID)
+        say = say_in(asked.viewer.language)
+        return {
+            **await requests.read_much(_found, kb_id, given, failures, pool=SEARCHING),
+            "kb_id": kb_id,
+            "names": {each: say(each) for each in (*Status, *STAGES)},
+            "filters": FILTERS,
+            "metadata": given.metadata,
+            "states": STATES,
+            "orders": ORDERS,
+            "deletion": _deletion(given),
+        }
 
 
-def _found(session: Session, kb_id: str, after: str | None, prefix: str | None) -> dict[str, Any]:
-    documents = catalogue.page(session, kb_id, limit=AT_ONCE + 1, after=after, prefix=prefix)
-    processing, queued, waiting, failed = (
-        reading.page(session, Filter(kb_id=kb_id, status=[status]), limit=TASKS)
-        for status in ("processing", "queued", "waiting", "failed")
-    )
-    page = requests.page_of(documents, AT_ONCE, "document_id")
-    return {"kb_id": kb_id, "under_way": [*processing, *queued, *waiting][:TASKS], "failed": failed, **page}
+def _found(session: Session, kb_id: str, given: DocumentsQuery, failures: UUID | None) -> dict[str, Any]:
+    under_way = [
+        each
+        for status in (Status.PROCESSING, Status.QUEUED, Status.WAITING)
+        for each in reading.page(session, Filter(kb_id=kb_id, status=[str(status)]), limit=UNDER_WAY)
+    ]
+    failed = kbs.unmended(session, kb_id, limit=FAILURES + 1, before=failures)
+    return {
+        **listed(session, kb_id, given),
+        "under_way": under_way[:UNDER_WAY],
+        "failed": requests.page_of(failed, FAILURES, "task_id"),
+    }
+
+
+def _deletion(given: DocumentsQuery) -> dict[str, Any] | None:
+    """Return the body that deletes the documents of a filter; None where there is no filter, or REST has not this."""
+    wanted = given.wanted()
+    named = {
+        "prefix": given.prefix,
+        "state": given.state,
+        "format": given.format,
+        "metadata": dict(wanted.metadata),
+        "updated_after": given.updated_after and rfc3339(given.updated_after),
+    }
+    named = {name: value for name, value in named.items() if value}
+    return {"filter": named} if named and named.keys() <= DocumentFilter.model_fields.keys() else None

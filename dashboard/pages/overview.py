@@ -12,6 +12,7 @@ from api.bulkheads import snapshot
 from api.bulkheads.latest import Latest
 from api.bulkheads.pools import WATCHING
 from api.resources.statistics import over_time, unit_of
+from dashboard import compression
 from dashboard.page import Asked, Page
 from models import replica
 from tasks.transactions.unit import broker
@@ -62,7 +63,8 @@ class Plots:
         """Answer with what the plots of a window show, as `/stats/history` tells it, all in one."""
         window = req.get_param("window")
         resp.content_type = "application/json"
-        resp.data = await self._known[window if window in WINDOWS else WINDOWS[0]].get()
+        found = await self._known[window if window in WINDOWS else WINDOWS[0]].get()
+        compression.send(req, resp, found)
 
 
 def _plots(window: str) -> bytes:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from falcon import asgi
+
 from api import requests
-from api.resources.tasks import TasksQuery, listed
+from api.resources.tasks import TasksQuery, counted, listed
+from broker.topology import PRIORITIES, QUEUES
 from dashboard.page import Asked, Page
 from errors import CODES
+from tasks.bulk.scope import STATUSES
+from tasks.input.fields import Filter
 from tasks.lifecycle import Status
 from tasks.types import all_types
+from tasks.views.selection import TooMany
 
-FILTERS = tuple(name for name in TasksQuery.model_fields if name not in ("limit", "cursor", "count"))
+#: What a filter offers: names to choose from, a time, or None for what is written.
+CHOICES: dict[str, Any] = {
+    "task_type": sorted(all_types()),
+    "queue": QUEUES,
+    "priority": tuple(PRIORITIES),
+    **dict.fromkeys(("created_after", "created_before", "finished_after", "finished_before"), "time"),
+}
 
 
 class Tasks(Page):
@@ -21,10 +34,36 @@ class Tasks(Page):
 
     async def look(self, asked: Asked) -> dict[str, Any]:
         """Find a page of tasks, newest first."""
+        given = requests.fit(TasksQuery, dict(asked.query))
+        query = dict(asked.query) | ({} if given.status is None else {"status": given.status})
         return {
-            **await listed(asked.req, requests.fit(TasksQuery, dict(asked.query))),
-            "filters": FILTERS,
-            "statuses": list(Status),
-            "types": sorted(all_types()),
+            **await listed(asked.req, given),
+            "asked": replace(asked, query=query),
+            "total": await _count(asked.req, given),
+            "bulk": _bulk(given, query),
+            "filters": list(Filter.model_fields),
+            "choices": dict.fromkeys(Filter.model_fields) | CHOICES,
+            "statuses": list(map(str, Status)),
+            "priorities": tuple(PRIORITIES),
             "codes": sorted(CODES),
         }
+
+
+async def _count(req: asgi.Request, given: TasksQuery) -> dict[str, Any] | None:
+    """Return how many tasks there are; None where too many would have to be looked at."""
+    try:
+        return await counted(req, given)
+    except TooMany:
+        return None
+
+
+def _bulk(given: TasksQuery, query: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what can be done to tasks of this filter, with the body of the request for it."""
+    named = {name: value for name, value in query.items() if name in Filter.model_fields}
+    possible = set(map(str, given.within(given.kb_id).statuses()))
+    bodies = {}
+    for action, statuses in STATUSES.items():
+        if fitting := [each for each in statuses if each in possible]:
+            meant = named | ({"status": fitting} if given.status else {})
+            bodies[action] = {"filter": meant} if meant else {"filter": {}, "all": True}
+    return bodies

@@ -30,7 +30,8 @@
     if (bad) box.className = "bad";
     if (link) { const a = document.createElement("a"); a.href = link; a.textContent = " " + link; box.append(a); }
     document.getElementById("toasts").append(box);
-    setTimeout(() => box.remove(), bad ? 15000 : 6000);
+    // What is to be read, or followed, stays longer.
+    setTimeout(() => box.remove(), link ? 30000 : bad ? 15000 : 6000);
   };
 
   const dialog = document.getElementById("ask");
@@ -50,10 +51,12 @@
     dialog.showModal();
   });
 
+  // What happened is said in English alone: in Chinese what can be done comes first.
+  const inOrder = (happened, remedy, remedyZh) => (document.body.dataset.language === "zh" ? [remedyZh, happened] : [happened, remedy]).filter(Boolean).join(" ");
+  const told = (error) => (document.body.dataset.language === "zh" && error.hint_zh) || error.message;
   const problem = (answer, status) => {
-    const hint = document.body.dataset.language === "zh" ? answer.hint_zh : answer.hint;
     const fields = (answer.errors || []).map((each) => `${each.field}: ${each.message}`).join("; ");
-    return [answer.detail || `${words.failed} (${status})`, fields, hint].filter(Boolean).join(" ");
+    return inOrder([answer.detail || `${words.failed} (${status})`, fields].filter(Boolean).join(" "), answer.hint, answer.hint_zh);
   };
 
   // Every action is a request of the REST API, with the session's cookie and its token.
@@ -78,7 +81,11 @@
 
   const refresh = () => htmx.ajax("GET", location.href, { target: "#live", select: "#live > *", swap: "innerMorph" });
 
-  const bodyOf = (button) => (button.dataset.body === undefined ? undefined : JSON.parse(button.dataset.body));
+  const bodyOf = (button) => {
+    if (button.dataset.body === undefined) return undefined;
+    const chosen = button.parentElement.querySelector("select");
+    return { ...JSON.parse(button.dataset.body), ...(chosen ? { [chosen.name]: chosen.value } : {}) };
+  };
 
   const act = async (button) => {
     const { method, path, confirm, preview, asks, asked } = button.dataset;
@@ -104,12 +111,16 @@
   };
 
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const KEY = '-H "Authorization: Bearer $API_KEY"';
+  const sent = (method, path, ...parts) => ["curl", "-X", method, KEY, ...parts, quoted(location.origin + path)].join(" ");
+  const json = (body) => (body === undefined ? [] : ["-H 'Content-Type: application/json'", "-d", quoted(JSON.stringify(body))]);
+  const form = (fields) => Object.entries(fields).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`);
+  // What forms do, by their names.
+  const commands = {};
   const curl = (button) => {
-    const body = bodyOf(button);
-    const parts = ["curl", "-X", button.dataset.method, '-H "Authorization: Bearer $API_KEY"'];
-    if (body !== undefined) parts.push("-H 'Content-Type: application/json'", "-d", quoted(JSON.stringify(body)));
-    parts.push(quoted(location.origin + button.dataset.path));
-    return parts.join(" ");
+    if (button.dataset.command) return commands[button.dataset.command]();
+    const { method, path } = button.previousElementSibling.dataset;
+    return sent(method, path, ...json(bodyOf(button.previousElementSibling)));
   };
 
   const copy = async (text) => {
@@ -121,9 +132,24 @@
     const button = event.target.closest("button");
     if (!button) return;
     if (button.dataset.method) act(button);
-    else if (button.classList.contains("curl")) copy(curl(button.previousElementSibling));
+    else if (button.classList.contains("curl")) copy(curl(button));
     else if (button.id === "sign-out") request("DELETE", "/api/v1/session").then((answer) => answer && location.assign("/sign-in"));
     else if (button.closest("#keys")) document.getElementById("keys").close();
+  });
+
+  // Addresses have times in UTC, and fields show them as the viewer's clock does.
+  const local = (at) => new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+  document.querySelectorAll("input[data-at]").forEach((input) => {
+    const at = new Date(input.dataset.at);
+    if (!Number.isNaN(at.getTime())) input.dataset.shown = input.value = local(at);
+  });
+  // What is not filled in stays out of the address.
+  document.addEventListener("formdata", ({ target, formData }) => {
+    if (target.method !== "get") return;
+    target.querySelectorAll("input[data-at]").forEach(({ name, value, dataset }) => {
+      formData.set(name, value && (value === dataset.shown ? dataset.at : new Date(value).toISOString()));
+    });
+    [...formData].forEach(([name, value]) => { if (value === "") formData.delete(name); });
   });
 
   const pause = document.getElementById("pause");
@@ -164,10 +190,10 @@
     } else if (event.key === "g") going = true;
     else if (event.key === "?") document.getElementById("keys").showModal();
     else if (event.key === "p") pause.click();
-    else if (event.key === "/") { event.preventDefault(); document.querySelector("main input, main select")?.focus(); }
+    else if (event.key === "/") { event.preventDefault(); document.querySelector("main input:not([type=checkbox], [type=file]), main select")?.focus(); }
   });
 
-  window.dashboard = { request, toast, words, csrf, language, problem };
+  window.dashboard = { request, toast, words, csrf, language, problem, told, commands, curl: { sent, json, form, quoted, KEY } };
   localise();
   document.dispatchEvent(new CustomEvent("shown"));
 })();

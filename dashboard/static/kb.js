@@ -1,7 +1,7 @@
 // A knowledge base: uploads with a bar for each file and one for all, and the search box.
 "use strict";
 document.addEventListener("DOMContentLoaded", () => {
-  const { request, toast, words, csrf, problem } = window.dashboard;
+  const { request, toast, words, csrf, problem, told, commands, curl } = window.dashboard;
   const form = document.getElementById("drop");
   const list = document.getElementById("files");
   const filled = (text, values) => text.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
@@ -9,6 +9,8 @@ document.addEventListener("DOMContentLoaded", () => {
   // At once, as a browser opens only some connections to one server.
   const AT_ONCE = 3;
   const ENDED = ["completed", "failed", "cancelled"];
+  // How statuses and stages are called in the viewer's language.
+  const names = JSON.parse(list.dataset.names);
   const files = new Map();
   const waiting = [];
   let running = 0, polling = false;
@@ -40,13 +42,18 @@ document.addEventListener("DOMContentLoaded", () => {
       if (call.status === 202) {
         file.task = answer.task_id;
         file.note.href = `/tasks/${answer.task_id}`;
-        file.note.textContent = answer.status;
+        file.note.textContent = names[answer.status];
         follow();
       } else finish(file, "failed", problem(answer, call.status));
       done();
     };
     call.send(body);
   });
+
+  commands.upload = () => {
+    const path = [...files.keys()].at(-1) || "FILE";
+    return curl.sent("POST", form.dataset.path, ...curl.form({ document_id: path, file: `@${path}` }));
+  };
 
   const next = async () => {
     while (waiting.length && running < AT_ONCE) {
@@ -73,8 +80,8 @@ document.addEventListener("DOMContentLoaded", () => {
           page.items.forEach((task) => {
             const file = open.find((each) => each.task === task.task_id);
             if (!file) return;
-            if (ENDED.includes(task.status)) finish(file, task.status, task.error ? `${task.error.code}: ${task.error.message}` : task.status);
-            else { file.status = task.status; file.bar.value = 20 + task.progress * 0.8; file.note.textContent = task.stage; }
+            if (ENDED.includes(task.status)) finish(file, task.status, task.error ? `${task.error.code}: ${told(task.error)}` : names[task.status]);
+            else { file.status = task.status; file.bar.value = 20 + task.progress * 0.8; file.note.textContent = names[task.stage]; }
           });
           cursor = page.next_cursor ? `&cursor=${page.next_cursor}` : "";
         } while (cursor);
@@ -156,9 +163,11 @@ document.addEventListener("DOMContentLoaded", () => {
     parts.push(text.slice(at).join(""));
     return parts;
   };
+  const asked = () => ({ query: box.elements.query.value, mode: box.elements.mode.value, limit: 10 });
+  commands.search = () => curl.sent("POST", box.dataset.path, ...curl.json(asked()));
   box.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const answer = await request("POST", box.dataset.path, { query: box.elements.query.value, mode: box.elements.mode.value, limit: 10 });
+    const answer = await request("POST", box.dataset.path, asked());
     if (!answer) return;
     const summary = document.getElementById("search-summary");
     const values = { hits: answer.hits.length, ms: Math.round(answer.took_ms), confidence: answer.confidence.toFixed(2) };

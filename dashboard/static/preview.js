@@ -3,7 +3,7 @@
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("preview");
   if (!form) return;
-  const { request, toast, words } = window.dashboard;
+  const { request, toast, words, commands, curl } = window.dashboard;
   const fields = ["chunk_size", "chunk_overlap", "chunk_unit"];
 
   const stored = async () => {
@@ -29,6 +29,16 @@ document.addEventListener("DOMContentLoaded", () => {
     const said = { content };
     fields.forEach((name) => { const { value, type } = form.elements[name]; said[name] = type === "number" ? Number(value) : value; });
     return request("POST", "/api/v1/chunk-preview", said);
+  };
+
+  commands.preview = () => {
+    const sizes = Object.fromEntries(fields.map((name) => [name, form.elements[name].value]));
+    const preview = (file) => curl.sent("POST", "/api/v1/chunk-preview", ...curl.form({ ...sizes, file }));
+    const address = form.dataset.text;
+    if (address) return `curl ${curl.KEY} ${curl.quoted(location.origin + address)} | ${preview("@-;filename=text.txt")}`;
+    const file = form.elements.file.files[0], content = form.elements.content.value;
+    if (!file && content) return curl.sent("POST", "/api/v1/chunk-preview", ...curl.json({ content, ...sizes, chunk_size: Number(sizes.chunk_size), chunk_overlap: Number(sizes.chunk_overlap) }));
+    return preview(`@${file ? file.name : "FILE"}`);
   };
 
   // Offsets count characters, a script's strings count UTF-16 units.

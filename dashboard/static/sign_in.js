@@ -10,8 +10,8 @@ form.addEventListener("submit", async (event) => {
     if (answer.ok) location.assign(form.dataset.next);
     else {
       const problem = await answer.json();
-      const hint = document.body.dataset.language === "zh" ? problem.hint_zh : problem.hint;
-      refused.textContent = [problem.detail, hint].filter(Boolean).join(" ");
+      const said = document.body.dataset.language === "zh" ? [problem.hint_zh, problem.detail] : [problem.detail, problem.hint];
+      refused.textContent = said.filter(Boolean).join(" ");
     }
   } catch { refused.textContent = refused.dataset.away; }
 });

@@ -10,12 +10,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.base import FIRST_ID, id_at, rfc3339
+from models.base import FIRST_ID, LAST_ID, id_at, rfc3339
 from tasks.lifecycle import OPEN, Status
 from tasks.types.document_processing import TYPE
 
 #: What of a KB's tasks is counted.
 COUNTED = (*OPEN, Status.FAILED)
+#: Failures of which those that were not mended are looked for.
+MOST_FAILURES = 5000
 
 
 def counts(
@@ -60,6 +62,26 @@ def _newer(row: Any) -> dict[str, Any]:
     return {"state": state, "pending": pending, "failed": failed}
 
 
+def unmended(session: Session, kb_id: str, *, limit: int, before: UUID | None = None) -> list[dict[str, Any]]:
+    """Return what has failed of a KB's documents and nothing has mended since, newest first.
+
+    A later submission of the document mends it, or its deletion; of several that have failed the last one counts.
+
+    Parameters:
+      before: the task that the page before ended with.
+    """
+    values = {"kb_id": kb_id, "type": TYPE.name, "first": FIRST_ID, "before": before or LAST_ID}
+    return [
+        {
+            "task_id": str(row.id),
+            "document_id": row.subject,
+            "error": row.error,
+            "at": rfc3339(row.finished_at),
+        }
+        for row in session.execute(_UNMENDED, values | {"most": MOST_FAILURES, "limit": limit})
+    ]
+
+
 def documents_with(session: Session, kb_id: str, statuses: Sequence[Status], most: int) -> list[str] | None:
     """Return the documents of a KB that tasks of these statuses are to bring in; None when there are more tasks."""
     values = {"kb_id": kb_id, "statuses": list(map(str, statuses)), "type": TYPE.name, "most": most + 1}
@@ -82,6 +104,27 @@ _NEWER = text("""
              WHERE kb_id = :kb_id AND subject = given.document_id AND id > given.shown AND task_type = :type
                 AND status IN ('completed', 'failed', 'cancelled') ORDER BY id DESC LIMIT 1
            ) AS ended ON true
+""")
+
+#: Rows are compared as an index orders them. The statuses of a later task are those of the two indexes that begin with
+#: the document.
+_UNMENDED = text("""
+    SELECT id, subject, error, finished_at FROM (
+        SELECT id, subject, error, finished_at, created_at FROM tasks
+         WHERE (kb_id, status, task_type, id) >= (:kb_id, 'failed', :type, CAST(:first AS uuid))
+            AND (kb_id, status, task_type, id) < (:kb_id, 'failed', :type, CAST(:before AS uuid))
+         ORDER BY kb_id DESC, status DESC, task_type DESC, id DESC LIMIT :most
+        ) AS failed
+     WHERE NOT EXISTS (
+            SELECT FROM tasks WHERE kb_id = :kb_id AND subject = failed.subject AND id > failed.id
+                AND task_type = :type AND status IN ('waiting', 'queued', 'processing'))
+        AND NOT EXISTS (
+            SELECT FROM tasks WHERE kb_id = :kb_id AND subject = failed.subject AND id > failed.id
+                AND task_type = :type AND status IN ('completed', 'failed'))
+        AND NOT EXISTS (
+            SELECT FROM deletions WHERE kb_id = :kb_id AND document_id IN (failed.subject, '')
+                AND deleted_at > failed.created_at)
+     ORDER BY id DESC LIMIT :limit
 """)
 
 _WITH = text("""

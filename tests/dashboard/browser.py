@@ -96,15 +96,20 @@ def person(
     language: Language = "en",
     width: int = WIDE,
     theme: Theme = "light",
+    timezone: str | None = None,
 ) -> Iterator[Person]:
-    """Give somebody a browser with a language, a screen and colours of their own.
+    """Give somebody a browser with a language, a screen, colours and a time zone of their own.
 
     Raises:
       AssertionError: something went wrong in a page.
     """
     # Without motion, so that no colour is looked at while it changes into another.
     context: BrowserContext = browser.new_context(
-        locale=language, color_scheme=theme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+        locale=language,
+        color_scheme=theme,
+        viewport={"width": width, "height": 800},
+        reduced_motion="reduce",
+        timezone_id=timezone,
     )
     context.set_default_timeout(60_000)
     try:

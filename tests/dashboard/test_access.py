@@ -7,13 +7,16 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
+from playwright.sync_api import Browser, expect
 
 from dashboard.rendering import FOLDER
 from models.base import new_id
 from tests.api.conftest import Client
+from tests.dashboard.browser import NARROW, WIDE, Language, person
 from tests.guard import Guard
 from tests.processes import Deployment
 from tests.servers import eventually
@@ -29,9 +32,23 @@ OFFERED = re.compile(r'ui\.action\(_\("([^"]+)"\)')
 @pytest.fixture(scope="module")
 def locked(idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Iterator[Deployment]:
     """A web process that asks for keys."""
+    with web_beside(idle, tmp_path_factory.mktemp("locked"), guard, MAX_STREAMS="2") as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def signed(idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Iterator[Deployment]:
+    """The same, for a browser: it opens streams as it likes."""
+    with web_beside(idle, tmp_path_factory.mktemp("signed"), guard) as deployment:
+        yield deployment
+
+
+@contextmanager
+def web_beside(idle: Deployment, folder: Path, guard: Guard, **settings: str) -> Iterator[Deployment]:
+    """Another web process of a deployment, which asks for keys."""
     servers = (idle.environment["DATABASE_URL"], idle.environment["RABBITMQ_URL"])
-    with Deployment(*servers, tmp_path_factory.mktemp("locked"), guard) as deployment:
-        deployment.environment |= {"API_KEYS": KEYS, "MAX_STREAMS": "2"}
+    with Deployment(*servers, folder, guard) as deployment:
+        deployment.environment |= {"API_KEYS": KEYS, **settings}
         deployment.start("web")
         yield deployment
 
@@ -88,9 +105,34 @@ def test_a_reader_sees_every_page_and_no_button_that_works(locked: Deployment, i
     assert seen == texts
 
 
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_a_reader_in_a_browser_can_press_no_button_and_is_refused_when_it_is_pressed_all_the_same(
+    chromium: Browser, signed: Deployment, idle_client: Client, language: Language, width: int
+) -> None:
+    pages = filled(idle_client)
+    with person(chromium, signed.url, language, width) as visitor:
+        page = visitor.page
+        visitor.open("/")
+        page.locator("input[name=key]").fill("k-read")
+        page.locator("#sign-in button").click()
+        expect(page.locator(".tiles")).to_be_visible()
+        for path in pages:
+            visitor.open(path)
+            buttons = page.locator("button[data-method]")
+            assert buttons.count() == page.locator("button[data-method]:disabled").count(), path
+            for title in buttons.evaluate_all("all => all.map((each) => each.title)"):
+                assert ("只读" if language == "zh-CN" else "role read") in title, path
+            expect(page.locator("#drop")).to_be_hidden()
+        visitor.open("/queues")
+        page.evaluate("document.querySelector('#queue-storing button[data-method]').disabled = false")
+        page.locator("#queue-storing button[data-method]").click()
+        expect(page.locator("#toasts .bad")).to_contain_text("operate")
+
+
 def filled(client: Client) -> list[str]:
     """Have something of everything, and return the pages that show it."""
-    kb_id = "kb-of-actions"
+    kb_id = f"kb-{new_id()}"
     open_task = client.submit(kb_id=kb_id)
     batch = client.http.post("/api/v1/tasks/batch", json={"tasks": [{"task_type": "test", "kb_id": kb_id}]}).json()
     ended = client.http.post("/api/v1/tasks/batch", json={"tasks": [{"task_type": "test", "kb_id": kb_id}]}).json()

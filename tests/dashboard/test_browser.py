@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.api.conftest import Client
-from tests.dashboard.browser import NARROW, WIDE, Language, People, Person, Theme
+from tests.dashboard.browser import NARROW, WIDE, Language, People, Person, Theme, person
 from tests.servers import eventually
 
 #: A folder, as somebody has it; what is dropped is named by its path from the folder on.
@@ -232,8 +232,58 @@ def test_what_failed_in_a_day_is_found_by_its_code_retried_together_and_that_is_
         page.locator("#toasts a").click()
     for visitor in everybody:
         expect(visitor.page.locator("#live > p .status.completed")).to_be_visible(timeout=30_000)
+        expect(visitor.page.locator("#touched tbody tr .status.completed")).to_have_count(2)
         visitor.press(visitor.page.locator("button[data-path$='/undo']"), sure=True)
     eventually(lambda: all(bulks(client, kb_id) == 2 for kb_id in kbs), reason="an undo is a task as well")
+
+
+def test_what_was_cancelled_together_waits_again_after_the_undo(everybody: list[Person], client: Client) -> None:
+    kbs = [f"kb-{uuid4()}" for _ in everybody]
+    for kb_id in kbs:
+        for _ in range(2):
+            client.submit(kb_id=kb_id, run_at="2099-01-01T00:00:00Z")
+    for visitor, kb_id in zip(everybody, kbs, strict=True):
+        page = visitor.page
+        visitor.open(f"/tasks?kb_id={kb_id}&task_type=test")
+        expect(page.locator("#live tbody .status.waiting")).to_have_count(2)
+        visitor.press(page.locator(".actions button[data-path$='/tasks/cancel']"))
+        page.locator("#ask button[value=yes]").click()
+        bulk = page.locator("#toasts a").get_attribute("href") or ""
+        expect(page.locator("#live tbody .status.cancelled")).to_have_count(2)
+        visitor.open(bulk)
+        expect(page.locator("#touched tbody tr")).to_have_count(2)
+        expect(page.locator("#live > p .status.completed")).to_be_visible()
+        visitor.press(page.locator("button[data-path$='/undo']"), sure=True)
+        visitor.open(f"/tasks?kb_id={kb_id}&task_type=test")
+        expect(page.locator("#live tbody .status.waiting")).to_have_count(2)
+
+
+def test_waiting_tasks_are_given_the_priority_that_is_chosen(visitor: Person, client: Client, kb_id: str) -> None:
+    task = client.submit(kb_id=kb_id, run_at="2099-01-01T00:00:00Z")
+    visitor.open(f"/tasks?kb_id={kb_id}&status=waiting")
+    visitor.page.locator("select[name=priority]").last.select_option("low")
+    visitor.press(visitor.page.locator(".actions button[data-path$='/prioritise']"))
+    visitor.page.locator("#ask button[value=yes]").click()
+    eventually(
+        lambda: client.http.get(f"/api/v1/tasks/{task}").json()["priority"] == "low", reason="the bulk has ended"
+    )
+
+
+def test_a_time_is_asked_for_in_the_viewers_zone_and_stands_in_utc_in_the_address(
+    chromium: Browser, client: Client
+) -> None:
+    with person(chromium, client.deployment.url, timezone="Asia/Shanghai") as visitor:
+        page = visitor.page
+        visitor.open("/tasks?created_after=2026-01-02T03:04:05Z")
+        field = page.locator("input[name=created_after]")
+        expect(field).to_have_value("2026-01-02T11:04:05")
+        page.locator("form.filters button").first.click()
+        expect(page).to_have_url(re.compile(r"\?created_after=2026-01-02T03%3A04%3A05Z$"))
+        field.fill("2026-01-02T12:00:00")
+        page.locator("form.filters button").first.click()
+        expect(page).to_have_url(re.compile(r"\?created_after=2026-01-02T04%3A00%3A00.000Z$"))
+        # The year is this one or another.
+        assert len(page.locator("#live time, .chip time").first.text_content() or "") >= len("01/02, 12:00:00")
 
 
 def empty(kb_id: str, name: str) -> dict[str, object]:

@@ -44,7 +44,9 @@ def test_what_has_only_grown_older_is_not_sent_again_but_its_age_is_told(monkeyp
         first, then = await anext(stream), await anext(stream)
         shown.append("<p>two</p>")
         last = await anext(stream)
-        assert first is not None and then is not None and last is not None
+        assert first is not None
+        assert then is not None
+        assert last is not None
         return first.serialize(), then.serialize(), last.serialize()
 
     first, then, last = coroutines.run(come())

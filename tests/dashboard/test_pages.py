@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from api.access.callers import ANYBODY
+from dashboard import rendering
 from dashboard.pages.overview import PLOTS
+from dashboard.viewer import Viewer
+from models.base import rfc3339
+from tasks.input.fields import Filter
 from tests.api.conftest import Client
-from tests.servers import eventually
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'/../a b"
 
@@ -22,6 +29,7 @@ class Markup(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.lines: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -29,6 +37,7 @@ class Markup(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        self.lines.append(data.strip())
 
 
 def page(client: Client, path: str, language: str = "en") -> Markup:
@@ -84,6 +93,112 @@ def test_the_filter_stands_in_the_address(client: Client, kb_id: str) -> None:
     assert client.http.get("/tasks?status=strange").status_code == 422
 
 
+def test_several_statuses_are_chips_of_their_own_and_buttons_are_for_those_that_they_fit(
+    client: Client, kb_id: str
+) -> None:
+    client.ended(client.submit(kb_id=kb_id))
+    for query in ("status=completed&status=failed", "status=completed,failed"):
+        found = page(client, f"/tasks?kb_id={kb_id}&{query}")
+        chosen = [attrs["value"] for tag, attrs in found.tags if attrs.get("type") == "checkbox" and "checked" in attrs]
+        assert chosen == ["completed", "failed"]
+        chips = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("class") == "chip"]
+        assert [each.partition("?")[2].split("&") for each in chips] == [
+            ["status=completed", "status=failed"],
+            [f"kb_id={kb_id}", "status=failed"],
+            [f"kb_id={kb_id}", "status=completed"],
+        ]
+        assert "Tasks that match: 1" in found.text
+        bodies = {
+            attrs["data-path"]: json.loads(str(attrs["data-body"])) for _, attrs in found.tags if "data-body" in attrs
+        }
+        assert bodies == {
+            "/api/v1/tasks/retry": {"filter": {"kb_id": kb_id, "status": ["failed"]}},
+            "/api/v1/tasks/reingest": {"filter": {"kb_id": kb_id, "status": ["completed"]}},
+        }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"queue": "default", "priority": "high", "created_after": "2026-01-02T03:04:05Z", "task_type": "test"},
+        {"status": "failed", "finished_after": "2026-01-02T03:04:05Z", "finished_before": "2099-01-01T00:00:00Z"},
+        {"kb_id": "kb", "document_id": "d", "error_code": "empty", "created_before": "2099-01-01T00:00:00Z"},
+    ],
+)
+def test_every_filter_has_its_field_which_keeps_what_the_address_says(client: Client, query: dict[str, str]) -> None:
+    found = page(client, f"/tasks?{urlencode(query)}")
+    fields = {str(attrs.get("name")) for tag, attrs in found.tags if tag in ("input", "select")}
+    assert set(Filter.model_fields) <= fields
+    kept = {
+        str(attrs.get("name")): attrs.get("data-at") or attrs.get("value")
+        for tag, attrs in found.tags
+        if tag == "input" and (attrs.get("type") != "checkbox" or "checked" in attrs)
+    }
+    selected = {attrs["value"] for tag, attrs in found.tags if tag == "option" and "selected" in attrs}
+    for name, value in query.items():
+        assert kept.get(name) == value or value in selected, name
+
+
+def test_any_priority_can_be_set(client: Client, kb_id: str) -> None:
+    found = page(client, f"/tasks?kb_id={kb_id}&status=waiting&status=queued")
+    place = next(
+        index for index, (_, attrs) in enumerate(found.tags) if str(attrs.get("data-path")).endswith("prioritise")
+    )
+    options = [attrs["value"] for tag, attrs in found.tags[place - 4 : place] if tag == "option"]
+    assert options == ["low", "normal", "high", "urgent"]
+
+
+def test_documents_are_filtered_by_all_that_rest_knows_and_say_their_state(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "# A text", "a.md", filename="a.md")
+    task = client.submit(
+        task_type="document_processing",
+        kb_id=kb_id,
+        payload={"content": "b", "document_id": "b.txt"},
+        metadata={"lang": "de"},
+    )
+    assert client.ended(task)["status"] == "completed"
+    failed = {"task_type": "document_processing", "kb_id": kb_id, "payload": {"content": " ", "document_id": "b.txt"}}
+    client.ended(client.submit(**failed))
+    assert {"up to date", "newer failed"} <= set(page(client, f"/kbs/{kb_id}").lines)
+    for query, expected in (
+        ("state=failed", ["b.txt"]),
+        ("state=current", ["a.md"]),
+        ("metadata=lang%3Dde", ["b.txt"]),
+        ("updated_after=2099-01-01T00:00:00Z", []),
+        ("sort=-document_id", ["b.txt", "a.md"]),
+        ("format=text", ["b.txt"]),
+    ):
+        found = page(client, f"/kbs/{kb_id}?{query}")
+        links = [attrs["href"] for tag, attrs in found.tags if tag == "a" and "/documents/" in str(attrs.get("href"))]
+        assert links == [f"/kbs/{kb_id}/documents/{each}" for each in expected], query
+    assert client.http.get(f"/kbs/{kb_id}?state=strange").status_code == 422
+
+
+def test_a_kb_shows_as_failed_what_nothing_has_mended(client: Client, kb_id: str) -> None:
+    def fail(document_id: str) -> str:
+        payload = {"content": " ", "document_id": document_id}
+        return str(
+            client.ended(client.submit(task_type="document_processing", kb_id=kb_id, payload=payload))["task_id"]
+        )
+
+    mended, deleted, *open_still = (fail(each) for each in ("mended", "deleted", "twice", "twice", "once"))
+    client.take_in(kb_id, "Now it has a text.", "mended")
+    fail("gone")
+    assert client.http.delete(f"/api/v1/kbs/{kb_id}/documents/deleted").status_code == 404
+    client.take_in(kb_id, "It is there.", "gone")
+    shown = [
+        attrs["id"] for _, attrs in page(client, f"/kbs/{kb_id}").tags if str(attrs.get("id")).startswith("failed-")
+    ]
+    assert shown == [f"failed-{each}" for each in (open_still[2], open_still[1], deleted)]
+    assert mended not in str(shown)
+    for number in range(9):
+        fail(f"more-{number}")
+    found = page(client, f"/kbs/{kb_id}")
+    (following,) = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("rel") == "next"]
+    rest = page(client, following)
+    assert [attrs["id"] for _, attrs in rest.tags if str(attrs.get("id")).startswith("failed-")] == shown[1:]
+
+
 def test_a_page_that_is_looked_at_is_sent_what_has_changed(client: Client, kb_id: str) -> None:
     with client.http.stream("GET", f"/kbs/{kb_id}?live=1", timeout=30) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -94,30 +209,19 @@ def test_a_page_that_is_looked_at_is_sent_what_has_changed(client: Client, kb_id
 
 
 def test_a_page_on_which_only_ages_have_changed_is_the_same(idle_client: Client) -> None:
-    """What nobody works on only grows older; the age of the figures is told beside, not within."""
-    waiting = idle_client.submit()
-    for path in ("/", "/queues", "/workers", f"/tasks/{waiting}"):
-        first, as_of = news(idle_client, path)
+    viewer = Viewer("en", "light", ANYBODY)
+    for template, path in (("overview.html", "stats/overview"), ("queues.html", "stats/queues")):
+        told = idle_client.http.get(f"/api/v1/{path}").json()
+        now = datetime.fromisoformat(told["as_of"])
 
-        def again(path: str = path, first: str = first, as_of: str = as_of) -> bool:
-            shown, then = news(idle_client, path)
-            assert shown == first, path
-            return not as_of or then != as_of
+        def after(seconds: int, told: Any = told, template: str = template, now: datetime = now) -> str:
+            aged = {"waiting": 1, "oldest_age_seconds": 5.25 + seconds}
+            queues = [each | aged for each in told.get("queues", [])]
+            found = {**told, **aged, "queues": queues, "as_of": rfc3339(now + timedelta(seconds=seconds))}
+            return rendering.live(template, viewer, found)
 
-        eventually(again, reason="the figures are taken anew")
-    assert 'class="age"' in first
-
-
-def news(client: Client, path: str) -> tuple[str, str]:
-    """Return the part of a page that its stream sends first, and of which moment that is."""
-    with client.http.stream("GET", f"{path}?live=1", timeout=30) as answer:
-        as_of = ""
-        for line in answer.iter_lines():
-            if line.startswith("id: "):
-                as_of = line
-            if line.startswith("data: "):
-                return line, as_of
-    raise AssertionError("it ended")
+        assert 'class="age"' in after(0)
+        assert after(0) == after(1) == after(3600)
 
 
 def test_a_queue_that_is_paused_says_who_paused_it_and_why(client: Client) -> None:
@@ -198,6 +302,27 @@ def test_a_document_tells_how_much_of_it_stands_in_chunks_and_what_became_of_eac
         client.submit(task_type="document_processing", kb_id=kb_id, payload={"content": " ", "document_id": "new"})
     )
     assert unknown["task_id"][-12:] in page(client, f"/kbs/{kb_id}/documents/new").text
+
+
+def test_a_document_leads_to_its_original_where_it_is_kept_and_its_versions_are_paged(
+    client: Client, kb_id: str
+) -> None:
+    client.take_in(kb_id, "A text.", "d")
+    path = f"/kbs/{kb_id}/documents/d"
+    assert ("a", f"/api/v1{path}/original") in {(tag, attrs.get("href")) for tag, attrs in page(client, path).tags}
+    assert client.http.get(f"/api/v1{path}/original").text == "A text."
+    client.execute(f"UPDATE versions SET original = NULL WHERE kb_id = '{kb_id}'")
+    assert "Its original" not in page(client, path).text
+    for number in range(10):
+        client.take_in(kb_id, f"Text {number}.", "d")
+    found = page(client, path)
+    assert len(versions(found)) == 10
+    (following,) = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("rel") == "next"]
+    assert len(versions(page(client, following))) == 1
+
+
+def versions(found: Markup) -> list[str]:
+    return [str(attrs["id"]) for tag, attrs in found.tags if tag == "tr" and str(attrs.get("id")).startswith("task-")]
 
 
 def test_documents_are_found_by_how_their_ids_begin(client: Client, kb_id: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -22,13 +23,14 @@ from tasks.transactions.unit import unit_of_work
 from tasks.views.why import REASONS
 from tasks.working import failing
 from tests.api.test_why import DOCUMENT, Office, fail
-from tests.dashboard.browser import NARROW, WIDE, person
+from tests.dashboard.browser import NARROW, WIDE, Language, person
 from tests.guard import Guard
 from tests.postgres import Postgres
 from tests.processes import Deployment
 
 #: What does not run, or runs no more, is all that is explained.
 NOT_WAITING = {"running", "ended"}
+LANGUAGES: tuple[tuple[Language, str], ...] = (("en", "detail"), ("zh-CN", "detail_zh"))
 
 
 @pytest.fixture(scope="module")
@@ -133,15 +135,20 @@ def test_every_reason_has_its_situation() -> None:
 
 def test_a_person_is_told_why_a_task_waits(chromium: Browser, office: Office) -> None:
     url = office.client.deployment.url
-    with person(chromium, url, "en", WIDE) as english, person(chromium, url, "zh-CN", NARROW) as chinese:
+    with ExitStack() as stack:
+        people = [
+            (stack.enter_context(person(chromium, url, language, width)), said)
+            for language, said in LANGUAGES
+            for width in (WIDE, NARROW)
+        ]
         for situation in SITUATIONS:
             office.clear()
             task_id = situation(office)
             told = office.why(task_id)
             assert told["reason"] == situation.__name__
-            for visitor, sentence in ((english, told["detail"]), (chinese, told["detail_zh"])):
+            for visitor, said in people:
                 visitor.open(f"/tasks/{task_id}")
                 expect(visitor.page.locator("#why code").first).to_have_text(situation.__name__)
                 # A moment in it may be another by now.
-                same = re.sub(r"\d+", r"\\d+", re.escape(sentence))
+                same = re.sub(r"\d+", r"\\d+", re.escape(told[said]))
                 expect(visitor.page.locator("#why > span")).to_have_text(re.compile(same))

@@ -297,11 +297,19 @@ class Items:
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier, asked = requests.identifier(task_id, "task"), requests.query(req, ItemsQuery)
-        done = await _shown_bulk(identifier)
-        before = requests.from_cursor(asked.cursor, UUID)
-        rows = await requests.read(items.page, identifier, limit=asked.limit + 1, before=before)
-        key = "callback_id" if done["payload"]["action"] == "redeliver" else "task_id"
-        resp.media = requests.page_of([_item(row, key) for row in rows], asked.limit, key)
+        resp.media = await listed(await _shown_bulk(identifier), asked)
+
+
+async def listed(done: dict[str, Any], asked: ItemsQuery) -> dict[str, Any]:
+    """Return a page of the items of a bulk, newest first.
+
+    Parameters:
+      done: the bulk as it is shown.
+    """
+    before = requests.from_cursor(asked.cursor, UUID)
+    rows = await requests.read(items.page, UUID(done["task_id"]), limit=asked.limit + 1, before=before)
+    key = "callback_id" if done["payload"]["action"] == "redeliver" else "task_id"
+    return requests.page_of([_item(row, key) for row in rows], asked.limit, key)
 
 
 def _item(row: Any, key: str) -> dict[str, Any]:
