@@ -8,6 +8,7 @@ from typing import Any
 from api import requests
 from api.resources.statistics import ErrorsQuery, grouped
 from dashboard.page import Asked, Page
+from tasks.input.fields import NO_FORMAT
 
 #: How far back one may look, by what stands in the address.
 WINDOWS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "90d": timedelta(days=90)}
@@ -24,4 +25,4 @@ class Errors(Page):
         # The same for a minute: all who look at a window see the same, and are sent it when something has failed.
         since = datetime.now(UTC).replace(second=0, microsecond=0) - WINDOWS.get(window, WINDOWS["24h"])
         given = requests.fit(ErrorsQuery, {"since": since, "kb_id": asked.query.get("kb_id")})
-        return {**await grouped(asked.req, given), "window": window, "windows": WINDOWS}
+        return {**await grouped(asked.req, given), "window": window, "windows": WINDOWS, "no_format": NO_FORMAT}

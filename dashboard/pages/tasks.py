@@ -22,6 +22,7 @@ from tasks.views.selection import TooMany
 CHOICES: dict[str, Any] = {
     "task_type": sorted(all_types()),
     "queue": QUEUES,
+    "stage": sorted({stage.name for each in all_types().values() for stage in each.stages}),
     "priority": tuple(PRIORITIES),
     **dict.fromkeys(("created_after", "created_before", "finished_after", "finished_before"), "time"),
 }

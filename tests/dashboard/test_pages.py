@@ -243,12 +243,21 @@ def test_a_name_may_hold_what_divides_an_address(client: Client, kb_id: str) -> 
     client.http.cookies.clear()
 
 
-def test_what_is_done_to_the_failures_of_a_kb_is_done_to_these(client: Client, kb_id: str) -> None:
-    client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
-    found = page(client, f"/errors?kb_id={kb_id}")
-    (body,) = [attrs["data-body"] for _, attrs in found.tags if "data-body" in attrs]
-    assert json.loads(str(body))["filter"]["kb_id"] == kb_id
-    assert [attrs for tag, attrs in found.tags if tag == "a" and f"/tasks?kb_id={kb_id}&" in (attrs["href"] or "")]
+def test_a_row_of_the_errors_leads_to_these_tasks_and_retries_them_alone(client: Client, kb_id: str) -> None:
+    for name, text in (("empty.txt", b""), ("empty.md", b""), ("blank.md", b" ")):
+        client.ended(client.upload(kb_id, text, name).json()["task_id"])
+    found = page(client, f"/errors?kb_id={kb_id}&window=1h")
+    bodies = [json.loads(str(attrs["data-body"])) for _, attrs in found.tags if "data-body" in attrs]
+    links = [
+        str(attrs["href"]) for tag, attrs in found.tags if tag == "a" and "error_code=" in (attrs.get("href") or "")
+    ]
+    assert [each["filter"]["format"] for each in bodies] == ["md", "txt"]
+    for body, link, count in zip(bodies, links, (2, 1), strict=True):
+        assert body["filter"]["kb_id"] == kb_id
+        previewed = client.http.post("/api/v1/tasks/retry", json={**body, "dry_run": True})
+        assert (previewed.status_code, previewed.json()["count"]) == (200, count)
+        assert f"Tasks that match: {count}" in page(client, link).text
+        assert "finished_after=" in link
 
 
 def test_what_is_not_there_is_told_so(client: Client) -> None:
