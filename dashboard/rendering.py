@@ -16,7 +16,7 @@ from markupsafe import Markup
 from dashboard import static
 from dashboard.viewer import Viewer
 from dashboard.words import LABELS, say_in
-from errors import CODES, REFUSALS
+from errors import CODES
 
 FOLDER = Path(__file__).parent
 #: The pages that every page leads to: address, the key that goes there after `g`, and name.
@@ -37,7 +37,7 @@ PLACES = ("cursor", "versions", "failures")
 #: How a time begins that stands in an address.
 TIME = re.compile(r"\d{4}-\d\d-\d\dT")
 #: What error codes mean, in Chinese.
-MEANINGS = {name: code.meaning_zh for name, code in (CODES | REFUSALS).items()}
+MEANINGS = {name: code.meaning_zh for name, code in CODES.items()}
 
 
 def number(value: float | None) -> str:

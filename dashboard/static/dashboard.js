@@ -51,12 +51,12 @@
     dialog.showModal();
   });
 
-  // What happened is said in English alone: in Chinese what can be done comes first.
-  const inOrder = (happened, remedy, remedyZh) => (document.body.dataset.language === "zh" ? [remedyZh, happened] : [happened, remedy]).filter(Boolean).join(" ");
+  const inLanguage = (given, name) => (document.body.dataset.language === "zh" && given[`${name}_zh`]) || given[name];
+  // What happened to a task is said in English alone.
   const told = (error) => (document.body.dataset.language === "zh" && error.hint_zh) || error.message;
   const problem = (answer, status) => {
-    const fields = (answer.errors || []).map((each) => `${each.field}: ${each.message}`).join("; ");
-    return inOrder([answer.detail || `${words.failed} (${status})`, fields].filter(Boolean).join(" "), answer.hint, answer.hint_zh);
+    const fields = (answer.errors || []).map((each) => `${each.field}: ${inLanguage(each, "message")}`).join("; ");
+    return [inLanguage(answer, "detail") || `${words.failed} (${status})`, fields, inLanguage(answer, "hint")].filter(Boolean).join(" ");
   };
 
   // Every action is a request of the REST API, with the session's cookie and its token.

@@ -10,7 +10,7 @@ form.addEventListener("submit", async (event) => {
     if (answer.ok) location.assign(form.dataset.next);
     else {
       const problem = await answer.json();
-      const said = document.body.dataset.language === "zh" ? [problem.hint_zh, problem.detail] : [problem.detail, problem.hint];
+      const said = document.body.dataset.language === "zh" ? [problem.detail_zh, problem.hint_zh] : [problem.detail, problem.hint];
       refused.textContent = said.filter(Boolean).join(" ");
     }
   } catch { refused.textContent = refused.dataset.away; }
