@@ -137,9 +137,11 @@ format: $(VENV)/dev.installed  ## Format the code and mend what the linter can m
 	$(BIN)/ruff check --fix .
 
 .PHONY: proto
-proto: $(VENV)/dev.installed  ## Add fields of a task to rpc/proto that it lacks, and write rpc/generated anew
+proto: $(VENV)/dev.installed  ## Add fields of a task to rpc/proto that it lacks, write rpc/generated anew; ends at what breaks clients
 	$(BIN)/python -m rpc.generate
 	$(BIN)/buf lint rpc/proto
+	$(BIN)/buf breaking rpc/proto --against rpc/proto/baseline.binpb
+	$(BIN)/buf build rpc/proto --exclude-source-info -o rpc/proto/baseline.binpb
 
 .PHONY: up
 up:  ## docker compose: PostgreSQL, RabbitMQ, web, worker, clock, Prometheus, Grafana

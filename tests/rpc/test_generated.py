@@ -1,7 +1,9 @@
-"""The protos are as buf has them, and what is generated of them is what is committed."""
+"""The protos keep to buf's rules and to what clients were built on; what is generated of them is what is committed."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +13,51 @@ import pytest
 from rpc import methods
 from rpc.generate import FIELDS, GENERATED, PROTO, completed, generate
 
+#: What clients may have been built on. Each field that is added joins it, by `make proto`.
+BASELINE = PROTO / "baseline.binpb"
+
+
+def buf(*arguments: str) -> tuple[int, str]:
+    """Run buf. Returns how it ended, and what it said."""
+    command = [str(Path(sys.executable).parent / "buf"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
 
 def test_the_protos_keep_to_the_standard_rules_of_buf() -> None:
-    command = [str(Path(sys.executable).parent / "buf"), "lint", str(PROTO)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert buf("lint", str(PROTO)) == (0, "")
+
+
+def test_the_protos_break_no_client_that_was_built_on_the_baseline() -> None:
+    assert buf("breaking", str(PROTO), "--against", str(BASELINE)) == (0, "")
+
+
+def test_the_baseline_knows_every_field(tmp_path: Path) -> None:
+    now = tmp_path / "now.binpb"
+    assert buf("build", str(PROTO), "--exclude-source-info", "-o", str(now)) == (0, "")
+    assert now.read_bytes() == BASELINE.read_bytes(), "run `make proto`"
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "problem"),
+    [
+        (r"string task_id = 1;", "string task_id = 101;", 'field "1" with name "task_id"'),
+        (r"string task_id = 1;", "int64 task_id = 1;", 'Field "1" with name "task_id"'),
+        (r"string task_id = 1;", "string task = 1;", 'Field "1"'),
+        (r"rpc Submit\(.*?\);", "", 'RPC "Submit"'),
+    ],
+    ids=["another number", "another type", "another name", "no method"],
+)
+def test_a_change_that_breaks_clients_is_found(tmp_path: Path, found: str, instead: str, problem: str) -> None:
+    changed = tmp_path / "proto"
+    shutil.copytree(PROTO, changed)
+    path = changed / "taskmanager/v1/task_service.proto"
+    text, count = re.subn(found, instead, path.read_text(), count=1, flags=re.S)
+    assert count == 1
+    path.write_text(text)
+    ended, said = buf("breaking", str(changed), "--against", str(BASELINE))
+    assert ended != 0
+    assert problem in said
 
 
 def test_what_is_generated_is_what_is_committed(tmp_path: Path) -> None:
