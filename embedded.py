@@ -139,15 +139,17 @@ def main() -> None:
     scheduler = clock.Timetable()
     scheduler.start()
     clock.beat()
-    serve()
-    scheduler.shutdown(wait=True)
-    working.stop(timeout=int(settings().shutdown_timeout * 700))
-    broker.close()
+    try:
+        serve()
+    finally:
+        scheduler.shutdown(wait=True)
+        working.stop(timeout=int(settings().shutdown_timeout * 700))
+        broker.close()
     log.info("stopped")
 
 
 def serve() -> None:
-    """Serve HTTP until a signal, and gRPC besides where GRPC_PORT is set."""
+    """Serve HTTP and gRPC until a signal."""
     host = os.environ.get("HOST", "127.0.0.1")
     if host not in ("127.0.0.1", "::1", "localhost") and settings().open_to_all:
         log.warning("no_keys", listening=host, hint=NO_KEYS)
@@ -164,20 +166,41 @@ def serve() -> None:
     # uvicorn raises the signal again when it has stopped serving; the rest is yet to be stopped then.
     for number in STOPPING:
         signal.signal(number, lambda *_: None)
-    print(f"Task Manager Service: http://{host}:{settings().port}/ (Ctrl-C stops it)", flush=True)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(until_signal(uvicorn.Server(config), app, host))
 
 
 async def until_signal(server: uvicorn.Server, app: Any, host: str) -> None:
-    """Run a server to its end, and gRPC beside it where that is asked for: it takes memory that few need."""
-    async with AsyncExitStack() as beside:
-        if "grpc_port" in settings().model_fields_set:
-            from rpc.server import served
+    """Run a server to its end, and gRPC beside it.
 
-            address = f"[{host}]" if ":" in host else host
-            await beside.enter_async_context(served(app, f"{address}:{settings().grpc_port}"))
+    Raises:
+      SystemExit: GRPC_PORT was set, and is taken.
+    """
+    named = f"[{host}]" if ":" in host else host
+    async with AsyncExitStack() as beside:
+        has_grpc = bool(settings().grpc_port) and await serves_grpc(beside, app, f"{named}:{settings().grpc_port}")
+        also = f"; gRPC: {named}:{settings().grpc_port}" if has_grpc else ""
+        print(f"Task Manager Service: http://{named}:{settings().port}/{also} (Ctrl-C stops it)", flush=True)
         await server.serve()
+
+
+async def serves_grpc(beside: AsyncExitStack, app: Any, address: str) -> bool:
+    """Serve gRPC until the stack is closed. Returns False where the port is taken and nobody has asked for it.
+
+    Raises:
+      SystemExit: GRPC_PORT was set, and is taken.
+    """
+    # What has no gRPC, with GRPC_PORT=0, is spared the memory that its modules take.
+    from rpc.server import PortTaken, served
+
+    try:
+        await beside.enter_async_context(served(app, address))
+    except PortTaken as error:
+        if "grpc_port" in settings().model_fields_set:
+            sys.exit(f"task-manager: GRPC_PORT: {error}")
+        log.warning("no_grpc", listening=address, hint=f"{error}; name another by GRPC_PORT, or say GRPC_PORT=0")
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ class Settings(BaseModel):
     model_config = {"frozen": True, "extra": "ignore", "allow_inf_nan": False}
 
     port: int = Field(8084, ge=0, le=65535)
-    grpc_port: int = Field(8085, ge=1, le=65535)
+    grpc_port: int = Field(8085, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] | None = None
     environment: Literal["development", "production"] = "development"

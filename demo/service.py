@@ -78,6 +78,7 @@ class EmbeddedService:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         own = {
             "PORT": self.url.rpartition(":")[2],
+            "GRPC_PORT": "0",  # the demo speaks REST, and the usual port may be that of `make run`
             "DATA_DIR": str(self._folder / "data"),
             "TMPDIR": str(self._folder),  # where PostgreSQL's socket and a lock are left lying
             "LOG_FORMAT": "console",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from api.bulkheads.pools import CONNECTIONS, LIMITS, REPLICA_CONNECTIONS
 from broker.rabbitmq import RabbitBroker
 from dashboard.routes import pages
 from models import database, replica
-from rpc.server import served
+from rpc.server import PortTaken, served
 from settings import NO_KEYS, service_settings, settings
 from tasks import process
 from tasks.transactions import unit
@@ -40,6 +41,8 @@ async def serve() -> None:
 def main() -> None:
     """Run the process."""
     logs.configure(service_settings())
+    if not settings().grpc_port:
+        sys.exit("task-manager: GRPC_PORT: is 0, and the rpc process needs a port. Example: GRPC_PORT=8085")
     tracing.configure(settings(), "rpc")
     # Half of the connections are kept, the others opened for a moment.
     database.connect(
@@ -53,7 +56,10 @@ def main() -> None:
     )
     broker.publisher.start()
     unit.use_broker(broker)
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except PortTaken as error:
+        sys.exit(f"task-manager: GRPC_PORT: {error}")
     broker.close()
     log.info("rpc_stopped")
 

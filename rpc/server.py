@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -38,6 +41,10 @@ OPTIONS = (
 )
 
 
+class PortTaken(Exception):
+    """The address cannot be listened on, most often since another process does."""
+
+
 class Server:
     """Our services, health and reflection."""
 
@@ -57,12 +64,13 @@ class Server:
           address: host and port.
 
         Raises:
-          SystemExit: the port is taken.
+          PortTaken: naming the address.
         """
+        _try(address)
         try:
             self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise SystemExit(f"task-manager: GRPC_PORT: cannot listen on {address}: {error}") from None
+        except RuntimeError:
+            raise PortTaken(f"cannot listen on {address}") from None
         await self._server.start()
 
     async def tell_health(self) -> None:
@@ -83,6 +91,22 @@ class Server:
         await self._server.stop(settings().shutdown_timeout * GRACE)
 
 
+def _try(address: str) -> None:
+    """Listen for a moment: gRPC itself would print lines of its own, and keep the reason to itself.
+
+    Raises:
+      PortTaken: naming the address.
+    """
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), int(port)), family=family).close()
+    except OSError as error:
+        # Of an address that this machine does not have gRPC finds another, as [::] without IPv6 is 0.0.0.0.
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortTaken(f"cannot listen on {address}: {os.strerror(error.errno)}") from None
+
+
 @asynccontextmanager
 async def served(app: Any, address: str) -> AsyncIterator[None]:
     """Serve an application by gRPC as long as the block runs.
@@ -92,7 +116,7 @@ async def served(app: Any, address: str) -> AsyncIterator[None]:
       address: host and port.
 
     Raises:
-      SystemExit: the port is taken.
+      PortTaken: naming the address.
       RuntimeError: `rpc/methods.py` and `rpc/proto` disagree.
     """
     methods.check()

@@ -323,7 +323,9 @@ class EmbeddedDeployment(Deployment):
     """The service in one process, with the PostgreSQL that it keeps in its data folder."""
 
     def __init__(self, folder: Path, guard: Guard, **environment: str) -> None:
-        super().__init__("", "", folder, guard, DATA_DIR=str(folder / "data"), **environment)
+        # No gRPC unless a test says where: all of them would listen on the same port.
+        own = {"DATA_DIR": str(folder / "data"), "GRPC_PORT": "0"}
+        super().__init__("", "", folder, guard, **{**own, **environment})
 
     def start_embedded(self, *, restart: bool = False, **environment: str) -> Process:
         """Start the one process and wait until it answers; a second start finds the data of the first."""

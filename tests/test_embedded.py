@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx2
 import psutil
 import psycopg2.errors
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from settings import Settings
 from tests.api.conftest import is_problem
 from tests.api.test_bulkheads import locked
 from tests.guard import Guard
@@ -36,7 +40,7 @@ def test_a_signal_during_the_start_leaves_no_postgresql(
     server_folder: Path, guard: Guard, number: signal.Signals
 ) -> None:
     folder = server_folder / f"embedded-{number}"
-    environment = {**os.environ, "DATA_DIR": str(folder), "PORT": str(free_port())}
+    environment = {**os.environ, "DATA_DIR": str(folder), "PORT": str(free_port()), "GRPC_PORT": "0"}
     process = subprocess.Popen([sys.executable, "-m", "embedded"], cwd=ROOT, env=environment, start_new_session=True)
     guard.watch(process.pid)
     pid = eventually(lambda: postmaster(folder), seconds=30, every=0.005, reason="PostgreSQL starts")
@@ -86,6 +90,38 @@ def test_a_second_service_on_the_same_folder_says_who_has_it(embedded: EmbeddedD
     assert f"process {service.pid} works on {embedded.folder / 'data'} already" in second.log
     assert "Traceback" not in second.log
     assert embedded.http.get("/livez").status_code == 200
+
+
+def test_grpc_is_served_beside_rest_unless_its_port_is_taken(embedded: EmbeddedDeployment) -> None:
+    port = Settings.model_fields["grpc_port"].default
+    with socket.socket() as other:
+        with suppress(OSError):  # where somebody has it already, it is taken as well
+            other.bind(("127.0.0.1", port))
+            other.listen()
+        service = embedded.start_embedded(GRPC_PORT="")
+        assert service.log.count("no_grpc") == 1
+        assert "gRPC:" not in service.log
+        assert embedded.http.get("/readyz").status_code == 200
+        is_ours = other.getsockname()[1] == port
+    service.terminate()
+    if not is_ours:
+        return
+    service = embedded.start_embedded(GRPC_PORT="")
+    assert f"; gRPC: 127.0.0.1:{port} " in service.log
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=20)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_port_for_grpc_that_was_asked_for_and_is_taken_stops_the_start(embedded: EmbeddedDeployment) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        process = embedded.start("embedded", wait=False, GRPC_PORT=str(port))
+        eventually(lambda: not process.running, seconds=60, reason="it ends")
+    assert f"task-manager: GRPC_PORT: cannot listen on 127.0.0.1:{port}" in process.log
+    assert "Traceback" not in process.log
 
 
 def test_postgresql_logs_no_value_of_a_statement_that_failed(embedded: EmbeddedDeployment) -> None:

@@ -153,4 +153,11 @@ def test_a_port_that_is_taken_stops_the_start(both: Both) -> None:
     began = time.monotonic()
     eventually(lambda: not process.running, seconds=30, reason="it ends")
     assert time.monotonic() - began < 30
-    assert "GRPC_PORT" in process.log
+    assert "task-manager: GRPC_PORT: cannot listen on" in process.log
+    assert "Traceback" not in process.log
+
+
+def test_port_0_is_none_for_a_process_that_serves_nothing_else(both: Both) -> None:
+    process = both.deployment.start("rpc", wait=False, GRPC_PORT="0")
+    eventually(lambda: not process.running, seconds=30, reason="it ends")
+    assert "task-manager: GRPC_PORT: is 0" in process.log
