@@ -221,7 +221,7 @@ REASONS = (
         "isolation",
         _is_made_alone,
         "A worker died while it held this task, so it runs alone in a process, which is being started.",
-        "曾有工作进程在执行该任务时崩溃，因此它将在单独的进程中运行；该进程正在启动。",
+        "曾有 worker 在执行该任务时中断，因此它将在单独的进程中运行；该进程正在启动。",
     ),
     Reason(
         "provider_pace",
@@ -229,12 +229,12 @@ REASONS = (
         "Its stage {task.stage} has begun and waits for {name} of its embedder, which are free again at {free_at}.",
         "阶段 {task.stage} 已开始，正在等待嵌入服务的限速（{name}），将于 {free_at} 恢复。",
     ),
-    Reason("running", _runs, "A worker runs its stage {task.stage}.", "工作进程正在执行阶段 {task.stage}。"),
+    Reason("running", _runs, "A worker runs its stage {task.stage}.", "worker 正在执行阶段 {task.stage}。"),
     Reason(
         "scheduled",
         _expired,
         "No worker had started it by {expires_at}, when it expired; the clock ends it in a moment.",
-        "在过期时间 {expires_at} 之前没有工作进程开始执行，时钟进程即将结束该任务。",
+        "在过期时间 {expires_at} 之前没有 worker 开始执行，clock 即将结束该任务。",
     ),
     Reason(
         "depends",
@@ -258,7 +258,7 @@ REASONS = (
         "scheduled",
         _scheduled,
         "It is due at {due_at}, when the clock makes it ready.",
-        "它定于 {due_at} 执行，届时由时钟进程使其就绪。",
+        "它定于 {due_at} 执行，届时由 clock 使其就绪。",
     ),
     Reason(
         "retry",
@@ -283,7 +283,7 @@ REASONS = (
         "no_worker",
         _unserved,
         "No worker serves the queue {task.queue}; start one: sh deploy/worker.sh",
-        "没有工作进程服务队列 {task.queue}；请启动：sh deploy/worker.sh",
+        "没有 worker 服务队列 {task.queue}；请启动：sh deploy/worker.sh",
     ),
     Reason(
         "limit",
@@ -301,13 +301,13 @@ REASONS = (
         "broker_away",
         _not_woken,
         "A worker is idle, but RabbitMQ cannot be reached, so nobody wakes it; the task is kept in PostgreSQL.",
-        "有空闲的工作进程，但无法连接 RabbitMQ，因而无法唤醒它；任务仍保存在 PostgreSQL 中。",
+        "有空闲的 worker，但无法连接 RabbitMQ，因而无法唤醒它；任务仍保存在 PostgreSQL 中。",
     ),
     Reason(
         "isolation",
         _is_next_alone,
         "A worker died while it held this task ({deaths} times in this stage); it is the next, alone in a process.",
-        "曾有工作进程在执行该任务时崩溃（本阶段 {deaths} 次）；下一个轮到它，并将在单独的进程中运行。",
+        "曾有 worker 在执行该任务时中断（本阶段 {deaths} 次）；下一个轮到它，并将在单独的进程中运行。",
     ),
     Reason(
         "behind",

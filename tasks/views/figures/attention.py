@@ -17,7 +17,7 @@ SENTENCES = {
     ),
     "queue_without_worker": (
         "Tasks wait in the queue {queue}, and no worker serves it; start one.",
-        "队列 {queue} 中有任务等待，但没有工作进程处理；请启动一个。",
+        "队列 {queue} 中有任务等待，但没有 worker 服务它；请启动一个。",
     ),
     "callbacks_failing": (
         "{count} callbacks have failed at least once and are tried again; see whether their address answers.",
@@ -25,7 +25,7 @@ SENTENCES = {
     ),
     "suspects": (
         "{count} tasks were held by a worker that died; each runs alone until it is known which is at fault.",
-        "{count} 个任务所在的工作进程曾崩溃；在查明原因之前，每个任务将单独运行。",
+        "持有这 {count} 个任务的 worker 曾经中断；在查明原因之前，每个任务将单独运行。",
     ),
     "provider_paced": (
         "The embedding provider {provider} is at its limit; work on it waits until {until}.",
@@ -33,7 +33,7 @@ SENTENCES = {
     ),
     "no_clock": (
         "No clock ticks: nothing that is due is started, nothing that was lost is repaired; start `python -m clock`.",
-        "没有时钟进程在运行：到期的任务不会启动，丢失的也不会修复；请启动 `python -m clock`。",
+        "没有 clock 在运行：到期的任务不会启动，丢失的也不会修复；请启动 `python -m clock`。",
     ),
     "rabbitmq_away": (
         "RabbitMQ is away: tasks are accepted and wait in PostgreSQL until it is back.",
