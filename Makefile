@@ -61,6 +61,10 @@ docs-tables: $(VENV)/dev.installed  ## Write the tables of docs/ that are made f
 snippets: $(VENV)/dev.installed $(VENV)/snippets.installed  ## The programs of docs/ in TypeScript, Go and Java against a running service; some minutes the first time
 	$(BIN)/python -m pytest tests/docs/snippets.py
 
+.PHONY: openapi-lint
+openapi-lint: $(VENV)/dev.installed $(VENV)/snippets.installed  ## Redocly and Spectral read the OpenAPI document, by the rules that they recommend
+	$(BIN)/python -m pytest --numprocesses=0 tests/docs/openapi_lint.py
+
 .PHONY: ledger
 ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep the books; SEED=1 says what is disturbed, and how
 	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/reliability/test_ledger.py

@@ -182,7 +182,7 @@ _found: dict[Path, Described] = {}
 
 
 #: Prints the document last, behind what is logged. A web process is not asked: it would hold what no other does.
-_PRINT = """
+PRINT = """
 from falcon.testing import TestClient
 from api.app import create_app
 from dashboard.routes import pages
@@ -194,6 +194,6 @@ print(TestClient(create_app(read({}), pages())).simulate_get("/openapi.json").te
 def described(root: Path) -> Described:
     """Return what the service in a folder says of itself; it is asked once for each."""
     if root not in _found:
-        printed = subprocess.run([sys.executable, "-c", _PRINT], cwd=root, capture_output=True, check=True)
+        printed = subprocess.run([sys.executable, "-c", PRINT], cwd=root, capture_output=True, check=True)
         _found[root] = Described(json.loads(printed.stdout.splitlines()[-1]))
     return _found[root]

@@ -75,6 +75,7 @@ def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPubli
             "title": "Task Manager Service",
             "version": version,
             "description": DESCRIPTION,
+            "contact": {"name": "The operator of this deployment"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "This service."}],
