@@ -98,7 +98,7 @@ class Reader:
     def _run(self, block: Block, place: str) -> None:
         if block.language == "console":
             for step in re.split(r"^\$ ", block.code, flags=re.MULTILINE)[1:]:
-                command, _, printed = step.partition("\n")
+                command, printed = _split(step)
                 self._compare(self._here(printed), self._shell(command, place), place)
         elif block.language == "sh":
             self._shell(block.code, place)
@@ -168,6 +168,13 @@ class Reader:
         finally:
             running.kill()
             running.wait()
+
+
+def _split(step: str) -> tuple[str, str]:
+    """Return a command of a console, with the lines that a backslash adds to it, and what it prints."""
+    lines = step.splitlines(keepends=True)
+    last = next(number for number, line in enumerate(lines) if not line.endswith("\\\n"))
+    return "".join(lines[: last + 1]), "".join(lines[last + 1 :])
 
 
 def listens(port: int) -> bool:

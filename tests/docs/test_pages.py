@@ -8,28 +8,34 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from settings import ALIASES, Settings
+from task_manager_client import TaskManager
 from tests.docs import tables
 from tests.docs.blocks import Reader, blocks, environment
 from tests.guard import Guard
 from tests.processes import EmbeddedDeployment
+from tests.s3_server import s3_server
 from tests.servers import free_port
+from tests.test_outbound import Site, answer
 from tests.test_requirements import ROOT
 
 DOCS = ROOT / "docs"
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 #: Pages with blocks to run, and the pages whose programs they take for granted.
-RUN = {
+RUN: dict[Path, tuple[Path, ...]] = {
     ROOT / "README.md": (),
-    DOCS / "tutorial.md": (),
-    DOCS / "integrate.md": (),
+    **{
+        DOCS / f"{name}.md": ()
+        for name in ("tutorial", "integrate", "search", "howto", "kbs", "schedules", "bulk", "grpc", "embedding")
+    },
     DOCS / "callbacks.md": (DOCS / "integrate.md",),
-    DOCS / "search.md": (),
-    DOCS / "howto.md": (),
 }
+#: Pages that take for granted that the KB `kitchen` holds the document of the README.
+FURNISHED = ("kbs.md", "embedding.md")
 #: Each Chinese page beside its English one.
 PAIRS = {
     ROOT / "README.zh-CN.md": ROOT / "README.md",
@@ -47,29 +53,73 @@ ENGLISH_ONLY = {
 
 
 @pytest.fixture(scope="module")
-def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
-    """What `make run` starts, with callbacks to this machine."""
+def site() -> Iterator[Site]:
+    """The site of the pages, which asks for a header."""
+    site = Site()
+    tea = answer(200, b"# Tea\n\nTea is at five.\n", content_type="text/markdown")
+
+    def page(handler: Any) -> None:
+        (tea if handler.headers["Authorization"] == "Bearer TOKEN" else answer(401))(handler)
+
+    site.pages["/tea.md"] = page
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def service(server_folder: Path, guard: Guard, site: Site) -> Iterator[EmbeddedDeployment]:
+    """What `make run` starts, with gRPC, with callbacks to this machine, and with sources on it."""
     folder = Path(tempfile.mkdtemp(dir=server_folder))
-    secrets = {"CALLBACK_SECRET": SECRET, "CALLBACK_ALLOWED_HOSTS": "localhost"}
-    with EmbeddedDeployment(folder, guard, **secrets) as process:
-        process.start_embedded()
-        yield process
+    settings = {
+        "CALLBACK_SECRET": SECRET,
+        "CALLBACK_ALLOWED_HOSTS": "localhost",
+        "SOURCE_ALLOWED_HOSTS": site.host,
+        "SOURCE_ROOTS": "s3://bucket/prefix",
+        "GRPC_PORT": str(free_port()),
+    }
+    with pytest.MonkeyPatch.context() as patch, s3_server(folder / "s3", patch) as bucket:
+        bucket.put("prefix/tea.md", b"# Tea\n\nTea is at five.\n", "bucket")
+        with EmbeddedDeployment(folder, guard, **settings) as process:
+            process.patience = 120.0  # it begins with the libraries of S3 and of gRPC
+            process.start_embedded()
+            yield process
 
 
-def tm(folder: Path) -> dict[str, str]:
-    """What the command `tm` is found by, as the Makefile writes it."""
-    command = folder / "bin" / "tm"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m task_manager_client.command.main "$@"\n')
-    command.chmod(0o755)
-    path = environment()["PATH"]
-    return {"PATH": f"{command.parent}{os.pathsep}{path}", "PYTHONPATH": str(ROOT / "client")}
+def commands(folder: Path) -> dict[str, str]:
+    """Where a reader finds the command `tm`, which the Makefile writes, and `grpcurl`."""
+    path = folder / ".venv" / "bin"
+    path.mkdir(parents=True)
+    for name, module in (("tm", "task_manager_client.command.main"), ("grpcurl", "tests.docs.grpcurl")):
+        command = path / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        command.chmod(0o755)
+    ours = f"{path}{os.pathsep}{environment()['PATH']}"
+    return {"PATH": ours, "PYTHONPATH": f"{ROOT / 'client'}{os.pathsep}{ROOT}"}
+
+
+def furnish(service: EmbeddedDeployment, kb: str) -> None:
+    """Have a KB hold the document of the README."""
+    with TaskManager(service.url) as tm:
+        tm.documents.upload(kb, b"# Tea\n\n## Brewing\n\nGreen tea.\n", filename="tea.md").wait(60).check()
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
-def test_what_a_page_shows_works(page: Path, service: EmbeddedDeployment, tmp_path: Path) -> None:
-    here = {"localhost:8084": f"localhost:{service.port}", "9000": str(free_port()), "kitchen": f"kitchen-{page.stem}"}
-    reader = Reader(tmp_path, here, environment(CALLBACK_SECRET=SECRET, TM_API_URL=service.url, **tm(tmp_path)))
+def test_what_a_page_shows_works(page: Path, service: EmbeddedDeployment, site: Site, tmp_path: Path) -> None:
+    kitchen = f"kitchen-{page.stem}"
+    here = {
+        "localhost:8084": f"localhost:{service.port}",
+        "localhost:8085": f"localhost:{service.environment['GRPC_PORT']}",
+        "9000": str(free_port()),
+        "kitchen": kitchen,
+        "https://wiki.example.com": site.url(""),
+        # Of another embedder only the name is needed here.
+        '"embedder": "e5"': '"embedder": "local"',
+        "e5:multilingual-e5-small:384": "local:hashed-ngrams:1024",
+    }
+    if page.name in FURNISHED:
+        furnish(service, kitchen)
+    variables = {"CALLBACK_SECRET": SECRET, "TM_API_URL": service.url, **commands(tmp_path)}
+    reader = Reader(tmp_path, here, environment(**variables))
     assert reader.follow(page, before=RUN[page]) > 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -20,11 +20,16 @@ class Reflected:
     Parameters:
       target: host and port.
       seconds: of one call.
+      metadata: what is sent with each call, such as `authorization`.
+      names: whether fields are shown by their names in the protos; else as JSON has them by default, `taskId`.
     """
 
-    def __init__(self, target: str, seconds: float) -> None:
+    def __init__(
+        self, target: str, seconds: float, metadata: Sequence[tuple[str, str]] = (), *, names: bool = True
+    ) -> None:
         self._channel = grpc.insecure_channel(target)
-        self._seconds = seconds
+        self._more = {"timeout": seconds, "metadata": metadata}
+        self._names = names
         database = ProtoReflectionDescriptorDatabase(self._channel)
         pool = DescriptorPool(database)
         self.methods = {
@@ -36,18 +41,18 @@ class Reflected:
 
     def call(self, name: str, **message: Any) -> Said:
         """The answer of a method."""
-        return said(self._stub("unary_unary", name)(self._made(name, message), timeout=self._seconds))
+        return self._said(self._stub("unary_unary", name)(self._made(name, message), **self._more))
 
     def stream(self, name: str, **message: Any) -> Iterator[Said]:
         """What a method answers one after the other. It is under way when this returns."""
-        answers = self._stub("unary_stream", name)(self._made(name, message), timeout=self._seconds)
+        answers = self._stub("unary_stream", name)(self._made(name, message), **self._more)
         answers.initial_metadata()
-        return map(said, answers)
+        return map(self._said, answers)
 
     def send(self, name: str, *messages: Said) -> Said:
         """The answer of a method that takes several messages."""
         made = iter([self._made(name, each) for each in messages])
-        return said(self._stub("stream_unary", name)(made, timeout=self._seconds))
+        return self._said(self._stub("stream_unary", name)(made, **self._more))
 
     def close(self) -> None:
         """Close the connection; streams end."""
@@ -64,8 +69,6 @@ class Reflected:
             response_deserializer=GetMessageClass(method.output_type).FromString,
         )
 
-
-def said(message: Any) -> Said:
-    """A message as JSON."""
-    shown: Said = MessageToDict(message, preserving_proto_field_name=True)
-    return shown
+    def _said(self, message: Any) -> Said:
+        shown: Said = MessageToDict(message, preserving_proto_field_name=self._names)
+        return shown
