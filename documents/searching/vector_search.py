@@ -126,8 +126,13 @@ def _by_graph(session: Session, scope: Scope, asked: dict[str, Any], index: Vect
 
 def _set(session: Session, **settings: str) -> None:
     """Set parameters of PostgreSQL for the rest of the transaction."""
-    for name, value in settings.items():
-        session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+    session.execute(
+        text(
+            "SELECT set_config(name, value, true)"
+            " FROM unnest(CAST(:names AS text[]), CAST(:values AS text[])) AS given(name, value)"
+        ),
+        {"names": list(settings), "values": list(settings.values())},
+    )
 
 
 def _literal(vector: array[float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from documents.searching import word_search
 from documents.searching.scope import EVERYTHING, scope_of
@@ -100,6 +100,23 @@ def test_common_words_that_never_meet_are_found_apart() -> None:
 def test_one_common_word_is_found() -> None:
     add("d", *["left"] * 30)
     assert found("left", limit=2) == ["left", "left"]
+
+
+def test_in_a_large_kb_a_common_word_is_counted_once(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_search, "LARGE", 10)
+    monkeypatch.setattr(word_search, "_common", {})
+    counted: list[list[str]] = []
+
+    @event.listens_for(database, "before_cursor_execute")
+    def note(_: object, __: object, ___: object, values: object, *____: object) -> None:
+        if isinstance(values, dict) and "ceiling" in values:
+            counted.append(values["tokens"])
+
+    add("d", *["common"] * 30, "rare one", "common rare")
+    first = sorted(found("common rare"))
+    assert sorted(found("common rare")) == first == ["common rare", "rare one"]
+    event.remove(database, "before_cursor_execute", note)
+    assert [each for each in counted if each] == [["common", "rare"], ["rare"]]
 
 
 def test_a_filter_is_searched_by_the_words_that_it_holds() -> None:
