@@ -203,7 +203,7 @@ class Settings(BaseModel):
     upload_roots: Annotated[CommaSeparated | None, AfterValidator(_absolute)] = None
     source_allowed_hosts: Hosts = []
     source_roots: Annotated[CommaSeparated, AfterValidator(addresses.roots)] = []
-    keep_originals: bool = False
+    keep_originals: bool = True
     max_document_bytes: int = Field(100 * 1024 * 1024, ge=1)
 
     auth: Literal["keys", "none"] | None = None

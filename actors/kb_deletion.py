@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from documents.files import originals
 from documents.files.storage import storage
 from documents.storing import dead_versions, kb_removal
 from documents.storing.kb_removal import Place
@@ -68,7 +69,10 @@ def _end_tasks(work: Work) -> None:
 
 
 def _delete_sources(work: Work) -> None:
-    """Delete the uploads and headers of the KB's tasks that may still be kept; the clock has deleted the others."""
+    """Delete the uploads and headers of the KB's tasks that may still be kept; the clock has deleted the others.
+
+    So it is with originals of which no version came.
+    """
     after = None
     while True:
         _go_on(work)
@@ -79,6 +83,7 @@ def _delete_sources(work: Work) -> None:
         _delete_from_storage(work, found)
         with work.transaction() as session:
             retention.forget_headers_of(session, found)
+            originals.forget_unheld(session, settings(), found)
         after = found[-1]
 
 
@@ -104,7 +109,7 @@ def _remove_documents(work: Work) -> None:
 
 
 def _sweep_versions(work: Work, units: int) -> None:
-    """Delete versions that nothing points at any more, and their chunks, drafts and vectors."""
+    """Delete versions that nothing points at any more, and their chunks, drafts, vectors and originals."""
     after, swept = Place("", UUID(int=0)), 0
     while True:
         with database.transaction() as session:
@@ -112,12 +117,16 @@ def _sweep_versions(work: Work, units: int) -> None:
             later = submitted_after(session, [each.task_id for each in found], work.claim.submitted_at)
         if not found:
             return
-        doomed = [each.version_id for each in found if each.task_id not in later]
+        gone = [each for each in found if each.task_id not in later]
+        doomed = [each.version_id for each in gone]
+        kept = [each.original for each in gone if each.original is not None]
         left = len(doomed)
         while left:
             _go_on(work)
             with work.transaction() as session:
                 left = dead_versions.delete_versions(session, doomed)
+                # With the versions: whoever goes on after a worker that died could no longer tell whose they were.
+                originals.forget_unheld(session, settings(), kept)
         swept += len(doomed)
         work.report(swept, units)
         after = found[-1].place

@@ -157,9 +157,9 @@ DETAILS: Mapping[str, Sentence] = {
         "为 {wanted!r} 的 kb_reindex 任务，重新嵌入期间文档仍可检索",
     ),
     "no_original": Sentence(
-        "the original of {document_id!r} is not kept: KEEP_ORIGINALS was not "
-        "set when it came, or it is being replaced; submit it again with `force`",
-        "文档 {document_id!r} 的原件未保留：提交时未设置 KEEP_ORIGINALS，或正在被替换；请以 `force` 重新提交",
+        "the original of {document_id!r} is not kept: KEEP_ORIGINALS was "
+        "false when it came, or it is being replaced; submit it again with `force`",
+        "文档 {document_id!r} 的原件未保留：提交时 KEEP_ORIGINALS 为 false，或正在被替换；请以 `force` 重新提交",
     ),
     "bulk_runs": Sentence(
         "it is {status}; cancel it, or wait until it has ended", "该任务的状态为 {status}；请取消，或等待其结束"

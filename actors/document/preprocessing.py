@@ -16,6 +16,7 @@ from uuid import UUID
 from actors.document import single_pass
 from actors.document.indexing import document_result
 from documents.files import originals, scratch, source
+from documents.files.originals import Small
 from documents.files.source import Source
 from documents.files.storage import storage
 from documents.reading.archive import kind_of_file
@@ -77,14 +78,16 @@ def preprocessing(work: Work) -> Advance:
         extracted = reading.extracted
         if extracted.unread and payload.get("upload_id") is None:
             source.keep(fetched.path, settings(), work.task_id, work.transaction)
-        version = _version(work, fetched, extracted)
+        version, original = _version(work, fetched, extracted)
     # A child says what it will; whether there may be a pass was decided here.
     passes = splitting is not None and reading.pieces is not None
-    if passes and (advance := single_pass.through(work, version, reading, opening)):
+    if passes and (advance := single_pass.through(work, version, reading, opening, original)):
         return advance
-    with work.transaction() as session:
-        changed = extracted.unread and index.digest(session, work.task_id) != fetched.sha256
-        index.write_version(session, version)
+    with work.unit() as unit:
+        changed = extracted.unread and index.digest(unit.session, work.task_id) != fetched.sha256
+        index.write_version(unit.session, version)
+        if original:
+            original.write(unit.connection, work.task_id)
     if extracted.unread:
         return work.divide(shards.ranges(extracted.pages or 1, SHARD), anew=changed)
     return work.done(units=extracted.pages or 1)
@@ -103,13 +106,16 @@ def _headers(work: Work) -> dict[str, str] | None:
     return headers
 
 
-def _version(work: Work, fetched: Source, extracted: Extracted) -> Version:
-    """Return what was read as a version, whose source is kept where that is wanted."""
+def _version(work: Work, fetched: Source, extracted: Extracted) -> tuple[Version, Small | None]:
+    """Return what was read as a version, and its source, if that is to be written with it; a large one is kept now."""
     kept: dict[str, Any] = {}
+    original = None
     if settings().keep_originals:
-        kept["original"] = originals.keep(fetched.path, settings(), work.task_id, work.transaction)
-        kept["content_type"] = fetched.content_type
-    return index.version(
+        kept = {"original": work.task_id, "content_type": fetched.content_type}
+        original = originals.small(fetched, settings())
+        if original is None:
+            originals.keep(fetched.path, settings(), work.task_id, work.transaction)
+    version = index.version(
         work.task_id,
         extracted,
         kb_id=work.kb_id,
@@ -120,6 +126,7 @@ def _version(work: Work, fetched: Source, extracted: Extracted) -> Version:
         parameters=parameters_of(work.payload),
         **kept,
     )
+    return version, original
 
 
 def _unchanged(work: Work, fetched: Source) -> Advance | None:

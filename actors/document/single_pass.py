@@ -20,6 +20,7 @@ from actors.document.chunking import measure_of, previous_version_of, wanted_emb
 from actors.document.indexing import document_result
 from documents.embedding import Embedder, embedder, is_own
 from documents.embedding.batches import fitting
+from documents.files.originals import Small
 from documents.files.source import Source
 from documents.sandbox.child import Reading, Splitting
 from documents.splitting.pieces import Piece
@@ -70,8 +71,12 @@ def splitting(work: Work, fetched: Source, opening: Opening) -> Splitting | None
     )
 
 
-def through(work: Work, version: Version, reading: Reading, opening: Opening) -> Advance | None:
-    """Embed what was read and split, and be done with it; None: the stages are to do what is left."""
+def through(work: Work, version: Version, reading: Reading, opening: Opening, original: Small | None) -> Advance | None:
+    """Embed what was read and split, and be done with it; None: the stages are to do what is left.
+
+    Parameters:
+      original: the document as it came, to be written with the version.
+    """
     pieces = reading.pieces
     if not pieces or len(pieces) > CHUNKS:
         return None
@@ -103,12 +108,17 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening) ->
 
     def keep(unit: Unit) -> dict[str, Any]:
         index.write_version(unit.session, version)
+        if original:
+            original.write(unit.connection, work.task_id)
         return {}
 
+    def write(unit: Unit) -> None:
+        made.write(unit.connection)
+        if original:
+            original.write(unit.connection, work.task_id)
+
     longer = work.done(units=version.pages or 1, within=keep)
-    return work.done(
-        first=lambda unit: made.write(unit.connection), within=publish, ends=True, passed=passed, otherwise=longer
-    )
+    return work.done(first=write, within=publish, ends=True, passed=passed, otherwise=longer)
 
 
 def _vectors(

@@ -1,26 +1,56 @@
 """Originals: documents as they came, kept for as long as a version holds them.
 
 It is noted when a version may not hold it: before it is written, and when a version that held it is deleted. So nothing
-is left behind by a worker that dies in between.
+is left behind by a worker that dies in between. A small one needs no note: the transaction that writes its version
+writes it as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Connection, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from documents.files import source
-from documents.files.storage import Transaction, storage
-from models import Original, Orphan, Version
+from documents.files.source import Source
+from documents.files.storage import PAGE, Transaction, storage
+from models import Original, Orphan, Version, database
+from models.connection import prepared
 from settings import Settings
 
 #: How long an original may be without a version before anybody looks whether it is to have one.
 UNHELD = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """A document of less than a page, to be written by the transaction that writes its version.
+
+    Parameters:
+      sha256: of the bytes.
+    """
+
+    data: bytes
+    sha256: bytes
+
+    def write(self, opened: Connection, task_id: UUID) -> UUID:
+        """Keep it, in place of what an earlier attempt kept. Returns the id that the version is to name."""
+        values = {"id": task_id, "data": self.data, "size": len(self.data), "sha256": self.sha256}
+        database.execute(opened, _WRITE, values)
+        return task_id
+
+
+def small(source: Source, settings: Settings) -> Small | None:
+    """Return a document that fits into a page of the table; None: it is to be kept by `keep`."""
+    if settings.storage_url is not None or source.size >= PAGE:
+        return None
+    return Small(source.path.read_bytes(), source.sha256)
 
 
 def keep(path: Path, settings: Settings, task_id: UUID, transaction: Transaction) -> UUID:
@@ -50,11 +80,25 @@ def put_off(session: Session, ids: Sequence[UUID]) -> None:
     session.execute(update(Orphan).where(Orphan.id.in_(list(ids))).values(due_at=func.now() + UNHELD))
 
 
+def forget_unheld(session: Session, settings: Settings, ids: Sequence[UUID]) -> None:
+    """Delete those of some originals that no version holds."""
+    held = select(Version.original).where(Version.original == Orphan.id).exists()
+    forget(session, settings, list(session.scalars(select(Orphan.id).where(Orphan.id.in_(list(ids)), ~held))))
+
+
 def forget(session: Session, settings: Settings, ids: Sequence[UUID]) -> None:
-    """Delete originals that no version holds; whoever dies before it is done does it again."""
-    storage(settings, kind=Original).delete_all(ids)
+    """Delete originals that no version holds; whoever dies before the commit does it again."""
+    if not ids:
+        return
+    storage(settings, lambda: nullcontext(session), Original).delete_all(ids)
     session.execute(delete(Orphan).where(Orphan.id.in_(list(ids))))
 
+
+_WRITE = prepared("""
+    INSERT INTO originals (id, page, data, size, sha256)
+    VALUES (:id, 0, :data, CAST(:size AS bigint), CAST(:sha256 AS bytea))
+    ON CONFLICT (id, page) DO UPDATE SET data = excluded.data, size = excluded.size, sha256 = excluded.sha256
+""")
 
 _NOTE = text("""
     INSERT INTO orphans (id, due_at)

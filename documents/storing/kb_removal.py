@@ -36,11 +36,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Unshown:
-    """A version that no document points at, and the task that makes it, or has made it."""
+    """A version that no document points at, and the task that makes it, or has made it.
+
+    Parameters:
+      original: its source as it came, where that is kept.
+    """
 
     document_id: str
     version_id: UUID
     task_id: UUID
+    original: UUID | None
 
     @property
     def place(self) -> Place:
@@ -102,7 +107,7 @@ _SHOWN = text("""
 _REMOVE = text("DELETE FROM documents WHERE kb_id = :kb_id AND version_id = ANY(CAST(:version_ids AS uuid[]))")
 
 _UNSHOWN = text("""
-    SELECT document_id, id AS version_id, coalesce(maker, id) AS task_id FROM versions
+    SELECT document_id, id AS version_id, coalesce(maker, id) AS task_id, original FROM versions
      WHERE kb_id = :kb_id AND (document_id, id) > (:document_id, CAST(:version_id AS uuid))
        AND NOT EXISTS (SELECT FROM documents WHERE documents.version_id = versions.id)
      ORDER BY document_id, id LIMIT :limit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from actors import kb_deletion
+from documents.files import originals
 from documents.files.storage import storage
 from documents.storing import dead_versions, kb_removal
 from errors import TaskError
@@ -31,12 +33,12 @@ HISTORY = {"audit", "deletions", "tasks"}
 
 
 def rows_of(bench: Bench, kb_id: str) -> dict[str, int]:
-    """How many rows of each table belong to a KB, and how many uploads its tasks have left, where there are any."""
+    """How many rows of each table belong to a KB, and how many files its tasks have left, where there are any."""
     found: dict[str, int] = {}
     for table in Base.metadata.tables.values():
         by = {"kb_id": "kb_id = :kb_id", "version_id": "version_id IN (SELECT id FROM versions WHERE kb_id = :kb_id)"}
         conditions = [sql for name, sql in by.items() if name in table.columns and table.name not in HISTORY]
-        if table.name == "blobs":
+        if table.name in ("blobs", "originals", "orphans"):
             conditions = ["id IN (SELECT id FROM tasks WHERE kb_id = :kb_id)"]
         for condition in conditions:
             with database.transaction() as session:
@@ -57,8 +59,8 @@ def deletion(bench: Bench) -> Claim:
 
 
 @pytest.fixture
-def full(bench: Bench) -> Bench:
-    """A KB with a bit of everything: two documents, versions in the making, tasks in every state, uploads, settings."""
+def full(bench: Bench, tmp_path: Path) -> Bench:
+    """A KB with a bit of everything: documents, versions in the making, tasks in every state, files, settings."""
     for name in ("a", "b"):
         bench.finish_all(take_in(bench, name, f"{TEXT}\n\nThis is {name}."))
     bench.finish_all(take_in(bench, "a", "A version in place of the first."))
@@ -72,6 +74,9 @@ def full(bench: Bench) -> Bench:
         upload = storage(settings()).writer(each, 1000)
         upload.write(b"bytes")
         upload.finish()
+    path = tmp_path / "document"
+    path.write_bytes(b"bytes of which no version came")
+    originals.keep(path, settings(), failed, database.write)
     with database.write() as session:
         change(session, "kb", {"callback_secret": "whsec_c2VjcmV0"})
         session.execute(
@@ -82,7 +87,8 @@ def full(bench: Bench) -> Bench:
         )
     bench.finish_all(take_in(bench, "of another", kb_id="other"))
     assert set(rows_of(bench, "kb")) == {
-        *("documents", "versions", "chunks", "drafts", "draft_vectors", "blobs", "locks", "vector_indexes", "kbs")
+        *("documents", "versions", "chunks", "drafts", "draft_vectors", "locks", "vector_indexes", "kbs"),
+        *("blobs", "originals", "orphans"),
     }
     return bench
 

@@ -18,9 +18,10 @@ from tasks.transactions.unit import unit_of_work
 from tests.actors.conftest import TEXT, Bench
 
 
-@pytest.fixture(params=["table", "folder"])
+@pytest.fixture(params=["table", "pages of the table", "folder"])
 def keeping(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("KEEP_ORIGINALS", "true")
+    if request.param == "pages of the table":
+        monkeypatch.setattr(originals, "PAGE", 10)
     if request.param == "folder":
         monkeypatch.setenv("STORAGE_URL", f"file://{tmp_path}/kept")
     settings.cache_clear()
@@ -93,7 +94,24 @@ def test_a_twin_of_a_version_holds_its_original_too(bench: Bench) -> None:
     assert kept(task_id) == TEXT.encode()
 
 
-def test_nothing_is_kept_unless_that_is_wanted(bench: Bench) -> None:
+@pytest.mark.usefixtures("keeping")
+def test_a_deleted_kb_has_none_left_when_its_task_has_completed(bench: Bench) -> None:
+    first, second, made = bench.take_in(), bench.take_in(TEXT + "Two."), bench.take_in(document_id="made")
+    for each in (first, second):
+        bench.finish_all(each)
+    bench.finish_all(made, until="storing")
+    deletion = bench.submit(task_type="kb_deletion", kb_id="kb")[0]
+    other = bench.take_in(document_id="other")
+    bench.finish_all(other)
+    bench.finish(deletion, "kb_deletion")
+    assert [kept(each) for each in (first, second, made)] == [b"", b"", b""]
+    assert bench.sql("SELECT id FROM orphans WHERE id <> :id", id=other) == []
+    assert kept(other) == TEXT.encode(), "it was submitted afterwards"
+
+
+def test_nothing_is_kept_where_that_is_not_wanted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEP_ORIGINALS", "false")
+    settings.cache_clear()
     bench.finish_all(bench.take_in())
     assert bench.sql("SELECT original FROM versions") == [(None,)]
     assert bench.sql("SELECT count(*) FROM originals") == [(0,)]

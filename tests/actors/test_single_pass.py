@@ -74,15 +74,18 @@ def test_it_leaves_what_the_stages_leave(bench: Bench, took: list[bool]) -> None
         "format, encoding, sha256, size, characters, pages, text, anchors, properties, parameters, warnings, embedder"
     )
     for columns, table in (
-        (f"{kept}, chunks, number, tokens_embedded, chunks_refused, filename", "versions"),
+        (f"{kept}, chunks, number, tokens_embedded, chunks_refused, filename, content_type", "versions"),
         ("index, kb_id, start_offset, end_offset, page, heading_path, context, text, hash, embedder, tokens,"
          " token_count, embedding::text", "chunks"),
+        ("page, data, size, sha256", "originals"),
     ):  # fmt: skip
-        key = "id" if table == "versions" else "version_id"
+        key = "version_id" if table == "chunks" else "id"
         ours, theirs = (
             bench.sql(f"SELECT {columns} FROM {table} WHERE {key} = :id ORDER BY 1", id=each) for each in (one, other)
         )
-        assert ours == theirs
+        assert ours == theirs != []
+    assert bench.sql("SELECT count(*) FROM versions WHERE original IS DISTINCT FROM id") == [(0,)]
+    assert bench.sql("SELECT count(*) FROM orphans") == [(0,)], "it is written with the version that holds it"
     documents = bench.sql("SELECT embedder, chunks, tokens, metadata FROM documents")
     assert len(documents) == 2
     assert documents[0] == documents[1]

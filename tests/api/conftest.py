@@ -112,7 +112,6 @@ def running(
             tmp_path_factory.mktemp("running"),
             guard,
             MAX_DOCUMENT_BYTES=str(MAX_DOCUMENT_BYTES),
-            KEEP_ORIGINALS="true",
         ) as deployment,
     ):
         deployment.start("web")

@@ -27,7 +27,6 @@ def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
         service.start_embedded(
             API_KEYS=f"kb:{KEY},reader:r3ad:read",
             MAX_DOCUMENT_BYTES=str(LARGEST),
-            KEEP_ORIGINALS="true",
             SOURCE_ALLOWED_HOSTS="127.0.0.1",
         )
         yield service

@@ -126,7 +126,7 @@ def get_document_text(kb_id: str, document_id: str) -> Call[str]:
 
 
 def get_document_original(kb_id: str, document_id: str) -> Call[bytes]:
-    """Read a document as it came, byte for byte, whole into memory; the service keeps it with KEEP_ORIGINALS alone.
+    """Read a document as it came, byte for byte, whole into memory; kept unless KEEP_ORIGINALS is false.
 
     Raises:
       NotFound: there is no such document, or its original was not kept.
