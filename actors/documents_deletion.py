@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from documents.storing import deletions, filter, index
 from documents.storing.filter import Filter
 from models import audit, database
 from tasks.ending import ending
 from tasks.transactions.unit import Unit
+from tasks.types.documents_deletion import DocumentsDeletion
+from tasks.views import kbs
 from tasks.views.reading import submitted_at
 from tasks.working.claim import Advance
 from worker.holding import HandBack
@@ -27,33 +31,40 @@ def documents_deletion(work: Work) -> Advance:
 
     As for one document, the order of submission decides: what was submitted later stays.
     """
-    meant = work.payload
-    chosen = Filter(meant.get("ids"), meant.get("metadata") or {}, meant.get("prefix"))
+    meant = DocumentsDeletion.model_validate(work.payload)
     with database.transaction() as session:
+        chosen = _chosen(session, work.kb_id, meant)
         before = deletions.count(session, work.kb_id, work.claim.submitted_at)
         units = before + filter.count(session, work.kb_id, chosen, MOST_COUNTED)
     with work.unit() as unit:
-        # What is named may still have to come.
-        _overtake(unit, work, meant.get("ids") or [])
+        # What is named may still have to come; only what has come has a format, a state and a time.
+        _overtake(unit, work, [] if meant.format or meant.state or meant.updated_after else meant.ids or [])
     done, after = before, ""
     while True:
         work.check()
         if work.seconds_left < work.claim.timeout / 2:
             raise HandBack
         with work.unit() as unit:
-            document_ids = filter.ids(unit.session, work.kb_id, chosen, limit=AT_ONCE, after=after)
-            _remove(unit, work, document_ids)
-        if not document_ids:
+            shown = filter.shown(unit.session, work.kb_id, chosen, limit=AT_ONCE, after=after)
+            _remove(unit, work, kbs.of_state(unit.session, work.kb_id, shown, meant.state))
+        if not shown:
             break
-        done, after = done + len(document_ids), document_ids[-1]
+        done, after = done + len(shown), next(reversed(shown))
         work.report(done, units)
 
     def told(unit: Unit) -> dict[str, Any]:
         deleted = deletions.count(unit.session, work.kb_id, work.claim.submitted_at)
-        audit.record_of_task(unit.session, work.task_id, "documents.delete", "documents", filter=meant, items=deleted)
+        named = {**meant.named(), "all": meant.all}
+        audit.record_of_task(unit.session, work.task_id, "documents.delete", "documents", filter=named, items=deleted)
         return {"deleted": deleted}
 
     return work.done(units=units, within=told)
+
+
+def _chosen(session: Session, kb_id: str, meant: DocumentsDeletion) -> Filter:
+    """Return the filter without the state; where few documents can be of that, for these alone."""
+    chosen = Filter(meant.ids or None, meant.metadata or {}, meant.prefix, meant.format, meant.updated_after)
+    return chosen.among(kbs.may_be_of(session, kb_id, meant.state))
 
 
 def _overtake(unit: Unit, work: Work, document_ids: Sequence[str]) -> None:

@@ -166,8 +166,8 @@ OF_FIELDS: Mapping[str, Sentence] = {
     "not_utf8": Sentence("is not UTF-8", "不是 UTF-8 编码"),
     "name_value": Sentence("must be name=value, such as lang=de", "必须是 name=value 的形式，例如 lang=de"),
     "names_no_document": Sentence(
-        'selects nothing: give `ids`, `prefix` or `metadata`, or `"all": true`',
-        '没有选中任何文档：请给出 `ids`、`prefix` 或 `metadata`，或 `"all": true`',
+        'selects nothing: give {names}, or `"all": true`',
+        '没有选中任何文档：请给出 {names}，或 `"all": true`',
     ),
     "no_rerank": Sentence(
         "cannot be used: no rerank model is configured (RERANK)", "无法使用：未配置重排序模型（RERANK）"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -22,11 +24,21 @@ class Filter:
     prefix: with which its id begins.
     metadata: what its submission said in `metadata`: a value that is equal or, in a list there, among others. A list
         here means any of its values.
+    format: as the document shows it.
     """
 
     documents: Sequence[str] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     prefix: str | None = None
+    format: str | None = None
+    updated_after: datetime | None = None
+
+    def among(self, documents: Sequence[str] | None) -> Self:
+        """Return the filter for some documents alone; None: for all."""
+        if documents is None:
+            return self
+        named = documents if self.documents is None else sorted({*documents} & {*self.documents})
+        return replace(self, documents=named)
 
     def condition(self) -> tuple[str, dict[str, Any]]:
         """Return the filter as SQL on `documents d` of the KB `:kb_id`, with its other parameters."""
@@ -38,6 +50,12 @@ class Filter:
         if self.prefix is not None:
             conditions.append("d.document_id LIKE :prefix")
             parameters["prefix"] = beginning(self.prefix)
+        if self.format is not None:
+            conditions.append("EXISTS (SELECT FROM versions AS v WHERE v.id = d.version_id AND v.format = :format)")
+            parameters["format"] = self.format
+        if self.updated_after is not None:
+            conditions.append("d.updated_at > :updated_after")
+            parameters["updated_after"] = self.updated_after
         for number, (name, wanted) in enumerate(self.metadata.items()):
             values = wanted if isinstance(wanted, list) else [wanted]
             # Containment is what the index on `metadata` answers.
@@ -53,18 +71,20 @@ def beginning(prefix: str) -> str:
     return re.sub(r"([\\%_])", r"\\\1", prefix) + "%"
 
 
-def ids(session: Session, kb_id: str, filter: Filter, *, limit: int, after: str = "") -> list[str]:
-    """Return ids of the documents of a filter, in their order.
+def shown(session: Session, kb_id: str, filter: Filter, *, limit: int, after: str = "") -> dict[str, UUID]:
+    """Return the documents of a filter in the order of their ids, each with the task that brought in what it shows.
 
     Parameters:
       after: the id that the page before ended with.
     """
     condition, parameters = filter.condition()
     statement = f"""
-        SELECT d.document_id FROM documents AS d WHERE {condition} AND d.document_id > :after
-        ORDER BY d.document_id LIMIT :limit
+        SELECT d.document_id, coalesce(shown.origin, shown.id) AS task_id
+        FROM documents AS d JOIN versions AS shown ON shown.id = d.version_id
+        WHERE {condition} AND d.document_id > :after ORDER BY d.document_id LIMIT :limit
     """
-    return list(session.scalars(text(statement), parameters | {"kb_id": kb_id, "after": after, "limit": limit}))
+    rows = session.execute(text(statement), parameters | {"kb_id": kb_id, "after": after, "limit": limit})
+    return {row.document_id: row.task_id for row in rows}
 
 
 def count(session: Session, kb_id: str, filter: Filter, most: int) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.base import FIRST_ID, LAST_ID, id_at, rfc3339
+from tasks.input.fields import DocumentState
 from tasks.lifecycle import OPEN, Status
 from tasks.types.document_processing import TYPE
 
@@ -18,6 +19,8 @@ from tasks.types.document_processing import TYPE
 COUNTED = (*OPEN, Status.FAILED)
 #: Failures of which those that were not mended are looked for.
 MOST_FAILURES = 5000
+#: Tasks up to which their documents are looked for, and not their documents' tasks.
+FEW = 5000
 
 
 def counts(
@@ -82,8 +85,27 @@ def unmended(session: Session, kb_id: str, *, limit: int, before: UUID | None = 
     ]
 
 
-def documents_with(session: Session, kb_id: str, statuses: Sequence[Status], most: int) -> list[str] | None:
-    """Return the documents of a KB that tasks of these statuses are to bring in; None when there are more tasks."""
+def of_state(session: Session, kb_id: str, shown: Mapping[str, UUID], state: DocumentState | None) -> list[str]:
+    """Return those of some documents that are of a state, in their order; all where it is None.
+
+    Parameters:
+      shown: as for `newer`.
+    """
+    if state is None or not shown:
+        return list(shown)
+    found = newer(session, kb_id, shown)
+    return [each for each in shown if found[each]["state"] == state]
+
+
+def may_be_of(session: Session, kb_id: str, state: DocumentState | None, most: int = FEW) -> list[str] | None:
+    """Return all documents of a KB that can be of a state; None where they are not known, or too many.
+
+    Parameters:
+      most: tasks that are looked at.
+    """
+    if state not in ("pending", "failed"):
+        return None
+    statuses = OPEN if state == "pending" else (Status.FAILED,)
     values = {"kb_id": kb_id, "statuses": list(map(str, statuses)), "type": TYPE.name, "most": most + 1}
     found = list(session.scalars(_WITH, values))
     return None if len(found) > most else sorted(set(found))

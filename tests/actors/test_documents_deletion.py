@@ -10,7 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from actors import documents_deletion
+from errors import TaskError
 from tasks.transactions.unit import Unit
+from tasks.working import failing
+from tasks.working.failing import Failure
 from tests.actors.conftest import Bench
 from worker.stage import Work
 
@@ -49,6 +52,41 @@ def test_the_documents_of_a_filter_go(bench: Bench, payload: dict[str, Any], kep
     bench.finish(task_id, "documents_deletion")
     assert left(bench) == kept
     assert bench.row(task_id).result == {"deleted": 3 - len(kept)}
+
+
+@pytest.mark.parametrize(
+    ("payload", "kept"),
+    [
+        ({"state": "failed"}, ["current", "pending"]),
+        ({"state": "pending"}, ["current", "failed"]),
+        ({"state": "current"}, ["failed", "pending"]),
+        ({"ids": ["pending", "failed"], "state": "failed"}, ["current", "pending"]),
+        ({"format": "markdown", "prefix": "c"}, ["failed", "pending"]),
+        ({"format": "pdf"}, ["current", "failed", "pending"]),
+        ({"updated_after": "2000-01-01T00:00:00Z"}, []),
+        ({"updated_after": "2990-01-01T00:00:00Z"}, ["current", "failed", "pending"]),
+    ],
+    ids=str,
+)
+def test_documents_go_by_what_the_list_knows_of_them(bench: Bench, payload: dict[str, Any], kept: list[str]) -> None:
+    taken_in(bench, "current", "pending", "failed")
+    pending, failed = (bench.take_in("# News\n\nnews", document_id=each) for each in ("pending", "failed"))
+    failure = Failure(bench.held(failed, "preprocessing"), TaskError("corrupt", "x"))
+    assert bench.within(failing.failed, failure) == [True]
+    task_id = deletion(bench, **payload)
+    bench.finish(task_id, "documents_deletion")
+    assert left(bench) == kept
+    assert bench.row(task_id).result == {"deleted": 3 - len(kept)}
+    assert bench.row(pending).status == ("queued" if "pending" in kept else "failed"), "only what goes is overtaken"
+
+
+def test_a_worker_that_does_not_know_the_rest_of_a_filter_finds_nothing_to_delete(bench: Bench) -> None:
+    stored = bench.row(deletion(bench, format="pdf")).payload
+    assert {name: stored.get(name) for name in ("ids", "prefix", "metadata")} == {
+        "ids": [],
+        "prefix": None,
+        "metadata": None,
+    }
 
 
 def test_what_was_submitted_before_is_overtaken_and_what_comes_later_stays(bench: Bench) -> None:

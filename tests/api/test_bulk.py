@@ -177,6 +177,45 @@ def test_documents_of_a_filter_are_previewed_and_deleted(client: Client, kb_id: 
         assert bad_fields(client.http.post(f"{path}/delete", json=body)) == {"filter"}
 
 
+def test_documents_are_deleted_by_the_filter_of_their_list(client: Client, kb_id: str) -> None:
+    for name in ("a", "b", "c"):
+        client.take_in(kb_id, f"What {name} says.", name)
+    client.ended(
+        client.submit(kb_id=kb_id, task_type="document_processing", payload={"content": " ", "document_id": "b"})
+    )
+    path = f"/api/v1/kbs/{kb_id}/documents"
+
+    def previewed(**named: Any) -> list[str]:
+        said = client.http.post(f"{path}/delete", json=named | {"dry_run": True}).json()
+        assert (said["count"], said["capped"]) == (len(said["examples"]), False), said
+        return [str(each) for each in said["examples"]]
+
+    def listed(**named: Any) -> list[str]:
+        return [each["document_id"] for each in client.http.get(path, params=named).json()["items"]]
+
+    shown = client.http.get(f"{path}/a").json()
+    for named in (
+        {"state": "failed"},
+        {"state": "current"},
+        {"format": shown["format"], "prefix": "a"},
+        {"format": "pdf"},
+        {"updated_after": shown["updated_at"], "state": "current"},
+    ):
+        assert previewed(**named) == listed(**named), named
+        assert previewed(filter=named) == previewed(**named), named
+    assert listed(state="failed") == ["b"]
+    answer = client.http.post(f"{path}/delete", json={"state": "failed"})
+    assert client.ended(answer.json()["task_id"])["result"] == {"deleted": 1}
+    assert listed() == ["a", "c"]
+    for body, field in (
+        ({"colour": "red"}, "colour"),
+        ({"filter": {"colour": "red"}}, "filter.colour"),
+        ({"filter": {"state": "lost"}}, "filter.state"),
+        ({"prefix": "a\0b", "dry_run": True}, "prefix"),
+    ):
+        assert bad_fields(client.http.post(f"{path}/delete", json=body)) == {field}
+
+
 def test_documents_are_taken_in_again_as_they_came_but_for_uploads(client: Client, kb_id: str) -> None:
     client.take_in(kb_id, "An older text.", "d")
     shown = client.take_in(kb_id, "A text.", "d", chunk_size=50)["task_id"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,6 +65,7 @@ class CallbacksRequest(Request):
 
 Filtered = TasksRequest | CallbacksRequest
 Asked = TypeVar("Asked", bound=Filtered)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def understood(model: type[Asked], action: Action, given: Any) -> Asked:
@@ -71,12 +74,24 @@ def understood(model: type[Asked], action: Action, given: Any) -> Asked:
     Raises:
       Invalid: naming every field that does not fit.
     """
+    return within_filter(model, partial(_checked, model, action), given)
+
+
+def within_filter(model: type[BaseModel], check: Callable[[Any], Model], given: Any) -> Model:
+    """Return what is made of a body whose fields that are none of the request's own belong into its `filter`.
+
+    Parameters:
+      check: is given the body with its `filter`.
+
+    Raises:
+      Invalid: naming every field that does not fit, as it was given.
+    """
     if not isinstance(given, dict) or "filter" in given:
-        return _checked(model, action, given)
+        return check(given)
     own = {name: value for name, value in given.items() if name in model.model_fields}
     named = {name: value for name, value in given.items() if name not in model.model_fields}
     try:
-        return _checked(model, action, own | {"filter": named})
+        return check(own | {"filter": named})
     except Invalid as error:
         raise Invalid([each | {"field": each["field"].removeprefix("filter.")} for each in error.problems]) from None
 

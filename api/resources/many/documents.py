@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from falcon import asgi
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api import requests
@@ -17,7 +19,7 @@ from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid, problem
-from api.resources.many.asking import ALL, PREVIEWED
+from api.resources.many.asking import ALL, PREVIEWED, within_filter
 from api.resources.tasks import answer
 from documents.storing import catalogue, filter
 from documents.storing.catalogue import Listed, Mark, Wanted
@@ -25,20 +27,17 @@ from documents.storing.filter import Filter
 from sentences import say
 from tasks.accepting.submission import Submission, submit
 from tasks.input.bounds import storable
-from tasks.lifecycle import OPEN, Status
+from tasks.input.fields import DocumentState
 from tasks.transactions.group_commit import GroupCommit
-from tasks.types.documents_deletion import TYPE
-from tasks.views import kbs
+from tasks.types.documents_deletion import TYPE, DocumentFilter
+from tasks.views import kbs, selection
 
 #: Documents that a preview counts at most, and of which it shows some.
 MOST_COUNTED, EXAMPLES = 10_000, 10
 
 #: Documents that are looked at together for one state, and how often for a page.
 AT_ONCE, ROUNDS = 1000, 10
-#: Tasks up to which their documents are looked for, and not their documents' tasks.
-FEW_TASKS = 5000
 
-State = Literal["current", "pending", "failed"]
 Sort = Literal["document_id", "-document_id", "updated_at", "-updated_at", "size", "-size"]
 
 
@@ -54,7 +53,7 @@ class DocumentsQuery(BaseModel):
     )
     prefix: str | None = Field(None, min_length=1, max_length=512, description="With which their ids begin.")
     format: str | None = Field(None, min_length=1, max_length=64, description="As they show it, such as `pdf`.")
-    state: State | None = Field(None, description="Whether something newer is under way or has failed.")
+    state: DocumentState | None = Field(None, description="Whether something newer is under way or has failed.")
     updated_after: AwareDatetime | None = None
     sort: Sort = Field("document_id", description="With `-` from the last to the first.")
     limit: int = Field(50, ge=1, le=500)
@@ -91,9 +90,7 @@ def _as_json(value: str) -> list[Any]:
 def listed(session: Session, kb_id: str, asked: DocumentsQuery) -> dict[str, Any]:
     """Return a page of a KB's documents, each with what is newer than what it shows."""
     wanted, after = asked.wanted(), _mark(asked.cursor, asked.sort)
-    if asked.state in ("pending", "failed"):
-        statuses = OPEN if asked.state == "pending" else (Status.FAILED,)
-        wanted = replace(wanted, documents=kbs.documents_with(session, kb_id, statuses, FEW_TASKS))
+    wanted = replace(wanted, documents=kbs.may_be_of(session, kb_id, asked.state))
     items: list[dict[str, Any]] = []
     for _ in range(ROUNDS):
         size = asked.limit - len(items) if asked.state is None else AT_ONCE
@@ -152,18 +149,6 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-class DocumentFilter(BaseModel):
-    """Which documents are meant: those that meet all that is named."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    ids: list[str] | None = Field(None, min_length=1, max_length=1000)
-    prefix: str | None = Field(None, min_length=1, description="With which their ids begin.")
-    metadata: dict[str, Any] | None = Field(
-        None, min_length=1, max_length=20, description="What their submissions said; a list means any of its values."
-    )
-
-
 class DocumentsRequest(BaseModel):
     """Which documents are meant, and whether it is only to be previewed."""
 
@@ -174,6 +159,13 @@ class DocumentsRequest(BaseModel):
     dry_run: bool = Field(False, description="Answer how many there are, and change nothing.")
 
 
+def _understood(given: Any) -> DocumentsRequest:
+    asked = requests.fit(DocumentsRequest, given)
+    if not asked.filter.named() and not asked.all:
+        raise Invalid([problem("filter", say("filter_empty"))])
+    return asked
+
+
 class DeleteDocuments:
     """`/kbs/{kb_id}/documents/delete`"""
 
@@ -181,7 +173,7 @@ class DeleteDocuments:
         self._commits = commits
 
     @operation(
-        "Delete documents by a filter.",
+        "Delete documents by a filter, which is that of `GET /kbs/{kb_id}/documents`, or by their `ids`.",
         {200: PREVIEWED, 202: "The task that deletes them."},
         id="delete_documents",
         tag="documents",
@@ -193,21 +185,37 @@ class DeleteDocuments:
         besides={200: schemas.DocumentsPreview},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
-        asked = await requests.body(req, DocumentsRequest.model_validate)
-        named = asked.filter.model_dump(exclude_none=True)
-        if not named and not asked.all:
-            raise Invalid([problem("filter", say("filter_empty"))])
+        asked = await requests.body(req, partial(within_filter, DocumentsRequest, _understood))
         if asked.dry_run:
-            chosen = Filter(asked.filter.ids, asked.filter.metadata or {}, asked.filter.prefix)
-            resp.media = await requests.read(_preview, kb_id, chosen, pool=SEARCHING)
+            resp.media = await requests.read(_preview, kb_id, asked.filter, pool=SEARCHING)
             return
-        given = {"task_type": TYPE.name, "kb_id": kb_id, "payload": named | {"all": asked.all}}
+        given = {"task_type": TYPE.name, "kb_id": kb_id, "payload": asked.filter.named() | {"all": asked.all}}
         submission = requests.fit(Submission, given)
         submission.under(requests.idempotency_key(req, asked)).by(callers.actor(req))
         answer(resp, await requests.committed(self._commits, submit, submission))
 
 
-def _preview(session: Session, kb_id: str, chosen: Filter) -> dict[str, Any]:
-    count = filter.count(session, kb_id, chosen, MOST_COUNTED + 1)
-    examples = filter.ids(session, kb_id, chosen, limit=EXAMPLES)
-    return {"count": min(count, MOST_COUNTED), "capped": count > MOST_COUNTED, "examples": examples}
+def _preview(session: Session, kb_id: str, meant: DocumentFilter) -> dict[str, Any]:
+    chosen = Filter(meant.ids, meant.metadata or {}, meant.prefix, meant.format, meant.updated_after)
+    with selection.hasty() as limit:
+        session.execute(text(limit))
+        if meant.state is None:
+            count = filter.count(session, kb_id, chosen, MOST_COUNTED + 1)
+            examples = list(filter.shown(session, kb_id, chosen, limit=EXAMPLES))
+            return {"count": min(count, MOST_COUNTED), "capped": count > MOST_COUNTED, "examples": examples}
+        found, are_all = _of_state(session, kb_id, chosen, meant.state)
+    return {"count": len(found), "capped": not are_all, "examples": found[:EXAMPLES]}
+
+
+def _of_state(session: Session, kb_id: str, chosen: Filter, state: DocumentState) -> tuple[list[str], bool]:
+    """Return the first documents of a filter and of a state, and whether there can be no others."""
+    chosen = chosen.among(kbs.may_be_of(session, kb_id, state))
+    found: list[str] = []
+    after = ""
+    for _ in range(ROUNDS):
+        shown = filter.shown(session, kb_id, chosen, limit=AT_ONCE, after=after)
+        found += kbs.of_state(session, kb_id, shown, state)
+        if len(shown) < AT_ONCE:
+            return found, True
+        after = next(reversed(shown))
+    return found, False

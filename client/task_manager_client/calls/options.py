@@ -111,6 +111,9 @@ class DocumentFilter(TypedDict, total=False):
     ids: Sequence[str]
     prefix: str
     metadata: Mapping[str, Any]
+    format: str
+    state: Newer
+    updated_after: Time
 
 
 class DocumentQuery(TypedDict, total=False):
