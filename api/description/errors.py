@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
+
+import falcon
 
 from api.description import headers
 from api.description.operation import Operation
@@ -127,7 +128,7 @@ def _example(status: int, error: Error) -> dict[str, Any]:
     promised = REFUSALS.get(error.code) or CODES[error.code]
     problem: dict[str, Any] = {
         "type": f"/docs/errors#{error.code}",
-        "title": HTTPStatus(status).phrase,
+        "title": falcon.code_to_http_status(status)[4:],
         "status": status,
         "detail": str(error.detail),
         "detail_zh": error.detail.chinese,

@@ -10,8 +10,9 @@ _TEXT = {"type": "string"}
 TAKEN: dict[str, dict[str, Any]] = {
     "RequestId": {
         "name": "X-Request-ID",
-        "description": "An id of yours; it is echoed, and stands in the log. Without one the service makes it.",
-        "schema": {**_TEXT, "maxLength": 128},
+        "description": "An id of yours; it is echoed and logged. The service makes one where there is none, and in "
+        "place of one that has more than 128 characters, or others than letters, digits and `.:/+=@_-`.",
+        "schema": _TEXT,
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",

@@ -194,8 +194,11 @@ def _parameters(path: str, each: Operation, schemas: Schemas) -> list[dict[str, 
         for name in re.findall(r"{(\w+)}", path)
     ]
     if each.query is not None:
-        for name, given in schemas.query(each.query)["properties"].items():
+        asked = schemas.query(each.query)
+        for name, given in asked["properties"].items():
             parameter = {"name": name, "in": "query", "schema": _present(given)}
+            if name in asked.get("required", ()):
+                parameter["required"] = True
             if "description" in given:
                 parameter["description"] = given["description"]
             found.append(parameter)

@@ -24,7 +24,8 @@ TOOLS = ROOT / ".venv" / "contract" / "bin"
 USING = ROOT / "tests" / "api" / "generated_client.py"
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
-    "response_headers_conformance,allow_header_conformance"
+    "response_headers_conformance,allow_header_conformance,negative_data_rejection,positive_data_acceptance,"
+    "missing_required_header,unsupported_method,ignored_auth,use_after_free"
 )
 KEY = "c0ntract"
 
@@ -99,6 +100,7 @@ def test_nothing_is_answered_that_the_document_does_not_say(
     )
     run(
         TOOLS / "schemathesis",
+        *("--config-file", ROOT / "tests" / "api" / "schemathesis.toml"),
         *("run", f"{locked.url}/openapi.json", "--checks", CHECKS, *bounds, *headers),
         # A stream has no end. The same requests in every run.
         *("--exclude-operation-id-regex", "^follow_", "--seed", "1", "--generation-database", "none"),

@@ -112,7 +112,7 @@ EXAMPLES: dict[str, Any] = {
         "metric": "completed",
         "help": "Tasks that completed.",
         "unit": "tasks",
-        "window": "hour",
+        "window": "1h",
         "step_seconds": 10,
         "times": [1_796_289_000, 1_796_289_010, 1_796_289_020],
         "series": [{"name": "document_processing", "values": [51.0, 48.0, None]}],

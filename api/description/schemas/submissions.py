@@ -61,6 +61,8 @@ NewBatchItem = told_apart(
 class NewBatch(Model):
     """Tasks to be submitted together."""
 
+    model_config = ConfigDict(extra="forbid")
+
     tasks: list[NewBatchItem] = Field(  # type: ignore[valid-type]
         min_length=1, max_length=LARGEST, description="One with a `name` can be depended on by the others."
     )
@@ -70,7 +72,7 @@ class NewBatch(Model):
 
 CatchUp = Literal["one", "all"]
 #: Described alone: what is wrong with an expression, its reader says better.
-_CRON: Any = {"minLength": 9, "maxLength": 100}
+_CRON: Any = {"minLength": 9, "maxLength": 100, "pattern": r"^\s*\S+(\s+\S+){4}\s*$"}
 _FIELDS = "Five fields, as Debian's cron reads them: minute, hour, day of the month, month, day of the week."
 _TIMEZONE = "Of the IANA database, such as `Europe/Berlin`."
 _CATCH_UP = "When the clock was away at several due times: `one` run for the latest, or `all`, the latest 100."
@@ -79,6 +81,8 @@ _TASK = "What `POST /tasks` takes, without `run_at`, `expires_at` and `depends_o
 
 class NewSchedule(Model):
     """A task, and when it is to be submitted."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(None, min_length=1, max_length=255)
     cron: str = Field(description=_FIELDS, json_schema_extra=_CRON)
@@ -89,6 +93,8 @@ class NewSchedule(Model):
 
 class ScheduleChange(Model):
     """What is to be changed of a schedule; its task is replaced as a whole."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
 
     name: str | None = Field(None, min_length=1, max_length=255)
     cron: str = Field(default_factory=str, description="As in `NewSchedule`.", json_schema_extra=_CRON)

@@ -65,12 +65,13 @@ class _Bulks:
         self, req: asgi.Request, resp: asgi.Response, asked: Request, wanted: Bulk, kb_id: str | None
     ) -> None:
         """Preview a bulk, or submit the task that does it."""
+        key = requests.idempotency_key(req, asked)
         if asked.dry_run:
             resp.media = await requests.read(_preview, wanted)
             return
         payload = wanted.model_dump(mode="json", exclude_none=True)
         submission = Submission(task_type=TYPE.name, kb_id=kb_id, payload=payload, priority=PRIORITY)
-        submission.under(requests.idempotency_key(req, asked)).by(callers.actor(req))
+        submission.under(key).by(callers.actor(req))
         answer(resp, await requests.committed(self._commits, submit, submission))
 
 
@@ -145,6 +146,7 @@ class Retry(_Bulks):
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked, at_once = await requests.body(req, _retry_understood)
         if at_once:
+            requests.idempotency_key(req, asked)  # refused where it is none, though nothing is kept under it
             resp.status = falcon.HTTP_202
             resp.media = await _retried_at_once(req, asked)
             return

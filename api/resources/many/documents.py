@@ -186,12 +186,13 @@ class DeleteDocuments:
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         asked = await requests.body(req, partial(within_filter, DocumentsRequest, _understood))
+        key = requests.idempotency_key(req, asked)
         if asked.dry_run:
             resp.media = await requests.read(_preview, kb_id, asked.filter, pool=SEARCHING)
             return
         given = {"task_type": TYPE.name, "kb_id": kb_id, "payload": asked.filter.named() | {"all": asked.all}}
         submission = requests.fit(Submission, given)
-        submission.under(requests.idempotency_key(req, asked)).by(callers.actor(req))
+        submission.under(key).by(callers.actor(req))
         answer(resp, await requests.committed(self._commits, submit, submission))
 
 
