@@ -19,7 +19,7 @@ from tasks.lifecycle import Status
 from tasks.views import kbs, reading
 
 #: Tasks that are under way, and failures on one page.
-UNDER_WAY, FAILURES = 20, 10
+UNDER_WAY, FAILURES = 20, 5
 FILTERS = ("prefix", "state", "format", "metadata", "updated_after")
 #: What REST's names say in words.
 STATES: dict[DocumentState, str] = {"current": "up to date", "pending": "newer under way", "failed": "newer failed"}

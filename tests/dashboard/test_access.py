@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, expect
 
+from dashboard.live import TOLD_EVERY
 from dashboard.rendering import FOLDER
 from models.base import new_id
 from tests.api.conftest import Client
@@ -167,7 +168,7 @@ def filled(client: Client) -> list[str]:
 def test_a_page_that_is_looked_at_counts_among_the_streams_of_its_key(locked: Deployment) -> None:
     with browser(locked, "k-read") as client:
         with client.stream("GET", "/queues?live=1") as answer:
-            assert next(line for line in answer.iter_lines() if line).startswith("data: ")
+            assert next(line for line in answer.iter_lines() if line).startswith("id: ")
             assert client.get("/workers?live=1").status_code == 503
             assert client.get("/api/v1/events").status_code == 503
             assert client.get("/workers").status_code == 200
@@ -176,7 +177,8 @@ def test_a_page_that_is_looked_at_counts_among_the_streams_of_its_key(locked: De
             with client.stream("GET", "/queues?live=1") as again:
                 return again.status_code == 200
 
-        eventually(opened, reason="its place is free again")
+        # That nobody reads it any more is seen when it is sent something.
+        eventually(opened, seconds=2 * TOLD_EVERY, reason="its place is free again")
 
 
 def test_an_operators_button_works_with_the_token_alone(locked: Deployment) -> None:

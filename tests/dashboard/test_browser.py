@@ -239,23 +239,26 @@ def test_what_failed_in_a_day_is_found_by_its_code_retried_together_and_that_is_
 
 def test_what_was_cancelled_together_waits_again_after_the_undo(everybody: list[Person], client: Client) -> None:
     kbs = [f"kb-{uuid4()}" for _ in everybody]
-    for kb_id in kbs:
+    addresses, bulks = [f"/tasks?kb_id={kb_id}&task_type=test" for kb_id in kbs], []
+    for visitor, kb_id, address in zip(everybody, kbs, addresses, strict=True):
         for _ in range(2):
             client.submit(kb_id=kb_id, run_at="2099-01-01T00:00:00Z")
-    for visitor, kb_id in zip(everybody, kbs, strict=True):
         page = visitor.page
-        visitor.open(f"/tasks?kb_id={kb_id}&task_type=test")
+        visitor.open(address)
         expect(page.locator("#live tbody .status.waiting")).to_have_count(2)
         visitor.press(page.locator(".actions button[data-path$='/tasks/cancel']"))
         page.locator("#ask button[value=yes]").click()
-        bulk = page.locator("#toasts a").get_attribute("href") or ""
+        bulks.append(page.locator("#toasts a").get_attribute("href") or "")
+    for visitor, bulk in zip(everybody, bulks, strict=True):
+        page = visitor.page
         expect(page.locator("#live tbody .status.cancelled")).to_have_count(2)
         visitor.open(bulk)
         expect(page.locator("#touched tbody tr")).to_have_count(2)
         expect(page.locator("#live > p .status.completed")).to_be_visible()
         visitor.press(page.locator("button[data-path$='/undo']"), sure=True)
-        visitor.open(f"/tasks?kb_id={kb_id}&task_type=test")
-        expect(page.locator("#live tbody .status.waiting")).to_have_count(2)
+    for visitor, address in zip(everybody, addresses, strict=True):
+        visitor.open(address)
+        expect(visitor.page.locator("#live tbody .status.waiting")).to_have_count(2)
 
 
 def test_waiting_tasks_are_given_the_priority_that_is_chosen(visitor: Person, client: Client, kb_id: str) -> None:

@@ -191,7 +191,7 @@ def test_a_kb_shows_as_failed_what_nothing_has_mended(client: Client, kb_id: str
     ]
     assert shown == [f"failed-{each}" for each in (open_still[2], open_still[1], deleted)]
     assert mended not in str(shown)
-    for number in range(9):
+    for number in range(4):
         fail(f"more-{number}")
     found = page(client, f"/kbs/{kb_id}")
     (following,) = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("rel") == "next"]
