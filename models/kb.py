@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Text, func, select, text
+from sqlalchemy import DateTime, SmallInteger, Text, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -28,6 +28,8 @@ class Kb(Base):
     """What callbacks of its tasks are signed with, as in CALLBACK_SECRET. It is never shown."""
     synonyms: Mapped[list[list[str]] | None] = mapped_column(JSONB(none_as_null=True))
     """Groups of terms that mean the same in its documents; searches read them."""
+    weight: Mapped[int | None] = mapped_column(SmallInteger)
+    """Turns that its tasks get where those of another KB get one; None: one."""
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
@@ -36,11 +38,20 @@ def settings_of(session: Session, kb_ids: Sequence[str]) -> dict[str, Kb]:
     return {each.kb_id: each for each in session.scalars(select(Kb).where(Kb.kb_id.in_(kb_ids)))}
 
 
+def weights(session: Session, kb_ids: Sequence[str]) -> dict[str, int]:
+    """Return the weights of those of these KBs that have another than 1."""
+    found = session.execute(select(Kb.kb_id, Kb.weight).where(Kb.kb_id.in_(kb_ids), Kb.weight.is_not(None)))
+    return {kb_id: weight for kb_id, weight in found if weight is not None}
+
+
 def change(session: Session, kb_id: str, values: dict[str, Any]) -> None:
     """Set what is given for a KB, and leave the rest."""
     written = insert(Kb).values(kb_id=kb_id, **values)
     session.execute(written.on_conflict_do_update(index_elements=["kb_id"], set_=values | {"updated_at": func.now()}))
 
+
+#: SQL for the weight of a KB.
+WEIGHT = "coalesce((SELECT set_for.weight FROM kbs AS set_for WHERE set_for.kb_id = {kb}), 1)"
 
 #: The tables in which a KB is found by an index that begins with it.
 NAMING = ("documents", "kbs", "tasks")

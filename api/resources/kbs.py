@@ -106,6 +106,12 @@ class KbChange(BaseModel):
     embedder: Provider | None = Field(
         None, description="What an empty KB begins with. One with documents is changed by a `kb_reindex` task."
     )
+    weight: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Turns that its tasks get where those of another KB get one, within a priority. Null: 1.",
+    )
     callback_url: CallbackAddress | None = None
     callback_secret: Annotated[SecretStr | None, AfterValidator(webhook_secret)] = Field(
         None, description="`whsec_…`, in place of CALLBACK_SECRET; two while one replaces the other. Never shown again."
@@ -195,6 +201,8 @@ def _change(session: Session, kb_id: str, change: KbChange) -> list[str]:
         values["callback_secret"] = values["callback_secret"].get_secret_value()
     if values.get("embedder") is not None:
         _demand_embedder(stored.embedder_of_documents(session, kb_id), values["embedder"], kb_id)
+    if values.get("weight") == 1:
+        values["weight"] = None
     if CHUNKING.keys() & said.keys():
         before = settings_of(session, [kb_id]).get(kb_id)
         values["chunking"] = _chunking((before and before.chunking) or {}, said)
@@ -252,6 +260,7 @@ def _settings(kb: KbRow | None) -> dict[str, Any]:
     return {
         **{name: chunking.get(name) for name in CHUNKING},
         "embedder": kb.embedder if kb else None,
+        "weight": (kb and kb.weight) or 1,
         "callback_url": kb.callback_url if kb else None,
         "has_callback_secret": bool(kb and kb.callback_secret),
         "synonyms": (kb and kb.synonyms) or [],

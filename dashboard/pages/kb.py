@@ -13,6 +13,7 @@ from api.resources.many.documents import DocumentsQuery, Sort, listed
 from dashboard.page import Asked, Page
 from dashboard.words import say_in
 from models.base import rfc3339
+from models.kb import weights
 from pipeline import STAGES
 from tasks.input.fields import DocumentState, Filter
 from tasks.lifecycle import Status
@@ -68,6 +69,7 @@ def _found(session: Session, kb_id: str, given: DocumentsQuery, failures: UUID |
         **listed(session, kb_id, given),
         "under_way": under_way[:UNDER_WAY],
         "failed": requests.page_of(failed, FAILURES, "task_id"),
+        "weight": weights(session, [kb_id]).get(kb_id, 1),
     }
 
 

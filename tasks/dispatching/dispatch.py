@@ -2,7 +2,8 @@
 
 A worker's thread that is woken, or that has ended its work, asks for the next: of the highest priority, what was begun
 before what was not, and round robin between knowledge bases, of which the one that runs the fewest goes first. So none
-starves, and the backlog of one costs another no more than its turn. No priority starves either: once in ONE_IN, what
+starves, and the backlog of one costs another no more than its turn. A KB of weight 3 has three turns in each round, and
+is compared by a third of what it runs. No priority starves either: once in ONE_IN, what
 has waited for AGEING goes before the more urgent, one priority after the other.
 
 Losing a message costs time only: the clock finds a queue in which tasks wait and no message does.
@@ -20,6 +21,7 @@ from sqlalchemy import text
 
 from broker.topology import PRIORITIES
 from models.connection import prepared
+from models.kb import WEIGHT
 from models.task import KB, READY
 from tasks.lifecycle import sources, target
 from tasks.transactions.unit import Unit
@@ -67,6 +69,7 @@ class Candidate(NamedTuple):
     traceparent: str | None
     share: int
     place: int
+    weight: int
     picked: bool
 
 
@@ -81,6 +84,8 @@ class Queues:
     names: Sequence[str]
     after: dict[str, str] = field(default_factory=dict)
     """The KB that was served last in each."""
+    used: dict[str, int] = field(default_factory=dict)
+    """The turns that it has had of those that its weight gives it in a round; 0: all."""
     widths: dict[str, int] = field(default_factory=dict)
     """Tasks that one thread is to take of a stage at once, where that was learnt."""
     met_locks: bool = False
@@ -107,9 +112,22 @@ def next_tasks(unit: Unit, wanted: Queues, threads: int, most: int | None) -> li
         rows = _look(unit, _HIGHEST, wanted, threads, most)
     wanted.met_locks = bool(rows) and not any(row.picked for row in rows)
     wanted.saw_all = all(row.picked for row in rows)
-    for row in sorted((row for row in rows if row.picked), key=lambda row: row.place):
-        wanted.after[row.queue] = row.kb
+    for queue in {row.queue for row in rows if row.picked}:
+        _go_on_behind(wanted, queue, [row for row in rows if row.queue == queue])
     return rows
+
+
+def _go_on_behind(wanted: Queues, queue: str, rows: Sequence[Candidate]) -> None:
+    """Note which KB of a queue was served last, and how many turns it has had.
+
+    Where there are more KBs than one look walks through, the next look begins behind those that this one served.
+    """
+    picked = [row for row in rows if row.picked]
+    saw_all_kbs = max(row.place for row in rows) < KBS_AT_ONCE
+    last = picked[-1] if saw_all_kbs else max(picked, key=lambda row: row.place)
+    had = wanted.used.get(queue, 0) if wanted.after.get(queue) == last.kb else 0
+    wanted.after[queue] = last.kb
+    wanted.used[queue] = (had + sum(row.kb == last.kb for row in picked)) % last.weight
 
 
 def _look(
@@ -127,6 +145,7 @@ def _look(
         {
             "queues": list(wanted.names),
             "after": [wanted.after.get(queue, "") for queue in wanted.names],
+            "used": [wanted.used.get(queue, 0) for queue in wanted.names],
             "widest": [widest.get(queue, 1) for queue in wanted.names],
             "known": list(shares),
             "shares": list(shares.values()),
@@ -187,50 +206,63 @@ _BEHIND = """coalesce((
                 ORDER BY queue, priority, {kb} LIMIT 1
             ))"""
 
-#: `kbs` walks the index from one KB to the next, which costs one probe for each, however many tasks wait, and begins
-#: again at its first KB behind its last. Where only the first row is asked for, the order keeps PostgreSQL on that
-#: index when most of the table's rows would do. OFFSET 0 has it look for a KB once,
-#: and not again wherever `kb` is named.
+#: The KB that was served last, where turns of its are left and tasks of its wait; else NULL.
+_SAME = """(
+                SELECT {kb} FROM tasks
+                WHERE level.used > 0 AND queue = level.queue AND priority = level.priority AND {kb} = level.after
+                    AND {runs}
+                ORDER BY queue, priority, {kb} LIMIT 1
+            )"""
+
+#: `walked` goes through the index from one KB to the next, which costs one probe for each, however many tasks wait, and
+#: begins again at its first KB behind its last. Where only the first row is asked for, the order keeps PostgreSQL on
+#: that index when most of the table's rows would do. OFFSET 0 has it look for a KB once, and not again wherever `kb` is
+#: named. `round` is the one in which a task has its turn: in front of it is what its KB runs, or has had of this round.
 _NEXT = """
     WITH RECURSIVE level AS MATERIALIZED (
         SELECT asked.*, first.priority
         FROM unnest(
-            CAST(:queues AS text[]), CAST(:after AS text[]), CAST(:widest AS integer[])
-        ) WITH ORDINALITY AS asked(queue, after, widest, turn)
+            CAST(:queues AS text[]), CAST(:after AS text[]), CAST(:used AS integer[]), CAST(:widest AS integer[])
+        ) WITH ORDINALITY AS asked(queue, after, used, widest, turn)
         CROSS JOIN LATERAL (
             SELECT priority FROM tasks WHERE queue = asked.queue {above} AND {runs}
             ORDER BY queue {way}, priority {way}, {kb} {way}, id {way} LIMIT 1
         ) AS first
         WHERE {not_paused}
-    ), kbs(queue, priority, turn, widest, place, kb, start) AS (
-        SELECT level.queue, level.priority, level.turn, level.widest, 1, first.kb, first.kb
+    ), walked(queue, priority, turn, widest, place, kb, start, used) AS (
+        SELECT level.queue, level.priority, level.turn, level.widest, 1, first.kb, first.kb,
+            CASE WHEN first.kb = level.after THEN level.used ELSE 0 END
         FROM level CROSS JOIN LATERAL (
-            SELECT {behind_level} AS kb OFFSET 0
+            SELECT coalesce({same}, {behind_level}) AS kb OFFSET 0
         ) AS first
         WHERE level.priority = (SELECT {best}(priority) FROM level)
         UNION ALL
-        SELECT kbs.queue, kbs.priority, kbs.turn, kbs.widest, kbs.place + 1, next.kb, kbs.start
-        FROM kbs CROSS JOIN LATERAL (
-            SELECT {behind_kbs} AS kb OFFSET 0
+        SELECT walked.queue, walked.priority, walked.turn, walked.widest, walked.place + 1, next.kb, walked.start, 0
+        FROM walked CROSS JOIN LATERAL (
+            SELECT {behind_walked} AS kb OFFSET 0
         ) AS next
-        WHERE kbs.place < :kbs_at_once AND next.kb <> kbs.start
+        WHERE walked.place < :kbs_at_once AND next.kb <> walked.start
+    ), weighed AS MATERIALIZED (
+        SELECT walked.*, {weight} AS weight FROM walked
     ), width AS MATERIALIZED (
-        SELECT queue, count(*) AS kbs FROM kbs GROUP BY queue
+        SELECT queue, sum(weight) AS turns FROM weighed GROUP BY queue
     ), candidate AS (
-        SELECT oldest.*, kbs.queue, kbs.kb, kbs.priority, kbs.place, kbs.turn,
-            CASE WHEN kbs.widest > 1 THEN 0 ELSE (
-                SELECT count(*) FROM tasks WHERE queue = kbs.queue AND {kb} = kbs.kb AND worker_id IS NOT NULL
-            ) END + row_number() OVER (PARTITION BY kbs.queue, kbs.place ORDER BY oldest.id) AS fair
-        FROM kbs JOIN width ON width.queue = kbs.queue CROSS JOIN LATERAL (
+        SELECT oldest.*, kb.queue, kb.kb, kb.priority, kb.place, kb.turn, kb.weight,
+            (greatest(kb.used, CASE WHEN kb.widest > 1 THEN 0 ELSE (
+                SELECT count(*) FROM tasks WHERE queue = kb.queue AND {kb} = kb.kb AND worker_id IS NOT NULL
+            ) END) + row_number() OVER (PARTITION BY kb.queue, kb.place ORDER BY oldest.id) - 1) / kb.weight AS round
+        FROM weighed AS kb JOIN width ON width.queue = kb.queue CROSS JOIN LATERAL (
             SELECT id, task_type, stage, attempt, timeout, request_id, traceparent,
                 (CAST(:shares AS integer[]))[array_position(CAST(:known AS text[]), task_type || ' ' || stage)] AS share
             FROM tasks
-            WHERE queue = kbs.queue AND priority = kbs.priority AND {kb} = kbs.kb AND {runs} {only}
-            ORDER BY id LIMIT CAST(:threads AS integer) * kbs.widest / width.kbs + CAST(:wakes AS integer)
+            WHERE queue = kb.queue AND priority = kb.priority AND {kb} = kb.kb AND {runs} {only}
+            ORDER BY id
+            LIMIT CAST(:threads AS integer) * kb.widest * kb.weight / width.turns
+                + greatest(CAST(:wakes AS integer), least(kb.weight, CAST(:threads AS integer) * kb.widest))
         ) AS oldest
     ), ranked AS MATERIALIZED (
-        SELECT candidate.*, row_number() OVER (ORDER BY turn, fair, place, id) AS rank,
-            sum(share) OVER (ORDER BY turn, fair, place, id ROWS UNBOUNDED PRECEDING) - share
+        SELECT candidate.*, row_number() OVER (ORDER BY turn, round, place, id) AS rank,
+            sum(share) OVER (ORDER BY turn, round, place, id ROWS UNBOUNDED PRECEDING) - share
                 < CAST(:threads AS bigint) * {whole} AS fits
         FROM candidate
     ), own AS MATERIALIZED (
@@ -244,7 +276,7 @@ _NEXT = """
         LIMIT (SELECT least(count(*), CAST(:most AS integer)) FROM ranked WHERE fits)
     )
     SELECT ranked.id, task_type, stage, queue, kb, priority, attempt, timeout, request_id, traceparent, share,
-        place::integer,
+        place::integer, weight::integer,
         own.id IS NOT NULL AS picked
     FROM ranked LEFT JOIN own ON own.id = ranked.id ORDER BY rank
 """
@@ -257,7 +289,9 @@ def _next(way: str, best: str, above: str = "", only: str = "") -> Any:
         "not_paused": _NOT_PAUSED.format(queue="asked.queue"),
         "whole": WHOLE,
         "behind_level": _BEHIND.format(level="level", at="level.after", kb=KB, runs=RUNS),
-        "behind_kbs": _BEHIND.format(level="kbs", at="kbs.kb", kb=KB, runs=RUNS),
+        "behind_walked": _BEHIND.format(level="walked", at="walked.kb", kb=KB, runs=RUNS),
+        "same": _SAME.format(kb=KB, runs=RUNS),
+        "weight": WEIGHT.format(kb="walked.kb"),
     }
     return prepared(_NEXT.format(way=way, best=best, above=above, only=only, **values))
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from models import Task
 from models.base import FIRST_ID, LAST_ID
+from models.kb import weights
 from models.task import KB, READY
 from settings import settings
 from tasks.dispatching import pausing
@@ -128,17 +129,21 @@ class Backlog:
 
     Parameters:
       waiting: tasks of each KB, by queue and priority.
+      weights: of KBs; 1 where none is named.
       idle: places for stages that may start at once; None: there is no worker.
     """
 
     waiting: dict[tuple[str, int], dict[str, int]]
+    weights: dict[str, int]
     idle: int | None
     paused: set[str]
 
     def ahead(self, task: Task, of_its_kb: int) -> int:
         """Count the tasks that start before one: more urgent ones, earlier ones of its KB, and by turns the others."""
         here = self.waiting.get((task.queue, task.priority), {})
-        fair = sum(min(count, of_its_kb + 1) for kb, count in here.items() if kb != (task.kb_id or ""))
+        own = task.kb_id or ""
+        rounds = of_its_kb // self.weights.get(own, 1) + 1
+        fair = sum(min(count, rounds * self.weights.get(kb, 1)) for kb, count in here.items() if kb != own)
         urgent = sum(
             sum(kbs.values())
             for (queue, priority), kbs in self.waiting.items()
@@ -289,7 +294,8 @@ def _look(session: Session) -> Backlog:
         for row in session.execute(_WAITING):
             waiting.setdefault((row.queue, row.priority), {})[row.kb] = row.tasks
         idle = session.execute(_IDLE, {"most": settings().max_concurrent_tasks}).scalar_one_or_none()
-        return Backlog(waiting, idle, set(pausing.paused(session)))
+        weighed = weights(session, list({kb for kbs in waiting.values() for kb in kbs}))
+        return Backlog(waiting, weighed, idle, set(pausing.paused(session)))
 
     return _BACKLOG.get("", look)
 

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models import PausedQueue, Task, Worker
+from models.kb import WEIGHT
 from models.shard import TAKEN
 from models.task import KB, READY
 from settings import settings
@@ -136,30 +137,31 @@ _SAME = text(
     """
 )
 
-#: What starts before it: more urgent ones, earlier ones of its KB, and of each other KB as many as these and one.
-#: No part reads more than `:most` rows, from one index; `kbs` walks it from one KB to the next, as the dispatch does.
+#: What starts before it: more urgent ones, earlier ones of its KB, and of each other KB as many as have their turn
+#: until it does, by the weights of both. No part reads more than `:most` rows, from one index; `walked` goes through it
+#: from one KB to the next, as the dispatch does.
 _AHEAD = text(
     f"""
     WITH RECURSIVE own AS MATERIALIZED (
-        SELECT count(*) AS ahead FROM (
+        SELECT count(*) AS ahead, count(*) / {WEIGHT.format(kb=":kb")} + 1 AS rounds FROM (
             SELECT FROM tasks WHERE queue = :queue AND priority = :priority AND {KB} = :kb AND id < :id AND {READY}
             LIMIT :most) AS each
-    ), kbs(kb, place) AS (
+    ), walked(kb, place) AS (
         SELECT (SELECT min({KB}) FROM tasks WHERE queue = :queue AND priority = :priority AND {READY}), 1
         UNION ALL
         SELECT (SELECT min({KB}) FROM tasks
-            WHERE queue = :queue AND priority = :priority AND {KB} > kbs.kb AND {READY}), place + 1
-        FROM kbs WHERE kbs.kb IS NOT NULL AND place < :kbs
+            WHERE queue = :queue AND priority = :priority AND {KB} > walked.kb AND {READY}), place + 1
+        FROM walked WHERE walked.kb IS NOT NULL AND place < :kbs
     )
     SELECT least(:most, (SELECT ahead FROM own) + (
         SELECT count(*) FROM (
             SELECT FROM tasks WHERE queue = :queue AND priority > :priority AND {READY} LIMIT :most) AS each
     ) + (
         SELECT count(*) FROM (
-            SELECT FROM kbs CROSS JOIN LATERAL (
-                SELECT FROM tasks WHERE queue = :queue AND priority = :priority AND {KB} = kbs.kb AND {READY}
-                LIMIT 1 + (SELECT ahead FROM own)) AS each
-            WHERE kbs.kb <> :kb LIMIT :most) AS each
+            SELECT FROM walked CROSS JOIN LATERAL (
+                SELECT FROM tasks WHERE queue = :queue AND priority = :priority AND {KB} = walked.kb AND {READY}
+                LIMIT (SELECT rounds FROM own) * {WEIGHT.format(kb="walked.kb")}) AS each
+            WHERE walked.kb <> :kb LIMIT :most) AS each
     ))
     """
 )

@@ -219,6 +219,15 @@ def test_a_kb_that_only_has_settings_is_there(client: Client, kb_id: str) -> Non
     assert client.http.get(f"/api/v1/tasks/{own}").json()["callback_url"] == "https://kb.example.com/own"
 
 
+def test_a_kb_has_a_weight_which_is_1_unless_it_is_set(client: Client, kb_id: str) -> None:
+    for given, shown in ((3, 3), (None, 1), (100, 100), (1, 1)):
+        answer = client.http.patch(f"{KBS}/{kb_id}", json={"weight": given}).json()
+        assert answer["settings"]["weight"] == shown
+        assert client.http.get(f"{KBS}/{kb_id}").json() == answer
+    for bad in (0, 101, 1.5, "heavy"):
+        assert bad_fields(client.http.patch(f"{KBS}/{kb_id}", json={"weight": bad})) == {"weight"}
+
+
 def test_settings_that_do_not_fit_are_named(client: Client, kb_id: str) -> None:
     def patch(**body: Any) -> set[str]:
         return bad_fields(client.http.patch(f"{KBS}/{kb_id}", json=body))

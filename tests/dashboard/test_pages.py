@@ -346,6 +346,13 @@ def test_documents_are_found_by_how_their_ids_begin(client: Client, kb_id: str) 
     assert [each["document_id"] for each in items] == ["rules/a", "rules/b"]
 
 
+def test_a_kb_shows_its_weight_where_it_has_one(client: Client, kb_id: str) -> None:
+    client.take_in(kb_id, "Green tea.", "a")
+    assert "Weight" not in page(client, f"/kbs/{kb_id}").text
+    client.http.patch(f"/api/v1/kbs/{kb_id}", json={"weight": 3})
+    assert "Weight 3: " in page(client, f"/kbs/{kb_id}").text
+
+
 def test_a_question_in_the_address_stands_in_the_search(idle_client: Client) -> None:
     found = page(idle_client, "/kbs/none-yet?query=tea")
     (box,) = [attrs for tag, attrs in found.tags if tag == "input" and attrs.get("name") == "query"]

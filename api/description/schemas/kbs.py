@@ -35,6 +35,9 @@ class KbSettings(Model):
     chunk_overlap: int | None
     chunk_unit: Literal["characters", "tokens"] | None
     embedder: str | None
+    weight: int = Field(
+        description="Turns that its tasks get where those of another KB get one; 1 where nothing is set."
+    )
     callback_url: str | None
     has_callback_secret: bool
     synonyms: list[list[str]] = Field(description="Groups of terms that mean the same; empty where nothing is set.")

@@ -40,6 +40,7 @@ class KbSettings(Shape):
     callback_url: str | None
     has_callback_secret: bool
     synonyms: list[list[str]] | None = None
+    weight: int = 1
 
 
 class Kb(Shape):

@@ -23,8 +23,8 @@ def get_kb(kb_id: str) -> Call[Kb]:
 
 def change_kb(kb_id: str, **settings: Any) -> Call[Kb]:
     """Set what the documents and tasks of a KB inherit: `chunk_size`, `chunk_overlap`, `chunk_unit`, `embedder`,
-    `callback_url`, `callback_secret`, `synonyms` (groups of terms, which searches take for one). None takes a setting
-    back."""
+    `callback_url`, `callback_secret`, `synonyms` (groups of terms, which searches take for one), `weight` (turns that
+    its tasks get where those of another KB get one). None takes a setting back."""
     return Call("PATCH", at("kbs", kb_id), shaped(Kb), body=as_json(settings))
 
 

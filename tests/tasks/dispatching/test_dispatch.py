@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
 
+import hypothesis
 import pytest
 from dramatiq import Message
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from broker.publisher import Unpublished
 from errors import TaskError
-from models import database
+from models import database, kb
 from settings import settings
 from tasks.dispatching import dispatch, pausing
 from tasks.dispatching.dispatch import AGEING, BUSY, KBS_AT_ONCE, ONE_IN, WAKES, Queues
@@ -143,6 +147,76 @@ def test_a_bundle_is_shared_between_kbs(desk: Desk) -> None:
         desk.submit(100, kb_id=name)
     (claims,) = desk.next(queues=quick(40))
     assert [sum(claim.kb_id == name for claim in claims) for name in ("a", "b")] == [20, 20]
+
+
+def weigh(**weights: int) -> None:
+    """Set the weights of KBs."""
+    with database.write() as session:
+        for kb_id, weight in weights.items():
+            kb.change(session, kb_id, {"weight": weight})
+
+
+def served(desk: Desk, looks: int, threads: int = 1, queues: Queues | None = None) -> list[str]:
+    """The KBs of what so many looks take, in their order; all of it has ended by the next one."""
+    queues, found = queues or Queues(dispatch.queues()), []
+    for _ in range(looks):
+        claims = [claim for each in desk.next(threads=threads, queues=queues) for claim in each]
+        found += [claim.kb_id or "" for claim in claims]
+        desk.within(work.advance, *(Advance(claim, {}) for claim in claims))
+    return found
+
+
+@pytest.mark.parametrize(("threads", "width"), [(1, 1), (2, 1), (4, 1), (1, 4), (1, 7), (2, 10)])
+def test_a_kb_of_weight_3_gets_three_turns_where_another_gets_one(desk: Desk, threads: int, width: int) -> None:
+    weigh(b=3, c=2)
+    for name in ("a", "b", "c"):
+        desk.submit(150, kb_id=name)
+    looks = 120 // (threads * width)
+    found = served(desk, looks, threads, quick(width))
+    taken = len(found) // 6 * 6
+    assert taken >= 100
+    counts = Counter(found[:taken])
+    assert counts == {"a": taken / 6, "b": taken / 2, "c": taken / 3}
+
+
+def test_a_weight_holds_within_a_priority_and_for_what_runs(desk: Desk) -> None:
+    weigh(a=3)
+    for number in range(40):
+        for name in ("a", "b"):
+            desk.submit(kb_id=name, task_type="document_deletion", payload={"document_id": str(number)})
+    (urgent,) = desk.submit(kb_id="b", priority="urgent", task_type="document_deletion", payload={"document_id": "x"})
+    queues = Queues(dispatch.queues())
+    first, *claims = (claim for _ in range(17) for each in desk.next(queues=queues) for claim in each)
+    assert first.task_id == urgent
+    # None of them has ended: of what runs, three in four are of the one.
+    assert Counter(claim.kb_id for claim in (first, *claims)) in ({"a": 12, "b": 5}, {"a": 13, "b": 4})
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 5), min_size=1), st.integers(1, 3), st.integers(1, 8))
+@hypothesis.settings(max_examples=10, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+def test_each_kb_has_all_its_turns_in_every_round(
+    desk: Desk, weights: dict[str, int], threads: int, width: int
+) -> None:
+    desk.sql("DELETE FROM tasks")
+    weigh(**{name: weights.get(name, 1) for name in "abcdef"})
+    rounds, total = 3, sum(weights.values())
+    for name, weight in weights.items():
+        desk.submit(weight * (rounds + 1), kb_id=name)
+    looks = -(-total * rounds // (threads * width))
+    found = served(desk, looks, threads, quick(width))[: total * rounds]
+    for start in range(0, len(found) - total + 1, total):
+        assert Counter(found[start : start + total]) == weights
+
+
+def test_weight_1_is_no_weight(desk: Desk) -> None:
+    for name in ("a", "b", "c"):
+        desk.submit(12, kb_id=name)
+    weigh(a=1)
+    assert served(desk, 9) == ["a", "b", "c"] * 3
+    weigh(a=2)
+    assert served(desk, 8) == ["a", "a", "b", "c"] * 2
+    weigh(a=1)
+    assert served(desk, 6) == ["a", "b", "c"] * 2
 
 
 def test_no_kb_starves_where_more_wait_than_one_look_walks_through(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event
 
-from models import database
+from models import Task, database, kb
 from pipeline import STAGES
 from tasks.accepting.submission import NewBatch, Submission, submit_batch
 from tasks.dispatching import pausing
@@ -18,6 +18,7 @@ from tasks.ending import ending
 from tasks.input.fields import Filter
 from tasks.transactions.unit import unit_of_work
 from tasks.views import batches, estimating, reading
+from tasks.views.look import Look
 from tasks.working import presence
 from tasks.working.claim import Advance
 from tasks.working.work import advance
@@ -191,6 +192,24 @@ def test_a_kb_waits_for_its_turn_only_and_the_urgent_for_nobody_less(desk: Desk)
     assert left(urgent) == pytest.approx(20, abs=1)
     assert left(lone) == pytest.approx(40, abs=1)
     assert left(many[-1]) == pytest.approx(10 * 53, abs=5)
+
+
+def test_the_weight_of_a_kb_counts_for_its_turns_and_those_of_others(desk: Desk) -> None:
+    for number in range(10):
+        took(desk, 10, ago=100 - 10 * number)
+    work(threads=0)
+    with database.write() as session:
+        kb.change(session, "heavy", {"weight": 3})
+    fields: dict[str, Any] = {"task_type": "document_processing", "payload": {"content": "x" * 1000}}
+    heavy = desk.submit(30, kb_id="heavy", **fields)
+    light = desk.submit(3, kb_id="light", **fields)
+    # In front of a task: those of its KB, and of the other what has its turn in as many rounds; and itself.
+    assert left(light[1]) == pytest.approx(10 * (1 + 6 + 2), abs=1)
+    assert left(heavy[7]) == pytest.approx(10 * (7 + 3 + 2), abs=1)
+    with database.transaction() as session:
+        tasks = [session.get_one(Task, each) for each in (light[1], heavy[7])]
+        ahead = [Look(session, each, "up", datetime.now(UTC)).ahead for each in tasks]
+    assert ahead == [1 + 6, 7 + 3]
 
 
 def test_how_fast_the_queue_has_moved_since_a_task_waits_outweighs_how_fast_it_did_before(desk: Desk) -> None:
