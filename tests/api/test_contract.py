@@ -30,8 +30,8 @@ CHECKS = (
 KEY = "c0ntract"
 
 
-def run(*command: str | Path, cwd: Path) -> str:
-    """Run a tool to its end. Returns what it printed."""
+def run(*command: str | Path, cwd: Path, code: int = 0) -> str:
+    """Run a tool to its end, with this code. Returns what it printed."""
     # The generator has ruff lay out what it wrote.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -43,7 +43,7 @@ def run(*command: str | Path, cwd: Path) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-8000:]
+    assert done.returncode == code, done.stdout[-8000:]
     return done.stdout
 
 
@@ -77,8 +77,40 @@ def test_a_generated_client_works_and_knows_the_type_of_every_answer(
         "chunks": 1,
         "listed": [True],
         "hits": ["Green tea is brewed at 80 °C."],
+        "versions": [1, 2],
+        "newest": "White tea is brewed at 75 °C.",
+        "failed": "corrupt",
+        "deleted": 204,
+        "gone": "no_such_resource",
         "missing": "no_such_resource",
+        "deletion": "completed",
+        "nothing": 404,
     }
+
+
+#: Mistakes that the types of a generated client must show, each in a line of its own.
+WRONG = """
+from service_client import Client
+from service_client.api.tasks import get_task, list_tasks
+from service_client.models import Document, SearchRequest
+
+client = Client(base_url="http://localhost")
+SearchRequest(query=7)
+get_task.sync(client=client)
+list_tasks.sync(client=client, status="asleep")
+Document.from_dict({}).nmae
+"""
+
+
+def test_the_types_of_a_generated_client_hold_what_uses_it(generated: Path) -> None:
+    mypy = (sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=")
+    with_its_packages = ("--python-executable", TOOLS / "python")
+    run(*mypy, *with_its_packages, USING, cwd=generated.parent)
+    (generated.parent / "wrong.py").write_text(WRONG)
+    told = run(*mypy, *with_its_packages, "wrong.py", cwd=generated.parent, code=1)
+    assert [line.partition(":")[2].partition(":")[0] for line in told.splitlines() if ": error:" in line] == [
+        *("7", "8", "9", "10"),
+    ]
 
 
 @pytest.fixture(scope="module")
