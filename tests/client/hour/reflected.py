@@ -21,15 +21,11 @@ class Reflected:
       target: host and port.
       seconds: of one call.
       metadata: what is sent with each call, such as `authorization`.
-      names: whether fields are shown by their names in the protos; else as JSON has them by default, `taskId`.
     """
 
-    def __init__(
-        self, target: str, seconds: float, metadata: Sequence[tuple[str, str]] = (), *, names: bool = True
-    ) -> None:
+    def __init__(self, target: str, seconds: float, metadata: Sequence[tuple[str, str]] = ()) -> None:
         self._channel = grpc.insecure_channel(target)
         self._more = {"timeout": seconds, "metadata": metadata}
-        self._names = names
         database = ProtoReflectionDescriptorDatabase(self._channel)
         pool = DescriptorPool(database)
         self.methods = {
@@ -41,18 +37,18 @@ class Reflected:
 
     def call(self, name: str, **message: Any) -> Said:
         """The answer of a method."""
-        return self._said(self._stub("unary_unary", name)(self._made(name, message), **self._more))
+        return said(self._stub("unary_unary", name)(self._made(name, message), **self._more))
 
     def stream(self, name: str, **message: Any) -> Iterator[Said]:
         """What a method answers one after the other. It is under way when this returns."""
         answers = self._stub("unary_stream", name)(self._made(name, message), **self._more)
         answers.initial_metadata()
-        return map(self._said, answers)
+        return map(said, answers)
 
     def send(self, name: str, *messages: Said) -> Said:
         """The answer of a method that takes several messages."""
         made = iter([self._made(name, each) for each in messages])
-        return self._said(self._stub("stream_unary", name)(made, **self._more))
+        return said(self._stub("stream_unary", name)(made, **self._more))
 
     def close(self) -> None:
         """Close the connection; streams end."""
@@ -69,6 +65,8 @@ class Reflected:
             response_deserializer=GetMessageClass(method.output_type).FromString,
         )
 
-    def _said(self, message: Any) -> Said:
-        shown: Said = MessageToDict(message, preserving_proto_field_name=self._names)
-        return shown
+
+def said(message: Any) -> Said:
+    """A message as JSON."""
+    shown: Said = MessageToDict(message, preserving_proto_field_name=True)
+    return shown
