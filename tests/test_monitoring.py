@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 import metrics
+from tests.docs.blocks import blocks
 from tests.packages import program
 from tests.processes import ROOT
 
@@ -273,8 +275,12 @@ def promtool_says(promtool: Path, *arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prometheus_understands_its_configuration_and_the_alerts(promtool: Path) -> None:
+def test_prometheus_understands_its_configuration_and_the_alerts(promtool: Path, tmp_path: Path) -> None:
     promtool_says(promtool, "check", "config", PROMETHEUS / "prometheus.yml")
+    shutil.copy(PROMETHEUS / "alerts.yml", tmp_path)
+    (block,) = (each for each in blocks(ROOT / "docs" / "operations.md") if each.name == "prometheus.yml")
+    (tmp_path / "prometheus.yml").write_text(block.code)
+    promtool_says(promtool, "check", "config", tmp_path / "prometheus.yml")
     promtool_says(promtool, "check", "rules", "--lint-fatal", PROMETHEUS / "alerts.yml")
 
 
