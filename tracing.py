@@ -156,7 +156,7 @@ def begin(
 
 
 def id_of(*parts: object) -> int:
-    """Return the id of the span that these tell from every other, so that whoever knows them can link to it."""
+    """Derive a span's id from what identifies it, so that whoever knows the parts can link to the span."""
     return int.from_bytes(hashlib.sha256(" ".join(map(str, parts)).encode()).digest()[:8], "big") or 1
 
 

@@ -257,7 +257,7 @@ class Hub:
             self._known.clear()
 
     def _look(self, session: Session, after: int | None) -> tuple[list[Happened], int | None]:
-        """Return what has happened since, and up to which number that is; None as long as it is not known."""
+        """Return the events after a number, and the number of the last one read; None until the horizon is known."""
         self._horizon.look(session)
         settled = self._horizon.settled
         if after is None or settled is None or settled <= after:

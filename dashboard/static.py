@@ -38,7 +38,7 @@ def files() -> dict[str, File]:
 
 
 def address(name: str) -> str:
-    """Return where a file is fetched, as long as it is what it is now."""
+    """Return the address of a file. It contains a digest of the content, so a changed file has another address."""
     return f"/static/{files()[name].digest}/{name}"
 
 

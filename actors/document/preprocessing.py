@@ -107,7 +107,10 @@ def _headers(work: Work) -> dict[str, str] | None:
 
 
 def _version(work: Work, fetched: Source, extracted: Extracted) -> tuple[Version, Small | None]:
-    """Return what was read as a version, and its source, if that is to be written with it; a large one is kept now."""
+    """Return the version of a document that was read, and its original, if that is to be kept and is small.
+
+    A large original is kept here.
+    """
     kept: dict[str, Any] = {}
     original = None
     if settings().keep_originals:

@@ -40,10 +40,10 @@ PROBES = frozenset({"/health", f"{PREFIX}/health", "/livez", "/readyz", "/metric
 
 
 class Access:
-    """Gives each request its id and its line in the log, and lets it in if its key, and how many there are, allow it.
+    """Gives each request an id and a line in the log, and checks its key and its rate limits.
 
-    The route decides what is asked for, which is what the router made of an address: it finds the same route under
-    several spellings.
+    The rule is looked up by the matched route, not by the address: the router finds the same route under several
+    spellings.
 
     Parameters:
       keys: empty: every caller may come in.

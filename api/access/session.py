@@ -154,7 +154,7 @@ def _new(key: Key) -> Session:
 
 
 def _read(payload: str) -> tuple[str, int]:
-    """Return the name and the end that a cookie claims; none that any key has, and the past, where it is not ours."""
+    """Return the key's name and the expiry in a cookie. If the cookie is malformed, return an empty name and 0."""
     try:
         name, expires_at, _ = json.loads(base64.urlsafe_b64decode(payload))
         return str(name), int(expires_at)

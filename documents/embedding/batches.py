@@ -30,7 +30,7 @@ def tokens(text: str) -> int:
 def outcomes(
     embed: Callable[[Sequence[str]], Embedded], texts: Sequence[str]
 ) -> Iterator[tuple[range, Embedded | TaskError]]:
-    """Embed texts in one request; if it fails because of some of them, in halves, down to those that cause it.
+    """Embed texts in one request. If some texts make it fail, split it in halves until those texts are alone.
 
     Parameters:
       embed: makes one request.

@@ -64,7 +64,7 @@ def _folder(url: str) -> Path:
 
 
 class _Watched:
-    """What is told of each part of a copy, and stops it where it is too large, too slow, or not wanted any more."""
+    """Counts the bytes of a copy, and stops it when it is too large, takes too long, or was cancelled."""
 
     def __init__(self, max_bytes: int, cancelled: Callable[[], bool], deadline: float) -> None:
         self.max_bytes = max_bytes

@@ -149,7 +149,7 @@ def _as_declared(data: bytes, declared: str, warnings: list[str]) -> Decoded | N
 
 
 def _more_likely(data: bytes, encoding: str) -> str | None:
-    """Return the encoding in which data makes far more sense than in the one that it fits; None when there is none."""
+    """Return an encoding that is far more likely than the given one, in which data can be decoded too; else None."""
     if data.isascii() or encoding.startswith("utf"):
         return None
     if _strictly(data, "utf-8") is not None:

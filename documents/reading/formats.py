@@ -27,12 +27,12 @@ def _begins(pattern: bytes, flags: int = 0) -> Signature:
 
 
 def _begins_as_mail(head: bytes) -> bool:
-    """Return whether a file that is named so begins with headers, be it one that was saved as text in UTF-16."""
+    """Return whether a file that is named as a mail begins with mail headers, also in UTF-16."""
     return bool(_MAIL.match(head) or _MAIL.match(_MARK.sub(b"", head).replace(b"\0", b"")))
 
 
 def _is_mail(head: bytes) -> bool:
-    """Return whether a file that nothing names is a mail: a text may begin with `From:`, but with less of the rest."""
+    """Return whether a file without a name or type is a mail. A text may begin with `From:`, but has fewer headers."""
     headers = head.replace(b"\r", b"").partition(b"\n\n")[0]
     names = {line.partition(b":")[0].lower() for line in headers.splitlines() if b":" in line}
     return bool(_MAIL.match(head)) and len(names & _MAIL_HEADERS) >= 3

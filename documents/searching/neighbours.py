@@ -116,7 +116,7 @@ def _texts(session: Session, runs: Iterable[Run], rows: Mapping[Chunk, Row[Any]]
 def _shown(
     run: Run, rows: Mapping[Chunk, Row[Any]], texts: Mapping[Chunk, str], around: int, sought: Sought
 ) -> list[Hit]:
-    """Show a run as one hit; as the hits that it was, where the version was given up meanwhile."""
+    """Return a run as one hit. If its version was deleted meanwhile, return the hits of the run as they were."""
     own = _present(rows, run.version, range(run.first, run.last + 1))
     whole = texts.get((run.version, run.first)) if len(run.hits) > 1 else run.hits[0].text
     if whole is None or len(own) <= run.last - run.first:

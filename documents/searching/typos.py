@@ -1,4 +1,4 @@
-"""Words that no text of a KB holds, as those one edit away that it does hold: what somebody mistyped."""
+"""Spelling correction: a word that no text of a KB contains is replaced by words one edit away that it does contain."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ class _Splitter:
         return chunk if ends_well else None
 
     def _end_of_edited(self, known: Known, start: int, first: int) -> int:
-        """Return where a chunk ends that is not known, so that as few as can be follow before one that is."""
+        """Return where to end a chunk of edited text, so that few new chunks follow before the next known one."""
         for begin in (start, first):  # better with what it is to repeat, else without
             if (after := self._rejoins(known, begin, first)) is not None:
                 return after
@@ -193,7 +193,7 @@ class _Splitter:
         return self._farthest(first)
 
     def _steps(self, known: Known, first: int) -> int:
-        """Count the chunks needed from a unit on to one that is known; one more than _FEW where that is too few."""
+        """Count the new chunks between a unit and the next known chunk; beyond _FEW the answer is _FEW + 1."""
         ahead = self._measure.size(self._units[first].start, self._units[known.next(first) - 1].end)
         if ahead > self._size * _FEW:
             return _FEW + 1
@@ -258,7 +258,7 @@ class _Splitter:
         return self._measure.size(units[first].start, units[after - 1].end) >= self._size * _SECTION_FILL
 
     def _held(self, start: int, after: int) -> int:
-        """Return what a chunk of these units holds, with what is embedded before it where that counts."""
+        """Return the size of a chunk of these units; where tokens are counted, with the context embedded before it."""
         held = self._measure.size(self._units[start].start, self._units[after - 1].end)
         if isinstance(self._measure, Characters):
             return held
@@ -270,8 +270,9 @@ class _Splitter:
         return next((units[place] for place in range(start, after) if units[place].level is None), units[start])
 
     def _most(self, start: int, after: int) -> Unit:
-        """Return the first unit of a chunk that is no heading; where next to nothing stands under the same headings as
-        that, the first of those under which most of it stands."""
+        """Return the unit whose headings describe a chunk: the first that is no heading itself. Where almost none of
+        the chunk stands under its headings, return the first unit below the headings under which most of it stands.
+        """
         units, body = self._units, self._body(start, after)
         if self._places.heading(body.start) == self._places.heading(units[after - 1].start):
             return body
@@ -325,6 +326,7 @@ class _Places:
                 self._paths.append([title for _, title in above])
 
     def page(self, place: int) -> int | None:
+        """Return the page that a place is on; None where pages are not known."""
         at = bisect_right(self._page_starts, place) - 1
         return self._pages[at] if at >= 0 else None
 

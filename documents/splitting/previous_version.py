@@ -94,8 +94,10 @@ class Known:
         return start + shift >= 0 and self._text.startswith(self._earlier.text[start:end], start + shift)
 
     def _note(self, index: int, shift: int) -> None:
-        """Note a chunk, unless sentences are other ones here; the last one only as the last, since what is added to
-        a text continues it."""
+        """Note a chunk of the previous version, if it begins and ends at sentence boundaries of this text as well.
+
+        Its last chunk is taken over only as the last: text that was appended would continue it.
+        """
         start, end = self._earlier.spans[index]
         before = self._earlier.spans[index - 1][1] if index else start
         begin, after = self._starting.get(start + shift), self._ending.get(end + shift)

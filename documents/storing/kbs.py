@@ -48,7 +48,7 @@ class Sums:
 
 
 def embedder_of(session: Session, kb_id: str) -> str | None:
-    """Return the `name` of the embedder that a KB is indexed with, of an empty one the provider that is set for it."""
+    """Return the `name` of the embedder that a KB is indexed with, or for an empty KB the provider in its settings."""
     found: str | None = session.scalar(text(f"SELECT {EMBEDDER}"), {"kb_id": kb_id})
     return found
 

@@ -142,7 +142,7 @@ def _plan(connection: Connection) -> _Plan | None:
 
 
 def _range(connection: Connection, kb_id: str, embedder: str, after: UUID) -> dict[str, Any]:
-    """Return the row of an index that begins after a version and holds as many as one may, but at least one version."""
+    """Return the row of an index that begins after a version. It covers as many versions as fit, and at least one."""
     found = connection.execute(
         text("""
             SELECT version_id, total, (SELECT vector_dims(embedding) FROM chunks c

@@ -46,7 +46,7 @@ NOT_COMPLETED = (Status.FAILED, Status.CANCELLED)
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Take a time without a zone as one in UTC, as all that are shown; and one beyond these as all that are so far."""
+    """Read a time without a zone as UTC. A time before FIRST becomes FIRST, one after LAST becomes LAST."""
     return min(max(moment if moment.tzinfo else moment.replace(tzinfo=UTC), FIRST), LAST)
 
 

@@ -136,7 +136,7 @@ def _properties(document: pypdfium2.PdfDocument) -> dict[str, Any]:
 
 
 def _moment(given: str) -> str:
-    """Return a date of a PDF as ISO 8601 has it; as it is where it is none (ISO 32000-1, 7.9.4)."""
+    """Convert a date of a PDF (ISO 32000-1, 7.9.4) to ISO 8601. Return any other text unchanged."""
     if (date := _DATE.fullmatch(given)) is None:
         return given
     year, month, day, hour, minute, second, sign, hours, minutes = date.groups()

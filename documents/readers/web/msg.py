@@ -155,7 +155,7 @@ def _named(part: Message, name: str) -> Message:
 
 
 def inflated(data: bytes) -> bytes:
-    """Return RTF that was compressed as Outlook does it; as much as there is where it breaks off."""
+    """Decompress RTF of Outlook (MS-OXRTFCP). Of data that is cut off, return what can be decompressed."""
     if len(data) < 16:
         return b""
     size, kind = struct.unpack_from("<4xI4s", data)

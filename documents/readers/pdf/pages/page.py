@@ -196,7 +196,7 @@ def _gaps(line: Line, start: int, characters: _Characters) -> list[Gap]:
 
 
 def _doubt_half(lines: list[Line], starts: list[int], characters: _Characters) -> None:
-    """Take no line for typed because its letters are half as wide as high where those among Chinese are as well."""
+    """Undo the guess that lines are monospaced if the Latin letters among Chinese ones are half-width as well."""
     half = [line for line in lines if line.typed is not None and is_half(line.typed[1], line.size)]
     if not any(line.typed is not None and line.typed[2] for line in half):
         return

@@ -158,7 +158,7 @@ def _filled(row: Row, columns: list[Cell]) -> list[str]:
 
 
 def _without_stray_names(rows: list[list[str]]) -> list[list[str]]:
-    """Return the rows whose columns have their names, where one stood so far aside that it seemed its own column."""
+    """Merge a column name that stood so far aside that it was taken for a column of its own into its column."""
     at = 0
     while at + 1 < len(rows[0]):
         named, other = ([row[place] for row in rows] for place in (at, at + 1))
@@ -228,7 +228,7 @@ def _is_aligned(column: list[Cell], size: float) -> bool:
 
 
 def _runs_over(beyond: Row | None, inner: Row, columns: list[Cell]) -> bool:
-    """Return whether a row close to a table is one of it, or holds what did not fit into the cells of an outer row."""
+    """Return whether a row close to a table belongs to it, as a row or as overflow of its outermost row's cells."""
     if beyond is None or not beyond.cells or abs(beyond.bottom - inner.bottom) > _CLOSE * inner.size:
         return False
     return len(beyond.cells) > 1 or any(

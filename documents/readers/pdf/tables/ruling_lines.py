@@ -52,7 +52,7 @@ class Grid:
         return self._cells[row, column]
 
     def _joined(self) -> dict[tuple[int, int], tuple[int, int]]:
-        """Return for each cell the upper left one of those that it is one with."""
+        """Return for each cell of the grid the upper left cell of the merged cell that it belongs to."""
         rows, columns = range(len(self.rows) - 1), range(len(self.columns) - 1)
         roots = {(row, column): (row, column) for row in rows for column in columns}
 
