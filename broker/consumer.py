@@ -14,7 +14,6 @@ from typing import Any, Protocol, cast
 
 import pika
 import structlog
-from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed
 from pika.adapters.blocking_connection import BlockingChannel
@@ -22,7 +21,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from broker.connecting import AWAY, LOST, why
 from broker.delivery import Delivery
 from broker.link import SharedLink
-from broker.messages import NotUnderstood, understood
+from broker.messages import Message, NotUnderstood, understood
 from broker.topology import Topology
 
 log = structlog.get_logger(__name__)
@@ -72,7 +71,7 @@ class RabbitConsumer(Consumer):
         timeout_ms: int,
         threads: Threads | None,
         *,
-        publish: Callable[[list[Message[Any]]], object],
+        publish: Callable[[list[Message]], object],
         name: str,
         topology: Topology,
     ) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
+
+from broker.messages import Message
 
 
 class Delivery(MessageProxy):
@@ -16,7 +15,7 @@ class Delivery(MessageProxy):
       tag: by which RabbitMQ knows it.
     """
 
-    def __init__(self, message: Message[Any], source: Consumer, tag: int = 0) -> None:
+    def __init__(self, message: Message, source: Consumer, tag: int = 0) -> None:
         super().__init__(message)
         self.source = source
         self.tag = tag

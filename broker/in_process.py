@@ -9,15 +9,14 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import Any, cast
+from typing import cast
 
-from dramatiq import Message
 from dramatiq.broker import Broker, Consumer, MessageProxy
 from dramatiq.middleware import Middleware
 
 from broker import topology
 from broker.delivery import Delivery
-from broker.messages import is_dead_letter
+from broker.messages import Message, is_dead_letter
 
 
 class _Queue:
@@ -74,7 +73,7 @@ class InProcessBroker(Broker):
             self.queues[queue_name] = _Queue()
             self.emit_after("declare_queue", queue_name)
 
-    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+    def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
         """Put one message into its queue, to be delivered after `delay` milliseconds at the earliest."""
         self.emit_before("enqueue", message, delay)
         priority = message.options.get("broker_priority") or 0
@@ -82,7 +81,7 @@ class InProcessBroker(Broker):
         self.emit_after("enqueue", message, delay)
         return message
 
-    def publish(self, messages: list[Message[Any]]) -> Future[None]:
+    def publish(self, messages: list[Message]) -> Future[None]:
         """Put a batch into its queues; the future has ended already."""
         for message in messages:
             if is_dead_letter(message):

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from dramatiq import Message
+import dramatiq
 from dramatiq.errors import DecodeError
 
 from broker import topology
+
+#: A message, whatever its actor would return: nobody reads that.
+Message = dramatiq.Message[Any]
 
 #: What of a message says which request and which trace its first task belongs to.
 TRACED = ("request_id", "traceparent")
@@ -29,7 +32,7 @@ def wake_up(
     time_limit: float,
     request_id: str | None = None,
     traceparent: str | None = None,
-) -> Message[Any]:
+) -> Message:
     """Return the message that wakes an actor.
 
     Parameters:
@@ -47,18 +50,18 @@ def wake_up(
     return Message(queue_name=queue, actor_name=actor, args=(subjects[0],), kwargs={}, options=options)
 
 
-def dead_letter(subject: str, actor: str, queue: str, attempt: int, told: dict[str, str | None]) -> Message[Any]:
+def dead_letter(subject: str, actor: str, queue: str, attempt: int, told: dict[str, str | None]) -> Message:
     """Return the message that is kept for people, in the dead-letter queue of `queue`, when a task has failed."""
     options = {"attempt": attempt, "dead_letter": {name: value for name, value in told.items() if value is not None}}
     return Message(queue_name=queue, actor_name=actor, args=(subject,), kwargs={}, options=options)
 
 
-def is_dead_letter(message: Message[Any]) -> bool:
+def is_dead_letter(message: Message) -> bool:
     """Return whether a message wakes nobody."""
     return "dead_letter" in message.options
 
 
-def headers(message: Message[Any]) -> dict[str, Any]:
+def headers(message: Message) -> dict[str, Any]:
     """Return what the management UI shows of a message without decoding its body."""
     return {
         "task_id": message.args[0],
@@ -70,14 +73,14 @@ def headers(message: Message[Any]) -> dict[str, Any]:
     }
 
 
-def understood(body: bytes, queue: str) -> Message[Any]:
+def understood(body: bytes, queue: str) -> Message:
     """Read the wake-up that was pulled from a queue.
 
     Raises:
       NotUnderstood: when it is none, with what is wrong. The body is not quoted.
     """
     try:
-        message: Message[Any] = Message.decode(body)
+        message = Message.decode(body)
     except DecodeError as error:
         raise NotUnderstood(f"it is no message: {type(error.__cause__ or error).__name__}") from None
     if message.queue_name != queue:

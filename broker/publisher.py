@@ -10,12 +10,11 @@ from typing import Any
 
 import pika
 import structlog
-from dramatiq import Message
 from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 
 from broker.connecting import AWAY, named, process_name, why
-from broker.messages import headers, is_dead_letter
+from broker.messages import Message, headers, is_dead_letter
 from broker.topology import Topology
 
 log = structlog.get_logger(__name__)
@@ -34,7 +33,7 @@ class Unpublished(Exception):
 class _Batch:
     """Messages published together, and how many of them still lack a confirm."""
 
-    messages: list[Message[Any]]
+    messages: list[Message]
     done: Future[None]
     unconfirmed: int = 0
 
@@ -68,7 +67,7 @@ class Publisher:
             return "down"
         return "blocked" if self._blocked else "up"
 
-    def publish(self, messages: list[Message[Any]]) -> Future[None]:
+    def publish(self, messages: list[Message]) -> Future[None]:
         """Hand over messages; the future ends when all are confirmed.
 
         Raises (in the future):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
 
 import pika
-from dramatiq import Message
 from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.errors import ConnectionClosed
@@ -18,6 +16,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from broker.connecting import named, process_name, why
 from broker.consumer import RabbitConsumer, Threads
 from broker.link import Link, SharedLink
+from broker.messages import Message
 from broker.publisher import Publisher, Unpublished
 from broker.topology import QUEUES, Counts, Topology
 
@@ -93,11 +92,11 @@ class RabbitBroker(RabbitmqBroker):
             topology=self._topology,
         )
 
-    def publish(self, messages: list[Message[Any]]) -> Future[None]:
+    def publish(self, messages: list[Message]) -> Future[None]:
         """Publish a batch; see `Publisher.publish`."""
         return self.publisher.publish(messages)
 
-    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+    def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
         """Publish one message and wait for its confirm: what Dramatiq's pipelines call to forward.
 
         Raises:

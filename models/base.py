@@ -38,6 +38,9 @@ class HalfVector(UserDefinedType[str]):
         return "halfvec"
 
 
+#: An object of JSON whose content is not ours to know: a payload, metadata, a result.
+Json = dict[str, Any]
+
 #: Before and behind every id.
 FIRST_ID, LAST_ID = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +14,11 @@ import msgspec
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, PYDATETIMETZ, TRANSACTION_STATUS_IDLE
-from sqlalchemy import Engine, TextClause, event, text
 
 from models.base import new_id
+from models.statement import Row, Statement
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-#: A parameter as SQLAlchemy's text() writes it; a cast, `::`, is none.
-_NAMED = re.compile(r"(?<![:\w]):(\w+)(?!:)")
 
 # Behind a pooler, who is told to clients as the server is none of its processes, and the next transaction may run in
 # another: what one has prepared, another does not know. The plan is to be the same whatever the parameters are: where
@@ -53,59 +49,28 @@ class AnswerLost(psycopg2.OperationalError):
         self.number = number
 
 
-def prepared(sql: str) -> TextClause:
-    """Mark a statement that is run again and again, and whose plan does not depend on its parameters.
-
-    Each connection has it prepared when it is first run, where no pooler is in between. The type of each parameter
-    must be clear from where it stands; a CAST makes it so.
-    """
-    return text(sql).execution_options(prepared=True)
-
-
-def run(connection: Connection, statement: TextClause, values: Mapping[str, Any], *, alone: bool = False) -> list[Any]:
+def run(
+    connection: Connection, statement: Statement[Row], values: Mapping[str, object], *, alone: bool = False
+) -> list[Row]:
     """Run a statement without SQLAlchemy's part in it, which for short ones is most of the time that they take.
 
     Parameters:
       alone: outside of any transaction, which saves the way to PostgreSQL and back that a COMMIT takes.
 
     Returns:
-      its rows, as tuples with names; none where it returns none.
+      its rows; none where it returns none.
 
     Raises:
       psycopg2.Error: as psycopg2 says it.
     """
-    sql = _of_psycopg2(statement.text)
-    if statement.get_execution_options().get("prepared"):
-        sql = connection.prepare(sql)
+    sql = connection.prepare(statement.sql) if statement.is_prepared else statement.sql
     with connection.cursor() as cursor:
         if alone:
             with _without_values():
                 cursor.alone(sql, values)
         else:
             cursor.execute(sql, values)
-        return cursor.named() if cursor.description else []
-
-
-@lru_cache(maxsize=1000)
-def _of_psycopg2(sql: str) -> str:
-    return _NAMED.sub(r"%(\1)s", sql.replace("%", "%%"))
-
-
-@lru_cache(maxsize=1000)
-def _row(names: tuple[str, ...]) -> Any:
-    return namedtuple("Row", names, rename=True)
-
-
-def use_prepared(engine: Engine) -> None:
-    """Have an engine whose connections are `Connection` run what is `prepared` so, and read ids as they do."""
-    event.listen(engine, "before_cursor_execute", _prepare, retval=True)
-    event.listen(engine, "connect", _read_ids)
-
-
-def _prepare(_: Any, cursor: Any, statement: str, parameters: Any, context: Any, __: bool) -> tuple[str, Any]:
-    if context is not None and context.execution_options.get("prepared"):
-        statement = cursor.connection.prepare(statement)
-    return statement, parameters
+        return statement.read(cursor.description, cursor.fetchall()) if cursor.description else []
 
 
 #: What a time after the year 9999 is read as: PostgreSQL knows such, and Python does not. None is written any more.
@@ -133,7 +98,7 @@ _IDS = psycopg2.extensions.new_type((2950,), "ID", _id)
 _ID_ARRAYS = psycopg2.extensions.new_array_type((2951,), "IDS", _IDS)
 
 
-def _read_ids(connection: Any, _: object) -> None:
+def read_ids(connection: Any, _: object) -> None:
     """Read ids in our own way; called once SQLAlchemy has set its."""
     for each in (_IDS, _ID_ARRAYS):
         psycopg2.extensions.register_type(each, connection)
@@ -292,11 +257,6 @@ class Cursor(psycopg2.extensions.cursor):
         self._begin()
         with _without_values():
             super().copy_expert(sql, file, size)
-
-    def named(self) -> list[Any]:
-        """Return the rows of the last statement, as tuples with names."""
-        make = _row(tuple(column.name for column in self.description))._make
-        return [make(row) for row in self.fetchall()]
 
     def _begin(self) -> None:
         if self.connection.is_to_begin:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg2
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Engine, TextClause, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 from logs import Outage
 from models import commit
 from models.base import of_json
-from models.connection import AnswerLost, Connection, run, use_prepared
+from models.connection import AnswerLost, Connection, read_ids, run
 from models.hosts import begin_with_the_last, psycopg2_url
+from models.statement import Row, Statement
 
 #: PostgreSQL's code for a write in a transaction that only reads: on a standby, always.
 READ_ONLY = "25006"
@@ -107,7 +108,7 @@ def made(
     event.listen(made, "checkout", _refuse_closed)
     event.listen(made, "handle_error", _leave)
     begin_with_the_last(made)
-    use_prepared(made)
+    event.listen(made, "connect", read_ids)
     return made
 
 
@@ -172,21 +173,18 @@ def transaction(*, repeatable: bool = False) -> Iterator[Session]:
 
 
 def execute(
-    opened: SqlConnection, statement: TextClause, values: Mapping[str, Any] | None = None, *, alone: bool = False
-) -> list[Any]:
-    """Run a statement of text on psycopg2 itself: several times as fast as a session.
+    opened: SqlConnection, statement: Statement[Row], values: Mapping[str, object] | None = None, *, alone: bool = False
+) -> list[Row]:
+    """Run a statement on psycopg2 itself: several times as fast as a session.
 
     Parameters:
       alone: see `models.connection.run`.
-
-    Returns:
-      its rows, as tuples with names.
 
     Raises:
       sqlalchemy.exc.DBAPIError: as a session does.
     """
     driver: Any = opened.connection.driver_connection
-    with translating(opened, statement.text):
+    with translating(opened, statement.sql):
         return run(driver, statement, values or {}, alone=alone)
 
 
@@ -206,7 +204,12 @@ def translating(opened: SqlConnection, statement: str) -> Iterator[None]:
         raise
 
 
-def read(statement: TextClause, values: Mapping[str, Any] | None = None) -> list[Any]:
+def rows(session: Session, statement: Statement[Row], values: Mapping[str, object] | None = None) -> list[Row]:
+    """Run a statement in the transaction of a session, as `execute` does."""
+    return execute(session.connection(), statement, values)
+
+
+def read(statement: Statement[Row], values: Mapping[str, object] | None = None) -> list[Row]:
     """Run one statement that only reads, as `execute` does, outside of any transaction where its limits allow that."""
     with _told(), engine().connect() as opened:
         driver: Any = opened.connection.driver_connection

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, NamedTuple, NoReturn, TypeVar
 
 import structlog
 from sqlalchemy import Connection as SqlConnection
@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from logs import Outage
 from models import database
-from models.connection import prepared
 from models.hosts import STANDBY, psycopg2_url
+from models.statement import prepared
 from models.trouble import TOOK_TOO_LONG, code_of, is_unreached
 
 log = structlog.get_logger(__name__)
@@ -42,13 +42,28 @@ REPEATED = ("40001", "40P01", database.READ_ONLY)
 
 UNUSED = Outage("replica_not_used")
 
+
+class Position(NamedTuple):
+    """How far the primary is."""
+
+    position: str
+
+
+class Standby(NamedTuple):
+    """Whether a server follows another, and whether it has what that had at a position."""
+
+    follows: bool
+    has: bool
+
+
 # A COMMIT is answered, and seen by others, once it is flushed.
-_POSITION = prepared("SELECT pg_current_wal_flush_lsn() AS position")
+_POSITION = prepared("SELECT pg_current_wal_flush_lsn() AS position", Position)
 _HAS = prepared(
     """
     SELECT pg_is_in_recovery() AS follows,
       coalesce(pg_last_wal_replay_lsn() >= CAST(:position AS pg_lsn), false) AS has
-    """
+    """,
+    Standby,
 )
 
 
@@ -139,7 +154,7 @@ class Replica:
             if not is_unreached(error):
                 raise NotUsed from error
         else:
-            self._position = str(row.position)
+            self._position = row.position
         return self._position
 
     def _leave_if_away(self, error: DBAPIError) -> None:

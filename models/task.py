@@ -51,11 +51,6 @@ WAITED = "waited + CASE WHEN shards > 0 THEN 0 ELSE greatest(0, extract(epoch FR
 WORKED = "worked + coalesce(greatest(0, extract(epoch FROM {until} - claimed_at)), 0)"
 #: What `deaths` is when the worker dies that holds a task, or a shard.
 DEATHS = "deaths + CASE WHEN deaths = 0 OR begun = attempt THEN 1 ELSE 0 END"
-#: What a task becomes that goes back to the dispatch: ready from now on, and its attempt worked until a moment.
-REQUEUED = f"worked = {WORKED}, due_at = now(), worker_id = NULL, claimed_at = NULL"
-#: What a stage begins with.
-ANEW = """stage_attempts = 0, errors = 0, crashes = 0, deaths = 0, stage_started_at = NULL, waited = 0, worked = 0,
-        units = 0, units_done = 0, shards = 0"""
 
 
 class Task(Base):

@@ -363,8 +363,8 @@ def test_no_two_boxes_of_a_room_need_each_other() -> None:
         TopologicalSorter(found).prepare()
 
 
-def test_every_update_of_a_task_stands_in_one_place() -> None:
-    updating = re.compile(r"UPDATE tasks\b")
+def test_every_update_of_a_task_or_a_shard_stands_in_one_place() -> None:
+    updating = re.compile(r"UPDATE (tasks|shards)\b")
     rooms = [path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py")]
     found = {path.parent for path in rooms if updating.search(path.read_text(encoding="utf-8"))}
     assert [str(folder.relative_to(ROOT)) for folder in found] == ["tasks/transitions"]

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import psycopg2
@@ -18,13 +19,22 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from models import database as models_database
-from models.connection import prepared
-from models.database import transaction
+from models.database import rows, transaction
+from models.statement import Statement, prepared
 from tests.guard import Guard
 from tests.packages import install
 from tests.servers import eventually, free_port
 
-ADD = prepared("SELECT CAST(:one AS integer) + CAST(:other AS integer) + :one % 1")
+
+class Sum(NamedTuple):
+    total: int
+
+
+class Limit(NamedTuple):
+    statement_timeout: str
+
+
+ADD = prepared("SELECT CAST(:one AS integer) + CAST(:other AS integer) + :one % 1 AS total", Sum)
 
 SECRET = "s3cr3t"
 
@@ -93,12 +103,28 @@ def test_ids_and_json_are_read_as_python_reads_them(database: Engine) -> None:
 def test_what_is_run_again_and_again_is_prepared_once_for_each_connection(database: Engine) -> None:
     for one in range(8):
         with transaction() as session:
-            assert session.execute(ADD, {"one": one, "other": 2}).scalar_one() == one + 2
+            assert rows(session, ADD, {"one": one, "other": 2}) == [(one + 2,)]
     with transaction() as session:
         found = session.execute(text("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements")).all()
     ((statement, generic, custom),) = found
     assert "CAST($1 AS integer) + CAST($2 AS integer) + $1 % 1" in statement
     assert (generic, custom) == (8, 0), "planned once, whatever the parameters"
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1 AS sum", "SELECT 1 AS total, 2 AS more", "SELECT 1 AS more, 2 AS total"])
+def test_rows_whose_type_has_other_columns_are_refused(database: Engine, sql: str) -> None:
+    statement = Statement(sql, Sum)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"its rows have \(total\)"), transaction() as session:
+            rows(session, statement)
+
+
+def test_a_statement_whose_rows_nobody_reads_gives_none(database: Engine) -> None:
+    with transaction() as session:
+        assert rows(session, Statement("SELECT 1")) == []
+        assert rows(session, Statement("SELECT ':' || CAST(:more AS text) || '%' AS total", Sum), {"more": "::"}) == [
+            (":::%",)
+        ]
 
 
 @pytest.mark.parametrize(
@@ -150,9 +176,8 @@ def test_behind_a_pooler_each_read_is_limited(pooler: str) -> None:
     models_database.connect(pooler, pool_size=1, application_name="tests", limits={"statement_timeout": 100})
     try:
         with pytest.raises(DBAPIError, match="statement timeout"):
-            models_database.read(text("SELECT pg_sleep(2)"))
-        ((limit,),) = models_database.read(text("SELECT current_setting('statement_timeout')"))
-        assert limit == "100ms"
+            models_database.read(Statement("SELECT pg_sleep(2)"))
+        assert models_database.read(Statement("SHOW statement_timeout", Limit)) == [Limit("100ms")]
     finally:
         models_database.disconnect()
 
@@ -165,7 +190,7 @@ def test_behind_a_pooler_nothing_is_prepared(pooler: str) -> None:
             # The one that began first ends last: so the pooler needs a second process, and swaps the two.
             with transaction() as first, transaction() as second:
                 for session in (first, second) if one % 2 else (second, first):
-                    assert session.execute(ADD, {"one": one, "other": 2}).scalar_one() == one + 2
+                    assert rows(session, ADD, {"one": one, "other": 2}) == [(one + 2,)]
                     seen.add(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
                     assert not session.execute(text("SELECT FROM pg_prepared_statements")).all()
         assert len(seen) > 1

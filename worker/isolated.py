@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import dramatiq
-from dramatiq import Message
 
 import logs
 from broker.in_process import InProcessBroker
+from broker.messages import Message
 from broker.publisher import Unpublished
 from broker.rabbitmq import CONFIRM_SECONDS, RabbitBroker
 from errors import TaskError
@@ -151,7 +151,7 @@ class _Patient(RabbitBroker):
         super().__init__(*given, **named)
         self.published: list[Future[None]] = []
 
-    def publish(self, messages: list[Message[Any]]) -> Future[None]:
+    def publish(self, messages: list[Message]) -> Future[None]:
         done = super().publish(messages)
         self.published.append(done)
         return done
@@ -160,7 +160,7 @@ class _Patient(RabbitBroker):
 class _Nobody(InProcessBroker):
     """In embedded mode the queues live in the parent: what a lone child would publish is left to the clock."""
 
-    def publish(self, messages: list[Message[Any]]) -> Future[None]:  # noqa: ARG002 - as every broker is called
+    def publish(self, messages: list[Message]) -> Future[None]:  # noqa: ARG002 - as every broker is called
         done: Future[None] = Future()
         done.set_exception(Unpublished("the queues are in the parent process"))
         return done

@@ -20,7 +20,7 @@ from typing import Any
 
 from errors import TaskError
 from tasks.process import process_id
-from tasks.transactions.wake_up import BACKSTOP_SECONDS
+from tasks.transactions.waking import BACKSTOP_SECONDS
 from tasks.working.claim import Claim
 from worker.holding import Claims, HandBack, Lost
 

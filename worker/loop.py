@@ -19,12 +19,12 @@ from broker.delivery import Delivery
 from broker.messages import wake_up
 from tasks.dispatching.dispatch import Queues
 from tasks.transactions.unit import Unit
-from tasks.transactions.wake_up import BACKSTOP_SECONDS
+from tasks.transactions.waking import BACKSTOP_SECONDS
 from tasks.types import all_stages
 from tasks.working import failing, spans, work
 from tasks.working.claim import Advance, Answer, Claim, Turn
 from worker.bundle import PATIENCE, Bundle, Watch
-from worker.outcomes import ends, error_of
+from worker.outcomes import error_of, record_failure
 from worker.process import PROCESS
 
 log = structlog.get_logger(__name__)
@@ -191,7 +191,7 @@ class Loop:
     def _fail(self, claim: Claim, error: BaseException) -> None:
         """Write down what becomes of a claim whose attempt ended with an error."""
         try:
-            ends(claim, error)
+            record_failure(claim, error)
         except Exception:
             # The claim is in nobody's hands then, and the sweep requeues it.
             log.exception("failure_not_written", **claim.named)

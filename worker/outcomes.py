@@ -18,7 +18,7 @@ from worker.process import PROCESS
 log = structlog.get_logger(__name__)
 
 
-def ends(claim: Claim, exception: BaseException) -> bool:
+def record_failure(claim: Claim, exception: BaseException) -> bool:
     """Write down a failed attempt. Returns whether the task has ended with it."""
     if isinstance(exception, holding.Lost):
         log.info("stage_stopped", **claim.named)
@@ -28,7 +28,7 @@ def ends(claim: Claim, exception: BaseException) -> bool:
         log.info("stage_handed_back", **claim.named, reason=str(exception) or type(exception).__name__)
         return False
     error = as_task_error(claim, exception)
-    ended = bool(PROCESS.commits.run(failing.failed, Failure(claim, error)))
+    ended = bool(PROCESS.commits.run(failing.fail, Failure(claim, error)))
     log.warning("stage_failed", **claim.named, code=error.code, reason=error.message, ended=ended)
     return ended
 

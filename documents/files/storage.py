@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Never
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from errors import TaskError
 from models import Blob, Original, database
-from models.connection import prepared
+from models.statement import Statement, prepared
 from settings import Settings
 
 #: Bytes of a page in the table: a shorter one is the last, so this stays what it was when the table was filled.
@@ -114,11 +114,19 @@ def storage(settings: Settings, transaction: Transaction = database.write, kind:
     return Files(settings.storage_url, transaction, kind) if settings.storage_url else Table(transaction, kind)
 
 
-_PAGE = {
-    kind: prepared(f"SELECT data, size, sha256 FROM {kind.__tablename__} WHERE id = :id AND page = :page")
+class Page(NamedTuple):
+    """A page of an upload; the first says the size and the SHA-256 of the whole, once that is written."""
+
+    data: memoryview
+    size: int | None
+    sha256: memoryview | None
+
+
+_PAGE: dict[Kind, Statement[Page]] = {
+    kind: prepared(f"SELECT data, size, sha256 FROM {kind.__tablename__} WHERE id = :id AND page = :page", Page)
     for kind in (Blob, Original)
 }
-_KEEP = {
+_KEEP: dict[Kind, Statement[Never]] = {
     kind: prepared(
         f"""
         INSERT INTO {kind.__tablename__} (id, page, data, size, sha256)
@@ -145,7 +153,7 @@ class Table(Storage):
 
     def copy_to(self, upload_id: UUID, path: Path) -> None:
         digest, size = hashlib.sha256(), 0
-        first = None
+        first: Page | None = None
         with path.open("wb") as file:
             for page in self._pages(upload_id):
                 first = first or page
@@ -153,10 +161,12 @@ class Table(Storage):
                 digest.update(page.data)
                 size += len(page.data)
         # An upload of a release before has no sum.
-        if first is None or (first.size is not None and (first.size, bytes(first.sha256)) != (size, digest.digest())):
-            raise _gone(upload_id, f": {size:,} bytes were found of {first.size:,}" if first else "")
+        if first is None:
+            raise _gone(upload_id)
+        if first.size is not None and (first.size, bytes(first.sha256 or b"")) != (size, digest.digest()):
+            raise _gone(upload_id, f": {size:,} bytes were found of {first.size:,}")
 
-    def _pages(self, upload_id: UUID) -> Iterator[Any]:
+    def _pages(self, upload_id: UUID) -> Iterator[Page]:
         for number in count():
             found = database.read(_PAGE[self._kind], {"id": upload_id, "page": number})
             yield from found
@@ -200,7 +210,7 @@ class _Pages(Upload):
         sha256 = None if size is None else self._digest.digest()
         values = {"id": self._id, "page": self._page, "data": data, "size": size, "sha256": sha256}
         with self._transaction() as session:
-            session.execute(_KEEP[self._kind], values)
+            database.rows(session, _KEEP[self._kind], values)
         self._page += 1
 
     def finish(self) -> None:

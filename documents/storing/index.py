@@ -24,8 +24,8 @@ from documents.splitting.previous_version import PreviousVersion
 from documents.storing import copying
 from documents.text import Anchor, Extracted
 from errors import TaskError
-from models import Chunk, Document, Draft, Version
-from models.connection import prepared
+from models import Chunk, Document, Draft, Version, database
+from models.statement import prepared
 
 # Statements that every document needs are made once: to make them costs more than to run them.
 _OWN = Version.id == bindparam("version_id")
@@ -349,7 +349,7 @@ def unstore(session: Session, version_id: UUID) -> None:
 
 def lock_kb(session: Session, kb_id: str) -> None:
     """Keep others from changing what documents of a KB show, until this transaction ends."""
-    session.execute(LOCK_KB, {"kb_id": kb_id})
+    database.rows(session, LOCK_KB, {"kb_id": kb_id})
 
 
 def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None = None) -> Swapped:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -19,11 +19,10 @@ from documents.storing.index import ENCODED, LOCK_KB, RESHOWN
 from documents.storing.kbs import EMBEDDER
 from errors import TaskError
 from models import Chunk, Version, database
-from models.connection import prepared
+from models.statement import OfId, prepared
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """What is known of a document's place in its KB before it is read.
 
     Parameters:
@@ -43,8 +42,8 @@ class Opening:
 
 def opening(kb_id: str, document_id: str) -> Opening:
     """Look at the place of a document in its KB."""
-    (row,) = database.read(_OPENING, {"kb_id": kb_id, "document_id": document_id})
-    return Opening(*row)
+    (found,) = database.read(_OPENING, {"kb_id": kb_id, "document_id": document_id})
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +103,12 @@ _OPENING = prepared(
     f"""
     SELECT {EMBEDDER} AS embedder, shown.*
     FROM (VALUES (1)) AS always LEFT JOIN LATERAL (
-        SELECT v.id, v.number, coalesce(v.origin, v.id) AS origin, v.characters
+        SELECT v.id AS replaces, v.number, coalesce(v.origin, v.id) AS origin, v.characters
         FROM documents AS d JOIN versions AS v ON v.id = d.version_id
         WHERE d.kb_id = :kb_id AND d.document_id = :document_id
     ) AS shown ON true
-    """
+    """,
+    Opening,
 )
 
 _JSON = ("anchors", "properties", "parameters", "warnings")
@@ -143,6 +143,7 @@ _SHOW = prepared(
             (SELECT embedder FROM documents WHERE kb_id = :kb_id AND document_id <> :document_id LIMIT 1),
             :embedder) = :embedder
     ON CONFLICT (kb_id, document_id) DO UPDATE SET {RESHOWN}
-    RETURNING version_id
-    """
+    RETURNING version_id AS id
+    """,
+    OfId,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import delete, text, update
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from documents.storing import copying
 from documents.storing.index import embedded_text, lock
 from models import DraftVector, Version, database
-from models.connection import prepared
+from models.statement import prepared
 
 #: Refused chunks that a version names in its warnings; beyond these they are only counted.
 NAMED = 20
@@ -71,10 +72,21 @@ _REUSE = text(f"""
     UPDATE versions SET chunks_reused = chunks_reused + (SELECT count(*) FROM reused) WHERE id = :version_id
 """)
 
-_OF_HASHES = prepared(f"""
+
+class Known(NamedTuple):
+    """The hash of a text, and the vector of a chunk that has it."""
+
+    hash: memoryview
+    embedding: memoryview
+
+
+_OF_HASHES = prepared(
+    f"""
     SELECT wanted.hash, known.embedding FROM unnest(CAST(:hashes AS bytea[])) AS wanted(hash)
      CROSS JOIN LATERAL ({_known("halfvec_send(c.embedding)", "wanted.hash", ":kb_id", ":embedder")}) AS known
-""")
+""",
+    Known,
+)
 
 
 def known(kb_id: str, embedder: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:

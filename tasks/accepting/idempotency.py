@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from pydantic import TypeAdapter
@@ -14,6 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from models import IdempotencyKey
+from models.base import Json
+from models.statement import Statement
 from tasks.transactions.unit import Unit
 
 Request = TypeVar("Request")
@@ -21,6 +23,10 @@ Answer = TypeVar("Answer")
 
 #: A key is remembered this long, as with Stripe (https://docs.stripe.com/api/idempotent_requests).
 KEPT = timedelta(hours=24)
+
+
+#: A caller and its key.
+Name = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,11 @@ class Key:
     caller: str
     key: str
     body_hash: bytes
+
+    @property
+    def name(self) -> Name:
+        """What tells it from every other."""
+        return self.caller, self.key
 
     @classmethod
     def of(cls, caller: str, key: str, *parts: bytes) -> Key:
@@ -68,22 +79,22 @@ def once(
         return list(accept(requests))
     _lock(unit, keys)
     known = _known(unit, keys)
-    new: dict[tuple[str, str] | int, int] = {}
+    # Of several requests under one key the first is accepted, for all of them.
+    new: dict[Name | int, int] = {}
     for position, key in enumerate(keys):
-        name = _name(key) or position
+        name = position if key is None else key.name
         if name not in known:
             new.setdefault(name, position)
     answers = dict(zip(new, accept([requests[position] for position in new.values()]), strict=True))
-    fresh = {
-        name: (key.body_hash, answer)
+    kept: Known = {
+        key.name: (key.body_hash, msgspec.to_builtins(answer))
         for name, answer in answers.items()
         if (key := keys[new[name]]) is not None and not isinstance(answer, Exception)
     }
-    kept = {name: (body_hash, msgspec.to_builtins(answer)) for name, (body_hash, answer) in fresh.items()}
     _remember(unit, kept)
     known |= kept
     return [
-        _answer(key, known, told) if key and _name(key) in known else answers[_name(key) or position]
+        answers[position] if key is None else _answer(key, known, told) if key.name in known else answers[key.name]
         for position, key in enumerate(keys)
     ]
 
@@ -93,15 +104,12 @@ def forget(unit: Unit) -> int:
     return int(unit.session.execute(_FORGET, {"kept": KEPT}).rowcount)  # type: ignore[attr-defined]
 
 
-Known = dict[Any, tuple[bytes, dict[str, Any]]]
+#: Of the callers and their keys that were met: what each request said, and its answer.
+Known = dict[Name, tuple[bytes, Json]]
 
 
-def _name(key: Key | None) -> tuple[str, str] | None:
-    return (key.caller, key.key) if key else None
-
-
-def _answer(key: Key, known: Known, told: TypeAdapter[Any]) -> Any:
-    body_hash, answer = known[_name(key)]
+def _answer(key: Key, known: Known, told: TypeAdapter[Answer]) -> Answer | Exception:
+    body_hash, answer = known[key.name]
     if body_hash != key.body_hash:
         return Reused(key.key)
     return told.validate_python(answer)
@@ -110,13 +118,13 @@ def _answer(key: Key, known: Known, told: TypeAdapter[Any]) -> Any:
 def _lock(unit: Unit, keys: Sequence[Key | None]) -> None:
     """Let two requests of one key, in two processes, come one after the other."""
     names = sorted({f"{key.caller} {key.key}" for key in keys if key})
-    unit.session.execute(_LOCK, {"names": names})
+    unit.execute(_LOCK, {"names": names})
 
 
 def _known(unit: Unit, keys: Sequence[Key | None]) -> Known:
     named = [key for key in keys if key]
     values = {"callers": [key.caller for key in named], "keys": [key.key for key in named]}
-    return {(row.caller, row.key): (bytes(row.body_hash), row.answer) for row in unit.session.execute(_KNOWN, values)}
+    return {(row.caller, row.key): (bytes(row.body_hash), row.answer) for row in unit.execute(_KNOWN, values)}
 
 
 def _remember(unit: Unit, fresh: Known) -> None:
@@ -129,18 +137,29 @@ def _remember(unit: Unit, fresh: Known) -> None:
     unit.session.execute(insert(IdempotencyKey), rows)
 
 
-_LOCK = text(
+_LOCK = Statement(
     """
     SELECT pg_advisory_xact_lock(hashtextextended(name, 0))
     FROM (SELECT DISTINCT unnest(CAST(:names AS text[])) AS name ORDER BY 1) AS named
     """
 )
 
-_KNOWN = text(
+
+class Answered(NamedTuple):
+    """A key, the SHA-256 of its request, and the answer that this got."""
+
+    caller: str
+    key: str
+    body_hash: memoryview
+    answer: Json
+
+
+_KNOWN = Statement(
     """
     SELECT caller, key, body_hash, answer FROM idempotency_keys
     JOIN unnest(CAST(:callers AS text[]), CAST(:keys AS text[])) AS asked(caller, key) USING (caller, key)
-    """
+    """,
+    Answered,
 )
 
 _FORGET = text(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
-from models.base import json_of
-from models.connection import prepared
+from models.base import Json, json_of
+from models.statement import prepared
 from models.task import KB, READY
 from tasks.dispatching import dispatch
 from tasks.input.fields import KEPT
@@ -16,12 +18,26 @@ from tasks.types import document_processing
 from tasks.types.document_processing import CHUNKING
 
 
-def insert(unit: Unit, rows: Sequence[dict[str, Any]]) -> list[Any]:
-    """Write rows of `tasks`, each a dict of its columns.
+class Inserted(NamedTuple):
+    """A task that was written; `is_busy`: so many wait for the same already that no message is needed."""
 
-    Returns:
-      what was written of each, and as `is_busy` whether so many wait for the same already that no message is needed.
-    """
+    id: UUID
+    task_type: str
+    kb_id: str | None
+    stage: str
+    queue: str
+    priority: int
+    attempt: int
+    timeout: float
+    status: str
+    created_at: datetime
+    request_id: str | None
+    traceparent: str | None
+    is_busy: bool
+
+
+def insert(unit: Unit, rows: Sequence[Json]) -> list[Inserted]:
+    """Write rows of `tasks`, each a dict of its columns."""
     values = {
         "rows": json_of(rows),
         "chunking": json_of(CHUNKING),
@@ -29,7 +45,7 @@ def insert(unit: Unit, rows: Sequence[dict[str, Any]]) -> list[Any]:
         "deferred": target("defer"),
         "busy": dispatch.BUSY,
     }
-    return list(unit.execute(_INSERT, values))
+    return unit.execute(_INSERT, values)
 
 
 #: The columns that a row gives: what the client said, without what its KB may say instead, and what follows from it.
@@ -63,5 +79,6 @@ _INSERT = prepared(
         )
     )
     SELECT written.*, (queue, priority) IN (SELECT queue, priority FROM busy) AS is_busy FROM written
-    """
+    """,
+    Inserted,
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from broker.topology import PRIORITIES
 from models import Task, audit
 from models.audit import Actor
 from models.base import json_of
+from models.statement import Statement
 from tasks.accepting.again import submit_again
 from tasks.bulk.items import Outcome
 from tasks.bulk.scope import STATUSES, still_meant
@@ -30,7 +32,7 @@ def undoing(bulk_id: UUID, done: Bulk) -> Bulk | None:
 
 
 def record(unit: Unit, bulk_id: UUID, wanted: Bulk, count: int) -> None:
-    """Write into the log of acts, in the name of whoever asked for it, that a bulk begins to change so many items."""
+    """Write into the audit log that a bulk begins to change items, in the name of whoever requested it."""
     kind = "callbacks" if wanted.action == "redeliver" else "tasks"
     detail = wanted.model_dump(mode="json", exclude_none=True, exclude={"action"})
     audit.record_of_task(unit.session, bulk_id, f"{kind}.{wanted.action}", kind, items=count, **detail)
@@ -74,12 +76,21 @@ def _prioritise(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     if wanted.priority is not None:
         given = dict.fromkeys(ids, PRIORITIES[wanted.priority])
     else:
-        rows = unit.session.execute(_BEFORE, {"bulk": wanted.undoes, "ids": list(ids)})
+        rows = unit.execute(_BEFORE, {"bulk": wanted.undoes, "ids": list(ids)})
         given = {row.item_id: row.before for row in rows}
     wishes = json_of([{"task_id": each, "priority": priority} for each, priority in given.items()])
-    rows = unit.session.execute(PRIORITISE, {"wishes": wishes, "sources": list(STATUSES["prioritise"])})
-    before = {row.id: row.before for row in rows}
+    changed = unit.execute(PRIORITISE, {"wishes": wishes, "sources": list(STATUSES["prioritise"])})
+    before = {row.id: row.before for row in changed}
     return [Outcome(each, each in before, before.get(each), given[each] if each in before else None) for each in ids]
 
 
-_BEFORE = text("SELECT item_id, before FROM bulk_items WHERE bulk_id = :bulk AND item_id = ANY(CAST(:ids AS uuid[]))")
+class Before(NamedTuple):
+    """The priority that a task had before a bulk changed it."""
+
+    item_id: UUID
+    before: int
+
+
+_BEFORE = Statement(
+    "SELECT item_id, before FROM bulk_items WHERE bulk_id = :bulk AND item_id = ANY(CAST(:ids AS uuid[]))", Before
+)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models import database
 from models.base import LAST_ID, json_of
+from models.statement import Statement
 from tasks.bulk import scope
 from tasks.types.bulk import Bulk
 
@@ -37,8 +39,18 @@ class Outcome:
     refused: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Item(NamedTuple):
+    """An item as it is shown; `changed`: None where it was not met yet."""
+
+    item_id: UUID
+    changed: bool | None
+    run: int | None
+    before: int | None
+    after: int | None
+    refused: str | None
+
+
+class Totals(NamedTuple):
     """How far a bulk is: the items that it is for, those that it came to, and those of them that it changed."""
 
     items: int
@@ -99,12 +111,13 @@ def record(session: Session, bulk_id: UUID, outcomes: Sequence[Outcome]) -> None
 
 def totals(session: Session, bulk_id: UUID) -> Totals:
     """Return how far a bulk is."""
-    return Totals(*session.execute(_TOTALS, {"bulk": bulk_id}).one())
+    (found,) = database.rows(session, _TOTALS, {"bulk": bulk_id})
+    return found
 
 
-def page(session: Session, bulk_id: UUID, *, limit: int, before: UUID | None) -> list[Any]:
-    """Return items as rows, newest first; `before` is the last of the page before."""
-    return list(session.execute(_PAGE, {"bulk": bulk_id, "limit": limit, "before": before or LAST_ID}))
+def page(session: Session, bulk_id: UUID, *, limit: int, before: UUID | None) -> list[Item]:
+    """Return items, newest first; `before` is the last of the page before."""
+    return database.rows(session, _PAGE, {"bulk": bulk_id, "limit": limit, "before": before or LAST_ID})
 
 
 _COLLECT = """
@@ -135,11 +148,18 @@ _RECORD = text(
     """
 )
 
-_TOTALS = text("SELECT count(*), count(changed), count(*) FILTER (WHERE changed) FROM bulk_items WHERE bulk_id = :bulk")
+_TOTALS = Statement(
+    """
+    SELECT count(*) AS items, count(changed) AS met, count(*) FILTER (WHERE changed) AS changed
+    FROM bulk_items WHERE bulk_id = :bulk
+    """,
+    Totals,
+)
 
-_PAGE = text(
+_PAGE = Statement(
     """
     SELECT item_id, changed, run, before, after, refused FROM bulk_items WHERE bulk_id = :bulk AND item_id < :before
     ORDER BY item_id DESC LIMIT :limit
-    """
+    """,
+    Item,
 )

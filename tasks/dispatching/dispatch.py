@@ -14,18 +14,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
-
 from broker.topology import PRIORITIES
-from models.connection import prepared
 from models.kb import WEIGHT
+from models.statement import Statement, prepared
 from models.task import KB, READY
 from tasks.lifecycle import sources, target
 from tasks.transactions.unit import Unit
-from tasks.transactions.wake_up import MOST_MESSAGES
+from tasks.transactions.waking import MOST_MESSAGES
 from tasks.transitions.claiming import RUNS, WAKE
 from tasks.types import all_stages, all_types, stages_left
 
@@ -131,7 +129,7 @@ def _go_on_behind(wanted: Queues, queue: str, rows: Sequence[Candidate]) -> None
 
 
 def _look(
-    unit: Unit, statement: Any, wanted: Queues, threads: int, most: int | None, floor: int = -1
+    unit: Unit, statement: Statement[Candidate], wanted: Queues, threads: int, most: int | None, floor: int = -1
 ) -> list[Candidate]:
     shares: dict[str, int] = {}
     widest: dict[str, int] = {}
@@ -140,7 +138,7 @@ def _look(
             width = min(stage.bundle, wanted.widths.get(stage.name, 1)) if most is None else 1
             shares[f"{kind.name} {stage.name}"] = WHOLE // width
             widest[stage.queue] = max(widest.get(stage.queue, 1), width)
-    rows = unit.execute(
+    return unit.execute(
         statement,
         {
             "queues": list(wanted.names),
@@ -157,7 +155,6 @@ def _look(
             "floor": floor,
         },
     )
-    return [Candidate(*row) for row in rows]
 
 
 def announce(unit: Unit, queues: Iterable[str]) -> int:
@@ -282,7 +279,7 @@ _NEXT = """
 """
 
 
-def _next(way: str, best: str, above: str = "", only: str = "") -> Any:
+def _next(way: str, best: str, above: str = "", only: str = "") -> Statement[Candidate]:
     values = {
         "runs": RUNS,
         "kb": KB,
@@ -293,7 +290,7 @@ def _next(way: str, best: str, above: str = "", only: str = "") -> Any:
         "same": _SAME.format(kb=KB, runs=RUNS),
         "weight": WEIGHT.format(kb="walked.kb"),
     }
-    return prepared(_NEXT.format(way=way, best=best, above=above, only=only, **values))
+    return prepared(_NEXT.format(way=way, best=best, above=above, only=only, **values), Candidate)
 
 
 _HIGHEST = _next("DESC", "max")
@@ -304,7 +301,22 @@ _LOWEST = _next(
     only="AND due_at < now() - CAST(:ageing AS interval)",
 )
 
-_COLUMNS = "id, task_type, stage, queue, priority, attempt, timeout, request_id, traceparent"
+
+class Waiting(NamedTuple):
+    """A task that waits for a worker."""
+
+    id: UUID
+    task_type: str
+    stage: str
+    queue: str
+    priority: int
+    attempt: int
+    timeout: float
+    request_id: str | None
+    traceparent: str | None
+
+
+_COLUMNS = ", ".join(Waiting._fields)
 
 _READY = prepared(
     f"""
@@ -313,10 +325,11 @@ _READY = prepared(
         ORDER BY queue DESC, priority DESC, {KB} DESC, id DESC LIMIT :limit
     ) AS next
     WHERE {_NOT_PAUSED.format(queue="asked.queue")}
-    """
+    """,
+    Waiting,
 )
 
-_LOST = text(
+_LOST = Statement(
     f"""
     SELECT next.* FROM unnest(CAST(:queues AS text[])) AS asked(queue) CROSS JOIN LATERAL (
         SELECT {_COLUMNS} FROM tasks
@@ -324,5 +337,6 @@ _LOST = text(
         ORDER BY queue DESC, priority DESC, {KB} DESC, id DESC LIMIT 1
     ) AS next
     WHERE {_NOT_PAUSED.format(queue="asked.queue")}
-    """
+    """,
+    Waiting,
 )

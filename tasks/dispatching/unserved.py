@@ -21,7 +21,7 @@ class Unserved:
         """Those of the last look: a worker that has just started is given the time until the next."""
 
     def find(self, unit: Unit, counts: dict[str, Counts]) -> set[str]:
-        """Return those queues of which it is true as it was at the look before, and count and log them."""
+        """Return the queues that were unserved at the previous look and still are. Count and log each."""
         served = {row.queue for row in unit.session.execute(_SERVED)}
         now = {queue for queue, seen in counts.items() if seen.ready and not seen.consumers and queue in served}
         found, self._suspected = now & self._suspected, now

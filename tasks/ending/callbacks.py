@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, Label, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.dml import ReturningUpdate
 
 import metrics
 from broker.messages import wake_up
 from broker.topology import PRIORITIES
 from models import Callback, Kb, Task, database
-from models.base import new_id
+from models.base import Json, new_id
 from settings import settings
 from tasks.dispatching import pausing
 from tasks.input.bounds import excess_of_metadata
 from tasks.transactions.unit import Unit
+from tasks.transitions.ending import Ended
 
 #: Seconds to wait after each failed attempt: the schedule of the Standard Webhooks specification, 3 days in all.
 SCHEDULE = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -52,7 +54,7 @@ _OF_TASK = Task.id == Callback.task_id
 _OF_BATCH = Task.batch_id == Callback.batch_id
 
 
-def _of_request(column: Any, name: str) -> Any:
+def _of_request(column: InstrumentedAttribute[str | None], name: str) -> Label[str | None]:
     """Say what the submission of a callback's task, or of any task of its batch, was known by."""
     return func.coalesce(
         *(select(column).where(own).limit(1).correlate(Callback).scalar_subquery() for own in (_OF_TASK, _OF_BATCH))
@@ -73,14 +75,14 @@ class Delivery:
 
     id: UUID
     url: str
-    body: dict[str, Any]
+    body: Json
     attempt: int
     secret: SecretStr | None = None
     request_id: str | None = None
     traceparent: str | None = None
 
 
-def owe_for_tasks(unit: Unit, rows: Sequence[Any]) -> None:
+def owe_for_tasks(unit: Unit, rows: Sequence[Ended]) -> None:
     """Write the callbacks of tasks that end in this unit, for those that have somewhere to go."""
     owed = [
         _callback(f"task.{row.status}", row.callback_url, _task_data(row)) | {"task_id": row.id, "run": row.run}
@@ -119,15 +121,22 @@ def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
         .values(attempts=Callback.attempts + 1, due_at=func.now() + TAKEN_FOR, published_at=func.now())
         .returning(Callback.id, Callback.url, Callback.body, Callback.attempts, _SECRET, _REQUEST_ID, _TRACEPARENT)
     )
-    taken = {row.id: _delivery(row) for row in rows}
+    taken = {each.id: each for each in (_delivery(*row.t) for row in rows)}
     if missed := [each for each in callback_ids if each not in taken]:
         _note_unpublished(unit, missed)
     return [taken.pop(each, None) for each in callback_ids]
 
 
-def _delivery(row: Any) -> Delivery:
-    secret = SecretStr(row.secret) if row.secret else None
-    return Delivery(row.id, row.url, row.body, row.attempts, secret, row.request_id, row.traceparent)
+def _delivery(
+    callback_id: UUID,
+    url: str,
+    body: Json,
+    attempts: int,
+    secret: str | None,
+    request_id: str | None,
+    traceparent: str | None,
+) -> Delivery:
+    return Delivery(callback_id, url, body, attempts, SecretStr(secret) if secret else None, request_id, traceparent)
 
 
 def _note_unpublished(unit: Unit, callback_ids: Sequence[UUID]) -> None:
@@ -194,7 +203,7 @@ def redeliver_all(unit: Unit, callback_ids: Sequence[UUID]) -> set[UUID]:
     return {row.id for row in unit.session.execute(again)}
 
 
-def _again(published_at: Any) -> Any:
+def _again(published_at: ColumnElement[datetime] | None) -> ReturningUpdate[tuple[UUID]]:
     return (
         update(Callback)
         .values(status="pending", attempts=0, due_at=func.now(), published_at=published_at, delivered_at=None)
@@ -235,7 +244,7 @@ def take_back(unit: Unit) -> None:
     )
 
 
-def _task_data(row: Any) -> dict[str, Any]:
+def _task_data(row: Ended) -> Json:
     # Metadata of a task that was submitted before they had a limit stay where they are.
     large = excess_of_metadata(row.metadata) is not None
     return {
@@ -252,13 +261,13 @@ def _task_data(row: Any) -> dict[str, Any]:
     }
 
 
-def _callback(event: str, url: str | None, data: dict[str, Any]) -> dict[str, Any]:
+def _callback(event: str, url: str | None, data: Json) -> Json:
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     body = {"type": event, "timestamp": now, "data": data}
     return {"id": new_id(), "url": url or settings().kb_callback_url, "body": body}
 
 
-def _write(unit: Unit, owed: list[dict[str, Any]]) -> None:
+def _write(unit: Unit, owed: list[Json]) -> None:
     if not owed:
         return
     unit.session.execute(insert(Callback).values([each | {"published_at": func.now()} for each in owed]))
@@ -291,7 +300,7 @@ def _give_back(ids: list[UUID]) -> None:
         return
 
 
-def _record(unit: Unit, delivery: Delivery, answer: str, **values: Any) -> None:
+def _record(unit: Unit, delivery: Delivery, answer: str, **values: object) -> None:
     """Note what the service answered, and what follows from it."""
     entry = func.jsonb_build_object("at", func.now(), "answer", answer[:1000])
     log = func.jsonb_path_query_array(Callback.log, f"$[last - {LOGGED - 2} to last]")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from sqlalchemy import text
-
-from models.base import new_id
-from models.connection import prepared
+from models.base import Json, new_id
+from models.statement import OfId, Statement, prepared
 from sentences import Bilingual, say
 from tasks.lifecycle import OPEN, Status, sources, target
 from tasks.transactions.unit import Unit
@@ -73,7 +71,7 @@ def unknown(unit: Unit, submissions: Sequence[Depending]) -> dict[int, list[UUID
         found |= more
 
 
-def watch(unit: Unit, rows: Sequence[dict[str, Any]]) -> list[Orphan]:
+def watch(unit: Unit, rows: Sequence[Json]) -> list[Orphan]:
     """Set `waiting_for` of rows that are about to run: what they depend on and has not ended.
 
     The rows that are depended on stay as they are until this transaction ends, so none can end unseen.
@@ -116,7 +114,7 @@ def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orpha
     # As one text, which is made in half the time that psycopg2 takes for an array of ids.
     ids = f"{{{','.join(map(str, ended))}}}"
     # As a rule nobody waits. An UPDATE of no row costs more than twice as much: it fires the trigger of events as well.
-    if not unit.execute(_IS_WAITED_FOR, {"ids": ids, "sources": list(sources("wake"))}):
+    if not unit.execute(_IS_WAITED_FOR, {"ids": ids, "sources": list(sources("release"))}):
         return set(), []
     rows = unit.execute(
         RELEASE_DEPENDENTS,
@@ -124,20 +122,29 @@ def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orpha
             "ids": ids,
             "statuses": list(ended.values()),
             "completed": str(Status.COMPLETED),
-            "sources": list(sources("wake")),
-            "target": target("wake"),
+            "sources": list(sources("release")),
+            "target": target("release"),
         },
     )
-    ready = {row.queue for row in rows if row.status == target("wake")}
+    ready = {row.queue for row in rows if row.status == target("release")}
     return ready, [Orphan(row.id, row.stage, row.cause, ended[row.cause]) for row in rows if row.cause]
 
 
-_IS_WAITED_FOR = prepared(f"SELECT 1 FROM tasks AS t WHERE {WAITS_FOR} LIMIT 1")
+class OfStatus(NamedTuple):
+    """A task and its status."""
 
-_STATUSES = text("SELECT id, status FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR SHARE")
+    id: UUID
+    status: str
 
 
-def by_name(items: Sequence[Any]) -> tuple[list[Any], dict[UUID, str]]:
+_IS_WAITED_FOR = prepared(f"SELECT t.id FROM tasks AS t WHERE {WAITS_FOR} LIMIT 1", OfId)
+
+_STATUSES = Statement(
+    "SELECT id, status FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR SHARE", OfStatus
+)
+
+
+def by_name(items: Sequence[object]) -> tuple[list[object], dict[UUID, str]]:
     """Replace the names by which the items of a batch depend on each other with ids that are made for them.
 
     Returns:
@@ -155,7 +162,7 @@ def by_name(items: Sequence[Any]) -> tuple[list[Any], dict[UUID, str]]:
             raise Misnamed(f"tasks.{position}.name", say("item_name"))
         ids[name] = new_id()
     _refuse_circles(items, ids)
-    resolved = []
+    resolved: list[object] = []
     for item in items:
         if isinstance(item, dict):
             item = {key: value for key, value in item.items() if key != "name"}
@@ -179,11 +186,11 @@ class Misnamed(Exception):
         self.message = message
 
 
-def _id_of(given: Any, ids: Mapping[str, UUID]) -> Any:
+def _id_of(given: object, ids: Mapping[str, UUID]) -> object:
     return ids.get(given, given) if isinstance(given, str) else given
 
 
-def _refuse_circles(items: Sequence[Any], ids: Mapping[str, UUID]) -> None:
+def _refuse_circles(items: Sequence[object], ids: Mapping[str, UUID]) -> None:
     named = {item["name"]: item.get("depends_on") for item in items if isinstance(item, dict) and item.get("name")}
     graph = {
         name: [each for each in others if isinstance(each, str) and each in ids]

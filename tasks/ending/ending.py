@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
-
 import metrics
+from broker import messages
+from broker.messages import Message
 from errors import CODES, TaskError
 from logs import TaskEnded, milliseconds
-from models.base import json_of, trace_id_of
-from models.connection import prepared
+from models.base import Json, json_of, trace_id_of
+from models.statement import Statement, prepared
 from tasks.dispatching import dispatch
 from tasks.ending import callbacks, dependencies, shard_repair
 from tasks.ending.dependencies import Orphan
 from tasks.lifecycle import Status, sources, target
 from tasks.transactions.unit import Unit
-from tasks.transactions.wake_up import dead_letter
-from tasks.transitions.ending import END
+from tasks.transitions.ending import END, Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,12 @@ class End:
     task_id: UUID
     attempt: int | None = None
     worker: UUID | None = None
-    result: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    result: Json | None = None
+    error: Json | None = None
     units: int = 0
 
 
-def error_fields(error: TaskError, stage: str) -> dict[str, Any]:
+def error_fields(error: TaskError, stage: str) -> Json:
     """Return an error as a task shows it."""
     code = CODES[error.code]
     return {
@@ -76,13 +75,13 @@ def cancel_batch(unit: Unit, batch_id: UUID) -> tuple[set[UUID], bool]:
     Returns:
       the ids of those, and whether somebody was at work on one.
     """
-    rows = unit.session.execute(_OPEN_OF_BATCH, {"batch": batch_id, "sources": list(sources("cancel"))}).all()
+    rows = unit.execute(_OPEN_OF_BATCH, {"batch": batch_id, "sources": list(sources("cancel"))})
     return cancel(unit, [row.id for row in rows]), any(row.is_held for row in rows)
 
 
 def expire(unit: Unit, limit: int = 1000) -> int:
     """End tasks that nobody has started by their `expires_at`. Returns how many."""
-    rows = unit.session.execute(_EXPIRED, {"limit": limit, "sources": list(sources("expire"))}).all()
+    rows = unit.execute(_EXPIRED, {"limit": limit, "sources": list(sources("expire"))})
     error = TaskError("expired", "no worker had started this task by its expires_at")
     return len(_end(unit, "expire", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
 
@@ -104,7 +103,7 @@ def overtake(unit: Unit, kb_id: str, subject: str, task_type: str, *, by: UUID |
       how many.
     """
     values = {"kb_id": kb_id, "subject": subject, "task_type": task_type, "by": by}
-    rows = unit.session.execute(_OVERTAKEN, values | {"sources": list(sources("supersede"))}).all()
+    rows = unit.execute(_OVERTAKEN, values | {"sources": list(sources("supersede"))})
     error = TaskError("superseded", f"a later request deleted {subject!r}")
     return len(_end(unit, "supersede", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
 
@@ -115,7 +114,7 @@ def overtake_kb(unit: Unit, kb_id: str, by: UUID, limit: int) -> int:
     Another deletion of the KB is left alone.
     """
     values = {"kb_id": kb_id, "by": by, "limit": limit, "sources": list(sources("supersede"))}
-    rows = unit.session.execute(_OF_KB, values).all()
+    rows = unit.execute(_OF_KB, values)
     error = TaskError("superseded", "a later request deleted the KB")
     return len(_end(unit, "supersede", [End(row.id, error=error_fields(error, row.stage)) for row in rows]))
 
@@ -138,7 +137,7 @@ def _end(unit: Unit, transition: str, ends: Sequence[End]) -> set[UUID]:
     return {row.id for row in rows}
 
 
-def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
+def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Ended]:
     if not ends:
         return []
     rows = unit.execute(
@@ -153,7 +152,7 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     for row in rows:
         _count(unit, row)
     if transition == "fail":
-        unit.publish([dead_letter(row) for row in rows])
+        unit.publish([_dead_letter(row) for row in rows])
     if divided := [row.id for row in rows if row.shards]:
         shard_repair.release(unit, divided)
     _count_down_batches(unit, rows)
@@ -161,7 +160,7 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Any]:
     return rows
 
 
-def _told(row: Any) -> TaskEnded:
+def _told(row: Ended) -> TaskEnded:
     return TaskEnded(
         task_id=row.id,
         task_type=row.task_type,
@@ -180,7 +179,25 @@ def _told(row: Any) -> TaskEnded:
     )
 
 
-def _fields(end: End) -> dict[str, Any]:
+def _dead_letter(row: Ended) -> Message:
+    """Return the message that tells whoever looks at RabbitMQ that a task has failed."""
+    told = {
+        "code": _code(row),
+        "kb_id": row.kb_id,
+        "document_id": str(row.document_id) if row.document_id is not None else None,
+        "request_id": row.request_id,
+        "traceparent": row.traceparent,
+    }
+    return messages.dead_letter(str(row.id), row.stage, row.queue, row.attempt, told)
+
+
+def _code(row: Ended) -> str:
+    """Return the code of the error with which a task has failed."""
+    assert row.error is not None
+    return str(row.error["code"])
+
+
+def _fields(end: End) -> Json:
     return {
         "task_id": end.task_id,
         "attempt": end.attempt,
@@ -191,19 +208,20 @@ def _fields(end: End) -> dict[str, Any]:
     }
 
 
-def _count(unit: Unit, row: Any) -> None:
+def _count(unit: Unit, row: Ended) -> None:
     unit.observe(metrics.END_TO_END, row.task_type, value=row.age)
     if row.status == Status.COMPLETED:
         unit.count(metrics.SUCCESS, row.stage)
-        unit.observe(metrics.PROCESSING, row.stage, value=row.seconds)
+        if row.seconds is not None:
+            unit.observe(metrics.PROCESSING, row.stage, value=row.seconds)
         if row.task_type != row.stage:
             unit.count(metrics.SUCCESS, row.task_type)
     elif row.status == Status.FAILED:
         for label in {row.stage, row.task_type}:
-            unit.count(metrics.FAILURE, label, row.error["code"])
+            unit.count(metrics.FAILURE, label, _code(row))
 
 
-def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
+def _count_down_batches(unit: Unit, rows: Sequence[Ended]) -> None:
     """End batches whose last task ends here, whatever became of their tasks."""
     ended = Counter(row.batch_id for row in rows if row.batch_id is not None)
     # In the order of their ids, so that two transactions never wait for each other.
@@ -213,39 +231,65 @@ def _count_down_batches(unit: Unit, rows: Sequence[Any]) -> None:
             callbacks.owe_for_batch(unit, batch_id, batch.run, batch.callback_url)
 
 
-_EXPIRED = text(
+class Stopped(NamedTuple):
+    """A task that is to end, and its stage."""
+
+    id: UUID
+    stage: str
+
+
+class OpenOfBatch(NamedTuple):
+    """A task of a batch that has not ended; `is_held`: somebody is at work on it."""
+
+    id: UUID
+    is_held: bool
+
+
+class Countdown(NamedTuple):
+    """A batch and how many of its tasks have not ended."""
+
+    pending: int
+    run: int
+    callback_url: str | None
+
+
+_EXPIRED = Statement(
     """
     SELECT id, stage FROM tasks
     WHERE expires_at <= now() AND started_at IS NULL AND status IN ('waiting', 'queued')
         AND status = ANY(CAST(:sources AS text[]))
     ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    """
+    """,
+    Stopped,
 )
 
-_OPEN_OF_BATCH = text(
+_OPEN_OF_BATCH = Statement(
     """
     SELECT id, worker_id IS NOT NULL OR shards > 0 AS is_held FROM tasks
     WHERE batch_id = :batch AND status = ANY(CAST(:sources AS text[])) ORDER BY id FOR UPDATE
-    """
+    """,
+    OpenOfBatch,
 )
 
-_OVERTAKEN = text(
+_OVERTAKEN = Statement(
     """
     SELECT id, stage FROM tasks
     WHERE kb_id = :kb_id AND subject = :subject AND status IN ('waiting', 'queued', 'processing')
         AND status = ANY(CAST(:sources AS text[])) AND task_type = :task_type
         AND created_at < coalesce((SELECT created_at FROM tasks WHERE id = CAST(:by AS uuid)), 'infinity')
     ORDER BY id FOR UPDATE
-    """
+    """,
+    Stopped,
 )
 
-_OF_KB = text(
+_OF_KB = Statement(
     """
     SELECT id, stage FROM tasks
     WHERE kb_id = :kb_id AND status = ANY(CAST(:sources AS text[])) AND task_type <> 'kb_deletion'
         AND created_at < (SELECT created_at FROM tasks WHERE id = CAST(:by AS uuid))
     ORDER BY id LIMIT :limit FOR UPDATE
-    """
+    """,
+    Stopped,
 )
 
 _COUNT_DOWN = prepared(
@@ -255,5 +299,6 @@ _COUNT_DOWN = prepared(
         finished_at = CASE WHEN pending = :count THEN now() END
     WHERE id = :id
     RETURNING pending, run, callback_url
-    """
+    """,
+    Countdown,
 )

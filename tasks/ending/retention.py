@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Task
+from models import Task, database
 from models.base import FIRST_ID, id_at
+from models.statement import OfId, Statement
 from models.task import PARTS
 from settings import settings
 from tasks.lifecycle import ENDED, OPEN, Status, sources
@@ -41,8 +43,14 @@ def lately_ended(session: Session, kb_id: str, before: UUID, limit: int, after: 
       before: a task of the KB; those that were submitted after it are left out.
       after: the id that the page before ended with.
     """
-    values = {"kb_id": kb_id, "before": before, "kept": RESUMABLE + timedelta(hours=1), "after": after or FIRST_ID}
-    return list(session.scalars(_LATELY, values | {"limit": limit, "statuses": list(map(str, ENDED))}))
+    values: dict[str, object] = {
+        "kb_id": kb_id,
+        "before": before,
+        "kept": RESUMABLE + timedelta(hours=1),
+        "after": after or FIRST_ID,
+    }
+    rows = database.rows(session, _LATELY, values | {"limit": limit, "statuses": list(map(str, ENDED))})
+    return [row.id for row in rows]
 
 
 def forget_headers(unit: Unit) -> None:
@@ -50,12 +58,12 @@ def forget_headers(unit: Unit) -> None:
 
     Those of a task that completed, or was overtaken, have gone with its end.
     """
-    unit.session.execute(FORGET_HEADERS, {"kept": RESUMABLE, "limit": AT_ONCE})
+    unit.execute(FORGET_HEADERS, {"kept": RESUMABLE, "limit": AT_ONCE})
 
 
 def forget_headers_of(session: Session, task_ids: Sequence[UUID]) -> None:
     """Forget those of tasks that have ended, however lately."""
-    session.execute(FORGET_HEADERS_OF, {"ids": sorted(task_ids)})
+    database.rows(session, FORGET_HEADERS_OF, {"ids": sorted(task_ids)})
 
 
 def prune(unit: Unit, now: datetime | None = None) -> int:
@@ -73,7 +81,7 @@ def prune(unit: Unit, now: datetime | None = None) -> int:
     """
     now = now or datetime.now(UTC)
     ended_by = {str(status): now - timedelta(days=_days(status)) for status in ENDED}
-    rows = unit.session.execute(
+    rows = unit.execute(
         _PRUNE,
         {
             "statuses": list(ended_by),
@@ -82,10 +90,10 @@ def prune(unit: Unit, now: datetime | None = None) -> int:
             "first": FIRST_ID,
             "limit": AT_ONCE,
         },
-    ).all()
+    )
     batches = sorted({row.batch_id for row in rows if row.batch_id is not None})
     if batches:
-        unit.session.execute(_PRUNE_BATCHES, {"ids": batches})
+        unit.execute(_PRUNE_BATCHES, {"ids": batches})
     return len(rows)
 
 
@@ -94,19 +102,26 @@ def _days(status: Status) -> float:
     return kept.retention_completed_days if status == Status.COMPLETED else kept.retention_failed_days
 
 
-_LATELY = text(
+class OfBatch(NamedTuple):
+    """The batch of a task that was deleted."""
+
+    batch_id: UUID | None
+
+
+_LATELY = Statement(
     """
     SELECT id FROM tasks
     WHERE kb_id = :kb_id AND status = ANY(CAST(:statuses AS text[])) AND id > CAST(:after AS uuid)
         AND finished_at > now() - CAST(:kept AS interval)
         AND created_at <= (SELECT created_at FROM tasks WHERE id = CAST(:before AS uuid))
     ORDER BY id LIMIT :limit
-    """
+    """,
+    OfId,
 )
 
 #: The oldest of each part of an index that holds ended tasks; ids bound it to those that can have ended by then. Rows
 #: are compared as the index orders them: that keeps PostgreSQL from filtering the whole table by the order of its ids.
-_PRUNE = text(
+_PRUNE = Statement(
     f"""
     WITH old AS (
         SELECT oldest.id
@@ -130,10 +145,11 @@ _PRUNE = text(
         DELETE FROM bulk_items USING old WHERE bulk_items.bulk_id = old.id
     )
     DELETE FROM tasks USING old WHERE tasks.id = old.id RETURNING tasks.batch_id
-    """
+    """,
+    OfBatch,
 )
 
-_PRUNE_BATCHES = text(
+_PRUNE_BATCHES = Statement(
     """
     WITH gone AS (
         DELETE FROM batches WHERE id = ANY(CAST(:ids AS uuid[])) AND finished_at IS NOT NULL

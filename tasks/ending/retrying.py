@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
-
+from models.base import Json
+from models.statement import Statement
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, shard_repair
 from tasks.ending.retention import RESUMABLE
@@ -38,7 +38,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
       keeps_times: whether `run_at` and `expires_at` still hold, as if the tasks had not ended.
     """
     answer = Retried()
-    rows = [dict(row._mapping) for row in unit.session.execute(_CHOSEN, _values(task_ids))]
+    rows = [row._asdict() for row in unit.execute(_CHOSEN, _values(task_ids))]
     answer.refused = {row["id"]: why for row in rows if (why := _refusal(row)) is not None}
     rows = [row for row in rows if row["id"] not in answer.refused]
     # Whoever depends on one that cannot run again cannot either.
@@ -48,7 +48,8 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
         rows = [row for row in rows if row["id"] not in answer.refused]
     if rows:
         again = [_again(row, keeps_times) for row in rows]
-        unit.session.execute(RETRY, again)
+        for values in again:
+            unit.execute(RETRY, values)
         if anew := [each["id"] for each in again if not each["resumes"]]:
             shard_repair.forget(unit.session, anew)
         _reopen_batches(unit, rows)
@@ -57,7 +58,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
     return answer
 
 
-def _refusal(row: dict[str, Any]) -> str | None:
+def _refusal(row: Json) -> str | None:
     """Return why a task cannot run again, whatever it depends on; None where it can."""
     if row["task_type"] not in all_types():
         return f"this release has no task type {row['task_type']}"
@@ -69,11 +70,11 @@ def _refusal(row: dict[str, Any]) -> str | None:
     return None
 
 
-def _values(task_ids: Sequence[UUID]) -> dict[str, Any]:
+def _values(task_ids: Sequence[UUID]) -> Json:
     return {"ids": list(task_ids), "sources": list(sources("retry")), "resumable": RESUMABLE}
 
 
-def _again(row: dict[str, Any], keeps_times: bool) -> dict[str, Any]:
+def _again(row: Json, keeps_times: bool) -> Json:
     """Return the values with which a row starts its next run."""
     kind = all_types()[row["task_type"]]
     names = [stage.name for stage in kind.stages]
@@ -88,17 +89,39 @@ def _again(row: dict[str, Any], keeps_times: bool) -> dict[str, Any]:
         "resumes": resumes,
         "waiting_for": row["waiting_for"],
         "keeps_times": keeps_times,
-        "status": target("retry_later" if row["waiting_for"] or (keeps_times and row["lies_ahead"]) else "retry"),
+        "target": target("retry_later" if row["waiting_for"] or (keeps_times and row["lies_ahead"]) else "retry"),
     }
 
 
-def _reopen_batches(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+def _reopen_batches(unit: Unit, rows: Sequence[Json]) -> None:
     counts = Counter(row["batch_id"] for row in rows if row["batch_id"] is not None)
     for batch_id, count in sorted(counts.items()):
-        unit.session.execute(_REOPEN, {"id": batch_id, "count": count})
+        unit.execute(_REOPEN, {"id": batch_id, "count": count})
 
 
-_CHOSEN = text(
+class Chosen(NamedTuple):
+    """A task that did not complete.
+
+    Parameters:
+      code: of its error.
+      resumable: what its stages made is still kept.
+      lies_ahead: its `run_at` does.
+      lacks_headers: those that its URL was to be fetched with are gone.
+    """
+
+    id: UUID
+    task_type: str
+    stage: str
+    batch_id: UUID | None
+    depends_on: list[UUID]
+    on_dependency_failure: str
+    code: str | None
+    resumable: bool
+    lies_ahead: bool
+    lacks_headers: bool
+
+
+_CHOSEN = Statement(
     """
     SELECT id, task_type, stage, batch_id, depends_on, on_dependency_failure, error->>'code' AS code,
         finished_at > now() - CAST(:resumable AS interval) AS resumable,
@@ -106,10 +129,11 @@ _CHOSEN = text(
         payload ? 'header_names' AND source_headers IS NULL AS lacks_headers
     FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:sources AS text[]))
     ORDER BY id FOR UPDATE
-    """
+    """,
+    Chosen,
 )
 
-_REOPEN = text(
+_REOPEN = Statement(
     """
     UPDATE batches SET pending = pending + :count, run = run + CAST(pending = 0 AS integer), finished_at = NULL
     WHERE id = :id

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -19,7 +19,7 @@ from models import database, trouble
 from models.connection import limit_thread
 from tasks.transactions.tallies import KEPT, Tallies
 from tasks.transactions.unit import Unit, tell_held, unit_of_work
-from tasks.transactions.wake_up import WakeUps
+from tasks.transactions.waking import WakeBuffer
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +35,16 @@ MOST_AT_ONCE = 500
 PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-@dataclass(slots=True)
-class _Entry:
-    operation: Operation[Any, Any]
-    item: Any
-    done: Future[Any] = field(default_factory=Future)
+@dataclass
+class _Entry(Generic[Item, Result]):
+    operation: Operation[Item, Result]
+    item: Item
+    done: Future[Result] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
+
+
+#: Entries that wait together are of different operations, each with items and results of its own.
+_Entries = list[_Entry[Any, Any]]
 
 
 class GroupCommit:
@@ -62,12 +66,12 @@ class GroupCommit:
         self._patience = patience
         self._limits = limits or {}
         self._tallies = Tallies(KEPT)
-        self._wake_ups = WakeUps(wakes_every)
+        self._wake_ups = WakeBuffer(wakes_every)
         self._counted = Tallies()
         """By transactions of other threads, and not among `_tallies` yet."""
         self._is_to_write = False
         """Whether what was counted is to be written with the next commit."""
-        self._waiting: list[_Entry] = []
+        self._waiting: _Entries = []
         self._wanted = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -180,7 +184,7 @@ class GroupCommit:
                 self._tallies.become(Tallies())
             self._tallies.put_off()
 
-    def _commit(self, entries: list[_Entry]) -> None:
+    def _commit(self, entries: _Entries) -> None:
         """Commit all in one transaction; where one entry spoils it, each in its own."""
         try:
             results = self._in_one_transaction(entries)
@@ -199,7 +203,7 @@ class GroupCommit:
             else:
                 entry.done.set_result(result)
 
-    def _in_one_transaction(self, entries: list[_Entry]) -> list[Any]:
+    def _in_one_transaction(self, entries: _Entries) -> list[object]:
         tries = 0
         while True:
             try:
@@ -212,12 +216,12 @@ class GroupCommit:
                 tries += 1
 
 
-def _execute(entries: list[_Entry], patience: float, tallies: Tallies, wake_ups: WakeUps) -> list[Any]:
+def _execute(entries: _Entries, patience: float, tallies: Tallies, wake_ups: WakeBuffer) -> list[object]:
     """Run each operation once, on all its items, in the order in which operations first occur."""
     operations: dict[Operation[Any, Any], list[int]] = {}
     for position, entry in enumerate(entries):
         operations.setdefault(entry.operation, []).append(position)
-    results: list[Any] = [None] * len(entries)
+    results: list[object] = [None] * len(entries)
     with unit_of_work(patience=patience, tallies=tallies, wake_ups=wake_ups) as unit:
         for operation, positions in operations.items():
             given = operation(unit, [entries[position].item for position in positions])

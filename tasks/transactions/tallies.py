@@ -6,7 +6,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import metrics
 
@@ -19,8 +19,23 @@ Key = tuple[str, str]
 Total = tuple[int, float, Sequence[int]]
 
 
-def totals(rows: Iterable[Any]) -> dict[Key, Total]:
-    """Add up rows of `Tally` or `History`, each with `metric`, `labels`, `count`, `sum` and `buckets`."""
+class Counted(Protocol):
+    """What a row of `Tally` or `History` holds."""
+
+    @property
+    def metric(self) -> str: ...
+    @property
+    def labels(self) -> str: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def sum(self) -> float: ...
+    @property
+    def buckets(self) -> Sequence[int]: ...
+
+
+def totals(rows: Iterable[Counted]) -> dict[Key, Total]:
+    """Add up what rows of one metric and its labels hold."""
     found = Tallies()
     for row in rows:
         found._add((row.metric, row.labels), (row.count, row.sum, row.buckets))
@@ -87,7 +102,7 @@ class Tallies:
         """Return the seconds until they are due; None where nothing was counted."""
         return max(0.0, self._since + self.kept - time.monotonic()) if self._totals else None
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, object]]:
         """Return one row for each metric and its labels; their order keeps processes from deadlocks."""
         return [
             {"metric": metric, "labels": labels, "count": count, "sum": total, "buckets": list(buckets)}

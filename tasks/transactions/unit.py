@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
-from dramatiq import Message
-from sqlalchemy import Connection, TextClause
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 import metrics
+from broker.messages import Message
 from logs import Line, Outage, tell
 from models import database
 from models.base import json_of
-from models.connection import prepared
+from models.statement import Row, Statement, prepared
 from tasks.process import process_id
 from tasks.transactions.tallies import Tallies
-from tasks.transactions.wake_up import WakeUps, messages_for
+from tasks.transactions.waking import Ready, WakeBuffer, messages_for
 from tracing import Span
 
 #: Messages that RabbitMQ does not take; their rows are durable, and the dispatch publishes them later.
@@ -30,7 +30,7 @@ UNPUBLISHED = Outage("unpublished")
 class Publishing(Protocol):
     """What a unit needs of a broker."""
 
-    def publish(self, messages: list[Message[Any]]) -> Future[None]: ...
+    def publish(self, messages: list[Message]) -> Future[None]: ...
 
 
 _broker: Publishing | None = None
@@ -42,7 +42,7 @@ def use_broker(broker: Publishing) -> None:
     _broker = broker
 
 
-def broker() -> Any:
+def broker() -> Publishing:
     """Return the broker of this process.
 
     Raises:
@@ -63,8 +63,8 @@ class Unit:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._session: Session | None = None
-        self._messages: list[Message[Any]] = []
-        self._ready: dict[UUID, Any] = {}
+        self._messages: list[Message] = []
+        self._ready: dict[UUID, Ready] = {}
         self.tallies = Tallies()
         self._unpublished: list[Callable[[], None]] = []
         self._lines: list[Iterable[Line]] = []
@@ -77,18 +77,14 @@ class Unit:
             self._session = Session(self.connection, expire_on_commit=False)
         return self._session
 
-    def execute(self, statement: TextClause, values: Mapping[str, Any] | None = None) -> list[Any]:
+    def execute(self, statement: Statement[Row], values: Mapping[str, object] | None = None) -> list[Row]:
         """Run a statement as `models.database.execute` does."""
         if self._session is not None:
             self._session.flush()
         return database.execute(self.connection, statement, values)
 
-    def ready(self, rows: Iterable[Any]) -> None:
-        """Note tasks that this transaction makes ready: a worker is woken for them after the commit.
-
-        Parameters:
-          rows: with their id, task_type, stage, queue, priority, attempt and timeout.
-        """
+    def ready(self, rows: Iterable[Ready]) -> None:
+        """Note tasks that this transaction makes ready: a worker is woken for them after the commit."""
         self._ready.update((row.id, row) for row in rows)
 
     def claimed(self, task_ids: Iterable[UUID]) -> None:
@@ -96,7 +92,7 @@ class Unit:
         for task_id in task_ids:
             self._ready.pop(task_id, None)
 
-    def publish(self, messages: list[Message[Any]], otherwise: Callable[[], None] | None = None) -> None:
+    def publish(self, messages: list[Message], otherwise: Callable[[], None] | None = None) -> None:
         """Publish after the commit; `otherwise` is called if RabbitMQ does not take them."""
         self._messages.extend(messages)
         if otherwise is not None:
@@ -127,7 +123,7 @@ class Unit:
         if self._session is not None:
             self._session.flush()
 
-    def leave(self, wake_ups: WakeUps) -> None:
+    def leave(self, wake_ups: WakeBuffer) -> None:
         """Publish, and then log, after the commit; the confirms are not waited for.
 
         A log whose reader stalls holds up whoever writes it, and must hold up no message.
@@ -139,17 +135,17 @@ class Unit:
             for span in self._spans:
                 span.end()
 
-    def _publish(self, wake_ups: WakeUps) -> None:
+    def _publish(self, wake_ups: WakeBuffer) -> None:
         self._messages.extend(messages_for(wake_ups.due(self._ready)))
         _publish(self._messages, self._unpublished)
 
 
-def tell_held(wake_ups: WakeUps) -> None:
+def tell_held(wake_ups: WakeBuffer) -> None:
     """Wake somebody for what was held until now."""
     _publish(messages_for(wake_ups.due({})), [])
 
 
-def _publish(messages: list[Message[Any]], fallbacks: Sequence[Callable[[], None]]) -> None:
+def _publish(messages: list[Message], fallbacks: Sequence[Callable[[], None]]) -> None:
     """Publish messages; each of `fallbacks` is called if RabbitMQ does not take them."""
     if not messages:
         return
@@ -167,7 +163,7 @@ def _publish(messages: list[Message[Any]], fallbacks: Sequence[Callable[[], None
     broker().publish(sorted(messages, key=_urgency)).add_done_callback(note)
 
 
-def _urgency(message: Message[Any]) -> int:
+def _urgency(message: Message) -> int:
     return -(message.options.get("broker_priority") or 0)
 
 
@@ -188,7 +184,7 @@ _ADD_TALLIES = prepared(
 
 @contextmanager
 def unit_of_work(
-    *, patience: float = database.PATIENCE, tallies: Tallies | None = None, wake_ups: WakeUps | None = None
+    *, patience: float = database.PATIENCE, tallies: Tallies | None = None, wake_ups: WakeBuffer | None = None
 ) -> Iterator[Unit]:
     """Open a transaction that counts and publishes; on any error it rolls back, and does neither.
 
@@ -206,4 +202,4 @@ def unit_of_work(
         if writes := counted.is_due():
             unit.write_tallies(counted)
     kept.become(Tallies() if writes else counted)
-    unit.leave(wake_ups or WakeUps())
+    unit.leave(wake_ups or WakeBuffer())

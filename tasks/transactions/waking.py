@@ -1,15 +1,14 @@
-"""The messages of a task: one that wakes a worker for it, and one that tells that it has failed."""
+"""The messages that wake workers for tasks that have become ready."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Protocol
 from uuid import UUID
 
-from dramatiq import Message
-
 from broker import messages
+from broker.messages import Message
 from tasks.types import all_types
 
 #: Seconds by which Dramatiq's `TimeLimit` lets the stage's own deadline go first.
@@ -18,7 +17,30 @@ BACKSTOP_SECONDS = 10.0
 MOST_MESSAGES = 20
 
 
-class WakeUps:
+class Ready(Protocol):
+    """A task for which a worker is to be woken. Its next claim gets the next number of `attempt`."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def task_type(self) -> str: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def timeout(self) -> float: ...
+    @property
+    def request_id(self) -> str | None: ...
+    @property
+    def traceparent(self) -> str | None: ...
+
+
+class WakeBuffer:
     """Tasks for which somebody is to be woken. Those of quick stages that follow others closely wait for each other.
 
     The first is told at once, so that an idle system waits for nothing.
@@ -29,10 +51,10 @@ class WakeUps:
 
     def __init__(self, kept: float = 0.0) -> None:
         self._kept = kept
-        self._held: dict[UUID, Any] = {}
+        self._held: dict[UUID, Ready] = {}
         self._told: dict[tuple[str, int], float] = {}
 
-    def due(self, tasks: Mapping[UUID, Any]) -> list[Any]:
+    def due(self, tasks: Mapping[UUID, Ready]) -> list[Ready]:
         """Add tasks by their ids, and return those, with what was held, for which it is time."""
         now = time.monotonic()
         ready = {**self._held, **tasks}
@@ -58,12 +80,12 @@ class WakeUps:
         self._told.clear()
 
 
-def messages_for(tasks: Iterable[Any]) -> list[Message[Any]]:
+def messages_for(tasks: Iterable[Ready]) -> list[Message]:
     """Return the messages that wake workers for tasks, the most urgent first.
 
     They are few: whoever is woken takes what comes next, whatever his message names.
     """
-    together: dict[tuple[int, str, str], list[Any]] = {}
+    together: dict[tuple[int, str, str], list[Ready]] = {}
     for task in tasks:
         together.setdefault((-task.priority, task.task_type, task.stage), []).append(task)
     found = []
@@ -80,13 +102,8 @@ def _width(kind: str, stage: str) -> int:
     return next((each.bundle for each in known.stages if each.name == stage), 1) if known else 1
 
 
-def message_for(tasks: Sequence[Any]) -> Message[Any]:
-    """Wake a worker for tasks of one stage and priority.
-
-    Parameters:
-      tasks: with their id, stage, queue, priority, attempt, timeout, request_id and traceparent; their next claims get
-        the next numbers.
-    """
+def message_for(tasks: Sequence[Ready]) -> Message:
+    """Return the message that wakes a worker for tasks of one stage and priority."""
     first = tasks[0]
     return messages.wake_up(
         [str(task.id) for task in tasks],
@@ -98,19 +115,3 @@ def message_for(tasks: Sequence[Any]) -> Message[Any]:
         request_id=first.request_id,
         traceparent=first.traceparent,
     )
-
-
-def dead_letter(row: Any) -> Message[Any]:
-    """Tell whoever looks at RabbitMQ that a task has failed.
-
-    Parameters:
-      row: of `tasks.transitions.ending.END`.
-    """
-    told = {
-        "code": row.error["code"],
-        "kb_id": row.kb_id,
-        "document_id": str(row.document_id) if row.document_id is not None else None,
-        "request_id": row.request_id,
-        "traceparent": row.traceparent,
-    }
-    return messages.dead_letter(str(row.id), row.stage, row.queue, row.attempt, told)

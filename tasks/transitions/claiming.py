@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
-from models.connection import prepared
+from models.base import Json
+from models.statement import Statement, prepared
 from models.task import READY, WAITED
 
 #: What this release knows. More of a type or stage is left to the release that has it.
@@ -18,7 +21,39 @@ _FREE = "num_nulls(worker_id) = 1"
 #: Whether all workers together have no more threads than stages may run at once.
 ENOUGH = "(SELECT coalesce(sum(threads), 0) FROM workers WHERE kind = 'worker') <= :most"
 
-WAKE = text(
+
+class OfQueue(NamedTuple):
+    """The queue of a task that has become ready."""
+
+    queue: str
+
+
+class Claimed(NamedTuple):
+    """A task that is claimed; `paused`: the queues that are, and `metadata`: None where the submission said none."""
+
+    id: UUID
+    task_type: str
+    stage: str
+    queue: str
+    attempt: int
+    kb_id: str | None
+    payload: Json
+    timeout: float
+    retry_limit: int
+    errors: int
+    crashes: int
+    deaths: int
+    returns: int
+    shards: int
+    created_at: datetime
+    metadata: Json | None
+    waited: float
+    request_id: str | None
+    traceparent: str | None
+    paused: list[str]
+
+
+WAKE = Statement(
     """
     UPDATE tasks SET status = :target
     WHERE id IN (
@@ -27,7 +62,8 @@ WAKE = text(
         ORDER BY due_at LIMIT 5000 FOR UPDATE SKIP LOCKED
     )
     RETURNING queue
-    """
+    """,
+    OfQueue,
 )
 
 CLAIM = prepared(
@@ -82,5 +118,6 @@ CLAIM = prepared(
         t.retry_limit, t.errors, t.crashes, t.deaths, t.returns, t.shards, t.created_at,
         CASE WHEN t.has_metadata THEN t.metadata END AS metadata, t.waited, t.request_id, t.traceparent,
         ARRAY(SELECT queue FROM paused_queues) AS paused
-    """
+    """,
+    Claimed,
 )

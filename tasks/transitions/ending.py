@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from typing import NamedTuple
+from uuid import UUID
 
-from models.connection import prepared
-from models.task import ANEW
+from models.base import Json
+from models.statement import Statement, prepared
 from tasks.lifecycle import Status
 from tasks.transitions.attempts import IS_FIRST, OF_STAGES, ended, kept
+from tasks.transitions.pieces import resets
 
 #: Whether a row `t` waits for any of these tasks. The status is said twice: so the index looks cheaper than to read the
 #: whole table, however small that is as yet.
 WAITS_FOR = """t.waiting_for && CAST(:ids AS uuid[]) AND t.waiting_for <> '{}'
             AND t.status = ANY(CAST(:sources AS text[])) AND (t.status = ANY(CAST(:sources AS text[]))) IS TRUE"""
+
+
+class Released(NamedTuple):
+    """A task that waits for less; `cause`: what it depends on and did not complete, so that it cannot run."""
+
+    id: UUID
+    queue: str
+    stage: str
+    status: str
+    cause: UUID | None
+
 
 RELEASE_DEPENDENTS = prepared(
     f"""
@@ -35,7 +48,8 @@ RELEASE_DEPENDENTS = prepared(
         END
     FROM depending WHERE t.id = depending.id
     RETURNING t.id, t.queue, t.stage, t.status, depending.cause
-    """
+    """,
+    Released,
 )
 
 #: Whether what a stage was completed by is told by its entry.
@@ -55,6 +69,42 @@ UNITS = """CASE WHEN jsonb_array_length(t.stages) < 2 THEN greatest(t.units, hel
                 SELECT (stage->>'units')::integer FROM jsonb_array_elements(t.stages) WITH ORDINALITY AS each(stage, n)
                 WHERE (stage->>'units')::integer > 0 ORDER BY n DESC LIMIT 1), 0) END"""
 
+
+class Ended(NamedTuple):
+    """A task that has ended.
+
+    Parameters:
+      document_id: of the payload, whatever JSON it is there.
+      age: seconds since it was submitted; seconds: since its last attempt began, None where none had.
+      waited, worked: seconds over all stages.
+    """
+
+    id: UUID
+    kb_id: str | None
+    subject: str | None
+    task_type: str
+    stage: str
+    status: str
+    batch_id: UUID | None
+    callback_url: str | None
+    metadata: Json
+    result: Json | None
+    error: Json | None
+    retries: int
+    run: int
+    queue: str
+    attempt: int
+    shards: int
+    document_id: object
+    age: float
+    seconds: float | None
+    request_id: str | None
+    traceparent: str | None
+    units: int
+    waited: float | None
+    worked: float | None
+
+
 END = prepared(
     f"""
     WITH ended AS (
@@ -73,7 +123,7 @@ END = prepared(
             result = held.result,
             error = held.error,
             source_headers = CASE WHEN {_IS_FINAL} THEN NULL ELSE t.source_headers END,
-            worker_id = NULL, claimed_at = NULL, waiting_for = '{{}}', shards = 0
+            {resets("complete")}
         FROM (
             -- Row by row in the order of the ids, by the primary key whatever the planner thinks of the rest.
             SELECT found.*, given.units, given.result, given.error
@@ -103,11 +153,12 @@ END = prepared(
         WHERE locks.kb_id = coalesce(ended.kb_id, '') AND locks.subject = ended.subject AND locks.task_id = ended.id
     )
     SELECT * FROM ended
-    """
+    """,
+    Ended,
 )
 
 #: Headers of tasks that ended longer ago than they can be resumed.
-FORGET_HEADERS = text(
+FORGET_HEADERS = Statement(
     """
     UPDATE tasks SET source_headers = NULL WHERE id IN (
         SELECT id FROM tasks
@@ -117,15 +168,15 @@ FORGET_HEADERS = text(
 )
 
 #: Those of these tasks, however lately they ended.
-FORGET_HEADERS_OF = text(
+FORGET_HEADERS_OF = Statement(
     "UPDATE tasks SET source_headers = NULL WHERE id = ANY(CAST(:ids AS uuid[])) AND source_headers IS NOT NULL"
     " AND finished_at IS NOT NULL"
 )
 
-RETRY = text(
+RETRY = Statement(
     f"""
     UPDATE tasks AS t SET
-        status = :status, stage = :stage, queue = :queue, waiting_for = CAST(:waiting_for AS uuid[]), run = run + 1,
+        status = :target, stage = :stage, queue = :queue, waiting_for = CAST(:waiting_for AS uuid[]), run = run + 1,
         stages = CASE WHEN :resumes THEN (
             SELECT coalesce(jsonb_agg(each || '{{"worker": null}}') FILTER (WHERE each->>'status' = 'completed'), '[]')
             FROM jsonb_array_elements(stages) AS each
@@ -133,7 +184,7 @@ RETRY = text(
         attempts = {kept(OF_STAGES.format(and_only=""))},
         due_at = CASE WHEN :keeps_times THEN greatest(now(), run_at) ELSE now() END,
         run_at = CASE WHEN :keeps_times THEN run_at END, expires_at = CASE WHEN :keeps_times THEN expires_at END,
-        {ANEW}, returns = 0, finished_at = NULL, result = NULL, error = NULL
+        {resets("retry")}
     WHERE id = :id
     """
 )

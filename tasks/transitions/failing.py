@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from typing import NamedTuple
+from uuid import UUID
 
-from models.task import ANEW, DEATHS, REQUEUED, WORKED
+from models.statement import OfId, Statement
+from models.task import DEATHS, WORKED
 from tasks.transitions.attempts import OF_STAGES, ended, kept
+from tasks.transitions.pieces import own, resets
 
+_UNTIL_NOW = WORKED.format(until="now()")
+#: When the dead was last heard of: what came after it was no work.
 _HEARD = "(SELECT heartbeat_at FROM workers WHERE workers.id = :worker)"
 
-PUT_OFF = text(
+
+class Orphaned(NamedTuple):
+    """A task whose worker died; `deaths`: in its present stage."""
+
+    id: UUID
+    attempt: int
+    stage: str
+    deaths: int
+
+
+class Requeued(NamedTuple):
+    """A task that is ready again."""
+
+    id: UUID
+    queue: str
+
+
+PUT_OFF = Statement(
     f"""
     UPDATE tasks AS t SET
-        status = :target, due_at = now() + :delay, worked = {WORKED.format(until="now()")},
-        worker_id = NULL, claimed_at = NULL, retries = retries + 1,
+        status = :target, due_at = now() + :delay, worked = {_UNTIL_NOW},
+        {resets("put_off")}, retries = retries + 1,
         errors = errors + 1 - :crashed, crashes = crashes + :crashed, error = CAST(:error AS jsonb),
         attempts = {kept(ended("'put_off'", error="CAST(:error AS jsonb)"))}
-    WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
+    WHERE {own()} AND status = ANY(CAST(:sources AS text[]))
     RETURNING id
-    """
+    """,
+    OfId,
 )
 
 _FORGOTTEN = OF_STAGES.format(and_only="AND NOT each->>'name' = ANY(CAST(:before AS text[]))")
 
-GO_BACK = text(
+GO_BACK = Statement(
     f"""
     UPDATE tasks AS t SET
         status = :target, stage = :stage, queue = :queue, returns = returns + 1, retries = retries + 1,
@@ -32,55 +55,67 @@ GO_BACK = text(
             WHERE each->>'name' = ANY(CAST(:before AS text[]))
         ),
         attempts = {kept(_FORGOTTEN + " || " + ended("'went_back'", error="CAST(:error AS jsonb)"))},
-        due_at = now(), worker_id = NULL, claimed_at = NULL, {ANEW}
-    WHERE id = :id AND attempt = :attempt AND worker_id = :worker AND status = ANY(CAST(:sources AS text[]))
+        due_at = now(), {resets("go_back")}
+    WHERE {own()} AND status = ANY(CAST(:sources AS text[]))
     RETURNING id
-    """
+    """,
+    OfId,
 )
 
-HAND_BACK = text(
+HAND_BACK = Statement(
     f"""
     UPDATE tasks AS t SET
-        status = :target, {REQUEUED.format(until="now()")}, stage_attempts = t.stage_attempts - 1,
+        status = :target, due_at = now(), worked = {_UNTIL_NOW}, {resets("hand_back")},
+        stage_attempts = t.stage_attempts - 1,
         attempts = {kept(ended("'handed_back'"))}
     FROM (
-        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(id, attempt)
-        JOIN tasks AS own ON own.id = given.id AND own.attempt = given.attempt AND own.worker_id = :worker
+        SELECT own.id FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[])) AS given(task_id, attempt)
+        JOIN tasks AS own ON {own("own", "given")}
         ORDER BY own.id FOR UPDATE OF own
     ) AS held
     WHERE t.id = held.id
     RETURNING t.id
-    """
+    """,
+    OfId,
 )
 
-HAND_BACK_ALL = text(
+HAND_BACK_ALL = Statement(
     f"""
     UPDATE tasks AS t SET
-        status = :target, {REQUEUED.format(until="now()")}, stage_attempts = stage_attempts - 1,
+        status = :target, due_at = now(), worked = {_UNTIL_NOW}, {resets("hand_back")},
+        stage_attempts = stage_attempts - 1,
         attempts = {kept(ended("'handed_back'"))}
     WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
     RETURNING id
-    """
+    """,
+    OfId,
 )
 
-DIED = text(
+DIED = Statement(
     f"""
     UPDATE tasks AS t SET
-        status = :target, {REQUEUED.format(until=_HEARD)}, deaths = {DEATHS},
+        status = :target, due_at = now(), worked = {WORKED.format(until=_HEARD)}, {resets("requeue")},
+        deaths = {DEATHS},
         attempts = {kept(ended("'worker_died'", until=_HEARD))}
     WHERE id IN (SELECT id FROM tasks WHERE worker_id = :worker ORDER BY id FOR UPDATE)
     RETURNING id, attempt, stage, deaths
-    """
+    """,
+    Orphaned,
 )
 
 #: Gives the claim back to the dead, so that the end of the task passes the same fence as every other.
-CONVICT = text("UPDATE tasks SET status = 'processing', worker_id = :worker WHERE id = ANY(CAST(:ids AS uuid[]))")
+CONVICT = Statement(
+    """
+    UPDATE tasks SET status = :target, worker_id = :worker
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:sources AS text[]))
+    """
+)
 
 #: How long such a claim was worked on nobody knows.
-REQUEUE_UNKNOWN = text(
+RESCUE = Statement(
     f"""
     UPDATE tasks AS t SET
-        status = :target, {REQUEUED.format(until="claimed_at")},
+        status = :target, due_at = now(), worked = {WORKED.format(until="claimed_at")}, {resets("rescue")},
         attempts = {kept(ended("'lost'", until="t.claimed_at"))}
     WHERE id IN (
         SELECT own.id FROM tasks AS own LEFT JOIN workers AS w ON w.id = own.worker_id
@@ -90,5 +125,6 @@ REQUEUE_UNKNOWN = text(
         ORDER BY own.id FOR UPDATE OF own SKIP LOCKED
     )
     RETURNING id, queue
-    """
+    """,
+    Requeued,
 )

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from typing import NamedTuple
+from uuid import UUID
+
+from models.statement import Statement
+
+
+class Prioritised(NamedTuple):
+    """A task and the priority that it had."""
+
+    id: UUID
+    before: int
+
 
 #: What a worker holds keeps its priority.
-PRIORITISE = text(
+PRIORITISE = Statement(
     """
     UPDATE tasks AS t SET priority = waiting.wanted
     FROM (
@@ -17,5 +28,6 @@ PRIORITISE = text(
     ) AS waiting
     WHERE t.id = waiting.id
     RETURNING t.id, waiting.before
-    """
+    """,
+    Prioritised,
 )

@@ -2,22 +2,59 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from typing import NamedTuple
+from uuid import UUID
 
 from models.shard import HAS_FREE, HAS_UNFINISHED
+from models.statement import Statement
+from tasks.transitions.claiming import OfQueue
+from tasks.transitions.pieces import resets
 
-DIVIDE = text(
-    """
+
+class Offered(NamedTuple):
+    """A divided task of which a shard was taken; `is_ready`: another is free."""
+
+    id: UUID
+    task_type: str
+    stage: str
+    queue: str
+    priority: int
+    attempt: int
+    timeout: float
+    request_id: str | None
+    traceparent: str | None
+    is_ready: bool
+
+
+class Joined(NamedTuple):
+    """A task that is claimed as a whole, since all its shards are done."""
+
+    id: UUID
+    attempt: int
+    errors: int
+    crashes: int
+    deaths: int
+
+
+class OfAttempt(NamedTuple):
+    """The attempt under which a task is given up."""
+
+    attempt: int
+
+
+DIVIDE = Statement(
+    f"""
     UPDATE tasks SET
         status = :target, shards = (SELECT count(*) FROM shards WHERE task_id = :id AND stage = :stage),
-        worker_id = NULL, claimed_at = NULL
+        {resets("divide")}
     WHERE id = :id AND status = ANY(CAST(:sources AS text[]))
     RETURNING queue
-    """
+    """,
+    OfQueue,
 )
 
 #: The attempts that are shown are those of the shard that needed most.
-OFFER_SHARD = text(
+OFFER_SHARD = Statement(
     f"""
     UPDATE tasks AS t SET
         worker_id = CASE WHEN {HAS_FREE} THEN NULL ELSE CAST(:nobody AS uuid) END,
@@ -26,10 +63,11 @@ OFFER_SHARD = text(
     WHERE t.id = ANY(CAST(:ids AS uuid[])) AND t.worker_id = :worker
     RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, t.request_id, t.traceparent,
         t.worker_id IS NULL AS is_ready
-    """
+    """,
+    Offered,
 )
 
-REOFFER_SHARDS = text(
+REOFFER_SHARDS = Statement(
     f"""
     UPDATE tasks SET worker_id = NULL
     WHERE id IN (
@@ -37,10 +75,11 @@ REOFFER_SHARDS = text(
         ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
     )
     RETURNING queue
-    """
+    """,
+    OfQueue,
 )
 
-COUNT_SHARDS = text(
+COUNT_SHARDS = Statement(
     """
     UPDATE tasks AS t SET
         units = total.units, units_done = total.done,
@@ -53,21 +92,23 @@ COUNT_SHARDS = text(
 )
 
 #: A worker of the release before, which knows no shards, may have claimed the whole: then it is that one's.
-JOIN = text(
+JOIN = Statement(
     """
     UPDATE tasks SET status = :target, worker_id = :worker, claimed_at = now(), attempt = attempt + 1
     WHERE id = ANY(CAST(:ids AS uuid[])) AND (worker_id IS NULL OR worker_id = :nobody)
         AND status = ANY(CAST(:sources AS text[]))
     RETURNING id, attempt, errors, crashes, deaths
-    """
+    """,
+    Joined,
 )
 
-NOTE_SHARD_RETRY = text("UPDATE tasks SET retries = retries + 1, error = CAST(:error AS jsonb) WHERE id = :id")
+NOTE_SHARD_RETRY = Statement("UPDATE tasks SET retries = retries + 1, error = CAST(:error AS jsonb) WHERE id = :id")
 
-GIVE_UP_SHARD = text(
+GIVE_UP_SHARD = Statement(
     """
     UPDATE tasks SET worker_id = :worker, attempt = attempt + 1
     WHERE id = :id AND shards > 0 AND status = ANY(CAST(:sources AS text[]))
     RETURNING attempt
-    """
+    """,
+    OfAttempt,
 )

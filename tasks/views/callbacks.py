@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, Select, select, text
 from sqlalchemy.orm import Session
 
 from models import Callback
@@ -71,7 +71,7 @@ def of_batch(session: Session, batch_id: UUID) -> list[dict[str, Any]]:
     return [view(each) for each in session.scalars(_ordered(Callback.batch_id == batch_id))]
 
 
-def _ordered(condition: Any) -> Any:
+def _ordered(condition: ColumnElement[bool]) -> Select[tuple[Callback]]:
     return select(Callback).where(condition).order_by(Callback.run)
 
 

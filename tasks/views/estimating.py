@@ -8,15 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from models import Task
-from models.base import FIRST_ID, LAST_ID
+from models import Task, database
+from models.base import FIRST_ID, LAST_ID, Json
 from models.kb import weights
+from models.statement import Statement
 from models.task import KB, READY
 from settings import settings
 from tasks.dispatching import pausing
@@ -234,7 +235,7 @@ def _is_to_start(task: Task) -> bool:
     return task.status == Status.QUEUED and task.started_at is None
 
 
-def _characters(payload: dict[str, Any]) -> int:
+def _characters(payload: Json) -> int:
     """Return the length of a text that was submitted with it, or of the one that a list has left out."""
     content = payload.get("content")
     told = payload.get("content_characters", 0) if content is None else content
@@ -268,15 +269,15 @@ def _measured(session: Session, task_type: str) -> Rates | None:
     """Return the rates of a type; None when none of it has completed yet."""
 
     def measure() -> Rates | None:
-        values = {"task_type": task_type, "status": str(Status.COMPLETED), "limit": SAMPLE}
-        rows = session.execute(_SAMPLE, values | {"first": FIRST_ID, "last": LAST_ID}).all()
+        values: dict[str, object] = {"task_type": task_type, "status": str(Status.COMPLETED), "limit": SAMPLE}
+        rows = database.rows(session, _SAMPLE, values | {"first": FIRST_ID, "last": LAST_ID})
         samples = [Sample(_took(row), row.started_at, row.finished_at, row.size) for row in rows]
         return Rates(samples) if samples else None
 
     return _RATES.get(task_type, measure)
 
 
-def _took(row: Any) -> dict[str, tuple[float, float]]:
+def _took(row: Completed) -> dict[str, tuple[float, float]]:
     found, since = {}, row.started_at
     for stage in row.stages:
         if stage["finished_at"]:
@@ -291,7 +292,7 @@ def _took(row: Any) -> dict[str, tuple[float, float]]:
 def _look(session: Session) -> Backlog:
     def look() -> Backlog:
         waiting: dict[tuple[str, int], dict[str, int]] = {}
-        for row in session.execute(_WAITING):
+        for row in database.rows(session, _WAITING):
             waiting.setdefault((row.queue, row.priority), {})[row.kb] = row.tasks
         idle = session.execute(_IDLE, {"most": settings().max_concurrent_tasks}).scalar_one_or_none()
         weighed = weights(session, list({kb for kbs in waiting.values() for kb in kbs}))
@@ -307,7 +308,8 @@ def _positions(session: Session, tasks: Sequence[Task]) -> dict[UUID, int]:
         groups.setdefault((task.queue, task.priority, task.kb_id or ""), []).append(task.id)
     if not groups:
         return {}
-    rows = session.execute(
+    rows = database.rows(
+        session,
         _EARLIER,
         {
             "queues": [queue for queue, _, _ in groups],
@@ -326,20 +328,49 @@ def _positions(session: Session, tasks: Sequence[Task]) -> dict[UUID, int]:
     }
 
 
-_SAMPLE = text(
+class Completed(NamedTuple):
+    """A task that completed; `size`: as in `Sample`."""
+
+    stages: list[Json]
+    started_at: datetime
+    finished_at: datetime
+    size: float
+
+
+class Waiting(NamedTuple):
+    """How many tasks of a KB are ready in a queue."""
+
+    queue: str
+    priority: int
+    kb: str
+    tasks: int
+
+
+class Earlier(NamedTuple):
+    """How many of its KB wait before a task."""
+
+    queue: str
+    priority: int
+    kb: str
+    earlier: int
+
+
+_SAMPLE = Statement(
     """
     SELECT stages, started_at, finished_at, coalesce(CAST(result->>'characters' AS float), 0) AS size FROM tasks
     WHERE (status, task_type, id) >= (:status, :task_type, CAST(:first AS uuid))
         AND (status, task_type, id) < (:status, :task_type, CAST(:last AS uuid))
     ORDER BY status DESC, task_type DESC, id DESC LIMIT :limit
-    """
+    """,
+    Completed,
 )
 
-_WAITING = text(
+_WAITING = Statement(
     f"""
     SELECT queue, priority, {KB} AS kb, count(*)::integer AS tasks
     FROM tasks WHERE {READY} GROUP BY queue, priority, {KB}
-    """
+    """,
+    Waiting,
 )
 
 #: What workers hold is counted in the tasks: they say it themselves once in some seconds only.
@@ -352,7 +383,7 @@ _IDLE = text(
 
 _IN_FRONT = f"queue = asked.queue AND priority = asked.priority AND {KB} = asked.kb AND id < asked.id AND {READY}"
 
-_EARLIER = text(
+_EARLIER = Statement(
     f"""
     SELECT asked.queue, asked.priority, asked.kb, (
         SELECT count(*) FROM (SELECT FROM tasks WHERE {_IN_FRONT} LIMIT :limit) AS before
@@ -360,5 +391,6 @@ _EARLIER = text(
     FROM unnest(
         CAST(:queues AS text[]), CAST(:priorities AS smallint[]), CAST(:kbs AS text[]), CAST(:ids AS uuid[])
     ) AS asked(queue, priority, kb, id)
-    """
+    """,
+    Earlier,
 )

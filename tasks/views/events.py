@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models import database
 from models.base import rfc3339
+from models.statement import Statement
 from tasks.lifecycle import ENDED
 from tasks.transactions.unit import Unit
 
@@ -25,6 +28,34 @@ KEPT = 1_000_000
 DELETED_AT_ONCE = 20_000
 #: Seconds after which a transaction that goes on is not waited for: it is none of ours, which are short.
 LONGEST_TRANSACTION = 10.0
+
+
+class Event(NamedTuple):
+    """Something that happened to a task, or the end of a batch, of which `task_id` and what follows from it is None."""
+
+    id: int
+    task_id: UUID | None
+    batch_id: UUID | None
+    task_type: str | None
+    kb_id: str | None
+    status: str
+    stage: str | None
+    progress: float
+    created_at: datetime
+
+
+class Running(NamedTuple):
+    """The number of this transaction, and of the oldest that runs."""
+
+    own: int
+    oldest: int
+
+
+class Extent(NamedTuple):
+    """The numbers of the oldest event that is kept, and of the last that was given."""
+
+    oldest: int
+    last: int
 
 
 class Horizon:
@@ -43,7 +74,7 @@ class Horizon:
         if last == self.settled:
             return
         # A statement of its own: a transaction that has numbered an event by now is older than this one.
-        running = session.execute(_RUNNING, {"awaited_from": self._awaited_from}).one()
+        (running,) = database.rows(session, _RUNNING, {"awaited_from": self._awaited_from})
         now = time.monotonic()
         if running.oldest >= running.own:
             self.settled, self._seen = last, None
@@ -79,13 +110,13 @@ def page(
     bounded = [*narrowed, "e.id > :after", *(["e.id <= :until"] if until is not None else [])]
     values: dict[str, Any] = {"after": after, "until": until, "task_id": task_id, "batch_id": batch_id, "limit": limit}
     values["kb_ids"] = None if kb_ids is None else list(kb_ids)
-    return [shown(row) for row in session.execute(text(_PAGE.format(" AND ".join(bounded))), values)]
+    return [shown(row) for row in database.rows(session, Statement(_PAGE.format(" AND ".join(bounded)), Event), values)]
 
 
 def holds(session: Session, after: int) -> bool:
     """Return whether the log still knows everything that happened behind an event of its own."""
-    row = session.execute(_EXTENT).one()
-    return bool(row.oldest - 1 <= after <= row.last)
+    (row,) = database.rows(session, _EXTENT)
+    return row.oldest - 1 <= after <= row.last
 
 
 def state(session: Session, task_id: UUID, settled: int) -> dict[str, Any] | None:
@@ -94,8 +125,8 @@ def state(session: Session, task_id: UUID, settled: int) -> dict[str, Any] | Non
     Parameters:
       settled: the horizon, behind which the newest event is looked for; where there is none, it is the number.
     """
-    row = session.execute(_STATE, {"id": task_id, "settled": settled}).first()
-    return None if row is None else shown(row)
+    rows = database.rows(session, _STATE, {"id": task_id, "settled": settled})
+    return shown(rows[0]) if rows else None
 
 
 def prune(unit: Unit) -> None:
@@ -108,7 +139,7 @@ def ends(event: dict[str, Any]) -> bool:
     return event["status"] in ENDED
 
 
-def shown(row: Any) -> dict[str, Any]:
+def shown(row: Event) -> dict[str, Any]:
     """Return an event as it is sent."""
     if row.task_id is None:
         return {
@@ -135,7 +166,7 @@ def shown(row: Any) -> dict[str, Any]:
 _LAST = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq")
 
 # What is listed as running is older than the snapshot's end; whatever else runs is not.
-_RUNNING = text(
+_RUNNING = Statement(
     """
     SELECT pg_current_xact_id()::text::bigint AS own, least(
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
@@ -144,30 +175,34 @@ _RUNNING = text(
             WHERE id::text::bigint >= :awaited_from
         )
     ) AS oldest
-    """
+    """,
+    Running,
 )
 
 _PAGE = """
-    SELECT e.*, t.task_type, t.kb_id FROM events AS e LEFT JOIN tasks AS t ON t.id = e.task_id
+    SELECT e.id, e.task_id, e.batch_id, t.task_type, t.kb_id, e.status, e.stage, e.progress, e.created_at
+    FROM events AS e LEFT JOIN tasks AS t ON t.id = e.task_id
     WHERE {} ORDER BY e.id LIMIT :limit
 """
 
-_EXTENT = text(
+_EXTENT = Statement(
     """
     SELECT coalesce((SELECT min(id) FROM events), numbered.last + 1) AS oldest, numbered.last
     FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last FROM events_id_seq) AS numbered
-    """
+    """,
+    Extent,
 )
 
-_STATE = text(
+_STATE = Statement(
     """
-    SELECT t.id AS task_id, t.batch_id, t.task_type, t.kb_id, t.status, t.stage, t.progress,
-        coalesce(newest.id, :settled) AS id, coalesce(newest.created_at, t.finished_at, t.created_at) AS created_at
+    SELECT coalesce(newest.id, :settled) AS id, t.id AS task_id, t.batch_id, t.task_type, t.kb_id, t.status, t.stage,
+        t.progress, coalesce(newest.created_at, t.finished_at, t.created_at) AS created_at
     FROM tasks AS t LEFT JOIN LATERAL (
         SELECT id, created_at FROM events WHERE id > :settled AND task_id = t.id ORDER BY id DESC LIMIT 1
     ) AS newest ON true
     WHERE t.id = :id
-    """
+    """,
+    Event,
 )
 
 _PRUNE = text(

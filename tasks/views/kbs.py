@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.base import FIRST_ID, LAST_ID, id_at, rfc3339
+from models import database
+from models.base import FIRST_ID, LAST_ID, Json, id_at, rfc3339
+from models.statement import Statement
 from tasks.input.fields import DocumentState
 from tasks.lifecycle import OPEN, Status
 from tasks.types.document_processing import TYPE
@@ -34,8 +36,13 @@ def counts(
     """
     found = {kb_id: dict.fromkeys(map(str, COUNTED), 0) for kb_id in kb_ids}
     since = [id_at(deleted[each]) if each in deleted else FIRST_ID for each in kb_ids]
-    values = {"kb_ids": list(kb_ids), "since": since, "statuses": list(map(str, COUNTED)), "most": most}
-    for row in session.execute(_COUNTS, values | {"failed": str(Status.FAILED)}):
+    values: dict[str, object] = {
+        "kb_ids": list(kb_ids),
+        "since": since,
+        "statuses": list(map(str, COUNTED)),
+        "most": most,
+    }
+    for row in database.rows(session, _COUNTS, values | {"failed": str(Status.FAILED)}):
         found[row.kb_id][row.status] = row.tasks
     return found
 
@@ -51,11 +58,11 @@ def newer(session: Session, kb_id: str, shown: Mapping[str, UUID]) -> dict[str, 
       by document `pending`, `failed` and, in a word, `state`.
     """
     values = {"kb_id": kb_id, "documents": list(shown), "shown": list(shown.values()), "type": TYPE.name}
-    rows = session.execute(_NEWER, values)
+    rows = database.rows(session, _NEWER, values)
     return {row.document_id: _newer(row) for row in rows}
 
 
-def _newer(row: Any) -> dict[str, Any]:
+def _newer(row: Newer) -> dict[str, Any]:
     pending, failed = None, None
     if row.pending_id is not None:
         pending = {"task_id": str(row.pending_id), "status": row.pending_status, "since": rfc3339(row.since)}
@@ -111,8 +118,30 @@ def may_be_of(session: Session, kb_id: str, state: DocumentState | None, most: i
     return None if len(found) > most else sorted(set(found))
 
 
+class Newer(NamedTuple):
+    """What was submitted after what a document shows: the newest that is open, and the newest that has ended."""
+
+    document_id: str
+    pending_id: UUID | None
+    pending_status: str | None
+    since: datetime | None
+    ended_id: UUID | None
+    ended_status: str | None
+    error: Json | None
+    finished_at: datetime | None
+
+
+class Counted(NamedTuple):
+    """How many tasks of a KB are in a status."""
+
+    kb_id: str
+    status: str
+    tasks: int
+
+
 #: Each of both is one step in an index that begins with the document.
-_NEWER = text("""
+_NEWER = Statement(
+    """
     SELECT given.document_id, pending.id AS pending_id, pending.status AS pending_status, pending.created_at AS since,
         ended.id AS ended_id, ended.status AS ended_status, ended.error, ended.finished_at
       FROM unnest(CAST(:documents AS text[]), CAST(:shown AS uuid[])) AS given(document_id, shown)
@@ -126,7 +155,9 @@ _NEWER = text("""
              WHERE kb_id = :kb_id AND subject = given.document_id AND id > given.shown AND task_type = :type
                 AND status IN ('completed', 'failed', 'cancelled') ORDER BY id DESC LIMIT 1
            ) AS ended ON true
-""")
+""",
+    Newer,
+)
 
 #: Rows are compared as an index orders them. The statuses of a later task are those of the two indexes that begin with
 #: the document.
@@ -156,7 +187,8 @@ _WITH = text("""
 
 #: Of each status the newest. Rows are compared as an index orders them, which keeps PostgreSQL from reading the whole
 #: table.
-_COUNTS = text("""
+_COUNTS = Statement(
+    """
     SELECT kb.kb_id, given.status, (
             SELECT count(*) FILTER (WHERE given.status <> :failed OR id > kb.since) FROM (
                 SELECT id FROM tasks WHERE (tasks.kb_id, tasks.status) >= (kb.kb_id, given.status)
@@ -165,4 +197,6 @@ _COUNTS = text("""
             ) AS counted) AS tasks
       FROM unnest(CAST(:kb_ids AS text[]), CAST(:since AS uuid[])) AS kb(kb_id, since)
      CROSS JOIN unnest(CAST(:statuses AS text[])) AS given(status)
-""")
+""",
+    Counted,
+)

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from models import PausedQueue, Task, Worker
+from models import PausedQueue, Task, Worker, database
 from models.kb import WEIGHT
 from models.shard import TAKEN
+from models.statement import Statement
 from models.task import KB, READY
 from settings import settings
 from tasks.lifecycle import Status
@@ -25,6 +26,29 @@ from tasks.types import known
 MOST_AHEAD = 1000
 #: Other KBs that are looked at for how many of their tasks take turns with this one's.
 MOST_KBS = 50
+
+
+class Shards(NamedTuple):
+    """How many shards of a stage are held, and when the next one that is not is due."""
+
+    held: int
+    due_at: datetime | None
+
+
+class Pace(NamedTuple):
+    """A rate limit, and when the next request passes it."""
+
+    name: str
+    free_at: datetime
+
+
+class Other(NamedTuple):
+    """Another task that is waited for."""
+
+    id: UUID
+    status: str
+    stage: str
+    started_at: datetime | None
 
 
 @dataclass
@@ -41,9 +65,10 @@ class Look:
     now: datetime
 
     @cached_property
-    def shards(self) -> Any:
-        """How many shards of its stage are held, and when the next one that is not is due."""
-        return self.session.execute(_SHARDS, {"id": self.task.id, "stage": self.task.stage}).one()
+    def shards(self) -> Shards:
+        """The shards of its stage."""
+        (found,) = database.rows(self.session, _SHARDS, {"id": self.task.id, "stage": self.task.stage})
+        return found
 
     @cached_property
     def is_held(self) -> bool:
@@ -78,12 +103,12 @@ class Look:
         return self.session.get(PausedQueue, self.task.queue)
 
     @property
-    def pace(self) -> Any:
+    def pace(self) -> Pace | None:
         """Of the rates of its version's embedder the one that keeps the next request waiting for longest, if any."""
         per_minute = settings().embed_requests_per_minute
         costs = {"requests": 60 / per_minute if per_minute else 0.0, "tokens": 0.0}
         asked = {"task": self.task.id, "names": list(costs), "costs": list(costs.values())}
-        return self.session.execute(_PACE, asked).first()
+        return next(iter(database.rows(self.session, _PACE, asked)), None)
 
     @property
     def predecessor(self) -> UUID | None:
@@ -99,29 +124,31 @@ class Look:
         """Return since when it is ready and something else holds as well, which does since a moment."""
         return max(self.task.due_at, moment or self.task.due_at)
 
-    def tasks(self, ids: Sequence[UUID]) -> Sequence[Any]:
-        """Return the id, status, stage and start of other tasks."""
+    def tasks(self, ids: Sequence[UUID]) -> list[Other]:
+        """Return other tasks, in the order of their ids."""
         asked = select(Task.id, Task.status, Task.stage, Task.started_at).where(Task.id.in_(ids)).order_by(Task.id)
-        return self.session.execute(asked).all()
+        return [Other(*row) for row in self.session.execute(asked)]
 
 
-_SHARDS = text(
+_SHARDS = Statement(
     """
     SELECT count(*) FILTER (WHERE worker_id IS NOT NULL) AS held,
         min(due_at) FILTER (WHERE worker_id IS NULL AND done_at IS NULL) AS due_at
     FROM shards WHERE task_id = :id AND stage = :stage
-    """
+    """,
+    Shards,
 )
 
 #: A version has the id of the task that makes it, and says which embedder it is for before its first vector.
-_PACE = text(
+_PACE = Statement(
     """
     SELECT paces.name, paces.free_at + asked.cost * interval '1 second' AS free_at
     FROM versions CROSS JOIN unnest(CAST(:names AS text[]), CAST(:costs AS float[])) AS asked(name, cost)
     JOIN paces ON paces.name = split_part(versions.embedder, ':', 1) || ' ' || asked.name
     WHERE versions.id = :task AND paces.free_at + asked.cost * interval '1 second' > now()
     ORDER BY free_at DESC LIMIT 1
-    """
+    """,
+    Pace,
 )
 
 #: Who holds the lock of its subject, or was submitted before for the same and is ready too, as the claim asks.

@@ -19,7 +19,7 @@ from tasks.dispatching import concurrency
 from tasks.lifecycle import ENDED
 from tasks.types import known
 from tasks.views import estimating
-from tasks.views.look import MOST_AHEAD, Look
+from tasks.views.look import MOST_AHEAD, Look, Other
 
 
 class Found(NamedTuple):
@@ -318,5 +318,5 @@ REASONS = (
 )
 
 
-def _shown(rows: Sequence[Any]) -> list[dict[str, Any]]:
+def _shown(rows: Sequence[Other]) -> list[dict[str, Any]]:
     return [{"kind": "task", "task_id": str(each.id), "status": each.status, "stage": each.stage} for each in rows]

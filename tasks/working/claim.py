@@ -1,4 +1,4 @@
-"""A claim: a stage of a task in the hands of one thread, what was wished for to get it, and what came of it."""
+"""A claim: a stage of a task that one thread holds. And what claims are asked for with, and end with."""
 
 from __future__ import annotations
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
+from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Task
+from models import Task, database
 from models.base import json_of
+from models.statement import Statement
 from settings import settings
 from tasks.dispatching import concurrency, dispatch
 from tasks.dispatching.dispatch import Queues
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
-from tasks.transitions.claiming import CLAIM
+from tasks.transitions.claiming import CLAIM, Claimed
 from tasks.types import known
 from tasks.working import shards
 from tasks.working.claim import Claim, Key, Wanted
@@ -69,7 +71,7 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
       expired, in a queue that is paused, beyond MAX_CONCURRENT_TASKS, of a document that another task works on,
       or of a type that this release does not know; that goes back to the dispatch.
     """
-    wishes = {"wishes": json_of([{"task_id": each.task_id, "stage": each.stage} for each in wanted])}
+    wishes: dict[str, object] = {"wishes": json_of([{"task_id": each.task_id, "stage": each.stage} for each in wanted])}
     places = concurrency.places(unit) if concurrency.is_short() else None
     rows = _take(unit, wishes, places)
     if not rows and places is None and (places := concurrency.places(unit)) is not None:
@@ -84,7 +86,7 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
     return [given.pop((each.task_id, each.stage), None) for each in wanted]
 
 
-def _take(unit: Unit, wishes: dict[str, Any], places: int | None) -> Sequence[Any]:
+def _take(unit: Unit, wishes: dict[str, object], places: int | None) -> Sequence[Claimed]:
     """Claim what may be claimed; nothing where `places` is None though they may be short."""
     return unit.execute(
         CLAIM,
@@ -101,7 +103,7 @@ def _take(unit: Unit, wishes: dict[str, Any], places: int | None) -> Sequence[An
     )
 
 
-def _claim(row: Any) -> Claim:
+def _claim(row: Claimed) -> Claim:
     return Claim(
         row.id,
         row.task_type,
@@ -126,10 +128,20 @@ def _claim(row: Any) -> Claim:
 
 def still_held(session: Session) -> set[Key]:
     """Return what this process holds by the rows, as the keys of its claims."""
-    rows = session.execute(text("SELECT id, attempt FROM tasks WHERE worker_id = :worker"), {"worker": process_id()})
+    rows = database.rows(session, _HELD, {"worker": process_id()})
     return {(row.id, None, row.attempt) for row in rows} | shards.held(session)
 
 
 def source_headers(session: Session, claim: Claim) -> dict[str, str] | None:
     """Return what a task's URL is to be fetched with; None where it is kept no longer."""
     return session.scalar(select(Task.source_headers).where(Task.id == claim.task_id))
+
+
+class Held(NamedTuple):
+    """A task that a worker holds."""
+
+    id: UUID
+    attempt: int
+
+
+_HELD = Statement("SELECT id, attempt FROM tasks WHERE worker_id = :worker", Held)

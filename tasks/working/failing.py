@@ -50,7 +50,7 @@ def backoff(errors: int, retry_after: float | None = None) -> float:
     return max(min(retry_after or 0.0, LONGEST_PATIENCE), min(delay, LONGEST_DELAY) * random.uniform(0.5, 1.5))  # noqa: S311
 
 
-def failed(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
+def fail(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
     """Write down failed attempts: back to an earlier stage where that makes what is missing, put off where a retry may
     help and one is left, else the end of the task.
 
@@ -101,7 +101,7 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
     error = json_of(error_fields(failure.error, held.stage))
     if held.shard:
         return shards.put_off(unit, held, delay, crashed=crashed, error=error)
-    row = unit.session.execute(
+    rows = unit.execute(
         PUT_OFF,
         {
             "id": held.task_id,
@@ -113,8 +113,8 @@ def _put_off(unit: Unit, failure: Failure) -> bool:
             "sources": list(sources("put_off")),
             "target": target("put_off"),
         },
-    ).first()
-    return row is not None
+    )
+    return bool(rows)
 
 
 def _earlier(failure: Failure) -> Stage | None:
@@ -128,7 +128,7 @@ def _earlier(failure: Failure) -> Stage | None:
 def _go_back(unit: Unit, failure: Failure, stage: Stage) -> bool:
     """Let a task go on from an earlier stage; no error is counted."""
     claim = failure.claim
-    row = unit.session.execute(
+    rows = unit.execute(
         GO_BACK,
         {
             "id": claim.task_id,
@@ -141,8 +141,8 @@ def _go_back(unit: Unit, failure: Failure, stage: Stage) -> bool:
             "sources": list(sources("go_back")),
             "target": target("go_back"),
         },
-    ).first()
-    if row is None:
+    )
+    if not rows:
         return False
     shard_repair.forget(unit.session, [claim.task_id])
     dispatch.announce(unit, [stage.queue])
@@ -152,13 +152,13 @@ def _go_back(unit: Unit, failure: Failure, stage: Stage) -> bool:
 def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
     """Give claims back unharmed, as a worker that is told to stop does: neither an error nor a crash is counted."""
     whole = [each for each in claims if not each.shard]
-    rows = unit.session.execute(
+    rows = unit.execute(
         HAND_BACK,
         {
             "ids": [each.task_id for each in whole],
             "attempts": [each.attempt for each in whole],
             "worker": process_id(),
-            "target": target("requeue"),
+            "target": target("hand_back"),
         },
     )
     back = {row.id for row in rows} | shards.hand_back(unit, [each for each in claims if each.shard])
@@ -168,15 +168,14 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
 
 def hand_back_all(unit: Unit) -> int:
     """Give back whatever this process still holds. Returns how many."""
-    values = {"worker": process_id(), "target": target("requeue")}
-    rows = unit.session.execute(HAND_BACK_ALL, values)
-    given_back = len(rows.all()) + shard_repair.hand_back_all(unit)
+    values = {"worker": process_id(), "target": target("hand_back")}
+    given_back = len(unit.execute(HAND_BACK_ALL, values)) + shard_repair.hand_back_all(unit)
     if given_back:
         dispatch.announce(unit, dispatch.queues())
     return given_back
 
 
-def died(unit: Unit, worker: UUID) -> int:
+def requeue(unit: Unit, worker: UUID) -> int:
     """Requeue what a dead process held.
 
     Several threads share a process, so its death says nothing of any one task: the next attempt of each runs alone
@@ -187,10 +186,12 @@ def died(unit: Unit, worker: UUID) -> int:
       how many tasks and shards were taken from it.
     """
     fence.cut_off(unit.session, worker)
-    rows = unit.session.execute(DIED, {"worker": worker, "target": target("requeue")}).all()
+    rows = unit.execute(DIED, {"worker": worker, "target": target("requeue")})
     hopeless = [row for row in rows if row.deaths >= DEATH_BUDGET]
-    unit.session.execute(CONVICT, {"ids": [row.id for row in hopeless], "worker": worker})
-    parts = shard_repair.died(unit, worker)
+    if hopeless:
+        states = {"sources": list(sources("convict")), "target": target("convict")}
+        unit.execute(CONVICT, states | {"ids": [row.id for row in hopeless], "worker": worker})
+    parts = shard_repair.requeue(unit, worker)
     lost = {row.task_id: row.stage for row in parts if row.deaths >= DEATH_BUDGET}
     error = TaskError("worker_crashed", f"{DEATH_BUDGET} workers died one after the other while they ran this stage")
     ends = [End(row.id, row.attempt, worker, error=error_fields(error, row.stage)) for row in hopeless] + [
@@ -200,6 +201,3 @@ def died(unit: Unit, worker: UUID) -> int:
     ending.fail(unit, ends)
     dispatch.announce(unit, dispatch.queues())
     return len(rows) + len(parts)
-
-
-#: The last that was heard of the dead: what came after it was no work.

@@ -7,19 +7,20 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models import Worker
+from models.statement import Statement
 from settings import settings
 from tasks.dispatching import dispatch
 from tasks.ending import shard_repair
 from tasks.lifecycle import target
 from tasks.process import process_id, process_name
 from tasks.transactions.unit import Unit
-from tasks.transitions.failing import REQUEUE_UNKNOWN
-from tasks.working.failing import died, hand_back_all
+from tasks.transitions.failing import RESCUE
+from tasks.working.failing import hand_back_all, requeue
 
 log = structlog.get_logger(__name__)
 
@@ -77,8 +78,8 @@ def leave(unit: Unit) -> None:
 
 def deregister(unit: Unit, worker: UUID) -> None:
     """Fold a process's tallies into those of the dead, and delete its row."""
-    unit.session.execute(_FOLD, {"worker": worker, "nil": NIL_ID})
-    unit.session.execute(text("DELETE FROM workers WHERE id = :worker"), {"worker": worker})
+    unit.execute(_FOLD, {"worker": worker, "nil": NIL_ID})
+    unit.session.execute(delete(Worker).where(Worker.id == worker))
 
 
 def sweep(unit: Unit, lease: timedelta | None = None) -> int:
@@ -98,15 +99,13 @@ def sweep(unit: Unit, lease: timedelta | None = None) -> int:
     ).all()
     requeued = 0
     for worker in silent:
-        held = died(unit, worker)
+        held = requeue(unit, worker)
         requeued += held
         log.warning("worker_died", worker_id=str(worker), tasks=held)
         deregister(unit, worker)
     # Web processes count too, without a heartbeat; theirs are folded as they come.
-    unit.session.execute(_FOLD_OTHERS, {"nil": NIL_ID})
-    unknown = unit.session.execute(
-        REQUEUE_UNKNOWN, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("requeue")}
-    ).all()
+    unit.execute(_FOLD_OTHERS, {"nil": NIL_ID})
+    unknown = unit.execute(RESCUE, {"after": UNKNOWN_AFTER, "lease": lease, "target": target("rescue")})
     if unknown:
         log.warning("claims_without_holder", tasks=[str(row.id) for row in unknown])
         dispatch.announce(unit, {row.queue for row in unknown})
@@ -129,9 +128,9 @@ _ADD_TO_THE_DEAD = """
         buckets = ARRAY(SELECT a + b FROM unnest(tallies.buckets, excluded.buckets) AS pair(a, b))
 """
 
-_FOLD = text(f"WITH gone AS (DELETE FROM tallies WHERE worker_id = :worker RETURNING *) {_ADD_TO_THE_DEAD}")
+_FOLD = Statement(f"WITH gone AS (DELETE FROM tallies WHERE worker_id = :worker RETURNING *) {_ADD_TO_THE_DEAD}")
 
-_FOLD_OTHERS = text(
+_FOLD_OTHERS = Statement(
     f"""
     WITH gone AS (
         DELETE FROM tallies WHERE worker_id <> :nil AND worker_id NOT IN (SELECT id FROM workers) RETURNING *

@@ -14,20 +14,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import Shard
-from models.shard import FREE, HAS_UNFINISHED, TAKEN
+from models.shard import TAKEN
 from tasks.dispatching import dispatch
 from tasks.ending import shard_repair
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
-from tasks.transitions.sharing import COUNT_SHARDS, DIVIDE, GIVE_UP_SHARD, JOIN, NOTE_SHARD_RETRY, OFFER_SHARD
+from tasks.transitions import shards as transitions
+from tasks.transitions.sharing import COUNT_SHARDS, DIVIDE, GIVE_UP_SHARD, JOIN, NOTE_SHARD_RETRY, OFFER_SHARD, Joined
 from tasks.types import task_type
 from tasks.working import fence
 from tasks.working.claim import Advance, Claim, Key, Range
@@ -44,17 +44,17 @@ def divide(unit: Unit, divided: Sequence[Advance]) -> None:
     for each in divided:
         if not fence.is_held(unit.session, each.claim, "FOR UPDATE"):
             continue
-        stage = {"id": each.claim.task_id, "stage": each.claim.stage}
+        stage: dict[str, object] = {"id": each.claim.task_id, "stage": each.claim.stage}
         if each.anew:
-            unit.session.execute(_FORGET_STAGE, stage)
-        if not unit.session.execute(_RESET, stage).rowcount:  # type: ignore[attr-defined]
-            unit.session.execute(
-                _INSERT,
+            unit.execute(transitions.FORGET_STAGE, stage)
+        if not unit.execute(transitions.RESET, stage):
+            unit.execute(
+                transitions.INSERT,
                 stage | {"firsts": [first for first, _ in each.shards], "lasts": [last for _, last in each.shards]},
             )
-        queue = unit.session.execute(DIVIDE, stage | _states("divide")).scalar_one()
+        (row,) = unit.execute(DIVIDE, stage | _states("divide"))
         _total(unit, [each.claim])
-        dispatch.announce(unit, [queue])
+        dispatch.announce(unit, [row.queue])
 
 
 def take(unit: Unit, claims: Sequence[Claim]) -> list[Claim]:
@@ -64,16 +64,16 @@ def take(unit: Unit, claims: Sequence[Claim]) -> list[Claim]:
       the claims of shards, and those of stages of which only the joining is left; none where all shards are taken.
     """
     ids = [each.task_id for each in claims]
-    rows = unit.session.execute(_TAKE, {"ids": ids, "worker": process_id()}).all()
+    rows = unit.execute(transitions.TAKE, {"ids": ids, "worker": process_id()})
     taken = {row.task_id: row for row in rows}
-    unfinished = {row.id for row in unit.session.execute(_UNFINISHED, {"ids": ids})}
+    unfinished = {row.id for row in unit.execute(transitions.UNFINISHED, {"ids": ids})}
     offered = unit.execute(OFFER_SHARD, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN})
     unit.ready(row for row in offered if row.is_ready)
     joins = [replace(each, joins=True) for each in claims if each.task_id not in unfinished]
     return [_of_shard(each, taken[each.task_id]) for each in claims if each.task_id in taken] + joins
 
 
-def _of_shard(claim: Claim, row: Any) -> Claim:
+def _of_shard(claim: Claim, row: transitions.Taken) -> Claim:
     return replace(
         claim,
         attempt=row.attempt,
@@ -95,20 +95,18 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
         return {}
     claims = [each.claim for each in done]
     _lock(unit, claims)
-    own = [
-        unit.session.execute(_FINISH, _fence(each.claim) | {"result": each.part}).first() is not None for each in done
-    ]
+    own = [bool(unit.execute(transitions.FINISH, fence.fenced(each.claim) | {"result": each.part})) for each in done]
     _total(unit, claims)
     ids = [each.task_id for each in claims]
-    over = set(ids) - {row.id for row in unit.session.execute(_UNFINISHED, {"ids": ids})}
+    over = set(ids) - {row.id for row in unit.execute(transitions.UNFINISHED, {"ids": ids})}
     over &= {claim.task_id for claim, ours in zip(claims, own, strict=True) if ours}
     values = _states("join") | {"ids": sorted(over), "worker": process_id(), "nobody": TAKEN}
-    joined = {row.id: row for row in unit.session.execute(JOIN, values)} if over else {}
+    joined = {row.id: row for row in unit.execute(JOIN, values)} if over else {}
     last = {claim.task_id: claim for claim, ours in zip(claims, own, strict=True) if ours}
     return {last[each].key: _of_whole(last[each], row) for each, row in joined.items()}
 
 
-def _of_whole(claim: Claim, row: Any) -> Claim:
+def _of_whole(claim: Claim, row: Joined) -> Claim:
     counts = {"attempt": row.attempt, "errors": row.errors, "crashes": row.crashes, "deaths": row.deaths}
     return replace(claim, shard=None, joins=True, lost=False, **counts)
 
@@ -119,7 +117,7 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int]]) -> set[Key]:
         return set()
     claims = [claim for claim, _ in reports]
     _lock(unit, claims)
-    own = [unit.session.execute(_REPORT, _fence(claim) | {"done": done}).first() is not None for claim, done in reports]
+    own = [bool(unit.execute(transitions.REPORT, fence.fenced(claim) | {"done": done})) for claim, done in reports]
     _total(unit, claims)
     return {claim.key for claim, ours in zip(claims, own, strict=True) if ours}
 
@@ -129,13 +127,13 @@ def put_off(unit: Unit, claim: Claim, delay: timedelta, *, crashed: bool, error:
     _lock(unit, [claim])
     if not _let_go(unit, claim, delay, errors=int(not crashed), crashes=int(crashed)):
         return False
-    unit.session.execute(NOTE_SHARD_RETRY, {"id": claim.task_id, "error": error})
+    unit.execute(NOTE_SHARD_RETRY, {"id": claim.task_id, "error": error})
     return True
 
 
 def _let_go(unit: Unit, claim: Claim, delay: timedelta, *, errors: int, crashes: int) -> bool:
-    values = _fence(claim) | {"delay": delay, "errors": errors, "crashes": crashes}
-    return unit.session.execute(_LET_GO, values).first() is not None
+    values = fence.fenced(claim) | {"delay": delay, "errors": errors, "crashes": crashes}
+    return bool(unit.execute(transitions.PUT_OFF, values))
 
 
 def is_held(unit: Unit, claim: Claim) -> bool:
@@ -150,10 +148,8 @@ def give_up(unit: Unit, task_id: UUID, worker: UUID) -> int | None:
     Returns:
       the attempt of that claim; None where the task is not divided any more.
     """
-    attempt: int | None = unit.session.execute(
-        GIVE_UP_SHARD, {"id": task_id, "worker": worker, "sources": list(sources("fail"))}
-    ).scalar()
-    return attempt
+    rows = unit.execute(GIVE_UP_SHARD, {"id": task_id, "worker": worker, "sources": list(sources("fail"))})
+    return rows[0].attempt if rows else None
 
 
 def hand_back(unit: Unit, claims: Sequence[Claim]) -> set[Key]:
@@ -179,24 +175,12 @@ def result(session: Session, claim: Claim, index: int) -> bytes | None:
     )
 
 
-def _states(transition: str) -> dict[str, Any]:
+def _states(transition: str) -> dict[str, object]:
     return {"sources": list(sources(transition)), "target": target(transition)}
 
 
-def _fence(claim: Claim) -> dict[str, Any]:
-    """Return what tells a shard that is still the claim's own from one that is not."""
-    assert claim.shard is not None
-    return {
-        "id": claim.task_id,
-        "stage": claim.stage,
-        "index": claim.shard.index,
-        "attempt": claim.attempt,
-        "worker": process_id(),
-    }
-
-
 def _lock(unit: Unit, claims: Sequence[Claim]) -> None:
-    unit.session.execute(_LOCK, {"ids": [each.task_id for each in claims]})
+    unit.execute(transitions.LOCK, {"ids": [each.task_id for each in claims]})
 
 
 def _total(unit: Unit, claims: Sequence[Claim]) -> None:
@@ -204,63 +188,4 @@ def _total(unit: Unit, claims: Sequence[Claim]) -> None:
     stages = {(each.task_id, each.stage): each.task_type for each in claims}
     for (task_id, stage), kind in stages.items():
         start, end = (task_type(kind).progress(stage, share) for share in (0, 1))
-        unit.session.execute(COUNT_SHARDS, {"id": task_id, "stage": stage, "start": start, "end": end})
-
-
-_OWN = "task_id = :id AND stage = :stage AND index = :index AND attempt = :attempt AND worker_id = :worker"
-
-_LOCK = text("SELECT id FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
-
-_FORGET_STAGE = text("DELETE FROM shards WHERE task_id = :id AND stage = :stage")
-
-#: An earlier attempt's ranges stay as they are: what is done of them is known by them.
-_RESET = text(
-    """
-    UPDATE shards SET
-        worker_id = NULL, claimed_at = NULL, attempt = attempt + 1, due_at = now(), errors = 0, crashes = 0, deaths = 0
-    WHERE task_id = :id AND stage = :stage
-    """
-)
-
-_INSERT = text(
-    """
-    INSERT INTO shards (task_id, stage, index, first, last)
-    SELECT :id, :stage, place - 1, first, last
-    FROM unnest(CAST(:firsts AS integer[]), CAST(:lasts AS integer[])) WITH ORDINALITY AS given(first, last, place)
-    """
-)
-
-_TAKE = text(
-    f"""
-    UPDATE shards AS s SET worker_id = :worker, claimed_at = now(), attempt = s.attempt + 1
-    FROM (
-        SELECT DISTINCT ON (t.id) t.id, s.stage, s.index
-        FROM shards AS s JOIN tasks AS t ON t.id = s.task_id AND t.stage = s.stage
-        WHERE t.id = ANY(CAST(:ids AS uuid[])) AND {FREE}
-        ORDER BY t.id, s.index
-    ) AS free
-    WHERE s.task_id = free.id AND s.stage = free.stage AND s.index = free.index
-    RETURNING s.task_id, s.index AS shard, s.first, s.last, s.attempt, s.errors, s.crashes, s.deaths
-    """
-)
-
-_UNFINISHED = text(f"SELECT t.id FROM tasks AS t WHERE t.id = ANY(CAST(:ids AS uuid[])) AND {HAS_UNFINISHED}")
-
-_FINISH = text(
-    f"""
-    UPDATE shards SET
-        done_at = now(), units_done = last - first, worker_id = NULL, claimed_at = NULL, result = :result
-    WHERE {_OWN} RETURNING index
-    """
-)
-
-_REPORT = text(f"UPDATE shards SET units_done = greatest(units_done, :done) WHERE {_OWN} RETURNING index")
-
-_LET_GO = text(
-    f"""
-    UPDATE shards SET
-        worker_id = NULL, claimed_at = NULL, due_at = now() + :delay,
-        errors = errors + :errors, crashes = crashes + :crashes
-    WHERE {_OWN} RETURNING index
-    """
-)
+        unit.execute(COUNT_SHARDS, {"id": task_id, "stage": stage, "start": start, "end": end})

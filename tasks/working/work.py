@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import metrics
 from logs import StageEnded, milliseconds
-from models.base import json_of, trace_id_of
-from models.connection import prepared
+from models import database
+from models.base import Json, json_of, trace_id_of
+from models.statement import OfId, Statement, prepared
 from tasks.accepting import submission
 from tasks.dispatching import concurrency
 from tasks.ending import ending, shard_repair
@@ -21,6 +21,7 @@ from tasks.ending.ending import End
 from tasks.lifecycle import sources, target
 from tasks.process import process_id
 from tasks.transactions.unit import Unit
+from tasks.transitions.pieces import own
 from tasks.transitions.working import ADVANCE, PASS, REPORT
 from tasks.types import task_type
 from tasks.working import claiming, shards
@@ -122,7 +123,7 @@ def _overtake(unit: Unit, claim: Claim, overtaken: str) -> int:
 
 def timings(session: Session, claim: Claim) -> dict[str, float]:
     """Return the seconds of work that each stage of a task took, the present one until now."""
-    rows = session.execute(_TIMINGS, {"id": claim.task_id})
+    rows = database.rows(session, _TIMINGS, {"id": claim.task_id})
     return {row.name: round(row.seconds, 3) for row in rows}
 
 
@@ -131,7 +132,8 @@ def _pass(unit: Unit, done: Sequence[Advance]) -> None:
     if not done:
         return
     now = time.monotonic()
-    unit.execute(PASS, {"done": json_of([_passed(each, now) for each in done]), "worker": process_id()})
+    values = {"worker": process_id(), "sources": list(sources("pass")), "target": target("pass")}
+    unit.execute(PASS, values | {"done": json_of([_passed(each, now) for each in done])})
     for each in done:
         for stage in each.passed:
             unit.count(metrics.SUCCESS, stage.stage)
@@ -143,7 +145,7 @@ def _pass(unit: Unit, done: Sequence[Advance]) -> None:
     )
 
 
-def _passed(done: Advance, now: float) -> dict[str, Any]:
+def _passed(done: Advance, now: float) -> Json:
     kind = task_type(done.claim.task_type)
     last = kind.after(done.passed[-1].stage)
     assert last is not None
@@ -203,7 +205,7 @@ def _told(claim: Claim, stage: str, worked: float, units: int, waited: float | N
     )
 
 
-def _following(done: Advance) -> dict[str, Any]:
+def _following(done: Advance) -> Json:
     kind = task_type(done.claim.task_type)
     stage = kind.after(done.claim.stage)
     assert stage is not None
@@ -224,7 +226,7 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
       for each whether the row was still the claim's own.
     """
     whole = [each for each in reports if not each[0].shard]
-    rows = unit.session.execute(
+    rows = unit.execute(
         REPORT,
         {
             "reports": json_of(
@@ -247,15 +249,24 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
 
 
 _HELD = prepared(
-    """
+    f"""
     SELECT own.id FROM json_to_recordset(CAST(:claims AS json)) AS given(task_id uuid, attempt integer)
-    JOIN tasks AS own ON own.id = given.task_id AND own.attempt = given.attempt AND own.worker_id = :worker
+    JOIN tasks AS own ON {own("own", "given")}
     ORDER BY own.id FOR UPDATE OF own
-    """
+    """,
+    OfId,
 )
 
+
+class Timing(NamedTuple):
+    """The seconds of work that a stage took."""
+
+    name: str
+    seconds: float
+
+
 #: A stage of that name may be known while the task's type is not.
-_TIMINGS = text(
+_TIMINGS = Statement(
     """
     SELECT each->>'name' AS name,
         coalesce(
@@ -267,5 +278,6 @@ _TIMINGS = text(
     SELECT stage, worked + extract(epoch FROM
         clock_timestamp() - CASE WHEN shards > 0 THEN stage_started_at ELSE claimed_at END)::float
     FROM tasks WHERE id = :id
-    """
+    """,
+    Timing,
 )

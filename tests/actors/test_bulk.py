@@ -65,7 +65,7 @@ def statuses(bench: Bench, *task_ids: UUID) -> list[str]:
 
 def fail(bench: Bench, task_id: UUID, code: str = "internal") -> None:
     error = TaskError(code, "x", retryable=False)
-    assert bench.within(failing.failed, Failure(bench.held(task_id), error)) == [True]
+    assert bench.within(failing.fail, Failure(bench.held(task_id), error)) == [True]
 
 
 def test_a_bulk_is_for_what_its_filter_names_and_no_bulk(bench: Bench) -> None:

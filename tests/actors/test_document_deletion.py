@@ -56,7 +56,7 @@ def test_a_deletion_does_not_take_what_was_submitted_after_it(bench: Bench) -> N
 def test_a_task_that_failed_before_does_not_bring_the_document_back_when_it_is_retried(bench: Bench) -> None:
     bench.finish_all(bench.take_in())
     old = bench.take_in("# Old\n\nnews")
-    bench.within(failing.failed, Failure(bench.held(old, "preprocessing"), TaskError("corrupt", "x")))
+    bench.within(failing.fail, Failure(bench.held(old, "preprocessing"), TaskError("corrupt", "x")))
     bench.finish(deletion(bench), "document_deletion")
     with unit_of_work() as unit:
         assert retrying.retry(unit, [old]).task_ids == [old]

@@ -36,7 +36,7 @@ def all_rows(bench: Bench) -> dict[str, list[Any]]:
 
 def give_to_another(bench: Bench, claim: Claim) -> Claim:
     """The same stage in the hands of another worker, who has it since the first fell silent."""
-    bench.within(lambda unit, _: [failing.died(unit, process.process_id())])
+    bench.within(lambda unit, _: [failing.requeue(unit, process.process_id())])
     process.adopt(new_id())
     return bench.held(claim.task_id, claim.stage)
 
@@ -83,7 +83,7 @@ def test_what_a_worker_is_about_to_commit_is_dropped_when_it_is_given_up(
 
     def write_and_die(*arguments: Any, **more: Any) -> Any:
         done = write(*arguments, **more)
-        bench.within(lambda unit, _: [failing.died(unit, process.process_id())])
+        bench.within(lambda unit, _: [failing.requeue(unit, process.process_id())])
         return done
 
     before = all_rows(bench)
@@ -151,7 +151,7 @@ def fail(bench: Bench, task_id: UUID, stage: str) -> bool:
     claim = bench.held(task_id, stage)
     with pytest.raises(TaskError) as failed:
         bench.perform(claim)
-    return bool(bench.within(failing.failed, Failure(claim, failed.value))[0])
+    return bool(bench.within(failing.fail, Failure(claim, failed.value))[0])
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_task_that_had_failed_of_it_completes_when_it_is_retried(bench: Bench)
     bench.finish_all(task_id, until="storing")
     bench.sql("DELETE FROM draft_vectors")
     claim = bench.held(task_id, "storing")
-    assert bench.within(failing.failed, Failure(claim, TaskError("internal", "no vectors", retryable=False))) == [True]
+    assert bench.within(failing.fail, Failure(claim, TaskError("internal", "no vectors", retryable=False))) == [True]
     with unit_of_work() as unit:
         assert retrying.retry(unit, [task_id]).task_ids == [task_id]
     assert not fail(bench, task_id, "storing")

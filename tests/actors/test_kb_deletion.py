@@ -67,7 +67,7 @@ def full(bench: Bench, tmp_path: Path) -> Bench:
     bench.finish_all(take_in(bench, "c"), until="storing")
     bench.finish_all(take_in(bench, "d"), until="indexing")
     failed = take_in(bench, "e")
-    bench.within(failing.failed, Failure(bench.held(failed, "preprocessing"), TaskError("corrupt", "x")))
+    bench.within(failing.fail, Failure(bench.held(failed, "preprocessing"), TaskError("corrupt", "x")))
     queued = take_in(bench, "f")
     bench.held(take_in(bench, "g"), "preprocessing")
     for each in (failed, queued):
@@ -166,7 +166,7 @@ def test_what_is_submitted_after_the_deletion_stays(full: Bench) -> None:
 
 def test_a_task_that_failed_before_brings_nothing_back_when_it_is_retried(bench: Bench) -> None:
     old = take_in(bench, "d")
-    bench.within(failing.failed, Failure(bench.held(old, "preprocessing"), TaskError("corrupt", "x")))
+    bench.within(failing.fail, Failure(bench.held(old, "preprocessing"), TaskError("corrupt", "x")))
     assert bench.perform(deletion(bench))
     with unit_of_work() as unit:
         assert retrying.retry(unit, [old]).task_ids == [old]
@@ -183,7 +183,7 @@ def test_what_a_url_was_fetched_with_is_forgotten(bench: Bench) -> None:
         for each in ("failed", "waiting")
     )
     error = TaskError("fetch_failed", "x", retryable=False)
-    bench.within(failing.failed, Failure(bench.held(failed, "preprocessing"), error))
+    bench.within(failing.fail, Failure(bench.held(failed, "preprocessing"), error))
     assert bench.perform(deletion(bench))
     assert [bench.row(each).source_headers for each in (failed, waiting)] == [None, None]
 

@@ -199,7 +199,7 @@ def test_a_worker_that_died_on_the_way_leaves_nothing_and_another_does_it_stage_
     lost = advance_of(bench.held(task_id, "preprocessing"))
     assert bench.sql("SELECT count(*) FROM versions") == [(0,)]
     own = process.process_id()
-    bench.within(lambda unit, _: [failing.died(unit, own)])
+    bench.within(lambda unit, _: [failing.requeue(unit, own)])
     bench.finish_all(task_id)
     assert bench.row(task_id).status == "completed"
     made = bench.sql("SELECT * FROM chunks ORDER BY index")

@@ -123,7 +123,7 @@ def office(web: Deployment) -> Iterator[Office]:
 
 
 def fail(office: Office, task_id: UUID, code: str, stage: str = "test") -> None:
-    office.within(failing.failed, Failure(office.held(task_id, stage), TaskError(code, "x")))
+    office.within(failing.fail, Failure(office.held(task_id, stage), TaskError(code, "x")))
 
 
 def test_there_is_no_reason_for_a_task_that_does_not_exist(office: Office) -> None:
@@ -164,7 +164,7 @@ def test_it_is__isolation(office: Office) -> None:
     task_id = office.submitted()
     office.held(task_id)
     with unit_of_work() as unit:
-        failing.died(unit, process_id())
+        failing.requeue(unit, process_id())
     assert office.reason(task_id) == ("isolation", {"kind": "worker", "queue": "default"})
     claim = office.held(task_id)
     assert office.reason(task_id) == ("isolation", {"kind": "process", "worker_id": str(process_id())})

@@ -96,7 +96,7 @@ def isolation(office: Office) -> UUID:
     office.serve()
     office.held(task_id := office.submitted())
     with unit_of_work() as each:
-        failing.died(each, process_id())
+        failing.requeue(each, process_id())
     office.held(task_id)
     return task_id
 

@@ -211,3 +211,55 @@ METRICS = {
     "When it was started, in Unix time.": "其启动时间（Unix 时间）。",
     "Its open files.": "其打开的文件数。",
 }
+
+#: The states of a task and its transitions.
+LIFE_CYCLE = {
+    "Accepted, but not due yet: it is scheduled, waits for another, or its next attempt is put off.": (
+        "已受理但尚未到期：定时执行、等待其他任务，或下一次尝试被推迟。"
+    ),
+    "Ready; no worker has started its next attempt.": "已就绪，尚无 worker 开始下一次尝试。",
+    "Started: a worker holds it, or its next stage awaits one.": (
+        "已开始：某个 worker 正在执行，或下一阶段正在等待 worker。"
+    ),
+    "Every stage is done, and the result can be read.": "所有阶段已完成，可以读取结果。",
+    "It ended without a result, and the error says why.": "没有结果就结束，原因见错误信息。",
+    "It was stopped on request; what it had written is not visible.": "应请求停止；已写入的内容不可见。",
+    "A client's request is committed.": "客户端的请求已提交事务。",
+    "It is submitted with a `run_at` ahead or with tasks it depends on.": (
+        "提交时带有未来的 `run_at`，或依赖其他任务。"
+    ),
+    "Its due time has come, and it waits for no other task.": "已到执行时间，且不等待其他任务。",
+    "The last task that it waits for has ended, and its due time has come.": (
+        "所等待的最后一个任务已结束，且已到执行时间。"
+    ),
+    "A worker's thread starts the stage.": "worker 的一个线程开始执行该阶段。",
+    "Another task works on the same document and ends first.": "另一个任务正在处理同一文档，须等它先结束。",
+    "The stage is done and the next one may be claimed.": "该阶段已完成，可以认领下一阶段。",
+    "Several stages were done under one claim, which goes on with the last of them.": (
+        "一次认领完成了多个阶段，并继续执行其中最后一个。"
+    ),
+    "The stage is large: its shards are claimed one by one, by any workers.": (
+        "该阶段较大：分片由任意 worker 逐个认领。"
+    ),
+    "The last shard is done; its worker goes on with the stage.": "最后一个分片已完成，其 worker 继续执行该阶段。",
+    "The last stage is done.": "最后一个阶段已完成。",
+    "An attempt failed in a way that a later one may not.": "一次尝试失败，但之后的尝试可能成功。",
+    "Its worker hands it back, as one that stops does; no attempt is counted.": (
+        "worker 将其交还，例如 worker 停止时；不计入尝试次数。"
+    ),
+    "Its worker died; no error is counted.": "worker 崩溃；不计入错误次数。",
+    "Its claim was lost: no worker knows of it.": "认领已丢失：没有 worker 知道它。",
+    "Too many workers died with it: the last of them holds it again, so that it can fail.": (
+        "执行它时崩溃的 worker 过多：将其重新记在最后一个 worker 名下，以便判为失败。"
+    ),
+    "What an earlier stage made is missing: it resumes there.": "缺少之前某个阶段的产物：从该阶段重新执行。",
+    "An error that no retry mends, or the last retry.": "重试无法解决的错误，或最后一次重试失败。",
+    "No worker had started it by `expires_at`.": "到 `expires_at` 时仍没有 worker 开始执行。",
+    "A task that it depends on did not complete.": "它所依赖的任务没有完成。",
+    "A later deletion of its document, or of its KB, overtook it.": "之后对该文档或知识库的删除取代了它。",
+    "A client asked for it; whoever works on it is fenced off.": "客户端请求取消；正在执行它的 worker 不能再写入。",
+    "A client asked for another run; it resumes at the stage that failed.": ("客户端请求再次执行；从失败的阶段继续。"),
+    "The same, while a task that it depends on has not ended; or its cancellation is undone before its `run_at`.": (
+        "同上，但它所依赖的任务尚未结束；或在 `run_at` 之前撤销了取消。"
+    ),
+}

@@ -17,7 +17,8 @@ from api.description.openapi import TAGS
 from dashboard.routes import pages
 from metrics import ALL
 from settings import read
-from tests.docs.chinese import METRICS, ROUTES
+from tasks.lifecycle import MEANING, TRANSITIONS
+from tests.docs.chinese import LIFE_CYCLE, METRICS, ROUTES
 from tests.docs.chinese import TAGS as CHINESE_TAGS
 from tests.test_requirements import ROOT
 
@@ -51,11 +52,33 @@ def metrics(*, chinese: bool = False) -> str:
     return f"| {heads} |\n|---|---|---|---|\n{rows}"
 
 
+def life_cycle(*, chinese: bool = False) -> str:
+    """Every state of a task, and every transition with the states that it leads from and to."""
+
+    def said(sentence: str) -> str:
+        return LIFE_CYCLE[sentence] if chinese else sentence
+
+    states = "".join(f"| `{state}` | {said(meaning)} |\n" for state, meaning in MEANING.items())
+    transitions = ""
+    for each in TRANSITIONS:
+        sources = ", ".join(f"`{source}`" for source in each.sources) or "–"
+        transitions += f"| `{each.name}` | {sources} | `{each.target}` | {said(each.when)} |\n"
+    of_states = "## 状态\n\n| 状态 | 含义 |" if chinese else "## States\n\n| state | what it means |"
+    of_transitions = (
+        "## 转换\n\n| 转换 | 起始状态 | 目标状态 | 发生时机 |"
+        if chinese
+        else "## Transitions\n\n| transition | from | to | when |"
+    )
+    return f"{of_states}\n|---|---|\n{states}\n{of_transitions}\n|---|---|---|---|\n{transitions}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "rest.md": routes,
     "rest.zh.md": partial(routes, chinese=True),
     "metrics.md": metrics,
     "metrics.zh.md": partial(metrics, chinese=True),
+    "life-cycle.md": life_cycle,
+    "life-cycle.zh.md": partial(life_cycle, chinese=True),
 }
 
 

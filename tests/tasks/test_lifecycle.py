@@ -78,10 +78,10 @@ def test_whoever_was_given_up_for_dead_can_no_longer_write(desk: Desk) -> None:
     (task_id,) = desk.submit()
     old = desk.held(task_id)
     with unit_of_work() as unit:
-        failing.died(unit, process_id())
+        failing.requeue(unit, process_id())
     new = desk.held(task_id)
     assert desk.within(work.advance, Advance(old, {"from": "the dead"})) == [False]
-    assert desk.within(failing.failed, Failure(old, TaskError("corrupt", "x"))) == [False]
+    assert desk.within(failing.fail, Failure(old, TaskError("corrupt", "x"))) == [False]
     assert desk.within(work.report, (old, 1, 1)) == [False]
     assert desk.row(task_id).status == "processing"
     assert desk.within(work.advance, Advance(new, {"from": "the living"})) == [True]
@@ -110,14 +110,14 @@ def test_an_error_that_a_retry_may_mend_is_put_off_with_growing_delay(desk: Desk
     delays = []
     for attempt in (1, 2):
         claim = desk.held(task_id)
-        assert desk.within(failing.failed, Failure(claim, TaskError("internal", "x"))) == [False]
+        assert desk.within(failing.fail, Failure(claim, TaskError("internal", "x"))) == [False]
         row = desk.row(task_id)
         assert (row.status, row.errors, row.retries) == ("waiting", attempt, attempt)
         delays.append((row.due_at - row.created_at).total_seconds())
         assert desk.claim(task_id) is None, "a waiting task is not claimed before it is due"
         desk.sql("UPDATE tasks SET status = 'queued' WHERE id = :id", id=task_id)
     claim = desk.held(task_id)
-    assert desk.within(failing.failed, Failure(claim, TaskError("internal", "x"))) == [True]
+    assert desk.within(failing.fail, Failure(claim, TaskError("internal", "x"))) == [True]
     assert desk.row(task_id).status == "failed"
     assert 0.5 <= delays[0] <= 1.6
     assert 1.0 <= delays[1] <= 3.1
@@ -126,7 +126,7 @@ def test_an_error_that_a_retry_may_mend_is_put_off_with_growing_delay(desk: Desk
 def test_an_error_that_no_retry_mends_ends_the_task_at_once(desk: Desk) -> None:
     task_id = desk.document()
     claim = desk.held(task_id, "preprocessing")
-    assert desk.within(failing.failed, Failure(claim, TaskError("encrypted", "a password"))) == [True]
+    assert desk.within(failing.fail, Failure(claim, TaskError("encrypted", "a password"))) == [True]
     row = desk.row(task_id)
     assert (row.status, row.errors, row.retries) == ("failed", 0, 0)
     assert row.error["code"] == "encrypted"
@@ -138,7 +138,7 @@ def test_an_error_that_no_retry_mends_ends_the_task_at_once(desk: Desk) -> None:
 def test_a_provider_that_asks_for_patience_gets_it(desk: Desk) -> None:
     (task_id,) = desk.submit()
     error = TaskError("rate_limited", "slow down", retry_after=120)
-    desk.within(failing.failed, Failure(desk.held(task_id), error))
+    desk.within(failing.fail, Failure(desk.held(task_id), error))
     row = desk.row(task_id)
     assert 119 <= (row.due_at - row.created_at).total_seconds() <= 125
 
@@ -147,7 +147,7 @@ def test_a_provider_that_asks_for_patience_gets_it(desk: Desk) -> None:
 def test_no_server_puts_a_task_off_for_more_than_an_hour(desk: Desk, seconds: float) -> None:
     (task_id,) = desk.submit()
     error = TaskError("rate_limited", "slow down", retry_after=seconds)
-    desk.within(failing.failed, Failure(desk.held(task_id), error))
+    desk.within(failing.fail, Failure(desk.held(task_id), error))
     row = desk.row(task_id)
     assert (row.status, row.errors) == ("waiting", 1)
     assert (row.due_at - row.created_at).total_seconds() == pytest.approx(3600, abs=10)
@@ -155,7 +155,7 @@ def test_no_server_puts_a_task_off_for_more_than_an_hour(desk: Desk, seconds: fl
 
 def test_a_stage_that_is_done_clears_its_errors_and_the_next_starts_afresh(desk: Desk) -> None:
     task_id = desk.document()
-    desk.within(failing.failed, Failure(desk.held(task_id, "preprocessing"), TaskError("internal", "x")))
+    desk.within(failing.fail, Failure(desk.held(task_id, "preprocessing"), TaskError("internal", "x")))
     desk.sql("UPDATE tasks SET status = 'queued' WHERE id = :id", id=task_id)
     desk.within(work.advance, Advance(desk.held(task_id, "preprocessing")))
     row = desk.row(task_id)
@@ -167,7 +167,7 @@ def test_a_stage_that_is_done_clears_its_errors_and_the_next_starts_afresh(desk:
 def test_a_crash_of_its_own_child_is_counted_apart_from_errors(desk: Desk) -> None:
     (task_id,) = desk.submit(retry_limit=0)
     for count in range(1, CRASH_BUDGET + 1):
-        ended = desk.within(failing.failed, Failure(desk.held(task_id), TaskError("worker_crashed", "x")))
+        ended = desk.within(failing.fail, Failure(desk.held(task_id), TaskError("worker_crashed", "x")))
         assert ended == [count == CRASH_BUDGET]
         desk.sql("UPDATE tasks SET status = 'queued' WHERE id = :id AND status = 'waiting'", id=task_id)
     row = desk.row(task_id)
@@ -179,7 +179,7 @@ def test_the_death_of_a_worker_makes_suspects_and_convicts_nobody(desk: Desk) ->
     for task_id in ids:
         desk.held(task_id)
     with unit_of_work() as unit:
-        assert failing.died(unit, process_id()) == 3
+        assert failing.requeue(unit, process_id()) == 3
     for task_id in ids:
         row = desk.row(task_id)
         assert (row.status, row.deaths, row.crashes, row.errors) == ("queued", 1, 0, 0)
@@ -193,7 +193,7 @@ def test_a_task_whose_workers_die_one_after_the_other_is_given_up(desk: Desk) ->
         with unit_of_work() as unit:
             assert fence.begin(unit.session, claim)
         with unit_of_work() as unit:
-            failing.died(unit, process_id())
+            failing.requeue(unit, process_id())
     row = desk.row(task_id)
     assert (row.status, row.error["code"]) == ("failed", "worker_crashed")
 
@@ -203,7 +203,7 @@ def test_a_death_counts_against_no_suspect_whose_work_had_not_begun(desk: Desk) 
     for _ in range(DEATH_BUDGET + 1):
         claim = desk.held(task_id)
         with unit_of_work() as unit:
-            failing.died(unit, process_id())
+            failing.requeue(unit, process_id())
     assert (desk.row(task_id).status, desk.row(task_id).deaths) == ("queued", 1)
     with unit_of_work() as unit:
         assert not fence.begin(unit.session, claim), "it is in other hands"

@@ -55,7 +55,7 @@ def test_no_more_stages_run_than_may_however_many_threads_ask(desk: Desk) -> Non
 
 FREEING: dict[str, Callable[[Desk, Claim], object]] = {
     "done": lambda desk, claim: desk.within(work.advance, Advance(claim, {})),
-    "failed": lambda desk, claim: desk.within(failing.failed, Failure(claim, TaskError("internal", "x"))),
+    "failed": lambda desk, claim: desk.within(failing.fail, Failure(claim, TaskError("internal", "x"))),
     "handed back": lambda desk, claim: desk.within(failing.hand_back, claim),
 }
 

@@ -72,21 +72,21 @@ def test_however_the_first_ends_the_second_runs(desk: Desk, end: str) -> None:
     if end == "cancelled":
         desk.within(ending.cancel, first)
     else:
-        desk.within(failing.failed, Failure(claim, TaskError("corrupt", "x")))
+        desk.within(failing.fail, Failure(claim, TaskError("corrupt", "x")))
     assert (desk.row(first).status, desk.row(second).status) == (end, "queued")
     assert desk.claim(second, "preprocessing") is not None
 
 
 def test_the_document_stays_taken_while_its_task_is_put_off_or_its_worker_has_died(desk: Desk) -> None:
     first, second = desk.document(), desk.document()
-    desk.within(failing.failed, Failure(desk.held(first, "preprocessing"), TaskError("internal", "x")))
+    desk.within(failing.fail, Failure(desk.held(first, "preprocessing"), TaskError("internal", "x")))
     assert desk.claim(second, "preprocessing") is None
     desk.sql("UPDATE tasks SET due_at = now() WHERE id = :id", id=first)
     with unit_of_work() as unit:
         assert dispatch.wake(unit) == 1
     desk.held(first, "preprocessing")
     with unit_of_work() as unit:
-        failing.died(unit, process_id())
+        failing.requeue(unit, process_id())
     waits_for(desk, second, first)
     finish(desk, first, *STAGES)
     assert desk.claim(second, "preprocessing") is not None
@@ -94,7 +94,7 @@ def test_the_document_stays_taken_while_its_task_is_put_off_or_its_worker_has_di
 
 def test_a_retry_by_hand_waits_like_any_other(desk: Desk) -> None:
     first, second = desk.document(), desk.document()
-    desk.within(failing.failed, Failure(desk.held(first, "preprocessing"), TaskError("corrupt", "x")))
+    desk.within(failing.fail, Failure(desk.held(first, "preprocessing"), TaskError("corrupt", "x")))
     finish(desk, second, "preprocessing")
     with unit_of_work() as unit:
         assert retrying.retry(unit, [first]).task_ids == [first]

@@ -124,7 +124,7 @@ def end(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
 def failure(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
     claim = desk.held(prepared(desk))
     lose()
-    assert commits.run(failing.failed, Failure(claim, TaskError("corrupt", "x"))) is True
+    assert commits.run(failing.fail, Failure(claim, TaskError("corrupt", "x"))) is True
     assert desk.row(claim.task_id).status == "failed"
     assert count(desk, "callbacks") == 1
 
@@ -132,7 +132,7 @@ def failure(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
 def put_off(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
     claim = desk.held(prepared(desk))
     lose()
-    assert commits.run(failing.failed, Failure(claim, TaskError("fetch_failed", "x"))) is False
+    assert commits.run(failing.fail, Failure(claim, TaskError("fetch_failed", "x"))) is False
     row = desk.row(claim.task_id)
     assert (row.status, row.retries, row.errors) == ("waiting", 1, 1)
 

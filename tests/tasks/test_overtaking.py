@@ -37,7 +37,7 @@ def test_a_deletion_ends_what_was_submitted_before(desk: Desk, state: str) -> No
     if claim and state == "between two stages":
         assert desk.within(work.advance, Advance(claim, {})) == [True]
     if claim and state == "put off":
-        desk.within(failing.failed, Failure(claim, TaskError("internal", "x")))
+        desk.within(failing.fail, Failure(claim, TaskError("internal", "x")))
     if state == "behind another":
         ids.append(desk.document(callback_url=url))
         assert desk.claim(ids[1], "preprocessing") is None

@@ -296,7 +296,7 @@ class Lives(RuleBasedStateMachine):
     def fail(self, data: Any, code: str) -> None:
         worker, claim = self.held(data)
         own = self.is_own(worker, claim)
-        (ended,) = self.desk.within(failing.failed, Failure(claim, TaskError(code, "x")))
+        (ended,) = self.desk.within(failing.fail, Failure(claim, TaskError(code, "x")))
         assert own or not ended
         if code == "empty":
             assert ended == own
@@ -356,7 +356,7 @@ class Lives(RuleBasedStateMachine):
         elif how == "report":
             assert self.desk.within(work.report, (claim, 4, 4)) == [False]
         elif how == "fail":
-            assert self.desk.within(failing.failed, Failure(claim, TaskError("internal", "x"))) == [False]
+            assert self.desk.within(failing.fail, Failure(claim, TaskError("internal", "x"))) == [False]
         else:
             assert self.desk.within(failing.hand_back, claim) == [False]
         assert self.everything() == before

@@ -77,7 +77,7 @@ def _of_tasks(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     if snapshot.owed.failing:
         yield _item("callbacks_failing", snapshot.owed.failing_since, count=snapshot.owed.failing)
     if suspects := sum(row.suspects for row in snapshot.queues.values()):
-        since = min(row.suspected_at for row in snapshot.queues.values() if row.suspects)
+        since = min(row.suspected_at for row in snapshot.queues.values() if row.suspected_at is not None)
         yield _item("suspects", since, count=suspects)
     for name in snapshot.unknown:
         yield _item("unknown_type", None, task_type=name)

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models import database
 from models.shard import TAKEN
+from models.statement import Statement
 from models.task import READY
 
 
-def by_queue(session: Session) -> dict[str, Any]:
-    """Count the tasks that have not ended, by queue.
+class OfQueue(NamedTuple):
+    """The tasks of a queue that have not ended.
 
-    Returns:
-      rows with `ready`, `delayed`, `queued` and `processing` (by status), `running`, `oldest` (seconds that the first
-      of the ready has waited) and `suspects` (tasks that held a worker which died), with `suspected_at`.
+    Parameters:
+      delayed, queued, processing: by status.
+      oldest: seconds that the first of the ready has waited.
+      suspects: tasks whose worker died while it held them.
     """
-    return {row.queue: row for row in session.execute(_QUEUES)}
+
+    queue: str
+    ready: int
+    delayed: int
+    queued: int
+    processing: int
+    running: int
+    oldest: float | None
+    suspects: int
+    suspected_at: datetime | None
 
 
-_QUEUES = text(
+def by_queue(session: Session) -> dict[str, OfQueue]:
+    """Count the tasks that have not ended, by queue."""
+    return {row.queue: row for row in database.rows(session, _QUEUES)}
+
+
+_QUEUES = Statement(
     f"""
     SELECT queue,
         count(*) FILTER (WHERE {READY}) AS ready,
@@ -36,5 +53,6 @@ _QUEUES = text(
         min(due_at) FILTER (WHERE deaths > 0) AS suspected_at
     FROM tasks WHERE status IN ('waiting', 'queued', 'processing')
     GROUP BY queue
-    """
+    """,
+    OfQueue,
 )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from errors import CODES
+from models import database
 from models.base import rfc3339
+from models.statement import Statement
 from models.task import CODE, FAILED, FORMAT
 from tasks.views import selection
 
@@ -29,7 +32,7 @@ def failures(session: Session, since: datetime, kb_ids: Sequence[str] | None = N
     """
     values = {"since": since, "kb_ids": None if kb_ids is None else list(kb_ids), "most": MOST}
     with selection.hasty() as limit:
-        rows = session.execute(text(f"{limit} {_statement(kb_ids is not None)}"), values).all()
+        rows = database.rows(session, Statement(f"{limit} {_statement(kb_ids is not None)}", Cause), values)
     as_of: datetime = session.execute(text("SELECT now()")).scalar_one()
     counted = sum(row.tasks for row in rows)
     return {
@@ -41,7 +44,22 @@ def failures(session: Session, since: datetime, kb_ids: Sequence[str] | None = N
     }
 
 
-def _shown(row: Any) -> dict[str, Any]:
+class Cause(NamedTuple):
+    """Tasks that failed with one code, in one stage, of one format; `example`: the newest of them."""
+
+    code: str
+    stage: str | None
+    format: str | None
+    tasks: int
+    kbs: int
+    first_at: datetime
+    last_at: datetime
+    example: UUID
+    example_kb: str | None
+    message: str | None
+
+
+def _shown(row: Cause) -> dict[str, Any]:
     known = CODES.get(row.code)
     return {
         "code": row.code,

@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import metrics
-from models import History, Tally
+from models import History, Tally, database
 from models.base import rfc3339
+from models.statement import Statement
 from tasks.transactions import tallies
 from tasks.transactions.tallies import Key, Total
 from tasks.transactions.unit import Unit
@@ -175,7 +176,7 @@ def _of_queues(session: Session) -> dict[Key, Total]:
 
 
 def thin(unit: Unit) -> None:
-    """Keep of what is older than an hour each minute, of what is older than a day each hour, and 90 days of that."""
+    """Thin the history: after an hour keep one note a minute, after a day one an hour, after 90 days none."""
     unit.session.execute(_THIN)
 
 
@@ -196,7 +197,7 @@ def series(session: Session, measure: Measure, window: Window) -> dict[str, Any]
       the times: what came about since the time before it, or was so then; null where nothing is known.
     """
     values = {"metric": measure.metric, "past": window.length, "step": window.step}
-    rows = session.execute(_POINTS, values).all()
+    rows = database.rows(session, _POINTS, values)
     as_of: datetime = session.execute(text("SELECT now()")).scalar_one()
     points: dict[datetime, dict[str, Total]] = {}
     if measure.value is not _level:
@@ -245,12 +246,24 @@ _NOW = text("SELECT date_bin(:step, now(), TIMESTAMPTZ '2000-01-01 00:00Z')")
 
 _FIRST = text("SELECT min(at) FROM history WHERE metric = :metric AND at >= now() - CAST(:past AS interval)")
 
-_POINTS = text(
+
+class Point(NamedTuple):
+    """What a counter said at a moment."""
+
+    at: datetime
+    labels: str
+    counted: int
+    sum: float
+    buckets: list[int]
+
+
+_POINTS = Statement(
     """
     SELECT at, labels, count AS counted, sum, buckets FROM history
     WHERE metric = :metric AND at >= now() - CAST(:past AS interval) - :step * interval '1 second'
         AND mod(CAST(extract(epoch FROM at) AS bigint), :step) = 0
-    """
+    """,
+    Point,
 )
 
 _TIMES = text(

@@ -5,23 +5,67 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from broker.topology import QUEUES, Counts
-from models import PausedQueue, Tally, Task, Worker
+from models import PausedQueue, Tally, Task, Worker, database
 from models.base import rfc3339
+from models.statement import Statement
 from models.task import CODE, FAILED
 from settings import settings
 from tasks.dispatching import pausing, unknown
 from tasks.views.figures import backlog, history
+from tasks.views.figures.backlog import OfQueue
 from tasks.views.figures.history import Noted
 from tasks.views.selection import MOST_COUNTED
 
 #: Over which figures are taken.
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+class Owed(NamedTuple):
+    """Callbacks that are to be delivered, those of which an attempt failed, and since when."""
+
+    owed: int
+    since: datetime | None
+    failing: int
+    failing_since: datetime | None
+
+
+class Failed(NamedTuple):
+    """How many tasks failed with a code."""
+
+    code: str
+    tasks: int
+
+
+class Paced(NamedTuple):
+    """A provider that must be waited for, and until when."""
+
+    provider: str
+    free_at: datetime
+
+
+class Activity(NamedTuple):
+    """Connections of anybody to this database, and for how long the oldest transaction that has written goes on."""
+
+    active: int
+    idle: int
+    in_transaction: int
+    most: int
+    bytes: int
+    writing: float
+
+
+class Table(NamedTuple):
+    """A table's rows, as PostgreSQL estimates them."""
+
+    name: str
+    live: int
+    dead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +74,22 @@ class Snapshot:
 
     Parameters:
       as_of: PostgreSQL's time.
-      queues: rows of `backlog.by_queue`.
       processes: workers and clocks.
       lease: seconds of silence after which one counts as dead.
       unknown: types of open tasks that this release leaves to a later one.
-      owed: callbacks that are to be delivered; see `_OWED`.
       failed: tasks that failed within an hour, by error code.
       paced: providers that must be waited for, with the moment until which.
       past: the counters as they were an hour, and a minute ago, or when they were first noted since.
     """
 
     as_of: datetime
-    queues: dict[str, Any]
+    queues: Mapping[str, OfQueue]
     pauses: Mapping[str, PausedQueue]
     processes: Sequence[Worker]
     tallies: Sequence[Tally]
     lease: float
     unknown: Sequence[str]
-    owed: Any
+    owed: Owed
     failed: Mapping[str, int]
     paced: Mapping[str, datetime]
     past: Mapping[timedelta, Noted | None]
@@ -68,6 +110,7 @@ class Snapshot:
 
 def look(session: Session) -> Snapshot:
     """Read everything that is shown. The session must be REPEATABLE READ, so that all statements agree."""
+    (owed,) = database.rows(session, _OWED, {"most": MOST_COUNTED})
     return Snapshot(
         as_of=session.execute(text("SELECT now()")).scalar_one(),
         queues=backlog.by_queue(session),
@@ -76,30 +119,25 @@ def look(session: Session) -> Snapshot:
         tallies=session.scalars(select(Tally)).all(),
         lease=settings().lease_seconds,
         unknown=unknown.types(session),
-        owed=session.execute(_OWED, {"most": MOST_COUNTED}).one(),
-        failed={row.code: row.tasks for row in session.execute(_FAILED, {"most": MOST_COUNTED})},
-        paced={row.provider: row.free_at for row in session.execute(_PACED)},
+        owed=owed,
+        failed={row.code: row.tasks for row in database.rows(session, _FAILED, {"most": MOST_COUNTED})},
+        paced={row.provider: row.free_at for row in database.rows(session, _PACED)},
         past={each: history.totals_since(session, each) for each in (HOUR, MINUTE)},
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How PostgreSQL is.
+    """How PostgreSQL is."""
 
-    Parameters:
-      itself: a row of `_SERVER`.
-      tables: the rows of its tables, as it estimates them.
-    """
-
-    itself: Any
-    tables: Sequence[Any]
+    itself: Activity
+    tables: Sequence[Table]
 
 
 def server(session: Session) -> Server:
     """Look at PostgreSQL; of a replica this would be another."""
-    tables = session.execute(_TABLES, {"names": list(Task.metadata.tables)}).all()
-    return Server(session.execute(_SERVER).one(), tables)
+    (itself,) = database.rows(session, _SERVER)
+    return Server(itself, database.rows(session, _TABLES, {"names": list(Task.metadata.tables)}))
 
 
 def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, Any]]:
@@ -164,34 +202,35 @@ def workers(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-#: Callbacks that are owed, those of which an attempt failed, and since when.
-_OWED = text(
+_OWED = Statement(
     """
     SELECT count(*) AS owed, min(created_at) AS since, count(*) FILTER (WHERE attempts > 0) AS failing,
         min(created_at) FILTER (WHERE attempts > 0) AS failing_since
     FROM (SELECT created_at, attempts FROM callbacks WHERE status = 'pending' ORDER BY due_at LIMIT :most + 1) AS due
-    """
+    """,
+    Owed,
 )
 
-_FAILED = text(
+_FAILED = Statement(
     f"""
     SELECT code, count(*) AS tasks FROM (
         SELECT {CODE} AS code FROM tasks
         WHERE {FAILED} AND finished_at > now() - interval '1 hour' LIMIT :most + 1
     ) AS failed GROUP BY code
-    """
+    """,
+    Failed,
 )
 
 #: What is spent within a second is waited for in any case.
-_PACED = text(
+_PACED = Statement(
     """
     SELECT split_part(name, ' ', 1) AS provider, max(free_at) AS free_at FROM paces
     WHERE name ~ '^[^ ]+ (requests|tokens)$' AND free_at > now() + interval '1 second' GROUP BY 1
-    """
+    """,
+    Paced,
 )
 
-#: Connections of anybody to this database, and for how long the oldest transaction that has written goes on.
-_SERVER = text(
+_SERVER = Statement(
     """
     SELECT count(*) FILTER (WHERE state = 'active') AS active, count(*) FILTER (WHERE state = 'idle') AS idle,
         count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS in_transaction,
@@ -200,12 +239,14 @@ _SERVER = text(
         coalesce(extract(epoch FROM clock_timestamp() - min(xact_start) FILTER (
             WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid())), 0)::float AS writing
     FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
-    """
+    """,
+    Activity,
 )
 
-_TABLES = text(
+_TABLES = Statement(
     """
     SELECT relname AS name, n_live_tup AS live, n_dead_tup AS dead FROM pg_stat_user_tables
     WHERE schemaname = current_schema() AND relname = ANY(:names) ORDER BY relname
-    """
+    """,
+    Table,
 )

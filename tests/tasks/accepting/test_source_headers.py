@@ -47,7 +47,7 @@ def kept(desk: Desk, task_id: UUID) -> dict[str, str] | None:
 
 def fail(desk: Desk, task_id: UUID) -> None:
     error = TaskError("fetch_failed", "x", retryable=False)
-    assert desk.within(failing.failed, Failure(desk.held(task_id, "preprocessing"), error)) == [True]
+    assert desk.within(failing.fail, Failure(desk.held(task_id, "preprocessing"), error)) == [True]
 
 
 @pytest.mark.parametrize(

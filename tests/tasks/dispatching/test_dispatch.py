@@ -23,7 +23,7 @@ from tasks.dispatching.dispatch import AGEING, BUSY, KBS_AT_ONCE, ONE_IN, WAKES,
 from tasks.process import process_id
 from tasks.transactions import unit
 from tasks.transactions.unit import unit_of_work
-from tasks.transactions.wake_up import MOST_MESSAGES
+from tasks.transactions.waking import MOST_MESSAGES
 from tasks.working import claiming, failing, presence, work
 from tasks.working.claim import Advance, Claim, Turn, Wanted
 from tasks.working.failing import Failure
@@ -467,7 +467,7 @@ def test_a_paused_queue_has_lost_none(desk: Desk) -> None:
 
 def test_what_is_put_off_wakes_a_worker_when_it_is_due(desk: Desk) -> None:
     (task_id,) = desk.submit()
-    desk.within(failing.failed, Failure(desk.held(task_id), TaskError("internal", "x")))
+    desk.within(failing.fail, Failure(desk.held(task_id), TaskError("internal", "x")))
     before = desk.queued()
     with unit_of_work() as each:
         assert dispatch.wake(each) == 0
@@ -480,7 +480,7 @@ def test_what_is_put_off_wakes_a_worker_when_it_is_due(desk: Desk) -> None:
 
 def test_a_task_that_fails_becomes_a_dead_letter_that_tells_why(desk: Desk) -> None:
     task_id = desk.document()
-    desk.within(failing.failed, Failure(desk.held(task_id, "preprocessing"), TaskError("empty", "no text")))
+    desk.within(failing.fail, Failure(desk.held(task_id, "preprocessing"), TaskError("empty", "no text")))
     (body,) = desk.broker.queues["preprocessing"].dead
     message = Message.decode(body)
     assert (message.actor_name, message.args) == ("preprocessing", (str(task_id),))

@@ -25,7 +25,7 @@ def complete(desk: Desk, task_id: UUID) -> None:
 
 
 def fail(desk: Desk, task_id: UUID) -> None:
-    assert desk.within(failing.failed, Failure(desk.held(task_id), TaskError("empty", "x"))) == [True]
+    assert desk.within(failing.fail, Failure(desk.held(task_id), TaskError("empty", "x"))) == [True]
 
 
 def after(desk: Desk, *depends_on: UUID, **fields: Any) -> UUID:

@@ -49,7 +49,7 @@ def test_a_completed_task_owes_one_callback(desk: Desk) -> None:
 
 def test_a_failed_and_a_cancelled_task_owe_theirs(desk: Desk) -> None:
     failing_id, cancelled_id = desk.submit(2, callback_url=URL)
-    desk.within(failing.failed, Failure(desk.held(failing_id), TaskError("corrupt", "x")))
+    desk.within(failing.fail, Failure(desk.held(failing_id), TaskError("corrupt", "x")))
     desk.within(ending.cancel, cancelled_id)
     assert [each.body["type"] for each in owed(desk)] == ["task.failed", "task.cancelled"]
     assert owed(desk)[0].body["data"]["error"]["code"] == "corrupt"
@@ -91,7 +91,7 @@ def batch(desk: Desk, count: int) -> tuple[UUID, list[UUID]]:
 def test_a_batch_is_called_back_once_whatever_became_of_its_tasks(desk: Desk) -> None:
     batch_id, (good, bad, unwanted) = batch(desk, 3)
     desk.within(work.advance, Advance(desk.held(good), {}))
-    desk.within(failing.failed, Failure(desk.held(bad), TaskError("empty", "x")))
+    desk.within(failing.fail, Failure(desk.held(bad), TaskError("empty", "x")))
     assert owed(desk) == []
     desk.within(ending.cancel, unwanted)
     (callback,) = owed(desk)

@@ -50,7 +50,7 @@ def end(desk: Desk, task_id: UUID, status: str, days: float) -> UUID:
     if status == "completed":
         desk.within(advance, Advance(desk.held(task_id)))
     elif status == "failed":
-        desk.within(failing.failed, Failure(desk.held(task_id), TaskError("corrupt", "x")))
+        desk.within(failing.fail, Failure(desk.held(task_id), TaskError("corrupt", "x")))
     else:
         desk.within(ending.cancel, task_id)
     desk.sql("UPDATE tasks SET finished_at = now() - :age WHERE id = :id", id=task_id, age=timedelta(days=days))

@@ -28,7 +28,7 @@ def retry(*task_ids: UUID) -> retrying.Retried:
 
 
 def fail(desk: Desk, task_id: UUID, stage: str = "test", code: str = "empty") -> None:
-    assert desk.within(failing.failed, Failure(desk.held(task_id, stage), TaskError(code, "x"))) == [True]
+    assert desk.within(failing.fail, Failure(desk.held(task_id, stage), TaskError(code, "x"))) == [True]
 
 
 def complete(desk: Desk, task_id: UUID) -> None:

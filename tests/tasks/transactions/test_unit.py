@@ -10,7 +10,7 @@ import pytest
 from dramatiq import Message
 
 from tasks.transactions import unit
-from tasks.transactions.wake_up import WakeUps
+from tasks.transactions.waking import WakeBuffer
 
 
 def test_a_log_that_stalls_holds_up_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,5 +24,5 @@ def test_a_log_that_stalls_holds_up_no_message(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(unit, "tell", lambda _: done.append("logged"))
     leaving = unit.Unit(SimpleNamespace())  # type: ignore[arg-type]
     leaving.publish([Message("default", "test", (), {}, {})])
-    leaving.leave(WakeUps())
+    leaving.leave(WakeBuffer())
     assert done == ["published", "logged"]

@@ -33,7 +33,7 @@ def told(task_id: UUID, *fields: str) -> list[Any]:
 
 
 def fail(desk: Desk, claim: Claim, code: str, message: str = "x") -> None:
-    desk.within(failing.failed, Failure(claim, TaskError(code, message)))
+    desk.within(failing.fail, Failure(claim, TaskError(code, message)))
 
 
 def make_due(desk: Desk) -> None:
@@ -105,7 +105,7 @@ def test_who_loses_too_many_workers_fails_without_another_attempt(desk: Desk) ->
         desk.held(task_id)
         desk.sql("UPDATE tasks SET begun = attempt")
         with unit_of_work() as unit:
-            failing.died(unit, process_id())
+            failing.requeue(unit, process_id())
     assert desk.row(task_id).status == "failed"
     assert told(task_id, "outcome") == ["worker_died"] * failing.DEATH_BUDGET
 
@@ -144,7 +144,7 @@ def test_going_back_keeps_the_attempts_of_the_stages_that_are_done_again(desk: D
         desk.within(work.advance, Advance(desk.held(task_id, stage)))
     claim = desk.held(task_id, STAGES[2])
     error = TaskError("internal", "its drafts are gone", resume_at="chunking")
-    desk.within(failing.failed, Failure(claim, error))
+    desk.within(failing.fail, Failure(claim, error))
     desk.within(work.advance, Advance(desk.held(task_id, "chunking")))
     assert told(task_id, "stage", "outcome") == [
         ("preprocessing", "completed"),

@@ -49,9 +49,9 @@ def test_every_transition_is_in_the_log_once(desk: Desk) -> None:
 
 def test_what_is_put_off_fails_and_is_cancelled_is_in_the_log(desk: Desk) -> None:
     failing_one, cancelled = desk.submit(2, retry_limit=1)
-    desk.within(failing.failed, Failure(desk.held(failing_one), TaskError("internal", "x")))
+    desk.within(failing.fail, Failure(desk.held(failing_one), TaskError("internal", "x")))
     desk.sql("UPDATE tasks SET status = 'queued' WHERE id = :id", id=failing_one)
-    desk.within(failing.failed, Failure(desk.held(failing_one), TaskError("corrupt", "x")))
+    desk.within(failing.fail, Failure(desk.held(failing_one), TaskError("corrupt", "x")))
     desk.within(ending.cancel, cancelled)
     statuses = [each["status"] for each in log(task_id=failing_one)]
     assert statuses == ["queued", "processing", "waiting", "queued", "processing", "failed"]

@@ -126,7 +126,7 @@ def test_a_task_that_only_completes_enters_no_index_of_what_is_looked_up(desk: D
         desk.within(advance, Advance(desk.held(task_id), {}))
     assert pages() == [1, 1, 1], "an index without an entry has its first page alone"
     failure = Failure(desk.held(desk.document(), "preprocessing"), TaskError("corrupt", "it is"))
-    desk.within(failing.failed, failure)
+    desk.within(failing.fail, failure)
     assert pages() == [2, 2, 2]
 
 

@@ -203,7 +203,7 @@ def test_a_joiner_that_dies_is_followed_by_another(desk: Desk) -> None:
 def test_an_error_puts_off_its_shard_only(desk: Desk) -> None:
     task_id = divided(desk, retry_limit=1)
     first, second, third = all_shards(desk, task_id)
-    assert desk.within(failing.failed, Failure(first, AWAY)) == [False]
+    assert desk.within(failing.fail, Failure(first, AWAY)) == [False]
     assert desk.claim(task_id, STAGE) is None, "it is not due yet"
     row = desk.row(task_id)
     assert (row.status, row.retries, row.error["code"]) == ("processing", 1, "embedder_unavailable")
@@ -218,9 +218,9 @@ def test_an_error_puts_off_its_shard_only(desk: Desk) -> None:
 def test_the_last_error_of_a_shard_fails_the_task_once_and_fences_the_others(desk: Desk) -> None:
     task_id = divided(desk)
     first, second, third = all_shards(desk, task_id)
-    assert desk.within(failing.failed, Failure(first, WRONG), Failure(second, WRONG)) == [True, False]
-    assert desk.within(failing.failed, Failure(second, WRONG)) == [False]
-    assert desk.within(failing.failed, Failure(third, AWAY)) == [False]
+    assert desk.within(failing.fail, Failure(first, WRONG), Failure(second, WRONG)) == [True, False]
+    assert desk.within(failing.fail, Failure(second, WRONG)) == [False]
+    assert desk.within(failing.fail, Failure(third, AWAY)) == [False]
     assert finish(desk, third) is False
     assert desk.within(work.report, (third, 3, 5)) == [False]
     row = desk.row(task_id)
@@ -234,7 +234,7 @@ def test_a_shard_that_kills_its_process_alone_is_given_up_after_three(desk: Desk
     for crashes in range(CRASH_BUDGET):
         claim = shard(desk, task_id)
         assert (claim.shard, claim.crashes) == (Range(0, *BOUNDS[0]), crashes)
-        ended = desk.within(failing.failed, Failure(claim, crash))
+        ended = desk.within(failing.fail, Failure(claim, crash))
         due_now(desk)
     assert ended == [True]
     assert desk.row(task_id).error["code"] == "worker_crashed"
@@ -271,7 +271,7 @@ def test_a_retry_by_hand_does_only_the_shards_that_are_missing(desk: Desk) -> No
     task_id = divided(desk)
     first, second, third = all_shards(desk, task_id)
     finish(desk, second, b"kept")
-    desk.within(failing.failed, Failure(first, WRONG))
+    desk.within(failing.fail, Failure(first, WRONG))
     with unit_of_work() as unit:
         assert retrying.retry(unit, [task_id]).task_ids == [task_id]
     assert finish(desk, third) is False

@@ -16,7 +16,7 @@ from tasks.transactions.unit import unit_of_work
 from tasks.views import reading
 from tasks.working import presence, work
 from tasks.working.claim import Advance, Claim
-from tasks.working.failing import Failure, failed, hand_back
+from tasks.working.failing import Failure, fail, hand_back
 from tests.tasks.conftest import Desk
 
 
@@ -95,7 +95,7 @@ def test_the_pause_before_a_retry_is_neither_wait_nor_work(desk: Desk) -> None:
     (task_id,) = desk.submit()
     claim = desk.held(task_id)
     pass_by(desk, 30, "claimed_at")
-    desk.within(failed, Failure(claim, TaskError("fetch_failed", "it answered 500")))
+    desk.within(fail, Failure(claim, TaskError("fetch_failed", "it answered 500")))
     desk.sql("UPDATE tasks SET due_at = now(), status = 'queued'")
     claim = desk.held(task_id)
     assert timings(claim) == {"test": near(30)}

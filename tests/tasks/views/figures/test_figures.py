@@ -45,7 +45,7 @@ def work(kind: str = "worker", threads: int = 4) -> None:
 def fail(desk: Desk, *tasks: Any, code: str = "corrupt") -> None:
     for task_id in tasks:
         failure = Failure(desk.held(task_id, "preprocessing"), TaskError(code, "it is"))
-        desk.within(failing.failed, failure)
+        desk.within(failing.fail, failure)
 
 
 def document(desk: Desk, filename: str, kb_id: str = "kb") -> Any:
