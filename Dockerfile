@@ -24,6 +24,7 @@ COPY deploy/worker.sh deploy/
 COPY alembic/ alembic/
 COPY models/ models/
 COPY broker/ broker/
+COPY processes/ processes/
 COPY sentences/ sentences/
 COPY tasks/ tasks/
 COPY documents/ documents/

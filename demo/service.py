@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
@@ -13,10 +12,13 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.request import ProxyHandler, build_opener
+
+from processes.ending import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,8 +29,6 @@ STOP = 40.0
 AT_ONCE = 10.0
 #: What a process must know of the machine. The service's own settings stay outside: none can change the demo.
 KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "TZ", "USER")
-#: prctl(2): a signal for this process when its parent dies.
-PR_SET_PDEATHSIG = 1
 
 
 class NotStarted(Exception):
@@ -93,7 +93,7 @@ class EmbeddedService:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C is for the demo, which then stops the service in order.
                 start_new_session=True,
-                preexec_fn=_stop_with_parent if sys.platform == "linux" else None,
+                preexec_fn=partial(die_with_parent, signal.SIGTERM) if sys.platform == "linux" else None,
             )
 
     def _wait(self) -> None:
@@ -147,10 +147,6 @@ class EmbeddedService:
     def _logs(self) -> str:
         postgres = self._folder / "data" / "postgres" / "log"
         return "\n".join(path.read_text(errors="replace").strip() for path in (self._log, postgres) if path.exists())
-
-
-def _stop_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port() -> int:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, NamedTuple, Never, Protocol, Self, TypeVar, overload
+from typing import Any, Generic, NamedTuple, Never, Protocol, TypeVar, cast, overload
 from uuid import UUID
 
 #: A parameter as SQLAlchemy's text() writes it; a cast, `::`, is none.
 _NAMED = re.compile(r"(?<![:\w]):(\w+)(?!:)")
-
-
-class Named(Protocol):
-    """A NamedTuple: its fields are the columns of a statement, in their order."""
-
-    @classmethod
-    def _make(cls, iterable: Iterable[Any], /) -> Self: ...
 
 
 class Column(Protocol):
@@ -25,7 +18,8 @@ class Column(Protocol):
     def name(self) -> str: ...
 
 
-Row = TypeVar("Row", bound=Named)
+#: A NamedTuple: its fields are the columns of a statement, in their order.
+Row = TypeVar("Row")
 
 
 class Statement(Generic[Row]):
@@ -42,11 +36,14 @@ class Statement(Generic[Row]):
     @overload
     def __init__(self, sql: str, row: type[Row], *, is_prepared: bool = False) -> None: ...
     def __init__(self, sql: str, row: type[Row] | None = None, *, is_prepared: bool = False) -> None:
+        self.text = sql
         #: As psycopg2 is given it.
         self.sql = _NAMED.sub(r"%(\1)s", sql.replace("%", "%%"))
         self.is_prepared = is_prepared
-        self._make: Callable[[Iterable[Any]], Row] | None = None if row is None else row._make
-        self._fields: tuple[str, ...] = getattr(row, "_fields", ())
+        #: A type checker cannot be told that `Row` is a NamedTuple.
+        named = cast("Any", row)
+        self._make: Callable[[Iterable[Any]], Row] | None = None if row is None else named._make
+        self._fields: tuple[str, ...] = () if row is None else named._fields
         self._is_checked = False
 
     def read(self, columns: Iterable[Column], rows: Sequence[tuple[Any, ...]]) -> list[Row]:

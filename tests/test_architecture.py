@@ -19,7 +19,7 @@ from broker import topology
 from tasks.types import all_stages, all_types
 from tests.test_requirements import ROOT, imports, normal, pins
 
-LEAVES = {"addresses", "errors", "keys", "metrics", "pipeline", "sentences", "settings"}
+LEAVES = {"addresses", "errors", "keys", "metrics", "pipeline", "processes", "sentences", "settings"}
 SHELF = LEAVES | {"logs", "outbound", "tracing"}
 BELOW_WORKER = SHELF | {"models", "broker", "tasks", "documents"}
 
@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rpc": BELOW_WORKER | {"api", "dashboard"},
     "embedded": BELOW_WORKER | {"api", "dashboard", "worker", "clock", "rpc"},
     "task_manager_client": set(),
-    "demo": {"task_manager_client"},
+    "demo": {"processes", "task_manager_client"},
     "samples": set(),
 }
 
@@ -139,6 +139,10 @@ WITHIN: dict[str, dict[str, set[str]]] = {
             *("arguments", "complaints", "hits", "main", "output", "processes"),
             *("progress", "sources", "submitting", "summary", "values"),
         },
+    },
+    "processes": {
+        **{leaf: set() for leaf in ("ending", "frames")},
+        "channel": {"frames"},
     },
     "documents.readers": {
         "shared": set(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import select
@@ -22,6 +21,8 @@ from broker.publisher import Unpublished
 from broker.rabbitmq import CONFIRM_SECONDS, RabbitBroker
 from errors import TaskError
 from models import database
+from processes import frames
+from processes.ending import dies_with
 from settings import settings
 from tasks import process
 from tasks.working import fence
@@ -31,12 +32,10 @@ from worker.middleware import worker_middleware
 from worker.process import PROCESS
 from worker.stage import carry_out
 
-PR_SET_PDEATHSIG = 1
-
 
 def main(control: socket.socket, parent: int) -> None:
     """Fork a process for each channel that comes, and tell through the channel how it ended."""
-    if not _dies_with(parent):
+    if not dies_with(parent):
         return
     # The worker decides when to stop; a signal to the whole group is no crash of a task.
     for stop in (signal.SIGTERM, signal.SIGINT):
@@ -90,9 +89,9 @@ class _Forked:
         _, status = os.waitpid(self.pid, 0)
         os.close(self.pidfd)
         code = os.waitstatus_to_exitcode(status)
-        with suppress(OSError), self.channel:
+        with suppress(OSError), self.channel, self.channel.makefile("wb") as sink:
             # Behind its answer, if there was one: then nobody reads it.
-            self.channel.sendall(pickle.dumps(isolation.Ended(code)))
+            frames.write(sink, pickle.dumps(isolation.Ended(code)))
 
 
 def _work(channel: socket.socket, others: list[socket.socket], origin: int) -> NoReturn:
@@ -101,25 +100,21 @@ def _work(channel: socket.socket, others: list[socket.socket], origin: int) -> N
     try:
         for other in others:
             other.close()
-        if _dies_with(origin):
-            channel.sendall(isolation.READY)
-            identity, claim = pickle.load(channel.makefile("rb"))  # noqa: S301 - of the worker, which is trusted
-            process.adopt(identity)
-            boot.connect()
-            channel.sendall(pickle.dumps(_outcome(claim)))
-            PROCESS.commits.close()
-            dramatiq.get_broker().close()
-            code = 0
+        source, sink = channel.makefile("rb"), channel.makefile("wb")
+        if dies_with(origin):
+            frames.write(sink, isolation.READY)
+            if (frame := frames.read(source)) is not None:
+                identity, claim = pickle.loads(frame)  # noqa: S301 - of the worker, which is trusted
+                process.adopt(identity)
+                boot.connect()
+                frames.write(sink, pickle.dumps(_outcome(claim)))
+                PROCESS.commits.close()
+                dramatiq.get_broker().close()
+                code = 0
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def _dies_with(parent: int) -> bool:
-    """Have the kernel end this process with its parent. Returns whether that lived until now."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    return os.getppid() == parent
 
 
 def _assemble() -> None:

@@ -9,22 +9,22 @@ from __future__ import annotations
 import os
 import pickle
 import select
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from errors import TaskError
+from processes.channel import Channel, TimedOut
+from processes.ending import manner
 from tasks.process import process_id
 from tasks.transactions.waking import BACKSTOP_SECONDS
 from tasks.working.claim import Claim
 from worker.holding import Claims, HandBack, Lost
 
-POLL_SECONDS = 0.1
 #: What each process says first: the first one when it has loaded everything, the others before they get their claim.
 READY = b"r"
 #: Seconds that one may take for that until its claim is handed back, and again beyond the stage's own limit:
@@ -99,8 +99,7 @@ class Isolation:
             outcome = self._answer(channel, claim)
         if isinstance(outcome, Exception):
             raise outcome
-        answered: bool | Claim = outcome
-        return answered
+        return outcome
 
     def _fork(self) -> socket.socket:
         with self._choosing:
@@ -115,39 +114,44 @@ class Isolation:
                 self._origin = None
                 raise HandBack from None
 
-    def _answer(self, channel: socket.socket, claim: Claim) -> Any:
+    def _answer(self, channel: socket.socket, claim: Claim) -> bool | Claim | Exception:
         """Read what came of a claim: what `tasks.working.work.advance` says, or the error of the stage."""
-        if not self._comes(channel, claim, PATIENCE) or channel.recv(1) != READY:
-            raise HandBack
-        with suppress(BrokenPipeError, ConnectionResetError):  # it died already; its exit status says how
-            channel.sendall(pickle.dumps((process_id(), claim)))
-        if not self._comes(channel, claim, claim.timeout + PATIENCE):
-            raise TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was killed")
+        frames, check = Channel(channel.fileno(), channel.fileno()), self._check(claim)
         try:
-            outcome = pickle.load(channel.makefile("rb"))  # noqa: S301 - of a process that runs our code alone
-        except Exception:
+            if frames.exchange(None, PATIENCE, check) != READY:
+                raise HandBack
+        except (TimedOut, EOFError, OSError):
+            raise HandBack from None
+        try:
+            frame = frames.exchange(pickle.dumps((process_id(), claim)), claim.timeout + PATIENCE, check)
+        except TimedOut:
+            raise TaskError("timeout", f"{claim.stage} ran longer than {claim.timeout:g} s and was killed") from None
+        except (EOFError, OSError):
             # The process that it was forked from is gone, and took it along: the task is not at fault.
             raise HandBack from None
+        outcome: bool | Claim | Exception | Ended = pickle.loads(frame)  # noqa: S301 - it runs our code alone
         if isinstance(outcome, Ended):
-            raise TaskError("worker_crashed", f"the process that ran {claim.stage} alone {outcome.manner}")
+            raise TaskError("worker_crashed", f"the process that ran {claim.stage} alone {manner(outcome.code)}")
         return outcome
 
-    def _comes(self, channel: socket.socket, claim: Claim, seconds: float) -> bool:
-        """Wait for something to be read. Returns whether there was something in time."""
-        deadline = time.monotonic() + seconds
-        while not select.select([channel], [], [], POLL_SECONDS)[0]:
+    def _check(self, claim: Claim) -> Callable[[], None]:
+        """Return what ends the wait for an answer that is no longer wanted."""
+        lost_at: float | None = None
+
+        def check() -> None:
+            nonlocal lost_at
             if claim.lost:
                 # It is lost by being finished, too: then the answer is on its way.
-                if select.select([channel], [], [], ANSWERING)[0]:
-                    break
-                raise Lost
-            if self._claims.out_of_grace:
+                lost_at = lost_at or time.monotonic()
+                if time.monotonic() > lost_at + ANSWERING:
+                    raise Lost
+            elif self._claims.out_of_grace:
                 raise HandBack
-            if time.monotonic() > deadline:
-                return False
-        return True
+
+        return check
 
 
+@dataclass(frozen=True, slots=True)
 class Ended:
     """What the process that the others are forked from says of one that ended without an answer.
 
@@ -155,12 +159,4 @@ class Ended:
       code: as in `subprocess.Popen.returncode`.
     """
 
-    def __init__(self, code: int) -> None:
-        self.code = code
-
-    @property
-    def manner(self) -> str:
-        """How, for people."""
-        if self.code < 0:
-            return f"was killed by {signal.Signals(-self.code).name}"
-        return f"ended with exit status {self.code}"
+    code: int

@@ -7,7 +7,6 @@ import importlib
 import os
 import pickle
 import signal
-import struct
 import sys
 import tempfile
 import time
@@ -24,9 +23,8 @@ from documents.splitting.pieces import Piece, split
 from documents.splitting.previous_version import PreviousVersion
 from documents.text import Extracted
 from errors import TaskError
+from processes import ending, frames
 
-#: Length of a frame in bytes, before the frame itself.
-HEADER = struct.Struct("!Q")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -144,7 +142,7 @@ def main(requests: int, replies: int, memory_bytes: int, parent: int) -> None:
     _settle(memory_bytes, parent)
     with os.fdopen(requests, "rb") as source, os.fdopen(replies, "wb") as sink:
         _send(sink, Reply(resident=resident_bytes()))
-        while (frame := _receive(source)) is not None:
+        while (frame := frames.read(source)) is not None:
             reply = _answer(frame)
             del frame
             _trim()
@@ -155,7 +153,7 @@ def main(requests: int, replies: int, memory_bytes: int, parent: int) -> None:
 def _settle(memory_bytes: int, parent: int) -> None:
     """Give up what is not needed, die with the parent, and let nothing that a library prints reach the pipes."""
     confinement.confine(memory_bytes)
-    if os.getppid() != parent:  # it died before the line above
+    if not ending.dies_with(parent):  # after `confine`: a new namespace would clear it
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the child in its own time
     os.dup2(2, 1)
@@ -188,20 +186,13 @@ def _bare(error: TaskError) -> TaskError:
     return error
 
 
-def _receive(source: BinaryIO) -> bytes | None:
-    header = source.read(HEADER.size)
-    return source.read(HEADER.unpack(header)[0]) if len(header) == HEADER.size else None
-
-
 def _send(sink: BinaryIO, reply: Reply) -> None:
     try:
         frame = pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)
     except MemoryError:
         error = TaskError("too_large", "the document's text is too large for the memory that reading one may take")
         frame = pickle.dumps(Reply(error=error), pickle.HIGHEST_PROTOCOL)
-    sink.write(HEADER.pack(len(frame)))
-    sink.write(frame)
-    sink.flush()
+    frames.write(sink, frame)
 
 
 def _trim() -> None:

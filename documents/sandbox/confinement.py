@@ -6,14 +6,13 @@ import ctypes
 import os
 import platform
 import resource
-import signal
 import struct
 from contextlib import suppress
 from pathlib import Path
 
 #: Processes and threads. Where the kernel does not count those of a namespace apart, all of the user's count.
 PROCESSES = 4096
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
+_PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 22, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 #: System calls that are refused, by the machine: socket, connect, ptrace, process_vm_readv, process_vm_writev,
 #: io_uring_setup, pidfd_getfd. Source: the kernel's tables, arch/x86/entry/syscalls/syscall_64.tbl and
@@ -40,7 +39,6 @@ def confine(memory_bytes: int) -> None:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     _leave_the_network(libc)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after the new namespace, which would clear it
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (memory_bytes, memory_bytes))

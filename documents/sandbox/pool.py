@@ -7,23 +7,22 @@ import contextlib
 import io
 import os
 import pickle
-import select
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from documents.sandbox.child import HEADER, Reading, Reply, Splitting
+from documents.sandbox.child import Reading, Reply, Splitting
 from documents.splitting.pieces import Piece
 from documents.splitting.previous_version import PreviousVersion
 from documents.text import Anchor, Extracted
 from errors import TaskError
+from processes import ending
+from processes.channel import POLL, Channel, TimedOut
 
 #: Address space of a child, of which the readers and the dictionary take a tenth.
 MEMORY_BYTES = 1024 * 1024 * 1024
@@ -33,7 +32,6 @@ RESIDENT_BYTES = 95 * 1024 * 1024
 CALLS = 500
 #: The variables that a child gets besides its own: how programs and their data are found, and no secret.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TESSDATA_PREFIX")
-_POLL = 0.1
 _START_TIMEOUT = 30.0
 _ROOT = Path(__file__).resolve().parents[2]
 #: All that a reply may be made of: a child that a document has taken over must not choose what is built here.
@@ -240,7 +238,7 @@ class Sandbox:
                 if len(self._busy) + self._starting < self._size:
                     self._starting += 1
                     break
-                self._changed.wait(_POLL)
+                self._changed.wait(POLL)
         try:
             child = self._starter.submit(_Child, self._memory).result()
         except BaseException:
@@ -283,13 +281,12 @@ class _Child:
         finally:
             os.close(their_requests)
             os.close(their_replies)
-        os.set_blocking(self._requests, False)
-        os.set_blocking(self._replies, False)
+        self._channel = Channel(self._replies, self._requests)
         self._lock = threading.Lock()
         self._ended = False
         self._calls = 0
         self.usable = True
-        self._exchange(b"", _START_TIMEOUT, _never)
+        self._exchange(None, _START_TIMEOUT, _never)
 
     @property
     def pid(self) -> int:
@@ -302,7 +299,7 @@ class _Child:
     def call(self, request: bytes, timeout: float, cancelled: Callable[[], bool]) -> Reply:
         """Send a request and wait for its reply. The child is not usable afterwards unless one came."""
         self.usable = False
-        reply = self._exchange(HEADER.pack(len(request)) + request, timeout, cancelled)
+        reply = self._exchange(request, timeout, cancelled)
         self._calls += 1
         spent = reply.error is not None and reply.error.code == "too_large"
         self.usable = reply.resident < RESIDENT_BYTES and self._calls < CALLS and not spent
@@ -324,59 +321,29 @@ class _Child:
             with contextlib.suppress(OSError):
                 os.close(pipe)
 
-    def _exchange(self, request: bytes, timeout: float, cancelled: Callable[[], bool]) -> Reply:
-        deadline = time.monotonic() + timeout
-        unsent = memoryview(request)
-        received = bytearray()
-        while True:
+    def _exchange(self, request: bytes | None, timeout: float, cancelled: Callable[[], bool]) -> Reply:
+        def check() -> None:
             if cancelled():
                 self.kill()
                 raise Cancelled("cancelled", "cancelled while the document was being read")
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self.kill()
-                # The same bytes would take as long again.
-                message = f"reading the document took longer than {timeout:g} seconds"
-                raise TaskError("timeout", message, retryable=False)
-            try:
-                unsent = self._progress(unsent, received, min(left, _POLL))
-            except (EOFError, OSError, ValueError):  # it closed its end, or `close` closed ours
-                raise self._crash() from None
-            if len(received) >= HEADER.size:
-                length = HEADER.unpack_from(received)[0]
-                if len(received) - HEADER.size >= length:
-                    return _load(received)
 
-    def _progress(self, unsent: memoryview, received: bytearray, wait: float) -> memoryview:
-        """Write and read what the pipes take and hold; the part of the request that is still unsent.
-
-        Raises:
-          EOFError, OSError: the child is gone.
-        """
-        poll = select.poll()
-        poll.register(self._replies, select.POLLIN)
-        if unsent:
-            poll.register(self._requests, select.POLLOUT)
-        for pipe, _ in poll.poll(wait * 1000):
-            with contextlib.suppress(BlockingIOError):
-                if pipe == self._requests:
-                    unsent = unsent[os.write(pipe, unsent) :]
-                else:
-                    data = os.read(pipe, 1024 * 1024)
-                    if not data:
-                        raise EOFError
-                    received += data
-        return unsent
+        try:
+            reply = self._channel.exchange(request, timeout, check)
+        except TimedOut:
+            self.kill()
+            # The same bytes would take as long again.
+            message = f"reading the document took longer than {timeout:g} seconds"
+            raise TaskError("timeout", message, retryable=False) from None
+        except (EOFError, OSError):  # it closed its end, or `close` closed ours
+            raise self._crash() from None
+        return _load(reply)
 
     def _crash(self) -> ChildCrashed:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
         code = self._process.returncode
         self.kill()
-        if code is not None and code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
-        else:
-            how = f"ended with code {code}" if code is not None else "stopped answering"
+        how = "stopped answering" if code is None else ending.manner(code)
         return ChildCrashed("worker_crashed", f"the process that read the document {how}")
 
 
@@ -387,9 +354,9 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _load(received: bytearray) -> Reply:
+def _load(frame: memoryview) -> Reply:
     try:
-        reply = _Unpickler(io.BytesIO(memoryview(received)[HEADER.size :])).load()
+        reply = _Unpickler(io.BytesIO(frame)).load()
     except Exception as error:
         raise TaskError("internal", f"a child's reply cannot be understood: {error}") from error
     assert isinstance(reply, Reply)  # no other class is let through

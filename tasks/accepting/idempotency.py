@@ -93,10 +93,14 @@ def once(
     }
     _remember(unit, kept)
     known |= kept
-    return [
-        answers[position] if key is None else _answer(key, known, told) if key.name in known else answers[key.name]
-        for position, key in enumerate(keys)
-    ]
+    found: list[Answer | Exception] = []
+    for position, key in enumerate(keys):
+        if key is None or key.name not in known:
+            found.append(answers[position if key is None else key.name])
+            continue
+        body_hash, answer = known[key.name]
+        found.append(told.validate_python(answer) if body_hash == key.body_hash else Reused(key.key))
+    return found
 
 
 def forget(unit: Unit) -> int:
@@ -106,13 +110,6 @@ def forget(unit: Unit) -> int:
 
 #: Of the callers and their keys that were met: what each request said, and its answer.
 Known = dict[Name, tuple[bytes, Json]]
-
-
-def _answer(key: Key, known: Known, told: TypeAdapter[Answer]) -> Answer | Exception:
-    body_hash, answer = known[key.name]
-    if body_hash != key.body_hash:
-        return Reused(key.key)
-    return told.validate_python(answer)
 
 
 def _lock(unit: Unit, keys: Sequence[Key | None]) -> None:

@@ -121,7 +121,7 @@ def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
         .values(attempts=Callback.attempts + 1, due_at=func.now() + TAKEN_FOR, published_at=func.now())
         .returning(Callback.id, Callback.url, Callback.body, Callback.attempts, _SECRET, _REQUEST_ID, _TRACEPARENT)
     )
-    taken = {each.id: each for each in (_delivery(*row.t) for row in rows)}
+    taken = {each.id: each for each in (_delivery(*row) for row in rows)}
     if missed := [each for each in callback_ids if each not in taken]:
         _note_unpublished(unit, missed)
     return [taken.pop(each, None) for each in callback_ids]
@@ -203,7 +203,7 @@ def redeliver_all(unit: Unit, callback_ids: Sequence[UUID]) -> set[UUID]:
     return {row.id for row in unit.session.execute(again)}
 
 
-def _again(published_at: ColumnElement[datetime] | None) -> ReturningUpdate[tuple[UUID]]:
+def _again(published_at: ColumnElement[datetime] | None) -> ReturningUpdate[UUID]:
     return (
         update(Callback)
         .values(status="pending", attempts=0, due_at=func.now(), published_at=published_at, delivered_at=None)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 import metrics
 from broker.messages import Message
+from broker.topology import Counts
 from logs import Line, Outage, tell
 from models import database
 from models.base import json_of
@@ -28,9 +29,17 @@ UNPUBLISHED = Outage("unpublished")
 
 
 class Publishing(Protocol):
-    """What a unit needs of a broker."""
+    """What is needed of a broker: `broker.rabbitmq` and `broker.in_process` each have one."""
 
-    def publish(self, messages: list[Message]) -> Future[None]: ...
+    @property
+    def publishing(self) -> str:
+        """Whether it takes messages: `up`, or another word."""
+
+    def publish(self, messages: list[Message]) -> Future[None]:
+        """Publish messages; the future ends when all are confirmed."""
+
+    def counts(self) -> dict[str, Counts] | None:
+        """Return what each queue holds; None while that cannot be asked."""
 
 
 _broker: Publishing | None = None

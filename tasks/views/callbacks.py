@@ -71,7 +71,7 @@ def of_batch(session: Session, batch_id: UUID) -> list[dict[str, Any]]:
     return [view(each) for each in session.scalars(_ordered(Callback.batch_id == batch_id))]
 
 
-def _ordered(condition: ColumnElement[bool]) -> Select[tuple[Callback]]:
+def _ordered(condition: ColumnElement[bool]) -> Select[Callback]:
     return select(Callback).where(condition).order_by(Callback.run)
 
 

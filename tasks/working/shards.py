@@ -107,8 +107,16 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
 
 
 def _of_whole(claim: Claim, row: Joined) -> Claim:
-    counts = {"attempt": row.attempt, "errors": row.errors, "crashes": row.crashes, "deaths": row.deaths}
-    return replace(claim, shard=None, joins=True, lost=False, **counts)
+    return replace(
+        claim,
+        attempt=row.attempt,
+        errors=row.errors,
+        crashes=row.crashes,
+        deaths=row.deaths,
+        shard=None,
+        joins=True,
+        lost=False,
+    )
 
 
 def report(unit: Unit, reports: Sequence[tuple[Claim, int]]) -> set[Key]:

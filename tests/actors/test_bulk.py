@@ -170,6 +170,7 @@ def test_what_cannot_run_again_is_named_with_its_reason(bench: Bench) -> None:
     with database.transaction() as session:
         (item,) = items.page(session, bulk_id, limit=10, before=None)
     assert (item.changed, item.item_id) == (False, gone)
+    assert item.refused is not None
     assert "overtook" in item.refused
 
 

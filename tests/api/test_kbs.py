@@ -12,6 +12,7 @@ from documents.storing import kbs
 from documents.storing.vector_index import EXACT
 from models import database, kb
 from models.base import FIRST_ID
+from models.statement import Statement
 from tasks.views import kbs as tasks_of_kbs
 from tests.api.conftest import Client, bad_fields, is_problem
 from tests.postgres import Postgres
@@ -136,7 +137,7 @@ def test_the_sums_of_a_large_kb_are_right(large: Any) -> None:
         assert kbs.sums(session, ["kb0"], 100)["kb0"].documents == 100
 
 
-def rows_read(session: Session, statement: TextClause, values: dict[str, Any]) -> int:
+def rows_read(session: Session, statement: TextClause | Statement[Any], values: dict[str, Any]) -> int:
     """How many rows of tables and indexes a statement looks at."""
     explained = session.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}"), values).scalar_one()
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
-import signal
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +11,7 @@ from itertools import groupby, islice
 
 from documents.readers.shared.picture_size import sizes
 from documents.reading import deadline
+from processes.ending import die_with_parent
 
 #: Languages that are asked for, best first, as far as they are installed.
 LANGUAGES = ("chi_sim", "eng")
@@ -22,7 +21,6 @@ _TIMEOUT = 90.0
 OUT_OF_TIME = "not read, since the time for text recognition was over; a larger `timeout` of the task gives it more"
 #: Pixels of a picture, which Tesseract decodes to four bytes each, and on each of its sides (Tesseract's own limit).
 MOST_PIXELS, _LONGEST_SIDE = 50_000_000, 32_767
-_PR_SET_PDEATHSIG = 1
 #: Columns of Tesseract's TSV: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
 _WORD_LEVEL = "5"
 
@@ -82,7 +80,7 @@ def recognise(picture: bytes, resolution: int, page: int = 0) -> list[Row]:
             check=False,
             # One page keeps one CPU busy: there are as many readers as CPUs.
             env={**os.environ, "OMP_THREAD_LIMIT": "1"},
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,  # where its reader is killed, it ends as well
         )
     except subprocess.TimeoutExpired:
         raise Failed(OUT_OF_TIME if left < _TIMEOUT else f"Tesseract took longer than {_TIMEOUT:g} s") from None
@@ -118,11 +116,6 @@ def _require_size(picture: bytes, page: int) -> None:
             f"the picture has {width:,} times {height:,} pixels, and at most {MOST_PIXELS:,} are read,"
             f" {_LONGEST_SIDE:,} on each side"
         )
-
-
-def _die_with_parent() -> None:
-    """Have Tesseract end together with a reader that is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _rows(table: str) -> list[Row]:

@@ -90,6 +90,7 @@ def batch(desk: Desk, *items: dict[str, Any], atomic: bool = False) -> AcceptedB
     ids = {name: task_id for task_id, name in names.items()}
     submissions = []
     for given, item in zip(items, resolved, strict=True):
+        assert isinstance(item, dict)
         submission = Submission(task_type="test", **item)
         submissions.append(submission.named(ids[given["name"]]) if "name" in given else submission)
     (answer,) = desk.within(submit_batch, NewBatch(submissions=submissions, atomic=atomic))
