@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from errors import TaskError
 from models import database
@@ -76,8 +77,8 @@ def test_nothing_is_read_beyond_an_event_that_is_not_committed_yet(database: Eng
     with database.connect() as early, database.connect() as late, database.connect() as reader:
 
         def look() -> int | None:
-            with reader.begin():
-                horizon.look(reader)  # type: ignore[arg-type]
+            with Session(reader) as session:
+                horizon.look(session)
             return horizon.settled
 
         number: int = early.execute(NUMBER).scalar_one()
@@ -107,7 +108,7 @@ def test_a_transaction_without_end_is_not_waited_for(database: Engine, monkeypat
         number: int = reader.execute(NUMBER).scalar_one()
         reader.commit()
         for _ in range(2):
-            horizon.look(reader)  # type: ignore[arg-type]
+            horizon.look(Session(reader))
         assert horizon.settled == number
 
 
@@ -117,8 +118,8 @@ def test_a_transaction_without_end_is_waited_for_once(database: Engine, monkeypa
     with database.connect() as endless, database.connect() as ours, database.connect() as reader:
 
         def look() -> int | None:
-            with reader.begin():
-                horizon.look(reader)  # type: ignore[arg-type]
+            with Session(reader) as session:
+                horizon.look(session)
             return horizon.settled
 
         endless.execute(text("CREATE TABLE of_another (a int)"))
