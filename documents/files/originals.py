@@ -21,7 +21,7 @@ from documents.files import source
 from documents.files.source import Source
 from documents.files.storage import PAGE, Transaction, storage
 from models import Original, Orphan, Version, database
-from models.connection import prepared
+from models.statement import prepared
 from settings import Settings
 
 #: How long an original may be without a version before anybody looks whether it is to have one.

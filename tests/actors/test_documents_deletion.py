@@ -72,7 +72,7 @@ def test_documents_go_by_what_the_list_knows_of_them(bench: Bench, payload: dict
     taken_in(bench, "current", "pending", "failed")
     pending, failed = (bench.take_in("# News\n\nnews", document_id=each) for each in ("pending", "failed"))
     failure = Failure(bench.held(failed, "preprocessing"), TaskError("corrupt", "x"))
-    assert bench.within(failing.failed, failure) == [True]
+    assert bench.within(failing.fail, failure) == [True]
     task_id = deletion(bench, **payload)
     bench.finish(task_id, "documents_deletion")
     assert left(bench) == kept
