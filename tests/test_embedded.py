@@ -35,6 +35,10 @@ def postmaster(folder: Path) -> int | None:
     return int(lines[0]) if lines else None
 
 
+def _url(embedded: EmbeddedDeployment) -> str:
+    return f"postgresql://postgres@/postgres?host={embedded.folder / 'data' / 'postgres'}"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_during_the_start_leaves_no_postgresql(
     server_folder: Path, guard: Guard, number: signal.Signals
@@ -58,8 +62,11 @@ def test_what_a_killed_service_was_at_is_taken_up_by_the_next_start_without_wait
     waiting = submit(embedded, task_type="test")
     for task_id in running:
         eventually(partial(has_status, embedded, task_id, "processing"), seconds=20, reason="it runs")
-    service.kill()
-    embedded.start_embedded()
+    with closing(psycopg2.connect(_url(embedded), application_name="task-manager")) as left, left.cursor() as cursor:
+        # As a transaction of the service does that the server has not yet seen the end of.
+        cursor.execute("SELECT FROM workers FOR UPDATE")
+        service.kill()
+        embedded.start_embedded()
     began = time.monotonic()
     for task_id in (*running, waiting):
         eventually(partial(has_status, embedded, task_id, "completed"), seconds=60, reason="it completes")
@@ -127,8 +134,7 @@ def test_a_port_for_grpc_that_was_asked_for_and_is_taken_stops_the_start(embedde
 def test_postgresql_logs_no_value_of_a_statement_that_failed(embedded: EmbeddedDeployment) -> None:
     embedded.start_embedded()
     folder = embedded.folder / "data" / "postgres"
-    url = f"postgresql://postgres@/postgres?host={folder}"
-    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(_url(embedded))) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE planted (value text PRIMARY KEY)")
         with pytest.raises(psycopg2.errors.UniqueViolation):
             cursor.execute("INSERT INTO planted VALUES ('s3cret'), ('s3cret')")
@@ -137,9 +143,28 @@ def test_postgresql_logs_no_value_of_a_statement_that_failed(embedded: EmbeddedD
     assert "s3cret" not in log
 
 
+def test_postgresql_has_memory_for_a_large_index_unless_an_operator_says_otherwise(
+    embedded: EmbeddedDeployment,
+) -> None:
+    url = _url(embedded)
+
+    def answer(statement: str) -> Any:
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute(statement)
+            return cursor.fetchone() if cursor.description else None
+
+    service = embedded.start_embedded()
+    assert answer("SHOW shared_buffers") == ("512MB",)
+    answer("ALTER SYSTEM SET shared_buffers = '64MB'")
+    service.terminate()
+    embedded.start_embedded()
+    assert answer("SHOW shared_buffers") == ("64MB",)
+
+
 def test_a_locked_table_is_waited_for_no_longer_than_elsewhere(embedded: EmbeddedDeployment) -> None:
     embedded.start_embedded()
-    url = f"postgresql://postgres@/postgres?host={embedded.folder / 'data' / 'postgres'}"
+    url = _url(embedded)
     for method, path, body in (
         ("GET", "/api/v1/kbs/kb/documents", None),
         ("POST", "/api/v1/tasks", {"task_type": "test"}),
