@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.api.conftest import Client
 from tests.dashboard.browser import NARROW, WIDE, Language, People, Person, Theme, person
+from tests.processes import EmbeddedDeployment
 from tests.servers import eventually
 
 #: A folder, as somebody has it; what is dropped is named by its path from the folder on.
@@ -211,6 +212,20 @@ def test_a_newcomer_takes_in_the_samples_and_finds_something(people: People, kb_
     page.locator("#search input").fill("特级绿茶用多少度的水冲泡？")
     page.locator("#search button").click()
     expect(page.locator(".hit a").first).to_have_text("tea-garden.txt")
+
+
+def test_an_empty_service_offers_the_samples_and_a_search_on_its_first_page(
+    chromium: Browser, embedded: EmbeddedDeployment
+) -> None:
+    embedded.start_embedded()
+    with person(chromium, embedded.url, "zh-CN", NARROW) as visitor:
+        page = visitor.page
+        visitor.open("/")
+        page.locator("#take-in").click()
+        expect(page).to_have_url(re.compile("/kbs/demo$"))
+        expect(page.locator("#live a[href$='/documents/tea-garden.txt']")).to_be_visible()
+        visitor.open("/kbs/demo?query=bell+petrel")
+        expect(page.locator(".hit a").first).to_have_text("field-guide.pdf")
 
 
 def test_what_failed_in_a_day_is_found_by_its_code_retried_together_and_that_is_undone(

@@ -265,6 +265,21 @@ def test_what_is_not_there_is_told_so(client: Client) -> None:
         assert client.http.get(path).status_code == 404
 
 
+def test_a_problem_and_an_error_are_told_in_the_viewers_language(client: Client, kb_id: str) -> None:
+    answer = client.http.get("/tasks?status=strange", headers={"Accept-Language": "zh", "Accept": "text/html"})
+    assert "请求内容有误" in answer.text
+    task = client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
+    found = page(client, f"/tasks/{task['task_id']}", "zh")
+    assert task["error"]["hint_zh"] in found.text
+    assert {"预处理", "文档中没有任何文字。"} <= {part.strip() for part in found.lines}
+    names = next(
+        attrs["data-names"]
+        for _, attrs in page(client, f"/kbs/{kb_id}", "zh").tags
+        if "data-names" in attrs and attrs["id"] == "files"
+    )
+    assert {"queued": "排队中", "embedding": "向量化"}.items() <= json.loads(str(names)).items()
+
+
 def test_files_are_kept_for_ever_under_their_digest_and_only_there(client: Client) -> None:
     address = re.search(r"/static/\w+/dashboard\.js", client.http.get("/queues").text)
     assert address is not None
