@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from models import database
+from models.base import Json
 from tasks.bulk import actions, items
 from tasks.bulk.items import Totals
 from tasks.transactions.unit import Unit
@@ -26,7 +25,7 @@ def bulk(work: Work) -> Advance:
         before = items.totals(session, work.task_id)
     _do(work, wanted, before)
 
-    def told(unit: Unit) -> dict[str, Any]:
+    def told(unit: Unit) -> Json:
         after = items.totals(unit.session, work.task_id)
         return {"action": wanted.action, "changed": after.changed, "refused": after.met - after.changed}
 

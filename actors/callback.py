@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import dramatiq
@@ -20,7 +19,7 @@ import outbound
 import tracing
 from logs import CallbackAnswered
 from models import database
-from models.base import trace_id_of
+from models.base import Json, trace_id_of
 from settings import settings, webhook_secrets
 from tasks.ending import callbacks
 from tasks.ending.callbacks import Delivery
@@ -103,7 +102,7 @@ def _posted(delivery: Delivery) -> outbound.Answer:
     return answer
 
 
-def _named(delivery: Delivery) -> dict[str, Any]:
+def _named(delivery: Delivery) -> Json:
     """Return what a line of the log says of a callback. Of its address only the host: the rest may hold a secret."""
     subject = {name: delivery.body["data"].get(name) for name in ("task_id", "batch_id", "kb_id")}
     traced = {"request_id": delivery.request_id, "trace_id": trace_id_of(delivery.traceparent)}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from documents.storing import deletions, index
 from errors import TaskError
+from models.base import Json
 from tasks.transactions.unit import Unit
 from tasks.views.reading import submitted_at
 from tasks.working.claim import Advance
@@ -21,7 +20,7 @@ def document_deletion(work: Work) -> Advance:
     """
     document_id = work.payload["document_id"]
 
-    def remove(unit: Unit) -> dict[str, Any]:
+    def remove(unit: Unit) -> Json:
         session = unit.session
         index.lock_kb(session, work.kb_id)
         asked_at = work.claim.submitted_at

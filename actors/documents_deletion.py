@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from documents.storing import deletions, filter, index
 from documents.storing.filter import Filter
 from models import audit, database
+from models.base import Json
 from tasks.ending import ending
 from tasks.transactions.unit import Unit
 from tasks.types.documents_deletion import DocumentsDeletion
@@ -52,7 +52,7 @@ def documents_deletion(work: Work) -> Advance:
         done, after = done + len(shown), next(reversed(shown))
         work.report(done, units)
 
-    def told(unit: Unit) -> dict[str, Any]:
+    def told(unit: Unit) -> Json:
         deleted = deletions.count(unit.session, work.kb_id, work.claim.submitted_at)
         named = {**meant.named(), "all": meant.all}
         audit.record_of_task(unit.session, work.task_id, "documents.delete", "documents", filter=named, items=deleted)

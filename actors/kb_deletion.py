@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from documents.files import originals
@@ -11,6 +10,7 @@ from documents.files.storage import storage
 from documents.storing import dead_versions, kb_removal
 from documents.storing.kb_removal import Place
 from models import audit, database, schedule
+from models.base import Json
 from settings import settings
 from tasks.ending import ending, retention
 from tasks.transactions.unit import Unit
@@ -40,7 +40,7 @@ def kb_deletion(work: Work) -> Advance:
     _remove_documents(work)
     _sweep_versions(work, units)
 
-    def finish(unit: Unit) -> dict[str, Any]:
+    def finish(unit: Unit) -> Json:
         audit.record_of_task(unit.session, work.task_id, "kb.delete", "kb", work.kb_id)
         return {"kb_id": work.kb_id, "documents_left": kb_removal.finish(unit.session, work.kb_id, asked_at)}
 

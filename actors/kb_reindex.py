@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from actors.document.embedding import embed
 from documents.embedding import Embedder, embedder
 from documents.embedding.prices import cost
@@ -11,6 +9,7 @@ from documents.storing import reindexing, vectors
 from documents.storing.reindexing import Reindexing
 from errors import TaskError
 from models import database
+from models.base import Json
 from settings import settings
 from tasks.transactions.unit import Unit
 from tasks.working.claim import Advance
@@ -33,7 +32,7 @@ def kb_reindex(work: Work) -> Advance:
             raise HandBack from None
         raise
 
-    def publish(unit: Unit) -> dict[str, Any]:
+    def publish(unit: Unit) -> Json:
         made = reindexing.publish(unit.session, to)
         if made is None:
             # A document has come in meanwhile; the next attempt finds it.

@@ -12,7 +12,7 @@ from sqlalchemy import DateTime, Index, Text, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import FIRST_ID, Base, id_at, new_id, rfc3339
+from models.base import FIRST_ID, Base, Json, id_at, new_id, rfc3339
 from models.task import Task
 
 #: For how long an act is remembered, and how many are forgotten in one transaction.
@@ -34,7 +34,7 @@ class AuditEntry(Base):
     target_kind: Mapped[str] = mapped_column(Text)
     target_id: Mapped[str | None] = mapped_column(Text)
     kb_id: Mapped[str | None] = mapped_column(Text)
-    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    detail: Mapped[Json] = mapped_column(JSONB, server_default="{}")
     request_id: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (Index(None, "kb_id", "id"), Index(None, "name", "id"), Index(None, "action", "id"))
@@ -105,7 +105,7 @@ def page(
     name: str | None = None,
     kb_ids: Collection[str] | None = None,
     since: datetime | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Json]:
     """Return acts as they are shown, from the newest to the oldest.
 
     Parameters:
@@ -134,7 +134,7 @@ def forget(session: Session) -> None:
     session.execute(delete(AuditEntry).where(AuditEntry.id.in_(old)))
 
 
-def _shown(entry: AuditEntry) -> dict[str, Any]:
+def _shown(entry: AuditEntry) -> Json:
     return {
         "audit_id": str(entry.id),
         "at": rfc3339(entry.at),

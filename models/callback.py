@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Json
 
 
 class Callback(Base):
@@ -34,7 +34,7 @@ class Callback(Base):
     run: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     """Of the task or batch: one that is retried by hand ends again."""
     url: Mapped[str] = mapped_column(Text)
-    body: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    body: Mapped[Json] = mapped_column(JSONB)
     status: Mapped[str] = mapped_column(Text, server_default="pending")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

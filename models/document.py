@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, HalfVector
+from models.base import Base, HalfVector, Json
 
 
 class Document(Base):
@@ -43,7 +43,7 @@ class Document(Base):
     before wrote the row."""
     tokens_embedded: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """Tokens that its present embedder has billed for it so far, over all versions that it has shown."""
-    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
+    details: Mapped[Json] = mapped_column("metadata", JSONB, server_default="{}")
     """The `metadata` of the submission that it shows; a search can be filtered by it."""
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
@@ -94,8 +94,8 @@ class Version(Base):
     text: Mapped[str] = mapped_column(Text)
     anchors: Mapped[list[Any]] = mapped_column(JSONB)
     """Pages, headings and tables with their offsets in `text`; see `documents.text.Anchor`."""
-    properties: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    properties: Mapped[Json] = mapped_column(JSONB, server_default="{}")
+    parameters: Mapped[Json] = mapped_column(JSONB, server_default="{}")
     """How it was read and split, as submitted: the same bytes and parameters make the same version."""
     warnings: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
     embedder: Mapped[str | None] = mapped_column(Text)

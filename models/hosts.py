@@ -51,7 +51,7 @@ def begin_with_the_last(engine: Engine) -> None:
     def connected(connection: Any, _record: object) -> None:
         last[:] = [(connection.info.host, str(connection.info.port))]
 
-    def connecting(_dialect: object, _record: object, _positional: object, named: dict[str, Any]) -> None:
+    def connecting(_dialect: object, _record: object, _positional: object, named: dict[str, object]) -> None:
         hosts, ports = str(named.get("host", "")).split(","), str(named.get("port", "")).split(",")
         members = list(zip(hosts, ports, strict=False))
         if len(members) == len(hosts) > 1 and last and last[0] in members:

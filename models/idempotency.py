@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import DateTime, Index, LargeBinary, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Json
 
 
 class IdempotencyKey(Base):
@@ -22,7 +21,7 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     body_hash: Mapped[bytes] = mapped_column(LargeBinary)
     """SHA-256 of the request."""
-    answer: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    answer: Mapped[Json] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
     __table_args__ = (Index(None, "created_at"),)

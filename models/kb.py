@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import DateTime, SmallInteger, Text, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base
+from models.base import Base, Json
 
 
 class Kb(Base):
@@ -19,7 +18,7 @@ class Kb(Base):
     __tablename__ = "kbs"
 
     kb_id: Mapped[str] = mapped_column(Text, primary_key=True)
-    chunking: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    chunking: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
     """`chunk_size`, `chunk_overlap` and `chunk_unit`, all three: they mean something together only."""
     embedder: Mapped[str | None] = mapped_column(Text)
     """The provider that an empty KB begins with; where there are documents, theirs is the KB's."""
@@ -44,7 +43,7 @@ def weights(session: Session, kb_ids: Sequence[str]) -> dict[str, int]:
     return {kb_id: weight for kb_id, weight in found if weight is not None}
 
 
-def change(session: Session, kb_id: str, values: dict[str, Any]) -> None:
+def change(session: Session, kb_id: str, values: dict[str, object]) -> None:
     """Set what is given for a KB, and leave the rest."""
     written = insert(Kb).values(kb_id=kb_id, **values)
     session.execute(written.on_conflict_do_update(index_elements=["kb_id"], set_=values | {"updated_at": func.now()}))

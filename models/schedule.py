@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime, Index, Text, delete, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.base import Base
+from models.base import Base, Json
 
 
 class Schedule(Base):
@@ -25,7 +24,7 @@ class Schedule(Base):
     timezone: Mapped[str] = mapped_column(Text)
     catch_up: Mapped[str] = mapped_column(Text)
     """What becomes of due times that nobody met: `one` run for all of them, or `all`."""
-    task: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    task: Mapped[Json] = mapped_column(JSONB)
     """As it was said, but for its headers, and is validated anew whenever it is submitted."""
     source_headers: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
     """What its document's URL is fetched with: a secret, which is shown to nobody."""

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, CheckConstraint, DateTime, Float, Index, Integer
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Json
 
 #: Ready for a worker, and held by none.
 READY = "worker_id IS NULL AND status IN ('queued', 'processing')"
@@ -71,8 +71,8 @@ class Task(Base):
     """Of the request that submitted it; of an archive's member, that of the archive."""
     traceparent: Mapped[str | None] = mapped_column(Text)
     """Of the trace that this request belongs to, as W3C Trace Context writes it. None before an upgrade, as above."""
-    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default="{}")
+    payload: Mapped[Json] = mapped_column(JSONB)
+    details: Mapped[Json] = mapped_column("metadata", JSONB, server_default="{}")
     has_details: Mapped[bool] = mapped_column("has_metadata", Boolean, server_default="true")
     """Whether the submission said `metadata`; a document of which nothing new is said keeps what it has."""
     source_headers: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
@@ -135,8 +135,8 @@ class Task(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    error: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    result: Mapped[Json | None] = mapped_column(JSONB)
+    error: Mapped[Json | None] = mapped_column(JSONB)
 
     __table_args__ = (
         CheckConstraint(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime, Integer, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Json
 
 
 class Worker(Base):
@@ -26,7 +25,7 @@ class Worker(Base):
     threads: Mapped[int] = mapped_column(Integer)
     current: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
     """The tasks that its threads hold at the heartbeat."""
-    prefetched: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    prefetched: Mapped[Json] = mapped_column(JSONB, server_default="{}")
     """Messages pulled and not yet started, by queue."""
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

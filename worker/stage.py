@@ -14,6 +14,7 @@ from dramatiq.middleware import CurrentMessage
 from sqlalchemy.orm import Session
 
 from errors import TaskError
+from models.base import Json
 from tasks.accepting.submission import Member
 from tasks.transactions.unit import Unit, unit_of_work
 from tasks.types import all_stages, task_type
@@ -52,7 +53,7 @@ class Work:
         return self.claim.kb_id or ""
 
     @property
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> Json:
         """As submitted, with defaults filled in."""
         return self.claim.payload
 
@@ -137,10 +138,10 @@ class Work:
 
     def done(
         self,
-        result: dict[str, Any] | None = None,
+        result: Json | None = None,
         *,
         units: int = 0,
-        within: Callable[[Unit], dict[str, Any]] | None = None,
+        within: Callable[[Unit], Json] | None = None,
         part: bytes | None = None,
         members: Sequence[Member] = (),
         ends: bool = False,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from documents.embedding import token_measure
 from documents.sandbox.pool import Cancelled
 from documents.splitting.measure import CHARACTERS
 from documents.splitting.previous_version import PreviousVersion
 from documents.storing import index, kbs
 from models import database
+from models.base import Json
 from settings import settings
 from tasks.types.document_processing import document_id_of, parameters_of
 from tasks.working.claim import Advance
@@ -47,7 +46,7 @@ def wanted_embedder(work: Work, of_kb: str | None) -> str:
     return work.payload.get("embedder") or of_kb or settings().embedder
 
 
-def measure_of(payload: dict[str, Any], embedder: str) -> str:
+def measure_of(payload: Json, embedder: str) -> str:
     """Return what the size of a chunk is measured in: a name for `documents.splitting.measure.measure`."""
     return token_measure(embedder, settings()) if payload.get("chunk_unit") == "tokens" else CHARACTERS
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from actors.document.embedding import embed_anew
 from documents.embedding.prices import cost
 from documents.storing import deletions, index
 from errors import TaskError
 from models import Version
+from models.base import Json
 from settings import settings
 from tasks.transactions.unit import Unit
 from tasks.types.document_processing import document_id_of
@@ -26,7 +26,7 @@ def indexing(work: Work) -> Advance:
         with work.transaction() as session:
             index.store(session, work.task_id)
 
-    def publish(unit: Unit) -> dict[str, Any]:
+    def publish(unit: Unit) -> Json:
         session = unit.session
         try:
             deletions.check(session, work.kb_id, document_id_of(work.payload), work.claim.submitted_at)
@@ -48,7 +48,7 @@ def document_result(
     *warnings: str,
     number: int | None,
     unchanged: bool = False,
-) -> dict[str, Any]:
+) -> Json:
     """Return the result that is shown of a document.
 
     Parameters:

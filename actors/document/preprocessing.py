@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from actors.document import single_pass
@@ -26,7 +25,7 @@ from documents.storing import index, publication
 from documents.text import Extracted
 from errors import TaskError
 from models import Version, database
-from models.base import new_id
+from models.base import Json, new_id
 from settings import settings
 from tasks.accepting.submission import Member
 from tasks.transactions.unit import Unit
@@ -111,7 +110,7 @@ def _version(work: Work, fetched: Source, extracted: Extracted) -> tuple[Version
 
     A large original is kept here.
     """
-    kept: dict[str, Any] = {}
+    kept: Json = {}
     original = None
     if settings().keep_originals:
         kept = {"original": work.task_id, "content_type": fetched.content_type}
@@ -145,7 +144,7 @@ def _unchanged(work: Work, fetched: Source) -> Advance | None:
         return None
     warning = f"unchanged: version {shown.number} was made of the same bytes in the same way; `force` makes it anew"
 
-    def keep(unit: Unit) -> dict[str, Any]:
+    def keep(unit: Unit) -> Json:
         index.describe(unit.session, work.kb_id, document_id, work.claim.metadata)
         return document_result(shown, timings(unit.session, work.claim), warning, number=shown.number, unchanged=True)
 
@@ -233,5 +232,5 @@ def _members(work: Work, unpacked: Unpacked) -> Advance:
         upload.finish()
         members.append(member)
         work.report(number, len(unpacked.members))
-    result: dict[str, Any] = {"documents": len(members), "warnings": unpacked.warnings}
+    result: Json = {"documents": len(members), "warnings": unpacked.warnings}
     return work.done(result, units=len(members), members=members)

@@ -11,7 +11,6 @@ import time
 from array import array
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 from uuid import UUID
 
 from dramatiq.middleware.time_limit import TimeLimitExceeded
@@ -28,6 +27,7 @@ from documents.storing import copying, index
 from documents.storing import vectors as stored
 from documents.storing.publication import Opening, Publication
 from models import Version
+from models.base import Json
 from pipeline import STAGES
 from settings import settings
 from tasks.transactions.unit import Unit
@@ -100,13 +100,13 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening, or
     spans = zip(THROUGH, units, pairwise(moments), strict=False)
     passed = [Passed(stage, count, *span) for stage, count, span in spans]
 
-    def publish(unit: Unit) -> dict[str, Any]:
+    def publish(unit: Unit) -> Json:
         made.show(unit.connection, work.claim.submitted_at, work.claim.metadata)
         timings = {each.stage: round(each.ended - each.began, 3) for each in passed}
         timings[THROUGH[-1]] = round(time.monotonic() - stored_at, 3)
         return document_result(version, timings, number=version.number)
 
-    def keep(unit: Unit) -> dict[str, Any]:
+    def keep(unit: Unit) -> Json:
         index.write_version(unit.session, version)
         if original:
             original.write(unit.connection, work.task_id)

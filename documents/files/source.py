@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from documents.sandbox.pool import Cancelled
 from documents.text import clean
 from errors import TaskError
 from models import Blob
+from models.base import Json
 from settings import Settings
 
 #: HTTP statuses that say that a document is not there, and will not be.
@@ -36,7 +36,7 @@ class Source:
 
 
 def fetch(
-    payload: dict[str, Any],
+    payload: Json,
     settings: Settings,
     folder: Path,
     *,

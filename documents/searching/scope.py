@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -26,7 +25,7 @@ class Scope:
 
     kb_id: str
     condition: str
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     filtered: bool
     chunks: int
     kb_chunks: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Collection
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -82,7 +81,7 @@ def _chunks_in(session: Session, scope: Scope, index: VectorIndex) -> int:
 
 
 def _exactly(
-    session: Session, scope: Scope, asked: dict[str, Any], *, after: UUID | None = None, up_to: UUID | None = None
+    session: Session, scope: Scope, asked: dict[str, object], *, after: UUID | None = None, up_to: UUID | None = None
 ) -> Ranked:
     """Return the nearest of all chunks, or of those of a range of versions."""
     # All vectors have length 1, so that their inner product is the cosine; <#> is the negative of it.
@@ -101,7 +100,7 @@ def _exactly(
     return [((version, index), -distance) for version, index, distance in rows]
 
 
-def _by_graph(session: Session, scope: Scope, asked: dict[str, Any], index: VectorIndex) -> Ranked:
+def _by_graph(session: Session, scope: Scope, asked: dict[str, object], index: VectorIndex) -> Ranked:
     """Return the nearest chunks that an index covers. Those that no document shows, or a filter leaves out, are passed
     over: the scan goes on until there are enough.
     """

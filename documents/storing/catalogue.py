@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from documents.storing.filter import Filter, beginning
 from models import Chunk, Document, Version
-from models.base import rfc3339
+from models.base import Json, rfc3339
 
 #: Documents that are looked at for one page of a list, in its order.
 MOST_LOOKED_AT = 20_000
@@ -33,7 +33,7 @@ _DOCUMENTS = f"SELECT {_COLUMNS} FROM documents AS d JOIN versions AS v ON v.id 
 
 def page(
     session: Session, kb_id: str, *, limit: int, after: str | None = None, prefix: str | None = None
-) -> list[dict[str, Any]]:
+) -> list[Json]:
     """Return a page of a KB's documents in the order of their ids.
 
     Parameters:
@@ -86,7 +86,7 @@ class Listed:
       following: where the next page goes on; None: there is none.
     """
 
-    items: list[dict[str, Any]]
+    items: list[Json]
     marks: list[Mark]
     following: Mark | None
 
@@ -133,7 +133,7 @@ def listed(session: Session, kb_id: str, wanted: Wanted, *, limit: int, after: M
     return Listed(items, marks, None if last is None else Mark(*last))
 
 
-def show(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | None:
+def show(session: Session, kb_id: str, document_id: str) -> Json | None:
     """Return a document, or None when it is not searchable."""
     row = session.execute(
         sql(f"{_DOCUMENTS} AND d.document_id = :document_id"), {"kb_id": kb_id, "document_id": document_id}
@@ -143,7 +143,7 @@ def show(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | Non
 
 def chunks(
     session: Session, kb_id: str, document_id: str, *, limit: int, after: int | None = None
-) -> list[dict[str, Any]] | None:
+) -> list[Json] | None:
     """Return a page of a document's chunks in the order of its text, or None when the document is not searchable.
 
     Parameters:
@@ -178,7 +178,7 @@ def chunks(
     ]
 
 
-def around(session: Session, kb_id: str, document_id: str, index: int, neighbours: int) -> dict[str, Any] | None:
+def around(session: Session, kb_id: str, document_id: str, index: int, neighbours: int) -> Json | None:
     """Return a chunk by its index, and so many before and after it; None when there is no such chunk to be found."""
     first = max(0, index - neighbours)
     found = chunks(session, kb_id, document_id, limit=index + neighbours - first + 1, after=first - 1) or []
@@ -192,7 +192,7 @@ def around(session: Session, kb_id: str, document_id: str, index: int, neighbour
     }
 
 
-def set_metadata(session: Session, kb_id: str, document_id: str, metadata: dict[str, Any]) -> bool:
+def set_metadata(session: Session, kb_id: str, document_id: str, metadata: Json) -> bool:
     """Give a document other `metadata`, and leave its version as it is. Returns whether there is such a document."""
     of_document = (Document.kb_id == kb_id, Document.document_id == document_id)
     changed = update(Document).where(*of_document).values(details=metadata, updated_at=func.now())
@@ -247,7 +247,7 @@ def version_of(session: Session, kb_id: str, document_id: str) -> UUID | None:
     )
 
 
-def _shown(row: Row[Any]) -> dict[str, Any]:
+def _shown(row: Row[Any]) -> Json:
     return {
         "document_id": row.document_id,
         "version": row.number,

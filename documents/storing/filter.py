@@ -40,10 +40,10 @@ class Filter:
         named = documents if self.documents is None else sorted({*documents} & {*self.documents})
         return replace(self, documents=named)
 
-    def condition(self) -> tuple[str, dict[str, Any]]:
+    def condition(self) -> tuple[str, dict[str, object]]:
         """Return the filter as SQL on `documents d` of the KB `:kb_id`, with its other parameters."""
         conditions = [IN_KB]
-        parameters: dict[str, Any] = {}
+        parameters: dict[str, object] = {}
         if self.documents is not None:
             conditions.append("d.document_id = ANY(:document_ids)")
             parameters["document_ids"] = list(self.documents)

@@ -25,6 +25,7 @@ from documents.storing import copying
 from documents.text import Anchor, Extracted
 from errors import TaskError
 from models import Chunk, Document, Draft, Version, database
+from models.base import Json
 from models.statement import prepared
 
 # Statements that every document needs are made once: to make them costs more than to run them.
@@ -152,7 +153,7 @@ def write_version(session: Session, version: Version) -> None:
 
 
 def shown_as(
-    session: Session, kb_id: str, document_id: str, digest: bytes, parameters: dict[str, Any], provider: str | None
+    session: Session, kb_id: str, document_id: str, digest: bytes, parameters: Json, provider: str | None
 ) -> Version | None:
     """Return the version that a document shows, without its text, if it was made of these bytes in this way; else None.
 
@@ -210,9 +211,7 @@ def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
     return found.text, [Anchor(**record) for record in found.anchors]
 
 
-def previous_version(
-    session: Session, kb_id: str, document_id: str, parameters: dict[str, Any]
-) -> PreviousVersion | None:
+def previous_version(session: Session, kb_id: str, document_id: str, parameters: Json) -> PreviousVersion | None:
     """Return what a document shows now, and where it is cut; None if nothing, or if cut by other parameters."""
     shown = session.execute(_PREVIOUS_VERSION, {"kb_id": kb_id, "document_id": document_id}).one_or_none()
     if shown is None or _of_chunks(shown.parameters) != _of_chunks(parameters):
@@ -220,7 +219,7 @@ def previous_version(
     return PreviousVersion(shown.text, sorted(zip(shown.starts, shown.ends, strict=True)))
 
 
-def _of_chunks(parameters: dict[str, Any]) -> dict[str, Any]:
+def _of_chunks(parameters: Json) -> Json:
     return {name: value for name, value in parameters.items() if name.startswith("chunk_")}
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from documents.storing import index
 from models import Draft, Version
-from models.base import new_id
+from models.base import Json, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Reindexing:
     embedder: str
 
     @property
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """For the statements below."""
         return {"task_id": self.task_id, "kb_id": self.kb_id, "embedder": self.embedder}
 
@@ -135,7 +135,7 @@ def finish_shadow(session: Session, shadow: UUID) -> None:
     index.delete_drafts(session, shadow)
 
 
-def publish(session: Session, to: Reindexing) -> dict[str, Any] | None:
+def publish(session: Session, to: Reindexing) -> Json | None:
     """Let every document of a KB show its shadow version, at one moment; None, and nothing is changed, when one is not
     ready.
 

@@ -7,14 +7,13 @@ exactly, until there are so many that the next one is built: so whoever stores c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, delete, insert, select, text
 
 from models import VectorIndex, database
-from models.base import new_id
+from models.base import Json, new_id
 
 #: Chunks among which the nearest are found by looking at each: some 40 ms of CPU. HNSW would be faster, and miss some.
 EXACT = 20_000
@@ -34,7 +33,7 @@ log = structlog.get_logger(__name__)
 class _Plan:
     """An index to be built: its row, and the one that it takes the place of."""
 
-    row: dict[str, Any]
+    row: Json
     replaced: str | None
 
 
@@ -141,7 +140,7 @@ def _plan(connection: Connection) -> _Plan | None:
     return _Plan(row, last.name if last is not None and grows else None)
 
 
-def _range(connection: Connection, kb_id: str, embedder: str, after: UUID) -> dict[str, Any]:
+def _range(connection: Connection, kb_id: str, embedder: str, after: UUID) -> Json:
     """Return the row of an index that begins after a version. It covers as many versions as fit, and at least one."""
     found = connection.execute(
         text("""

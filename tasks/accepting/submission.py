@@ -22,7 +22,7 @@ import tracing
 from logs import Submitted
 from models import Batch, Task
 from models.audit import Actor
-from models.base import new_id, trace_id_of
+from models.base import Json, new_id, trace_id_of
 from sentences import say
 from settings import settings
 from tasks.accepting import idempotency, inserting
@@ -102,14 +102,14 @@ class Submission(TaskFields):
 
     @field_validator("payload")
     @classmethod
-    def _payload_is_small(cls, payload: dict[str, Any]) -> dict[str, Any]:
+    def _payload_is_small(cls, payload: Json) -> Json:
         if (found := excess_of_payload(payload)) is not None:
             raise ValueError(found)
         return payload
 
     @field_validator("metadata")
     @classmethod
-    def _metadata_is_small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+    def _metadata_is_small(cls, metadata: Json) -> Json:
         if (found := excess_of_metadata(metadata)) is not None:
             raise ValueError(found)
         return metadata
@@ -131,7 +131,7 @@ class Submission(TaskFields):
 
     @field_validator("payload")
     @classmethod
-    def _fits_its_type(cls, payload: dict[str, Any], fields: ValidationInfo) -> dict[str, Any]:
+    def _fits_its_type(cls, payload: Json, fields: ValidationInfo) -> Json:
         kind = all_types().get(fields.data.get("task_type", ""))
         return payload if kind is None else kind.payload.model_validate(payload).model_dump(exclude_none=True)
 
@@ -182,7 +182,7 @@ class Member:
     """A task that another becomes one of: its id, under which its upload is kept, and its payload."""
 
     task_id: UUID
-    payload: dict[str, Any]
+    payload: Json
 
 
 @dataclass(slots=True)
@@ -243,7 +243,7 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
     return batch.batch_id
 
 
-def inherited_from(task: Task) -> dict[str, Any]:
+def inherited_from(task: Task) -> Json:
     """Return what tasks have of the one that they come from."""
     found = {name: kept.shown(getattr(task, kept.attribute or name)) for name, kept in KEPT.items() if kept.inherited}
     if not task.has_details:
@@ -287,7 +287,7 @@ def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None
     return [Accepted(row.id, row.status, row.task_type, row.kb_id, row.created_at) for row in made]
 
 
-def _trace(unit: Unit, rows: list[dict[str, Any]]) -> None:
+def _trace(unit: Unit, rows: list[Json]) -> None:
     """Give each task the span of its submission, of which those of its attempts are children."""
     for row in rows:
         facts = {
@@ -304,7 +304,7 @@ def _trace(unit: Unit, rows: list[dict[str, Any]]) -> None:
         unit.trace(span)
 
 
-def _told(row: dict[str, Any], status: str) -> Submitted:
+def _told(row: Json, status: str) -> Submitted:
     return Submitted(
         task_id=row["id"],
         task_type=row["task_type"],
@@ -318,7 +318,7 @@ def _told(row: dict[str, Any], status: str) -> Submitted:
     )
 
 
-def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
+def _row(submission: Submission, batch_id: UUID | None) -> Json:
     kind = task_type(submission.task_type)
     stage = kind.stages[0]
     origin = submission._origin
@@ -345,7 +345,7 @@ def _row(submission: Submission, batch_id: UUID | None) -> dict[str, Any]:
     }
 
 
-def _said(payload: dict[str, Any]) -> dict[str, Any]:
+def _said(payload: Json) -> Json:
     """Return a payload without the chunking that its KB may set."""
     return {name: value for name, value in payload.items() if name not in CHUNKING}
 

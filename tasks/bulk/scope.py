@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES, PRIORITY_NAMES
 from errors import PERMANENT
-from models.base import LAST_ID, rfc3339
+from models.base import LAST_ID, Json, rfc3339
 from tasks.input.callback_filter import CallbackFilter
 from tasks.input.fields import Filter
 from tasks.lifecycle import Status, sources
@@ -89,7 +89,7 @@ def fitting(wanted: Bulk, asked_at: datetime | None = None) -> Fitting:
       asked_at: nothing that came later.
     """
     conditions = ["id = ANY(CAST(:ids AS uuid[]))"]
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     if asked_at is not None:
         conditions.append("created_at <= :asked_at")
         values["asked_at"] = asked_at
@@ -138,7 +138,7 @@ class Preview:
     """
 
     count: Count
-    examples: list[dict[str, Any]]
+    examples: list[Json]
 
 
 def oldest(session: Session, wanted: Bulk, limit: int) -> list[UUID]:
@@ -167,7 +167,7 @@ def preview(session: Session, wanted: Bulk) -> Preview:
     return Preview(Count(count, len(ids) > MOST_COUNTED), examples)
 
 
-def _told(row: Any) -> dict[str, Any]:
+def _told(row: Any) -> Json:
     """Return a task or a callback in a few words."""
     told = {name: str(value) if isinstance(value, UUID) else value for name, value in row._mapping.items()}
     if "priority" in told:

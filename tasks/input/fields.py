@@ -27,7 +27,7 @@ from pydantic import (
 from addresses import without_credentials
 from broker.topology import PRIORITIES, PRIORITY_NAMES, QUEUES
 from errors import CODES
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.task import FORMAT
 from sentences import say
 from tasks.input.bounds import storable
@@ -117,7 +117,7 @@ class TaskFields(BaseModel):
     kb_id: str | None = Field(
         None, min_length=1, max_length=255, validate_default=True, description="The knowledge base it works on."
     )
-    payload: Annotated[dict[str, Any], Kept(shows=dict[str, Any] | None, inherited=False)] = Field(
+    payload: Annotated[Json, Kept(shows=Json | None, inherited=False)] = Field(
         {}, validate_default=True, description="What the task type asks for. At most 256 KiB as JSON besides `content`."
     )
     priority: Annotated[Priority, Kept(stored=PRIORITIES.__getitem__, shown=PRIORITY_NAMES.__getitem__)] = "normal"
@@ -138,7 +138,7 @@ class TaskFields(BaseModel):
     on_dependency_failure: Annotated[Literal["fail", "run"], Kept(inherited=False)] = Field(
         "fail", description="What becomes of it when one of them does not complete."
     )
-    metadata: Annotated[dict[str, Any], Kept(attribute="details", shows=dict[str, Any] | None)] = Field(
+    metadata: Annotated[Json, Kept(attribute="details", shows=Json | None)] = Field(
         default_factory=dict,
         json_schema_extra={"default": {}},
         description="Yours; comes back unchanged. At most 64 KiB as JSON. "

@@ -7,9 +7,10 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from pydantic import BaseModel
+
+from models.base import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class TaskType:
     """Whether a submission must name the KB that it works on."""
     is_ours: bool = False
     """Whether only this service makes such tasks, on requests of their own."""
-    subject: Callable[[dict[str, Any]], str] | None = None
+    subject: Callable[[Json], str] | None = None
     """By its payload what in its KB a task works on alone: others that name the same wait until it has ended."""
 
     def stage(self, name: str) -> Stage:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.base import Json
 from tasks.types import Stage, TaskType
 
 #: What can be done.
@@ -19,7 +20,7 @@ class Bulk(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     action: Action
-    filter: dict[str, Any] = Field({}, description="As it was asked for, with the statuses that the action applies to.")
+    filter: Json = Field({}, description="As it was asked for, with the statuses that the action applies to.")
     include_permanent: bool = Field(False, description="Whether `retry` is for what no retry can mend as well.")
     priority: Literal["low", "normal", "high", "urgent"] | None = Field(
         None, description="What `prioritise` sets; without it each task gets back what it had."

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from addresses import without_credentials
+from models.base import Json
 from pipeline import WEIGHTS
 from sentences import say
 from settings import Provider
@@ -164,7 +165,7 @@ class DocumentResult(RootModel[ProcessedDocument | UnpackedArchive]):
     """The result of a `document_processing` task: that of a document, or that of an archive."""
 
 
-def document_id_of(payload: dict[str, Any]) -> str:
+def document_id_of(payload: Json) -> str:
     """Return a document's id; where it was given none, its URL, its path, its file name, or a digest of its text."""
     for name in ("document_id", "url", "file_path", "filename"):
         if payload.get(name):
@@ -174,7 +175,7 @@ def document_id_of(payload: dict[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(payload["content"].encode()).hexdigest()
 
 
-def apart(payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str] | None]:
+def apart(payload: Json) -> tuple[Json, dict[str, str] | None]:
     """Return a payload as it is kept and shown, with the names of its headers alone, and the headers themselves."""
     if "headers" not in payload:
         return payload, None
@@ -183,19 +184,19 @@ def apart(payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str] | Non
     return shown | ({"header_names": sorted(headers)} if headers else {}), headers
 
 
-def together(payload: dict[str, Any], headers: dict[str, str] | None) -> dict[str, Any]:
+def together(payload: Json, headers: dict[str, str] | None) -> Json:
     """Return a payload that was taken apart as it was said."""
     said = {name: value for name, value in payload.items() if name != "header_names"}
     return said | ({"headers": headers} if headers else {})
 
 
-def parameters_of(payload: dict[str, Any]) -> dict[str, Any]:
+def parameters_of(payload: Json) -> Json:
     """Return how a document is read and split, wherever it comes from: the same bytes then make the same version."""
     others = (*SOURCES, "header_names", "document_id", "embedder", "force")
     return {name: value for name, value in payload.items() if name not in others}
 
 
-def member_payload(payload: dict[str, Any], name: str) -> dict[str, Any]:
+def member_payload(payload: Json, name: str) -> Json:
     """Return the payload of an archive's document, whose path is `name`; all else is as it was said of the archive."""
     kept = {key: value for key, value in payload.items() if key not in (*SOURCES, "header_names", "content_type")}
     return kept | {

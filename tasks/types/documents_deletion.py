@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from sentences import say
 from tasks.input.bounds import storable
 from tasks.input.fields import DocumentState, Name
@@ -21,7 +21,7 @@ class DocumentFilter(BaseModel):
 
     ids: Annotated[list[DocumentId], Field(min_length=1, max_length=1000)] | None = None
     prefix: Annotated[Name, Field(min_length=1)] | None = Field(None, description="With which their ids begin.")
-    metadata: Annotated[dict[str, Any], Field(min_length=1, max_length=20), AfterValidator(storable)] | None = Field(
+    metadata: Annotated[Json, Field(min_length=1, max_length=20), AfterValidator(storable)] | None = Field(
         None, description="What their submissions said; a list means any of its values."
     )
     format: Annotated[Name, Field(min_length=1, max_length=64)] | None = Field(
@@ -30,7 +30,7 @@ class DocumentFilter(BaseModel):
     state: DocumentState | None = Field(None, description="Whether something newer is under way or has failed.")
     updated_after: Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str)] | None = None
 
-    def named(self) -> dict[str, Any]:
+    def named(self) -> Json:
         """Return what is named, as JSON has it."""
         given = self.model_dump(include=set(DocumentFilter.model_fields))
         return {name: value for name, value in given.items() if value}

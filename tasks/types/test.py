@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.base import Json
 from tasks.types import Stage, TaskType
 
 
@@ -20,7 +19,7 @@ class Test(BaseModel):
 class Echo(BaseModel):
     """The result of a `test` task."""
 
-    echo: dict[str, Any] = Field(description="Its payload.")
+    echo: Json = Field(description="Its payload.")
 
 
 TYPE = TaskType("test", Test, (Stage("test", bundle=100),), result=Echo)

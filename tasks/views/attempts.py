@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from models import Task
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.shard import TAKEN
 from tasks.lifecycle import Status
 
 
-def attempts(task: Task) -> list[dict[str, Any]]:
+def attempts(task: Task) -> list[Json]:
     """Return each attempt that was kept, from the oldest to the present one; see `tasks.transitions.attempts`.
 
     A divided stage is one attempt, from its division to its joining, by the worker that joined it.
@@ -21,7 +21,7 @@ def attempts(task: Task) -> list[dict[str, Any]]:
     return [_shown(each) for each in sorted(given, key=lambda each: datetime.fromisoformat(each["started_at"]))]
 
 
-def _of_stages(task: Task) -> list[dict[str, Any]]:
+def _of_stages(task: Task) -> list[Json]:
     """Return those that are told by the stages which they completed, in one attempt."""
     # An earlier release named no worker, and kept no attempts.
     return [
@@ -31,7 +31,7 @@ def _of_stages(task: Task) -> list[dict[str, Any]]:
     ]
 
 
-def _present(task: Task) -> list[dict[str, Any]]:
+def _present(task: Task) -> list[Json]:
     """Return the one that runs, if any."""
     began = task.stage_started_at if task.shards else task.claimed_at
     if task.status != Status.PROCESSING or began is None:
@@ -51,7 +51,7 @@ def _present(task: Task) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(given: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(given: Mapping[str, Any]) -> Json:
     finished_at, worker, waited = given["finished_at"], given.get("worker"), given.get("waited")
     return {
         "run": given["run"],

@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import Batch, Task
-from models.base import LAST_ID, rfc3339
+from models.base import LAST_ID, Json, rfc3339
 from tasks.lifecycle import ENDED, Status
 from tasks.views import estimating
 
 
-def show(session: Session, batch_id: UUID) -> dict[str, Any] | None:
+def show(session: Session, batch_id: UUID) -> Json | None:
     """Return a batch with its counts, or None when there is none of that id."""
     batch = session.get(Batch, batch_id)
     if batch is None:
@@ -28,7 +28,7 @@ def show(session: Session, batch_id: UUID) -> dict[str, Any] | None:
 
 def page(
     session: Session, *, limit: int, before: UUID | None = None, kb_ids: Collection[str] | None = None
-) -> list[dict[str, Any]]:
+) -> list[Json]:
     """Return batches with their counts, newest first, without `estimated_completion`, which is costly.
 
     Parameters:
@@ -43,7 +43,7 @@ def page(
     return _views(session, session.scalars(chosen).all())
 
 
-def _views(session: Session, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+def _views(session: Session, batches: Sequence[Batch]) -> list[Json]:
     counted = (
         select(Task.batch_id, Task.status, func.count(), func.sum(Task.progress))
         .where(Task.batch_id.in_([each.id for each in batches]))
@@ -55,7 +55,7 @@ def _views(session: Session, batches: Sequence[Batch]) -> list[dict[str, Any]]:
     return [_view(each, by_batch[each.id]) for each in batches]
 
 
-def _view(batch: Batch, rows: Sequence[Any]) -> dict[str, Any]:
+def _view(batch: Batch, rows: Sequence[Any]) -> Json:
     """Return a batch, by the number of its tasks of each status and the sum of their progress."""
     counts = dict.fromkeys(map(str, Status), 0) | {status: count for status, count, _ in rows}
     deleted = batch.total - sum(counts.values())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select, text
 from sqlalchemy.orm import Session
 
 from models import Callback
-from models.base import LAST_ID, rfc3339
+from models.base import LAST_ID, Json, rfc3339
 from tasks.input.callback_filter import STATES, CallbackFilter
 from tasks.views.selection import hasty
 
@@ -40,7 +39,7 @@ def ids(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | N
     return list(session.scalars(text(statement), values))
 
 
-def page(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | None = None) -> list[dict[str, Any]]:
+def page(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | None = None) -> list[Json]:
     """Return callbacks of a filter, newest first; `before` as in `ids`.
 
     Raises:
@@ -52,7 +51,7 @@ def page(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | 
         return [view(each) for each in session.scalars(found, values)]
 
 
-def _select(columns: str, asked: CallbackFilter, limit: int, before: UUID | None) -> tuple[str, dict[str, Any]]:
+def _select(columns: str, asked: CallbackFilter, limit: int, before: UUID | None) -> tuple[str, dict[str, object]]:
     values = asked.model_dump(exclude_none=True)
     if asked.state is not None:
         values["state"] = STATES[asked.state]
@@ -61,12 +60,12 @@ def _select(columns: str, asked: CallbackFilter, limit: int, before: UUID | None
     return f"SELECT {columns} FROM callbacks WHERE {chosen} ORDER BY id DESC LIMIT :limit", values
 
 
-def of_task(session: Session, task_id: UUID) -> list[dict[str, Any]]:
+def of_task(session: Session, task_id: UUID) -> list[Json]:
     """Return the callbacks of a task, oldest first, each with its newest attempts."""
     return [view(each) for each in session.scalars(_ordered(Callback.task_id == task_id))]
 
 
-def of_batch(session: Session, batch_id: UUID) -> list[dict[str, Any]]:
+def of_batch(session: Session, batch_id: UUID) -> list[Json]:
     """Return the callbacks of a batch itself, oldest first, each with its newest attempts."""
     return [view(each) for each in session.scalars(_ordered(Callback.batch_id == batch_id))]
 
@@ -75,7 +74,7 @@ def _ordered(condition: ColumnElement[bool]) -> Select[Callback]:
     return select(Callback).where(condition).order_by(Callback.run)
 
 
-def view(each: Callback) -> dict[str, Any]:
+def view(each: Callback) -> Json:
     """Return a callback with its newest attempts."""
     return {
         "callback_id": str(each.id),

@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import database
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.statement import Statement
 from tasks.lifecycle import ENDED
 from tasks.transactions.unit import Unit
@@ -98,7 +98,7 @@ def page(
     batch_id: UUID | None = None,
     kb_ids: Collection[str] | None = None,
     limit: int = 500,
-) -> list[dict[str, Any]]:
+) -> list[Json]:
     """Return a page of events in the order of their numbers, of all, of one task or batch, or of the tasks of KBs.
 
     Parameters:
@@ -108,7 +108,13 @@ def page(
     if kb_ids is not None:
         narrowed.append("t.kb_id = ANY(:kb_ids)")
     bounded = [*narrowed, "e.id > :after", *(["e.id <= :until"] if until is not None else [])]
-    values: dict[str, Any] = {"after": after, "until": until, "task_id": task_id, "batch_id": batch_id, "limit": limit}
+    values: dict[str, object] = {
+        "after": after,
+        "until": until,
+        "task_id": task_id,
+        "batch_id": batch_id,
+        "limit": limit,
+    }
     values["kb_ids"] = None if kb_ids is None else list(kb_ids)
     return [shown(row) for row in database.rows(session, Statement(_PAGE.format(" AND ".join(bounded)), Event), values)]
 
@@ -119,7 +125,7 @@ def holds(session: Session, after: int) -> bool:
     return row.oldest - 1 <= after <= row.last
 
 
-def state(session: Session, task_id: UUID, settled: int) -> dict[str, Any] | None:
+def state(session: Session, task_id: UUID, settled: int) -> Json | None:
     """Return how a task is now, as an event with the number of its newest one; None when there is no such task.
 
     Parameters:
@@ -134,12 +140,12 @@ def prune(unit: Unit) -> None:
     unit.session.execute(_PRUNE, {"kept": KEPT, "limit": DELETED_AT_ONCE})
 
 
-def ends(event: dict[str, Any]) -> bool:
+def ends(event: Json) -> bool:
     """Return whether nothing is to follow of the task or batch that an event is of."""
     return event["status"] in ENDED
 
 
-def shown(row: Event) -> dict[str, Any]:
+def shown(row: Event) -> Json:
     """Return an event as it is sent."""
     if row.task_id is None:
         return {

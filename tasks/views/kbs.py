@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -47,7 +47,7 @@ def counts(
     return found
 
 
-def newer(session: Session, kb_id: str, shown: Mapping[str, UUID]) -> dict[str, dict[str, Any]]:
+def newer(session: Session, kb_id: str, shown: Mapping[str, UUID]) -> dict[str, Json]:
     """Return for some documents what was submitted after what they show: the newest that is open, and the newest that
     has ended, if it failed.
 
@@ -62,7 +62,7 @@ def newer(session: Session, kb_id: str, shown: Mapping[str, UUID]) -> dict[str, 
     return {row.document_id: _newer(row) for row in rows}
 
 
-def _newer(row: Newer) -> dict[str, Any]:
+def _newer(row: Newer) -> Json:
     pending, failed = None, None
     if row.pending_id is not None:
         pending = {"task_id": str(row.pending_id), "status": row.pending_status, "since": rfc3339(row.since)}
@@ -72,7 +72,7 @@ def _newer(row: Newer) -> dict[str, Any]:
     return {"state": state, "pending": pending, "failed": failed}
 
 
-def unmended(session: Session, kb_id: str, *, limit: int, before: UUID | None = None) -> list[dict[str, Any]]:
+def unmended(session: Session, kb_id: str, *, limit: int, before: UUID | None = None) -> list[Json]:
     """Return what has failed of a KB's documents and nothing has mended since, newest first.
 
     A later submission of the document mends it, or its deletion; of several that have failed the last one counts.

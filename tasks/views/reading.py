@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from models import Task
-from models.base import id_at, rfc3339, trace_id_of
+from models.base import Json, id_at, rfc3339, trace_id_of
 from tasks.input.fields import KEPT, Filter
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
@@ -43,7 +42,7 @@ _LISTED_COLUMNS = ", ".join(
 )
 
 
-def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str, Any] | None:
+def show(session: Session, task_id: UUID, *, estimated: bool = True) -> Json | None:
     """Return a task as a client sees it, or None when there is none of that id.
 
     Parameters:
@@ -56,7 +55,7 @@ def show(session: Session, task_id: UUID, *, estimated: bool = True) -> dict[str
     return shown | {"attempts": attempts(task)}
 
 
-def page(session: Session, chosen: Filter, *, limit: int, before: UUID | None = None) -> list[dict[str, Any]]:
+def page(session: Session, chosen: Filter, *, limit: int, before: UUID | None = None) -> list[Json]:
     """Return a page of a filter's tasks from the newest to the oldest.
 
     `estimated_completion` is null: each would cost a look at what is ahead.
@@ -76,7 +75,7 @@ def page(session: Session, chosen: Filter, *, limit: int, before: UUID | None = 
         return [view(task) for task in session.scalars(select(Task).from_statement(found), values)]
 
 
-def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, Any]:
+def view(task: Task, estimated_completion: datetime | None = None) -> Json:
     """Return the fields of the contract; times in UTC."""
     stages = _stages(task)
     # A list leaves out what is large.
@@ -107,14 +106,14 @@ def view(task: Task, estimated_completion: datetime | None = None) -> dict[str, 
     }
 
 
-def _without_text(payload: dict[str, Any]) -> dict[str, Any]:
+def _without_text(payload: Json) -> Json:
     content = payload.get("content")
     if not isinstance(content, str):
         return payload
     return {name: value for name, value in payload.items() if name != "content"} | {"content_characters": len(content)}
 
 
-def _stages(task: Task) -> list[dict[str, Any]]:
+def _stages(task: Task) -> list[Json]:
     """Return the stages that have ended, the present one, and those to come."""
     shown = {}
     since = max(task.run_at or task.created_at, task.created_at)
@@ -126,7 +125,7 @@ def _stages(task: Task) -> list[dict[str, Any]]:
     return [shown.get(name) or _open_stage(task, name) for name in names]
 
 
-def _ended_stage(stage: dict[str, Any], since: datetime) -> dict[str, Any]:
+def _ended_stage(stage: Json, since: datetime) -> Json:
     started_at = _moment(stage["started_at"])
     return {
         "name": stage["name"],
@@ -141,7 +140,7 @@ def _ended_stage(stage: dict[str, Any], since: datetime) -> dict[str, Any]:
     }
 
 
-def _open_stage(task: Task, name: str) -> dict[str, Any]:
+def _open_stage(task: Task, name: str) -> Json:
     present = name == task.stage and task.status not in ENDED
     running = present and (task.worker_id is not None or task.shards > 0)
     status = str(Status.PROCESSING) if running else str(task.status) if present else "pending"
@@ -178,7 +177,7 @@ def submitted_after(session: Session, task_ids: Sequence[UUID], moment: datetime
     }
 
 
-def version(shown: dict[str, Any]) -> str:
+def version(shown: Json) -> str:
     """Return what changes with a task as it is shown, and not merely with the time."""
     steady = {name: value for name, value in shown.items() if name not in PASSING}
     stages = [{name: value for name, value in each.items() if name not in PASSING} for each in shown["stages"]]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -90,7 +89,7 @@ def hasty() -> Iterator[str]:
         raise
 
 
-def select_ids(chosen: Filter, limit: int, before: UUID | None = None) -> tuple[str, dict[str, Any]]:
+def select_ids(chosen: Filter, limit: int, before: UUID | None = None) -> tuple[str, dict[str, object]]:
     """Write the statement that selects the ids of a page, newest first, with its values.
 
     Rows are compared as an index orders them: PostgreSQL then does not filter the whole table in the order of its ids.

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import Task
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.shard import TAKEN
 from settings import settings
 from tasks.dispatching import concurrency
@@ -32,11 +32,11 @@ class Found(NamedTuple):
     """
 
     since: datetime | None
-    waiting_for: Sequence[dict[str, Any]] = ()
+    waiting_for: Sequence[Json] = ()
     said: Mapping[str, Any] | None = None
 
 
-def why(session: Session, task_id: UUID, broker: str) -> dict[str, Any] | None:
+def why(session: Session, task_id: UUID, broker: str) -> Json | None:
     """Return why a task does not run, what it waits for, and since when; None when there is no such task.
 
     Parameters:
@@ -318,5 +318,5 @@ REASONS = (
 )
 
 
-def _shown(rows: Sequence[Other]) -> list[dict[str, Any]]:
+def _shown(rows: Sequence[Other]) -> list[Json]:
     return [{"kind": "task", "task_id": str(each.id), "status": each.status, "stage": each.stage} for each in rows]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from models.base import trace_id_of
+from models.base import Json, trace_id_of
 from tasks.accepting.submission import Member
 from tasks.dispatching.dispatch import Queues
 
@@ -45,7 +45,7 @@ class Claim:
     stage: str
     attempt: int
     kb_id: str | None
-    payload: dict[str, Any]
+    payload: Json
     timeout: float
     """Seconds this attempt may run."""
     retry_limit: int
@@ -60,7 +60,7 @@ class Claim:
     joins: bool = False
     """Whether the stage was divided, and all its shards are done."""
     submitted_at: datetime = _NEVER
-    metadata: dict[str, Any] | None = None
+    metadata: Json | None = None
     """What the submission said of it; None where that was left out."""
     paused: Sequence[str] = ()
     """The queues that were paused when it was claimed."""
@@ -137,9 +137,9 @@ class Advance:
     """
 
     claim: Claim
-    result: dict[str, Any] = field(default_factory=dict)
+    result: Json = field(default_factory=dict)
     units: int = 0
-    within: Callable[[Unit], dict[str, Any]] | None = None
+    within: Callable[[Unit], Json] | None = None
     shards: Sequence[tuple[int, int]] = ()
     anew: bool = False
     part: bytes | None = None

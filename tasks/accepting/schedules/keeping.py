@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from models import Schedule, audit
 from models.audit import Actor
-from models.base import new_id, rfc3339
+from models.base import Json, new_id, rfc3339
 from sentences import say
 from tasks.accepting import idempotency
 from tasks.accepting.idempotency import Key
@@ -46,7 +46,7 @@ class Wanted:
     name: str | None
     recurrence: Recurrence
     catch_up: str
-    task: dict[str, Any]
+    task: Json
     kb_id: str | None
 
 
@@ -97,7 +97,7 @@ def locked(session: Session, schedule_id: UUID) -> Schedule | None:
     return session.get(Schedule, schedule_id, with_for_update=True)
 
 
-def change(unit: Unit, actor: Actor, schedule: Schedule, values: dict[str, Any]) -> None:
+def change(unit: Unit, actor: Actor, schedule: Schedule, values: Json) -> None:
     """Change some of its columns. Its next due time is that of the new times, counted from now.
 
     A task that is changed is submitted in the name of whoever changed it.
@@ -149,9 +149,7 @@ def delete(unit: Unit, actor: Actor, schedule: Schedule) -> None:
     _note(unit, actor, "delete", schedule)
 
 
-def page(
-    session: Session, *, limit: int, kb_ids: Collection[str | None], before: UUID | None = None
-) -> list[dict[str, Any]]:
+def page(session: Session, *, limit: int, kb_ids: Collection[str | None], before: UUID | None = None) -> list[Json]:
     """Return schedules as they are shown, the newest first.
 
     Parameters:
@@ -166,13 +164,13 @@ def page(
     return [shown(each) for each in session.scalars(found)]
 
 
-def find(session: Session, schedule_id: UUID) -> dict[str, Any] | None:
+def find(session: Session, schedule_id: UUID) -> Json | None:
     """Return a schedule as it is shown; None when there is none of that id."""
     found = session.get(Schedule, schedule_id)
     return None if found is None else shown(found)
 
 
-def shown(schedule: Schedule) -> dict[str, Any]:
+def shown(schedule: Schedule) -> Json:
     """Return a schedule as it is shown."""
     return {
         "schedule_id": str(schedule.id),
@@ -193,14 +191,14 @@ def shown(schedule: Schedule) -> dict[str, Any]:
     }
 
 
-def task_of(schedule: Schedule) -> dict[str, Any]:
+def task_of(schedule: Schedule) -> Json:
     """Return a schedule's task as it was said, with its headers."""
     if schedule.source_headers is None:
         return schedule.task
     return {**schedule.task, "payload": together(schedule.task["payload"], schedule.source_headers)}
 
 
-def _task_columns(task: dict[str, Any]) -> dict[str, Any]:
+def _task_columns(task: Json) -> Json:
     """Return a task as its schedule keeps it: as it is shown, and the headers of its document apart."""
     if task["task_type"] != document_processing.TYPE.name:
         return {"task": task, "source_headers": None}

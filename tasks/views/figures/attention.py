@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from tasks.views.figures.statistics import Snapshot
 
 #: The sentences, by code; what they name is filled in.
@@ -46,7 +46,7 @@ SENTENCES = {
 }
 
 
-def attention(snapshot: Snapshot, publishing: str) -> list[dict[str, Any]]:
+def attention(snapshot: Snapshot, publishing: str) -> list[Json]:
     """Say what is not as it should be; nothing when all is well.
 
     Parameters:
@@ -55,7 +55,7 @@ def attention(snapshot: Snapshot, publishing: str) -> list[dict[str, Any]]:
     return [*_of_queues(snapshot), *_of_processes(snapshot, publishing), *_of_tasks(snapshot)]
 
 
-def _of_queues(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+def _of_queues(snapshot: Snapshot) -> Iterator[Json]:
     for name, pause in sorted(snapshot.pauses.items()):
         yield _item("queue_paused", pause.paused_at, queue=name)
     for name in snapshot.unserved():
@@ -63,7 +63,7 @@ def _of_queues(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
         yield _item("queue_without_worker", snapshot.as_of - waited, queue=name)
 
 
-def _of_processes(snapshot: Snapshot, publishing: str) -> Iterator[dict[str, Any]]:
+def _of_processes(snapshot: Snapshot, publishing: str) -> Iterator[Json]:
     if not snapshot.alive("clock"):
         beats = [each.heartbeat_at for each in snapshot.processes if each.kind == "clock"]
         yield _item("no_clock", max(beats, default=None))
@@ -73,7 +73,7 @@ def _of_processes(snapshot: Snapshot, publishing: str) -> Iterator[dict[str, Any
         yield _item("provider_paced", None, provider=name, until=rfc3339(until))
 
 
-def _of_tasks(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+def _of_tasks(snapshot: Snapshot) -> Iterator[Json]:
     if snapshot.owed.failing:
         yield _item("callbacks_failing", snapshot.owed.failing_since, count=snapshot.owed.failing)
     if suspects := sum(row.suspects for row in snapshot.queues.values()):
@@ -83,7 +83,7 @@ def _of_tasks(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
         yield _item("unknown_type", None, task_type=name)
 
 
-def _item(code: str, since: datetime | None, **names: Any) -> dict[str, Any]:
+def _item(code: str, since: datetime | None, **names: Any) -> Json:
     """Make an item; `since` is null where nobody noted it."""
     english, chinese = (sentence.format(**names) for sentence in SENTENCES[code])
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from errors import CODES
 from models import database
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.statement import Statement
 from models.task import CODE, FAILED, FORMAT
 from tasks.views import selection
@@ -21,7 +21,7 @@ from tasks.views import selection
 MOST = 10_000
 
 
-def failures(session: Session, since: datetime, kb_ids: Sequence[str] | None = None) -> dict[str, Any]:
+def failures(session: Session, since: datetime, kb_ids: Sequence[str] | None = None) -> Json:
     """Return the failures since a moment, by code, stage and format; those of which there are most come first.
 
     Parameters:
@@ -59,7 +59,7 @@ class Cause(NamedTuple):
     message: str | None
 
 
-def _shown(row: Cause) -> dict[str, Any]:
+def _shown(row: Cause) -> Json:
     known = CODES.get(row.code)
     return {
         "code": row.code,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 import metrics
 from models import History, Tally, database
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.statement import Statement
 from tasks.transactions import tallies
 from tasks.transactions.tallies import Key, Total
@@ -189,7 +189,7 @@ def totals_since(session: Session, past: timedelta) -> Noted | None:
     return at, tallies.totals(rows)
 
 
-def series(session: Session, measure: Measure, window: Window) -> dict[str, Any]:
+def series(session: Session, measure: Measure, window: Window) -> Json:
     """Read a measure over time.
 
     Returns:

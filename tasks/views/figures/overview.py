@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import metrics
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from tasks.transactions import tallies
 from tasks.types import all_types
 from tasks.views.figures.attention import attention
@@ -14,7 +13,7 @@ from tasks.views.figures.statistics import HOUR, MINUTE, Snapshot, workers
 from tasks.views.selection import MOST_COUNTED
 
 
-def overview(snapshot: Snapshot, publishing: str) -> dict[str, Any]:
+def overview(snapshot: Snapshot, publishing: str) -> Json:
     """Return the figures, and what needs attention.
 
     Parameters:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import metrics
 from broker.topology import QUEUES
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from settings import settings
 from tasks.transactions import tallies
 from tasks.types import all_types
@@ -17,13 +16,13 @@ from tasks.views.figures.statistics import HOUR, Snapshot
 UNMEASURED = 1.0
 
 
-def scale(snapshot: Snapshot, target_seconds: float) -> dict[str, Any]:
+def scale(snapshot: Snapshot, target_seconds: float) -> Json:
     """Return how many workers would have done what waits within so many seconds.
 
     No more are wanted than MAX_CONCURRENT_TASKS lets work, nor for a provider that must be waited for.
     """
     means, pool = stage_seconds(snapshot), settings()
-    queues: dict[str, dict[str, Any]] = {}
+    queues: dict[str, Json] = {}
     for name in QUEUES:
         row = snapshot.queues.get(name)
         ready, running = (row.ready, row.running) if row else (0, 0)

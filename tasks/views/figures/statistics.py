@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from broker.topology import QUEUES, Counts
 from models import PausedQueue, Tally, Task, Worker, database
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.statement import Statement
 from models.task import CODE, FAILED
 from settings import settings
@@ -140,7 +140,7 @@ def server(session: Session) -> Server:
     return Server(itself, database.rows(session, _TABLES, {"names": list(Task.metadata.tables)}))
 
 
-def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, Any]]:
+def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[Json]:
     """Return each queue as both servers see it.
 
     Parameters:
@@ -168,7 +168,7 @@ def queues(snapshot: Snapshot, counts: Mapping[str, Counts]) -> list[dict[str, A
     return shown
 
 
-def pause_of(pause: PausedQueue | None) -> dict[str, Any]:
+def pause_of(pause: PausedQueue | None) -> Json:
     """Return who paused a queue, when and why; nulls for one that is not paused."""
     return {
         "paused_by": pause.paused_by if pause else None,
@@ -177,7 +177,7 @@ def pause_of(pause: PausedQueue | None) -> dict[str, Any]:
     }
 
 
-def workers(snapshot: Snapshot) -> dict[str, Any]:
+def workers(snapshot: Snapshot) -> Json:
     """Return the processes that work, and what each holds."""
     rows = [each for each in snapshot.processes if each.kind == "worker"]
     # A worker also holds what is claimed a moment before its thread starts.
