@@ -32,10 +32,17 @@ def test_every_text_has_its_chinese_and_no_chinese_is_left_over() -> None:
     assert sorted(words.chinese().keys() - texts) == []
 
 
+#: A letter or digit beside a Chinese character without a space.
+CLOSE = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9`]|[A-Za-z0-9`][\u4e00-\u9fff]")
+
+
 @pytest.mark.parametrize(("english", "chinese"), words.chinese().items())
 def test_a_translation_is_chinese_and_names_the_same_values(english: str, chinese: str) -> None:
     assert re.findall(r"%\(\w+\)s|%s", english) == sorted(re.findall(r"%\(\w+\)s|%s", chinese), key=english.find)
     assert re.search(r"[\u4e00-\u9fff]", chinese) or not re.search(r"[a-z]{3}", english), chinese
+    bare = re.sub(r"%\(\w+\)s|%s", "", chinese)
+    assert not re.search(r"[\u4e00-\u9fff][,;:!?(]|[,;:!?)][\u4e00-\u9fff]", bare), f"{chinese}: its own punctuation"
+    assert not CLOSE.search(bare), f"{chinese}: a space beside Latin letters"
 
 
 def test_no_template_says_a_text_that_is_not_translatable() -> None:
