@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -11,6 +12,7 @@ from documents.embedding import Curve
 from documents.searching.confidence import WORDS
 from documents.searching.search import Hit, Mode, Question, search
 from documents.splitting.tokens import query_tokens
+from documents.storing.filter import Filter
 from models import database as models_database
 from tests.documents.searching.paraphrases import NEARNESS
 from tests.documents.searching.test_fusion import EMBEDDER, fill
@@ -47,3 +49,16 @@ def test_each_mode_has_a_curve_of_its_own(database: Engine, mode: Mode, curve: C
     assert likely > ask("two")[1]
     assert ask("one", "two")[1] == likely
     assert ask("none") == ([], 0.0)
+
+
+def test_what_leaves_hits_out_changes_nothing_and_a_filter_is_about_what_it_leaves(database: Engine) -> None:
+    fill("one", [("green tea", NEAR), ("green leaves", FAR), ("nothing", FAR)])
+    question = {"one": Question(query_tokens("green tea"), array("f", [1.0, 0.0]), EMBEDDER, NEARNESS)}
+
+    def confidence(**asked: Any) -> float:
+        with models_database.transaction(repeatable=True) as session:
+            return search(session, question, **asked).confidence
+
+    whole = confidence()
+    assert confidence(limit=1) == confidence(min_score=0.99) == confidence(per_document=1) == whole
+    assert confidence(filter=Filter(["nowhere"])) == 0.0 < whole
