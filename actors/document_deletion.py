@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from documents.storing import deletions, index
 from errors import TaskError
+from models import audit
 from models.base import Json
 from tasks.transactions.unit import Unit
 from tasks.views.reading import submitted_at
@@ -29,6 +30,7 @@ def document_deletion(work: Work) -> Advance:
             raise TaskError("superseded", f"the document {document_id!r} was submitted again after this deletion")
         if deletions.remove(session, work.kb_id, document_id, asked_at) is None and not advance.result["superseded"]:
             raise TaskError("not_found", f"there is no document {document_id!r} in KB {work.kb_id!r}")
+        audit.record_of_task(session, work.task_id, "document.delete", "document", document_id)
         return {"document_id": document_id}
 
     advance = work.done(within=remove, overtakes="document_processing")

@@ -46,7 +46,7 @@ class Actor:
 
     Parameters:
       name: of the API key; None where none is asked for.
-      request_id: of the request; None where a task acts for whoever submitted it.
+      request_id: of the request; of a task that acts for whoever submitted it, of its submission.
       traceparent: of the trace that the request belongs to, as W3C Trace Context writes it.
     """
 
@@ -92,8 +92,17 @@ def record_of_task(
     session: Session, task_id: UUID, action: str, kind: str, target: object = None, **detail: Any
 ) -> None:
     """Write what a task has done, in the name of whoever submitted it, in the transaction in which it is done."""
-    row = session.execute(select(Task.submitted_by, Task.kb_id).where(Task.id == task_id)).one()
-    record(session, Actor(row.submitted_by), action, kind, target, kb_id=row.kb_id, task_id=str(task_id), **detail)
+    row = session.execute(select(Task.submitted_by, Task.request_id, Task.kb_id).where(Task.id == task_id)).one()
+    record(
+        session,
+        Actor(row.submitted_by, row.request_id),
+        action,
+        kind,
+        target,
+        kb_id=row.kb_id,
+        task_id=str(task_id),
+        **detail,
+    )
 
 
 def page(

@@ -18,7 +18,6 @@ from models.base import id_at
 from tests.api.conftest import Client, bad_fields
 from tests.guard import Guard
 from tests.processes import Deployment
-from tests.servers import eventually
 
 MINE, THEIRS = (f"kb-{uuid.uuid4()}" for _ in range(2))
 
@@ -104,6 +103,21 @@ def test_each_act_is_told_with_its_actor_its_target_and_its_request(ops: Caller,
     assert all(each["kb_id"] == MINE and each["at"].endswith("Z") for each in newest)
 
 
+def test_a_deletion_that_is_submitted_is_told_as_one_by_its_address(ops: Caller, site: Caller, client: Client) -> None:
+    for document_id in ("tea/green", "tea/black"):
+        client.take_in(MINE, "Tea.", document_id)
+    site.ask("DELETE", f"/kbs/{MINE}/documents/tea%2Fgreen", headers={"X-Request-ID": "the-first"})
+    deletion = {"task_type": "document_deletion", "kb_id": MINE, "payload": {"document_id": "tea/black"}}
+    task_id = site.ask("POST", "/tasks", json=deletion, headers={"X-Request-ID": "the-second"})["task_id"]
+    client.ended(task_id)
+    second, first = ops.acts(kb_id=MINE, action="document.delete")[:2]
+    assert [(each["name"], each["target"]["id"], each["request_id"]) for each in (first, second)] == [
+        ("site", "tea/green", "the-first"),
+        ("site", "tea/black", "the-second"),
+    ]
+    assert second["detail"] == {"task_id": task_id}
+
+
 def test_a_retry_by_a_filter_is_one_act(ops: Caller, site: Caller) -> None:
     kb_id = f"kb-{uuid.uuid4()}"
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -170,8 +184,9 @@ def test_a_pause_says_who_and_why_until_it_ends(ops: Caller, client: Client) -> 
         answer = ops.ask("POST", "/queues/callback/pause", json={"reason": "the KB service moves"})
         assert (answer["queue"], answer["paused"]) == ("callback", True)
         assert (answer["paused_by"], answer["reason"]) == ("ops", "the KB service moves")
-        found = eventually(lambda: (now := shown())[0] and now, seconds=20, reason="the pause is shown")
-        assert found == (True, "ops", "the KB service moves", answer["paused_at"])
+        assert shown() == (True, "ops", "the KB service moves", answer["paused_at"]), "who pauses sees it at once"
+        attention = ops.ask("GET", "/stats/overview")["attention"]
+        assert {"queue": "callback"} in [each["about"] for each in attention if each["code"] == "queue_paused"]
         # A client of an earlier release sends no body.
         assert client.http.post(f"{PREFIX}/queues/callback/pause").json()["paused"] is True
         assert bad_fields(client.http.post(f"{PREFIX}/queues/callback/pause", json={"reason": "a\0b", "x": 1})) == {

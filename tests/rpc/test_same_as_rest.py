@@ -187,6 +187,54 @@ def test_a_kb_is_deleted_as_by_rest(both: Both, kb_id: str) -> None:
         assert not both.rpc().call("Search", SearchRequest(kbs=[kb_id], query="leave")).hits
 
 
+def test_acts_are_in_the_audit_as_by_rest(both: Both) -> None:
+    kb_ids = [f"kb-{uuid.uuid4()}" for _ in range(2)]
+
+    def by_rpc(kb_id: str, call: str, task_id: str) -> str:
+        about = ("x-request-id", call)
+        message = {"Cancel": CancelRequest, "Retry": RetryRequest}.get(call)
+        if message is not None:
+            return str(both.rpc().call(call, message(task_id=task_id), about).task.task_id)
+        if call == "DeleteKb":
+            return str(both.rpc().call(call, DeleteKbRequest(kb_id=kb_id), about).task_id)
+        deletion = SubmitRequest(task_type="document_deletion", kb_id=kb_id, payload=struct(document_id="a.md"))
+        return str(both.rpc().call("Submit", deletion, about).task_id)
+
+    def by_rest(kb_id: str, call: str, task_id: str) -> str:
+        deletion = {"task_type": "document_deletion", "kb_id": kb_id, "payload": {"document_id": "a.md"}}
+        verb, path = {
+            "Cancel": ("DELETE", f"/tasks/{task_id}"),
+            "Retry": ("POST", f"/tasks/{task_id}/retry"),
+            "Submit": ("POST", "/tasks"),
+            "DeleteKb": ("DELETE", f"/kbs/{kb_id}"),
+        }[call]
+        body = deletion if call == "Submit" else None
+        answer = both.rest(verb, path, headers={"x-request-id": call}, json=body)
+        assert answer.is_success, answer.text
+        return str(answer.json()["task_id"])
+
+    told = []
+    for kb_id, act in zip(kb_ids, (by_rpc, by_rest), strict=True):
+        for name in ("a.md", "b.md"):
+            given = iter(upload(kb_id=kb_id, filename=name))
+            document = both.rpc().stub("UploadDocument")(given, metadata=both.rpc().metadata, timeout=60).task_id
+            assert ended(both, document).status == "completed"
+        later = SubmitRequest(task_type="test", kb_id=kb_id)
+        later.run_at.FromJsonString("2100-01-01T00:00:00Z")
+        task_id = both.rpc().call("Submit", later).task_id
+        for call in ("Cancel", "Retry", "Submit", "DeleteKb"):
+            assert ended(both, act(kb_id, call, task_id)).status in ("completed", "cancelled")
+        acts = both.rest("GET", "/audit", params={"kb_id": kb_id}).json()["items"]
+        told.append([(each["name"], each["action"], each["target"]["kind"], each["request_id"]) for each in acts])
+    assert told[0] == told[1]
+    assert told[0] == [
+        ("operate-s", "kb.delete", "kb", "DeleteKb"),
+        ("operate-s", "document.delete", "document", "Submit"),
+        ("operate-s", "task.retry", "task", "Retry"),
+        ("operate-s", "task.cancel", "task", "Cancel"),
+    ]
+
+
 def test_an_upload_that_is_none_is_refused(both: Both, kb_id: str) -> None:
     data = UploadDocumentRequest(data=b"x")
     info = UploadDocumentRequest(info=DocumentInfo(kb_id=kb_id, filename="a.txt"))
