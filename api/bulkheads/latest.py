@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Generic, TypeVar
 
 from api.bulkheads.pools import Busy, Pool
 from sentences import say
 
 Answer = TypeVar("Answer")
+Asked = TypeVar("Asked", bound=Hashable)
 
 #: An answer is kept for so many times as long as it took: what is dear is asked for seldom.
 REST = 20
@@ -84,3 +86,39 @@ class Latest(Generic[Answer]):
         self._old_at = ended + min(max(self._fresh, REST * (ended - began)), self._oldest)
         self._over_at = ended + self._meanwhile if ended - began > SOON else 0.0
         return answer
+
+
+class LatestOf(Generic[Asked, Answer]):
+    """The latest answers to questions of one kind; each is shared by all who ask the same.
+
+    Parameters:
+      question: what is called in a thread with what is asked.
+      most: answers that are kept: those that were asked for last.
+      the others: as those of `Latest`.
+    """
+
+    def __init__(
+        self,
+        question: Callable[[Asked], Answer],
+        pool: Pool,
+        *,
+        most: int,
+        fresh: float,
+        oldest: float,
+        patience: float,
+        meanwhile: float,
+    ) -> None:
+        self._question = question
+        self._most = most
+        self._latest = partial(
+            Latest[Answer], pool=pool, fresh=fresh, oldest=oldest, patience=patience, meanwhile=meanwhile
+        )
+        self._kept: dict[Asked, Latest[Answer]] = {}
+
+    async def get(self, asked: Asked) -> Answer:
+        """Return the answer to what is asked, as `Latest.get` does."""
+        found = self._kept.pop(asked, None) or self._latest(partial(self._question, asked))
+        self._kept[asked] = found
+        if len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
+        return await found.get()

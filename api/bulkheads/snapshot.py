@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.bulkheads.latest import Latest
 from api.bulkheads.pools import WATCHING, Busy
 from broker.topology import Counts
-from models import database, replica
+from models import PausedQueue, database, replica
 from models.trouble import DISK_FULL, code_of
+from tasks.dispatching import pausing
 from tasks.transactions.unit import broker
 from tasks.views.figures import statistics
 
@@ -34,6 +38,11 @@ def _messages() -> dict[str, Counts]:
     return broker().counts() or {}
 
 
+def _pauses() -> Mapping[str, PausedQueue]:
+    with database.transaction() as session:
+        return pausing.pauses(session)
+
+
 def _is_full() -> bool:
     """Return whether PostgreSQL's disk is full: it still answers whoever reads, and refuses what needs another page."""
     try:
@@ -46,7 +55,7 @@ def _is_full() -> bool:
     return False
 
 
-#: What PostgreSQL says. Its age is in it, and is shown.
+#: What PostgreSQL says. Its age is in it, and is shown. What shows pauses asks for `tables`.
 TABLES = Latest(_tables, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE, meanwhile=MEANWHILE)
 #: How PostgreSQL itself is: the primary, whoever is read from.
 SERVER = Latest(_server, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE)
@@ -54,6 +63,11 @@ SERVER = Latest(_server, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE
 _MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0, meanwhile=10.0)
 #: Whether PostgreSQL's disk is full.
 FULL = Latest(_is_full, WATCHING, fresh=10.0, oldest=30.0, patience=PATIENCE)
+
+
+async def tables() -> statistics.Snapshot:
+    """Return what PostgreSQL says, with the pauses of this moment: who has paused a queue is told so at once."""
+    return replace(await TABLES.get(), pauses=await WATCHING.run(_pauses))
 
 
 async def messages() -> dict[str, Counts]:

@@ -161,7 +161,7 @@ class Metrics:
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
         up = {name: each["status"] == "up" for name, each in (await _checks()).items()}
-        found = await snapshot.TABLES.get() if up["postgresql"] else None
+        found = await snapshot.tables() if up["postgresql"] else None
         counts = await snapshot.messages() if up["rabbitmq"] else {}
         gauges = self._of_process() | _of_rabbitmq(counts)
         if up["postgresql"]:
@@ -216,7 +216,7 @@ class Queues:
         response=schemas.Queues,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        found = await snapshot.TABLES.get()
+        found = await snapshot.tables()
         counts = await snapshot.messages()
         resp.media = {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, counts)}
 

@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from api import requests
 from api.access import callers
 from api.bulkheads import snapshot
+from api.bulkheads.latest import LatestOf
 from api.bulkheads.pools import WATCHING
 from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid, problem
 from documents.embedding import prices
 from keys import Key, holder
+from models import replica
 from sentences import say
 from settings import settings
 from tasks.input.fields import Moment, Name
@@ -30,6 +32,8 @@ from tasks.views.figures.failures import failures
 #: `cost` is not counted but told by the tokens; what it is, and its unit.
 DOLLARS = "US dollars"
 COST = "US dollars for tokens, by embedder, as far as prices are known."
+#: Over which failures are grouped unless something else is asked.
+DAY = timedelta(days=1)
 
 
 class Overview:
@@ -43,7 +47,7 @@ class Overview:
         response=schemas.Overview,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        resp.media = overview.overview(await snapshot.TABLES.get(), broker().publishing)
+        resp.media = overview.overview(await snapshot.tables(), broker().publishing)
 
 
 class HistoryQuery(BaseModel):
@@ -60,7 +64,7 @@ class History:
 
     @operation(
         "A measure over an hour (each 10 seconds), a day (each minute) or 90 days (each hour).",
-        {200: "Its series."},
+        {200: "Its series, read once for all who ask for the same; `as_of` says the age."},
         id="get_history",
         tag="operations",
         query=HistoryQuery,
@@ -68,18 +72,18 @@ class History:
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = requests.query(req, HistoryQuery)
-        resp.media = await requests.read_much(over_time, asked.metric, asked.window, pool=WATCHING)
+        _demand_metric(asked.metric)
+        resp.media = await _HISTORY.get((asked.metric, asked.window))
+
+
+def _demand_metric(metric: str) -> None:
+    if metric not in ("cost", *history.MEASURES):
+        raise Invalid([problem("metric", say("one_of", names=["cost", *history.MEASURES]))])
 
 
 def over_time(session: Session, metric: str, window: str) -> dict[str, Any]:
-    """Return a measure over one of the windows of `history.WINDOWS`.
-
-    Raises:
-      Invalid: there is no such metric.
-    """
-    measure = history.MEASURES.get("tokens" if metric == "cost" else metric)
-    if measure is None:
-        raise Invalid([problem("metric", say("one_of", names=["cost", *history.MEASURES]))])
+    """Return a measure over one of the windows of `history.WINDOWS`."""
+    measure = history.MEASURES["tokens" if metric == "cost" else metric]
     found = history.series(session, measure, history.WINDOWS[window])
     told = measure.help
     if metric == "cost":
@@ -115,7 +119,7 @@ class Errors:
 
     @operation(
         "Why tasks failed: by code, stage and format, with an example and what can be done.",
-        {200: "Those of which there are most come first."},
+        {200: "Those of which there are most come first; grouped once for all who ask the same, `as_of` says the age."},
         id="get_errors",
         tag="operations",
         query=ErrorsQuery,
@@ -127,10 +131,30 @@ class Errors:
 
 async def grouped(req: asgi.Request, asked: ErrorsQuery) -> dict[str, Any]:
     """Return the failures that a request may see, by cause."""
-    since = asked.since or datetime.now(UTC) - timedelta(days=1)
     kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
     bound = asked.kb_id is not None or callers.key(req).kbs is not None
-    return await requests.read_much(failures, since, kb_ids if bound else None)
+    return await _ERRORS.get((asked.since or DAY, tuple(sorted(kb_ids)) if bound else None))
+
+
+def _grouped(asked: tuple[datetime | timedelta, tuple[str, ...] | None]) -> dict[str, Any]:
+    since, kb_ids = asked
+    moment = datetime.now(UTC) - since if isinstance(since, timedelta) else since
+    return replica.read(lambda session: failures(session, moment, kb_ids))
+
+
+def _history(asked: tuple[str, str]) -> dict[str, Any]:
+    return replica.read(lambda session: over_time(session, *asked))
+
+
+#: Kept as the snapshot of the tables is.
+_KEPT = {
+    "fresh": snapshot.FRESH,
+    "oldest": snapshot.OLDEST,
+    "patience": snapshot.PATIENCE,
+    "meanwhile": snapshot.MEANWHILE,
+}
+_ERRORS = LatestOf(_grouped, WATCHING, most=100, **_KEPT)
+_HISTORY = LatestOf(_history, WATCHING, most=100, **_KEPT)
 
 
 class ScaleQuery(BaseModel):
@@ -154,7 +178,7 @@ class Scale:
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = requests.query(req, ScaleQuery)
-        resp.media = scaling.scale(await snapshot.TABLES.get(), asked.target_seconds)
+        resp.media = scaling.scale(await snapshot.tables(), asked.target_seconds)
 
 
 class HireFire:
@@ -184,7 +208,7 @@ class HireFire:
         found = holder(self._keys, token.encode()) if self._keys else callers.ANYBODY
         if found is None or not found.may("scale") or found.kbs is not None:
             raise falcon.HTTPNotFound(title="Not Found", description=say("scale_token"))
-        told = scaling.scale(await snapshot.TABLES.get(), ScaleQuery().target_seconds)
+        told = scaling.scale(await snapshot.tables(), ScaleQuery().target_seconds)
         ages = {name: each["oldest_age_seconds"] for name, each in told["queues"].items()}
         resp.set_header("Cache-Control", "no-store")
         resp.media = [

@@ -42,7 +42,7 @@ class Overview(Page):
         """Find the deployment's figures."""
         window = asked.query.get("window")
         return {
-            **overview(await snapshot.TABLES.get(), broker().publishing),
+            **overview(await snapshot.tables(), broker().publishing),
             "window": window if window in WINDOWS else WINDOWS[0],
             "windows": WINDOWS,
             "plots": [(metric, title, unit_of(metric)) for metric, title in PLOTS],

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from api.bulkheads import pools
-from api.bulkheads.latest import SOON, Latest
+from api.bulkheads.latest import SOON, Latest, LatestOf
 from api.bulkheads.pools import Busy, Pool
 from api.bulkheads.providers import FAILURES, Breaker
 from models.trouble import why
@@ -47,7 +47,7 @@ def test_what_hangs_does_not_keep_whoever_asked() -> None:
         pool = Pool("test", 1)
         with pytest.raises(Busy) as refused:
             await pool.run(go_on.wait, seconds=0.1)
-        assert "not known" in str(refused.value.description)
+        assert "is unknown" in str(refused.value.description)
         go_on.set()
 
     coroutines.run(ask())
@@ -86,6 +86,25 @@ def test_however_many_ask_the_question_is_asked_once() -> None:
         return [*first, await latest.get()]
 
     assert set(coroutines.run(ask())) == {1}
+
+
+def test_who_asks_the_same_shares_an_answer_and_the_last_ones_are_kept() -> None:
+    asked: list[str] = []
+
+    def question(name: str) -> str:
+        asked.append(name)
+        return name.upper()
+
+    async def ask() -> None:
+        kept = LatestOf(question, Pool("test", 1), most=2, fresh=60.0, oldest=60.0, patience=5.0, meanwhile=0.0)
+        assert await asyncio.gather(*(kept.get(each) for each in "abab")) == ["A", "B", "A", "B"]
+        assert await kept.get("c") == "C"
+        assert await kept.get("b") == "B"
+        assert asked == ["a", "b", "c"]
+        assert await kept.get("a") == "A"
+        assert asked == ["a", "b", "c", "a"], "it was the last to be asked for of three"
+
+    coroutines.run(ask())
 
 
 def test_nobody_waits_for_a_dear_answer_while_there_is_one_that_is_not_too_old() -> None:

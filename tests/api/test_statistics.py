@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
 import pytest
 
+from api.bulkheads import snapshot
 from tests.api.conftest import Client, bad_fields
 
 STATS = "/api/v1/stats"
@@ -26,6 +31,20 @@ def test_why_tasks_failed(client: Client, kb_id: str) -> None:
     assert (found["code"], found["format"], found["count"]) == (task["error"]["code"], "txt", 1)
     assert found["example"]["task_id"] == task["task_id"]
     assert client.http.get(f"{STATS}/errors", params={"kb_id": f"{kb_id}x"}).json()["errors"] == []
+
+
+def test_failures_and_histories_are_read_once_for_all_who_ask_the_same(idle_client: Client) -> None:
+    def reads(path: str, **query: str) -> list[str]:
+        with ThreadPoolExecutor(8) as threads:
+            ask = partial(idle_client.http.get, f"{STATS}{path}", params=query)
+            return [each.result().json()["as_of"] for each in [threads.submit(ask) for _ in range(40)]]
+
+    for path, query in (("/errors", {}), ("/errors", {"kb_id": "a"}), ("/history", {"metric": "completed"})):
+        began = datetime.now(UTC)
+        as_of = {datetime.fromisoformat(each) for each in reads(path, **query)}
+        # Each is kept for a second at least.
+        assert len(as_of) <= 2 + (datetime.now(UTC) - began).total_seconds(), path
+        assert min(as_of) > began - timedelta(seconds=snapshot.OLDEST + snapshot.MEANWHILE)
 
 
 @pytest.mark.parametrize("metric", ["completed", "failed", "waiting", "stage_seconds_p95", "tokens", "cost"])
