@@ -15,7 +15,16 @@ PRIORITIES = ("low", "normal", "high", "urgent")
 TIMES = ("created-after", "created-before", "finished-after", "finished-before")
 HEADER = "what a URL is fetched with, for the service to keep secret; may be repeated; @FILE holds one a line"
 SORTS = ("document_id", "-document_id", "updated_at", "-updated_at", "size", "-size")
-KB_SETTINGS = ("chunk_size", "chunk_overlap", "chunk_unit", "embedder", "callback_url", "callback_secret", "synonyms")
+KB_SETTINGS = (
+    "chunk_size",
+    "chunk_overlap",
+    "chunk_unit",
+    "embedder",
+    "callback_url",
+    "callback_secret",
+    "synonyms",
+    "weight",
+)
 TEXTS = ("task-type", "batch-id", "document-id", "error-code", "queue", "stage", "format")
 
 
@@ -147,6 +156,7 @@ def _kbs(parser: argparse.ArgumentParser) -> None:
         help="whsec_…, one or two; @FILE reads it, so that no process list has it",
     )
     add("--synonyms", action="append", metavar="A,B", help="terms that mean the same; each is a group, in place of all")
+    add("--weight", type=int, metavar="N", help="how many turns its tasks get where those of another KB get one")
     add("--unset", action="append", choices=KB_SETTINGS, help="take a setting back; may be repeated")
 
 
@@ -156,9 +166,9 @@ def _documents(parser: argparse.ArgumentParser) -> None:
     add("--kb", required=True, help="the knowledge base")
     add("--prefix", metavar="TEXT", help="list, delete: those whose id begins so")
     _metadata(parser, "list, delete: those that carry this; change: in place of what the document carries")
-    add("--format", metavar="NAME", help="list: those of a format, such as pdf")
-    add("--state", choices=("current", "pending", "failed"), help="list: those with something newer, or without")
-    add("--updated-after", metavar="TIME", help="list: those that have changed since")
+    add("--format", metavar="NAME", help="list, delete: those of a format, such as pdf")
+    add("--state", choices=("current", "pending", "failed"), help="list, delete: those with something newer")
+    add("--updated-after", metavar="TIME", help="list, delete: those that have changed since")
     add("--sort", choices=SORTS, help="list: in this order; - from the last to the first")
     add("--to", metavar="FILE", help="original: where it is written; default: standard output")
     add("--all", action="store_true", help="delete: where no filter is named, really all")

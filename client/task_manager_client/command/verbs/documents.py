@@ -20,7 +20,7 @@ CHUNKS = ("index", "page", "heading_path", "text")
 KNOWN = {
     "list": ("prefix", "metadata", "format", "state", "updated_after", "sort"),
     "change": ("metadata",),
-    "delete": ("prefix", "metadata"),
+    "delete": ("prefix", "metadata", "format", "state", "updated_after"),
 }
 
 
