@@ -96,7 +96,9 @@ ROUTES = {
     # documents
     "List the documents of a KB.": "列出知识库的文档。",
     "Upload a document and submit its task.": "上传文档并提交其任务。",
-    "Delete documents by a filter.": "按过滤条件删除文档。",
+    "Delete documents by a filter, which is that of `GET /kbs/{kb_id}/documents`, or by their `ids`.": (
+        "按过滤条件删除文档，条件与 `GET /kbs/{kb_id}/documents` 相同，或按其 `ids`。"
+    ),
     "Show a document.": "查看一篇文档。",
     "Change a document's metadata, by which a search can be filtered; nothing is read or embedded.": (
         "修改文档的元数据，检索可以按它过滤；不会重新读取或嵌入。"

@@ -37,6 +37,7 @@ def service(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
     """What `make run` starts, with callbacks to this machine."""
     secrets = {"CALLBACK_SECRET": SECRET, "CALLBACK_ALLOWED_HOSTS": "localhost"}
     with EmbeddedDeployment(Path(tempfile.mkdtemp(dir=server_folder)), guard, **secrets) as process:
+        process.patience = 120.0  # compilers run meanwhile
         process.start_embedded()
         yield process
 

@@ -28,7 +28,7 @@ BEGIN, END = "<!-- made from the code: {} -->\n", "<!-- until here -->"
 
 def routes(*, chinese: bool = False) -> str:
     """Every route, by the headings of the OpenAPI document."""
-    said = ROUTES.__getitem__ if chinese else str
+    said = partial(translated, ROUTES) if chinese else str
     document: dict[str, Any] = TestClient(create_app(read({}), pages())).simulate_get("/openapi.json").json
     rows = defaultdict(list)
     for path, methods in document["paths"].items():
@@ -42,12 +42,19 @@ def routes(*, chinese: bool = False) -> str:
     )
 
 
+def translated(catalogue: dict[str, str], sentence: str) -> str:
+    """Return the Chinese of a sentence."""
+    assert sentence in catalogue, f"tests/docs/chinese.py lacks the Chinese of {sentence!r}"
+    return catalogue[sentence]
+
+
 def metrics(*, chinese: bool = False) -> str:
     """Every metric of `/metrics`."""
     rows = ""
     for metric in ALL:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        rows += f"| `{metric.name}` | {metric.kind} | {labels} | {METRICS[metric.help] if chinese else metric.help} |\n"
+        said = translated(METRICS, metric.help) if chinese else metric.help
+        rows += f"| `{metric.name}` | {metric.kind} | {labels} | {said} |\n"
     heads = "指标 | 种类 | 标签 | 含义" if chinese else "metric | kind | labels | what it is"
     return f"| {heads} |\n|---|---|---|---|\n{rows}"
 

@@ -14,7 +14,7 @@ import pytest
 
 from settings import ALIASES, Settings
 from task_manager_client import TaskManager
-from tests.docs import tables
+from tests.docs import chinese, tables
 from tests.docs.blocks import Reader, blocks, environment
 from tests.guard import Guard
 from tests.processes import EmbeddedDeployment
@@ -201,6 +201,12 @@ def test_chinese_is_set_with_spaces_beside_latin_and_with_its_own_punctuation(pa
 @pytest.mark.parametrize("name", tables.TABLES)
 def test_a_table_is_what_the_code_says(name: str) -> None:
     assert tables.parts(DOCS / name)[1].strip() == tables.TABLES[name]().strip(), "run python -m tests.docs.tables"
+
+
+def test_no_chinese_is_kept_of_what_the_code_says_no_more() -> None:
+    shown = "".join((DOCS / name).read_text("utf-8") for name in ("rest.md", "metrics.md"))
+    for sentence in (*chinese.ROUTES, *chinese.METRICS):
+        assert sentence in shown
 
 
 def settings_of(page: Path) -> dict[str, str]:
