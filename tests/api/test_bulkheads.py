@@ -206,11 +206,8 @@ def test_a_stream_opens_while_a_transaction_goes_on(deployment: Deployment) -> N
     try:
         with connection.cursor() as cursor:
             cursor.execute("CREATE TEMPORARY TABLE mine (one integer)")
-            time.sleep(5)
-            began = time.monotonic()
             events = follow(deployment, "/events")
             assert next(events)["type"] == "open"
-            assert time.monotonic() - began < 14
             task_id = client.submit()
             assert next(events)["task_id"] == task_id
     finally:

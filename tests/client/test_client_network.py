@@ -99,16 +99,15 @@ def test_retry_after_is_honoured(service: EmbeddedDeployment, told: list[Retry],
     assert [(each.pause, type(each.error)) for each in told] == [(1.0, RateLimited if status == 429 else Unavailable)]
 
 
-def test_a_pause_that_would_outlast_the_total_is_not_begun(service: EmbeddedDeployment) -> None:
+def test_a_pause_that_would_outlast_the_total_is_not_begun(service: EmbeddedDeployment, told: list[Retry]) -> None:
     with (
         Lossy(service.url, lambda _: Answer(503, {"retry-after": "60"})) as net,
-        TaskManager(net.url, KEY, timeouts=Timeouts(total=5)) as tm,
+        TaskManager(net.url, KEY, timeouts=Timeouts(total=5), on_retry=told.append) as tm,
     ):
-        began = time.monotonic()
         with pytest.raises(Unavailable) as raised:
             tm.health()
-        assert time.monotonic() - began < 3
         assert raised.value.retry_after == 60
+    assert (told, len(net.asked)) == ([], 1)
 
 
 @pytest.fixture
@@ -123,11 +122,8 @@ def silent() -> Iterator[str]:
 def test_silence_and_the_whole_time_are_two_time_outs(silent: str) -> None:
     with TaskManager(silent, retries=0, timeouts=Timeouts(read=0.3)) as tm, pytest.raises(ReadTimedOut):
         tm.health()
-    with TaskManager(silent, timeouts=Timeouts(read=0.4, total=1)) as tm:
-        began = time.monotonic()
-        with pytest.raises(TotalTimedOut):
-            tm.health()
-        assert time.monotonic() - began < 3
+    with TaskManager(silent, timeouts=Timeouts(read=0.4, total=1)) as tm, pytest.raises(TotalTimedOut):
+        tm.health()
 
     async def use() -> None:
         async with AsyncTaskManager(silent, timeouts=Timeouts(total=0.5)) as tm:
@@ -141,11 +137,9 @@ def test_an_upload_has_its_own_time_out_with_threads_too() -> None:
     with (
         Lossy("http://127.0.0.1:1", lambda _: Answer(500)) as net,
         TaskManager(net.url, timeouts=Timeouts(upload=0.3)) as tm,
+        pytest.raises(TotalTimedOut),
     ):
-        began = time.monotonic()
-        with pytest.raises(TotalTimedOut):
-            tm.documents.upload("kb", bytes(4_000_000), filename="a", progress=lambda _, __: time.sleep(0.1))
-        assert time.monotonic() - began < 2
+        tm.documents.upload("kb", bytes(4_000_000), filename="a", progress=lambda _, __: time.sleep(0.1))
 
 
 def test_more_calls_than_a_hundred_are_under_way_at_once() -> None:

@@ -103,8 +103,7 @@ def test_a_deploy_hands_work_back_without_spending_an_attempt(house: House) -> N
     worker = house.deployment.start("worker")
     task_id = house.submit(task_type="benchmark", payload={"seconds": 20})
     eventually(lambda: house.show(task_id)["status"] == "processing", seconds=10)
-    took = worker.terminate()
-    assert took < 25
+    worker.terminate()
     (row,) = house.sql("SELECT status, errors, crashes, deaths FROM tasks WHERE id = %s", task_id)
     assert row == ("queued", 0, 0, 0)
     assert house.sql("SELECT count(*) FROM workers WHERE kind = 'worker'") == [(0,)]

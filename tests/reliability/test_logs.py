@@ -103,9 +103,7 @@ def test_a_queue_that_was_deleted_is_served_again_within_seconds(house: House, r
     house.open("web", "worker", "clock")
     house.ended(house.submit(task_type="test"))
     rabbitmq.management("/queues/{vhost}/default", "DELETE")
-    began = time.monotonic()
     house.ended(house.submit(task_type="test"), seconds=30)
-    assert time.monotonic() - began < 20
     worker = house.deployment.processes[1]
     assert worker.log.count("consumer_cancelled") == 1
     counted = 'queue_consumer_cancelled_total{queue="default"} 1'
@@ -136,7 +134,8 @@ def test_an_outage_of_rabbitmq_is_said_once_with_its_reason_and_its_end(
     house.open("web", "worker", "clock")
     house.ended(house.submit(task_type="test"))
     rabbit_node.stop()
-    time.sleep(10)
+    for process in house.deployment.processes:
+        eventually(lambda log=process: '"rabbitmq_unreachable"' in log.log, seconds=60)  # type: ignore[misc]
     rabbit_node.start()
     house.ended(house.submit(task_type="test"), seconds=60)
     for process in house.deployment.processes:
@@ -179,7 +178,8 @@ def test_an_outage_of_postgresql_is_said_once_with_its_reason_and_its_end(
         house.ended(house.submit(task_type="test"))
         server.stop()
         assert house.deployment.http.get("/api/v1/tasks").status_code == 503, "and the web process has noticed"
-        time.sleep(8)
+        for process in deployment.processes:
+            eventually(lambda log=process: '"database_away"' in log.log, seconds=60)  # type: ignore[misc]
         server.start()
         house.ended(house.submit(task_type="test"), seconds=60)
         for process in deployment.processes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,8 +93,9 @@ def test_a_deadline_ends_the_call_in_the_process_as_well(second: tuple[Process, 
         caller.call("Get", GetRequest(task_id=task_id, wait=25), timeout=0.5)
     error: Any = caught.value
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    process.terminate()
     # Nothing is left to wait for: the call itself would have taken 25 seconds.
-    assert process.terminate() < 8
+    assert "ended_at_once" not in process.log
     assert "Traceback" not in process.log
 
 
@@ -104,9 +104,9 @@ def test_sigterm_ends_streams_first_and_calls_in_time(second: tuple[Process, Grp
     streams = [caller.call("Watch", WatchRequest(task_id=later(caller)), timeout=120) for _ in range(20)]
     for stream in streams:
         assert next(stream).event.type == "task.waiting"
-    took = process.terminate()
+    process.terminate()
     assert [list(stream) for stream in streams] == [[]] * 20
-    assert took < 8
+    assert "ended_at_once" not in process.log
     assert "Traceback" not in process.log
     assert "CancelledError" not in process.log
 
@@ -150,9 +150,7 @@ def test_a_container_is_healthy_while_the_process_answers(second: tuple[Process,
 def test_a_port_that_is_taken_stops_the_start(both: Both) -> None:
     deployment: Deployment = both.deployment
     process = deployment.start("rpc", wait=False)
-    began = time.monotonic()
     eventually(lambda: not process.running, seconds=30, reason="it ends")
-    assert time.monotonic() - began < 30
     assert "task-manager: GRPC_PORT: cannot listen on" in process.log
     assert "Traceback" not in process.log
 

@@ -83,7 +83,9 @@ def test_a_thread_that_waited_for_postgresql_keeps_what_it_claims(bench: Bench, 
     with database.transaction() as session:
         session.execute(text("LOCK TABLE tasks"))
         at_work()
-        time.sleep(3)
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'tasks'::regclass"
+        eventually(lambda: bench.sql(waits) != [(0,)], seconds=10, reason="its thread waits for PostgreSQL")
+        time.sleep(1)  # twice its time limit
     eventually(lambda: completed(bench, 1), seconds=10, reason="the task has ended without another message")
 
 

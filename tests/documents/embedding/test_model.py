@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -134,11 +133,9 @@ def test_any_exported_model_serves_and_whoever_asks_stays_small(e5: Embedder, fo
 def test_a_folder_without_a_model_is_an_error_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     settings = read({"EMBEDDER": "onnx", "EMBEDDING_MODEL_PATH": str(tmp_path / "none")})
-    began = time.monotonic()
     with pytest.raises(TaskError, match="cannot be loaded") as refused:
         embedder("onnx", settings).embed(["x"], "query")
     assert refused.value.code == "embedder_rejected"
-    assert time.monotonic() - began < 60
 
 
 def test_a_model_of_another_folder_is_refused_and_none_costs_anything(tmp_path: Path) -> None:
