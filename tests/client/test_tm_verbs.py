@@ -299,6 +299,39 @@ def test_what_rest_takes_tm_takes() -> None:
     assert {*NewSchedule.model_fields, *ScheduleChange.model_fields} <= options_of("schedules")
 
 
+@pytest.mark.parametrize(
+    ("line", "dest", "value"),
+    [
+        ("kbs get -o json handbook", "name", "handbook"),
+        ("documents delete --kb handbook tea.md", "name", "tea.md"),
+        ("documents --kb handbook get tea.md -o json", "name", "tea.md"),
+        ("queues pause --reason tests callback", "name", "callback"),
+        ("cancel a -o json b c", "ids", ["a", "b", "c"]),
+        ("submit a --kb handbook b --wait", "sources", ["a", "b"]),
+        ("watch -o json a", "id", "a"),
+    ],
+)
+def test_options_may_stand_anywhere(line: str, dest: str, value: str | list[str]) -> None:
+    assert getattr(parser().parse_args(line.split()), dest) == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kbs get a -o json b",
+        "documents get --kb handbook a b",
+        "queues pause --reasons tests callback",
+        "get a -o json b",
+        "audit a",
+        "doctor a",
+    ],
+)
+def test_what_nothing_takes_is_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(line.split())
+    assert f"usage: tm {line.partition(' ')[0]} " in capsys.readouterr().err
+
+
 def test_every_verb_takes_a_form_and_fields() -> None:
     (verbs,) = [each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]
     for name, verb in verbs.choices.items():

@@ -45,9 +45,26 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is left here: by itself argparse would show how `tm` is used, and not the verb."""
         found, rest = super().parse_known_args(_sorted(args), namespace)
-        if rest:
+        if rest and not self._takes(found, rest):
             self.error(f"unrecognized arguments: {' '.join(rest)}")
-        return found, rest
+        return found, []
+
+    def _takes(self, found: argparse.Namespace, rest: Sequence[str]) -> bool:
+        """Give words that come behind an option to the positional they are of, as in `tm kbs get -o json handbook`.
+
+        argparse has then given it what stood before the option, or nothing.
+        """
+        last = [action for action in self._actions if not action.option_strings][-1:]
+        if not last or last[0].choices or any(word.startswith("-") and word != "-" for word in rest):
+            return False
+        name, said = last[0].dest, getattr(found, last[0].dest)
+        if last[0].nargs in ("*", "+"):
+            setattr(found, name, [*said, *rest])
+        elif last[0].nargs == "?" and said is None and len(rest) == 1:
+            setattr(found, name, rest[0])
+        else:
+            return False
+        return True
 
 
 def _sorted(args: Sequence[str] | None) -> Sequence[str] | None:
