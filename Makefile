@@ -127,6 +127,10 @@ bench-bloat: $(VENV)/dev.installed  ## Whether the table of tasks grows for good
 bench-growth: $(VENV)/dev.installed  ## What a task costs with more workers, with many that wait, and with many that have ended; takes some minutes
 	$(BIN)/python -m bench.growth $(ARGS)
 
+.PHONY: bench-watches
+bench-watches: $(VENV)/dev.installed  ## What 1,000 Watch streams cost the calls beside them, over gRPC; takes some minutes
+	$(BIN)/python -m bench.watches $(ARGS)
+
 .PHONY: bench-documents
 bench-documents: $(VENV)/dev.installed .venv-bench/installed  ## Readers and splitters beside others; ARGS="--documents DIR"
 	$(BIN)/python -m bench.documents $(ARGS)

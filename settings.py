@@ -36,6 +36,9 @@ Priority = Literal["low", "normal", "high", "urgent"]
 #: Who turns texts into vectors: this service itself, a model on this machine, or an API.
 Provider = Literal["local", "e5", "onnx", "cohere", "openai"]
 
+#: Event streams that may be open where gRPC is served, unless MAX_STREAMS is set: 1,000 of one caller, which gets half,
+#: and those that just end. There many share a connection; over HTTP each has one, and so a file, of its own.
+STREAMS_BESIDE_GRPC = 2500
 #: Seconds in which a connection must have said what it asks for.
 HEADERS_WITHIN = 30.0
 #: What is logged when a process listens beyond its machine and asks for no key.
@@ -257,6 +260,11 @@ class Settings(BaseModel):
             raise ValueError("SOURCE_ROOTS: holds DATA_DIR or STORAGE_URL, where the documents of all KBs lie")
         return self
 
+    def with_grpc(self) -> Self:
+        """Return the settings of a process that serves gRPC, which has room for more event streams by default."""
+        given = "max_streams" in self.model_fields_set
+        return self if given else self.model_copy(update={"max_streams": STREAMS_BESIDE_GRPC})
+
     @property
     def embedded(self) -> bool:
         """No database is named: everything runs in one process on a PostgreSQL of its own."""
@@ -340,7 +348,8 @@ def read(environment: Mapping[str, str]) -> Settings:
 def settings() -> Settings:
     """Return this process's settings; a bad value ends the process with one line on stderr."""
     try:
-        return read(os.environ)
+        found = read(os.environ)
+        return found.with_grpc() if found.embedded and found.grpc_port else found
     except ValueError as error:
         raise SystemExit(f"task-manager: {error}") from None
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 from uuid import UUID
+from weakref import WeakSet
 
 import falcon
 import structlog
@@ -18,7 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from api import requests
-from api.bulkheads.pools import WATCHING, Busy
+from api.bulkheads.pools import READING, WATCHING, Busy
+from api.bulkheads.together import Together
 from models import database
 from sentences import say
 from tasks.views import events
@@ -38,6 +41,8 @@ COMMENT_EVERY = 15.0
 #: Events that are read at once, and that may wait for a client that is slow to take them. Beyond that its stream ends,
 #: to be resumed where it stopped.
 MOST_WAITING = 2000
+#: Events after which those who were told of them have their turn.
+WOKEN_AT_ONCE = 10
 #: Seconds after which a client that found no place may come again.
 TRY_AGAIN_AFTER = 10
 #: Milliseconds after which a client whose stream ended comes again.
@@ -70,10 +75,13 @@ class Stream:
         self.caller = caller
         self.first = first
         self.task_id = task_id
+        self.task = None if task_id is None else str(task_id)
         self.batch_id = batch_id
         self.kb_ids = kb_ids
         self.is_last = is_last
         self.follows = False
+        self.reader: object = None
+        """Who tells it what happens, once it follows."""
         self._waiting: deque[Happened] = deque()
         self._news = asyncio.Event()
 
@@ -84,11 +92,11 @@ class Stream:
 
     def tell(self, happened: list[Happened]) -> None:
         """Hand over what it wants of these."""
-        task_id, batch_id = str(self.task_id), str(self.batch_id)
+        batch_id = str(self.batch_id)
         self._waiting.extend(
             each
             for each in happened
-            if (self.task_id is None or each.get("task_id") == task_id)
+            if (self.task_id is None or each.get("task_id") == self.task)
             and (self.batch_id is None or each["batch_id"] == batch_id)
             and (self.kb_ids is None or each.get("kb_id") in self.kb_ids)
         )
@@ -114,19 +122,23 @@ class Hub:
 
     def __init__(self) -> None:
         self.stopping = False
-        self._streams: set[Stream] = set()
+        # By their task; None: those of more than one.
+        self._streams: defaultdict[str | None, set[Stream]] = defaultdict(set)
+        self._open: Counter[str] = Counter()
+        self._early: WeakSet[Stream] = WeakSet()
         self._until = 0
         self._known = asyncio.Event()
         self._horizon = events.Horizon()
         self._reader: asyncio.Task[None] | None = None
         self._asked = 0.0
+        self._states = Together(self._look_at, READING)
         self._opening: Counter[str] = Counter()
         self._besides: Counter[str] = Counter()
 
     @property
     def open(self) -> int:
         """How many streams there are, with those that are being opened, and those of something else."""
-        return len(self._streams) + self._opening.total() + self._besides.total()
+        return self._open.total() + self._opening.total() + self._besides.total()
 
     def demand_room(self, caller: str, most: int) -> None:
         """Let a caller open another stream, as long as more places are free than it has taken itself.
@@ -136,7 +148,7 @@ class Hub:
         Raises:
           falcon.HTTPServiceUnavailable: there is no place for another, or the process is to stop.
         """
-        own = self._opening[caller] + self._besides[caller] + sum(each.caller == caller for each in self._streams)
+        own = self._opening[caller] + self._besides[caller] + self._open[caller]
         if self.stopping or own >= most - self.open:
             raise falcon.HTTPServiceUnavailable(
                 title="Service Unavailable",
@@ -157,8 +169,16 @@ class Hub:
         """End every stream: the process is to stop. Its clients come again, to another."""
         self.stopping = True
         self._known.set()
-        for stream in self._streams:
+        for stream in chain.from_iterable(self._streams.values()):
             stream.wake()
+
+    def follow(self, stream: Stream) -> None:
+        """Tell a stream what happens from now on, though what it begins with is not read yet.
+
+        So nothing can come in between, and nothing has to be looked up that it has missed. `until` was asked before.
+        """
+        stream.follows, stream.reader = True, self._reader
+        self._early.add(stream)
 
     @contextmanager
     def opening(self, caller: str) -> Iterator[None]:
@@ -189,10 +209,17 @@ class Hub:
             ) from None
         return self._until
 
+    async def state(self, task_id: UUID) -> Happened | None:
+        """Return how a task is now, as an event; None where there is none. `until` was asked before."""
+        return await self._states.get(task_id)
+
+    def _look_at(self, task_ids: Sequence[UUID]) -> dict[UUID, Happened]:
+        with database.transaction() as session:
+            return events.states(session, task_ids, self._until)
+
     async def sent(self, stream: Stream) -> AsyncIterator[SSEvent | None]:
         """Yield what a stream sends: its first event, what it has missed, and what happens from then on."""
-        self._streams.add(stream)
-        try:
+        with self._told(stream):
             if stream.first is not None:
                 yield SSEvent(json=_data(stream.first), event_id=str(stream.first["id"]), retry=COME_AGAIN)
                 if stream.is_last(stream.first):
@@ -208,8 +235,25 @@ class Hub:
                     return
                 if not come and stream.follows:
                     yield None
+
+    @contextmanager
+    def _told(self, stream: Stream) -> Iterator[None]:
+        """Have a stream told what happens, as long as it is open."""
+        self._streams[stream.task].add(stream)
+        self._early.discard(stream)
+        self._open[stream.caller] += 1
+        # One that has ended tells nothing more, and another began somewhere else.
+        has_reader = self._reader is not None and not self._reader.done()
+        stream.follows = stream.follows and has_reader and stream.reader is self._reader
+        try:
+            yield
         finally:
-            self._streams.discard(stream)
+            self._streams[stream.task].discard(stream)
+            if not self._streams[stream.task]:
+                del self._streams[stream.task]
+            self._open[stream.caller] -= 1
+            if not self._open[stream.caller]:
+                del self._open[stream.caller]
 
     async def _missed(self, stream: Stream) -> list[Happened]:
         """Return the next that a stream has not been told of; when there is none, it follows from here on."""
@@ -232,7 +276,7 @@ class Hub:
 
     async def _read(self) -> None:
         until: int | None = None
-        while (self._streams or self._opening or time.monotonic() - self._asked < LINGERS) and not self.stopping:
+        while (self._open or self._opening or time.monotonic() - self._asked < LINGERS) and not self.stopping:
             pause = LOOK_EVERY
             try:
                 happened, until = await requests.read(self._look, until, pool=WATCHING)
@@ -240,9 +284,7 @@ class Hub:
                     pause = FIRST_LOOK_EVERY
                 else:
                     self._until = until
-                    for stream in self._streams:
-                        if stream.follows:
-                            stream.tell(happened)
+                    await self._tell(happened)
                     self._known.set()
                     pause = 0 if len(happened) == MOST_WAITING else LOOK_EVERY
             except (DBAPIError, PoolTimeout, Busy) as error:
@@ -255,6 +297,22 @@ class Hub:
         if not self.stopping:
             # Whoever comes now has a reader of its own, and waits for its first look.
             self._known.clear()
+
+    async def _tell(self, happened: list[Happened]) -> None:
+        """Hand over what has happened; what is of one task finds those who follow that, however many follow others.
+
+        Not all of them are woken at once: what else this process does comes in between. Who begins to follow meanwhile
+        has read all of it, and is told nothing twice.
+        """
+        for stream in chain(self._early, self._streams.get(None, ())):
+            if stream.follows:
+                stream.tell(happened)
+        for number, each in enumerate(happened, 1):
+            for stream in self._streams.get(each.get("task_id"), ()):
+                if stream.follows and stream.task is not None:
+                    stream.tell([each])
+            if number % WOKEN_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def _look(self, session: Session, after: int | None) -> tuple[list[Happened], int | None]:
         """Return the events after a number, and the number of the last one read; None until the horizon is known."""

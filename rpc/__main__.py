@@ -32,7 +32,7 @@ async def serve() -> None:
     address = f"[::]:{settings().grpc_port}"
     if settings().open_to_all:
         log.warning("no_keys", listening=address, hint=NO_KEYS)
-    async with served(create_app(settings(), pages()), address):
+    async with served(create_app(settings().with_grpc(), pages()), address):
         process.freeze()
         await stopping.wait()
         process.end_in_time()

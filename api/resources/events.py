@@ -109,16 +109,20 @@ class TaskEvents(_Resource):
         identifier = requests.identifier(task_id, "task")
         with self.place(req) as caller:
             after = await self.seen(req)
-            settled = await self._hub.until()
-            state = await requests.read(events.state, identifier, settled)
+            await self._hub.until()
+            stream = Stream(after or 0, caller, task_id=identifier, is_last=events.ends)
+            if after is None:
+                self._hub.follow(stream)
+            state = await self._hub.state(identifier)
             if state is None:
                 raise requests.missing("task", task_id)
             if after is None:
-                self.answer(resp, Stream(state["id"], caller, first=state, task_id=identifier, is_last=events.ends))
+                stream.after, stream.first = state["id"], state
+                self.answer(resp, stream)
             elif events.ends(state) and not await requests.read(events.page, after=after, task_id=identifier, limit=1):
                 resp.status = falcon.HTTP_204
             else:
-                self.answer(resp, Stream(after, caller, task_id=identifier, is_last=events.ends))
+                self.answer(resp, stream)
 
 
 class BatchEvents(_Resource):

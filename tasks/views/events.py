@@ -8,7 +8,7 @@ every event is committed or will never be.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -125,14 +125,14 @@ def holds(session: Session, after: int) -> bool:
     return row.oldest - 1 <= after <= row.last
 
 
-def state(session: Session, task_id: UUID, settled: int) -> Json | None:
-    """Return how a task is now, as an event with the number of its newest one; None when there is no such task.
+def states(session: Session, task_ids: Sequence[UUID], settled: int) -> dict[UUID, Json]:
+    """Return how tasks are now, by their ids, each as an event with the number of its newest one.
 
     Parameters:
       settled: the horizon, behind which the newest event is looked for; where there is none, it is the number.
     """
-    rows = database.rows(session, _STATE, {"id": task_id, "settled": settled})
-    return shown(rows[0]) if rows else None
+    rows = database.rows(session, _STATES, {"ids": list(task_ids), "settled": settled})
+    return {row.task_id: shown(row) for row in rows if row.task_id is not None}
 
 
 def prune(unit: Unit) -> None:
@@ -199,14 +199,14 @@ _EXTENT = Statement(
     Extent,
 )
 
-_STATE = Statement(
+_STATES = Statement(
     """
     SELECT coalesce(newest.id, :settled) AS id, t.id AS task_id, t.batch_id, t.task_type, t.kb_id, t.status, t.stage,
         t.progress, coalesce(newest.created_at, t.finished_at, t.created_at) AS created_at
     FROM tasks AS t LEFT JOIN LATERAL (
         SELECT id, created_at FROM events WHERE id > :settled AND task_id = t.id ORDER BY id DESC LIMIT 1
     ) AS newest ON true
-    WHERE t.id = :id
+    WHERE t.id = ANY(CAST(:ids AS uuid[]))
     """,
     Event,
 )

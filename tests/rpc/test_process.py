@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from rpc.generated.taskmanager.v1.task_service_pb2 import GetRequest, SubmitRequest, WatchRequest
+from rpc.generated.taskmanager.v1.task_service_pb2_grpc import TaskServiceStub
 from rpc.methods import SERVICES
 from tests.processes import ROOT, Deployment, Process
 from tests.rpc.conftest import KEYS, Both, Grpc, is_serving
@@ -32,6 +35,12 @@ def second(both: Both) -> Iterator[tuple[Process, Grpc]]:
     yield process, caller
     caller.channel.close()
     process.end()
+
+
+@pytest.fixture
+def kb_id() -> str:
+    """A KB of the test's own."""
+    return f"kb-{uuid.uuid4()}"
 
 
 def later(caller: Grpc) -> str:
@@ -76,6 +85,33 @@ def rest_events(both: Both, task_id: str, after: str) -> list[tuple[str, str]]:
     ids = [value for name, _, value in lines if name == "id"]
     types = [json.loads(value)["type"] for name, _, value in lines if name == "data"]
     return list(zip(ids, types, strict=True))
+
+
+def test_one_key_watches_1000_tasks_at_once_and_each_stream_tells_the_end(both: Both, kb_id: str) -> None:
+    """Opened in the same moment: none is refused, and none loses what happens while it is being opened."""
+    count, run_at = 1000, "2100-01-01T00:00:00Z"
+    given = {"tasks": [{"task_type": "test", "kb_id": kb_id, "run_at": run_at}] * count}
+    task_ids = [each["task_id"] for each in both.rest("POST", "/tasks/batch", json=given).json()["tasks"]]
+
+    async def followed(stub: TaskServiceStub, task_id: str) -> list[str]:
+        stream: Any = stub.Watch(WatchRequest(task_id=task_id), metadata=both.rpc().metadata, timeout=120)
+        first = await stream.read()
+        opened.append(task_id)
+        if len(opened) == count:
+            await asyncio.to_thread(both.rest, "POST", "/tasks/cancel", json={"filter": {"kb_id": kb_id}})
+        types = [first.event.type]
+        while (answer := await stream.read()) is not grpc.aio.EOF:
+            assert answer.event.task_id == task_id
+            types.append(answer.event.type)
+        return types
+
+    async def all_of_them() -> list[list[str]]:
+        async with grpc.aio.insecure_channel(both.target) as channel:
+            stub = TaskServiceStub(channel)
+            return await asyncio.gather(*(followed(stub, each) for each in task_ids))
+
+    opened: list[str] = []
+    assert asyncio.run(all_of_them()) == [["task.waiting", "task.cancelled"]] * count
 
 
 def test_a_watch_of_everything_begins_where_it_is_now(both: Both) -> None:

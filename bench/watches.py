@@ -1,0 +1,209 @@
+"""What a thousand open Watch streams cost the calls beside them, over gRPC.
+
+    make bench-watches ARGS="--watches 1000 --seconds 60"
+
+A process of its own holds the streams: each watches a task from its submission to its end, and then the next one, so
+that tasks run and streams end and begin all the time. Another makes Submit and Get at fixed rates and notes how long
+each takes. Both are measured without streams first. In the end each stream that saw its task end is compared with the
+log: the same events, in the same order, none twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg2
+
+from bench.servers import servers
+from rpc.generated.taskmanager.v1.task_service_pb2 import GetRequest, SubmitRequest, WatchRequest
+from rpc.generated.taskmanager.v1.task_service_pb2_grpc import TaskServiceStub
+from tests.processes import Deployment
+from tests.rpc.conftest import is_serving
+from tests.servers import free_port
+
+KEY = (("authorization", "Bearer bench"),)
+#: Streams that are begun at once, and seconds until a watched task may run, at random up to this.
+OPENING, WAITS = 50, 120.0
+#: Calls a second.
+SUBMITS, GETS = 10.0, 40.0
+#: Events of a task behind one of them.
+BEHIND = "SELECT id FROM events WHERE task_id = %s AND id > %s ORDER BY id"
+
+
+class Watching:
+    """Tasks that are watched, one after the other in each of so many places.
+
+    `refused` counts streams that found no place, `seen` holds the tokens of those that saw their task end, and `opened`
+    is set once there is a stream in each place.
+    """
+
+    def __init__(self, stub: Any, count: int) -> None:
+        self._stub = stub
+        self._opening = asyncio.Semaphore(OPENING)
+        self._left = count
+        self.opened = asyncio.Event()
+        self.refused = 0
+        self.seen: list[tuple[str, list[int]]] = []
+
+    async def keep(self) -> None:
+        """Watch task after task until cancelled."""
+        stream = await self._open()
+        self._left -= 1
+        if not self._left:
+            self.opened.set()
+        while True:
+            await self._follow(*stream)
+            stream = await self._open()
+
+    async def _open(self) -> tuple[str, Any, list[int]]:
+        """Submit a task and begin to watch it. Returns its id, the stream, and the tokens so far."""
+        message = SubmitRequest(task_type="test")
+        message.run_at.FromDatetime(datetime.now(UTC) + timedelta(seconds=random.uniform(1, WAITS)))
+        async with self._opening:
+            task_id = (await self._stub.Submit(message, metadata=KEY)).task_id
+            while True:
+                stream = self._stub.Watch(WatchRequest(task_id=task_id), metadata=KEY)
+                try:
+                    return task_id, stream, [int((await stream.read()).resume_token)]
+                except grpc.aio.AioRpcError:
+                    self.refused += 1
+                    await asyncio.sleep(1)
+
+    async def _follow(self, task_id: str, stream: Any, tokens: list[int]) -> None:
+        while (answer := await stream.read()) is not grpc.aio.EOF:
+            tokens.append(int(answer.resume_token))
+        self.seen.append((task_id, tokens))
+
+
+async def watch(target: str, count: int) -> None:
+    """Hold so many streams until standard input ends; say `open` once they are, and then what each has seen."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        watching = Watching(TaskServiceStub(channel), count)
+        places = [asyncio.create_task(watching.keep()) for _ in range(count)]
+        await watching.opened.wait()
+        print("open", flush=True)
+        until = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        await asyncio.wait({until, *places}, return_when=asyncio.FIRST_COMPLETED)
+        for each in places:
+            # A place that failed says why.
+            each.result() if each.done() else each.cancel()
+        print(json.dumps({"refused": watching.refused, "seen": watching.seen}), flush=True)
+
+
+async def call(target: str, seconds: float) -> None:
+    """Make Submit and Get at their rates, and print how many milliseconds each took."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub: Any = TaskServiceStub(channel)
+        task_id = (await stub.Submit(SubmitRequest(task_type="test"), metadata=KEY)).task_id
+        took: dict[str, list[float]] = {"Submit": [], "Get": []}
+
+        async def timed(name: str, make: Callable[[], Awaitable[Any]]) -> None:
+            began = time.perf_counter()
+            await make()
+            took[name].append((time.perf_counter() - began) * 1000)
+
+        async def at_rate(name: str, rate: float, make: Callable[[], Awaitable[Any]]) -> None:
+            calls, until = [], time.monotonic() + seconds
+            due = time.monotonic()
+            while (due := due + random.expovariate(rate)) < until:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                calls.append(asyncio.create_task(timed(name, make)))
+            await asyncio.gather(*calls)
+
+        await asyncio.gather(
+            at_rate("Submit", SUBMITS, lambda: stub.Submit(SubmitRequest(task_type="test"), metadata=KEY)),
+            at_rate("Get", GETS, lambda: stub.Get(GetRequest(task_id=task_id), metadata=KEY)),
+        )
+        print(json.dumps(took), flush=True)
+
+
+async def _child(*arguments: str) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", "bench.watches", *arguments]
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 30)
+
+
+async def _calls(target: str, seconds: float) -> dict[str, list[float]]:
+    child = await _child("--call", target, "--seconds", str(seconds))
+    found: dict[str, list[float]] = json.loads((await child.communicate())[0])
+    return found
+
+
+async def measure(target: str, database_url: str, count: int, seconds: float) -> None:
+    """Print the figures without streams, and beside them.
+
+    Raises:
+      AssertionError: a stream has lost an event, or told one twice.
+    """
+    print("| | calls | p50, ms | p99, ms | most, ms |\n|---|---|---|---|---|")
+    _show("no stream", await _calls(target, seconds))
+    watching = await _child("--watch", target, "--watches", str(count))
+    assert watching.stdout is not None
+    assert (await watching.stdout.readline()).strip() == b"open"
+    _show(f"{count:,} streams", await _calls(target, seconds))
+    found = json.loads((await watching.communicate(b""))[0])
+    wrong = 0
+    connection = psycopg2.connect(database_url)
+    with connection.cursor() as cursor:
+        for task_id, tokens in found["seen"]:
+            cursor.execute(BEHIND, (task_id, tokens[0]))
+            wrong += [row[0] for row in cursor.fetchall()] != tokens[1:]
+    connection.close()
+    events = sum(len(tokens) for _, tokens in found["seen"])
+    print(
+        f"\n{len(found['seen']):,} streams ended with their tasks after {events:,} events, {wrong} of them differ from "
+        f"the log; {found['refused']} were refused. Load average {os.getloadavg()[0]:.1f}."
+    )
+    assert not wrong
+
+
+def _show(name: str, took: dict[str, list[float]]) -> None:
+    for call_, found in took.items():
+        parts = statistics.quantiles(found, n=100)
+        print(f"| {call_}, {name} | {len(found)} | {parts[49]:.1f} | {parts[98]:.1f} | {max(found):.1f} |", flush=True)
+
+
+def main() -> None:
+    """Start the service, measure, and stop it."""
+    parser = argparse.ArgumentParser(prog="make bench-watches", description=__doc__.partition("\n")[0])
+    parser.add_argument("--watches", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--watch", help=argparse.SUPPRESS)
+    parser.add_argument("--call", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.watch:
+        asyncio.run(watch(given.watch, given.watches))
+        return
+    if given.call:
+        asyncio.run(call(given.call, given.seconds))
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="watches-") as folder,
+        servers("watches-") as found,
+        found.postgres.database() as database_url,
+        found.rabbitmq.fresh() as rabbitmq,
+    ):
+        port = free_port()
+        own = {"GRPC_PORT": str(port), "API_KEYS": "bench:bench"}
+        with Deployment(database_url, rabbitmq.url, Path(folder), found.guard, **own) as deployment:
+            deployment.start("worker")
+            deployment.start("clock")
+            deployment.start("rpc", ready=is_serving)
+            asyncio.run(measure(f"127.0.0.1:{port}", database_url, given.watches, given.seconds))
+
+
+if __name__ == "__main__":
+    main()
