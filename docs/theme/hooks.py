@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import posixpath
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -125,9 +127,24 @@ def anchors(path: Path) -> dict[str, str]:
     return {ours: theirs for (_, ours), (_, theirs) in zip(headings(path), english, strict=True)}
 
 
+def metrics_table(*, chinese: bool) -> str:
+    """Return the table of all metrics from the code, which needs nothing of the service to say it."""
+    place = Path(__file__).parents[2] / "metrics.py"
+    spec = importlib.util.spec_from_file_location("metrics", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["metrics"] = module  # where its dataclasses look for it
+    spec.loader.exec_module(module)
+    return str(module.table(chinese=chinese))
+
+
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Have links lead within the site: what is elsewhere in the repository is named and not linked."""
     own, source = Path(page.file.abs_src_path), posixpath.dirname(page.file.src_uri)
+    if page.file.src_uri == "metrics.md":
+        made = metrics_table(chinese=own.name.endswith(SUFFIX))
+        markdown = re.sub(r"(<!-- made .*?-->\n).*(<!-- until here -->)", rf"\1\n{made}\n\2", markdown, flags=re.DOTALL)
     page.meta.setdefault("search", {"boost": BOOSTS.get(source.partition("/")[0], 1)})
     for line, anchor in headings(own) if anchors(own) else ():
         markdown = re.sub(f"^{re.escape(line)}$", f"{line} {{#{anchors(own)[anchor]}}}", markdown, flags=re.MULTILINE)

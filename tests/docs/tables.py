@@ -15,10 +15,10 @@ from api.access.rules import rule_of
 from api.app import create_app
 from api.description.openapi import TAGS
 from dashboard.routes import pages
-from metrics import ALL
+from metrics import table
 from settings import read
 from tasks.lifecycle import MEANING, TRANSITIONS
-from tests.docs.chinese import LIFE_CYCLE, METRICS, ROUTES
+from tests.docs.chinese import LIFE_CYCLE, ROUTES
 from tests.docs.chinese import TAGS as CHINESE_TAGS
 from tests.test_requirements import ROOT
 
@@ -48,17 +48,6 @@ def translated(catalogue: dict[str, str], sentence: str) -> str:
     return catalogue[sentence]
 
 
-def metrics(*, chinese: bool = False) -> str:
-    """Every metric of `/metrics`."""
-    rows = ""
-    for metric in ALL:
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        said = translated(METRICS, metric.help) if chinese else metric.help
-        rows += f"| `{metric.name}` | {metric.kind} | {labels} | {said} |\n"
-    heads = "指标 | 种类 | 标签 | 含义" if chinese else "metric | kind | labels | what it is"
-    return f"| {heads} |\n|---|---|---|---|\n{rows}"
-
-
 def life_cycle(*, chinese: bool = False) -> str:
     """Every state of a task, and every transition with the states that it leads from and to."""
 
@@ -82,8 +71,8 @@ def life_cycle(*, chinese: bool = False) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "rest.md": routes,
     "rest.zh.md": partial(routes, chinese=True),
-    "metrics.md": metrics,
-    "metrics.zh.md": partial(metrics, chinese=True),
+    "metrics.md": table,
+    "metrics.zh.md": partial(table, chinese=True),
     "life-cycle.md": life_cycle,
     "life-cycle.zh.md": partial(life_cycle, chinese=True),
 }
@@ -98,7 +87,7 @@ def parts(page: Path) -> tuple[str, str, str]:
 
 
 if __name__ == "__main__":
-    for name, table in TABLES.items():
+    for name, made in TABLES.items():
         path = ROOT / "docs" / name
         before, _, after = parts(path)
-        path.write_text(f"{before}\n{table()}\n{after}", encoding="utf-8")
+        path.write_text(f"{before}\n{made()}\n{after}", encoding="utf-8")

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 import metrics
 from broker.topology import QUEUES
 from errors import CODES
+from pipeline import STAGES
 from settings import VERSION, settings
 from tasks.transactions import tallies
 from tasks.transactions.tallies import Key, Total
@@ -23,6 +24,10 @@ from tasks.views.figures.statistics import Server, Snapshot, workers
 OUTCOMES = ("delivered", "refused", "put_off", "given_up")
 #: Values of a gauge by the values of its labels.
 Samples = Mapping[tuple[str, ...], float]
+
+
+#: As the metric of stages has them.
+_STAGES: Samples = {(name,): 1 for name in STAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def exposition(snapshot: Snapshot | None, besides: Besides) -> bytes:
     Parameters:
       snapshot: None while PostgreSQL cannot be used; then only what needs none is told.
     """
-    gauges: dict[metrics.Metric, Samples] = {**besides.gauges, metrics.BUILD: {(VERSION,): 1}}
+    gauges: dict[metrics.Metric, Samples] = {**besides.gauges, metrics.BUILD: {(VERSION,): 1}, metrics.STAGE: _STAGES}
     families: list[Metric] = []
     if snapshot is not None:
         families = _counted(tallies.totals(snapshot.tallies), besides.zeros)

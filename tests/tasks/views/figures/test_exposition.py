@@ -11,6 +11,7 @@ from sqlalchemy import text
 import metrics
 from models import database
 from models.rate_limit import hold
+from pipeline import STAGES
 from settings import VERSION, settings
 from tasks.dispatching import pausing
 from tasks.transactions.unit import unit_of_work
@@ -105,6 +106,7 @@ def test_without_postgresql_it_is_told_that_it_is_away() -> None:
         ("dependency_up", "postgresql"): 0,
         ("dependency_up", "rabbitmq"): 1,
         ("task_manager_build_info", VERSION): 1,
+        **{("task_stage_info", name): 1 for name in STAGES},
     }
     assert all(found[name] > 0 for name in of_process)
 
