@@ -33,7 +33,7 @@ def documents_deletion(work: Work) -> Advance:
     """
     meant = DocumentsDeletion.model_validate(work.payload)
     with database.transaction() as session:
-        chosen = _chosen(session, work.kb_id, meant)
+        chosen = _chosen(session, work, meant)
         before = deletions.count(session, work.kb_id, work.claim.submitted_at)
         units = before + filter.count(session, work.kb_id, chosen, MOST_COUNTED)
     with work.unit() as unit:
@@ -46,7 +46,7 @@ def documents_deletion(work: Work) -> Advance:
             raise HandBack
         with work.unit() as unit:
             shown = filter.shown(unit.session, work.kb_id, chosen, limit=AT_ONCE, after=after)
-            _remove(unit, work, kbs.of_state(unit.session, work.kb_id, shown, meant.state))
+            _remove(unit, work, kbs.of_state(unit.session, work.kb_id, shown, meant.state, before=work.task_id))
         if not shown:
             break
         done, after = done + len(shown), next(reversed(shown))
@@ -61,10 +61,14 @@ def documents_deletion(work: Work) -> Advance:
     return work.done(units=units, within=told)
 
 
-def _chosen(session: Session, kb_id: str, meant: DocumentsDeletion) -> Filter:
-    """Return the filter without the state; where few documents can be of that, for these alone."""
-    chosen = Filter(meant.ids or None, meant.metadata or {}, meant.prefix, meant.format, meant.updated_after)
-    return chosen.among(kbs.may_be_of(session, kb_id, meant.state))
+def _chosen(session: Session, work: Work, meant: DocumentsDeletion) -> Filter:
+    """Return the filter without the state; where few documents can be of that, for these alone.
+
+    What happened to a document after the request does not make it one of those that were meant.
+    """
+    until = work.claim.submitted_at if meant.updated_after else None
+    chosen = Filter(meant.named_ids(), meant.metadata or {}, meant.prefix, meant.format, meant.updated_after, until)
+    return chosen.among(kbs.may_be_of(session, work.kb_id, meant.state))
 
 
 def _overtake(unit: Unit, work: Work, document_ids: Sequence[str]) -> None:

@@ -21,6 +21,8 @@ from worker.stage import Work, stage
 
 #: Tasks that are ended in one transaction, documents that are taken out of the index, and versions that are looked at.
 AT_ONCE = 500
+#: Originals that are deleted in one transaction. While it is open, no stream tells what was committed meanwhile.
+FILES_AT_ONCE = 20
 
 
 @stage
@@ -83,8 +85,16 @@ def _delete_sources(work: Work) -> None:
         _delete_from_storage(work, found)
         with work.transaction() as session:
             retention.forget_headers_of(session, found)
-            originals.forget_unheld(session, settings(), found)
+        _delete_originals(work, found)
         after = found[-1]
+
+
+def _delete_originals(work: Work, ids: Sequence[UUID]) -> None:
+    """Delete those of some originals that no version holds, a few in each transaction: a bucket takes its time."""
+    for start in range(0, len(ids), FILES_AT_ONCE):
+        _go_on(work)
+        with work.transaction() as session:
+            originals.forget_unheld(session, settings(), ids[start : start + FILES_AT_ONCE])
 
 
 def _delete_from_storage(work: Work, upload_ids: Sequence[UUID]) -> None:
@@ -125,8 +135,8 @@ def _sweep_versions(work: Work, units: int) -> None:
             _go_on(work)
             with work.transaction() as session:
                 left = dead_versions.delete_versions(session, doomed)
-                # With the versions: whoever goes on after a worker that died could no longer tell whose they were.
-                originals.forget_unheld(session, settings(), kept)
+        # Whoever goes on after a worker that died here no longer knows whose they were: the clock deletes them then.
+        _delete_originals(work, kept)
         swept += len(doomed)
         work.report(swept, units)
         after = found[-1].place

@@ -28,6 +28,8 @@ class Channel:
 
     def __init__(self, reads: int, writes: int) -> None:
         self._reads, self._writes = reads, writes
+        self._received = bytearray()
+        """Of the next frame, and of those that came with the one before."""
         for each in (reads, writes):
             os.set_blocking(each, False)
 
@@ -44,19 +46,27 @@ class Channel:
         """
         deadline = time.monotonic() + seconds
         unsent = memoryview(b"" if request is None else HEADER.pack(len(request)) + request)
-        received = bytearray()
         while True:
+            if (frame := self._cut()) is not None:
+                return frame
             check()
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimedOut
-            unsent = self._progress(unsent, received, min(left, POLL))
-            if len(received) >= HEADER.size:
-                (length,) = HEADER.unpack_from(received)
-                if len(received) >= HEADER.size + length:
-                    return memoryview(received)[HEADER.size : HEADER.size + length]
+            unsent = self._progress(unsent, min(left, POLL))
 
-    def _progress(self, unsent: memoryview, received: bytearray, wait: float) -> memoryview:
+    def _cut(self) -> memoryview | None:
+        """Take a frame that has come whole; None: none has."""
+        if len(self._received) < HEADER.size:
+            return None
+        (length,) = HEADER.unpack_from(self._received)
+        end = HEADER.size + length
+        if len(self._received) < end:
+            return None
+        whole, self._received = self._received, self._received[end:]
+        return memoryview(whole)[HEADER.size : end]
+
+    def _progress(self, unsent: memoryview, wait: float) -> memoryview:
         """Write and read what can be written and read now. Returns what is still unsent."""
         poll = select.poll()
         poll.register(self._reads, select.POLLIN)
@@ -67,7 +77,7 @@ class Channel:
                 if unsent and descriptor == self._writes and events & ~select.POLLIN:
                     unsent = self._write(unsent)
                 if descriptor == self._reads and events & ~select.POLLOUT:
-                    received += self._read()
+                    self._received += self._read()
         return unsent
 
     def _write(self, unsent: memoryview) -> memoryview:

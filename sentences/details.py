@@ -73,6 +73,10 @@ DETAILS: Mapping[str, Sentence] = {
         "the API key {name!r} is limited to certain KBs, and this request concerns all KBs",
         "API 密钥 {name!r} 只能访问指定的知识库，而此请求涉及所有知识库",
     ),
+    "weight_of_all": Sentence(
+        "the API key {name!r} is limited to certain KBs, and `weight` concerns all KBs",
+        "API 密钥 {name!r} 只能访问指定的知识库，而 `weight` 涉及所有知识库",
+    ),
     "other_kb": Sentence(
         "the API key {name!r} is limited to other KBs and cannot access the KB {kb_id!r}",
         "API 密钥 {name!r} 只能访问其他知识库，无权访问知识库 {kb_id!r}",

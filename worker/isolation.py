@@ -129,7 +129,10 @@ class Isolation:
         except (EOFError, OSError):
             # The process that it was forked from is gone, and took it along: the task is not at fault.
             raise HandBack from None
-        outcome: bool | Claim | Exception | Ended = pickle.loads(frame)  # noqa: S301 - it runs our code alone
+        try:
+            outcome: bool | Claim | Exception | Ended = pickle.loads(frame)  # noqa: S301 - it runs our code alone
+        except Exception:  # it was killed while it answered
+            raise HandBack from None
         if isinstance(outcome, Ended):
             raise TaskError("worker_crashed", f"the process that ran {claim.stage} alone {manner(outcome.code)}")
         return outcome

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.bulkheads.latest import Latest
 from api.bulkheads.pools import WATCHING, Busy
@@ -57,8 +58,10 @@ def _is_full() -> bool:
 
 #: What PostgreSQL says. Its age is in it, and is shown. What shows pauses asks for `tables`.
 TABLES = Latest(_tables, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE, meanwhile=MEANWHILE)
+#: The pauses, which many ask for at once.
+_PAUSES = Latest(_pauses, WATCHING, fresh=0.0, oldest=0.0, patience=0.5)
 #: How PostgreSQL itself is: the primary, whoever is read from.
-SERVER = Latest(_server, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE)
+SERVER = Latest(_server, WATCHING, fresh=FRESH, oldest=OLDEST, patience=PATIENCE, meanwhile=MEANWHILE)
 #: What RabbitMQ says, apart: it may be away.
 _MESSAGES = Latest(_messages, WATCHING, fresh=FRESH, oldest=OLDEST, patience=3.0, meanwhile=10.0)
 #: Whether PostgreSQL's disk is full.
@@ -66,8 +69,15 @@ FULL = Latest(_is_full, WATCHING, fresh=10.0, oldest=30.0, patience=PATIENCE)
 
 
 async def tables() -> statistics.Snapshot:
-    """Return what PostgreSQL says, with the pauses of this moment: who has paused a queue is told so at once."""
-    return replace(await TABLES.get(), pauses=await WATCHING.run(_pauses))
+    """Return what PostgreSQL says, with the pauses of this moment: who has paused a queue is told so at once.
+
+    Where the pauses cannot be asked for soon, they are those of the snapshot.
+    """
+    found = await TABLES.get()
+    try:
+        return replace(found, pauses=await _PAUSES.get())
+    except (Busy, DBAPIError, PoolTimeout):
+        return found
 
 
 async def messages() -> dict[str, Counts]:

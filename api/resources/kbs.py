@@ -15,7 +15,7 @@ from api.access import callers
 from api.bulkheads.pools import SEARCHING
 from api.description import schemas
 from api.description.operation import operation
-from api.problems import Invalid, problem
+from api.problems import Denied, Invalid, problem
 from api.resources.tasks import answer
 from documents.embedding.prices import cost
 from documents.searching.synonyms import LONGEST_TERM, MOST_GROUPS, MOST_OF_GROUP, MOST_TERMS, distinct, says_something
@@ -161,6 +161,8 @@ class Kb:
         if len(kb_id) > LONGEST_KB_ID:
             raise Invalid([problem("kb_id", say("kb_id_length", most=LONGEST_KB_ID))])
         change = await requests.body(req, lambda given: requests.fit(KbChange, given))
+        if "weight" in change.model_fields_set and callers.key(req).kbs is not None:
+            raise Denied("forbidden_kb", say("weight_of_all", name=callers.key(req).name))
 
         def write() -> dict[str, Any]:
             with unit_of_work() as unit:

@@ -25,6 +25,7 @@ class Filter:
     metadata: what its submission said in `metadata`: a value that is equal or, in a list there, among others. A list
         here means any of its values.
     format: as the document shows it.
+    updated_after, updated_until: when it was last brought in, or its metadata changed.
     """
 
     documents: Sequence[str] | None = None
@@ -32,6 +33,7 @@ class Filter:
     prefix: str | None = None
     format: str | None = None
     updated_after: datetime | None = None
+    updated_until: datetime | None = None
 
     def among(self, documents: Sequence[str] | None) -> Self:
         """Return the filter for some documents alone; None: for all."""
@@ -56,6 +58,9 @@ class Filter:
         if self.updated_after is not None:
             conditions.append("d.updated_at > :updated_after")
             parameters["updated_after"] = self.updated_after
+        if self.updated_until is not None:
+            conditions.append("d.updated_at <= :updated_until")
+            parameters["updated_until"] = self.updated_until
         for number, (name, wanted) in enumerate(self.metadata.items()):
             values = wanted if isinstance(wanted, list) else [wanted]
             # Containment is what the index on `metadata` answers.

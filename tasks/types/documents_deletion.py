@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
@@ -39,17 +39,42 @@ class DocumentFilter(BaseModel):
 class DocumentsDeletion(DocumentFilter):
     """The documents that are to go."""
 
+    # Those of a stored payload may be empty; see `_keep_from_earlier_releases`.
     ids: Annotated[list[DocumentId], Field(max_length=1000)] | None = None
+    among: Annotated[list[DocumentId], Field(max_length=1000)] | None = Field(
+        None,
+        description="Written by the service beside a format, a state or a time: `ids`, empty where none were named.",
+    )
     all: bool = Field(False, description="Must be true where nothing else is named.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_ids_are_no_choice(cls, given: Any) -> Any:
+        """Refuse an empty list of ids, but for one that was stored: nobody who names none means all."""
+        if isinstance(given, dict) and given.get("ids") == [] and "among" not in given:
+            raise ValueError(say("names_no_document", names=[f"`{each}`" for each in DocumentFilter.model_fields]))
+        return given
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
         if not (self.all or self.named()):
             raise ValueError(say("names_no_document", names=[f"`{each}`" for each in DocumentFilter.model_fields]))
-        # A worker that knows the first three alone, since it is still of an earlier release, deletes nothing so.
-        if self.ids is None and (self.format or self.state or self.updated_after):
-            self.ids = []
+        return self._keep_from_earlier_releases()
+
+    def _keep_from_earlier_releases(self) -> Self:
+        """Move the ids to where a worker of an earlier release, which knows no format, state or time, finds none."""
+        if (self.format or self.state or self.updated_after) and self.ids != []:
+            self.among, self.ids = self.ids or [], []
         return self
+
+    def named(self) -> Json:
+        """Return what is named, as JSON has it."""
+        given = super().named()
+        return {"ids": self.among, **given} if self.among else given
+
+    def named_ids(self) -> list[str] | None:
+        """Return the ids that are named, wherever they are kept; None: none are."""
+        return self.among or self.ids or None
 
 
 class DeletedDocuments(BaseModel):

@@ -47,18 +47,19 @@ def counts(
     return found
 
 
-def newer(session: Session, kb_id: str, shown: Mapping[str, UUID]) -> dict[str, Json]:
+def newer(session: Session, kb_id: str, shown: Mapping[str, UUID], *, before: UUID = LAST_ID) -> dict[str, Json]:
     """Return for some documents what was submitted after what they show: the newest that is open, and the newest that
     has ended, if it failed.
 
     Parameters:
       shown: by document the task that brought in what it shows.
+      before: what was submitted after this task is not looked at.
 
     Returns:
       by document `pending`, `failed` and, in a word, `state`.
     """
     values = {"kb_id": kb_id, "documents": list(shown), "shown": list(shown.values()), "type": TYPE.name}
-    rows = database.rows(session, _NEWER, values)
+    rows = database.rows(session, _NEWER, values | {"before": before})
     return {row.document_id: _newer(row) for row in rows}
 
 
@@ -92,15 +93,17 @@ def unmended(session: Session, kb_id: str, *, limit: int, before: UUID | None = 
     ]
 
 
-def of_state(session: Session, kb_id: str, shown: Mapping[str, UUID], state: DocumentState | None) -> list[str]:
+def of_state(
+    session: Session, kb_id: str, shown: Mapping[str, UUID], state: DocumentState | None, *, before: UUID = LAST_ID
+) -> list[str]:
     """Return those of some documents that are of a state, in their order; all where it is None.
 
     Parameters:
-      shown: as for `newer`.
+      shown, before: as for `newer`.
     """
     if state is None or not shown:
         return list(shown)
-    found = newer(session, kb_id, shown)
+    found = newer(session, kb_id, shown, before=before)
     return [each for each in shown if found[each]["state"] == state]
 
 
@@ -147,12 +150,14 @@ _NEWER = Statement(
       FROM unnest(CAST(:documents AS text[]), CAST(:shown AS uuid[])) AS given(document_id, shown)
       LEFT JOIN LATERAL (
             SELECT id, status, created_at FROM tasks
-             WHERE kb_id = :kb_id AND subject = given.document_id AND id > given.shown AND task_type = :type
+             WHERE kb_id = :kb_id AND subject = given.document_id AND id > given.shown AND id < :before
+                AND task_type = :type
                 AND status IN ('waiting', 'queued', 'processing') ORDER BY id DESC LIMIT 1
            ) AS pending ON true
       LEFT JOIN LATERAL (
             SELECT id, status, error, finished_at FROM tasks
-             WHERE kb_id = :kb_id AND subject = given.document_id AND id > given.shown AND task_type = :type
+             WHERE kb_id = :kb_id AND subject = given.document_id AND id > given.shown AND id < :before
+                AND task_type = :type
                 AND status IN ('completed', 'failed', 'cancelled') ORDER BY id DESC LIMIT 1
            ) AS ended ON true
 """,

@@ -80,13 +80,29 @@ def test_documents_go_by_what_the_list_knows_of_them(bench: Bench, payload: dict
     assert bench.row(pending).status == ("queued" if "pending" in kept else "failed"), "only what goes is overtaken"
 
 
-def test_a_worker_that_does_not_know_the_rest_of_a_filter_finds_nothing_to_delete(bench: Bench) -> None:
-    stored = bench.row(deletion(bench, format="pdf")).payload
+@pytest.mark.parametrize("payload", [{"format": "pdf"}, {"ids": ["a", "b"], "state": "failed"}], ids=str)
+def test_a_worker_that_does_not_know_the_rest_of_a_filter_finds_nothing_to_delete(
+    bench: Bench, payload: dict[str, Any]
+) -> None:
+    stored = bench.row(deletion(bench, **payload)).payload
     assert {name: stored.get(name) for name in ("ids", "prefix", "metadata")} == {
         "ids": [],
         "prefix": None,
         "metadata": None,
     }
+
+
+def test_what_happens_to_a_document_after_the_request_does_not_make_it_one_of_those_meant(bench: Bench) -> None:
+    taken_in(bench, "later-failed", "later-changed")
+    changed = bench.sql("SELECT now() AS at")[0].at
+    by_state = deletion(bench, state="failed")
+    by_time = deletion(bench, updated_after=changed.isoformat())
+    failed = bench.take_in("# News\n\nnews", document_id="later-failed")
+    assert bench.within(failing.fail, Failure(bench.held(failed, "preprocessing"), TaskError("corrupt", "x"))) == [True]
+    bench.sql("UPDATE documents SET updated_at = now() WHERE document_id = 'later-changed' RETURNING 1")
+    for each in (by_state, by_time):
+        bench.finish(each, "documents_deletion")
+    assert left(bench) == ["later-changed", "later-failed"]
 
 
 def test_what_was_submitted_before_is_overtaken_and_what_comes_later_stays(bench: Bench) -> None:
@@ -121,7 +137,18 @@ def test_what_a_dead_worker_has_removed_is_counted(bench: Bench, monkeypatch: py
     assert (left(bench), bench.row(task_id).result) == ([], {"deleted": 3})
 
 
-@pytest.mark.parametrize("payload", [{}, {"all": False}, {"prefix": ""}, {"ids": []}, {"metadata": {}}])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"all": False},
+        {"prefix": ""},
+        {"ids": []},
+        {"metadata": {}},
+        {"ids": [], "all": True},
+        {"ids": [], "format": "pdf"},
+    ],
+)
 def test_what_names_nothing_deletes_nothing(bench: Bench, payload: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         deletion(bench, **payload)

@@ -190,6 +190,11 @@ def test_a_bound_key_touches_no_other_kb_by_its_address(bound: Holder) -> None:
         assert bound.ask(method, path.replace("{kb_id}", MINE)).status_code in (200, 404, 415), (method, route)
 
 
+def test_a_bound_key_sets_its_kb_but_not_its_weight_against_others(bound: Holder) -> None:
+    assert bound.ask("PATCH", f"/kbs/{MINE}", json={"chunk_size": 500}).status_code == 200
+    is_denied(bound.ask("PATCH", f"/kbs/{MINE}", json={"weight": 100}), "forbidden_kb")
+
+
 def test_a_task_and_a_batch_of_another_kb_are_not_there_for_a_bound_key(bound: Holder, operator: Holder) -> None:
     task_ids = [operator.submit(kb_id).json()["task_id"] for kb_id in (THEIRS, None)]
     tasks = [{"task_type": "test", "kb_id": kb_id} for kb_id in (MINE, THEIRS)]
