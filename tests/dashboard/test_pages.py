@@ -171,6 +171,13 @@ def test_documents_are_filtered_by_all_that_rest_knows_and_say_their_state(clien
         found = page(client, f"/kbs/{kb_id}?{query}")
         links = [attrs["href"] for tag, attrs in found.tags if tag == "a" and "/documents/" in str(attrs.get("href"))]
         assert links == [f"/kbs/{kb_id}/documents/{each}" for each in expected], query
+        bodies = [attrs["data-body"] for _, attrs in found.tags if str(attrs.get("data-path")).endswith("/delete")]
+        assert len(bodies) == ("sort" not in query)
+        for body in bodies:
+            told = client.http.post(
+                f"/api/v1/kbs/{kb_id}/documents/delete", json=json.loads(str(body)) | {"dry_run": True}
+            )
+            assert told.json()["count"] == len(expected), query
     assert client.http.get(f"/kbs/{kb_id}?state=strange").status_code == 422
 
 
