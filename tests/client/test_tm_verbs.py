@@ -190,6 +190,7 @@ def test_what_is_set_for_a_kb_is_shown_set_and_taken_back(here: Run, tmp_path: P
     taken = shown(here("kbs", "set", kb, *back, "-o", "json"))["settings"]
     assert {name: value for name, value in taken.items() if value} == {"weight": 1}
     assert "needs a setting" in here("kbs", "set", kb).stderr
+    assert "get changes nothing" in here("kbs", "get", kb, "--chunk-overlap", "0").stderr
     assert "both set and taken back" in here("kbs", "set", kb, "--chunk-size", "5", "--unset", "chunk_size").stderr
     assert shown(here("kbs", "delete", kb, "--yes", "-o", "json"))["task_type"] == "kb_deletion"
 
@@ -219,6 +220,7 @@ def test_a_schedule_is_made_changed_run_and_deleted(here: Run, tmp_path: Path) -
         (["create", "--cron", "* * * * *", "--task", "{"], "--task is no JSON: "),
         (["create", "--cron", "* * * * *", "--task", "@/none"], "--task @/none cannot be read"),
         (["pause"], "needs the id of a schedule"),
+        (["run", of, "--cron", "* * * * *"], "run changes nothing"),
     ):
         done = here("schedules", *arguments)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr

@@ -163,8 +163,9 @@ def _bulk(parser: argparse.ArgumentParser) -> None:
 
 def _kbs(parser: argparse.ArgumentParser) -> None:
     _action(parser, ("list", "get", "set", "delete"), "KB")
-    add = parser.add_argument_group("set: what documents and tasks of the KB inherit").add_argument
-    _chunking(parser)
+    settings = parser.add_argument_group("set: what documents and tasks of the KB inherit")
+    _chunking(settings)
+    add = settings.add_argument
     add("--embedder", metavar="NAME", help="what an empty KB begins with")
     add("--callback-url", metavar="URL", help="for tasks that name none")
     add(
@@ -174,7 +175,8 @@ def _kbs(parser: argparse.ArgumentParser) -> None:
     )
     add("--synonyms", action="append", metavar="A,B", help="terms that mean the same; each is a group, in place of all")
     add("--weight", type=int, metavar="N", help="how many turns its tasks get where those of another KB get one")
-    add("--unset", action="append", choices=KB_SETTINGS, help="take a setting back; may be repeated")
+    told = "take a setting back, by its name in REST, such as chunk_size; may be repeated"
+    add("--unset", action="append", choices=KB_SETTINGS, metavar="NAME", help=told)
 
 
 def _documents(parser: argparse.ArgumentParser) -> None:
@@ -184,7 +186,11 @@ def _documents(parser: argparse.ArgumentParser) -> None:
     add("--prefix", metavar="TEXT", help="list, delete: those whose id begins so")
     _metadata(parser, "list, delete: those that carry this; change: in place of what the document carries")
     add("--format", metavar="NAME", help="list, delete: those of a format, such as pdf")
-    add("--state", choices=("current", "pending", "failed"), help="list, delete: those with something newer")
+    add(
+        "--state",
+        choices=("current", "pending", "failed"),
+        help="list, delete: what is newer is pending, has failed, or is not there",
+    )
     add("--updated-after", metavar="TIME", help="list, delete: those that have changed since")
     add("--sort", choices=SORTS, help="list: in this order; - from the last to the first")
     add("--to", metavar="FILE", help="original: where it is written; default: standard output")
@@ -222,7 +228,7 @@ def _callbacks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _chunking(parser: argparse.ArgumentParser) -> None:
+def _chunking(parser: argparse._ActionsContainer) -> None:
     add = parser.add_argument
     add("--chunk-size", type=int, metavar="N", help="the most that a chunk holds")
     add("--chunk-overlap", type=int, metavar="N", help="what neighbours may share")
@@ -273,7 +279,7 @@ def _one(parser: argparse.ArgumentParser, metavar: str, help: str) -> None:
 
 
 def _shown(parser: argparse.ArgumentParser, *, many: bool = False) -> argparse.ArgumentParser:
-    shapes = "for people, or what REST answers: whole, or a line for each"
+    shapes = "table for people; json: what REST answers; jsonl: an object in each line"
     parser.add_argument("-o", "--output", choices=("table", "json", "jsonl"), default="table", help=shapes)
     parser.add_argument("--fields", metavar="A,B.C", help="show these fields alone, named as in REST")
     if many:

@@ -18,6 +18,8 @@ KBS = ("kb_id", "documents", "chunks", "bytes", "embedder", "tasks.processing", 
 
 def kbs_(asked: Namespace) -> int:
     """List the KBs; show, change or delete one."""
+    if asked.action != "set" and (asked.unset or said(asked, KB_SETTINGS)):
+        raise ValueError(f"{asked.action} changes nothing: `tm kbs set KB` takes settings")
     with TaskManager(retries=0) as tm:
         if asked.action == "list" and asked.name is None:
             if not show_list(tm.kbs.list(), KBS, asked):

@@ -14,9 +14,13 @@ from task_manager_client.command.verbs.tasks import agreed
 
 SCHEDULES = ("schedule_id", "name", "kb_id", "cron", "timezone", "next_due_at", "paused_at", "last_error")
 
+OPTIONS = ("cron", "timezone", "catch_up", "called", "task")
+
 
 def schedules_(asked: Namespace) -> int:
     """List schedules, make one, or do something to one."""
+    if asked.action not in ("create", "change") and said(asked, OPTIONS):
+        raise ValueError(f"{asked.action} changes nothing: `tm schedules change ID` takes --cron, --task and the like")
     with TaskManager(retries=0) as tm:
         if asked.action == "list":
             if not show_list(tm.schedules.list(kb_id=asked.kb_id), SCHEDULES, asked):
