@@ -15,6 +15,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from api.problems import Invalid, problem
+from models.base import Json
 from sentences import say
 
 #: Bytes of one form field.
@@ -65,7 +66,7 @@ async def text(part: Any) -> str:
         raise Invalid([problem(part.name, say("not_utf8"))]) from None
 
 
-def described(fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+def described(fields: Mapping[str, FieldInfo]) -> Json:
     """Return fields for a model of a form: a list is a text with commas, an object one of JSON."""
     texts = {list: "Comma-separated.", dict: "A JSON object."}
     return {

@@ -13,9 +13,11 @@ import falcon
 
 from sentences import say
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+#: A scope or an event of ASGI.
+Event = dict[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+App = Callable[[Event, Receive, Send], Awaitable[None]]
 
 #: Seconds for which a body is waited for, and bytes that give one of them back: who trickles holds its place no longer.
 BODY_WITHIN, BYTES_A_SECOND = 30.0, 10_000
@@ -35,7 +37,7 @@ class Unread:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         # A body that came together with its head has been waited for by nobody.
         length = 0 if scope["type"] != "http" or "is_whole" in scope else _length(scope)
         if length == 0:
@@ -45,7 +47,7 @@ class Unread:
         # Who waits to be told to go on has sent nothing.
         waits = any(name == b"expect" for name, _ in scope["headers"])
 
-        async def sent(event: dict[str, Any]) -> None:
+        async def sent(event: Event) -> None:
             nonlocal closes
             if event["type"] == "http.response.start" and event["status"] >= 400 and body.left > 0:
                 closes = True
@@ -74,7 +76,7 @@ class _Body:
         self._patience = BODY_WITHIN
         """Seconds for which its sender may still be waited for."""
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> Event:
         """Return the next event; the first is an empty one.
 
         Raises:
@@ -103,13 +105,13 @@ class _Body:
         while self.left > 0:
             await asyncio.wait_for(self._next(), SILENT)
 
-    async def _next(self) -> dict[str, Any]:
+    async def _next(self) -> Event:
         event = await self._receive()
         self.left = self.left - len(event.get("body", b"")) if event.get("more_body") else 0
         return event
 
 
-def _length(scope: dict[str, Any]) -> float:
+def _length(scope: Event) -> float:
     """Return the bytes of the body that is to come; infinite when it comes in pieces."""
     for name, value in scope["headers"]:
         if name == b"transfer-encoding":

@@ -11,11 +11,20 @@ import falcon.asgi
 import structlog
 from falcon import asgi
 from pydantic import ValidationError
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from errors import CODES, REFUSALS, TaskError
 from models import database, trouble
+from models.base import Json
 from sentences import Bilingual, of_pydantic, say
 from tasks.accepting.idempotency import Reused
 from tasks.accepting.schedules.keeping import TooMany as TooManySchedules
@@ -154,7 +163,7 @@ def write(
     """
     code = code or REFUSED_WITH.get(status, "bad_request")
     promised = REFUSALS.get(code) or CODES[code]
-    body: dict[str, Any] = {
+    body: Json = {
         "type": f"{PAGES}#{code}",
         "title": falcon.code_to_http_status(status)[4:],
         "status": status,
@@ -184,45 +193,49 @@ def _serialize(req: asgi.Request, resp: asgi.Response, exception: falcon.HTTPErr
     write(resp, req, status, detail, code=exception.denial if isinstance(exception, Denied) else None)
 
 
-async def _on_invalid(req: asgi.Request, resp: asgi.Response, error: Invalid, params: Any) -> None:
+async def _on_invalid(req: asgi.Request, resp: asgi.Response, error: Invalid, params: object) -> None:
     count = len(error.problems)
     write(resp, req, 422, say("one_field") if count == 1 else say("fields", count=count), errors=error.problems)
 
 
-async def _on_validation(req: asgi.Request, resp: asgi.Response, error: ValidationError, params: Any) -> None:
+async def _on_validation(req: asgi.Request, resp: asgi.Response, error: ValidationError, params: object) -> None:
     await _on_invalid(req, resp, Invalid(fields_of(error)), params)
 
 
-async def _on_unknown(req: asgi.Request, resp: asgi.Response, error: Unknown, params: Any) -> None:
+async def _on_unknown(req: asgi.Request, resp: asgi.Response, error: Unknown, params: object) -> None:
     await _on_invalid(req, resp, Invalid([problem("depends_on", error.args[0])]), params)
 
 
-async def _on_reused(req: asgi.Request, resp: asgi.Response, error: Reused, params: Any) -> None:
+async def _on_reused(req: asgi.Request, resp: asgi.Response, error: Reused, params: object) -> None:
     await _on_invalid(req, resp, Invalid([problem("Idempotency-Key", say("reused_key"))]), params)
 
 
-async def _on_too_many(req: asgi.Request, resp: asgi.Response, error: TooMany, params: Any) -> None:
+async def _on_too_many(req: asgi.Request, resp: asgi.Response, error: TooMany, params: object) -> None:
     write(resp, req, 422, error.args[0], code="too_many_tasks")
 
 
-async def _on_too_many_schedules(req: asgi.Request, resp: asgi.Response, error: TooManySchedules, params: Any) -> None:
+async def _on_too_many_schedules(
+    req: asgi.Request, resp: asgi.Response, error: TooManySchedules, params: object
+) -> None:
     write(resp, req, 422, error.args[0], code="too_many_schedules")
 
 
-async def _on_task_error(req: asgi.Request, resp: asgi.Response, error: TaskError, params: Any) -> None:
+async def _on_task_error(req: asgi.Request, resp: asgi.Response, error: TaskError, params: object) -> None:
     status = STATUSES.get(error.code, 422)
     if status == 503:
         resp.set_header("Retry-After", str(math.ceil(min(max(error.retry_after or 0, RETRY_AFTER), MOST_AFTER))))
     write(resp, req, status, error.message, code=error.code)
 
 
-async def _on_unstorable(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
+async def _on_unstorable(req: asgi.Request, resp: asgi.Response, error: DBAPIError, params: object) -> None:
     # Beyond what validation knows; PostgreSQL's own words may quote the document.
     log.warning("unstorable", route=req.uri_template, reason=type(error.orig).__name__)
     await _on_invalid(req, resp, Invalid([problem("body", say("unstorable"))]), params)
 
 
-async def _on_database_away(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
+async def _on_database_away(
+    req: asgi.Request, resp: asgi.Response, error: DBAPIError | PoolTimeout, params: object
+) -> None:
     # A connection of this process that did not become free in time is no error of PostgreSQL's.
     if isinstance(error, PoolTimeout):
         log.warning("database_refused", reason=trouble.why(error))
@@ -238,14 +251,14 @@ async def _on_database_away(req: asgi.Request, resp: asgi.Response, error: Any, 
     write(resp, req, 503, say(kind, reason=trouble.why(error)))
 
 
-async def _on_internal(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
+async def _on_internal(req: asgi.Request, resp: asgi.Response, error: InternalError, params: object) -> None:
     if database.is_away(error):
         await _on_database_away(req, resp, error, params)
     else:
         await _on_unexpected(req, resp, error, params)
 
 
-async def _on_programming(req: asgi.Request, resp: asgi.Response, error: Any, params: Any) -> None:
+async def _on_programming(req: asgi.Request, resp: asgi.Response, error: ProgrammingError, params: object) -> None:
     if database.is_told(error):
         resp.set_header("Retry-After", str(RETRY_AFTER))
         write(resp, req, 503, say("migration"))
@@ -253,6 +266,6 @@ async def _on_programming(req: asgi.Request, resp: asgi.Response, error: Any, pa
         await _on_unexpected(req, resp, error, params)
 
 
-async def _on_unexpected(req: asgi.Request, resp: asgi.Response, error: Exception, params: Any) -> None:
+async def _on_unexpected(req: asgi.Request, resp: asgi.Response, error: Exception, params: object) -> None:
     log.error("request_failed", method=req.method, route=req.uri_template, exc_info=error)
     write(resp, req, 500, say("unexpected"))

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 from uuid import UUID
 
 import falcon
@@ -23,7 +23,7 @@ from api.bulkheads.pools import INTAKE, READING, Busy, Pool
 from api.problems import Invalid, fields_of, problem
 from errors import TaskError
 from models import database, replica
-from models.base import of_json
+from models.base import Json, of_json
 from sentences import say
 from sentences.details import THINGS
 from tasks.accepting.idempotency import Key
@@ -31,6 +31,7 @@ from tasks.transactions.group_commit import GroupCommit, Operation
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Given = TypeVarTuple("Given")
 Model = TypeVar("Model", bound=BaseModel)
 
 #: Seconds after which a submission whose commit has not answered is told so.
@@ -50,7 +51,7 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _parsing = ThreadPoolExecutor(1, thread_name_prefix="parsing")
 
 
-async def beside(function: Callable[..., Result], *args: Any) -> Result:
+async def beside(function: Callable[[*Given], Result], *args: *Given) -> Result:
     """Run a call that blocks and changes something beside the loop."""
     return await INTAKE.run(function, *args)
 
@@ -258,7 +259,7 @@ def missing(what: str, value: object) -> falcon.HTTPNotFound:
     )
 
 
-def page_of(items: list[dict[str, Any]], limit: int, key: str) -> dict[str, Any]:
+def page_of(items: list[Json], limit: int, key: str) -> Json:
     """Return a page of at most `limit` items, and an opaque mark for the next one where there are more.
 
     Parameters:

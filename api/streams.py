@@ -8,7 +8,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
-from typing import Any
 from uuid import UUID
 from weakref import WeakSet
 
@@ -23,12 +22,13 @@ from api import requests
 from api.bulkheads.pools import READING, WATCHING, Busy
 from api.bulkheads.together import Together
 from models import database
+from models.base import Json
 from sentences import say
 from tasks.views import events
 
 log = structlog.get_logger(__name__)
 
-Happened = dict[str, Any]
+Happened = Json
 
 #: Seconds between two looks at the log, while anybody follows it, and until the first look is understood.
 LOOK_EVERY, FIRST_LOOK_EVERY = 0.25, 0.02
@@ -324,5 +324,5 @@ class Hub:
         return happened, happened[-1]["id"] if len(happened) == MOST_WAITING else settled
 
 
-def _data(happened: Happened) -> dict[str, Any]:
+def _data(happened: Happened) -> Json:
     return {name: value for name, value in happened.items() if name != "id"}

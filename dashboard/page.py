@@ -12,6 +12,7 @@ from falcon import asgi
 from api.access import callers
 from dashboard import compression, live, rendering
 from dashboard.viewer import Viewer, viewer_of
+from models.base import Json
 
 #: Nothing is fetched from elsewhere, nothing is run that is not a file of ours, and nobody may frame a page.
 POLICY = (
@@ -49,7 +50,7 @@ class Page:
 
     template: str
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find what the template shows.
 
         Raises:
@@ -62,7 +63,7 @@ class Page:
         query = {name: value for name, value in req.params.items() if value and name != "live"}
         asked = Asked(req, viewer_of(req), path_of(req), params, query)
 
-        async def found() -> dict[str, Any]:
+        async def found() -> Json:
             return {"asked": asked, "live": live_of(req), **await self.look(asked)}
 
         if "live" in req.params:

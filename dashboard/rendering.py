@@ -17,6 +17,7 @@ from dashboard import static
 from dashboard.viewer import Viewer
 from dashboard.words import LABELS, say_in
 from errors import CODES
+from models.base import Json
 
 FOLDER = Path(__file__).parent
 #: The pages that every page leads to: address, the key that goes there after `g`, and name.
@@ -128,7 +129,7 @@ def named(value: str) -> str | Markup:
         return value
 
 
-def chosen(given: Mapping[str, Any], filters: Collection[str]) -> dict[str, Any]:
+def chosen(given: Mapping[str, Any], filters: Collection[str]) -> Json:
     """Return what the body of an action says for everything that a page's filter names."""
     named = {name: value for name, value in given.items() if name in filters}
     return {"filter": named} if named else {"filter": {}, "all": True}
@@ -170,5 +171,5 @@ def live(template: str, viewer: Viewer, found: Mapping[str, Any]) -> str:
     return "".join(parts).replace("\r", "").replace("\n", "&#10;")
 
 
-def _given(viewer: Viewer, found: Mapping[str, Any]) -> dict[str, Any]:
+def _given(viewer: Viewer, found: Mapping[str, Any]) -> Json:
     return {"_": say_in(viewer.language), "viewer": viewer, "may": viewer.may, **found}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor, log2
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from models.base import Json
 
 #: The picture's width in its own units, and where the axis begins: before it stand the names.
 WIDTH, LEFT = 1000.0, 170.0
@@ -29,7 +31,7 @@ class Bar(NamedTuple):
     ran_seconds: float
 
 
-def bars(task: dict[str, Any]) -> list[Bar]:
+def bars(task: Json) -> list[Bar]:
     """Return a task's attempts in order; of one whose attempts were not kept, its stages."""
     begin = _moment(task["created_at"]) or datetime.now(UTC)
     now = _in_steps(begin, datetime.now(UTC))
@@ -68,7 +70,7 @@ def _in_steps(begin: datetime, now: datetime) -> datetime:
     return begin + timedelta(seconds=ceil(passed / step) * step)
 
 
-def _stages(task: dict[str, Any]) -> list[dict[str, Any]]:
+def _stages(task: Json) -> list[Json]:
     return [
         {
             "stage": each["name"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import falcon
 
@@ -13,6 +13,7 @@ from models.connection import limit_thread
 from sentences import say
 
 Result = TypeVar("Result")
+Given = TypeVarTuple("Given")
 
 #: Seconds that a call may wait for a thread, and may then run; the database's own limits end most before.
 WAITS, RUNS = 5.0, 20.0
@@ -42,7 +43,7 @@ class Pool:
         self._executor = ThreadPoolExecutor(threads, name, initializer=limit_thread, initargs=(LIMITS,))
         self._calls: set[Future[Any]] = set()
 
-    async def run(self, function: Callable[..., Result], *args: Any, seconds: float = WAITS + RUNS) -> Result:
+    async def run(self, function: Callable[[*Given], Result], *args: *Given, seconds: float = WAITS + RUNS) -> Result:
         """Run a call that blocks.
 
         Parameters:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import falcon
 
 from api.description import headers
 from api.description.operation import Operation
 from errors import CODES, REFUSALS
+from models.base import Json
 from sentences import Bilingual, of_pydantic, say
 
 MEDIA = "application/problem+json"
@@ -107,7 +107,7 @@ _FIELD = {
 }
 
 
-def components() -> dict[str, Any]:
+def components() -> Json:
     """Return the errors as components of the document."""
     return {
         each.name: {
@@ -124,9 +124,9 @@ def components() -> dict[str, Any]:
     }
 
 
-def _example(status: int, error: Error) -> dict[str, Any]:
+def _example(status: int, error: Error) -> Json:
     promised = REFUSALS.get(error.code) or CODES[error.code]
-    problem: dict[str, Any] = {
+    problem: Json = {
         "type": f"/docs/errors#{error.code}",
         "title": falcon.code_to_http_status(status)[4:],
         "status": status,
@@ -157,7 +157,7 @@ def possible(operation: Operation, *, public: bool) -> list[int]:
     return sorted(found - operation.answers.keys() - operation.besides.keys())
 
 
-def reference(status: int, meaning: str | None = None) -> dict[str, Any]:
+def reference(status: int, meaning: str | None = None) -> Json:
     """Return an error of an operation.
 
     Parameters:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from models.base import Json
 
 _TEXT = {"type": "string"}
 
 #: Headers that a request may have, by the name under which the document refers to them.
-TAKEN: dict[str, dict[str, Any]] = {
+TAKEN: dict[str, Json] = {
     "RequestId": {
         "name": "X-Request-ID",
         "description": "An id of yours; it is echoed and logged. The service makes one where there is none, and in "
@@ -33,7 +33,7 @@ TAKEN: dict[str, dict[str, Any]] = {
 }
 
 #: Headers that an answer may have.
-GIVEN: dict[str, dict[str, Any]] = {
+GIVEN: dict[str, Json] = {
     "X-Request-ID": {"description": "The id of the request, yours or ours.", "schema": _TEXT},
     "Location": {"description": "Where to look for what was made.", "schema": {**_TEXT, "format": "uri-reference"}},
     "ETag": {"description": "Changes with what is shown; see `If-None-Match`.", "schema": _TEXT},
@@ -54,7 +54,7 @@ GIVEN: dict[str, dict[str, Any]] = {
 COUNTED = ("RateLimit", "RateLimit-Policy")
 
 
-def components() -> dict[str, Any]:
+def components() -> Json:
     """Return both, as components of the document."""
     return {
         "parameters": {name: {"in": "header", **each} for name, each in TAKEN.items()},
@@ -62,11 +62,11 @@ def components() -> dict[str, Any]:
     }
 
 
-def given(*names: str) -> dict[str, Any]:
+def given(*names: str) -> Json:
     """Return the headers of an answer, by reference; each has the id of the request."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *names)}
 
 
-def taken(*names: str) -> list[dict[str, Any]]:
+def taken(*names: str) -> list[Json]:
     """Return the header parameters of a request, by reference; each may have an id."""
     return [{"$ref": f"#/components/parameters/{name}"} for name in (*names, "RequestId")]

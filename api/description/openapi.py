@@ -15,6 +15,7 @@ from api.description.examples import EXAMPLES, TEXTS
 from api.description.operation import ANY_BYTES, Operation
 from api.description.schemas.problem import Problem
 from api.description.webhooks import SENT, webhooks
+from models.base import Json
 
 METHODS = ("get", "post", "patch", "put", "delete")
 DESCRIPTION = """\
@@ -51,7 +52,7 @@ class Described:
     public: bool
 
 
-def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPublic) -> dict[str, Any]:
+def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPublic) -> Json:
     """Return the OpenAPI document of a table of routes.
 
     Parameters:
@@ -60,7 +61,7 @@ def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPubli
     """
     described = list(_described(routes, is_public))
     schemas = Schemas(each.operation for each in described)
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, Json] = {}
     ids: set[str] = set()
     for each in described:
         entry = _entry(each, schemas)
@@ -116,31 +117,31 @@ class Schemas:
         keys += [(each, "serialization") for each in given]
         keys.sort(key=lambda key: (key[0].__name__, key[1]))
         self._references, found = models_json_schema(keys, ref_template="#/components/schemas/{model}")
-        self.definitions: dict[str, Any] = found["$defs"]
+        self.definitions: Json = found["$defs"]
         _without_titles(self.definitions)
         # Each parameter is described by itself.
         self._queries = {each: self.definitions.pop(_name(self.taken(each))) for each in asked - taken}
 
-    def taken(self, model: type[BaseModel]) -> dict[str, Any]:
+    def taken(self, model: type[BaseModel]) -> Json:
         """Return the schema of a request's model, by reference."""
         return dict(self._references[model, "validation"])
 
-    def query(self, model: type[BaseModel]) -> dict[str, Any]:
+    def query(self, model: type[BaseModel]) -> Json:
         """Return the schema of a query string's model."""
         return dict(self._queries.get(model) or self.definitions[_name(self.taken(model))])
 
-    def given(self, model: type[BaseModel]) -> dict[str, Any]:
+    def given(self, model: type[BaseModel]) -> Json:
         """Return the schema of an answer's model, by reference."""
         return dict(self._references[model, "serialization"])
 
 
-def _content(reference: dict[str, Any]) -> dict[str, Any]:
+def _content(reference: Json) -> Json:
     """Return what is sent as a model: its schema, and its example by reference."""
     name = _name(reference)
     return {"schema": reference, "examples": {name: {"$ref": f"#/components/examples/{name}"}}}
 
 
-def _name(reference: dict[str, Any]) -> str:
+def _name(reference: Json) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
 
 
@@ -165,10 +166,10 @@ def _described(routes: Sequence[tuple[str, Any]], is_public: IsPublic) -> Iterat
                 yield Described(path, method, found, is_public(method.upper(), path))
 
 
-def _entry(described: Described, schemas: Schemas) -> dict[str, Any]:
+def _entry(described: Described, schemas: Schemas) -> Json:
     each = described.operation
     assert each.tag in TAGS, f"{each.id} has the tag {each.tag!r}; there are {', '.join(TAGS)}"
-    entry: dict[str, Any] = {
+    entry: Json = {
         "operationId": each.id,
         "tags": [each.tag],
         "summary": each.summary,
@@ -177,7 +178,7 @@ def _entry(described: Described, schemas: Schemas) -> dict[str, Any]:
     if each.description is not None:
         entry["description"] = each.description
     if each.request is not None:
-        content: dict[str, Any] = {"schema": schemas.taken(each.request)}
+        content: Json = {"schema": schemas.taken(each.request)}
         if each.example is not None:
             content["example"] = each.example
         kind = "multipart/form-data" if each.form else "application/json"
@@ -188,8 +189,8 @@ def _entry(described: Described, schemas: Schemas) -> dict[str, Any]:
     return entry
 
 
-def _parameters(path: str, each: Operation, schemas: Schemas) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
+def _parameters(path: str, each: Operation, schemas: Schemas) -> list[Json]:
+    found: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", path)
     ]
@@ -205,7 +206,7 @@ def _parameters(path: str, each: Operation, schemas: Schemas) -> list[dict[str, 
     return found + headers.taken(*each.takes)
 
 
-def _present(schema: dict[str, Any]) -> dict[str, Any]:
+def _present(schema: Json) -> Json:
     """Return the schema of a parameter: one that is not there is no null."""
     kept = {name: value for name, value in schema.items() if name not in ("description", "anyOf")}
     if kept.get("default", ...) is None:
@@ -216,9 +217,9 @@ def _present(schema: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "anyOf": others} if others else kept
 
 
-def _responses(described: Described, schemas: Schemas) -> dict[str, Any]:
+def _responses(described: Described, schemas: Schemas) -> Json:
     each = described.operation
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, Json] = {}
     for status, meaning in each.answers.items():
         if status >= 400 and status not in each.besides:
             found[status] = errors.reference(status, meaning)
@@ -237,13 +238,13 @@ def _given(status: int, described: Described) -> tuple[str, ...]:
     return (*(own if status < 300 else tuple(name for name in own if name == "ETag")), *counted)
 
 
-def _body(status: int, each: Operation, schemas: Schemas) -> dict[str, Any] | None:
+def _body(status: int, each: Operation, schemas: Schemas) -> Json | None:
     if status in (204, 304):
         return None
     model = each.besides.get(status, each.response)
     if model is not None:
         return {each.media: _content(schemas.given(model))}
-    content: dict[str, Any] = {"schema": {"type": "string"}, "example": TEXTS[each.id]}
+    content: Json = {"schema": {"type": "string"}, "example": TEXTS[each.id]}
     if each.media == ANY_BYTES:
         content["schema"]["format"] = "binary"  # by which generators tell bytes from a text
     if each.events is not None:

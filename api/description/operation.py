@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from models.base import Json
+
 #: The media type of what may have any: how OpenAPI's generators know bytes.
 ANY_BYTES = "application/octet-stream"
 
@@ -51,7 +53,7 @@ class Operation:
     media: str = "application/json"
     takes: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
-    example: dict[str, Any] | None = None
+    example: Json | None = None
 
 
 def operation(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any
 
 import falcon
 from falcon import asgi
 from swagger_ui_bundle import swagger_ui_path
+
+from models.base import Json
 
 #: What the page fetches, with its media type: two files of Swagger UI, and what starts it.
 ASSETS = {
@@ -55,7 +56,7 @@ SwaggerUIBundle({
 class Specification:
     """`/openapi.json`"""
 
-    def __init__(self, build: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, build: Callable[[], Json]) -> None:
         self._build = build
         self._document: bytes | None = None
 

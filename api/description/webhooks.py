@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel
 
 from api.description.schemas.callbacks import BatchCallback, TaskCallback
+from models.base import Json
 
 #: By the `type` of the body: its model, and when it is sent.
 WEBHOOKS: Mapping[str, tuple[type[BaseModel], str]] = {
@@ -28,7 +28,7 @@ _HEADERS = {
 }
 
 
-def webhooks(contents: Mapping[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
+def webhooks(contents: Mapping[type[BaseModel], Json]) -> Json:
     """Return the webhooks of the document.
 
     Parameters:

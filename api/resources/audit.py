@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from falcon import asgi
@@ -13,6 +12,7 @@ from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
 from models import audit
+from models.base import Json
 from tasks.input.fields import Moment
 
 
@@ -44,7 +44,7 @@ class Audit:
         resp.media = await listed(req, requests.query(req, AuditQuery))
 
 
-async def listed(req: asgi.Request, asked: AuditQuery) -> dict[str, Any]:
+async def listed(req: asgi.Request, asked: AuditQuery) -> Json:
     """Return a page of the acts that a request may see, newest first."""
     filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
     kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None] or None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 import falcon
@@ -15,6 +14,7 @@ from api.access import callers
 from api.description import schemas
 from api.description.operation import operation
 from models import audit
+from models.base import Json
 from tasks.ending import callbacks
 from tasks.input.callback_filter import CallbackFilter
 from tasks.transactions.unit import unit_of_work
@@ -48,7 +48,7 @@ class Callbacks:
         resp.media = await listed(req, requests.query(req, CallbacksQuery))
 
 
-async def listed(req: asgi.Request, asked: CallbacksQuery) -> dict[str, Any]:
+async def listed(req: asgi.Request, asked: CallbacksQuery) -> Json:
     """Return a page of the callbacks that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
     chosen = [asked.filter().model_copy(update={"kb_id": each}) for each in callers.kbs(req, asked.kb_id)]

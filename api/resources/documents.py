@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from math import ceil
-from typing import Any
 from uuid import UUID
 
 import falcon
@@ -25,7 +24,7 @@ from documents.files.storage import PAGE, Upload, storage
 from documents.storing import catalogue, deletions
 from models import Original as OriginalPage
 from models import audit
-from models.base import new_id
+from models.base import Json, new_id
 from sentences import say
 from settings import Settings
 from tasks.accepting.submission import Submission, submit
@@ -42,7 +41,7 @@ SPLIT = ("MAX_DOCUMENT_BYTES is the maximum; split the document", "上限为 MAX
 TASK_FIELDS = {
     name: field for name, field in TaskFields.model_fields.items() if name not in ("task_type", "kb_id", "payload")
 }
-_FILE: dict[str, Any] = {
+_FILE: Json = {
     "file": (bytes, Field(description="The document.")),
     "document_id": (str | None, Field(None, description="Default: the file's name.")),
 }
@@ -149,11 +148,11 @@ class DocumentChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    metadata: dict[str, Any] = Field(description="In place of what it has. At most 64 KiB as JSON.")
+    metadata: Json = Field(description="In place of what it has. At most 64 KiB as JSON.")
 
     @field_validator("metadata")
     @classmethod
-    def _fits(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+    def _fits(cls, metadata: Json) -> Json:
         if (found := why_unstorable(metadata) or excess_of_metadata(metadata)) is not None:
             raise ValueError(found)
         return metadata
@@ -210,7 +209,7 @@ class Document:
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
         change = await requests.body(req, lambda given: requests.fit(DocumentChange, given))
 
-        def write() -> dict[str, Any] | None:
+        def write() -> Json | None:
             with unit_of_work() as unit:
                 if not catalogue.set_metadata(unit.session, kb_id, document_id, change.metadata):
                     raise requests.missing("document", document_id)
@@ -221,7 +220,7 @@ class Document:
         resp.media = await requests.beside(write)
 
 
-def _shown(session: Session, kb_id: str, document_id: str) -> dict[str, Any] | None:
+def _shown(session: Session, kb_id: str, document_id: str) -> Json | None:
     found = catalogue.show(session, kb_id, document_id)
     return None if found is None else many.with_newer(session, kb_id, [found])[0]
 
@@ -338,7 +337,7 @@ def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submissi
     task = {name: forms.understood(name, given.pop(name), TASK_FIELDS) for name in TASK_FIELDS if name in given}
     if "upload_id" in given:
         raise Invalid([problem("upload_id", say("upload_id"))])
-    payload: dict[str, Any] = {**given, "upload_id": str(upload_id)}
+    payload: Json = {**given, "upload_id": str(upload_id)}
     payload.setdefault("document_id", given.get("filename"))
     if payload["document_id"] is None:
         del payload["document_id"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import falcon
 from falcon import asgi
@@ -15,6 +14,7 @@ from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid, problem
 from api.streams import Hub, Stream
+from models.base import Json
 from sentences import say
 from tasks.views import batches, events
 
@@ -24,7 +24,7 @@ ANSWERS = {
     503: "As many streams are open, of this caller or of all, as may be (MAX_STREAMS).",
 }
 OVER = {204: "It has ended, and the event that `Last-Event-ID` names was its last: do not come again."}
-SHARED: dict[str, Any] = {
+SHARED: Json = {
     "tag": "events",
     "media": "text/event-stream",
     "events": schemas.Event,
@@ -152,5 +152,5 @@ class BatchEvents(_Resource):
                 self.answer(resp, Stream(after, caller, batch_id=identifier, is_last=_ends_a_batch))
 
 
-def _ends_a_batch(happened: dict[str, Any]) -> bool:
+def _ends_a_batch(happened: Json) -> bool:
     return bool(happened["type"] == "batch.completed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import falcon
 from falcon import asgi
@@ -25,7 +25,7 @@ from documents.storing.index import lock_kb
 from documents.storing.kbs import Sums
 from models import Kb as KbRow
 from models import audit
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.kb import AMONG, NAMED, settings_of
 from models.kb import change as change_settings
 from sentences import say
@@ -164,7 +164,7 @@ class Kb:
         if "weight" in change.model_fields_set and callers.key(req).kbs is not None:
             raise Denied("forbidden_kb", say("weight_of_all", name=callers.key(req).name))
 
-        def write() -> dict[str, Any]:
+        def write() -> Json:
             with unit_of_work() as unit:
                 names = _change(unit.session, kb_id, change)
                 audit.record(unit.session, callers.actor(req), "kb.change", "kb", kb_id, kb_id=kb_id, fields=names)
@@ -198,7 +198,7 @@ def _change(session: Session, kb_id: str, change: KbChange) -> list[str]:
     """
     lock_kb(session, kb_id)
     said = change.model_dump(exclude_unset=True)
-    values: dict[str, Any] = {name: value for name, value in said.items() if name not in CHUNKING}
+    values: Json = {name: value for name, value in said.items() if name not in CHUNKING}
     if values.get("callback_secret") is not None:
         values["callback_secret"] = values["callback_secret"].get_secret_value()
     if values.get("embedder") is not None:
@@ -212,7 +212,7 @@ def _change(session: Session, kb_id: str, change: KbChange) -> list[str]:
     return sorted(said)
 
 
-def _chunking(before: dict[str, Any], said: dict[str, Any]) -> dict[str, Any] | None:
+def _chunking(before: Json, said: Json) -> Json | None:
     """Return how documents of a KB are to be split; None where nothing is said of it any more.
 
     An overlap that the new size has no room for becomes the default, unless it is said.
@@ -231,20 +231,20 @@ def _demand_embedder(present: str | None, wanted: str, kb_id: str) -> None:
         raise falcon.HTTPConflict(description=say("other_embedder", kb_id=kb_id, present=present, wanted=wanted))
 
 
-def page(session: Session, bound: Iterable[str] | None, after: str | None, limit: int) -> dict[str, Any]:
+def page(session: Session, bound: Iterable[str] | None, after: str | None, limit: int) -> Json:
     """Return those of the next ids that are KBs still: ended tasks name KBs that have gone.
 
     Parameters:
       bound: the KBs that a key is bound to; None: all.
     """
-    wanted: dict[str, Any] = {"after": after or "", "limit": limit + 1}
+    wanted: Json = {"after": after or "", "limit": limit + 1}
     found = session.execute(NAMED, wanted) if bound is None else session.execute(AMONG, wanted | {"kb_ids": [*bound]})
     named = list(found.scalars())
     items = look(session, named[:limit], MOST_OF_EACH)
     return {"items": items, "next_cursor": requests.cursor(named[limit - 1]) if len(named) > limit else None}
 
 
-def look(session: Session, kb_ids: list[str], most: int) -> list[dict[str, Any]]:
+def look(session: Session, kb_ids: list[str], most: int) -> list[Json]:
     """Return those of these KBs that there are, in the same order."""
     sums = stored.sums(session, kb_ids, most)
     set_for = settings_of(session, kb_ids)
@@ -257,7 +257,7 @@ def look(session: Session, kb_ids: list[str], most: int) -> list[dict[str, Any]]
     ]
 
 
-def _settings(kb: KbRow | None) -> dict[str, Any]:
+def _settings(kb: KbRow | None) -> Json:
     chunking = (kb and kb.chunking) or {}
     return {
         **{name: chunking.get(name) for name in CHUNKING},
@@ -269,7 +269,7 @@ def _settings(kb: KbRow | None) -> dict[str, Any]:
     }
 
 
-def _shown(kb_id: str, sums: Sums | None, tasks: dict[str, int], most: int) -> dict[str, Any]:
+def _shown(kb_id: str, sums: Sums | None, tasks: dict[str, int], most: int) -> Json:
     at_least = [f"tasks.{status}" for status, count in tasks.items() if count == MOST_TASKS]
     if sums is not None and sums.documents == most:
         at_least = ["documents", "chunks", "bytes", "tokens_embedded", "estimated_cost", *at_least]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import falcon
 from falcon import asgi
@@ -25,7 +24,7 @@ from api.description.operation import operation
 from api.streams import Hub
 from broker.topology import QUEUES, Counts
 from models import audit, database, migration, replica
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.trouble import why
 from tasks.dispatching import pausing
 from tasks.input.bounds import storable
@@ -249,7 +248,7 @@ class Pause:
         is_empty = req.content_length in (None, 0) and req.get_header("Transfer-Encoding") is None
         asked = PauseRequest() if is_empty else await requests.body(req, PauseRequest.model_validate)
 
-        def pause() -> dict[str, Any]:
+        def pause() -> Json:
             with unit_of_work() as unit:
                 actor = callers.actor(req)
                 pausing.pause(unit, name, by=actor.name, reason=asked.reason)

@@ -7,7 +7,7 @@ import json
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import falcon
 from falcon import asgi
@@ -23,6 +23,7 @@ from documents.preview import Preview, preview
 from documents.sandbox.pool import Sandbox
 from documents.splitting.measure import CHARACTERS
 from errors import TaskError
+from models.base import Json
 from sentences import say
 from settings import Settings
 from tasks.types.document_processing import Reading
@@ -151,7 +152,7 @@ def _too_large() -> TaskError:
     return TaskError("too_large", say("large_preview", most=LARGEST))
 
 
-def _shown(found: Preview) -> dict[str, Any]:
+def _shown(found: Preview) -> Json:
     extracted = found.extracted
     return {
         "format": extracted.format,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import structlog
 from falcon import asgi
@@ -25,6 +25,7 @@ from documents.searching.neighbours import widened
 from documents.searching.reranking import READ, reranked
 from documents.storing.filter import Filter
 from errors import TaskError
+from models.base import Json
 from sentences import say
 from tasks.input.bounds import storable
 
@@ -44,7 +45,7 @@ class SearchFilter(BaseModel):
         validation_alias=AliasChoices("documents", "document_id"),
         description="The id of a document, or a list of ids.",
     )
-    metadata: dict[str, Any] = Field(
+    metadata: Json = Field(
         {},
         max_length=32,
         description="By name what a document's `metadata` must hold: a value, or a list of which one will do. A list"
@@ -197,7 +198,7 @@ class Searcher:
         self._providers = providers
         self._counting = counting
 
-    async def answer(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
+    async def answer(self, asked: SearchRequest, kb_ids: Sequence[str]) -> Json:
         """Return what is shown of a search.
 
         Raises:
@@ -217,7 +218,7 @@ class Searcher:
             self._counting.count(metrics.SEARCH_DEGRADED, without)
         return {**found, "took_ms": round(seconds * 1000, 1)}
 
-    async def _search(self, asked: SearchRequest, kb_ids: Sequence[str]) -> dict[str, Any]:
+    async def _search(self, asked: SearchRequest, kb_ids: Sequence[str]) -> Json:
         if asked.rerank and not self._providers.reranks:
             raise Invalid([problem("rerank", say("no_rerank"))])
         questions, mode, lack = await self._questions(asked, kb_ids)
@@ -273,7 +274,7 @@ class Lack:
     message: str
 
 
-def _degraded(lacks: Sequence[Lack]) -> dict[str, Any] | None:
+def _degraded(lacks: Sequence[Lack]) -> Json | None:
     for lack in lacks:
         log.warning("search_degraded", without=lack.what, code=lack.code, reason=lack.message)
     if not lacks:

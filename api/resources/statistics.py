@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import falcon
 from falcon import asgi
@@ -22,6 +22,7 @@ from api.problems import Invalid, problem
 from documents.embedding import prices
 from keys import Key, holder
 from models import replica
+from models.base import Json
 from sentences import say
 from settings import settings
 from tasks.input.fields import Moment, Name
@@ -81,7 +82,7 @@ def _demand_metric(metric: str) -> None:
         raise Invalid([problem("metric", say("one_of", names=["cost", *history.MEASURES]))])
 
 
-def over_time(session: Session, metric: str, window: str) -> dict[str, Any]:
+def over_time(session: Session, metric: str, window: str) -> Json:
     """Return a measure over one of the windows of `history.WINDOWS`."""
     measure = history.MEASURES["tokens" if metric == "cost" else metric]
     found = history.series(session, measure, history.WINDOWS[window])
@@ -96,7 +97,7 @@ def unit_of(metric: str) -> str:
     return DOLLARS if metric == "cost" else history.MEASURES[metric].unit
 
 
-def _priced(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _priced(series: list[Json]) -> list[Json]:
     """Return series of tokens as US dollars; those of which the price is not known are left out."""
     return [
         {"name": each["name"], "values": [value and value * price for value in each["values"]]}
@@ -129,20 +130,20 @@ class Errors:
         resp.media = await grouped(req, requests.query(req, ErrorsQuery))
 
 
-async def grouped(req: asgi.Request, asked: ErrorsQuery) -> dict[str, Any]:
+async def grouped(req: asgi.Request, asked: ErrorsQuery) -> Json:
     """Return the failures that a request may see, by cause."""
     kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
     bound = asked.kb_id is not None or callers.key(req).kbs is not None
     return await _ERRORS.get((asked.since or DAY, tuple(sorted(kb_ids)) if bound else None))
 
 
-def _grouped(asked: tuple[datetime | timedelta, tuple[str, ...] | None]) -> dict[str, Any]:
+def _grouped(asked: tuple[datetime | timedelta, tuple[str, ...] | None]) -> Json:
     since, kb_ids = asked
     moment = datetime.now(UTC) - since if isinstance(since, timedelta) else since
     return replica.read(lambda session: failures(session, moment, kb_ids))
 
 
-def _history(asked: tuple[str, str]) -> dict[str, Any]:
+def _history(asked: tuple[str, str]) -> Json:
     return replica.read(lambda session: over_time(session, *asked))
 
 

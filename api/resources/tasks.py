@@ -20,6 +20,7 @@ from api.description import schemas
 from api.description.operation import operation
 from api.problems import Denied, Invalid, problem
 from models import audit
+from models.base import Json
 from sentences import say
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.ending import ending, retrying
@@ -121,7 +122,7 @@ class Tasks:
         resp.media = await listed(req, requests.query(req, TasksQuery))
 
 
-async def listed(req: asgi.Request, asked: TasksQuery) -> dict[str, Any]:
+async def listed(req: asgi.Request, asked: TasksQuery) -> Json:
     """Return a page of the tasks that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
     chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
@@ -132,7 +133,7 @@ async def listed(req: asgi.Request, asked: TasksQuery) -> dict[str, Any]:
     return page
 
 
-async def counted(req: asgi.Request, asked: TasksQuery) -> dict[str, Any]:
+async def counted(req: asgi.Request, asked: TasksQuery) -> Json:
     """Return how many tasks a request may see, up to a bound.
 
     Raises:
@@ -142,7 +143,7 @@ async def counted(req: asgi.Request, asked: TasksQuery) -> dict[str, Any]:
     return asdict(await requests.read_much(_counted, chosen))
 
 
-def _newest(session: Session, chosen: Sequence[Filter], *, limit: int, before: UUID | None) -> list[dict[str, Any]]:
+def _newest(session: Session, chosen: Sequence[Filter], *, limit: int, before: UUID | None) -> list[Json]:
     """Return the newest tasks of several filters together."""
     pages = [reading.page(session, each, limit=limit, before=before) for each in chosen]
     return sorted(chain.from_iterable(pages), key=lambda task: str(task["task_id"]), reverse=True)[:limit]

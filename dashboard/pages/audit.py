@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from api import requests
 from api.resources.audit import AuditQuery, listed
 from dashboard.page import Asked, Page
+from models.base import Json
 
 
 class Audit(Page):
@@ -14,7 +13,7 @@ class Audit(Page):
 
     template = "audit.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find a page of acts, newest first."""
         return {
             **await listed(asked.req, requests.fit(AuditQuery, dict(asked.query))),

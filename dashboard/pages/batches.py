@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from api import requests
 from api.resources.many.batches import BatchesQuery, listed
 from dashboard.page import Asked, Page
+from models.base import Json
 
 
 class Batches(Page):
@@ -14,6 +13,6 @@ class Batches(Page):
 
     template = "batches.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find a page of batches."""
         return await listed(asked.req, requests.fit(BatchesQuery, dict(asked.query)))

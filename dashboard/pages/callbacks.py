@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from api import requests
 from api.resources.callbacks import CallbacksQuery, listed
 from dashboard.page import Asked, Page
+from models.base import Json
 from tasks.input.callback_filter import STATES, CallbackFilter
 
 
@@ -15,7 +14,7 @@ class Callbacks(Page):
 
     template = "callbacks.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find a page of callbacks, newest first."""
         return {
             **await listed(asked.req, requests.fit(CallbacksQuery, dict(asked.query))),

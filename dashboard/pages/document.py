@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 from api import requests
 from dashboard.page import Asked, Page
 from documents.storing import catalogue
+from models.base import Json
 from tasks.input.fields import Filter
 from tasks.views import reading
 
@@ -23,7 +23,7 @@ class Document(Page):
 
     template = "document.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find a document, a page of its chunks with the text they stand in, and its newest tasks.
 
         Raises:
@@ -47,7 +47,7 @@ class Document(Page):
         }
 
 
-def _found(session: Session, kb_id: str, document_id: str, after: int | None, before: UUID | None) -> dict[str, Any]:
+def _found(session: Session, kb_id: str, document_id: str, after: int | None, before: UUID | None) -> Json:
     """Return a document and its chunks, both of one version."""
     chunks = catalogue.chunks(session, kb_id, document_id, limit=AT_ONCE + 1, after=after)
     shown = (chunks or [])[:AT_ONCE]
@@ -64,7 +64,7 @@ def _found(session: Session, kb_id: str, document_id: str, after: int | None, be
     }
 
 
-def _parts(chunks: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _parts(chunks: list[Json]) -> list[tuple[str, str]]:
     """Divide each chunk's text into what it repeats of the one before, and what is its own."""
     shown, end = [], 0
     for chunk in chunks:
@@ -74,7 +74,7 @@ def _parts(chunks: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return shown
 
 
-def _marked(chunks: list[dict[str, Any]], text: str) -> list[tuple[str, int | None, bool]]:
+def _marked(chunks: list[Json], text: str) -> list[tuple[str, int | None, bool]]:
     """Divide a text wherever a chunk begins or ends.
 
     Returns:

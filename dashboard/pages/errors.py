@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from api import requests
 from api.resources.statistics import ErrorsQuery, grouped
 from dashboard.page import Asked, Page
+from models.base import Json
 from tasks.input.fields import NO_FORMAT
 
 #: How far back one may look, by what stands in the address.
@@ -19,7 +19,7 @@ class Errors(Page):
 
     template = "errors.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find the failures of a window, those of which there are most first."""
         window = asked.query.get("window", "24h")
         # The same for a minute: all who look at a window see the same, and are sent it when something has failed.

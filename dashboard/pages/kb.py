@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,7 +11,7 @@ from api.bulkheads.pools import SEARCHING
 from api.resources.many.documents import DocumentsQuery, Sort, listed
 from dashboard.page import Asked, Page
 from dashboard.words import say_in
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from models.kb import weights
 from pipeline import STAGES
 from tasks.input.fields import DocumentState, Filter
@@ -38,7 +37,7 @@ class Kb(Page):
 
     template = "kb.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find a page of documents, the tasks that are under way, and the failures that nothing has mended."""
         kb_id = asked.params["kb_id"]
         given = requests.fit(
@@ -58,7 +57,7 @@ class Kb(Page):
         }
 
 
-def _found(session: Session, kb_id: str, given: DocumentsQuery, failures: UUID | None) -> dict[str, Any]:
+def _found(session: Session, kb_id: str, given: DocumentsQuery, failures: UUID | None) -> Json:
     under_way = [
         each
         for status in (Status.PROCESSING, Status.QUEUED, Status.WAITING)
@@ -73,7 +72,7 @@ def _found(session: Session, kb_id: str, given: DocumentsQuery, failures: UUID |
     }
 
 
-def _deletion(given: DocumentsQuery) -> dict[str, Any] | None:
+def _deletion(given: DocumentsQuery) -> Json | None:
     """Return the body that deletes the documents of a filter; None where there is no filter."""
     wanted = given.wanted()
     named = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 import falcon
@@ -11,6 +10,7 @@ from api import requests
 from api.bulkheads.pools import SEARCHING
 from api.resources import kbs
 from dashboard.page import Asked, Page
+from models.base import Json
 
 
 class Kbs(Page):
@@ -18,7 +18,7 @@ class Kbs(Page):
 
     template = "kbs.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find a page of the KBs that the viewer may see.
 
         Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import msgspec
 from falcon import asgi
@@ -15,6 +14,7 @@ from api.resources.statistics import over_time, unit_of
 from dashboard import compression
 from dashboard.page import Asked, Page
 from models import replica
+from models.base import Json
 from tasks.transactions.unit import broker
 from tasks.views.figures.overview import overview
 
@@ -38,7 +38,7 @@ class Overview(Page):
 
     template = "overview.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find the deployment's figures."""
         window = asked.query.get("window")
         return {
@@ -73,7 +73,7 @@ def _plots(window: str) -> bytes:
     )
 
 
-def _plot(found: dict[str, Any]) -> dict[str, Any]:
+def _plot(found: Json) -> Json:
     """Leave out of a measure what a plot does not show."""
     sums = {each["name"]: sum(value or 0 for value in each["values"]) for each in found["series"]}
     kept = sorted((name for name in sums if sums[name]), key=lambda name: -sums[name])[:MOST_SERIES]

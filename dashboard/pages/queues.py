@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from api.bulkheads import snapshot
 from dashboard.page import Asked, Page
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from tasks.views.figures import statistics
 
 
@@ -15,7 +13,7 @@ class Queues(Page):
 
     template = "queues.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find what waits, is delayed and runs in each queue."""
         found = await snapshot.tables()
         return {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, await snapshot.messages())}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from api import requests
 from api.resources.many.bulk import ItemsQuery, listed
 from dashboard.page import Asked, Page
 from dashboard.waterfall import bars
+from models.base import Json
 from tasks.input.fields import KEPT
 from tasks.transactions.unit import broker
 from tasks.types.bulk import TYPE as BULK
@@ -22,7 +21,7 @@ class Task(Page):
 
     template = "task.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find a task.
 
         Raises:

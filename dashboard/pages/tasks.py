@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from falcon import asgi
 
@@ -12,6 +11,7 @@ from api.resources.tasks import TasksQuery, counted, listed
 from broker.topology import PRIORITIES, QUEUES
 from dashboard.page import Asked, Page
 from errors import CODES
+from models.base import Json
 from tasks.bulk.scope import STATUSES
 from tasks.input.fields import Filter
 from tasks.lifecycle import Status
@@ -19,7 +19,7 @@ from tasks.types import all_types
 from tasks.views.selection import TooMany
 
 #: What a filter offers: names to choose from, a time, or None for what is written.
-CHOICES: dict[str, Any] = {
+CHOICES: Json = {
     "task_type": sorted(all_types()),
     "queue": QUEUES,
     "stage": sorted({stage.name for each in all_types().values() for stage in each.stages}),
@@ -33,7 +33,7 @@ class Tasks(Page):
 
     template = "tasks.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find a page of tasks, newest first."""
         given = requests.fit(TasksQuery, dict(asked.query))
         query = dict(asked.query) | ({} if given.status is None else {"status": given.status})
@@ -50,7 +50,7 @@ class Tasks(Page):
         }
 
 
-async def _count(req: asgi.Request, given: TasksQuery) -> dict[str, Any] | None:
+async def _count(req: asgi.Request, given: TasksQuery) -> Json | None:
     """Return how many tasks there are; None where too many would have to be looked at."""
     try:
         return await counted(req, given)
@@ -58,7 +58,7 @@ async def _count(req: asgi.Request, given: TasksQuery) -> dict[str, Any] | None:
         return None
 
 
-def _bulk(given: TasksQuery, query: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _bulk(given: TasksQuery, query: Json) -> dict[str, Json]:
     """Return what can be done to tasks of this filter, with the body of the request for it."""
     named = {name: value for name, value in query.items() if name in Filter.model_fields}
     possible = set(map(str, given.within(given.kb_id).statuses()))

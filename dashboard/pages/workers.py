@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from api.bulkheads import snapshot
 from dashboard.page import Asked, Page
-from models.base import rfc3339
+from models.base import Json, rfc3339
 from tasks.views.figures import statistics
 
 
@@ -16,7 +15,7 @@ class Workers(Page):
 
     template = "workers.html"
 
-    async def look(self, asked: Asked) -> dict[str, Any]:
+    async def look(self, asked: Asked) -> Json:
         """Find the workers that were heard of."""
         found = await snapshot.TABLES.get()
         # Each beat of all that are well would be news.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from api.description.examples.names import AT, CURSOR, DOCUMENT, DONE, FAILURE, KB, OTHER_TASK, TASK
+from models.base import Json
 
 _TEXT = "# Leave\n\nEverybody has 30 days of leave a year.\n\n每人每年有三十天假期。\n"
 _CHUNK = {
@@ -64,7 +63,7 @@ _DOCUMENT = {
     "failed": {"task_id": OTHER_TASK, "error": FAILURE, "at": DONE},
 }
 
-EXAMPLES: dict[str, Any] = {
+EXAMPLES: Json = {
     "Kb": _KB,
     "KbPage": {"items": [_KB], "next_cursor": None},
     "Document": _DOCUMENT,

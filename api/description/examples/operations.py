@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from api.description.examples.names import AT, CURSOR, DONE, KB, OTHER_TASK, SOON, TASK, WORKER
+from models.base import Json
 
 _UP = {"status": "up"}
 _SERVERS = {"postgresql": _UP, "rabbitmq": _UP}
@@ -16,7 +15,7 @@ _SCALED = {
     "wanted_threads": 2,
 }
 
-EXAMPLES: dict[str, Any] = {
+EXAMPLES: Json = {
     "SessionAnswer": {
         "name": "ops",
         "role": "operate",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from api.description.examples.names import (
     ACCEPTED,
@@ -20,6 +19,7 @@ from api.description.examples.names import (
     TASK,
     WORKER,
 )
+from models.base import Json
 from pipeline import STAGES
 from sentences import of_pydantic
 
@@ -46,7 +46,7 @@ _RESULT = {
     "estimated_cost": 0.0,
     "timings": dict.fromkeys(STAGES, 0.02),
 }
-_LISTED: dict[str, Any] = {
+_LISTED: Json = {
     "task_id": TASK,
     "task_type": "document_processing",
     "kb_id": KB,
@@ -174,12 +174,12 @@ _EVENT = {
 _ENDED = {"type": "batch.completed", "batch_id": BATCH, "status": "completed", "at": DONE}
 
 
-def _stream(*events: dict[str, Any]) -> str:
+def _stream(*events: Json) -> str:
     """Return events as they are sent."""
     return "".join(f"id: {number}\ndata: {json.dumps(event)}\n\n" for number, event in enumerate(events, 1040))
 
 
-EXAMPLES: dict[str, Any] = {
+EXAMPLES: Json = {
     "AcceptedTask": ACCEPTED,
     "Task": _TASK,
     "TaskPage": {"items": [_LISTED], "next_cursor": CURSOR, "total": {"count": 1207, "capped": False}},

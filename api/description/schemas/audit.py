@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
 from api.description.schemas.shape import Model, Page
+from models.base import Json
 
 
 class AuditTarget(Model):
@@ -27,7 +27,7 @@ class AuditEntry(Model):
     action: str = Field(description="As in `task.cancel`; see `docs/access.md`.")
     target: AuditTarget
     kb_id: str | None
-    detail: dict[str, Any]
+    detail: Json
     request_id: str | None
 
 

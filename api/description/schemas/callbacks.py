@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from api.description.schemas.shape import Count, Model, Page, sometimes
 from api.description.schemas.tasks import TaskFailure
+from models.base import Json
 
 
 class CallbackAttempt(Model):
@@ -72,10 +73,10 @@ class TaskCallbackData(Model):
     task_type: str
     status: Literal["completed", "failed", "cancelled"]
     document_id: str | None
-    result: dict[str, Any] | None = Field(description="As the task shows it.")
+    result: Json | None = Field(description="As the task shows it.")
     error: TaskFailure | None
     retry_count: int
-    metadata: dict[str, Any] = Field(description="As it was submitted.")
+    metadata: Json = Field(description="As it was submitted.")
     left_out: list[Literal["metadata"]] = sometimes("Metadata that are too large, from an earlier release.")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from api.description.schemas.shape import Count, Model, Page
 from api.description.schemas.tasks import TaskFailure
+from models.base import Json
 
 
 class NewerPending(Model):
@@ -42,8 +43,8 @@ class Document(Model):
     format: str
     encoding: str | None
     embedder: str
-    metadata: dict[str, Any]
-    properties: dict[str, Any] = Field(description="What its reader found besides, such as its title.")
+    metadata: Json
+    properties: Json = Field(description="What its reader found besides, such as its title.")
     warnings: list[str]
     sha256: str = Field(description="Of its bytes.", pattern="^[0-9a-f]{64}$")
     created_at: datetime

@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar, Union
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
+from models.base import Json
+
 Item = TypeVar("Item")
 
 
@@ -56,7 +58,7 @@ def told_apart(
     """
     mapping = {_value(model, field): f"#/components/schemas/{model.__name__}" for model in models}
 
-    def chosen(schema: dict[str, Any]) -> None:
+    def chosen(schema: Json) -> None:
         schema["oneOf"] = schema.pop("anyOf")
         schema["discriminator"] = {"propertyName": field, "mapping": mapping}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import Field, RootModel
 
 from api.description.schemas.shape import Count, Model
+from models.base import Json
 
 
 class Completed(Model):
@@ -38,7 +38,7 @@ class Attention(Model):
     message: str
     message_zh: str
     since: datetime | None = Field(description="Null where nobody noted it.")
-    about: dict[str, Any] = Field(description="What the sentence names, such as the `queue`.")
+    about: Json = Field(description="What the sentence names, such as the `queue`.")
 
 
 class Overview(Model):

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from api.description.schemas.shape import Model, Page, camel, told_apart
+from models.base import Json
 from tasks.accepting.submission import Submission
 from tasks.input.fields import CallbackAddress
 from tasks.types import TaskType, all_types
@@ -32,7 +33,7 @@ def _submitted(kind: TaskType, suffix: str, **more: Any) -> type[BaseModel]:
     kb: Any = Field(min_length=1, max_length=255, description=_KB)
     required = any(each.is_required() for each in kind.payload.model_fields.values()) or kind.needs_kb
     payload: Any = Field(... if required else {}, description="What is to be done.")
-    fields: dict[str, Any] = {
+    fields: Json = {
         "task_type": (Literal[kind.name], Field(description=kind.payload.__doc__)),
         "payload": (kind.payload, payload),
         **({"kb_id": (str, kb)} if kind.needs_kb else {}),
@@ -112,7 +113,7 @@ class Schedule(Model):
     cron: str
     timezone: str
     catch_up: CatchUp
-    task: dict[str, Any] = Field(description="As it was said.")
+    task: Json = Field(description="As it was said.")
     created_by: str | None = Field(
         description="The API key that made it, or changed its task last; its tasks are submitted in this name."
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from api.description.schemas.shape import Count, Model, OneOf, Page, camel, sometimes, told_apart
+from models.base import Json
 from tasks.input.fields import KEPT, Priority, TaskFields
 from tasks.lifecycle import Status
 from tasks.types import TaskType, all_types
@@ -92,7 +93,7 @@ class ShownTask(Model):
 
 def _payload(kind: TaskType) -> type[BaseModel]:
     """Return what is shown of a payload. It may be from an earlier release, so nothing in it is promised."""
-    fields: dict[str, Any] = {
+    fields: Json = {
         name: (each.annotation, sometimes(each.description or "")) for name, each in kind.payload.model_fields.items()
     }
     if fields.pop("content", None):
@@ -109,7 +110,7 @@ def _payload(kind: TaskType) -> type[BaseModel]:
 
 
 #: What was said of a task, as it is shown; what bounds a submission need not bound one of an earlier release.
-_SAID: dict[str, Any] = {
+_SAID: Json = {
     name: (kept.shows or field.annotation, Field(description=field.description))
     for (name, field), kept in zip(TaskFields.model_fields.items(), KEPT.values(), strict=True)
 }
@@ -117,7 +118,7 @@ _SAID: dict[str, Any] = {
 
 def _shown(kind: TaskType) -> type[BaseModel]:
     result = kind.result or create_model(f"{camel(kind.name)}Result", __config__=ConfigDict(extra="allow"))
-    fields: dict[str, Any] = _SAID | {
+    fields: Json = _SAID | {
         "task_type": (Literal[kind.name], ...),
         "payload": (_payload(kind) | None, Field(description="Null where `left_out` names it.")),
         "result": (result | None, Field(description="Set when it has completed.")),
@@ -125,9 +126,9 @@ def _shown(kind: TaskType) -> type[BaseModel]:
     return create_model(f"{camel(kind.name)}Task", __base__=ShownTask, __doc__=f"A `{kind.name}` task.", **fields)
 
 
-_OTHER: dict[str, Any] = _SAID | {
+_OTHER: Json = _SAID | {
     "task_type": (str, Field(json_schema_extra={"not": {"enum": list(all_types())}})),
-    "result": (dict[str, Any] | None, ...),
+    "result": (Json | None, ...),
 }
 OtherTask = create_model(
     "OtherTask", __base__=ShownTask, __doc__="A task of a type that only a later release knows.", **_OTHER

@@ -17,6 +17,7 @@ from api.description.operation import operation
 from api.problems import Denied, Invalid, problem
 from api.resources.tasks import EXAMPLE, submission_of
 from models import audit
+from models.base import Json
 from sentences import say
 from tasks.accepting.submission import Accepted, NewBatch, Submission, submit_batch
 from tasks.ending import dependencies, ending
@@ -33,7 +34,7 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tasks: list[dict[str, Any]] = Field(
+    tasks: list[Json] = Field(
         min_length=1,
         max_length=LARGEST,
         description="As for `POST /tasks`; one with a `name` can be depended on by the others.",
@@ -63,7 +64,7 @@ class Batches:
         batch, good, bad, names = await requests.body(req, partial(_understood, req))
         await callers.demand_dependencies(req, {each for one in batch.submissions for each in one.depends_on})
         answer = await requests.committed(self._commits, submit_batch, batch)
-        accepted: dict[int, dict[str, Any]] = {}
+        accepted: dict[int, Json] = {}
         for position, each in zip(good, answer.tasks, strict=True):
             if isinstance(each, Accepted):
                 accepted[position] = {"index": position, "task_id": str(each.task_id), "status": each.status}
@@ -159,7 +160,7 @@ class AllBatches:
         resp.media = await listed(req, requests.query(req, BatchesQuery))
 
 
-async def listed(req: asgi.Request, asked: BatchesQuery) -> dict[str, Any]:
+async def listed(req: asgi.Request, asked: BatchesQuery) -> Json:
     """Return a page of the batches that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
     items = await requests.read_much(batches.page, limit=asked.limit + 1, before=before, kb_ids=callers.key(req).kbs)
@@ -209,7 +210,7 @@ class Batch:
         resp.media = await _shown(batch_id)
 
 
-async def _shown(batch_id: str) -> dict[str, Any]:
+async def _shown(batch_id: str) -> Json:
     batch = await requests.read(batches.show, requests.identifier(batch_id, "batch"))
     if batch is None:
         raise requests.missing("batch", batch_id)

@@ -29,6 +29,7 @@ from api.resources.many.asking import (
 from api.resources.tasks import answer
 from broker.topology import PRIORITY_NAMES
 from models import audit
+from models.base import Json
 from sentences import say
 from tasks.accepting.submission import Submission, submit
 from tasks.bulk import actions, items, scope
@@ -99,7 +100,7 @@ def _bulk(action: Action, asked: Filtered, **more: Any) -> Bulk:
     return Bulk(action=action, filter=asked.filter.model_dump(mode="json", exclude_none=True), **more)
 
 
-def _preview(session: Any, wanted: Bulk) -> dict[str, Any]:
+def _preview(session: Any, wanted: Bulk) -> Json:
     found = scope.preview(session, wanted)
     return {"count": found.count.count, "capped": found.count.capped, "examples": found.examples}
 
@@ -159,7 +160,7 @@ def _retry_of(asked: RetryRequest) -> Bulk:
     return _bulk("retry", asked, include_permanent=asked.include_permanent or named)
 
 
-async def _retried_at_once(req: asgi.Request, asked: RetryRequest) -> dict[str, Any]:
+async def _retried_at_once(req: asgi.Request, asked: RetryRequest) -> Json:
     """Retry the oldest tasks of a filter, as the first version does."""
     found: list[UUID] = []
     named = asked.filter.model_dump(mode="json", exclude_none=True, exclude={"kb_id"})
@@ -302,7 +303,7 @@ class Items:
         resp.media = await listed(await _shown_bulk(identifier), asked)
 
 
-async def listed(done: dict[str, Any], asked: ItemsQuery) -> dict[str, Any]:
+async def listed(done: Json, asked: ItemsQuery) -> Json:
     """Return a page of the items of a bulk, newest first.
 
     Parameters:
@@ -314,7 +315,7 @@ async def listed(done: dict[str, Any], asked: ItemsQuery) -> dict[str, Any]:
     return requests.page_of([_item(row, key) for row in rows], asked.limit, key)
 
 
-def _item(row: Any, key: str) -> dict[str, Any]:
+def _item(row: Any, key: str) -> Json:
     return {
         key: str(row.item_id),
         "outcome": "open" if row.changed is None else "changed" if row.changed else "refused",
@@ -324,7 +325,7 @@ def _item(row: Any, key: str) -> dict[str, Any]:
     }
 
 
-async def _shown_bulk(identifier: UUID) -> dict[str, Any]:
+async def _shown_bulk(identifier: UUID) -> Json:
     done = await requests.read(reading.show, identifier, estimated=False)
     if done is None:
         raise requests.missing("task", identifier)

@@ -24,6 +24,7 @@ from api.resources.tasks import answer
 from documents.storing import catalogue, filter
 from documents.storing.catalogue import Listed, Mark, Wanted
 from documents.storing.filter import Filter
+from models.base import Json
 from sentences import say
 from tasks.accepting.submission import Submission, submit
 from tasks.input.bounds import storable
@@ -87,11 +88,11 @@ def _as_json(value: str) -> list[Any]:
     return [] if isinstance(found, (str, list, dict)) else [found]
 
 
-def listed(session: Session, kb_id: str, asked: DocumentsQuery) -> dict[str, Any]:
+def listed(session: Session, kb_id: str, asked: DocumentsQuery) -> Json:
     """Return a page of a KB's documents, each with what is newer than what it shows."""
     wanted, after = asked.wanted(), _mark(asked.cursor, asked.sort)
     wanted = replace(wanted, documents=kbs.may_be_of(session, kb_id, asked.state))
-    items: list[dict[str, Any]] = []
+    items: list[Json] = []
     for _ in range(ROUNDS):
         size = asked.limit - len(items) if asked.state is None else AT_ONCE
         page = catalogue.listed(session, kb_id, wanted, limit=size, after=after)
@@ -101,9 +102,7 @@ def listed(session: Session, kb_id: str, asked: DocumentsQuery) -> dict[str, Any
     return {"items": items, "next_cursor": None if after is None else _cursor(after, asked.sort)}
 
 
-def _take(
-    session: Session, kb_id: str, asked: DocumentsQuery, page: Listed, items: list[dict[str, Any]]
-) -> Mark | None:
+def _take(session: Session, kb_id: str, asked: DocumentsQuery, page: Listed, items: list[Json]) -> Mark | None:
     """Add those of a page that are of the state that is asked for. Returns where to go on; None at the end."""
     newer = with_newer(session, kb_id, page.items)
     for number, (item, mark) in enumerate(zip(newer, page.marks, strict=True), 1):
@@ -114,7 +113,7 @@ def _take(
     return page.following
 
 
-def with_newer(session: Session, kb_id: str, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_newer(session: Session, kb_id: str, documents: list[Json]) -> list[Json]:
     """Return documents with what was submitted after what they show: whether it is under way, or has failed."""
     newer = kbs.newer(session, kb_id, {each["document_id"]: UUID(each["task_id"]) for each in documents})
     return [each | newer[each["document_id"]] for each in documents]
@@ -196,7 +195,7 @@ class DeleteDocuments:
         answer(resp, await requests.committed(self._commits, submit, submission))
 
 
-def _preview(session: Session, kb_id: str, meant: DocumentFilter) -> dict[str, Any]:
+def _preview(session: Session, kb_id: str, meant: DocumentFilter) -> Json:
     chosen = Filter(meant.ids, meant.metadata or {}, meant.prefix, meant.format, meant.updated_after)
     with selection.hasty() as limit:
         session.execute(text(limit))

@@ -18,7 +18,7 @@ from api.problems import Invalid, problem
 from api.resources.tasks import answer, submission_of
 from models import Schedule as Row
 from models.audit import Actor
-from models.base import json_of
+from models.base import Json, json_of
 from sentences import say
 from tasks.accepting.idempotency import Key
 from tasks.accepting.schedules import keeping
@@ -39,7 +39,7 @@ class NewSchedule(schemas.NewSchedule):
     model_config = ConfigDict(extra="forbid", defer_build=False)
 
     name: Name | None = None
-    task: dict[str, Any]
+    task: Json
 
 
 class ScheduleChange(schemas.ScheduleChange):
@@ -48,7 +48,7 @@ class ScheduleChange(schemas.ScheduleChange):
     model_config = ConfigDict(extra="forbid", defer_build=False)
 
     name: Name | None = None
-    task: dict[str, Any] = Field(default_factory=dict)
+    task: Json = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _says_something(self) -> ScheduleChange:
@@ -83,7 +83,7 @@ def recurrence_of(cron: str, timezone: str) -> Recurrence:
         raise Invalid([problem("cron", error.args[0])]) from None
 
 
-def task_of(req: asgi.Request, given: dict[str, Any]) -> Submission:
+def task_of(req: asgi.Request, given: Json) -> Submission:
     """Return the task that a schedule is to submit.
 
     Raises:
@@ -125,7 +125,7 @@ class Schedules:
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         wanted, key = await requests.body(req, lambda given: _understood(req, given))
 
-        def write() -> dict[str, Any]:
+        def write() -> Json:
             with unit_of_work() as unit:
                 made = keeping.make(unit, callers.actor(req), wanted, key)
                 if not isinstance(made, UUID):
@@ -174,7 +174,7 @@ def _understood(req: asgi.Request, given: Any) -> tuple[keeping.Wanted, Key | No
     return wanted, requests.idempotency_key(req, asked)
 
 
-def _existing(schedule: Row | None, schedule_id: object) -> dict[str, Any]:
+def _existing(schedule: Row | None, schedule_id: object) -> Json:
     if schedule is None:
         raise requests.missing("schedule", schedule_id)
     return keeping.shown(schedule)
@@ -198,14 +198,14 @@ async def _with(req: asgi.Request, schedule_id: str, act: Callable[[Unit, Row], 
     return await requests.beside(do)
 
 
-async def _changed(req: asgi.Request, schedule_id: str, act: Callable[[Unit, Actor, Row], None]) -> dict[str, Any]:
+async def _changed(req: asgi.Request, schedule_id: str, act: Callable[[Unit, Actor, Row], None]) -> Json:
     """Do something to a schedule in the name of whoever asks, as `_with`. Returns it as it is shown then."""
 
-    def do(unit: Unit, row: Row) -> dict[str, Any]:
+    def do(unit: Unit, row: Row) -> Json:
         act(unit, callers.actor(req), row)
         return keeping.shown(row)
 
-    shown: dict[str, Any] = await _with(req, schedule_id, do)
+    shown: Json = await _with(req, schedule_id, do)
     return shown
 
 
@@ -236,7 +236,7 @@ class Schedule:
         response=schemas.Schedule,
     )
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
-        def understand(given: Any) -> dict[str, Any]:
+        def understand(given: Any) -> Json:
             asked = requests.fit(ScheduleChange, given)
             values = {name: getattr(asked, name) for name in asked.model_fields_set}
             if "task" in values:
