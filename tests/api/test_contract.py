@@ -122,6 +122,8 @@ def locked(idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Gu
         yield deployment
 
 
+# `make contract` may look for as long as it likes.
+@pytest.mark.timeout(7200 if os.environ.get("CONTRACT_EXAMPLES") else 480)
 @pytest.mark.parametrize("headers", [(), ("--header", f"Authorization: Bearer {KEY}")], ids=["no key", "a key"])
 def test_nothing_is_answered_that_the_document_does_not_say(
     locked: Deployment, tmp_path: Path, headers: tuple[str, ...]

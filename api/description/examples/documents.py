@@ -37,6 +37,7 @@ _KB = {
         "embedder": None,
         "callback_url": None,
         "has_callback_secret": False,
+        "weight": 1,
         "synonyms": [["VPN", "virtual private network"], ["报销", "费用报销"]],
     },
 }

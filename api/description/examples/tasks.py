@@ -22,6 +22,7 @@ from api.description.examples.names import (
 from models.base import Json
 from pipeline import STAGES
 from sentences import of_pydantic
+from tasks.input.fields import TaskFields
 
 _PAYLOAD = {
     "url": "https://example.com/handbook/leave.md",
@@ -47,6 +48,8 @@ _RESULT = {
     "timings": dict.fromkeys(STAGES, 0.02),
 }
 _LISTED: Json = {
+    # What is said of a task and not shown below is not said of this one.
+    **dict.fromkeys(TaskFields.model_fields),
     "task_id": TASK,
     "task_type": "document_processing",
     "kb_id": KB,
