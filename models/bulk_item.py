@@ -5,9 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import Boolean, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Json
 
 
 class BulkItem(Base):
@@ -28,3 +29,5 @@ class BulkItem(Base):
     """Its priority before and after a bulk that changes priorities."""
     refused: Mapped[str | None] = mapped_column(Text)
     """Why it was not changed."""
+    ended: Mapped[Json | None] = mapped_column(JSONB)
+    """How the task had ended before a bulk that retries it; see `tasks.transitions.restoring`."""

@@ -36,6 +36,8 @@ class Shard(Base):
     attempt: Mapped[int] = mapped_column(Integer, server_default="0")
     """Claims so far. Together with `worker_id` it fences off whoever was given up for dead."""
     due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    put_off_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When an error, or a crash, last made its next attempt due later."""
     errors: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     crashes: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     deaths: Mapped[int] = mapped_column(SmallInteger, server_default="0")

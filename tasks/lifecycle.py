@@ -71,6 +71,10 @@ _ENDS = ("finished_at", "progress", "stages", "attempts", "result", "error", "so
 _RELEASES = (*CLAIM, "waiting_for", "shards")
 _REQUEUES = ("worked", "due_at", "attempts")
 _RETRIES = ("stage", "queue", "waiting_for", "run", "stages", "attempts", "due_at", "run_at", "expires_at")
+_RESTORES = (
+    *("stage", "queue", "stages", "attempts", "error", "started_at", "finished_at", "run_at", "expires_at", "returns"),
+    *(name for name in STAGE if name != "shards"),
+)
 _AGAIN = (*STAGE, "returns", "finished_at", "result", "error")
 
 TRANSITIONS = (
@@ -213,6 +217,22 @@ TRANSITIONS = (
         "The same, while a task that it depends on has not ended; or its cancellation is undone before its `run_at`.",
         _RETRIES,
         _AGAIN,
+    ),
+    Transition(
+        "restore",
+        OPEN,
+        Status.FAILED,
+        "Its retry is undone: it has the end again that it had before.",
+        _RESTORES,
+        (*_RELEASES, "result"),
+    ),
+    Transition(
+        "restore_cancelled",
+        OPEN,
+        Status.CANCELLED,
+        "The same, of one that was cancelled before.",
+        _RESTORES,
+        (*_RELEASES, "result"),
     ),
 )
 

@@ -12,16 +12,17 @@ from broker.topology import PRIORITIES
 from models import Task, audit
 from models.audit import Actor
 from models.base import json_of
-from models.statement import Statement
+from models.statement import OfId, Statement
 from tasks.accepting.again import submit_again
 from tasks.bulk.items import Outcome
 from tasks.bulk.scope import STATUSES, still_meant
-from tasks.ending import callbacks, ending, retrying
+from tasks.ending import callbacks, ending, restoring, retrying
 from tasks.transactions.unit import Unit
 from tasks.transitions.prioritising import PRIORITISE
 from tasks.types.bulk import Bulk
 
-#: What takes an action back; one that is not named here cannot be.
+#: What takes an action back; one that is not named here cannot be. What has been retried is cancelled with the end
+#: that it had before, as far as that was noted.
 INVERSE = {"cancel": "retry", "retry": "cancel", "prioritise": "prioritise"}
 
 
@@ -41,8 +42,17 @@ def record(unit: Unit, bulk_id: UUID, wanted: Bulk, count: int) -> None:
 def act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     """Do to these items what a bulk is for. What has become something else since they were collected is left so."""
     meant = still_meant(unit.session, wanted, ids)
-    left = [Outcome(each, changed=False) for each in ids if each not in meant]
+    refused = _touched_since(unit, wanted, [each for each in ids if each not in meant])
+    left = [Outcome(each, changed=False, refused=refused.get(each)) for each in ids if each not in meant]
     return left + _act(unit, bulk_id, wanted, [each for each in ids if each in meant])
+
+
+def _touched_since(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Say of what an undoing leaves, and its status does not explain, that somebody has changed it again."""
+    if wanted.undoes is None or not ids:
+        return {}
+    rows = unit.execute(_IN_STATUS, {"ids": list(ids), "statuses": list(STATUSES[wanted.action])})
+    return dict.fromkeys([row.id for row in rows], "it was changed again since")
 
 
 def _act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
@@ -50,12 +60,14 @@ def _act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[O
         return _prioritise(unit, wanted, ids)
     refused: dict[UUID, str] = {}
     if wanted.action == "cancel":
-        changed = ending.cancel(unit, ids)
+        changed = set() if wanted.undoes is None else restoring.restore(unit, wanted.undoes, ids)
+        changed |= ending.cancel(unit, [each for each in ids if each not in changed])
     elif wanted.action == "redeliver":
         changed = callbacks.redeliver_all(unit, ids)
     elif wanted.action == "reingest":
         changed, refused = _reingest(unit, bulk_id, ids)
     else:
+        restoring.note(unit, bulk_id, ids)
         # What is taken back goes on as it was.
         retried = retrying.retry(unit, ids, keeps_times=wanted.undoes is not None)
         changed, refused = set(retried.task_ids), retried.refused
@@ -82,6 +94,11 @@ def _prioritise(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     changed = unit.execute(PRIORITISE, {"wishes": wishes, "sources": list(STATUSES["prioritise"])})
     before = {row.id: row.before for row in changed}
     return [Outcome(each, each in before, before.get(each), given[each] if each in before else None) for each in ids]
+
+
+_IN_STATUS = Statement(
+    "SELECT id FROM tasks WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:statuses AS text[]))", OfId
+)
 
 
 class Before(NamedTuple):

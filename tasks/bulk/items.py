@@ -61,6 +61,8 @@ class Totals(NamedTuple):
 def collect(session: Session, bulk_id: UUID, wanted: Bulk, asked_at: datetime, before: UUID | None) -> UUID | None:
     """Note the next items that a bulk is for, from the newest to the oldest.
 
+    An undoing is for all that the other has changed: what is left of it has a reason.
+
     Parameters:
       before: what the last call returned.
 
@@ -70,8 +72,11 @@ def collect(session: Session, bulk_id: UUID, wanted: Bulk, asked_at: datetime, b
     ids = scope.candidates(session, wanted, before, COLLECTED_AT_ONCE)
     if not ids:
         return None
-    fits = scope.fitting(wanted, asked_at)
-    session.execute(text(_COLLECT.format(rows=fits.rows)), {**fits.values, "bulk": bulk_id, "ids": ids})
+    if wanted.undoes is None:
+        fits = scope.fitting(wanted, asked_at)
+        session.execute(text(_COLLECT.format(rows=fits.rows)), {**fits.values, "bulk": bulk_id, "ids": ids})
+    else:
+        session.execute(text(_COLLECT.format(rows=_NAMED)), {"bulk": bulk_id, "ids": ids})
     return ids[-1]
 
 
@@ -124,6 +129,8 @@ _COLLECT = """
     INSERT INTO bulk_items (bulk_id, item_id) SELECT :bulk, id FROM ({rows}) AS fitting
     ON CONFLICT DO NOTHING
 """
+
+_NAMED = "SELECT unnest(CAST(:ids AS uuid[])) AS id"
 
 _OLDEST = text("SELECT (SELECT item_id FROM bulk_items WHERE bulk_id = :bulk ORDER BY item_id LIMIT 1)")
 

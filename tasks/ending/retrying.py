@@ -13,7 +13,7 @@ from models.statement import Statement
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, shard_repair
 from tasks.ending.retention import RESUMABLE
-from tasks.lifecycle import sources, target
+from tasks.lifecycle import Status, sources, target
 from tasks.transactions.unit import Unit
 from tasks.transitions.ending import RETRY
 from tasks.types import all_types
@@ -35,7 +35,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
     """Run tasks again that failed or were cancelled; one of any other status is left out.
 
     Parameters:
-      keeps_times: whether `run_at` and `expires_at` still hold, as if the tasks had not ended.
+      keeps_times: whether `run_at` and `expires_at` of those that were cancelled still hold, as if they had not been.
     """
     answer = Retried()
     rows = [row._asdict() for row in unit.execute(_CHOSEN, _values(task_ids))]
@@ -77,6 +77,7 @@ def _values(task_ids: Sequence[UUID]) -> Json:
 def _again(row: Json, keeps_times: bool) -> Json:
     """Return the values with which a row starts its next run."""
     kind = all_types()[row["task_type"]]
+    keeps_times = keeps_times and row["status"] == Status.CANCELLED
     names = [stage.name for stage in kind.stages]
     # What the stages made is gone after a while, and a stage may be gone with an older release.
     resumes = row["resumable"] and row["stage"] in names
@@ -111,6 +112,7 @@ class Chosen(NamedTuple):
 
     id: UUID
     task_type: str
+    status: str
     stage: str
     batch_id: UUID | None
     depends_on: list[UUID]
@@ -123,7 +125,7 @@ class Chosen(NamedTuple):
 
 _CHOSEN = Statement(
     """
-    SELECT id, task_type, stage, batch_id, depends_on, on_dependency_failure, error->>'code' AS code,
+    SELECT id, task_type, status, stage, batch_id, depends_on, on_dependency_failure, error->>'code' AS code,
         finished_at > now() - CAST(:resumable AS interval) AS resumable,
         coalesce(run_at > now(), false) AS lies_ahead,
         payload ? 'header_names' AND source_headers IS NULL AS lacks_headers

@@ -40,7 +40,8 @@ class Lost(NamedTuple):
 #: An earlier attempt's ranges stay as they are: what is done of them is known by them.
 RESET = Statement(
     f"""
-    UPDATE shards SET {RELEASED}, attempt = attempt + 1, due_at = now(), errors = 0, crashes = 0, deaths = 0
+    UPDATE shards SET {RELEASED}, attempt = attempt + 1, due_at = now(), errors = 0, crashes = 0, deaths = 0,
+        put_off_at = NULL
     WHERE task_id = :id AND stage = :stage RETURNING task_id AS id
     """,
     OfId,
@@ -91,7 +92,8 @@ REPORT = Statement(
 PUT_OFF = Statement(
     f"""
     UPDATE shards SET
-        {RELEASED}, due_at = now() + :delay, errors = errors + :errors, crashes = crashes + :crashes
+        {RELEASED}, due_at = now() + :delay, errors = errors + :errors, crashes = crashes + :crashes,
+        put_off_at = CASE WHEN :errors + :crashes > 0 THEN now() ELSE put_off_at END
     WHERE {own_shard()} RETURNING task_id AS id
     """,
     OfId,

@@ -11,16 +11,17 @@ from broker.topology import PRIORITIES
 from errors import TaskError
 from models import database
 from models.audit import Actor
-from tasks.accepting.submission import Submission, submit
+from tasks.accepting.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit, submit_batch
 from tasks.bulk import actions, items, scope
 from tasks.bulk.items import Outcome
 from tasks.ending import ending, retrying
 from tasks.transactions.unit import Unit, unit_of_work
 from tasks.types.bulk import Bulk
+from tasks.views import reading
 from tasks.working import failing, work
 from tasks.working.claim import Advance
 from tasks.working.failing import Failure
-from tests.actors.conftest import Bench
+from tests.actors.conftest import PIPELINE, Bench
 from worker import holding
 
 URL = "http://203.0.113.1/callback"
@@ -57,6 +58,14 @@ def result(bench: Bench, bulk_id: UUID) -> tuple[int, int]:
     row = bench.row(bulk_id)
     assert row.status == "completed"
     return row.result["changed"], row.result["refused"]
+
+
+def reasons(bench: Bench, bulk_id: UUID) -> dict[UUID, str]:
+    """Why a bulk left what it left."""
+    with database.transaction() as session:
+        return {
+            each.item_id: each.refused for each in items.page(session, bulk_id, limit=100, before=None) if each.refused
+        }
 
 
 def statuses(bench: Bench, *task_ids: UUID) -> list[str]:
@@ -186,7 +195,7 @@ def test_what_waits_gets_another_priority_and_its_own_back(bench: Bench) -> None
     # Somebody has decided anew on one of them.
     done(bench, "prioritise", {"ids": [str(normal)]}, priority="urgent")
     undoing = undo(bench, bulk_id)
-    assert result(bench, undoing) == (2, 0)
+    assert result(bench, undoing) == (2, 1)
     told = [bench.row(each).priority for each in (low, normal, scheduled)]
     assert told == [PRIORITIES["low"], PRIORITIES["urgent"], PRIORITIES["normal"]]
     undo(bench, undoing)
@@ -204,8 +213,10 @@ def test_an_undo_leaves_what_was_changed_since(bench: Bench) -> None:
     bulk_id = done(bench, "cancel", {"kb_id": "kb"})
     done(bench, "retry", {"ids": [str(retried), str(again)]})
     done(bench, "cancel", {"ids": [str(again)]})
-    assert result(bench, undo(bench, bulk_id)) == (1, 0)
+    undoing = undo(bench, bulk_id)
+    assert result(bench, undoing) == (1, 2)
     assert statuses(bench, kept, retried, again) == ["queued", "queued", "cancelled"]
+    assert reasons(bench, undoing) == {retried: "it is queued", again: "it was changed again since"}
 
 
 def test_what_was_scheduled_waits_again_when_its_cancellation_is_undone(bench: Bench) -> None:
@@ -222,14 +233,123 @@ def test_what_was_scheduled_waits_again_when_its_cancellation_is_undone(bench: B
     )
 
 
-def test_the_undo_of_a_retry_cancels_what_has_not_ended(bench: Bench) -> None:
-    ended, waiting, cancelled_before = bench.submit(3, kb_id="kb")
-    for each in (ended, waiting):
-        fail(bench, each)
-    bulk_id = done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
+def shown(bench: Bench, task_id: UUID) -> dict[str, Any]:
+    """A task as it is shown, without what tells of all its runs together."""
+    with database.transaction() as session:
+        told = reading.show(session, task_id, estimated=False)
+    assert told is not None
+    return {name: value for name, value in told.items() if name not in ("progress", "attempts")}
+
+
+def test_the_undo_of_a_retry_gives_each_task_the_end_back_that_it_had(bench: Bench) -> None:
+    ended, waiting, running, expired, scheduled, new = bench.submit(6, kb_id="kb", callback_url=URL)
+    for each, code in ((ended, "internal"), (waiting, "empty"), (running, "timeout")):
+        fail(bench, each, code)
+    bench.sql("UPDATE tasks SET expires_at = now() - interval '1 hour' WHERE id = :id", id=expired)
+    bench.sql("UPDATE tasks SET run_at = now() + interval '1 day' WHERE id = :id", id=scheduled)
+    with unit_of_work() as unit:
+        assert ending.expire(unit) == 1
+        ending.cancel(unit, [scheduled])
+    retried = [waiting, running, expired, scheduled]
+    before = [shown(bench, each) for each in retried]
+    assert [each["error"] and each["error"]["code"] for each in before] == ["empty", "timeout", "expired", None]
+    callbacks = bench.sql("SELECT task_id, run FROM callbacks")
+    everything = {"kb_id": "kb", "status": ["failed", "cancelled"]}
+    bulk_id = done(bench, "retry", everything, include_permanent=True)
     assert bench.within(work.advance, Advance(bench.held(ended), {})) == [True]
+    held = bench.held(running)
+
+    undoing = undo(bench, bulk_id)
+    assert result(bench, undoing) == (4, 1)
+    assert reasons(bench, undoing) == {ended: "it is completed"}
+    assert [shown(bench, each) for each in retried] == before
+    assert statuses(bench, ended, new) == ["completed", "queued"]
+    assert bench.within(work.advance, Advance(held, {})) == [False], "whoever worked on one is fenced off"
+    told = bench.sql("SELECT task_id, run FROM callbacks WHERE (task_id, run) <> (:ended, 2)", ended=ended)
+    assert sorted(told) == sorted(callbacks), "what was told is not told again"
+
+
+def test_the_undo_of_a_retry_can_be_undone_and_so_on(bench: Bench) -> None:
+    (task_id,) = bench.submit(kb_id="kb")
+    bench.sql("UPDATE tasks SET expires_at = now() - interval '1 hour' WHERE id = :id", id=task_id)
+    with unit_of_work() as unit:
+        assert ending.expire(unit) == 1
+    before = shown(bench, task_id)
+    bulk_id = done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
+    for _ in range(2):
+        undoing = undo(bench, bulk_id)
+        assert shown(bench, task_id) == before
+        again = undo(bench, undoing)
+        assert statuses(bench, task_id) == ["queued"]
+        assert result(bench, undo(bench, bulk_id)) == (0, 1), "it was retried anew since"
+        bulk_id = again
+
+
+def test_a_stage_that_was_resumed_is_resumed_again_after_the_undo(bench: Bench) -> None:
+    payload = {"content": "A text.", "document_id": "d", "content_type": "text/markdown"}
+    (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload)
+    bench.finish(task_id, "preprocessing")
+    error = TaskError("internal", "x", retryable=False)
+    assert bench.within(failing.fail, Failure(bench.held(task_id, "chunking"), error)) == [True]
+    before = shown(bench, task_id)
+    bulk_id = done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
+    bench.finish(task_id, "chunking")
+    assert bench.row(task_id).stage == "embedding"
+    undo(bench, bulk_id)
+    assert shown(bench, task_id) == before
+    assert before["stage"] == "chunking"
+    with database.transaction() as session:
+        told = reading.show(session, task_id, estimated=False)
+    assert told is not None
+    stages = [(each["run"], each["stage"], each["outcome"]) for each in told["attempts"]]
+    assert stages == [(1, "preprocessing", "completed"), (1, "chunking", "failed"), (2, "chunking", "completed")]
+    done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
+    for stage in PIPELINE[1:]:
+        bench.finish(task_id, stage)
+    assert statuses(bench, task_id) == ["completed"]
+
+
+def test_what_depends_on_a_task_whose_retry_is_undone_fails_as_after_any_end(bench: Bench) -> None:
+    (first,) = bench.submit(kb_id="kb")
+    fail(bench, first)
+    bulk_id = done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
+    (second,) = bench.submit(kb_id="kb", depends_on=[first])
+    assert statuses(bench, first, second) == ["queued", "waiting"]
+    undo(bench, bulk_id)
+    assert statuses(bench, first, second) == ["failed", "failed"]
+    assert bench.row(second).error["code"] == "dependency_failed"
+
+
+@pytest.mark.parametrize("one_completes", [False, True])
+def test_a_batch_is_told_of_again_only_if_something_of_it_has_ended_anew(bench: Bench, one_completes: bool) -> None:
+    with unit_of_work() as unit:
+        batch = NewBatch(submissions=[Submission(task_type="test")] * 2, callback_url=URL)
+        (accepted,) = submit_batch(unit, [batch])
+    assert isinstance(accepted, AcceptedBatch)
+    batch_id, tasks = accepted.batch_id, [each.task_id for each in accepted.tasks if isinstance(each, Accepted)]
+    for each in tasks:
+        fail(bench, each)
+    before = bench.sql("SELECT * FROM batches")
+    bulk_id = done(bench, "retry", {"batch_id": str(batch_id), "status": ["failed"]})
+    assert bench.sql("SELECT pending, finished_at FROM batches") == [(2, None)]
+    if one_completes:
+        assert bench.within(work.advance, Advance(bench.held(tasks[0]), {})) == [True]
+    undo(bench, bulk_id)
+    told = bench.sql("SELECT body->'data'->'failed', run FROM callbacks WHERE batch_id = :id ORDER BY run", id=batch_id)
+    if one_completes:
+        assert told == [(2, 1), (1, 2)]
+    else:
+        assert told == [(2, 1)]
+        assert bench.sql("SELECT * FROM batches") == before
+
+
+def test_what_an_earlier_release_has_retried_is_cancelled_by_the_undo(bench: Bench) -> None:
+    (task_id,) = bench.submit(kb_id="kb")
+    fail(bench, task_id)
+    bulk_id = done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
+    bench.sql("UPDATE bulk_items SET ended = NULL")
     assert result(bench, undo(bench, bulk_id)) == (1, 0)
-    assert statuses(bench, ended, waiting, cancelled_before) == ["completed", "cancelled", "queued"]
+    assert statuses(bench, task_id) == ["cancelled"]
 
 
 def test_a_redelivery_cannot_be_undone(bench: Bench) -> None:

@@ -50,9 +50,9 @@ ROUTES = {
     "Say why a task does not run, what it waits for, and since when.": (
         "说明任务为什么没有执行、在等什么、从何时开始等。"
     ),
-    "Take back as a whole what a bulk has done: retry what it cancelled, cancel what it retried and has not ended, or"
-    " give each task its priority back. What was changed again since stays.": (
-        "整体撤销一次批量操作：重试被它取消的任务，取消被它重试且尚未结束的任务，或恢复每个任务原来的优先级。此后又被修改过的任务保持不变。"
+    "Take back as a whole what a bulk has done: retry what it cancelled, give what it retried its earlier end back,"
+    " or give each task its priority back. What has ended or was changed again since stays.": (
+        "整体撤销一次批量操作：重试被它取消的任务，把被它重试的任务恢复为之前的结束状态，或恢复每个任务原来的优先级。此后又结束或被修改过的任务保持不变。"
     ),
     "What a bulk is for, and what became of each, newest first.": "批量操作涉及的对象及各自的结果，最新的在前。",
     # schedules
@@ -198,4 +198,6 @@ LIFE_CYCLE = {
     "The same, while a task that it depends on has not ended; or its cancellation is undone before its `run_at`.": (
         "同上，但它所依赖的任务尚未结束；或在 `run_at` 之前撤销了取消。"
     ),
+    "Its retry is undone: it has the end again that it had before.": "其重试被撤销：恢复为之前的结束状态。",
+    "The same, of one that was cancelled before.": "同上，针对之前已取消的任务。",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,17 +20,20 @@ from sqlalchemy import select, text
 import clock
 from broker.topology import QUEUES
 from errors import TaskError
-from models import Task, database
+from models import BulkItem, Task, database, rate_limit
 from models.base import new_id
+from models.shard import TAKEN
 from settings import settings
 from tasks import process
 from tasks.accepting.idempotency import Key, Reused
 from tasks.accepting.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit, submit_batch
-from tasks.dispatching import pausing
+from tasks.bulk import actions, items
+from tasks.dispatching import concurrency, pausing
 from tasks.dispatching.dispatch import Queues
 from tasks.ending import ending, retrying
 from tasks.lifecycle import ENDED, OPEN, TRANSITIONS
 from tasks.transactions.unit import Unit, unit_of_work
+from tasks.types.bulk import Bulk
 from tasks.views.attempts import attempts
 from tasks.views.why import why
 from tasks.working import failing, presence, work
@@ -54,8 +58,9 @@ HISTORY = """
         WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION note();
 """
 EMPTY = """
-    TRUNCATE steps, tasks, batches, callbacks, locks, shards, idempotency_keys, paused_queues, workers, tallies
-    RESTART IDENTITY
+    TRUNCATE steps, tasks, batches, bulk_items, callbacks, locks, shards, idempotency_keys, paused_queues, workers,
+        tallies, paces, versions
+    RESTART IDENTITY CASCADE
 """
 #: An hour passes for everything but the heartbeats of those who live.
 LATER = (
@@ -64,10 +69,24 @@ LATER = (
         claimed_at = claimed_at - :time, finished_at = finished_at - :time
     """,
     "UPDATE shards SET due_at = due_at - :time, claimed_at = claimed_at - :time",
+    "UPDATE callbacks SET created_at = created_at - :time",
+    """
+    UPDATE bulk_items SET ended = jsonb_set(
+        ended, '{finished_at}', to_jsonb(CAST(ended->>'finished_at' AS timestamptz) - :time))
+    """,
 )
 
 #: What both workers say that they serve, so that there is a queue without any.
 SERVED = [queue for queue in QUEUES if queue != "chunking"]
+
+#: MAX_CONCURRENT_TASKS, as it is unless it is 1.
+MOST_AT_ONCE = 50
+#: What the first stage of a document writes of the provider that embeds it.
+VERSIONS = """
+    INSERT INTO versions (id, kb_id, document_id, format, sha256, size, characters, text, anchors, embedder)
+    SELECT id, kb_id, subject, 'text', '', 4, 4, 'text', '[]', 'cohere:embed-v4.0:1024'
+    FROM tasks WHERE task_type = 'document_processing' ON CONFLICT DO NOTHING
+"""
 
 #: Tasks of one life that are enough to get in each other's way.
 MOST = 6
@@ -82,6 +101,15 @@ class Worker:
 
     id: UUID = field(default_factory=new_id)
     claims: list[Claim] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The workers together: whether one lives, one that lives has nothing to do, and as many stages run as may."""
+
+    lives: bool
+    idle: bool
+    is_full: bool
 
 
 class Lives(RuleBasedStateMachine):
@@ -104,6 +132,14 @@ class Lives(RuleBasedStateMachine):
         self.stopped: set[str] = set()
         self.put_off: set[UUID] = set()
         self.begun: set[UUID] = set()
+        self.bulks: dict[UUID, dict[UUID, Any]] = {}
+        self.restored: Counter[UUID] = Counter()
+        self.busy: dict[UUID, int] = {}
+        self.broker = "up"
+        self.is_paced = False
+        self.limit(MOST_AT_ONCE)
+        # Of the process, which has had other lives.
+        concurrency._short = False
         self.beat()
 
     # --- web
@@ -183,13 +219,71 @@ class Lives(RuleBasedStateMachine):
             retried = retrying.retry(unit, ids)
         assert not set(retried.task_ids) & set(retried.refused)
 
+    @precondition(lambda self: self.accepted)
+    @rule(data=st.data())
+    def retry_in_a_bulk(self, data: Any) -> None:
+        ids = sorted(data.draw(st.lists(st.sampled_from(self.accepted), min_size=1, max_size=4, unique=True)))
+        before = {each: self.desk.row(each) for each in ids}
+        bulk_id, wanted = new_id(), Bulk(action="retry", include_permanent=True)
+        if changed := self.bulk(bulk_id, wanted, ids):
+            self.bulks[bulk_id] = {each: before[each] for each in changed}
+
+    @precondition(lambda self: self.bulks)
+    @rule(data=st.data())
+    def undo_a_bulk(self, data: Any) -> None:
+        bulk_id = data.draw(st.sampled_from(sorted(self.bulks)))
+        retried = self.bulks.pop(bulk_id)
+        wanted = actions.undoing(bulk_id, Bulk(action="retry"))
+        assert wanted is not None
+        left = {
+            each for each in retried if (row := self.desk.row(each)).status in ENDED or row.run > retried[each].run + 1
+        }
+        restored = self.bulk(new_id(), wanted, sorted(retried, reverse=True))
+        # What depends on one that is met first may end by that.
+        assert restored <= retried.keys() - left
+        for each in restored:
+            row, before = self.desk.row(each), retried[each]
+            assert (row.status, row.stage, row.error) == (before.status, before.stage, before.error)
+            assert row.run == before.run + 1
+            self.restored[each] += 1
+
+    def bulk(self, bulk_id: UUID, wanted: Bulk, ids: list[UUID]) -> set[UUID]:
+        """Do a bulk to tasks. Returns those that it has changed."""
+        with unit_of_work() as unit:
+            unit.session.add_all(BulkItem(bulk_id=bulk_id, item_id=each) for each in ids)
+            unit.session.flush()
+            outcomes = actions.act(unit, bulk_id, wanted, ids)
+            items.record(unit.session, bulk_id, outcomes)
+        return {each.item_id for each in outcomes if each.changed}
+
     @rule(queue=st.sampled_from(["default", "preprocessing"]), paused=st.booleans())
     def pause(self, queue: str, paused: bool) -> None:
         with unit_of_work() as unit:
             (pausing.pause if paused else pausing.resume)(unit, queue)
         self.stopped = self.stopped | {queue} if paused else self.stopped - {queue}
 
+    @rule(most=st.sampled_from([1, MOST_AT_ONCE]))
+    def limit(self, most: int) -> None:
+        """Another MAX_CONCURRENT_TASKS is set."""
+        self.most = most
+        os.environ["MAX_CONCURRENT_TASKS"] = str(most)
+        settings.cache_clear()
+
+    @rule(is_paced=st.booleans())
+    def pace(self, is_paced: bool) -> None:
+        """The provider of all documents asks to be left alone for an hour, or no longer does."""
+        self.is_paced = is_paced
+        with database.transaction() as session:
+            rate_limit.hold(session, "cohere requests", 3600)
+        if not is_paced:
+            self.desk.sql("UPDATE paces SET free_at = now() - interval '1 hour'")
+
     # --- RabbitMQ
+
+    @rule(state=st.sampled_from(["up", "down"]))
+    def reach(self, state: str) -> None:
+        """RabbitMQ goes away, as far as web sees, or comes back."""
+        self.broker = state
 
     def next_message(self, queue: str) -> Message[Any] | None:
         body = self.desk.broker.queues[queue].get(0)
@@ -206,12 +300,13 @@ class Lives(RuleBasedStateMachine):
         for _ in range(count):
             if (message := self.next_message(queue)) is not None:
                 self.delivered.append(message)
-                self.claim(self.workers[which], message)
+                self.claim(self.workers[which], UUID(message.args[0]), message.actor_name)
 
     @precondition(lambda self: self.delivered)
     @rule(data=st.data(), which=st.integers(0, 1))
     def deliver_again(self, data: Any, which: int) -> None:
-        self.claim(self.workers[which], data.draw(st.sampled_from(self.delivered)))
+        message = data.draw(st.sampled_from(self.delivered))
+        self.claim(self.workers[which], UUID(message.args[0]), message.actor_name)
 
     @rule()
     def wipe(self) -> None:
@@ -220,17 +315,35 @@ class Lives(RuleBasedStateMachine):
 
     # --- workers
 
-    def claim(self, worker: Worker, message: Message[Any]) -> None:
+    @precondition(lambda self: len(self.accepted) < MOST)
+    @rule(which=st.integers(0, 1))
+    def embed(self, which: int) -> None:
+        """A document is submitted and gets as far as its embedding at once, where nothing stands in its way."""
+        payload = {"content": "text", "document_id": "c"}
+        submission = Submission(task_type="document_processing", kb_id="kb", payload=payload, callback_url=URL)
+        (answer,) = self.desk.within(submit, submission)
+        assert isinstance(answer, Accepted)
+        self.accepted.append(answer.task_id)
+        worker = self.workers[which]
+        for stage in ("preprocessing", "chunking", "embedding"):
+            claim = self.claim(worker, answer.task_id, stage)
+            if claim is None or stage == "embedding":
+                return
+            worker.claims.remove(claim)
+            self.over(worker, claim, own=True)
+
+    def claim(self, worker: Worker, task_id: UUID, stage: str) -> Claim | None:
         process.adopt(worker.id)
-        before = self.desk.row(UUID(message.args[0]))
-        claim = self.desk.claim(before.id, message.actor_name)
+        before = self.desk.row(task_id)
+        claim = self.desk.claim(task_id, stage)
         if claim is not None:
             assert before.worker_id is None, "one holds it at a time"
-            assert (before.status in OPEN, before.waiting_for, before.stage) == (True, [], message.actor_name)
+            assert (before.status in OPEN, before.waiting_for, before.stage) == (True, [], stage)
             assert before.queue not in self.paused()
             worker.claims.append(claim)
             self.begun.add(claim.task_id)
             self.put_off.discard(claim.task_id)
+        return claim
 
     def paused(self) -> set[str]:
         with database.transaction() as session:
@@ -372,6 +485,7 @@ class Lives(RuleBasedStateMachine):
             process.adopt(worker.id)
             with database.transaction() as session:
                 current = [claim.task_id for claim in worker.claims]
+                self.busy[worker.id] = len(current)
                 presence.beat(session, "worker", queues=SERVED, threads=1, current=current)
         process.adopt(self.own)
 
@@ -413,7 +527,7 @@ class Lives(RuleBasedStateMachine):
         for task_id, row in rows.items():
             assert row.run == 1 + again[task_id]
             assert ends[task_id] == (row.run if row.status in ENDED else row.run - 1), "it ends once in each run"
-            assert owed[task_id] == ends[task_id], "each end has one callback"
+            assert owed[task_id] == ends[task_id] - self.restored[task_id], "each end has one callback, and none again"
             assert row.progress >= self.progress.get(task_id, 0), "progress never falls"
             assert row.progress <= 99 or row.status == "completed"
             self.progress[task_id] = row.progress
@@ -468,34 +582,52 @@ class Lives(RuleBasedStateMachine):
 
     def check_reasons(self, rows: dict[UUID, Any]) -> None:
         self.begun -= {each for each in self.begun if rows[each].status in ENDED}
+        self.desk.sql(VERSIONS)
         with database.transaction(repeatable=True) as session:
-            served = bool(
-                session.execute(text("SELECT 1 FROM workers WHERE heartbeat_at > now() - interval '2 s'")).all()
-            )
-            told = {each: why(session, each, "up") for each in rows}
+            workers = session.execute(
+                text("SELECT id, heartbeat_at > now() - interval '2 s' AS lives FROM workers")
+            ).all()
+            told = {each: why(session, each, self.broker) for each in rows}
             held = set(session.execute(text("SELECT task_id, index, worker_id, attempt FROM shards")).all())
+        crew = Crew(
+            lives=any(each.lives for each in workers),
+            idle=any(each.lives and self.busy[each.id] < 1 for each in workers),
+            is_full=len(workers) > self.most <= self.running(rows, held),
+        )
         for task_id, row in rows.items():
             answer = told[task_id]
             assert answer is not None
-            assert answer["reason"] == self.reason(row, rows, held, served), (answer, row)
+            assert answer["reason"] == self.reason(row, rows, held, crew), (answer, row)
             assert answer["since"] is None or datetime.fromisoformat(answer["since"]) <= datetime.now(UTC)
 
-    def reason(self, row: Any, rows: dict[UUID, Any], held: set[Any], served: bool) -> str:
+    def running(self, rows: dict[UUID, Any], held: set[Any]) -> int:
+        """Count the stages, and shards of stages, that somebody has."""
+        whole = [row for row in rows.values() if row.worker_id not in (None, TAKEN)]
+        return len(whole) + sum(each.worker_id is not None for each in held)
+
+    def reason(self, row: Any, rows: dict[UUID, Any], held: set[Any], crew: Crew) -> str:
         """Say why a task does not run, by what was done to it."""
         if row.status in ENDED:
             return "ended"
         claims = [(worker.id, claim) for worker in self.workers for claim in worker.claims]
         claims += [(worker.id, claim) for worker, claim in self.fenced]
         for worker, claim in claims:
-            if claim.shard and (row.id, claim.shard.index, worker, claim.attempt) in held and row.stage == claim.stage:
-                return "running"
-            if (row.id, None, row.worker_id, row.attempt) == (claim.task_id, claim.shard, worker, claim.attempt):
-                return "isolation" if row.deaths else "running"
+            has_shard = claim.shard and (row.id, claim.shard.index, worker, claim.attempt) in held
+            has_whole = (row.id, None, row.worker_id, row.attempt) == (
+                claim.task_id,
+                claim.shard,
+                worker,
+                claim.attempt,
+            )
+            if has_whole and row.deaths:
+                return "isolation"
+            if has_whole or (has_shard and row.stage == claim.stage):
+                return "provider_pace" if self.is_paced and row.stage == "embedding" else "running"
         if row.status == "waiting" or row.id not in self.put_off or not row.shards:
-            return self.reason_of_none(row, rows, served)
+            return self.reason_of_none(row, rows, crew)
         return "retry"
 
-    def reason_of_none(self, row: Any, rows: dict[UUID, Any], served: bool) -> str:
+    def reason_of_none(self, row: Any, rows: dict[UUID, Any], crew: Crew) -> str:
         """Say why nobody has claimed a task."""
         now = datetime.now(UTC)
 
@@ -513,11 +645,15 @@ class Lives(RuleBasedStateMachine):
             return "retry" if row.id in self.put_off else "scheduled"
         if row.queue in self.stopped:
             return "paused"
-        if not served or row.queue not in SERVED:
+        if not crew.lives or row.queue not in SERVED:
             return "no_worker"
+        if crew.is_full:
+            return "limit"
         earlier = [each for each in same if each in ready and each.id < row.id and each.priority >= row.priority]
         if earlier or any(each.id in self.begun for each in same):
             return "locked"
+        if self.broker != "up" and crew.idle:
+            return "broker_away"
         ahead = [each for each in ready if (-each.priority, each.id) < (-row.priority, row.id)]
         return "isolation" if row.deaths and not ahead else "behind"
 
@@ -525,6 +661,7 @@ class Lives(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Nothing more goes wrong: all that was accepted ends, woken by nothing but messages and the clock."""
+        self.limit(MOST_AT_ONCE)
         for queue in self.paused():
             self.pause(queue, False)
         for worker in self.workers:
@@ -555,6 +692,7 @@ class Lives(RuleBasedStateMachine):
 @pytest.fixture
 def lives(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setenv("LEASE_SECONDS", "2")
+    monkeypatch.setenv("MAX_CONCURRENT_TASKS", str(MOST_AT_ONCE))
     settings.cache_clear()
     desk.sql(HISTORY)
     # The sweep calls nobody dead before PostgreSQL has listened for a lease.

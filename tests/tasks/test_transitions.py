@@ -27,6 +27,7 @@ STATEMENTS = {
     "failing.DIED": ["requeue"],
     "failing.CONVICT": ["convict"],
     "failing.RESCUE": ["rescue"],
+    "restoring.RESTORE": ["restore", "restore_cancelled"],
     "sharing.DIVIDE": ["divide"],
     "sharing.JOIN": ["join"],
     "working.ADVANCE": ["advance"],

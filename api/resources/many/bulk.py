@@ -257,8 +257,8 @@ class Undo(_Bulks):
     """`/tasks/{task_id}/undo`"""
 
     @operation(
-        "Take back as a whole what a bulk has done: retry what it cancelled, cancel what it retried and has not ended, "
-        "or give each task its priority back. What was changed again since stays.",
+        "Take back as a whole what a bulk has done: retry what it cancelled, give what it retried its earlier end back,"
+        " or give each task its priority back. What has ended or was changed again since stays.",
         {
             200: PREVIEWED,
             202: "The task that does it; it can be undone as well.",
