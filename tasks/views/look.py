@@ -29,10 +29,11 @@ MOST_KBS = 50
 
 
 class Shards(NamedTuple):
-    """How many shards of a stage are held, and when the next one that is not is due."""
+    """How many shards of a stage are held; of the others, when the next is due, and when the last was put off."""
 
     held: int
     due_at: datetime | None
+    put_off_at: datetime | None
 
 
 class Pace(NamedTuple):
@@ -133,7 +134,8 @@ class Look:
 _SHARDS = Statement(
     """
     SELECT count(*) FILTER (WHERE worker_id IS NOT NULL) AS held,
-        min(due_at) FILTER (WHERE worker_id IS NULL AND done_at IS NULL) AS due_at
+        min(due_at) FILTER (WHERE worker_id IS NULL AND done_at IS NULL) AS due_at,
+        max(put_off_at) FILTER (WHERE worker_id IS NULL AND done_at IS NULL) AS put_off_at
     FROM shards WHERE task_id = :id AND stage = :stage
     """,
     Shards,

@@ -134,7 +134,7 @@ def _shards_put_off(look: Look) -> Found | None:
     if look.task.worker_id != TAKEN or look.task.error is None:
         return None
     said = {"error": look.task.error, "due_at": rfc3339(look.shards.due_at)}
-    return Found(None, [{"kind": "time", **said}], said)
+    return Found(look.shards.put_off_at, [{"kind": "time", **said}], said)
 
 
 # What is ready.

@@ -13,7 +13,7 @@ from broker.in_process import InProcessBroker
 from broker.topology import QUEUES
 from errors import TaskError
 from models import database, rate_limit
-from models.base import new_id
+from models.base import new_id, rfc3339
 from pipeline import STAGES
 from tasks.dispatching import pausing
 from tasks.ending.ending import cancel
@@ -241,6 +241,8 @@ def test_it_is__retry__when_all_shards_that_are_left_were_put_off(office: Office
         fail(office, task_id, "fetch_failed", "preprocessing")
     reason, awaited = office.reason(task_id)
     assert (reason, awaited["error"]["code"]) == ("retry", "fetch_failed")
+    (last,) = office.sql("SELECT max(put_off_at) AS at FROM shards WHERE task_id = :id", id=task_id)
+    assert office.why(task_id)["since"] == rfc3339(last.at), "since the last of them was put off"
     assert datetime.fromisoformat(awaited["due_at"]) > datetime.now(UTC) - timedelta(minutes=1)
 
 
