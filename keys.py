@@ -1,17 +1,33 @@
-"""API keys: who holds one, what it lets them do, and on which KBs."""
+"""API keys, and what callbacks are signed with: how they are written, what they allow, and files that hold them."""
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Generic, Literal, TypeVar, get_args
+
+import structlog
+from pydantic import SecretStr
+
+from sentences import say
 
 Role = Literal["scale", "read", "submit", "operate"]
 #: From the least to the most: each role may do what those before it may.
 ROLES: tuple[Role, ...] = get_args(Role)
 FORM = "name:key[:role[:kb+kb…]]"
+
+
+#: Seconds between two looks at a file that holds secrets.
+LOOK_EVERY = 2.0
+
+Meaning = TypeVar("Meaning")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,10 @@ class Key:
         return self.kbs is None or kb_id in self.kbs
 
 
+#: The keys, as they are now; without any, every caller may come in.
+Keys = Callable[[], Sequence[Key]]
+
+
 def parse(entries: Iterable[str]) -> tuple[Key, ...]:
     """Return the keys that the entries of API_KEYS name.
 
@@ -46,6 +66,18 @@ def parse(entries: Iterable[str]) -> tuple[Key, ...]:
     _refuse_two_rights(keys, lambda key: key.name, "two entries have the same name and different roles or KBs")
     _refuse_two_rights(keys, lambda key: key.secret, "two entries have the same key and different roles or KBs")
     return keys
+
+
+def keys_of(text: str) -> tuple[Key, ...]:
+    """Return the keys that a file names, comma-separated or one a line.
+
+    Raises:
+      ValueError: as `parse`; or there is none, which would let everybody in.
+    """
+    found = parse(entry for part in re.split(r"[,\n]", text) if (entry := part.strip()))
+    if not found:
+        raise ValueError("holds no key; to ask for none, leave it unset and say AUTH=none")
+    return found
 
 
 def holder(keys: Sequence[Key], given: bytes) -> Key | None:
@@ -82,3 +114,91 @@ def _refuse_two_rights(keys: Sequence[Key], by: Callable[[Key], object], problem
     for key in keys:
         if rights.setdefault(by(key), (key.role, key.kbs)) != (key.role, key.kbs):
             raise ValueError(problem)
+
+
+def webhook_secrets(value: SecretStr | None) -> list[str]:
+    """Return the secrets that a value holds, comma- or space-separated: while one replaces another, two."""
+    return (value.get_secret_value() if value is not None else "").replace(",", " ").split()
+
+
+def webhook_secret(value: SecretStr | None) -> SecretStr | None:
+    """Check what callbacks are signed with.
+
+    Raises:
+      ValueError: a part of it is no secret of Standard Webhooks.
+    """
+    if value is not None and not (all(map(_is_secret, found := webhook_secrets(value))) and found):
+        raise ValueError(say("webhook_secret"))
+    return value
+
+
+def _is_secret(text: str) -> bool:
+    prefix, _, key = text.partition("_")
+    try:
+        return prefix == "whsec" and bool(base64.b64decode(key, validate=True))
+    except ValueError:
+        return False
+
+
+class SecretFile(Generic[Meaning]):
+    """What a file says, as Docker and Kubernetes mount secrets; read again when it changes.
+
+    Parameters:
+      name: of the variable that names it.
+      understand: what it says; its ValueErrors never quote the secret.
+
+    Raises:
+      ValueError: it cannot be read, or what it holds is wrong.
+    """
+
+    def __init__(self, name: str, path: Path, understand: Callable[[str], Meaning]) -> None:
+        self._name = name
+        self._path = path
+        self._understand = understand
+        self._told: str | None = None
+        self._look_at = time.monotonic() + LOOK_EVERY
+        self._state = self._now()
+        self._meaning = self._read()
+
+    def get(self) -> Meaning:
+        """Return what it says; as long as it cannot be read, or what it holds is wrong, what it said before."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_EVERY
+            self._look()
+        return self._meaning
+
+    def _look(self) -> None:
+        try:
+            state = self._now()
+            if state == self._state:
+                return
+            self._meaning = self._read()
+        except ValueError as error:
+            if str(error) != self._told:
+                log.warning("secret_not_read", reason=str(error), hint="what it held before stays in use")
+            self._told = str(error)
+            return
+        self._state, self._told = state, None
+        log.info("secret_read", variable=self._name)
+
+    def _now(self) -> tuple[int, int, int]:
+        """Return what changes with the file, and when a link leads to another."""
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise self._wrong(error.strerror) from None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def _read(self) -> Meaning:
+        try:
+            return self._understand(self._path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise self._wrong(error.strerror) from None
+        except UnicodeDecodeError:
+            # Its message would quote a byte.
+            raise self._wrong("it is not UTF-8") from None
+        except ValueError as error:
+            raise self._wrong(str(error)) from None
+
+    def _wrong(self, reason: str | None) -> ValueError:
+        return ValueError(f"{self._name}: {self._path} cannot be used: {reason}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
@@ -23,8 +22,7 @@ from pydantic import (
 )
 
 import addresses
-from keys import Key, parse
-from sentences import say
+from keys import Key, SecretFile, keys_of, parse, webhook_secret
 
 #: The newest release in CHANGELOG.md; `main` is what comes after it.
 VERSION = "0.1.0"
@@ -42,7 +40,9 @@ STREAMS_BESIDE_GRPC = 2500
 #: Seconds in which a connection must have said what it asks for.
 HEADERS_WITHIN = 30.0
 #: What is logged when a process listens beyond its machine and asks for no key.
-NO_KEYS = "whoever reaches this port may do everything: set API_KEYS, or say AUTH=none if that is meant"
+NO_KEYS = (
+    "whoever reaches this port may do everything: set API_KEYS or API_KEYS_FILE, or say AUTH=none if that is meant"
+)
 
 
 def _comma_separated(value: object) -> object:
@@ -61,33 +61,24 @@ def _begins(*beginnings: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def webhook_secrets(value: SecretStr | None) -> list[str]:
-    """Return the secrets that a value holds, comma- or space-separated: while one replaces another, two."""
-    return (value.get_secret_value() if value is not None else "").replace(",", " ").split()
-
-
-def webhook_secret(value: SecretStr | None) -> SecretStr | None:
-    """Check what callbacks are signed with.
-
-    Raises:
-      ValueError: a part of it is no secret of Standard Webhooks.
-    """
-    if value is not None and not (all(map(_is_secret, found := webhook_secrets(value))) and found):
-        raise ValueError(say("webhook_secret"))
-    return value
-
-
-def _is_secret(text: str) -> bool:
-    prefix, _, key = text.partition("_")
-    try:
-        return prefix == "whsec" and bool(base64.b64decode(key, validate=True))
-    except ValueError:
-        return False
-
-
 def _readable_keys(entries: list[SecretStr]) -> list[SecretStr]:
     parse(entry.get_secret_value() for entry in entries)
     return entries
+
+
+@lru_cache(maxsize=1)
+def _parsed(entries: tuple[str, ...]) -> tuple[Key, ...]:
+    return parse(entries)
+
+
+@cache
+def _keys_in(path: Path) -> SecretFile[tuple[Key, ...]]:
+    return SecretFile("API_KEYS_FILE", path, keys_of)
+
+
+@cache
+def _callback_secret_in(path: Path) -> SecretFile[SecretStr | None]:
+    return SecretFile("CALLBACK_SECRET_FILE", path, lambda text: webhook_secret(SecretStr(text)))
 
 
 def _absolute_file(value: Path | None) -> Path | None:
@@ -140,6 +131,8 @@ EXAMPLES = {
     "EMBED_REQUESTS_PER_MINUTE": "2000",
     "EMBED_TOKENS_PER_MINUTE": "1000000",
     "AUTH": "keys",
+    "API_KEYS_FILE": "/run/secrets/api_keys",
+    "CALLBACK_SECRET_FILE": "/run/secrets/callback_secret",
     "API_KEYS": "kb:s3cret:submit:handbook,ops:an0ther",
     "CALLBACK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "CALLBACK_ALLOWED_HOSTS": "kb.internal,10.0.0.5",
@@ -211,6 +204,7 @@ class Settings(BaseModel):
 
     auth: Literal["keys", "none"] | None = None
     api_keys: Annotated[list[SecretStr], BeforeValidator(_comma_separated), AfterValidator(_readable_keys)] = []
+    api_keys_file: Annotated[Path | None, AfterValidator(_absolute_file)] = None
 
     embedder: Provider = "local"
     cohere_api_key: SecretStr | None = None
@@ -235,6 +229,7 @@ class Settings(BaseModel):
 
     kb_callback_url: Annotated[str | None, Web, AfterValidator(addresses.without_credentials)] = None
     callback_secret: Annotated[SecretStr | None, AfterValidator(webhook_secret)] = None
+    callback_secret_file: Annotated[Path | None, AfterValidator(_absolute_file)] = None
     callback_allowed_hosts: Hosts = []
 
     @model_validator(mode="after")
@@ -251,9 +246,16 @@ class Settings(BaseModel):
             raise ValueError("RERANK_BASE_URL: is not set, and RERANK=endpoint needs it")
         if self.rerank == "endpoint" and self.rerank_model is None:
             raise ValueError("RERANK_MODEL: is not set, and RERANK=endpoint needs it")
-        if self.environment == "production" and not self.api_keys and self.auth != "none":
+        for name in ("api_keys", "callback_secret"):
+            if getattr(self, name) and getattr(self, f"{name}_file"):
+                raise ValueError(f"{name.upper()}_FILE: is set, and {name.upper()} as well; set one of them")
+        # A file that cannot be used stops the start.
+        self.current_keys()
+        self.current_callback_secret()
+        has_keys = bool(self.api_keys or self.api_keys_file)
+        if self.environment == "production" and not has_keys and self.auth != "none":
             raise ValueError("API_KEYS: is not set; in production say AUTH=none if every caller may come in")
-        if self.auth == "keys" and not self.api_keys:
+        if self.auth == "keys" and not has_keys:
             raise ValueError("API_KEYS: is not set, and AUTH=keys needs it")
         own = (f"file://{self.data_dir.resolve()}", self.storage_url)
         if any(addresses.overlap(root, each) for root in self.source_roots for each in own if each is not None):
@@ -296,17 +298,23 @@ class Settings(BaseModel):
         """The members of the cluster, in the order they are tried; empty: the in-process broker."""
         return [url.get_secret_value() for url in self.rabbitmq_url]
 
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """The API keys; empty: none is asked for."""
+    def current_keys(self) -> tuple[Key, ...]:
+        """Return the API keys as they are now, empty where none is asked for; those of a file change with it."""
         if self.auth == "none":
             return ()
-        return parse(entry.get_secret_value() for entry in self.api_keys)
+        if self.api_keys_file is not None:
+            return _keys_in(self.api_keys_file).get()
+        return _parsed(tuple(entry.get_secret_value() for entry in self.api_keys))
+
+    def current_callback_secret(self) -> SecretStr | None:
+        """Return what callbacks are signed with now."""
+        path = self.callback_secret_file
+        return self.callback_secret if path is None else _callback_secret_in(path).get()
 
     @property
     def open_to_all(self) -> bool:
         """No key is asked for, and nobody has said that this is meant."""
-        return not self.api_keys and self.auth != "none"
+        return not self.api_keys and not self.api_keys_file and self.auth != "none"
 
     @property
     def roots(self) -> list[Path]:

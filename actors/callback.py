@@ -17,10 +17,11 @@ from standardwebhooks import Webhook
 import logs
 import outbound
 import tracing
+from keys import webhook_secrets
 from logs import CallbackAnswered
 from models import database
 from models.base import Json, trace_id_of
-from settings import settings, webhook_secrets
+from settings import settings
 from tasks.ending import callbacks
 from tasks.ending.callbacks import Delivery
 from tasks.transactions.unit import unit_of_work
@@ -124,7 +125,7 @@ def headers(delivery: Delivery, body: str) -> dict[str, str]:
     }
     if delivery.traceparent is not None:
         given["traceparent"] = delivery.traceparent
-    secrets = webhook_secrets(delivery.secret or settings().callback_secret)
+    secrets = webhook_secrets(delivery.secret or settings().current_callback_secret())
     if secrets:
         # One for each, of which a receiver that knows either accepts it.
         given["webhook-signature"] = " ".join(Webhook(each).sign(str(delivery.id), now, body) for each in secrets)

@@ -110,7 +110,7 @@ def _of_documents(commits: GroupCommit, settings: Settings, counting: Counting) 
 def _of_operators(sessions: Sessions, settings: Settings) -> Routes:
     """Return the routes that whoever runs the service needs."""
     return [
-        (f"{PREFIX}/session", Session(sessions, settings.keys)),
+        (f"{PREFIX}/session", Session(sessions, settings.current_keys)),
         (f"{PREFIX}/queues/{{name}}/pause", Pause()),
         (f"{PREFIX}/queues/{{name}}/resume", Resume()),
         (f"{PREFIX}/audit", Audit()),
@@ -120,7 +120,7 @@ def _of_operators(sessions: Sessions, settings: Settings) -> Routes:
         (f"{PREFIX}/stats/history", History()),
         (f"{PREFIX}/stats/errors", Errors()),
         (f"{PREFIX}/stats/scale", Scale()),
-        ("/hirefire/{token}/info", HireFire(settings.keys)),
+        ("/hirefire/{token}/info", HireFire(settings.current_keys)),
         (f"{PREFIX}/health", Health()),
         ("/health", Health()),
         ("/livez", Live()),
@@ -143,7 +143,10 @@ class Pages:
 
 def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     """Return the ASGI application. The database and the broker must have been set up for this process."""
-    commits, sessions = GroupCommit("submissions", PATIENCE, LIMITS, wakes_every=WAKES_EVERY), Sessions(settings.keys)
+    commits, sessions = (
+        GroupCommit("submissions", PATIENCE, LIMITS, wakes_every=WAKES_EVERY),
+        Sessions(settings.current_keys),
+    )
     counting = Counting(commits)
     routes = _of_tasks(commits, settings) + _of_documents(commits, settings, counting)
     routes += _of_operators(sessions, settings)
@@ -155,7 +158,7 @@ def create_app(settings: Settings, pages: Pages) -> falcon.asgi.App[Any, Any]:
     if settings.rate_limit_per_minute:
         limits.insert(0, RateLimit(settings.rate_limit_per_minute))
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[Access(settings.keys, sessions, limits, pages.as_page, counting)]
+        middleware=[Access(settings.current_keys, sessions, limits, pages.as_page, counting)]
     )
     app.req_options.auto_parse_qs_csv = False
     for media_type in (falcon.MEDIA_JSON, problems.PROBLEM):

@@ -27,6 +27,7 @@ BELOW_WORKER = SHELF | {"models", "broker", "tasks", "documents"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
     "addresses": {"sentences"},
+    "keys": {"sentences"},
     "settings": {"addresses", "keys", "sentences"},
     "logs": {"settings"},
     "tracing": {"settings"},

@@ -23,7 +23,7 @@ from api.access.rules import METHODS, PREFIX, Rule, rule_of
 from api.access.session import SAFE, Sessions, demand_own_site, demand_token
 from api.counting import Counting, class_of
 from api.problems import PROBLEM, Denied
-from keys import Key, holder
+from keys import Key, Keys, holder
 from models.base import trace_id_of
 from sentences import say
 
@@ -46,7 +46,7 @@ class Access:
     spellings.
 
     Parameters:
-      keys: empty: every caller may come in.
+      keys: as they are now; without any, every caller may come in.
       sessions: of browsers, which send a cookie in place of a key.
       limits: what else is asked of a request that has the right key, in this order.
       as_page: shows a problem to a browser that asked for a page.
@@ -55,7 +55,7 @@ class Access:
 
     def __init__(
         self,
-        keys: Sequence[Key],
+        keys: Keys,
         sessions: Sessions,
         limits: Sequence[RateLimit | Admission],
         as_page: Callable[[Any, Any], None],
@@ -128,7 +128,7 @@ class Access:
         logs.tell(lines)
 
     async def _key(self, req: asgi.Request) -> Key:
-        if not self._keys:
+        if not (keys := self._keys()):
             return callers.ANYBODY
         if req.auth is None and (session := self._sessions.of(req)) is not None:
             if req.method not in SAFE:
@@ -136,7 +136,7 @@ class Access:
             req.context.session = session
             return session.key
         scheme, _, given = (req.auth or "").partition(" ")
-        found = holder(self._keys, given.strip().encode()) if scheme.lower() == "bearer" else None
+        found = holder(keys, given.strip().encode()) if scheme.lower() == "bearer" else None
         if found is None:
             raise falcon.HTTPUnauthorized(
                 title="Unauthorized",

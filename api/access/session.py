@@ -11,7 +11,6 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,7 +19,7 @@ from falcon import asgi
 
 from api.access.failures import Failures
 from api.problems import Denied
-from keys import Key, holder
+from keys import Key, Keys, holder
 from sentences import say
 
 COOKIE = "tm_session"
@@ -63,10 +62,10 @@ class Sessions:
     """Begins, recognises and ends sessions.
 
     Parameters:
-      keys: that one can sign in with; empty: none is asked for, and there are no sessions.
+      keys: that one can sign in with now; without any, none is asked for, and there are no sessions.
     """
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._failures = Failures()
 
@@ -78,7 +77,7 @@ class Sessions:
           falcon.HTTPTooManyRequests: too many sign-ins from this address have failed.
         """
         self._failures.refuse(req.remote_addr)
-        key = holder(self._keys, given.encode("utf-8", "surrogatepass"))
+        key = holder(self._keys(), given.encode("utf-8", "surrogatepass"))
         if key is None:
             if given:
                 self._failures.count(req.remote_addr)
@@ -97,7 +96,7 @@ class Sessions:
             name, expires_at = _read(payload)
             if expires_at <= time.time():
                 continue
-            for key in self._keys:
+            for key in self._keys():
                 if key.name == name and _same(_signed(key, "cookie", payload), signature):
                     return Session(key, payload, expires_at)
         return None

@@ -23,13 +23,14 @@ from documents.storing import deletions
 from documents.storing import kbs as stored
 from documents.storing.index import lock_kb
 from documents.storing.kbs import Sums
+from keys import webhook_secret
 from models import Kb as KbRow
 from models import audit
 from models.base import Json, rfc3339
 from models.kb import AMONG, NAMED, settings_of
 from models.kb import change as change_settings
 from sentences import say
-from settings import Provider, settings, webhook_secret
+from settings import Provider, settings
 from tasks.accepting.submission import Submission, submit
 from tasks.input.bounds import storable
 from tasks.input.fields import CallbackAddress

@@ -13,7 +13,7 @@ from api.access import callers
 from api.access.session import LARGEST_FORM, Sessions, is_form
 from api.access.session import Session as Browser
 from api.description.operation import operation
-from keys import Key
+from keys import Key, Keys
 from models.base import rfc3339
 from sentences import say
 
@@ -41,7 +41,7 @@ class SessionAnswer(BaseModel):
 class Session:
     """`/session`"""
 
-    def __init__(self, sessions: Sessions, keys: tuple[Key, ...]) -> None:
+    def __init__(self, sessions: Sessions, keys: Keys) -> None:
         self._sessions = sessions
         self._keys = keys
 
@@ -61,7 +61,7 @@ class Session:
         response=SessionAnswer,
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        if not self._keys:
+        if not self._keys():
             raise falcon.HTTPConflict(title="Conflict", description=say("no_keys"))
         asked = await _sign_in(req)
         found = self._sessions.begin(req, resp, asked.key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -20,7 +19,7 @@ from api.description import schemas
 from api.description.operation import operation
 from api.problems import Invalid, problem
 from documents.embedding import prices
-from keys import Key, holder
+from keys import Keys, holder
 from models import replica
 from models.base import Json
 from sentences import say
@@ -189,7 +188,7 @@ class HireFire:
       keys: of the service; without any, every token will do.
     """
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
     @operation(
@@ -206,7 +205,7 @@ class HireFire:
         Raises:
           falcon.HTTPNotFound: the token is no key that may read this; it is not said again.
         """
-        found = holder(self._keys, token.encode()) if self._keys else callers.ANYBODY
+        found = holder(keys, token.encode()) if (keys := self._keys()) else callers.ANYBODY
         if found is None or not found.may("scale") or found.kbs is not None:
             raise falcon.HTTPNotFound(title="Not Found", description=say("scale_token"))
         told = scaling.scale(await snapshot.tables(), ScaleQuery().target_seconds)
