@@ -79,7 +79,7 @@ def _deletion(given: DocumentsQuery) -> Json | None:
         "prefix": given.prefix,
         "state": given.state,
         "format": given.format,
-        "metadata": dict(wanted.metadata),
+        "metadata": dict(wanted.filter.metadata),
         "updated_after": given.updated_after and rfc3339(given.updated_after),
     }
     named = {name: value for name, value in named.items() if value}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -59,20 +57,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which documents of a KB are listed, and in which order; None restricts nothing.
+    """Which documents of a KB are listed, and in which order.
 
     Parameters:
-      metadata: see `Filter`.
-      documents: ids, not too many.
+      filter: of its `documents` not too many.
       sort: a key of SORTED_BY.
       descending: from the last to the first.
     """
 
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    prefix: str | None = None
-    format: str | None = None
-    updated_after: datetime | None = None
-    documents: Sequence[str] | None = None
+    filter: Filter = field(default_factory=Filter)
     sort: str = "document_id"
     descending: bool = False
 
@@ -100,18 +93,18 @@ def listed(session: Session, kb_id: str, wanted: Wanted, *, limit: int, after: M
     column, kind = SORTED_BY[wanted.sort]
     direction, behind = ("DESC", "<") if wanted.descending else ("ASC", ">")
     order = f"{column} {direction}, d.document_id {direction}"
-    inner, values = ["d.kb_id = :kb_id"], {"kb_id": kb_id, "limit": limit + 1, "most": MOST_LOOKED_AT}
+    inner: list[str] = []
+    values: dict[str, object] = {"kb_id": kb_id, "limit": limit + 1, "most": MOST_LOOKED_AT}
     if after is not None:
         inner.append(f"({column}, d.document_id) {behind} (CAST(:value AS {kind}), :last)")
         values |= {"value": after.value, "last": after.document_id}
-    if wanted.updated_after is not None:
-        inner.append("d.updated_at > :updated_after")
-        values |= {"updated_after": wanted.updated_after}
-    if wanted.documents is not None:
-        inner.append("d.document_id = ANY(CAST(:documents AS text[]))")
-        values |= {"documents": list(wanted.documents)}
-    condition, more = Filter(metadata=wanted.metadata, prefix=wanted.prefix).condition()
-    outer = [condition, *(["v.format = :format"] if wanted.format is not None else [])]
+    chosen = wanted.filter
+    # What an index knows is looked for within the walk, the rest of what is walked over.
+    within, of_walk = replace(chosen, metadata={}, prefix=None, format=None).condition()
+    inner.append(within)
+    values |= of_walk
+    condition, more = Filter(metadata=chosen.metadata, prefix=chosen.prefix).condition()
+    outer = [condition, *(["v.format = :format"] if chosen.format is not None else [])]
     looked_at = f"SELECT * FROM documents AS d WHERE {' AND '.join(inner)} ORDER BY {order} LIMIT :most"
     rows = session.execute(
         sql(
@@ -120,7 +113,7 @@ def listed(session: Session, kb_id: str, wanted: Wanted, *, limit: int, after: M
             " CROSS JOIN LATERAL (SELECT * FROM versions WHERE id = d.version_id OFFSET 0) AS v"
             f" WHERE {' AND '.join(outer)} ORDER BY {order} LIMIT :limit"
         ),
-        values | more | {"format": wanted.format},
+        values | more | {"format": chosen.format},
     ).all()
     marks = [Mark(row.mark, row.document_id) for row in rows[:limit]]
     items = [_shown(row) for row in rows[:limit]]

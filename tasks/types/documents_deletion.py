@@ -14,21 +14,26 @@ from tasks.types import Stage, TaskType
 from tasks.types.document_processing import DocumentId
 
 
-class DocumentFilter(BaseModel):
-    """Which documents are meant: those that meet all that is named."""
+class DocumentFields(BaseModel):
+    """What documents are listed by, and chosen by for what is done to many; of what is named all must fit."""
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[DocumentId], Field(min_length=1, max_length=1000)] | None = None
     prefix: Annotated[Name, Field(min_length=1)] | None = Field(None, description="With which their ids begin.")
-    metadata: Annotated[Json, Field(min_length=1, max_length=20), AfterValidator(storable)] | None = Field(
-        None, description="What their submissions said; a list means any of its values."
-    )
     format: Annotated[Name, Field(min_length=1, max_length=64)] | None = Field(
         None, description="As they show it, such as `pdf`."
     )
     state: DocumentState | None = Field(None, description="Whether something newer is under way or has failed.")
     updated_after: Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str)] | None = None
+
+
+class DocumentFilter(DocumentFields):
+    """Which documents are meant: those that meet all that is named."""
+
+    ids: Annotated[list[DocumentId], Field(min_length=1, max_length=1000)] | None = None
+    metadata: Annotated[Json, Field(min_length=1, max_length=20), AfterValidator(storable)] | None = Field(
+        None, description="What their submissions said; a list means any of its values."
+    )
 
     def named(self) -> Json:
         """Return what is named, as JSON has it."""

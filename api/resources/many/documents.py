@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from falcon import asgi
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -28,9 +28,9 @@ from models.base import Json
 from sentences import say
 from tasks.accepting.submission import Submission, submit
 from tasks.input.bounds import storable
-from tasks.input.fields import DocumentState
+from tasks.input.fields import DocumentState, Name
 from tasks.transactions.group_commit import GroupCommit
-from tasks.types.documents_deletion import TYPE, DocumentFilter
+from tasks.types.documents_deletion import TYPE, DocumentFields, DocumentFilter
 from tasks.views import kbs, selection
 
 #: Documents that a preview counts at most, and of which it shows some.
@@ -42,25 +42,22 @@ AT_ONCE, ROUNDS = 1000, 10
 Sort = Literal["document_id", "-document_id", "updated_at", "-updated_at", "size", "-size"]
 
 
-class DocumentsQuery(BaseModel):
+class DocumentsQuery(DocumentFields):
     """Which documents are listed, and in which order."""
-
-    model_config = ConfigDict(extra="forbid")
 
     metadata: Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = Field(
         [],
         max_length=20,
         description="`name=value`: what their submissions said. Of one name any value, of several names all must fit.",
     )
-    prefix: str | None = Field(None, min_length=1, max_length=512, description="With which their ids begin.")
-    format: str | None = Field(None, min_length=1, max_length=64, description="As they show it, such as `pdf`.")
-    state: DocumentState | None = Field(None, description="Whether something newer is under way or has failed.")
-    updated_after: AwareDatetime | None = None
+    prefix: Annotated[Name, Field(min_length=1, max_length=512)] | None = Field(
+        None, description="With which their ids begin."
+    )
     sort: Sort = Field("document_id", description="With `-` from the last to the first.")
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
 
-    _can_be_stored = field_validator("metadata", "prefix", "format")(storable)
+    _can_be_stored = field_validator("metadata")(storable)
 
     @field_validator("metadata")
     @classmethod
@@ -74,9 +71,8 @@ class DocumentsQuery(BaseModel):
         said: dict[str, list[Any]] = {}
         for name, _, value in (each.partition("=") for each in self.metadata):
             said.setdefault(name, []).extend([value, *_as_json(value)])
-        return Wanted(
-            said, self.prefix, self.format, self.updated_after, None, self.sort.lstrip("-"), self.sort.startswith("-")
-        )
+        chosen = Filter(metadata=said, prefix=self.prefix, format=self.format, updated_after=self.updated_after)
+        return Wanted(chosen, self.sort.lstrip("-"), self.sort.startswith("-"))
 
 
 def _as_json(value: str) -> list[Any]:
@@ -91,7 +87,7 @@ def _as_json(value: str) -> list[Any]:
 def listed(session: Session, kb_id: str, asked: DocumentsQuery) -> Json:
     """Return a page of a KB's documents, each with what is newer than what it shows."""
     wanted, after = asked.wanted(), _mark(asked.cursor, asked.sort)
-    wanted = replace(wanted, documents=kbs.may_be_of(session, kb_id, asked.state))
+    wanted = replace(wanted, filter=wanted.filter.among(kbs.may_be_of(session, kb_id, asked.state)))
     items: list[Json] = []
     for _ in range(ROUNDS):
         size = asked.limit - len(items) if asked.state is None else AT_ONCE
