@@ -120,7 +120,7 @@ def test_a_document_is_submitted_and_its_callback_verified(
         eventually(lambda: listens(port), seconds=60, reason=f"{receiver} listens")
         forged = {"webhook-id": "1", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,AAAA"}
         for headers in ({}, forged):
-            answer = httpx2.post(f"http://localhost:{port}/", headers=headers, content=b"{}")
+            answer = httpx2.post(f"http://localhost:{port}/", headers=headers, content=b"{}", timeout=60)
             assert answer.status_code == 401
         told = run(*submit, f"http://localhost:{port}/", folder=tmp_path)
         assert told.startswith("completed")
