@@ -125,7 +125,7 @@ def named(value: str) -> str | Markup:
     """Write what a filter says: a time as every time, and all else as it is."""
     try:
         return moment(value) if TIME.match(value) else value
-    except ValueError:
+    except (ValueError, OverflowError):
         return value
 
 

@@ -59,7 +59,8 @@ def main() -> int:
         with EmbeddedService() as service:
             console.print(f"Ready after {time.monotonic() - began:.1f} s.\n")
             good = asyncio.run(show(service.url))
-            kept = good and service.keep_in(DATA)
+            if good:
+                service.keep_in(DATA)
     except NotStarted as error:
         complain(f"demo: the service did not start: {error}")
         return 1
@@ -71,7 +72,7 @@ def main() -> int:
         return 130
     console.print(
         f"Stopped after {time.monotonic() - began:.1f} s. "
-        + (f"`make run` shows what it took in, which is kept in {DATA}." if kept else NOT_KEPT)
+        + (f"`make run` shows what it took in, which is kept in {DATA}." if service.has_kept else NOT_KEPT)
     )
     return 0 if good else 1
 

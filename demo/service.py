@@ -48,12 +48,12 @@ class EmbeddedService:
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._kept_in: Path | None = None
+        self.has_kept = False
+        """Whether the data are kept."""
 
-    def keep_in(self, folder: Path) -> bool:
-        """Have the data kept in a folder when it stops. Returns whether they are: not where something is already."""
-        if not folder.exists():
-            self._kept_in = folder
-        return self._kept_in is not None
+    def keep_in(self, folder: Path) -> None:
+        """Have the data kept in a folder when it stops, unless there is something by then."""
+        self._kept_in = folder
 
     def __enter__(self) -> Self:
         """Start it and wait until it answers.
@@ -128,9 +128,12 @@ class EmbeddedService:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._stop_postgres()
-        if self._kept_in is not None:
-            shutil.move(self._folder / "data", self._kept_in)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if self._kept_in is not None and not self._kept_in.exists():
+                shutil.move(self._folder / "data", self._kept_in)
+                self.has_kept = True
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _stop_postgres(self) -> None:
         """Stop the PostgreSQL of a service that did not stop in order; there is nothing here to resume with it."""

@@ -153,7 +153,20 @@ DETAILS: Mapping[str, Sentence] = {
     # States.
     "task_ended": Sentence("the task has already ended: it is {status}", "任务已经结束：状态为 {status}"),
     "batch_ended": Sentence("all tasks of the batch have already ended", "该批次的所有任务都已结束"),
-    "no_retry": Sentence("the task cannot be retried: {reason}", "该任务无法重试，其状态为 {status}"),
+    "no_retry": Sentence("the task cannot be retried: {reason}", "该任务无法重试：{reason}"),
+    "is_status": Sentence("it is {status}", "其状态为 {status}"),
+    "no_type": Sentence("this release has no task type {kind}", "此版本没有任务类型 {kind}"),
+    "overtaken": Sentence(
+        "a later deletion or submission of its document overtook it; submit it again",
+        "其文档后来又被删除或重新提交；请重新提交该任务",
+    ),
+    "lacks_headers": Sentence(
+        "its headers were kept for 24 hours after its end; submit it again, with them",
+        "其 headers 在任务结束后只保留 24 小时；请连同 headers 重新提交",
+    ),
+    "it_depends": Sentence(
+        "it depends on task {cause}, which is {status}", "它依赖任务 {cause}，而该任务的状态为 {status}"
+    ),
     "other_embedder": Sentence(
         "the documents of {kb_id!r} are indexed with {present}; submit a kb_reindex task "
         "with embedder {wanted!r}, which embeds them again while they stay searchable",

@@ -35,9 +35,13 @@ class Sentence:
     code: str = "invalid"
 
     def of(self, values: Mapping[str, object]) -> Bilingual:
-        """Return the sentence with its values; those of a list are joined as each language does it."""
+        """Return the sentence with its values; those of a list are joined as each language does it, and
+        a sentence among them is said in each."""
         english = {name: _joined(value, ", ", " or ") for name, value in values.items()}
-        chinese = {name: _joined(value, "、", "、") for name, value in values.items()}
+        chinese = {
+            name: value.chinese if isinstance(value, Bilingual) else _joined(value, "、", "、")
+            for name, value in values.items()
+        }
         return Bilingual(self.english.format_map(english), self.chinese.format_map(chinese), self.code)
 
 

@@ -261,3 +261,9 @@ def test_whatever_can_be_missing_has_a_name_in_chinese() -> None:
     ]
     named = {name for text in sources for name in re.findall(r'\b(?:missing|identifier)\((?:\w+, )?"(\w+)"', text)}
     assert named == THINGS.keys()
+
+
+def test_a_sentence_within_another_is_said_in_each_language() -> None:
+    told = say("no_retry", reason=say("it_depends", cause="T", status="failed"))
+    assert told == "the task cannot be retried: it depends on task T, which is failed"
+    assert told.chinese == "该任务无法重试：它依赖任务 T，而该任务的状态为 failed"

@@ -254,8 +254,8 @@ class TaskRetry:
 
         retried = await requests.beside(retry)
         if not retried.task_ids:
-            reason = retried.refused.get(identifier, f"it is {before['status']}")
-            told = say("no_retry", reason=reason, status=before["status"])
+            reason = retried.refused.get(identifier) or say("is_status", status=before["status"])
+            told = say("no_retry", reason=reason)
             raise falcon.HTTPConflict(title="Conflict", description=told)
         resp.status = falcon.HTTP_202
         resp.location = f"/api/v1/tasks/{identifier}"

@@ -45,7 +45,8 @@
     dialog.onclick = (event) => {
       if (event.target.tagName === "BUTTON") dialog.close(event.target.value);
     };
-    input.onkeydown = (event) => { if (event.key === "Enter") dialog.close("yes"); };
+    // Enter that only ends the composition of a Chinese character, in Safari by its code alone, sends nothing.
+    input.onkeydown = (event) => { if (event.key === "Enter" && !event.isComposing && event.keyCode !== 229) dialog.close("yes"); };
     dialog.onclose = () => answer(dialog.returnValue === "yes" ? input.value.trim() : null);
     dialog.returnValue = "no";
     dialog.showModal();
@@ -90,12 +91,14 @@
   const act = async (button) => {
     const { method, path, confirm, preview, asks, asked } = button.dataset;
     let body = bodyOf(button);
+    const option = button.parentElement.querySelector("select")?.selectedOptions[0].textContent;
+    const title = option ? `${button.textContent}: ${option}` : button.textContent;
     if (preview) {
       const found = await request(method, path, { ...body, dry_run: true });
       if (!found) return;
       const count = found.capped ? `${found.count.toLocaleString()}+` : found.count.toLocaleString();
       const examples = (found.examples || []).map((each) => each.document_id || each.task_id || each.callback_id || (typeof each === "string" ? each : JSON.stringify(each)));
-      if ((await ask(button.textContent, [words.found.replace("%s", count), ...(examples.length ? [words.examples, ...examples] : [])])) === null) return;
+      if ((await ask(title, [words.found.replace("%s", count), ...(examples.length ? [words.examples, ...examples] : [])])) === null) return;
     } else if (confirm) {
       const written = await ask(button.textContent, [confirm], asked);
       if (written === null) return;
@@ -114,7 +117,11 @@
   const KEY = '-H "Authorization: Bearer $API_KEY"';
   const sent = (method, path, ...parts) => ["curl", "-X", method, KEY, ...parts, quoted(location.origin + path)].join(" ");
   const json = (body) => (body === undefined ? [] : ["-H 'Content-Type: application/json'", "-d", quoted(JSON.stringify(body))]);
-  const form = (fields) => Object.entries(fields).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`);
+  // A value may begin with an @, and a file's name hold commas and semicolons, which curl would take for its own.
+  const form = (fields, file) => [
+    ...Object.entries(fields).map(([name, value]) => `--form-string ${quoted(`${name}=${value}`)}`),
+    `-F ${quoted(file === "-" ? "file=@-;filename=text.txt" : `file=@"${file.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`)}`,
+  ];
   // What forms do, by their names.
   const commands = {};
   const curl = (button) => {

@@ -3,10 +3,12 @@
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("#take-in");
   if (!button) return;
-  const { request } = window.dashboard;
+  const { request, toast, words } = window.dashboard;
   button.disabled = true;
   for (const name of button.dataset.names.split(" ")) {
-    const body = new FormData(), file = await fetch(`/samples/${name}`);
+    const file = await fetch(`/samples/${name}`).catch(() => null);
+    if (!file?.ok) { toast(file ? `${words.failed} (${file.status})` : words.away, true); button.disabled = false; return; }
+    const body = new FormData();
     body.append("document_id", name);
     body.append("file", await file.blob(), name);
     if (!(await request("POST", button.dataset.to, body))) { button.disabled = false; return; }

@@ -52,7 +52,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   commands.upload = () => {
     const path = [...files.keys()].at(-1) || "FILE";
-    return curl.sent("POST", form.dataset.path, ...curl.form({ document_id: path, file: `@${path}` }));
+    return curl.sent("POST", form.dataset.path, ...curl.form({ document_id: path }, path));
   };
 
   const next = async () => {

@@ -33,12 +33,12 @@ document.addEventListener("DOMContentLoaded", () => {
 
   commands.preview = () => {
     const sizes = Object.fromEntries(fields.map((name) => [name, form.elements[name].value]));
-    const preview = (file) => curl.sent("POST", "/api/v1/chunk-preview", ...curl.form({ ...sizes, file }));
+    const preview = (file) => curl.sent("POST", "/api/v1/chunk-preview", ...curl.form(sizes, file));
     const address = form.dataset.text;
-    if (address) return `curl ${curl.KEY} ${curl.quoted(location.origin + address)} | ${preview("@-;filename=text.txt")}`;
+    if (address) return `curl ${curl.KEY} ${curl.quoted(location.origin + address)} | ${preview("-")}`;
     const file = form.elements.file.files[0], content = form.elements.content.value;
     if (!file && content) return curl.sent("POST", "/api/v1/chunk-preview", ...curl.json({ content, ...sizes, chunk_size: Number(sizes.chunk_size), chunk_overlap: Number(sizes.chunk_overlap) }));
-    return preview(`@${file ? file.name : "FILE"}`);
+    return preview(file ? file.name : "FILE");
   };
 
   // Offsets count characters, a script's strings count UTF-16 units.

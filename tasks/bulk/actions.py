@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -58,7 +58,7 @@ def _touched_since(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> dict[UUID, 
 def _act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     if wanted.action == "prioritise":
         return _prioritise(unit, wanted, ids)
-    refused: dict[UUID, str] = {}
+    refused: Mapping[UUID, str] = {}
     if wanted.action == "cancel":
         changed = set() if wanted.undoes is None else restoring.restore(unit, wanted.undoes, ids)
         changed |= ending.cancel(unit, [each for each in ids if each not in changed])

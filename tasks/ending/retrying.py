@@ -10,6 +10,7 @@ from uuid import UUID
 
 from models.base import Json
 from models.statement import Statement
+from sentences import Bilingual, say
 from tasks.dispatching import dispatch
 from tasks.ending import dependencies, shard_repair
 from tasks.ending.retention import RESUMABLE
@@ -28,7 +29,7 @@ class Retried:
     """
 
     task_ids: list[UUID] = field(default_factory=list)
-    refused: dict[UUID, str] = field(default_factory=dict)
+    refused: dict[UUID, Bilingual] = field(default_factory=dict)
 
 
 def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) -> Retried:
@@ -44,7 +45,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
     # Whoever depends on one that cannot run again cannot either.
     while orphans := dependencies.watch(unit, rows):
         for orphan in orphans:
-            answer.refused[orphan.task_id] = f"it depends on task {orphan.cause}, which is {orphan.cause_status}"
+            answer.refused[orphan.task_id] = say("it_depends", cause=orphan.cause, status=orphan.cause_status)
         rows = [row for row in rows if row["id"] not in answer.refused]
     if rows:
         again = [_again(row, keeps_times) for row in rows]
@@ -58,15 +59,15 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
     return answer
 
 
-def _refusal(row: Json) -> str | None:
+def _refusal(row: Json) -> Bilingual | None:
     """Return why a task cannot run again, whatever it depends on; None where it can."""
     if row["task_type"] not in all_types():
-        return f"this release has no task type {row['task_type']}"
+        return say("no_type", kind=row["task_type"])
     # Before its headers, which went with such an end.
     if row["code"] == "superseded":
-        return "a later deletion or submission of its document overtook it; submit it again"
+        return say("overtaken")
     if row["lacks_headers"]:
-        return "its headers were kept for 24 hours after its end; submit it again, with them"
+        return say("lacks_headers")
     return None
 
 

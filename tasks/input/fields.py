@@ -71,6 +71,8 @@ def _known(names: tuple[str, ...]) -> AfterValidator:
 Mark = TypeVar("Mark")
 Name = Annotated[str, AfterValidator(storable)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
+#: The same of a time that must say its zone.
+Aware = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 #: An address that a callback may go to, as far as its form tells.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from models.base import Json, rfc3339
 from sentences import say
 from tasks.input.bounds import storable
-from tasks.input.fields import DocumentState, Name
+from tasks.input.fields import Aware, DocumentState, Name
 from tasks.types import Stage, TaskType
 from tasks.types.document_processing import DocumentId
 
@@ -24,7 +24,7 @@ class DocumentFields(BaseModel):
         None, description="As they show it, such as `pdf`."
     )
     state: DocumentState | None = Field(None, description="Whether something newer is under way or has failed.")
-    updated_after: Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str)] | None = None
+    updated_after: Annotated[Aware, PlainSerializer(rfc3339, return_type=str)] | None = None
 
 
 class DocumentFilter(DocumentFields):

@@ -200,6 +200,7 @@ def test_documents_are_deleted_by_the_filter_of_their_list(client: Client, kb_id
         {"format": shown["format"], "prefix": "a"},
         {"format": "pdf"},
         {"updated_after": shown["updated_at"], "state": "current"},
+        {"updated_after": "0001-01-01T00:00:00+14:00"},
     ):
         assert previewed(**named) == listed(**named), named
         assert previewed(filter=named) == previewed(**named), named

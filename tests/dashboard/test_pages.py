@@ -165,6 +165,7 @@ def test_documents_are_filtered_by_all_that_rest_knows_and_say_their_state(clien
         ("state=current", ["a.md"]),
         ("metadata=lang%3Dde", ["b.txt"]),
         ("updated_after=2099-01-01T00:00:00Z", []),
+        ("updated_after=9999-12-31T23:00:00-14:00", []),
         ("sort=-document_id", ["b.txt", "a.md"]),
         ("format=text", ["b.txt"]),
     ):
