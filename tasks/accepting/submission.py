@@ -253,21 +253,26 @@ def inherited_from(task: Task) -> Json:
 
 def _accept(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
     unknown = dependencies.unknown(unit, submissions)
-    accepted = iter(_insert(unit, [each for n, each in enumerate(submissions) if n not in unknown], None))
-    return [Unknown(unknown[n]) if n in unknown else next(accepted) for n in range(len(submissions))]
+    accepted = iter(_insert(unit, [each for position, each in enumerate(submissions) if position not in unknown], None))
+    return [
+        Unknown(unknown[position]) if position in unknown else next(accepted) for position in range(len(submissions))
+    ]
 
 
 def _accept_batch(unit: Unit, batch: NewBatch) -> AcceptedBatch:
     unknown = dependencies.unknown(unit, batch.submissions)
-    submissions = [each for n, each in enumerate(batch.submissions) if n not in unknown]
+    submissions = [each for position, each in enumerate(batch.submissions) if position not in unknown]
     if not submissions or (unknown and batch.atomic):
-        refused = [Refused(unknown=unknown.get(n, [])) for n in range(len(batch.submissions))]
+        refused = [Refused(unknown=unknown.get(position, [])) for position in range(len(batch.submissions))]
         return AcceptedBatch(batch_id=None, tasks=refused)
     batch_id, count = new_id(), len(submissions)
     row = {"id": batch_id, "total": count, "pending": count, "callback_url": batch.callback_url}
     unit.session.execute(insert(Batch).values(row))
     accepted = iter(_insert(unit, submissions, batch_id))
-    tasks = [Refused(unknown=unknown[n]) if n in unknown else next(accepted) for n in range(len(batch.submissions))]
+    tasks = [
+        Refused(unknown=unknown[position]) if position in unknown else next(accepted)
+        for position in range(len(batch.submissions))
+    ]
     return AcceptedBatch(batch_id=batch_id, tasks=tasks)
 
 

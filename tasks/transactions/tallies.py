@@ -114,5 +114,5 @@ class Tallies:
         before = self._totals.get(key)
         if before is not None:
             count, added = before[0] + count, before[1] + added
-            buckets = [a + b for a, b in zip(before[2], buckets, strict=True)]
+            buckets = [one + other for one, other in zip(before[2], buckets, strict=True)]
         self._totals[key] = count, added, buckets

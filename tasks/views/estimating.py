@@ -46,9 +46,9 @@ class Line:
     @classmethod
     def through(cls, points: Sequence[tuple[float, float]]) -> Self:
         """Fit the line of (units, seconds)."""
-        units, seconds = fmean(x for x, _ in points), fmean(y for _, y in points)
-        spread = sum((x - units) ** 2 for x, _ in points)
-        slope = max(0.0, sum((x - units) * (y - seconds) for x, y in points) / spread) if spread else 0.0
+        units, seconds = fmean(of for of, _ in points), fmean(took for _, took in points)
+        spread = sum((of - units) ** 2 for of, _ in points)
+        slope = max(0.0, sum((of - units) * (took - seconds) for of, took in points) / spread) if spread else 0.0
         if slope * units > seconds:
             return cls(0.0, seconds / units)
         return cls(seconds - slope * units, slope)

@@ -38,14 +38,14 @@ def turn(unit: Unit, turns: Sequence[Turn]) -> list[Answer]:
     done = [each for given in turns for each in given.done]
     over = iter(advance(unit, done) if done else [])
     answers = [Answer([next(over) for _ in given.done]) for given in turns]
-    asking = [n for n, given in enumerate(turns) if given.wanted is not None]
+    asking = [position for position, given in enumerate(turns) if given.wanted is not None]
     if asking:
         wanted = turns[asking[0]].wanted
         assert wanted is not None
-        woken = sum(turns[n].woken for n in asking)
+        woken = sum(turns[position].woken for position in asking)
         shared = claiming.take(unit, wanted, len(asking), woken=woken)
-        for n, claims in zip(asking, shared, strict=True):
-            answers[n].claims = claims
+        for position, claims in zip(asking, shared, strict=True):
+            answers[position].claims = claims
     if len(done) > sum(len(each.claims) for each in answers):
         concurrency.hand_on(unit)
     return answers

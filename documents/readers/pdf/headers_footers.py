@@ -1,4 +1,4 @@
-"""Which lines of a PDF are furniture: headers, footers and page numbers that its pages repeat."""
+"""Which lines of a PDF are headers and footers, page numbers included, which its pages repeat."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from documents.readers.pdf.running_heads import Texts, running
 from documents.readers.shared.layout import Line
 
 _FEWEST_PAGES = 3
-#: How many rows at each edge of a page may be furniture.
+#: How many rows at each edge of a page may be headers and footers.
 _ROWS = 3
 #: The share of a page's height that each margin takes; below it begins what short pages may have in common.
 _MARGIN = 0.12
-#: Furniture stands at one height, give or take so many points.
+#: HeadersFooters stands at one height, give or take so many points.
 _DRIFT = 8.0
 _DIGITS = re.compile(r"[0-9]+")
 _TOLD = 5
@@ -29,11 +29,12 @@ Place = tuple[int, int]
 Row = list[tuple[int, Line]]
 
 
-class Furniture:
+class HeadersFooters:
     """Finds the lines that more than half of the pages repeat. `warnings` name these.
 
-    A line counts only in the margin at the top or the bottom, nothing but furniture beyond it; and only if it is
-    the same everywhere, or has a number that counts the pages, or is a running head. So a sum at each page's end stays.
+    A line counts only in the margin at the top or the bottom, nothing but headers or footers beyond it; and only if it
+    is the same everywhere, or has a number that counts the pages, or is a running head. So a sum at each page's end
+    stays.
     """
 
     def __init__(self, pages: Iterable[Page], outline: Outline) -> None:
@@ -54,7 +55,7 @@ class Furniture:
         found = _dropped(edges, heads, sum(map(bool, sizes)))
         dropped = Counter(index for index, _ in found)
         left = sum(size > dropped[index] for index, size in enumerate(sizes))
-        if 2 * left <= sum(map(bool, sizes)):  # pages that are alike are no furniture of each other
+        if 2 * left <= sum(map(bool, sizes)):  # pages that are alike are no headers of each other
             found = {}
         self._dropped: dict[int, set[int]] = defaultdict(set)
         for index, at in found:

@@ -1,7 +1,7 @@
 """PDF: the text of each page in paragraphs, headings by the outline or by size, pages without text by number.
 
 A long PDF is read in parts, by several processes, and put together by one that has all pages at hand but never in
-memory: furniture, headings and divided words are judged by the whole.
+memory: headers, footers, headings and divided words are judged by the whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pypdfium2
 from pypdfium2.raw import FORMTYPE_NONE
 
 from documents.readers.pdf.code import Code
-from documents.readers.pdf.headers_footers import Furniture
+from documents.readers.pdf.headers_footers import HeadersFooters
 from documents.readers.pdf.headings import Entry, Outline, Shape
 from documents.readers.pdf.pages.fonts import use_squares
 from documents.readers.pdf.pages.page import Page, lines_of, page_of
@@ -157,15 +157,15 @@ def _put_together(pages: Iterable[Page], outline: list[Entry], properties: dict[
     scans.require_text()
     properties["coverage"] = scans.coverage()
     headings = Outline(outline)
-    furniture = Furniture(pages, headings)
-    writer = _write(pages, furniture, headings)
-    warnings = scans.warnings() + furniture.warnings
+    repeated = HeadersFooters(pages, headings)
+    writer = _write(pages, repeated, headings)
+    warnings = scans.warnings() + repeated.warnings
     return writer.finish("pdf", pages=scans.pages, warnings=warnings, properties=properties)
 
 
-def _write(pages: Iterable[Page], furniture: Furniture, outline: Outline) -> Writer:
+def _write(pages: Iterable[Page], repeated: HeadersFooters, outline: Outline) -> Writer:
     def kept() -> Iterator[list[Line]]:
-        return (furniture.without(index, page.lines) for index, page in enumerate(pages))
+        return (repeated.without(index, page.lines) for index, page in enumerate(pages))
 
     divided = any(map(_has_divided, kept()))
     hyphens = Hyphens("\n".join(line.text for line in lines) for lines in kept() if divided)

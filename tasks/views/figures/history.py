@@ -77,7 +77,9 @@ def _level(now: Total, _: Total) -> float:
 
 def _quantile(share: float) -> Value:
     def value(now: Total, before: Total) -> float | None:
-        inside = [max(0, a - b) for a, b in zip(now[2], before[2] or [0] * len(now[2]), strict=True)]
+        inside = [
+            max(0, later - earlier) for later, earlier in zip(now[2], before[2] or [0] * len(now[2]), strict=True)
+        ]
         return quantile(inside, share)
 
     return value
@@ -226,7 +228,7 @@ def _series_of(measure: Measure, labels: str) -> str | None:
 def _plus(one: Total | None, other: Total) -> Total:
     if one is None:
         return other
-    return one[0] + other[0], one[1] + other[1], [a + b for a, b in zip(one[2], other[2], strict=True)]
+    return one[0] + other[0], one[1] + other[1], [mine + more for mine, more in zip(one[2], other[2], strict=True)]
 
 
 def _values(

@@ -167,7 +167,7 @@ class TestHtml:
     <table><tr><th>A<th>B|C</tr><tr><td>1<td>2</tr></table><pre>x = 1
       y = 2</pre><script>evil()</script><p hidden>unseen</p></body></html>"""
 
-    def test_structure_survives_and_furniture_does_not(self, read) -> None:  # type: ignore[no-untyped-def]
+    def test_structure_survives_and_headers_and_footers_do_not(self, read) -> None:  # type: ignore[no-untyped-def]
         extracted = read("a.html", self.PAGE)
         assert extracted.text == (
             "# Leave\n\nFifteen days a year.\nReally.\n\n- one\n  - inner\n- two\n\n3. three\n\n"

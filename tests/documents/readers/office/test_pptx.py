@@ -43,9 +43,9 @@ def test_lists_tables_groups_and_line_ends(read: Read) -> None:
     choice = (
         f"<mc:AlternateContent><mc:Choice>{broken}</mc:Choice><mc:Fallback>{broken}</mc:Fallback></mc:AlternateContent>"
     )
-    furniture = shape(run("page 7"), 'type="sldNum"') + shape(run("© Company"), 'type="ftr"')
+    footers = shape(run("page 7"), 'type="sldNum"') + shape(run("© Company"), 'type="ftr"')
     extracted = read(
-        "a.pptx", pptx([listed + f"<p:grpSp>{choice}</p:grpSp>" + grid([["A", "B|C"], ["1", ""]]) + furniture])
+        "a.pptx", pptx([listed + f"<p:grpSp>{choice}</p:grpSp>" + grid([["A", "B|C"], ["1", ""]]) + footers])
     )
     assert extracted.text == (
         "- one\n  - inner\nno bullet\n1. first\n2. second\n\nup\ndown\n\n| A | B\\|C |\n| --- | --- |\n| 1 |  |"

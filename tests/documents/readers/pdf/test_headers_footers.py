@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from documents.readers.pdf.headers_footers import Furniture
+from documents.readers.pdf.headers_footers import HeadersFooters
 from documents.readers.pdf.headings import Outline
 from documents.readers.pdf.pages.page import Page
 from documents.readers.shared.layout import Line as Placed
@@ -70,8 +70,8 @@ def book(head: Callable[[int, int], str], opening: bool = False) -> list[Page]:
 
 def kept(pages: list[Page], outline: Outline) -> list[list[str]]:
     """What is left of each page."""
-    furniture = Furniture(pages, outline)
-    return [[line.text for line in furniture.without(index, page.lines)] for index, page in enumerate(pages)]
+    repeated = HeadersFooters(pages, outline)
+    return [[line.text for line in repeated.without(index, page.lines)] for index, page in enumerate(pages)]
 
 
 @pytest.mark.parametrize(

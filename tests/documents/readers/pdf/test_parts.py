@@ -39,7 +39,7 @@ def test_a_handbook_is_the_same_wherever_it_is_cut(tmp_path: Path, outline: bool
     whole = reader.read(path)
     for size in (1, 7, 20, 60, PAGES):
         assert in_parts(tmp_path, path, size) == whole, size
-    # What the comparison is worth: furniture, headings, divided words and pages are all there to be got wrong.
+    # What the comparison is worth: headers, footers, headings, divided words and pages are all there to be got wrong.
     assert len(whole.warnings) == 1
     assert "Handbook of" in whole.warnings[0]
     assert "Page 1 of 61" in whole.warnings[0]
@@ -58,7 +58,7 @@ def test_small_documents_are_the_same_whatever_is_in_them(tmp_path: Path, seed: 
 
 
 def test_a_header_of_every_second_part_is_judged_by_all_pages(tmp_path: Path) -> None:
-    """In a part of its own it would be furniture; of the whole, it is on no more than half of the pages."""
+    """In a part of its own it would be a header; of the whole, it is on no more than half of the pages."""
     words = ("Ada wrote the first program.", "Grace found the bug.", "Alan broke the code.", "Edsger walked.")
     heads = ["Odd" if at // 4 % 2 else f"Even {at * at + 1}" for at in range(16)]
     made = [[Line(head), Line(words[at % 4] + f" {at * at}", drop=40)] for at, head in enumerate(heads)]
