@@ -62,11 +62,19 @@ EMPTY = """
         tallies, paces, versions
     RESTART IDENTITY CASCADE
 """
+#: The times within a column of stages or of attempts, so much earlier.
+TOLD_LATER = """(
+    SELECT jsonb_agg(each || jsonb_build_object(
+        'started_at', CAST(each->>'started_at' AS timestamptz) - :time,
+        'finished_at', CAST(each->>'finished_at' AS timestamptz) - :time) ORDER BY number)
+    FROM jsonb_array_elements({column}) WITH ORDINALITY AS told(each, number))"""
 #: An hour passes for everything but the heartbeats of those who live.
 LATER = (
-    """
+    f"""
     UPDATE tasks SET due_at = due_at - :time, run_at = run_at - :time, expires_at = expires_at - :time,
-        claimed_at = claimed_at - :time, finished_at = finished_at - :time
+        claimed_at = claimed_at - :time, finished_at = finished_at - :time, stage_started_at = stage_started_at - :time,
+        stages = coalesce({TOLD_LATER.format(column="stages")}, '[]'),
+        attempts = {TOLD_LATER.format(column="attempts")}
     """,
     "UPDATE shards SET due_at = due_at - :time, claimed_at = claimed_at - :time",
     "UPDATE callbacks SET created_at = created_at - :time",
