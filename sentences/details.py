@@ -189,6 +189,10 @@ DETAILS: Mapping[str, Sentence] = {
         "该筛选条件需要查找的任务过多，无法在 {seconds} 秒内完成；请以 `kb_id`、`status`、`batch_id` "
         "或更短的创建时间段（`created_after`、`created_before`）缩小范围",
     ),
+    "too_many_to_count": Sentence(
+        "too many to count within {seconds} s; narrow the filter, such as by a shorter range of times",
+        "数量过多，无法在 {seconds} 秒内统计；请缩小筛选范围，例如缩短时间段",
+    ),
     "too_many_schedules": Sentence(
         "there are already {most:,} schedules, the maximum; delete one that is no longer needed",
         "已有 {most:,} 个定时计划，达到上限；请删除不再需要的计划",

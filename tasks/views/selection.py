@@ -34,10 +34,14 @@ _NEWER, _OLDER = "CAST(:after AS uuid)", "CAST(:before AS uuid)"
 
 
 class TooMany(Exception):
-    """A filter that cannot be answered while somebody waits: too few of too many tasks fit it."""
+    """A filter that cannot be answered while somebody waits: too few of too many tasks fit it, or too many to count.
 
-    def __init__(self) -> None:
-        super().__init__(say("too_many_tasks", seconds=PATIENCE // 1000))
+    Parameters:
+      counting: whether it is their number that cannot be told.
+    """
+
+    def __init__(self, *, counting: bool = False) -> None:
+        super().__init__(say("too_many_to_count" if counting else "too_many_tasks", seconds=PATIENCE // 1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,17 @@ def count(session: Session, chosen: Filter, most: int = MOST_COUNTED) -> Count:
       TooMany: it took too long.
     """
     statement, values = select_ids(chosen, most + 1)
-    with hasty() as limit:
+    with hasty(counting=True) as limit:
         found = session.execute(text(f"{limit} SELECT count(*) FROM ({statement}) AS chosen"), values).scalar_one()
     return Count(min(found, most), found > most)
 
 
 @contextmanager
-def hasty() -> Iterator[str]:
+def hasty(*, counting: bool = False) -> Iterator[str]:
     """Give what stands before a statement that somebody waits for, and say it plainly when that takes too long.
+
+    Parameters:
+      counting: as for `TooMany`.
 
     Raises:
       TooMany: it did.
@@ -85,7 +92,7 @@ def hasty() -> Iterator[str]:
         yield f"SET LOCAL statement_timeout = {PATIENCE};"
     except OperationalError as error:
         if code_of(error) == TOOK_TOO_LONG:
-            raise TooMany() from None
+            raise TooMany(counting=counting) from None
         raise
 
 

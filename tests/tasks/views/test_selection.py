@@ -140,8 +140,10 @@ def test_what_is_counted_is_counted_up_to_a_bound(desk: Desk) -> None:
 def test_what_takes_too_long_is_said_to_be_too_many(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(desk, 20_000)
     monkeypatch.setattr(selection, "PATIENCE", 1)
-    with database.transaction() as session, pytest.raises(TooMany, match="narrow the filter"):
+    with database.transaction() as session, pytest.raises(TooMany, match="too many to count"):
         selection.count(session, Filter(), most=20_000)
+    with database.transaction() as session, pytest.raises(TooMany, match="too many tasks to search"):
+        reading.page(session, Filter(), limit=20_000)
 
 
 @pytest.mark.parametrize(
