@@ -44,6 +44,7 @@ TASK_FIELDS = {
 _FILE: Json = {
     "file": (bytes, Field(description="The document.")),
     "document_id": (str | None, Field(None, description="Default: the file's name.")),
+    "force": (bool, Field(False, description="Process it even if it is unchanged: the same bytes, read the same way.")),
 }
 UploadForm = create_model(
     "UploadForm",
