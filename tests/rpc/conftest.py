@@ -88,9 +88,13 @@ class Grpc:
 class Both:
     """One deployment, asked over REST and over gRPC."""
 
-    def __init__(self, deployment: Deployment, target: str) -> None:
+    def __init__(self, deployment: Deployment, target: str, http: httpx2.Client | None = None) -> None:
+        """Parameters:
+        http: of another web process of the deployment.
+        """
         self.deployment = deployment
         self.target = target
+        self.http = http or deployment.http
         self._open: dict[str | None, Grpc] = {}
 
     def rpc(self, key: str | None = KEYS["operate"]) -> Grpc:
@@ -102,7 +106,7 @@ class Both:
     def rest(self, method: str, path: str, key: str | None = KEYS["operate"], **more: Any) -> httpx2.Response:
         """The answer of REST."""
         headers = {**({"Authorization": f"Bearer {key}"} if key else {}), **more.pop("headers", {})}
-        return self.deployment.http.request(method, f"/api/v1{path}", headers=headers, **more)
+        return self.http.request(method, f"/api/v1{path}", headers=headers, **more)
 
     def close(self) -> None:
         """Close what was opened."""

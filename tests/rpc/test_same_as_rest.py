@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
+import httpx2
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from api.access.rules import RULES
+from api.description.schemas.documents import ShownChunk
+from api.resources import search
+from api.resources.documents import UploadForm
 from keys import ROLES
-from rpc.generated.taskmanager.v1 import task_pb2
+from rpc.generated.taskmanager.v1 import search_service_pb2, task_pb2
 from rpc.generated.taskmanager.v1.document_service_pb2 import DocumentInfo, UploadDocumentRequest
 from rpc.generated.taskmanager.v1.kb_service_pb2 import DeleteKbRequest
 from rpc.generated.taskmanager.v1.search_service_pb2 import SearchFilter, SearchRequest
@@ -27,8 +33,8 @@ from rpc.generated.taskmanager.v1.task_service_pb2 import (
 )
 from rpc.methods import METHODS
 from rpc.statuses import CODES
-from tests.rpc.conftest import BOUND, KEYS, MAX_DOCUMENT_BYTES, MINE, Both, fields, steady
-from tests.servers import eventually
+from tests.rpc.conftest import BOUND, KEYS, MAX_DOCUMENT_BYTES, MINE, Both, fields, is_serving, steady
+from tests.servers import eventually, free_port
 
 NOBODY = str(uuid.UUID(int=0))
 TEXT = "# Leave\n\nEverybody has thirty days of leave.\n\n# Travel\n\nTrains are booked by the office.\n"
@@ -280,17 +286,11 @@ BAD: list[tuple[str, Any, tuple[str, str, dict[str, Any]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "message", "request_"), BAD, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(BAD)])
-def test_an_error_is_told_as_by_rest(both: Both, name: str, message: Any, request_: tuple[str, str, Any]) -> None:
-    method, path, more = request_
-    problem = both.rest(method, path, **more).json()
-    code, found = both.rpc().refused(name, iterated(name, message), ("x-request-id", "mine"))
-    assert (
-        code
-        == grpc.StatusCode(
-            next(each.value for each in grpc.StatusCode if each.value[0] == CODES[problem["status"]])
-        ).name
-    )
+def told_alike(answer: httpx2.Response, code: str, found: dict[str, Any]) -> None:
+    """Hold what gRPC says of an error against the same of REST: its code, its details, and when to come again."""
+    problem = answer.json()
+    number = CODES[problem["status"]]
+    assert code == grpc.StatusCode(next(each.value for each in grpc.StatusCode if each.value[0] == number)).name
     assert found["message"] == problem["detail"]
     assert found["ErrorInfo"] == {
         "reason": problem["code"],
@@ -310,6 +310,141 @@ def test_an_error_is_told_as_by_rest(both: Both, name: str, message: Any, reques
     assert found.get("BadRequest", {"field_violations": []})["field_violations"] == told
     assert found["LocalizedMessage.en"]["message"] == problem["hint"]
     assert found["LocalizedMessage.zh"]["message"] == problem["hint_zh"]
+    assert ("RetryInfo" in found) == ("retry-after" in answer.headers)
+
+
+def again_after(found: dict[str, Any]) -> int:
+    """The seconds after which gRPC says to come again."""
+    return int(found["RetryInfo"]["retry_delay"].removesuffix("s"))
+
+
+@pytest.mark.parametrize(("name", "message", "request_"), BAD, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(BAD)])
+def test_an_error_is_told_as_by_rest(both: Both, name: str, message: Any, request_: tuple[str, str, Any]) -> None:
+    method, path, more = request_
+    answer = both.rest(method, path, **more)
+    told_alike(answer, *both.rpc().refused(name, iterated(name, message), ("x-request-id", "mine")))
+
+
+@pytest.fixture(scope="module")
+def narrow(both: Both) -> Iterator[Both]:
+    """A web and an rpc process that take three requests a minute of each key, and no stream at all."""
+    port, grpc_port = str(free_port()), str(free_port())
+    http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=40)
+    processes = [
+        both.deployment.start(
+            name, ready=ready, RATE_LIMIT_PER_MINUTE="3", MAX_STREAMS="0", PORT=port, GRPC_PORT=grpc_port
+        )
+        for name, ready in (("web", lambda _: is_up(http)), ("rpc", is_serving))
+    ]
+    found = Both(both.deployment, f"127.0.0.1:{grpc_port}", http)
+    yield found
+    found.close()
+    http.close()
+    for each in processes:
+        each.end()
+
+
+def is_up(http: httpx2.Client) -> bool:
+    """Whether a web process answers."""
+    try:
+        return http.get("/livez").status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def test_too_many_requests_may_come_again_when_rest_says_it(narrow: Both) -> None:
+    key, mine = KEYS["submit"], ("x-request-id", "mine")
+    for _ in range(3):
+        narrow.rpc(key).call("List", ListRequest())
+    before = narrow.rpc(key).refused("List", ListRequest(), mine)
+    answer = narrow.rest("GET", "/tasks", key)
+    after = narrow.rpc(key).refused("List", ListRequest(), mine)
+    assert (answer.status_code, before[0]) == (429, "RESOURCE_EXHAUSTED")
+    for each in (before, after):
+        told_alike(answer, *each)
+    # It is the same moment, which comes nearer from one answer to the next.
+    assert again_after(before[1]) >= int(answer.headers["retry-after"]) >= again_after(after[1]) > 0
+
+
+def test_what_has_no_room_may_come_again_when_rest_says_it(narrow: Both) -> None:
+    answer = narrow.rest("GET", "/events", KEYS["read"])
+    code, found = narrow.rpc(KEYS["read"]).refused("Watch", WatchRequest(), ("x-request-id", "mine"))
+    assert (answer.status_code, code) == (503, "UNAVAILABLE")
+    told_alike(answer, code, found)
+    assert again_after(found) == int(answer.headers["retry-after"])
+
+
+@pytest.fixture
+def paused(both: Both) -> Iterator[None]:
+    """The queue of `test` tasks is paused: what waits there is as it is."""
+    both.rest("POST", "/queues/default/pause", json={}).raise_for_status()
+    yield
+    both.rest("POST", "/queues/default/resume").raise_for_status()
+
+
+@pytest.mark.usefixtures("paused")
+def test_the_whole_answers_of_cancel_and_retry_are_those_of_rest(both: Both, kb_id: str) -> None:
+    def by_rpc(name: str, message: Any) -> str:
+        return steady(fields(both.rpc().call(name, message).task))
+
+    def by_rest(method: str, task_id: str, end: str = "") -> str:
+        return steady(both.rest(method, f"/tasks/{task_id}{end}").json() | {"left_out": []})
+
+    given = {"task_type": "test", "kb_id": kb_id, "metadata": {"a": [1, None]}, "priority": "high"}
+    one, other = (both.rest("POST", "/tasks", json=given).json()["task_id"] for _ in range(2))
+    assert by_rpc("Cancel", CancelRequest(task_id=one)) == by_rest("GET", one)
+    assert by_rest("DELETE", other) == by_rpc("Get", GetRequest(task_id=other))
+    assert by_rpc("Retry", RetryRequest(task_id=one)) == by_rest("GET", one)
+    assert by_rest("POST", other, "/retry") == by_rpc("Get", GetRequest(task_id=other))
+
+
+def test_the_events_of_a_watch_are_those_of_rest_field_by_field(both: Both, kb_id: str) -> None:
+    items = [{"task_type": "test", "kb_id": kb_id}, {"task_type": "document_processing", "payload": {"content": "x"}}]
+    batch = both.rest("POST", "/tasks/batch", json={"tasks": items}).json()
+    assert (batch["accepted"], batch["rejected"]) == (1, 1)
+    ended(both, batch["tasks"][0]["task_id"])
+    task_id, batch_id = batch["tasks"][0]["task_id"], batch["batch_id"]
+    for path, target in ((f"/tasks/{task_id}", {"task_id": task_id}), (f"/batches/{batch_id}", {"batch_id": batch_id})):
+        began = both.rest("GET", f"{path}/events").text
+        # The first shows how it is now, and is the last.
+        (first,) = both.rpc().call("Watch", WatchRequest(**target))
+        ((_, shown),) = told_by(began)
+        assert steady(fields(first.event)) == steady(shown)
+        after = str(int(first.resume_token) - 100) if int(first.resume_token) > 100 else "0"
+        told = told_by(both.rest("GET", f"{path}/events", headers={"Last-Event-ID": after}).text)
+        seen = list(both.rpc().call("Watch", WatchRequest(**target, resume_token=after)))
+        assert [each.resume_token for each in seen] == [token for token, _ in told] != []
+        assert [steady(fields(each.event)) for each in seen] == [steady(each) for _, each in told]
+
+
+def told_by(stream: str) -> list[tuple[str, dict[str, Any]]]:
+    """The ids and the data of the events of a stream of REST."""
+    found = []
+    for block in stream.split("\n\n"):
+        lines = dict(line.partition(": ")[::2] for line in block.split("\n"))
+        if "data" in lines:
+            found.append((lines["id"], json.loads(lines["data"])))
+    return found
+
+
+def names(message: Any, *left_out: str) -> set[str]:
+    """The fields of a message."""
+    return {each.name for each in message.DESCRIPTOR.fields} - set(left_out)
+
+
+def test_an_upload_and_a_search_have_the_fields_of_rest() -> None:
+    assert names(DocumentInfo, "kb_id") == UploadForm.model_fields.keys() - {"file"}
+    for message, model in (
+        (SearchRequest, search.SearchOfKbs),
+        (SearchFilter, search.SearchFilter),
+        (search_service_pb2.SearchResponse, search.SearchAnswer),
+        (search_service_pb2.Hit, search.FoundChunk),
+        (search_service_pb2.Scores, search.Scores),
+        (search_service_pb2.Highlight, search.Highlight),
+        (search_service_pb2.Chunk, ShownChunk),
+        (search_service_pb2.Degraded, search.Degraded),
+    ):
+        assert names(message) == model.model_fields.keys(), model
 
 
 def test_an_empty_id_is_no_task_and_never_all_of_them(both: Both) -> None:
