@@ -471,6 +471,14 @@ def test_the_original_is_what_came(client: Client, kb_id: str) -> None:
     is_problem(client.http.get(documents(kb_id, "a", "/original")), 404)
 
 
+def test_an_upload_of_the_same_bytes_is_processed_anew_where_it_says_force(client: Client, kb_id: str) -> None:
+    def unchanged(**fields: str) -> bool:
+        task = client.ended(client.upload(kb_id, b"Green tea.", "a.txt", **fields).json()["task_id"])
+        return bool(task["result"].get("unchanged"))
+
+    assert [unchanged(), unchanged(), unchanged(force="true"), unchanged(force="false")] == [False, True, False, True]
+
+
 def test_a_large_original_comes_page_by_page(client: Client, kb_id: str) -> None:
     data = b"<p>Green tea.</p><!--" + bytes(range(48, 58)) * 130_000 + b"-->"
     client.ended(client.upload(kb_id, data, "a.html").json()["task_id"])
