@@ -13,6 +13,7 @@ from documents.files.storage import storage
 from documents.storing import deletions
 from models import Original, database
 from models.base import new_id
+from pipeline import STAGES
 from settings import settings
 from tasks.transactions.unit import unit_of_work
 from tests.actors.conftest import TEXT, Bench
@@ -48,7 +49,7 @@ def noted(bench: Bench) -> int:
 def test_an_original_lives_as_long_as_its_version(bench: Bench) -> None:
     first, second = (bench.take_in(TEXT + end, chunk_size=150) for end in ("One.", "Two."))
     bench.finish_twice(first, "preprocessing")
-    for stage in ("chunking", "embedding", "storing", "indexing"):
+    for stage in STAGES[1:]:
         bench.finish(first, stage)
     assert kept(first) == (TEXT + "One.").encode()
     sweep(bench)
