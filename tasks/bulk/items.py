@@ -111,7 +111,9 @@ def _fitting(session: Session, ids: Sequence[UUID]) -> int:
 
 def record(session: Session, bulk_id: UUID, outcomes: Sequence[Outcome]) -> None:
     """Write down what became of items, in the transaction that changes them."""
-    session.execute(_RECORD, {"bulk": bulk_id, "outcomes": json_of([asdict(each) for each in outcomes])})
+    # A reason that has its Chinese with it is kept in English alone.
+    given = [asdict(each) | {"refused": each.refused and str(each.refused)} for each in outcomes]
+    session.execute(_RECORD, {"bulk": bulk_id, "outcomes": json_of(given)})
 
 
 def totals(session: Session, bulk_id: UUID) -> Totals:
