@@ -66,7 +66,14 @@ def json_of(value: Any) -> str:
     Raises:
       TypeError: it holds what JSON does not know.
     """
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, enc_hook=_plain).decode()
+
+
+def _plain(value: object) -> str:
+    """Return a text that is more than that, such as one with its Chinese, as the text alone."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not known to JSON")
 
 
 #: Reads JSON as Python's own does, in a tenth of the time. Without the hook it would take whole numbers of more than 64

@@ -18,6 +18,7 @@ from api.app import create_app
 from api.description.error_page import page
 from api.problems import fields_of
 from dashboard.routes import pages
+from models.base import json_of
 from sentences import say
 from sentences.details import DETAILS, THINGS
 from sentences.fields import BY_PYDANTIC, CODES, OF_FIELDS, OTHERWISE
@@ -82,6 +83,12 @@ def test_lists_are_joined_as_each_language_does_it() -> None:
 def test_a_sentence_keeps_its_chinese_on_its_way_to_another_process() -> None:
     told = pickle.loads(pickle.dumps(say("cursor")))
     assert (told, told.chinese, told.code) == (say("cursor"), OF_FIELDS["cursor"].chinese, "invalid")
+
+
+def test_a_sentence_is_kept_as_its_english() -> None:
+    assert json_of({"reason": say("cursor")}) == json_of({"reason": str(say("cursor"))})
+    with pytest.raises(TypeError, match="object"):
+        json_of(object())
 
 
 class Everything(BaseModel):
