@@ -15,7 +15,7 @@ from tests.fuzz.checks import CHUNKER, CODES, CORPUS, chunk, read
 from tests.fuzz.seeds import SEEDS
 
 #: Damaged files of each format.
-COUNT = 40
+COUNT = 25
 #: Seconds for one of these small files; of a picture a program recognises the text, as fast as the machine is.
 LONGEST = 30.0
 #: Address space of the child that reads: what is more is refused as too_large, and fails the test.
