@@ -30,7 +30,7 @@ from tests.test_requirements import ROOT
 EVERY = {**BY_PYDANTIC, **OF_FIELDS, **DETAILS}
 CHINESE = re.compile("[\u4e00-\u9fff]")
 #: Rooms whose answers a client sees.
-ROOMS = ("addresses.py", "settings.py", "api", "rpc", "tasks", "documents")
+ROOMS = ("addresses.py", "keys.py", "settings.py", "api", "rpc", "tasks", "documents")
 
 
 def places(text: str) -> set[str]:

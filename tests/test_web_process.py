@@ -99,7 +99,7 @@ def is_strict(port: int) -> None:
         assert all(HEADERS_WITHIN - 1 < seconds < HEADERS_WITHIN + 15 for seconds in waited), waited
         for seconds, answer in told:
             assert answer.startswith(b"HTTP/1.1 408 "), answer
-            assert b"came too slowly" in answer, answer
+            assert b"arrived too slowly" in answer, answer
             assert BODY_WITHIN - 1 < seconds < BODY_WITHIN + 15
         assert slow.result().startswith(b"HTTP/1.1 202 ")
 

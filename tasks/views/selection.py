@@ -41,7 +41,10 @@ class TooMany(Exception):
     """
 
     def __init__(self, *, counting: bool = False) -> None:
-        super().__init__(say("too_many_to_count" if counting else "too_many_tasks", seconds=PATIENCE // 1000))
+        seconds = PATIENCE // 1000
+        super().__init__(
+            say("too_many_to_count", seconds=seconds) if counting else say("too_many_tasks", seconds=seconds)
+        )
 
 
 @dataclass(frozen=True, slots=True)
