@@ -157,6 +157,9 @@ def test_metadata_is_changed_and_what_a_filter_names_is_deleted(here: Run, tmp_p
         (["documents", "delete", "--sort", "size"], "delete takes no --sort"),
         (["documents", "get", "a", "--prefix", "b"], "get takes no --prefix"),
         (["documents", "change", "a"], "change needs --metadata"),
+        (["documents", "change", "a", "--metadata", "b=c", "--dry-run"], "change takes no --dry-run"),
+        (["documents", "text", "a", "--to", "file"], "text takes no --to"),
+        (["documents", "list", "a"], "list takes no ID"),
         (["documents", "list", "--metadata", "x"], "neither NAME=VALUE nor a JSON object"),
     ],
 )

@@ -16,19 +16,24 @@ from task_manager_client.command.verbs.tasks import Found, agreed, ended, stops
 
 DOCUMENTS = ("document_id", "version", "format", "pages", "chunks", "characters", "updated_at")
 CHUNKS = ("index", "page", "heading_path", "text")
-#: The filters that each verb knows; another one would be ignored, which is refused instead.
+FILTERS = ("prefix", "metadata", "format", "state", "updated_after", "sort")
+#: The options that each action knows; another one would be ignored, which is refused instead.
 KNOWN = {
-    "list": ("prefix", "metadata", "format", "state", "updated_after", "sort"),
+    "list": FILTERS,
     "change": ("metadata",),
-    "delete": ("prefix", "metadata", "format", "state", "updated_after"),
+    "delete": ("prefix", "metadata", "format", "state", "updated_after", "all", "dry_run"),
+    "original": ("to",),
 }
 
 
 def documents_(asked: Namespace) -> int:
     """List the documents of a KB; show, read, change or delete them."""
-    chosen = said(asked, KNOWN["list"])
-    if foreign := sorted(chosen.keys() - KNOWN.get(asked.action, ())):
+    chosen = said(asked, FILTERS)
+    given = {*chosen, *(name for name in ("to", "all", "dry_run") if getattr(asked, name))}
+    if foreign := sorted(given.difference(KNOWN.get(asked.action, ()))):
         raise ValueError(f"{asked.action} takes no {', '.join('--' + name.replace('_', '-') for name in foreign)}")
+    if asked.action == "list" and asked.name is not None:
+        raise ValueError("list takes no ID: say get ID, or list --prefix TEXT")
     if asked.action in ("list", "delete") and "metadata" in chosen:
         chosen["metadata"] = wanted_metadata(asked.metadata)
     with TaskManager(retries=0) as tm:

@@ -21,6 +21,8 @@ def schedules_(asked: Namespace) -> int:
     """List schedules, make one, or do something to one."""
     if asked.action not in ("create", "change") and said(asked, OPTIONS):
         raise ValueError(f"{asked.action} changes nothing: `tm schedules change ID` takes --cron, --task and the like")
+    if asked.action in ("list", "create") and asked.name is not None:
+        raise ValueError(f"{asked.action} takes no ID; what a schedule submits, with its KB, stands in --task")
     with TaskManager(retries=0) as tm:
         if asked.action == "list":
             if not show_list(tm.schedules.list(kb_id=asked.kb_id), SCHEDULES, asked):
