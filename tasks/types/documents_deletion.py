@@ -57,13 +57,13 @@ class DocumentsDeletion(DocumentFilter):
     def _no_ids_are_no_choice(cls, given: Any) -> Any:
         """Refuse an empty list of ids, but for one that was stored: nobody who names none means all."""
         if isinstance(given, dict) and given.get("ids") == [] and "among" not in given:
-            raise ValueError(say("names_no_document", names=[f"`{each}`" for each in DocumentFilter.model_fields]))
+            raise _names_nothing()
         return given
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
         if not (self.all or self.named()):
-            raise ValueError(say("names_no_document", names=[f"`{each}`" for each in DocumentFilter.model_fields]))
+            raise _names_nothing()
         return self._keep_from_earlier_releases()
 
     def _keep_from_earlier_releases(self) -> Self:
@@ -80,6 +80,10 @@ class DocumentsDeletion(DocumentFilter):
     def named_ids(self) -> list[str] | None:
         """Return the ids that are named, wherever they are kept; None: none are."""
         return self.among or self.ids or None
+
+
+def _names_nothing() -> ValueError:
+    return ValueError(say("names_no_document", names=[f"`{each}`" for each in DocumentFilter.model_fields]))
 
 
 class DeletedDocuments(BaseModel):

@@ -29,8 +29,8 @@ KNOWN = {
 def documents_(asked: Namespace) -> int:
     """List the documents of a KB; show, read, change or delete them."""
     chosen = said(asked, FILTERS)
-    given = {*chosen, *(name for name in ("to", "all", "dry_run") if getattr(asked, name))}
-    if foreign := sorted(given.difference(KNOWN.get(asked.action, ()))):
+    given = said(asked, (*FILTERS, "to", "all", "dry_run"))
+    if foreign := sorted(given.keys() - KNOWN.get(asked.action, ())):
         raise ValueError(f"{asked.action} takes no {', '.join('--' + name.replace('_', '-') for name in foreign)}")
     if asked.action == "list" and asked.name is not None:
         raise ValueError("list takes no ID: say get ID, or list --prefix TEXT")
