@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import selectors
+import re
+import select
 import socket
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,25 +31,27 @@ class _Connection:
 
     socket: socket.socket
     since: float = 0.0
-    received: bytearray = field(default_factory=bytearray)
+    received: bytes = b""
 
-    def answer(self) -> int | None:
-        """Return the status of the answer when all of it has come."""
-        head, found, body = bytes(self.received).partition(b"\r\n\r\n")
-        if not found:
+    def answer(self, data: bytes) -> bytes | None:
+        """Add what has come. Returns the status of the answer when all of it has."""
+        received = self.received + data if self.received else data
+        end = received.find(b"\r\n\r\n")
+        if end < 0 or len(received) < end + 4 + _content_length(received):
+            self.received = received
             return None
-        if len(body) < _content_length(head):
-            return None
-        self.received.clear()
-        return int(head[9:12])
+        self.received = b""
+        return received[9:12]
 
 
-def _content_length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name == b"content-length":
-            return int(value)
-    raise ValueError(f"an answer without Content-Length: {head!r}")
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+def _content_length(answer: bytes) -> int:
+    found = _CONTENT_LENGTH.search(answer)
+    if found is None:
+        raise ValueError(f"an answer without Content-Length: {answer!r}")
+    return int(found[1])
 
 
 def post(
@@ -63,8 +66,8 @@ def post(
       every: seconds between two requests of one connection; 0: each follows the answer to the one before.
 
     Returns:
-      `began`, the time of the first request, `seconds` from then to the last answer, `statuses` with their counts, and
-      `p50`, `p99` and `max` of the latency in milliseconds.
+      `began`, the time of the first request, `seconds` from then to the last answer, `cpu` seconds that this process
+      has used, `statuses` with their counts, and `p50`, `p99` and `max` of the latency in milliseconds.
 
     Raises:
       ConnectionError: when the server closes a connection.
@@ -74,36 +77,47 @@ def post(
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
-    selector = selectors.DefaultSelector()
+    epoll = select.epoll()
+    open_connections: dict[int, _Connection] = {}
     for _ in range(min(connections, requests)):
         connection = _Connection(socket.create_connection((parts.hostname or "", parts.port or 80)))
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
+        open_connections[connection.socket.fileno()] = connection
+        epoll.register(connection.socket, select.EPOLLIN)
     began, at = time.perf_counter(), time.time()
     sent = 0
-    for key in list(selector.get_map().values()):
-        sent += _send(key.data, request)
+    for connection in open_connections.values():
+        sent += _send(connection, request)
     latencies: list[float] = []
-    statuses: Counter[int] = Counter()
+    statuses: Counter[bytes] = Counter()
     while len(latencies) < sent:
-        for key, _ in selector.select():
-            connection = key.data
+        for descriptor, _ in epoll.poll():
+            connection = open_connections[descriptor]
             data = connection.socket.recv(RECEIVED_AT_ONCE)
             if not data:
                 raise ConnectionError("the server closed a connection")
-            connection.received += data
-            status = connection.answer()
+            status = connection.answer(data)
             if status is None:
                 continue
-            latencies.append(time.perf_counter() - connection.since)
+            now = time.perf_counter()
+            latencies.append(now - connection.since)
             statuses[status] += 1
-            if sent < requests and time.perf_counter() < began + seconds:
-                time.sleep(max(0.0, connection.since + every - time.perf_counter()) if every else 0)
+            if sent < requests and now < began + seconds:
+                if every:
+                    time.sleep(max(0.0, connection.since + every - now))
                 sent += _send(connection, request)
     took = time.perf_counter() - began
-    for key in list(selector.get_map().values()):
-        key.data.socket.close()
-    return {"began": at, "seconds": took, "statuses": dict(statuses), **_percentiles(latencies)}
+    epoll.close()
+    for connection in open_connections.values():
+        connection.socket.close()
+    answered = {int(status): count for status, count in statuses.items()}
+    return {
+        "began": at,
+        "seconds": took,
+        "cpu": time.process_time(),
+        "statuses": answered,
+        **_percentiles(latencies),
+    }
 
 
 def _send(connection: _Connection, request: bytes) -> int:
