@@ -43,6 +43,8 @@ PARTS = """
     SELECT status, task_type FROM part WHERE task_type IS NOT NULL
 """
 OF_KB = "kb_id = :kb_id AND"
+#: What the index of the KBs' tasks is of; a comparison of rows does not say it, as one of the column alone does.
+IN_A_KB = "kb_id IS NOT NULL"
 
 
 #: What `waited` is when an attempt begins; the parts of a divided stage have no wait of their own.
@@ -143,7 +145,7 @@ class Task(Base):
             "status IN ('waiting', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"
         ),
         # A page of the list, of any size of the table, is read from one of these; see `tasks.views.reading`.
-        Index(None, "kb_id", "status", "task_type", "id"),
+        Index("ix_tasks_kb", "kb_id", "status", "task_type", "id", postgresql_where=text(IN_A_KB)),
         Index(None, "status", "task_type", "id"),
         Index(None, "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index("ix_tasks_ready", "queue", "priority", text(KB), "id", postgresql_where=text(READY)),

@@ -170,7 +170,7 @@ _UNMENDED = text("""
     SELECT id, subject, error, finished_at FROM (
         SELECT id, subject, error, finished_at, created_at FROM tasks
          WHERE (kb_id, status, task_type, id) >= (:kb_id, 'failed', :type, CAST(:first AS uuid))
-            AND (kb_id, status, task_type, id) < (:kb_id, 'failed', :type, CAST(:before AS uuid))
+            AND (kb_id, status, task_type, id) < (:kb_id, 'failed', :type, CAST(:before AS uuid)) AND kb_id IS NOT NULL
          ORDER BY kb_id DESC, status DESC, task_type DESC, id DESC LIMIT :most
         ) AS failed
      WHERE NOT EXISTS (
@@ -197,7 +197,7 @@ _COUNTS = Statement(
     SELECT kb.kb_id, given.status, (
             SELECT count(*) FILTER (WHERE given.status <> :failed OR id > kb.since) FROM (
                 SELECT id FROM tasks WHERE (tasks.kb_id, tasks.status) >= (kb.kb_id, given.status)
-                    AND (tasks.kb_id, tasks.status) <= (kb.kb_id, given.status)
+                    AND (tasks.kb_id, tasks.status) <= (kb.kb_id, given.status) AND tasks.kb_id IS NOT NULL
                 ORDER BY tasks.kb_id DESC, tasks.status DESC, task_type DESC, id DESC LIMIT :most
             ) AS counted) AS tasks
       FROM unnest(CAST(:kb_ids AS text[]), CAST(:since AS uuid[])) AS kb(kb_id, since)

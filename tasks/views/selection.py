@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from broker.topology import PRIORITIES
 from models.base import FIRST_ID, LAST_ID, id_at
-from models.task import CODE, KB, NOT_COMPLETED, OF_KB, PARTS, READY
+from models.task import CODE, IN_A_KB, KB, NOT_COMPLETED, OF_KB, PARTS, READY
 from models.trouble import TOOK_TOO_LONG, code_of
 from sentences import say
 from tasks.input.fields import NOT_COMPLETED as FAILED_OR_CANCELLED
@@ -200,7 +200,7 @@ def _in_parts(chosen: Filter, which: str = "true") -> str:
     if chosen.queue is not None:
         which += " AND part.task_type <> ALL(CAST(:elsewhere AS text[]))"
     if chosen.kb_id is not None:
-        columns, part = ["kb_id", *columns], [":kb_id", *part]
+        columns, part, conditions = ["kb_id", *columns], [":kb_id", *part], f"{IN_A_KB} AND {conditions}"
     return f"""
         SELECT newest.id FROM ({PARTS.format(of_kb=OF_KB if chosen.kb_id is not None else "")}) AS part
         CROSS JOIN LATERAL ({_newest(columns, part, conditions)}) AS newest
