@@ -45,7 +45,7 @@ coverage: $(VENV)/dev.installed  ## Lines and branches that the tests reach; fai
 
 .PHONY: contract
 contract: $(VENV)/dev.installed $(VENV)/contract.installed  ## Hold the service against its OpenAPI document with EXAMPLES=20 requests of each kind; takes some minutes
-	CONTRACT_EXAMPLES=$(or $(EXAMPLES),20) $(BIN)/python -m pytest tests/api/test_contract.py
+	CONTRACT_EXAMPLES=$(or $(EXAMPLES),20) $(BIN)/python -m pytest tests/api/description/test_contract.py
 
 .PHONY: docs
 docs: $(VENV)/docs.installed  ## The site of docs/, in English and Chinese, into site/; a dead link ends it

@@ -443,6 +443,42 @@ def test_every_room_is_known_here() -> None:
     assert files | folders - {"alembic", "tests", "bench"} <= MAY_IMPORT.keys()
 
 
+def astray(root: Path) -> list[str]:
+    """Each folder of a room's tests that the room does not have, and each test that is not where its module is.
+
+    A test may be named for what it tries; one that is named as a module of its room is looked for where that is.
+    """
+    wrong = []
+    for room in MAY_IMPORT.keys() - PLACES.keys():
+        tests = sorted((root / "tests" / room).rglob("test_*.py"))
+        for folder in sorted({path.parent.relative_to(root / "tests") for path in tests}):
+            if not (root / folder).is_dir():
+                wrong.append(f"tests/{folder} is for a room that is not there")
+        for path in tests:
+            modules = {found.parent for found in (root / room).rglob(path.name.removeprefix("test_"))}
+            if modules and root / path.parent.relative_to(root / "tests") not in modules:
+                wrong.append(f"{path.relative_to(root)} is not where its module is")
+    return wrong
+
+
+def test_a_test_is_found_where_its_module_is() -> None:
+    assert astray(ROOT) == []
+
+
+def test_a_test_that_is_astray_is_found(tmp_path: Path) -> None:
+    for name in (
+        *("tasks/working/claim.py", "tasks/lifecycle.py", "tests/tasks/test_claim.py", "tests/tasks/test_lifecycle.py"),
+        *("tests/tasks/working/test_many_at_once.py", "tests/tasks/attic/test_chest.py", "tests/docs/test_pages.py"),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    assert astray(tmp_path) == [
+        "tests/tasks/attic is for a room that is not there",
+        "tests/tasks/test_claim.py is not where its module is",
+    ]
+
+
 @pytest.mark.parametrize("name", sorted(all_stages()))
 def test_a_stage_has_its_module_its_queue_and_its_test(name: str) -> None:
     stage = all_stages()[name]

@@ -20,8 +20,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from settings import Settings
+from tests.api.bulkheads.test_bulkheads import locked
 from tests.api.conftest import is_problem
-from tests.api.test_bulkheads import locked
 from tests.guard import Guard
 from tests.processes import EmbeddedDeployment
 from tests.servers import eventually, free_port

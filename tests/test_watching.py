@@ -18,6 +18,7 @@ import yaml
 import logs
 from broker.topology import QUEUES
 from tests.api.conftest import Client
+from tests.deploy.test_monitoring import DASHBOARDS, PROMETHEUS, panels_of
 from tests.guard import Guard
 from tests.openai_server import openai_server
 from tests.packages import program
@@ -27,7 +28,6 @@ from tests.rabbitmq import RabbitServer
 from tests.receiver import SECRET as CALLBACK_SECRET
 from tests.receiver import Receiver
 from tests.servers import eventually, free_port
-from tests.test_monitoring import DASHBOARDS, PROMETHEUS, panels_of
 
 #: What may stand in no line, by where it is planted.
 SECRETS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_events import follow
+from tests.api.resources.test_events import follow
 from tests.backups import script
 from tests.cluster.load import PATIENCE, accepted, errors, load
 from tests.postgres import Postgres

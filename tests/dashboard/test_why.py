@@ -22,7 +22,7 @@ from tasks.transactions import unit
 from tasks.transactions.unit import unit_of_work
 from tasks.views.why import REASONS
 from tasks.working import failing
-from tests.api.test_why import DOCUMENT, Office, fail
+from tests.api.resources.test_why import DOCUMENT, Office, fail
 from tests.dashboard.browser import NARROW, WIDE, Language, person
 from tests.guard import Guard
 from tests.postgres import Postgres

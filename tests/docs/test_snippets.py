@@ -31,8 +31,8 @@ from tests.test_requirements import ROOT
 
 SETTINGS = "read as settings below"
 PARSED = "its commands are parsed below"
-CLUSTER = "needs a cluster; tests/test_kubernetes.py looks at the files"
-SYSTEMD = "needs systemd; tests/test_deploy.py looks at the units"
+CLUSTER = "needs a cluster; tests/deploy/test_kubernetes.py looks at the files"
+SYSTEMD = "needs systemd; tests/deploy/test_deploy.py looks at the units"
 #: How each block that is not run begins, by its page, and why, or what holds it.
 NOT_RUN = {
     "README.md": {"make demo": "tests/test_demo.py, tests/test_embedded.py"},
@@ -60,7 +60,7 @@ NOT_RUN = {
     },
     "operations.md": {
         "sed -i": "run below",
-        "# prometheus.yml": "tests/test_monitoring.py",
+        "# prometheus.yml": "tests/deploy/test_monitoring.py",
         "kubectl": CLUSTER,
         "cp deploy/systemd": SYSTEMD,
         "TM_API_URL=": PARSED,
@@ -75,7 +75,7 @@ NOT_RUN = {
         "cd /opt/task-manager": SYSTEMD,
         "kubectl": CLUSTER,
     },
-    "statistics.md": {"apiVersion: keda.sh": CLUSTER, '[{"name": "worker"': "tests/api/test_roles.py"},
+    "statistics.md": {"apiVersion: keda.sh": CLUSTER, '[{"name": "worker"': "tests/api/access/test_roles.py"},
     "task-types.md": {"": "tests/reliability/test_task_types.py"},
     "tutorial.md": {"make run": "tests/test_embedded.py"},
     "waiting.md": {"{": "tests/tasks/views/test_why.py"},

@@ -21,7 +21,7 @@ from tests.processes import Deployment
 from tests.test_requirements import ROOT
 
 TOOLS = ROOT / ".venv" / "contract" / "bin"
-USING = ROOT / "tests" / "api" / "generated_client.py"
+USING = Path(__file__).with_name("generated_client.py")
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "response_headers_conformance,allow_header_conformance,negative_data_rejection,positive_data_acceptance,"
@@ -134,7 +134,7 @@ def test_nothing_is_answered_that_the_document_does_not_say(
     )
     run(
         TOOLS / "schemathesis",
-        *("--config-file", ROOT / "tests" / "api" / "schemathesis.toml"),
+        *("--config-file", Path(__file__).with_name("schemathesis.toml")),
         *("run", f"{locked.url}/openapi.json", "--checks", CHECKS, *bounds, *headers),
         # A stream has no end. The same requests in every run.
         *("--exclude-operation-id-regex", "^follow_", "--seed", "1", "--generation-database", "none"),

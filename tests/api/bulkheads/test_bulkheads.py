@@ -16,7 +16,7 @@ import psycopg2
 import pytest
 
 from tests.api.conftest import Client, is_problem
-from tests.api.test_events import follow
+from tests.api.resources.test_events import follow
 from tests.openai_server import openai_server
 from tests.processes import Deployment
 

@@ -14,7 +14,7 @@ from documents.readers.pdf import reader
 from documents.text import table_lines
 from tests.documents import samples
 from tests.documents.extracted import Read, headings, spans
-from tests.documents.readers.pdf.test_aligned_tables import CHINESE, ENGLISH, PROSE, lines_in
+from tests.documents.readers.pdf.tables.test_aligned import CHINESE, ENGLISH, PROSE, lines_in
 from tests.documents.readers.pdf.test_parts import in_parts, write
 from tests.documents.samples import Line, Stroke
 

@@ -23,7 +23,7 @@ from tasks.views import reading
 from tasks.working import claiming, failing, work
 from tasks.working.claim import Advance
 from tasks.working.failing import Failure
-from tests.tasks.accepting.test_schedules import fallen_due, made, row, tick
+from tests.tasks.accepting.schedules.test_schedules import fallen_due, made, row, tick
 from tests.tasks.conftest import Desk
 
 SECRET = "s3cr3t"

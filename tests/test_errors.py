@@ -37,7 +37,7 @@ EARNED_BY = {
     "dependency_failed": f"{LIFE}::test_what_becomes_of_those_that_depend_on_one_that_did_not_complete",
     "expired": f"{DEPENDENCIES}::test_a_task_that_nobody_started_in_time_expires_and_one_that_runs_does_not",
     "cancelled": "tests/documents/sandbox/test_sandbox.py::test_a_cancelled_call_is_killed_at_once",
-    "superseded": "tests/tasks/test_overtaking.py::test_a_deletion_ends_what_was_submitted_before",
+    "superseded": "tests/tasks/ending/test_overtaking.py::test_a_deletion_ends_what_was_submitted_before",
     "internal": DOCUMENTS,
 }
 
