@@ -41,7 +41,10 @@ def here(service: EmbeddedDeployment, monkeypatch: pytest.MonkeyPatch, capsys: p
     def tm(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         for name, value in {"TM_API_URL": service.url, "TM_API_KEY": KEY, **variables}.items():
             monkeypatch.setenv(name, value)
-        code = main([*map(str, arguments)])
+        try:
+            code = main([*map(str, arguments)])
+        except SystemExit as ended:  # as argparse ends what is wrong
+            code = int(ended.code or 0)
         said = capsys.readouterr()
         return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 

@@ -328,7 +328,7 @@ def test_a_shell_completes_verbs_options_and_their_values(here: Run) -> None:
         (["submit", "README.md", "--kb", "a", "--metadata", "year"], "is neither NAME=VALUE nor a JSON object"),
         (["submit", "README.md", "LICENSE", "--kb", "a", "--document-id", "x"], "is for a single document"),
         (["cancel"], "names nothing"),
-        (["queues", "pause"], "needs the name of a queue"),
+        (["queues", "pause"], "pause needs NAME; `tm queues` lists them"),
         (["submit", "README.md", "docs/../README.md", "--kb", "a"], "README.md is there twice"),
     ],
 )

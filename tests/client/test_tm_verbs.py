@@ -16,7 +16,7 @@ from api.resources.many.documents import DocumentsQuery
 from api.resources.many.schedules import NewSchedule, ScheduleChange
 from api.resources.search import SearchRequest
 from task_manager_client import TaskManager
-from task_manager_client.command.arguments import KB_SETTINGS, parser
+from task_manager_client.command.arguments import ACTIONS, KB_SETTINGS, parser
 from tests.client.command import Run
 from tests.client.conftest import KEY
 from tests.processes import EmbeddedDeployment
@@ -54,6 +54,7 @@ def ids(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 JUNE, JULY, NOTES = TEXTS
+NOBODY = str(uuid.UUID(int=0))
 
 
 @pytest.mark.parametrize(
@@ -152,20 +153,55 @@ def test_metadata_is_changed_and_what_a_filter_names_is_deleted(here: Run, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["documents", "delete"], "names nothing"),
-        (["documents", "delete", "a", "--prefix", "b"], "not both"),
-        (["documents", "delete", "--sort", "size"], "delete takes no --sort"),
-        (["documents", "get", "a", "--prefix", "b"], "get takes no --prefix"),
-        (["documents", "change", "a"], "change needs --metadata"),
-        (["documents", "change", "a", "--metadata", "b=c", "--dry-run"], "change takes no --dry-run"),
-        (["documents", "text", "a", "--to", "file"], "text takes no --to"),
-        (["documents", "list", "a"], "list takes no ID"),
-        (["documents", "list", "--metadata", "x"], "neither NAME=VALUE nor a JSON object"),
+        (["delete"], "names nothing"),
+        (["delete", "a", "--prefix", "b"], "not both"),
+        (["change", "a"], "change needs --metadata"),
+        (["list", "--metadata", "x"], "neither NAME=VALUE nor a JSON object"),
     ],
 )
 def test_what_documents_cannot_be_asked_is_refused(here: Run, arguments: list[str], said: str) -> None:
-    done = here(*arguments, "--kb", "nowhere")
+    done = here("documents", *arguments, "--kb", "nowhere")
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+#: What a command line must have besides, to be one.
+NEEDED = {"documents": ["--kb", "nowhere"]}
+
+
+@pytest.mark.parametrize(("verb", "action"), [(verb, action) for verb in ACTIONS for action in ACTIONS[verb]])
+def test_each_action_refuses_what_it_would_ignore(verb: str, action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    takes, options = ACTIONS[verb][action], {option for each in ACTIONS[verb].values() for option in each.options}
+    whole, start = parser(), [verb, action, *NEEDED.get(verb, [])]
+    named = ["it"] if takes.named else []
+    for option in of_verb(verb, whole)._actions:
+        if option.dest in options - {*takes.options}:
+            with pytest.raises(SystemExit, match="2"):
+                whole.parse_args([*start, *named, *given(option)])
+            assert f"tm {verb}: {action} takes no {option.option_strings[0]}" in capsys.readouterr().err
+        elif option.option_strings and option.dest != "help":
+            assert whole.parse_args([*start, *named, *given(option)]).action == action
+    if takes.named is not None and any(each.dest == "name" for each in of_verb(verb, whole)._actions):
+        with pytest.raises(SystemExit, match="2"):
+            whole.parse_args(start if takes.named else [*start, "it"])
+        assert f"tm {verb}: {action} {'needs' if takes.named else 'takes no'} " in capsys.readouterr().err
+
+
+def given(option: argparse.Action) -> list[str]:
+    """An option with a value that is not what it has by itself."""
+    if option.nargs == 0:
+        return [option.option_strings[0]]
+    return [option.option_strings[0], str([*option.choices][-1]) if option.choices else "7"]
+
+
+def test_workers_and_bulks_refuse_what_they_would_ignore(here: Run) -> None:
+    for arguments, said in (
+        (["workers", "--min", "2"], "say --max"),
+        (["workers", "python", "worker.py"], "say --max"),
+        (["cancel", NOBODY, "--dry-run"], "not by both"),
+        (["retry", NOBODY, "--all"], "not by both"),
+    ):
+        done = here(*arguments)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
 
 
 def test_what_is_set_for_a_kb_is_shown_set_and_taken_back(here: Run, tmp_path: Path) -> None:
@@ -193,7 +229,7 @@ def test_what_is_set_for_a_kb_is_shown_set_and_taken_back(here: Run, tmp_path: P
     taken = shown(here("kbs", "set", kb, *back, "-o", "json"))["settings"]
     assert {name: value for name, value in taken.items() if value} == {"weight": 1}
     assert "needs a setting" in here("kbs", "set", kb).stderr
-    assert "get changes nothing" in here("kbs", "get", kb, "--chunk-overlap", "0").stderr
+    assert "get takes no --chunk-overlap" in here("kbs", "get", kb, "--chunk-overlap", "0").stderr
     assert "both set and taken back" in here("kbs", "set", kb, "--chunk-size", "5", "--unset", "chunk_size").stderr
     assert shown(here("kbs", "delete", kb, "--yes", "-o", "json"))["task_type"] == "kb_deletion"
 
@@ -222,8 +258,8 @@ def test_a_schedule_is_made_changed_run_and_deleted(here: Run, tmp_path: Path) -
         (["create", "--cron", "* * * * *", "--task", "[]"], "--task is no JSON object"),
         (["create", "--cron", "* * * * *", "--task", "{"], "--task is no JSON: "),
         (["create", "--cron", "* * * * *", "--task", "@/none"], "--task @/none cannot be read"),
-        (["pause"], "needs the id of a schedule"),
-        (["run", of, "--cron", "* * * * *"], "run changes nothing"),
+        (["pause"], "pause needs ID"),
+        (["run", of, "--cron", "* * * * *"], "run takes no --cron"),
     ):
         done = here("schedules", *arguments)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
@@ -284,12 +320,18 @@ def test_operators_are_shown_json_as_well(here: Run) -> None:
     assert (ill.returncode, json.loads(ill.stdout.splitlines()[1])) == (1, {"name": "key", "good": False})
 
 
+def of_verb(name: str, whole: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The parser of a verb, of that of the whole command line."""
+    (verbs,) = [each for each in whole._actions if isinstance(each, argparse._SubParsersAction)]
+    found: argparse.ArgumentParser = verbs.choices[name]
+    return found
+
+
 def options_of(name: str) -> set[str]:
     """The options of a verb, by their names in REST."""
-    (verbs,) = [each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]
     return {
         option[2:].replace("-", "_")
-        for action in verbs.choices[name]._actions
+        for action in of_verb(name, parser())._actions
         for option in action.option_strings
         if option.startswith("--")
     }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 EPILOG = """\
 TM_API_URL says where the service is (http://localhost:8084), TM_API_KEY holds one of its keys if it asks for one.
@@ -25,7 +25,60 @@ KB_SETTINGS = (
     "synonyms",
     "weight",
 )
+#: Workers that run at least, seconds in which what waits is to be done, and seconds of calm before there is one fewer.
+MIN, TARGET, CALM = 1, 60.0, 60.0
 TEXTS = ("task-type", "batch-id", "document-id", "error-code", "queue", "stage", "format")
+
+
+class Takes(NamedTuple):
+    """What an action of a verb takes.
+
+    Parameters:
+      options: by the names that the parser gives their values.
+      named: whether it is for one thing, by its name; None: for one, or for several.
+    """
+
+    options: tuple[str, ...] = ()
+    named: bool | None = True
+
+
+DOCUMENTS = ("prefix", "metadata", "format", "state", "updated_after")
+SCHEDULE = ("cron", "task", "called", "timezone", "catch_up")
+CALLBACKS = ("state", "kb_id", "task_id", "batch_id", "host", "created_after", "created_before")
+#: The one table of what each action of a verb takes. What it does not say is refused, since it would be ignored. All of
+#: them take what none is said to take, such as the form of the answer.
+ACTIONS: dict[str, dict[str, Takes]] = {
+    "kbs": {
+        "list": Takes(("limit",), named=False),
+        "get": Takes(),
+        "set": Takes((*KB_SETTINGS, "unset")),
+        "delete": Takes(("yes",)),
+    },
+    "documents": {
+        "list": Takes((*DOCUMENTS, "sort", "limit"), named=False),
+        "get": Takes(),
+        "text": Takes(),
+        "original": Takes(("to",)),
+        "chunks": Takes(("limit",)),
+        "change": Takes(("metadata",)),
+        "delete": Takes((*DOCUMENTS, "all", "dry_run", "yes"), named=None),
+    },
+    "queues": {"list": Takes(named=False), "pause": Takes(("reason",)), "resume": Takes()},
+    "schedules": {
+        "list": Takes(("kb_id", "limit"), named=False),
+        "get": Takes(),
+        "create": Takes(SCHEDULE, named=False),
+        "change": Takes(SCHEDULE),
+        "pause": Takes(),
+        "resume": Takes(),
+        "run": Takes(),
+        "delete": Takes(("yes",)),
+    },
+    "callbacks": {
+        "list": Takes((*CALLBACKS, "limit"), named=False),
+        "redeliver": Takes((*CALLBACKS, "dry_run", "yes"), named=False),
+    },
+}
 
 
 def _laid_out(prog: str) -> argparse.HelpFormatter:
@@ -33,9 +86,13 @@ def _laid_out(prog: str) -> argparse.HelpFormatter:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that shows a help that keeps its lines, and takes no abbreviations."""
+    """A parser that shows a help that keeps its lines, and takes no abbreviations.
+
+    `actions` are those of its verb, where it has some.
+    """
 
     def __init__(self, **options: object) -> None:
+        self.actions: Mapping[str, Takes] = {}
         super().__init__(
             formatter_class=_laid_out,
             allow_abbrev=False,
@@ -47,7 +104,48 @@ class Parser(argparse.ArgumentParser):
         found, rest = super().parse_known_args(_sorted(args), namespace)
         if rest and not self._takes(found, rest):
             self.error(f"unrecognized arguments: {' '.join(rest)}")
+        if self.actions and (wrong := self._ignored(found)):
+            self.exit(2, f"{self.prog}: {wrong}\n")
         return found, []
+
+    def of_actions(self, actions: Mapping[str, Takes], named: str | None) -> None:
+        """Take one of these actions, and where they are for one thing its name. The help of an option says whose it is.
+
+        Parameters:
+          named: what the name is called.
+        """
+        self.actions = actions
+        if "yes" in self._takers():
+            self.add_argument("--yes", action="store_true", help="do not ask")
+        self.add_argument("action", nargs="?", default="list", choices=actions)
+        if named is not None:
+            self.add_argument("name", metavar=named, nargs="?")
+        for option in self._actions:
+            if takers := self._takers().get(option.dest):
+                option.help = ": ".join(filter(None, (", ".join(takers), option.help)))
+
+    def _takers(self) -> dict[str, list[str]]:
+        """For each option that not every action takes, those that do."""
+        options = {option for each in self.actions.values() for option in each.options}
+        return {
+            option: [name for name, each in self.actions.items() if option in each.options]
+            for option in sorted(options)
+        }
+
+    def _ignored(self, found: argparse.Namespace) -> str | None:
+        """Say what the action of a command line would ignore, or what it lacks; None: nothing."""
+        takers, wrong = self._takers(), []
+        for option in self._actions:
+            told, named = "/".join(option.option_strings) or str(option.metavar), self.actions[found.action].named
+            is_said = getattr(found, option.dest, option.default) != option.default
+            of = takers.get(option.dest, [])
+            if option.dest == "name":
+                if named and not is_said:
+                    return f"{found.action} needs {told}; `{self.prog}` lists them"
+                of = [name for name, each in self.actions.items() if each.named is not False]
+            if is_said and of and found.action not in of:
+                wrong.append(f"no {told}, which is for {', '.join(of)}")
+        return f"{found.action} takes {'; '.join(wrong)}" if wrong else None
 
     def _takes(self, found: argparse.Namespace, rest: Sequence[str]) -> bool:
         """Give words that come behind an option to the positional they are of, as in `tm kbs get -o json handbook`.
@@ -81,8 +179,8 @@ def parser() -> argparse.ArgumentParser:
     whole.epilog = EPILOG
     verbs = whole.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
 
-    def verb(name: str, help: str) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help)
+    def verb(name: str, help: str) -> Parser:
+        added: Parser = verbs.add_parser(name, help=help, description=help)
         return added
 
     _submit(verb("submit", "Submit files, folders, URLs or standard input as documents"))
@@ -100,8 +198,8 @@ def parser() -> argparse.ArgumentParser:
     _kbs(_shown(verb("kbs", "List the KBs; show, change or delete one"), many=True))
     _documents(_shown(verb("documents", "List the documents of a KB; show, read, change or delete them"), many=True))
     queues = _shown(verb("queues", "Show the queues; pause or resume one in the whole deployment"))
-    _action(queues, ("list", "pause", "resume"), "NAME")
     queues.add_argument("--reason", help="why it is paused, for whoever looks")
+    queues.of_actions(ACTIONS["queues"], "NAME")
     _schedules(_shown(verb("schedules", "List schedules; make, show, change, run or delete one"), many=True))
     _workers(_shown(verb("workers", "Show what the workers do; with --max, run as many here as are wanted")))
     _callbacks(_shown(verb("callbacks", "List callbacks, or deliver them again"), many=True))
@@ -116,7 +214,7 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _submit(parser: argparse.ArgumentParser) -> None:
+def _submit(parser: Parser) -> None:
     add = _shown(parser).add_argument
     add("sources", metavar="FILE|DIR|URL|-", nargs="+", help="a document's id is its name, or its path below DIR")
     add("--kb", required=True, help="the knowledge base")
@@ -137,7 +235,7 @@ def _submit(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="process what is unchanged as well")
 
 
-def _search(parser: argparse.ArgumentParser) -> None:
+def _search(parser: Parser) -> None:
     add = _shown(parser).add_argument
     add("query", help="words or a question, in any language")
     add("--kb", required=True, action="append", help="the knowledge base; several where it is repeated")
@@ -152,7 +250,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
     add("--rerank", action="store_true", help="have the service's rerank model order the best")
 
 
-def _bulk(parser: argparse.ArgumentParser) -> None:
+def _bulk(parser: Parser) -> None:
     add = _shown(parser).add_argument
     add("ids", metavar="ID", nargs="*", help="of tasks")
     add("--all", action="store_true", help="where no filter is named: really all")
@@ -161,11 +259,9 @@ def _bulk(parser: argparse.ArgumentParser) -> None:
     _filters(parser)
 
 
-def _kbs(parser: argparse.ArgumentParser) -> None:
-    _action(parser, ("list", "get", "set", "delete"), "KB")
-    settings = parser.add_argument_group("set: what documents and tasks of the KB inherit")
-    _chunking(settings)
-    add = settings.add_argument
+def _kbs(parser: Parser) -> None:
+    _chunking(parser)
+    add = parser.add_argument
     add("--embedder", metavar="NAME", help="what an empty KB begins with")
     add("--callback-url", metavar="URL", help="for tasks that name none")
     add(
@@ -177,62 +273,64 @@ def _kbs(parser: argparse.ArgumentParser) -> None:
     add("--weight", type=int, metavar="N", help="how many turns its tasks get where those of another KB get one")
     told = "take a setting back, by its name in REST, such as chunk_size; may be repeated"
     add("--unset", action="append", choices=KB_SETTINGS, metavar="NAME", help=told)
+    parser.of_actions(ACTIONS["kbs"], "KB")
 
 
-def _documents(parser: argparse.ArgumentParser) -> None:
-    _action(parser, ("list", "get", "text", "original", "chunks", "change", "delete"), "ID")
+def _documents(parser: Parser) -> None:
     add = parser.add_argument
     add("--kb", required=True, help="the knowledge base")
-    add("--prefix", metavar="TEXT", help="list, delete: those whose id begins so")
-    _metadata(parser, "list, delete: those that carry this; change: in place of what the document carries")
-    add("--format", metavar="NAME", help="list, delete: those of a format, such as pdf")
+    add("--prefix", metavar="TEXT", help="those whose id begins so")
+    _metadata(parser, "those that carry this; of change: in place of what the document carries")
+    add("--format", metavar="NAME", help="those of a format, such as pdf")
     add(
         "--state",
         choices=("current", "pending", "failed"),
-        help="list, delete: what is newer is pending, has failed, or is not there",
+        help="what is newer is pending, has failed, or is not there",
     )
-    add("--updated-after", metavar="TIME", help="list, delete: those that have changed since")
-    add("--sort", choices=SORTS, help="list: in this order; - from the last to the first")
-    add("--to", metavar="FILE", help="original: where it is written; default: standard output")
-    add("--all", action="store_true", help="delete: where no filter is named, really all")
-    add("--dry-run", action="store_true", help="delete: say how many there are, and change nothing")
+    add("--updated-after", metavar="TIME", help="those that have changed since")
+    add("--sort", choices=SORTS, help="in this order; - from the last to the first")
+    add("--to", metavar="FILE", help="where it is written; default: standard output")
+    add("--all", action="store_true", help="where no filter is named: really all")
+    add("--dry-run", action="store_true", help="say how many there are, and change nothing")
+    parser.of_actions(ACTIONS["documents"], "ID")
 
 
-def _schedules(parser: argparse.ArgumentParser) -> None:
-    _action(parser, ("list", "get", "create", "change", "pause", "resume", "run", "delete"), "ID")
+def _schedules(parser: Parser) -> None:
     add = parser.add_argument
-    add("--kb-id", "--kb", metavar="KB", help="list: those of this KB")
-    add("--cron", metavar="'M H D M W'", help="create, change: when it is due, in five fields")
-    add("--task", metavar="JSON", help="create, change: what it submits, as POST /tasks takes it; @FILE reads it")
-    add("--name", dest="called", metavar="NAME", help="create, change: what it is called")
-    add("--timezone", metavar="ZONE", help="create, change: such as Europe/Berlin; default: UTC")
-    add("--catch-up", choices=("one", "all"), help="create, change: what becomes of due times that nobody met")
+    add("--kb-id", "--kb", metavar="KB", help="those of this KB")
+    add("--cron", metavar="'M H D M W'", help="when it is due, in five fields")
+    add("--task", metavar="JSON", help="what it submits, as POST /tasks takes it; @FILE reads it")
+    add("--name", dest="called", metavar="NAME", help="what it is called")
+    add("--timezone", metavar="ZONE", help="such as Europe/Berlin; default: UTC")
+    add("--catch-up", choices=("one", "all"), help="what becomes of due times that nobody met")
+    parser.of_actions(ACTIONS["schedules"], "ID")
 
 
 def _workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max", type=int, help="run workers here, so many at most, until Ctrl-C or SIGTERM")
-    parser.add_argument("--min", type=int, default=1, help="run so many at least (default 1)")
-    parser.add_argument("--target", type=float, default=60.0, metavar="S", help="what waits shall be done in S seconds")
-    parser.add_argument("--calm", type=float, default=60.0, metavar="S", help="one fewer after S seconds of too many")
+    parser.add_argument("--min", type=int, default=MIN, help="run so many at least (default 1)")
+    parser.add_argument(
+        "--target", type=float, default=TARGET, metavar="S", help="what waits shall be done in S seconds"
+    )
+    parser.add_argument("--calm", type=float, default=CALM, metavar="S", help="one fewer after S seconds of too many")
     parser.add_argument(
         "command", metavar="COMMAND", nargs=argparse.REMAINDER, help="what starts one (default sh deploy/worker.sh)"
     )
 
 
-def _callbacks(parser: argparse.ArgumentParser) -> None:
-    _action(parser, ("list", "redeliver"), None)
+def _callbacks(parser: Parser) -> None:
     parser.add_argument("--state", choices=("owed", "delivered", "failed"))
     for name in ("kb-id", "task-id", "batch-id", "host", "created-after", "created-before"):
         parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper())
     parser.add_argument("--dry-run", action="store_true", help="say how many there are, and change nothing")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.of_actions(ACTIONS["callbacks"], None)
 
 
-def _chunking(parser: argparse._ActionsContainer) -> None:
+def _chunking(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--chunk-size", type=int, metavar="N", help="the most that a chunk holds")
     add("--chunk-overlap", type=int, metavar="N", help="what neighbours may share")
-    add("--chunk-unit", choices=("characters", "tokens"))
+    add("--chunk-unit", choices=("characters", "tokens"), help="what both are counted in")
 
 
 def _metadata(parser: argparse.ArgumentParser, help: str) -> None:
@@ -251,14 +349,6 @@ def _filters(parser: argparse.ArgumentParser) -> None:
         add(f"--{name}", metavar="TIME")
 
 
-def _action(parser: argparse.ArgumentParser, actions: Sequence[str], named: str | None) -> None:
-    parser.add_argument("action", nargs="?", default="list", choices=actions)
-    if named is not None:
-        parser.add_argument("name", metavar=named, nargs="?")
-    if "delete" in actions:
-        parser.add_argument("--yes", action="store_true", help="delete without being asked")
-
-
 def _count(given: str) -> int:
     """Return how many are wanted.
 
@@ -274,11 +364,11 @@ def _count(given: str) -> int:
     return count
 
 
-def _one(parser: argparse.ArgumentParser, metavar: str, help: str) -> None:
+def _one(parser: Parser, metavar: str, help: str) -> None:
     _shown(parser).add_argument("id", metavar=metavar, help=help)
 
 
-def _shown(parser: argparse.ArgumentParser, *, many: bool = False) -> argparse.ArgumentParser:
+def _shown(parser: Parser, *, many: bool = False) -> Parser:
     shapes = "table for people; json: what REST answers; jsonl: an object in each line"
     parser.add_argument("-o", "--output", choices=("table", "json", "jsonl"), default="table", help=shapes)
     parser.add_argument("--fields", metavar="A,B.C", help="show these fields alone, named as in REST")

@@ -17,23 +17,11 @@ from task_manager_client.command.verbs.tasks import Found, agreed, ended, stops
 DOCUMENTS = ("document_id", "version", "format", "pages", "chunks", "characters", "updated_at")
 CHUNKS = ("index", "page", "heading_path", "text")
 FILTERS = ("prefix", "metadata", "format", "state", "updated_after", "sort")
-#: The options that each action knows; another one would be ignored, which is refused instead.
-KNOWN = {
-    "list": FILTERS,
-    "change": ("metadata",),
-    "delete": ("prefix", "metadata", "format", "state", "updated_after", "all", "dry_run"),
-    "original": ("to",),
-}
 
 
 def documents_(asked: Namespace) -> int:
     """List the documents of a KB; show, read, change or delete them."""
     chosen = said(asked, FILTERS)
-    given = said(asked, (*FILTERS, "to", "all", "dry_run"))
-    if foreign := sorted(given.keys() - KNOWN.get(asked.action, ())):
-        raise ValueError(f"{asked.action} takes no {', '.join('--' + name.replace('_', '-') for name in foreign)}")
-    if asked.action == "list" and asked.name is not None:
-        raise ValueError("list takes no ID: say get ID, or list --prefix TEXT")
     if asked.action in ("list", "delete") and "metadata" in chosen:
         chosen["metadata"] = wanted_metadata(asked.metadata)
     with TaskManager(retries=0) as tm:
@@ -42,17 +30,17 @@ def documents_(asked: Namespace) -> int:
                 if not show_list(tm.documents.list(asked.kb, **chosen), DOCUMENTS, asked):
                     complain(f"tm: {'no document fits' if chosen else f'there is no document in {asked.kb}'}")
             case "get":
-                show_one(tm.documents.get(asked.kb, _named(asked)).raw, asked)
+                show_one(tm.documents.get(asked.kb, asked.name).raw, asked)
             case "text":
                 _text(tm, asked)
             case "original":
                 _original(tm, asked)
             case "chunks":
-                show_list(tm.documents.chunks(asked.kb, _named(asked)), CHUNKS, asked)
+                show_list(tm.documents.chunks(asked.kb, asked.name), CHUNKS, asked)
             case "change":
                 if not asked.metadata:
                     raise ValueError("change needs --metadata: NAME=VALUE, or a JSON object; {} takes all away")
-                changed = tm.documents.change(asked.kb, _named(asked), metadata=metadata(asked.metadata))
+                changed = tm.documents.change(asked.kb, asked.name, metadata=metadata(asked.metadata))
                 answered(f"{printable(changed.document_id)}: changed", changed, asked)
             case "delete":
                 return _delete(tm, asked, chosen)
@@ -60,7 +48,7 @@ def documents_(asked: Namespace) -> int:
 
 
 def _text(tm: TaskManager, asked: Namespace) -> None:
-    text = tm.documents.text(asked.kb, _named(asked))
+    text = tm.documents.text(asked.kb, asked.name)
     if for_people(asked):
         sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     else:
@@ -75,7 +63,7 @@ def _original(tm: TaskManager, asked: Namespace) -> None:
     """
     if asked.to is None and (not for_people(asked) or sys.stdout.isatty()):
         raise ValueError("original writes the document's own bytes: say --to FILE, or send them elsewhere with >")
-    original = tm.documents.original(asked.kb, _named(asked))
+    original = tm.documents.original(asked.kb, asked.name)
     if asked.to is None:
         sys.stdout.buffer.write(original)
         sys.stdout.buffer.flush()
@@ -111,9 +99,3 @@ def _delete_all(tm: TaskManager, asked: Namespace, chosen: dict[str, Any]) -> in
         return code
     task = tm.documents.delete_all(asked.kb, all=asked.all, **chosen).wait()
     return ended(asked, task, f"deleted {(task.result or {}).get('deleted')} documents")
-
-
-def _named(asked: Namespace) -> str:
-    if asked.name is None:
-        raise ValueError(f"{asked.action} needs the id of one")
-    return str(asked.name)

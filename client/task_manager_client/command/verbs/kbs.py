@@ -18,16 +18,11 @@ KBS = ("kb_id", "documents", "chunks", "bytes", "embedder", "tasks.processing", 
 
 def kbs_(asked: Namespace) -> int:
     """List the KBs; show, change or delete one."""
-    if asked.action != "set" and (asked.unset or said(asked, KB_SETTINGS)):
-        raise ValueError(f"{asked.action} changes nothing: `tm kbs set KB` takes settings")
     with TaskManager(retries=0) as tm:
-        if asked.action == "list" and asked.name is None:
-            if not show_list(tm.kbs.list(), KBS, asked):
-                complain("tm: there is no KB")
-            return DONE
-        if asked.name is None:
-            raise ValueError(f"{asked.action} needs the id of one")
         match asked.action:
+            case "list":
+                if not show_list(tm.kbs.list(), KBS, asked):
+                    complain("tm: there is no KB")
             case "set":
                 show_one(tm.kbs.change(asked.name, **_settings(asked)).raw, asked)
             case "delete":
@@ -36,7 +31,7 @@ def kbs_(asked: Namespace) -> int:
                     return UNUSABLE
                 task = tm.kbs.delete(kb.kb_id)
                 answered(f"{kb.kb_id}: is deleted by task {task.task_id}", task.accepted, asked)
-            case _:
+            case "get":
                 show_one(tm.kbs.get(asked.name).raw, asked)
     return DONE
 

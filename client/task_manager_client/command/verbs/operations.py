@@ -6,6 +6,7 @@ import webbrowser
 from argparse import Namespace
 
 from task_manager_client.client import TaskManager
+from task_manager_client.command.arguments import CALLBACKS as FILTERS
 from task_manager_client.command.complaints import complain
 from task_manager_client.command.main import DONE, UNUSABLE
 from task_manager_client.command.output import answered, show, show_list
@@ -27,8 +28,6 @@ def queues_(asked: Namespace) -> int:
         if asked.action == "list":
             show([queue.raw for queue in tm.queues.list().queues], QUEUES, asked)
             return DONE
-        if asked.name is None:
-            raise ValueError(f"{asked.action} needs the name of a queue; `tm queues` lists them")
         pausing = asked.action == "pause"
         state = tm.queues.pause(asked.name, reason=asked.reason) if pausing else tm.queues.resume(asked.name)
     answered(f"{state.queue}: {'paused' if state.paused else 'goes on'}", state, asked)
@@ -37,7 +36,7 @@ def queues_(asked: Namespace) -> int:
 
 def callbacks_(asked: Namespace) -> int:
     """List callbacks, or deliver them again."""
-    chosen = said(asked, ("state", "kb_id", "task_id", "batch_id", "host", "created_after", "created_before"))
+    chosen = said(asked, FILTERS)
     with TaskManager(retries=0) as tm:
         if asked.action == "list":
             if not show_list(tm.callbacks.list(**chosen), CALLBACKS, asked):

@@ -14,15 +14,9 @@ from task_manager_client.command.verbs.tasks import agreed
 
 SCHEDULES = ("schedule_id", "name", "kb_id", "cron", "timezone", "next_due_at", "paused_at", "last_error")
 
-OPTIONS = ("cron", "timezone", "catch_up", "called", "task")
-
 
 def schedules_(asked: Namespace) -> int:
     """List schedules, make one, or do something to one."""
-    if asked.action not in ("create", "change") and said(asked, OPTIONS):
-        raise ValueError(f"{asked.action} changes nothing: `tm schedules change ID` takes --cron, --task and the like")
-    if asked.action in ("list", "create") and asked.name is not None:
-        raise ValueError(f"{asked.action} takes no ID; what a schedule submits, with its KB, stands in --task")
     with TaskManager(retries=0) as tm:
         if asked.action == "list":
             if not show_list(tm.schedules.list(kb_id=asked.kb_id), SCHEDULES, asked):
@@ -32,8 +26,6 @@ def schedules_(asked: Namespace) -> int:
             made = tm.schedules.create(**_fields(asked, "cron", "task"))
             answered(f"{made.schedule_id}: due at {made.raw['next_due_at']}", made, asked)
             return DONE
-        if asked.name is None:
-            raise ValueError(f"{asked.action} needs the id of a schedule; `tm schedules` lists them")
         return _one(tm, asked, asked.name)
 
 

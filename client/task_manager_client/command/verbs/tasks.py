@@ -128,8 +128,10 @@ def _change(asked: Namespace, one: Callable[[TaskManager, str], Task], action: s
     with TaskManager() as tm:
         if not asked.ids:
             return _change_all(asked, tm, action)
-        if filtered(asked):
-            raise ValueError("name tasks by their ids or by a filter, not by both")
+        if filtered(asked) or asked.all or asked.dry_run:
+            raise ValueError(
+                "name tasks by their ids or by a filter, not by both; --all and --dry-run go with a filter"
+            )
         rows, code = [], DONE
         for task_id in asked.ids:
             try:

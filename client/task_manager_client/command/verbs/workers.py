@@ -9,6 +9,7 @@ import time
 from argparse import Namespace
 
 from task_manager_client.client import TaskManager
+from task_manager_client.command.arguments import CALM, MIN, TARGET
 from task_manager_client.command.complaints import complain, remedy
 from task_manager_client.command.main import DONE
 from task_manager_client.command.output import show
@@ -24,6 +25,8 @@ def workers_(asked: Namespace) -> int:
     """Show the workers that are alive; or run some until SIGTERM or Ctrl-C."""
     if asked.max is not None:
         return _run(asked)
+    if asked.command or (asked.min, asked.target, asked.calm) != (MIN, TARGET, CALM):
+        raise ValueError("--min, --target, --calm and COMMAND are for running workers: say --max, how many at most")
     with TaskManager(retries=0) as tm:
         if not show([worker.raw for worker in tm.stats.workers().workers], COLUMNS, asked):
             complain("tm: no worker is alive; start one: sh deploy/worker.sh")
