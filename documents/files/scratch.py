@@ -5,59 +5,67 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "task-manager-"
-#: Held locked by the process that the folder is of, for as long as it lives.
-_LOCK = "lock"
-#: Seconds after which a folder without a lock is no longer one that is being made.
-_MAKING = 3600.0
+#: A file beside each folder, which the process that the folder is of holds locked for as long as it lives. It is there
+#: before the folder and goes after it: at whatever moment the process is killed, what is left is found by it.
+_LOCK = ".lock"
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
     """Make a folder that is removed at the end, whatever lies in it then."""
-    path = Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = os.open(path / f"{_LOCK}.new", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock, name = _locked()
+    path = Path(name.removesuffix(_LOCK))
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # Under its name it is locked from the first moment.
-        (path / f"{_LOCK}.new").rename(path / _LOCK)
+        path.mkdir(0o700)
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
-        os.close(lock)
+        _remove(path, lock)
 
 
 def sweep() -> int:
     """Remove the folders that this user's processes left when they were killed; returns how many."""
-    left = [path for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if _is_left(path)]
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    return len(left)
+    count = 0
+    for name in Path(tempfile.gettempdir()).glob(f"{PREFIX}*{_LOCK}"):
+        if (lock := _left(name)) is not None:
+            _remove(name.with_suffix(""), lock)
+            count += 1
+    return count
 
 
-def _is_left(path: Path) -> bool:
-    try:
-        facts = path.lstat()
-    except FileNotFoundError:
-        return False  # it was removed meanwhile
-    try:
-        if facts.st_uid != os.geteuid():
-            return False
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return time.time() - facts.st_mtime > _MAKING
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
+def _locked() -> tuple[int, str]:
+    """Make a lock and hold it. One that a sweep took before it was held is left to that sweep."""
+    while True:
+        lock, name = tempfile.mkstemp(prefix=PREFIX, suffix=_LOCK)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return lock, name
         os.close(lock)
-    return True
+
+
+def _left(name: Path) -> int | None:
+    """Hold a lock that nobody holds. Returns None where somebody does, and for what is not a lock of this user's."""
+    try:
+        lock = os.open(name, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with suppress(OSError):
+        facts = os.fstat(lock)
+        if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid():
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_nlink:
+                return lock
+    os.close(lock)
+    return None
+
+
+def _remove(path: Path, lock: int) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    path.with_name(path.name + _LOCK).unlink(missing_ok=True)
+    os.close(lock)

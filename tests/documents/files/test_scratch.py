@@ -54,14 +54,41 @@ def test_the_folder_of_a_killed_process_is_swept_and_that_of_a_live_one_is_not(t
             process.communicate()
 
 
-def test_a_folder_that_is_just_being_made_is_left_alone(temporary: Path) -> None:
-    making = Path(tempfile.mkdtemp(prefix=scratch.PREFIX))
+def test_a_process_that_is_killed_while_it_makes_or_removes_its_folder_leaves_nothing_for_good(temporary: Path) -> None:
+    only_lock, _ = tempfile.mkstemp(prefix=scratch.PREFIX, suffix=".lock")
+    os.close(only_lock)
+    lock, name = tempfile.mkstemp(prefix=scratch.PREFIX, suffix=".lock")
+    os.close(lock)
+    Path(name.removesuffix(".lock")).mkdir()
+    assert scratch.sweep() == 2
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_lock_that_a_sweep_took_before_it_was_held_is_made_anew(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[int] = []
+
+    def made(prefix: str, suffix: str) -> tuple[int, str]:
+        lock = mkstemp(prefix=prefix, suffix=suffix)
+        if not swept:
+            swept.append(scratch.sweep())
+        return lock
+
+    mkstemp = tempfile.mkstemp
+    monkeypatch.setattr(tempfile, "mkstemp", made)
+    with scratch.folder() as folder:
+        assert swept == [1]
+        assert scratch.sweep() == 0
+        assert folder.is_dir()
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_is_no_lock_of_ours_is_left_alone(temporary: Path) -> None:
+    elsewhere = temporary / "elsewhere"
+    elsewhere.touch()
+    (temporary / f"{scratch.PREFIX}link.lock").symlink_to(elsewhere)
+    (temporary / f"{scratch.PREFIX}folder.lock").mkdir()
+    os.mkfifo(temporary / f"{scratch.PREFIX}pipe.lock")
     assert scratch.sweep() == 0
-    assert making.exists()
-    os.utime(making, (0, 0))
-    assert scratch.sweep() == 1
-    assert not making.exists()
-
-
-def test_a_folder_that_somebody_else_removes_meanwhile_is_no_error(temporary: Path) -> None:
-    assert not scratch._is_left(temporary / f"{scratch.PREFIX}gone")
+    assert len(list(temporary.iterdir())) == 4
