@@ -70,6 +70,10 @@ openapi-lint: $(VENV)/dev.installed $(VENV)/snippets.installed  ## Redocly and S
 ledger: $(VENV)/dev.installed  ## Disturb everything KILLS=300 times, then keep the books; SEED=1 says what is disturbed, and how
 	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/reliability/test_ledger.py
 
+.PHONY: bench-ledger
+bench-ledger: $(VENV)/dev.installed $(VENV)/peers.installed  ## The disturbances of make ledger, KILLS=300, done to FastAPI and Celery; takes some minutes
+	KILLS=$(or $(KILLS),300) SEED=$(or $(SEED),1) $(BIN)/python -m bench.ledger
+
 # Named one by one: none is called test_*.py, so that `make test` leaves them.
 CLUSTER := tests/cluster/fail_over.py tests/cluster/restore.py tests/cluster/mixed_releases.py
 

@@ -45,6 +45,7 @@ class Process:
 
     Parameters:
       name: as in the Procfile.
+      command: another than that of the Procfile.
       log_path: receives standard output and error; a restarted process goes on in the same file.
       arguments: what follows its command.
       restart: start it again whenever it ends by itself or is killed, as a PaaS does.
@@ -58,11 +59,13 @@ class Process:
         log_path: Path,
         guard: Guard,
         *,
+        command: str = "",
         arguments: str = "",
         restart: bool = False,
         root: Path = ROOT,
     ) -> None:
         self.name = name
+        self._command = command or COMMANDS[name]
         self.arguments = arguments
         self.environment = dict(environment)
         self.log_path = log_path
@@ -156,7 +159,7 @@ class Process:
         self.starts += 1
         with self.log_path.open("ab") as log:
             self._popen = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {COMMANDS[self.name]} {self.arguments}"],
+                ["/bin/sh", "-c", f"exec {self._command} {self.arguments}"],
                 cwd=self.root,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ import psutil
 
 from tests.commit_proxy import CommitProxy
 from tests.postgres import OwnPostgres
-from tests.processes import Deployment, Process
+from tests.processes import Process
 from tests.rabbitmq import RabbitNode
 
 #: Seconds between two disturbances.
@@ -75,12 +75,13 @@ class Storm:
 
     Parameters:
       seed: of what is disturbed, and how.
+      back: waits until a process works again.
       lease: LEASE_SECONDS of the deployment.
     """
 
-    def __init__(self, seed: str, deployment: Deployment, lease: float) -> None:
+    def __init__(self, seed: str, back: Callable[[Process], None], lease: float) -> None:
         self._chance = random.Random(seed)
-        self._deployment = deployment
+        self._back = back
         self._lease = lease
         self._targets: list[Target] = []
         self._deck: list[tuple[Target, str]] = []
@@ -95,7 +96,7 @@ class Storm:
             f"{process.name} stopped": lambda: self._stop(process),
             f"{process.name} paused": lambda: self._pause(process),
         }
-        self._targets.append(Target(ways, lambda: self._deployment.wait_until_ready(process)))
+        self._targets.append(Target(ways, lambda: self._back(process)))
 
     def add_server(self, name: str, server: RabbitNode | OwnPostgres) -> None:
         """Kill a server, and start it again."""

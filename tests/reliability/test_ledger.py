@@ -76,7 +76,7 @@ def test_every_task_is_accounted_for_whatever_is_killed_stopped_paused_or_misled
             TMPDIR=str(temporary),
         )
         deployment.add(ADDITIONS)
-        storm = Storm(SEED, deployment, LEASE)
+        storm = Storm(SEED, deployment.wait_until_ready, LEASE)
         for name, number in PROCESSES.items():
             for _ in range(number):
                 storm.add_process(deployment.start(name, restart=True))
