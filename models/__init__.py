@@ -12,8 +12,8 @@ from models.history import History
 from models.idempotency import IdempotencyKey
 from models.kb import Kb
 from models.lock import Lock
-from models.pace import Pace
 from models.queue import PausedQueue
+from models.rate_limit import RateLimit
 from models.schedule import Schedule
 from models.shard import Shard
 from models.tally import Tally
@@ -41,8 +41,8 @@ __all__ = [
     "Lock",
     "Original",
     "Orphan",
-    "Pace",
     "PausedQueue",
+    "RateLimit",
     "Schedule",
     "Shard",
     "Tally",

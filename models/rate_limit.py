@@ -6,11 +6,22 @@ the burst at most, which is how much can be used at once after a rest.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy import DateTime, Text, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.base import Base
+
+
+class RateLimit(Base):
+    """When a limit is free again."""
+
+    __tablename__ = "paces"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    free_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class Use(NamedTuple):

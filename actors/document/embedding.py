@@ -97,12 +97,12 @@ def embed(
       TaskError: what the provider raises for every text; for one text only, while trying again may help.
     """
     version_id = version_id or work.task_id
-    pace = ProviderLimit(provider.name, settings())
+    limit = ProviderLimit(provider.name, settings())
 
     def request(texts: Sequence[str]) -> Embedded:
         work.check()
-        pace.wait(work)
-        with pace.heeding():
+        limit.wait(work)
+        with limit.heeding():
             return provider.embed(texts, "document")
 
     with work.transaction() as session:
@@ -113,7 +113,7 @@ def embed(
         work.report(before + len(indexes) - left, units or len(indexes))
         drafts = drafts[: fitting([draft.text for draft in drafts], provider)]
         for places, outcome in outcomes(request, [draft.text for draft in drafts]):
-            _keep(work, version_id, provider, pace, drafts[places.start : places.stop], outcome)
+            _keep(work, version_id, provider, limit, drafts[places.start : places.stop], outcome)
         left -= len(drafts)
         # Looked at again: the drafts that follow, and what is left of those that did not fit into one request.
         with database.transaction() as session:
@@ -124,14 +124,14 @@ def _keep(
     work: Work,
     version_id: UUID,
     provider: Embedder,
-    pace: ProviderLimit,
+    limit: ProviderLimit,
     drafts: Sequence[Undone],
     outcome: Embedded | TaskError,
 ) -> None:
     """Write what became of some drafts, in one transaction with what it cost."""
     with work.unit() as unit:
         if isinstance(outcome, Embedded):
-            pace.spend(unit.session, outcome.tokens)
+            limit.spend(unit.session, outcome.tokens)
             indexes = [draft.index for draft in drafts]
             vectors.write(unit.session, version_id, indexes, outcome.vectors, outcome.tokens)
             if outcome.tokens:

@@ -25,6 +25,7 @@ from tasks.lifecycle import sources, target
 from tasks.transactions.unit import Unit
 from tasks.transactions.waking import MOST_MESSAGES
 from tasks.transitions.claiming import RUNS, WAKE
+from tasks.transitions.pieces import WAITING, Waiting
 from tasks.types import all_stages, all_types, stages_left
 
 #: Messages that a woken thread publishes while more waits: with two, as many threads as there are wake within moments.
@@ -302,26 +303,10 @@ _LOWEST = _next(
 )
 
 
-class Waiting(NamedTuple):
-    """A task that waits for a worker."""
-
-    id: UUID
-    task_type: str
-    stage: str
-    queue: str
-    priority: int
-    attempt: int
-    timeout: float
-    request_id: str | None
-    traceparent: str | None
-
-
-_COLUMNS = ", ".join(Waiting._fields)
-
 _READY = prepared(
     f"""
     SELECT next.* FROM unnest(CAST(:queues AS text[])) AS asked(queue) CROSS JOIN LATERAL (
-        SELECT {_COLUMNS} FROM tasks WHERE queue = asked.queue AND {READY}
+        SELECT {WAITING} FROM tasks WHERE queue = asked.queue AND {READY}
         ORDER BY queue DESC, priority DESC, {KB} DESC, id DESC LIMIT :limit
     ) AS next
     WHERE {_NOT_PAUSED.format(queue="asked.queue")}
@@ -332,7 +317,7 @@ _READY = prepared(
 _LOST = Statement(
     f"""
     SELECT next.* FROM unnest(CAST(:queues AS text[])) AS asked(queue) CROSS JOIN LATERAL (
-        SELECT {_COLUMNS} FROM tasks
+        SELECT {WAITING} FROM tasks
         WHERE queue = asked.queue AND {READY} AND due_at < now() - CAST(:after AS interval)
         ORDER BY queue DESC, priority DESC, {KB} DESC, id DESC LIMIT 1
     ) AS next

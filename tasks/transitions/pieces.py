@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+from uuid import UUID
+
 from tasks.lifecycle import BLANK, CLAIM, transition
+
+
+class Waiting(NamedTuple):
+    """A task that waits for a worker."""
+
+    id: UUID
+    task_type: str
+    stage: str
+    queue: str
+    priority: int
+    attempt: int
+    timeout: float
+    request_id: str | None
+    traceparent: str | None
+
+
+#: The columns of `Waiting`.
+WAITING = ", ".join(Waiting._fields)
 
 
 def resets(name: str) -> str:

@@ -8,22 +8,7 @@ from uuid import UUID
 from models.shard import HAS_FREE, HAS_UNFINISHED
 from models.statement import Statement
 from tasks.transitions.claiming import OfQueue
-from tasks.transitions.pieces import resets
-
-
-class Offered(NamedTuple):
-    """A divided task of which a shard was taken; `is_ready`: another is free."""
-
-    id: UUID
-    task_type: str
-    stage: str
-    queue: str
-    priority: int
-    attempt: int
-    timeout: float
-    request_id: str | None
-    traceparent: str | None
-    is_ready: bool
+from tasks.transitions.pieces import WAITING, Waiting, resets
 
 
 class Joined(NamedTuple):
@@ -53,18 +38,20 @@ DIVIDE = Statement(
     OfQueue,
 )
 
-#: The attempts that are shown are those of the shard that needed most.
+#: The attempts that are shown are those of the shard that needed most. Gives the tasks of which another shard is free.
 OFFER_SHARD = Statement(
     f"""
-    UPDATE tasks AS t SET
-        worker_id = CASE WHEN {HAS_FREE} THEN NULL ELSE CAST(:nobody AS uuid) END,
-        claimed_at = NULL, stage_attempts = greatest(t.stage_attempts - 1, (
-            SELECT 1 + max(errors + crashes + deaths) FROM shards WHERE task_id = t.id AND stage = t.stage))
-    WHERE t.id = ANY(CAST(:ids AS uuid[])) AND t.worker_id = :worker
-    RETURNING t.id, t.task_type, t.stage, t.queue, t.priority, t.attempt, t.timeout, t.request_id, t.traceparent,
-        t.worker_id IS NULL AS is_ready
+    WITH offered AS (
+        UPDATE tasks AS t SET
+            worker_id = CASE WHEN {HAS_FREE} THEN NULL ELSE CAST(:nobody AS uuid) END,
+            claimed_at = NULL, stage_attempts = greatest(t.stage_attempts - 1, (
+                SELECT 1 + max(errors + crashes + deaths) FROM shards WHERE task_id = t.id AND stage = t.stage))
+        WHERE t.id = ANY(CAST(:ids AS uuid[])) AND t.worker_id = :worker
+        RETURNING {WAITING}, worker_id
+    )
+    SELECT {WAITING} FROM offered WHERE worker_id IS NULL
     """,
-    Offered,
+    Waiting,
 )
 
 REOFFER_SHARDS = Statement(

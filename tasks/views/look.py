@@ -36,7 +36,7 @@ class Shards(NamedTuple):
     put_off_at: datetime | None
 
 
-class Pace(NamedTuple):
+class Limit(NamedTuple):
     """A rate limit, and when the next request passes it."""
 
     name: str
@@ -104,12 +104,12 @@ class Look:
         return self.session.get(PausedQueue, self.task.queue)
 
     @property
-    def pace(self) -> Pace | None:
+    def provider_limit(self) -> Limit | None:
         """Of the rates of its version's embedder the one that keeps the next request waiting for longest, if any."""
         per_minute = settings().embed_requests_per_minute
         costs = {"requests": 60 / per_minute if per_minute else 0.0, "tokens": 0.0}
         asked = {"task": self.task.id, "names": list(costs), "costs": list(costs.values())}
-        return next(iter(database.rows(self.session, _PACE, asked)), None)
+        return next(iter(database.rows(self.session, _PROVIDER_LIMIT, asked)), None)
 
     @property
     def predecessor(self) -> UUID | None:
@@ -142,7 +142,7 @@ _SHARDS = Statement(
 )
 
 #: A version has the id of the task that makes it, and says which embedder it is for before its first vector.
-_PACE = Statement(
+_PROVIDER_LIMIT = Statement(
     """
     SELECT paces.name, paces.free_at + asked.cost * interval '1 second' AS free_at
     FROM versions CROSS JOIN unnest(CAST(:names AS text[]), CAST(:costs AS float[])) AS asked(name, cost)
@@ -150,7 +150,7 @@ _PACE = Statement(
     WHERE versions.id = :task AND paces.free_at + asked.cost * interval '1 second' > now()
     ORDER BY free_at DESC LIMIT 1
     """,
-    Pace,
+    Limit,
 )
 
 #: Who holds the lock of its subject, or was submitted before for the same and is ready too, as the claim asks.

@@ -71,14 +71,14 @@ def _is_made_alone(look: Look) -> Found | None:
     return Found(look.task.claimed_at, [{"kind": "process", "worker_id": str(look.task.worker_id)}])
 
 
-def _paced(look: Look) -> Found | None:
-    """Whether a provider's pace keeps a stage that embeds from its next request."""
+def _provider_limited(look: Look) -> Found | None:
+    """Whether a provider's rate limit keeps a stage that embeds from its next request."""
     if look.task.stage != "embedding" or not look.is_held:
         return None
-    pace = look.pace
-    if pace is None:
+    limit = look.provider_limit
+    if limit is None:
         return None
-    said = {"name": pace.name, "free_at": rfc3339(pace.free_at)}
+    said = {"name": limit.name, "free_at": rfc3339(limit.free_at)}
     return Found(look.task.claimed_at or look.task.stage_started_at, [{"kind": "pace", **said}], said)
 
 
@@ -225,7 +225,7 @@ REASONS = (
     ),
     Reason(
         "provider_pace",
-        _paced,
+        _provider_limited,
         "Its stage {task.stage} has begun and waits for {name} of its embedder, which are free again at {free_at}.",
         "阶段 {task.stage} 已开始，正在等待嵌入服务的限速（{name}），将于 {free_at} 恢复。",
     ),

@@ -68,20 +68,19 @@ def take(unit: Unit, claims: Sequence[Claim]) -> list[Claim]:
     taken = {row.task_id: row for row in rows}
     unfinished = {row.id for row in unit.execute(transitions.UNFINISHED, {"ids": ids})}
     offered = unit.execute(OFFER_SHARD, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN})
-    unit.ready(row for row in offered if row.is_ready)
+    unit.ready(offered)
     joins = [replace(each, joins=True) for each in claims if each.task_id not in unfinished]
-    return [_of_shard(each, taken[each.task_id]) for each in claims if each.task_id in taken] + joins
+    shards = [
+        replace(_again(each, row), shard=Range(row.shard, row.first, row.last))
+        for each in claims
+        if (row := taken.get(each.task_id))
+    ]
+    return shards + joins
 
 
-def _of_shard(claim: Claim, row: transitions.Taken) -> Claim:
-    return replace(
-        claim,
-        attempt=row.attempt,
-        errors=row.errors,
-        crashes=row.crashes,
-        deaths=row.deaths,
-        shard=Range(row.shard, row.first, row.last),
-    )
+def _again(claim: Claim, row: transitions.Taken | Joined) -> Claim:
+    """Return a claim of the same task with the attempt of a row, and what went wrong before it."""
+    return replace(claim, attempt=row.attempt, errors=row.errors, crashes=row.crashes, deaths=row.deaths)
 
 
 def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
@@ -103,20 +102,10 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
     values = _states("join") | {"ids": sorted(over), "worker": process_id(), "nobody": TAKEN}
     joined = {row.id: row for row in unit.execute(JOIN, values)} if over else {}
     last = {claim.task_id: claim for claim, ours in zip(claims, own, strict=True) if ours}
-    return {last[each].key: _of_whole(last[each], row) for each, row in joined.items()}
-
-
-def _of_whole(claim: Claim, row: Joined) -> Claim:
-    return replace(
-        claim,
-        attempt=row.attempt,
-        errors=row.errors,
-        crashes=row.crashes,
-        deaths=row.deaths,
-        shard=None,
-        joins=True,
-        lost=False,
-    )
+    return {
+        last[each].key: replace(_again(last[each], row), shard=None, joins=True, lost=False)
+        for each, row in joined.items()
+    }
 
 
 def report(unit: Unit, reports: Sequence[tuple[Claim, int]]) -> set[Key]:
