@@ -40,6 +40,8 @@ class Schedule(Base):
     last_task_id: Mapped[UUID | None]
     last_error: Mapped[str | None] = mapped_column(Text)
     """Why its task is refused since its due time; None after one that was accepted."""
+    last_error_zh: Mapped[str | None] = mapped_column(Text)
+    """The same in Chinese; None of what the release before this column refused."""
 
     __table_args__ = (Index(None, "next_due_at"), Index(None, "kb_id", "id"))
 

@@ -193,6 +193,10 @@ DETAILS: Mapping[str, Sentence] = {
         "too many to count within {seconds} s; narrow the filter, such as by a shorter range of times",
         "数量过多，无法在 {seconds} 秒内统计；请缩小筛选范围，例如缩短时间段",
     ),
+    "postgresql_refused": Sentence(
+        "PostgreSQL refused it ({error}); the clock's log says why",
+        "PostgreSQL 拒绝了它（{error}）；原因见时钟进程的日志",
+    ),
     "too_many_schedules": Sentence(
         "there are already {most:,} schedules, the maximum; delete one that is no longer needed",
         "已有 {most:,} 个定时计划，达到上限；请删除不再需要的计划",

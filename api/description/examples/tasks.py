@@ -135,6 +135,7 @@ _SCHEDULE = {
     "last_due_at": None,
     "last_task_id": None,
     "last_error": None,
+    "last_error_zh": None,
 }
 _CALLBACK = {
     "callback_id": CALLBACK,

@@ -124,6 +124,7 @@ class Schedule(Model):
     last_due_at: datetime | None = Field(description="Of its last task; of one that was asked for, when that was.")
     last_task_id: UUID | None
     last_error: str | None = Field(description="Why its task is refused since `next_due_at`; it is tried each second.")
+    last_error_zh: str | None = Field(description="The same in Chinese.")
 
 
 class SchedulePage(Page[Schedule]):

@@ -9,7 +9,7 @@ from task_manager_client.core.shape import Shape
 
 
 class Schedule(Shape):
-    """A task that is submitted again and again; `last_error` says why its task is refused."""
+    """A task that is submitted again and again; `last_error`, and in Chinese `last_error_zh`, say why it is refused."""
 
     schedule_id: str
     name: str | None
@@ -26,3 +26,4 @@ class Schedule(Shape):
     last_due_at: datetime | None
     last_task_id: str | None
     last_error: str | None
+    last_error_zh: str | None = None

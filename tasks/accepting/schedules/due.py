@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models import Schedule, database
 from models.audit import Actor
+from sentences import Bilingual, of_pydantic, say
 from tasks.accepting.admission import Backlog
 from tasks.accepting.schedules.keeping import task_of
 from tasks.accepting.schedules.recurrence import Recurrence
@@ -71,11 +72,11 @@ def _carry_out(unit: Unit, schedule: Schedule, now: datetime) -> int:
         if database.is_away(error):
             raise
         # What PostgreSQL says may quote the task, and is for the log alone.
-        _wait(schedule, f"PostgreSQL refused it ({type(error.orig).__name__}); the clock's log says why", error)
+        _wait(schedule, say("postgresql_refused", error=type(error.orig).__name__), error)
         return 0
     assert isinstance(accepted, Accepted)  # it has no key and depends on nothing
     schedule.last_due_at, schedule.last_task_id = due_times[-1], accepted.task_id
-    schedule.next_due_at, schedule.last_error = following, None
+    schedule.next_due_at, schedule.last_error, schedule.last_error_zh = following, None, None
     return len(submissions)
 
 
@@ -92,17 +93,24 @@ def _wanted(schedule: Schedule, now: datetime) -> tuple[list[datetime], list[Sub
     return due_times, submissions, recurrence.after(now)
 
 
-def _wait(schedule: Schedule, reason: str, error: DBAPIError | None = None) -> None:
+def _wait(schedule: Schedule, reason: Bilingual, error: DBAPIError | None = None) -> None:
     """Leave a schedule due whose task is not taken: by another release, or once it is changed, it will be."""
     if schedule.last_error != reason:
-        schedule.last_error = reason
+        schedule.last_error, schedule.last_error_zh = str(reason), reason.chinese
         said = {} if error is None else {"reason": database.reason(error)}
         log.error("schedule_refused", schedule_id=str(schedule.id), **said)
 
 
-def _reason(error: ValueError) -> str:
+def _reason(error: ValueError) -> Bilingual:
     """Return what is wrong, without the values that are."""
     if not isinstance(error, ValidationError):
-        return str(error)
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"task.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)[:LONGEST_REASON]
+        reason = next(iter(error.args), "")
+        return reason if isinstance(reason, Bilingual) else Bilingual(str(error))
+    found = [
+        (".".join(map(str, ("task", *each["loc"]))), of_pydantic(each["type"], each.get("ctx", {})))
+        for each in error.errors(include_url=False, include_input=False)
+    ]
+    return Bilingual(
+        "; ".join(f"{field}: {told}" for field, told in found)[:LONGEST_REASON],
+        "；".join(f"{field}：{told.chinese}" for field, told in found)[:LONGEST_REASON],
+    )

@@ -107,7 +107,7 @@ def change(unit: Unit, actor: Actor, schedule: Schedule, values: Json) -> None:
         setattr(schedule, name, value)
     if "task" in values:
         schedule.created_by = actor.name
-    schedule.last_error = None
+    schedule.last_error = schedule.last_error_zh = None
     _changed(schedule)
     if {"cron", "timezone"} & values.keys():
         _count_anew(unit, schedule)
@@ -126,7 +126,7 @@ def pause(unit: Unit, actor: Actor, schedule: Schedule) -> None:
 def resume(unit: Unit, actor: Actor, schedule: Schedule) -> None:
     """Let it fall due again, counted from now."""
     if schedule.paused_at is not None:
-        schedule.paused_at = schedule.last_error = None
+        schedule.paused_at = schedule.last_error = schedule.last_error_zh = None
         _changed(schedule)
         _count_anew(unit, schedule)
         _note(unit, actor, "resume", schedule)
@@ -188,6 +188,7 @@ def shown(schedule: Schedule) -> Json:
         "last_due_at": rfc3339(schedule.last_due_at),
         "last_task_id": schedule.last_task_id and str(schedule.last_task_id),
         "last_error": schedule.last_error,
+        "last_error_zh": schedule.last_error_zh,
     }
 
 

@@ -162,7 +162,8 @@ def test_what_postgresql_refuses_of_one_schedule_undoes_no_other(desk: Desk) -> 
         assert schedule.next_due_at == moment
         assert schedule.last_task_id is None
         assert schedule.last_error is not None
-        assert "CheckViolation" in schedule.last_error
+        assert schedule.last_error == "PostgreSQL refused it (CheckViolation); the clock's log says why"
+        assert schedule.last_error_zh == "PostgreSQL 拒绝了它（CheckViolation）；原因见时钟进程的日志"
     finally:
         desk.sql("ALTER TABLE tasks DROP CONSTRAINT refusing")
     tick()
@@ -208,8 +209,10 @@ def test_a_task_that_is_refused_waits_and_says_why_without_its_values(desk: Desk
     schedule = row(schedule_id)
     assert schedule.next_due_at == moment
     assert schedule.last_error is not None
-    assert "task.task_type" in schedule.last_error
-    assert "s3cret" not in schedule.last_error
+    assert schedule.last_error.startswith("task.task_type: is not a task type; the task types are benchmark")
+    assert schedule.last_error_zh is not None
+    assert schedule.last_error_zh.startswith("task.task_type：不是任务类型；任务类型有 benchmark")
+    assert "s3cret" not in schedule.last_error + schedule.last_error_zh
     assert [task.id for task in tasks(desk)] == [row(other).last_task_id], "the others go on"
     with unit_of_work() as unit:
         found = keeping.locked(unit.session, schedule_id)
@@ -217,7 +220,7 @@ def test_a_task_that_is_refused_waits_and_says_why_without_its_values(desk: Desk
         keeping.change(unit, Actor("ops"), found, {"task": TASK})
     tick()
     assert len(tasks(desk)) == 2, "once it is mended, it is done"
-    assert row(schedule_id).last_error is None
+    assert row(schedule_id).last_error is row(schedule_id).last_error_zh is None
 
 
 def test_a_paused_schedule_is_never_due_and_begins_anew_when_it_is_resumed(desk: Desk) -> None:
