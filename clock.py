@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -211,7 +210,7 @@ def _do(name: str, duty: Duty) -> None:
             duty(work)
 
 
-def _note(name: str, duty: Duty, **why: Any) -> None:
+def _note(name: str, duty: Duty, **why: object) -> None:
     """Log that a duty failed, and count it."""
     log.error("duty_failed", tick=name, duty=duty.__name__, **why)
     with suppress(DBAPIError), unit_of_work() as work:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import psycopg2
 import structlog
@@ -193,7 +193,7 @@ def serve() -> None:
         runner.run(until_signal(uvicorn.Server(config), app, host))
 
 
-async def until_signal(server: uvicorn.Server, app: Any, host: str) -> None:
+async def until_signal(server: uvicorn.Server, app: object, host: str) -> None:
     """Run a server to its end, and gRPC beside it.
 
     Raises:
@@ -207,7 +207,7 @@ async def until_signal(server: uvicorn.Server, app: Any, host: str) -> None:
         await server.serve()
 
 
-async def serves_grpc(beside: AsyncExitStack, app: Any, address: str) -> bool:
+async def serves_grpc(beside: AsyncExitStack, app: object, address: str) -> bool:
     """Serve gRPC until the stack is closed. Returns False where the port is taken and nobody has asked for it.
 
     Raises:

@@ -57,7 +57,7 @@ async def beside(function: Callable[[*Given], Result], *args: *Given) -> Result:
 
 
 async def read(
-    function: Callable[..., Result], *args: Any, repeatable: bool = False, pool: Pool = READING, **named: Any
+    function: Callable[..., Result], *args: object, repeatable: bool = False, pool: Pool = READING, **named: object
 ) -> Result:
     """Call a function with a session and these arguments, in a transaction beside the loop."""
 
@@ -69,7 +69,7 @@ async def read(
 
 
 async def read_much(
-    function: Callable[..., Result], *args: Any, repeatable: bool = False, pool: Pool = READING, **named: Any
+    function: Callable[..., Result], *args: object, repeatable: bool = False, pool: Pool = READING, **named: object
 ) -> Result:
     """Do the same for a function that only reads, and more than a few rows: on a replica, where there is one."""
     return await pool.run(
@@ -223,7 +223,7 @@ def idempotency_key(req: asgi.Request, *parts: bytes | BaseModel) -> Key | None:
     return Key.of(req.context.caller, given, req.path.encode(), *said)
 
 
-def fit(model: type[Model], given: Any) -> Model:
+def fit(model: type[Model], given: object) -> Model:
     """Read a body as a model.
 
     Raises:

@@ -191,7 +191,7 @@ class RabbitConsumer(Consumer):
         queue = self._topology.queue(self._queue_name)
         self._consumer = cast(str, self._channel.basic_consume(queue, self._on_message, consumer_tag=self._name))
 
-    def _on_cancel(self, _: Any) -> None:
+    def _on_cancel(self, _: object) -> None:
         """Note the end of the consumer: its queue was deleted, or the node failed that it was on."""
         log.warning("consumer_cancelled", queue=self._queue_name, reason="the queue was deleted, or its node failed")
         if self._threads is not None:

@@ -69,7 +69,7 @@ class Link:
             self._reason = "nobody used it any more"
         self.soon(self.connection.close)
 
-    def do(self, call: Callable[..., Result], *args: Any) -> Result:
+    def do(self, call: Callable[..., Result], *args: object) -> Result:
         """Run a call in the connection's thread, and return what it does.
 
         Raises:
@@ -87,7 +87,7 @@ class Link:
         finally:
             self._asked.discard(done)
 
-    def soon(self, call: Callable[..., Any], *args: Any) -> None:
+    def soon(self, call: Callable[..., Any], *args: object) -> None:
         """Have a call run in the connection's thread; whatever RabbitMQ says against it is shown by the channel."""
 
         def run() -> None:
@@ -122,7 +122,7 @@ class Link:
             user.link_lost()
 
 
-def _answer(done: Future[Result], call: Callable[..., Result], *args: Any) -> None:
+def _answer(done: Future[Result], call: Callable[..., Result], *args: object) -> None:
     """Hand on what a call returns or raises to whoever waits for it."""
     try:
         result = call(*args)

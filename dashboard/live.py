@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import falcon
 import structlog
@@ -54,7 +54,7 @@ class _News(SSEvent):
         super().__init__(text=look.html, event_id=look.as_of)
         self._written = super().serialize()
 
-    def serialize(self, handler: Any = None) -> bytes:  # noqa: ARG002 - as Falcon calls it
+    def serialize(self, handler: object = None) -> bytes:  # noqa: ARG002 - as Falcon calls it
         return self._written
 
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -105,18 +104,18 @@ def segment(value: object) -> str:
     return quote(str(value), safe="")
 
 
-def query(given: Mapping[str, Any], **changes: Any) -> str:
+def query(given: Mapping[str, object], **changes: object) -> str:
     """Write a query string with these changes; what is None or empty is left out, and the places in lists."""
     values = {name: value for name, value in {**given, **changes}.items() if name not in PLACES or name in changes}
     return "?" + urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
 
 
-def turned(given: Mapping[str, Any], place: str, to: str | None) -> str:
+def turned(given: Mapping[str, object], place: str, to: str | None) -> str:
     """Write the query string of another page of one list; the page's other lists stay where they are."""
     return query(given, **{each: given[each] for each in PLACES if each in given} | {place: to})
 
 
-def each_value(given: Any) -> list[str]:
+def each_value(given: object) -> list[str]:
     """Return the values of a parameter, which may have been given several times."""
     return [str(each) for each in given] if isinstance(given, list) else [str(given)]
 
@@ -129,13 +128,13 @@ def named(value: str) -> str | Markup:
         return value
 
 
-def chosen(given: Mapping[str, Any], filters: Collection[str]) -> Json:
+def chosen(given: Mapping[str, object], filters: Collection[str]) -> Json:
     """Return what the body of an action says for everything that a page's filter names."""
     named = {name: value for name, value in given.items() if name in filters}
     return {"filter": named} if named else {"filter": {}, "all": True}
 
 
-def pretty(value: Any) -> str:
+def pretty(value: object) -> str:
     """Write JSON to be read."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
@@ -159,17 +158,17 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
-def whole(template: str, viewer: Viewer, found: Mapping[str, Any]) -> str:
+def whole(template: str, viewer: Viewer, found: Mapping[str, object]) -> str:
     """Render a page."""
     return _TEMPLATES.get_template(template).render(_given(viewer, found))
 
 
-def live(template: str, viewer: Viewer, found: Mapping[str, Any]) -> str:
+def live(template: str, viewer: Viewer, found: Mapping[str, object]) -> str:
     """Render that part of a page which changes while it is looked at, as one line."""
     loaded = _TEMPLATES.get_template(template)
     parts = loaded.blocks["live"](loaded.new_context(_given(viewer, found)))
     return "".join(parts).replace("\r", "").replace("\n", "&#10;")
 
 
-def _given(viewer: Viewer, found: Mapping[str, Any]) -> Json:
+def _given(viewer: Viewer, found: Mapping[str, object]) -> Json:
     return {"_": say_in(viewer.language), "viewer": viewer, "may": viewer.may, **found}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime, Index, Text, delete, func, insert, select
@@ -63,7 +62,7 @@ def record(
     target: object = None,
     *,
     kb_id: str | None = None,
-    **detail: Any,
+    **detail: object,
 ) -> None:
     """Write that somebody did something, in the transaction in which it is done.
 
@@ -89,7 +88,7 @@ def record(
 
 
 def record_of_task(
-    session: Session, task_id: UUID, action: str, kind: str, target: object = None, **detail: Any
+    session: Session, task_id: UUID, action: str, kind: str, target: object = None, **detail: object
 ) -> None:
     """Write what a task has done, in the name of whoever submitted it, in the transaction in which it is done."""
     row = session.execute(select(Task.submitted_by, Task.request_id, Task.kb_id).where(Task.id == task_id)).one()

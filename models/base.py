@@ -34,7 +34,7 @@ class HalfVector(UserDefinedType[str]):
 
     cache_ok = True
 
-    def get_col_spec(self, **_: Any) -> str:
+    def get_col_spec(self, **_: object) -> str:
         return "halfvec"
 
 
@@ -57,7 +57,7 @@ def rfc3339(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def json_of(value: Any) -> str:
+def json_of(value: object) -> str:
     """Write a value as PostgreSQL is sent it in one parameter; ids and times become text.
 
     Many rows at once are a list of objects, which `json_to_recordset` takes apart: as arrays, or as VALUES, each of

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -77,7 +76,7 @@ def run(
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
-def _moment(value: str | None, cursor: Any) -> datetime | None:
+def _moment(value: str | None, cursor: object) -> datetime | None:
     try:
         found: datetime | None = PYDATETIMETZ(value, cursor)
     except (ValueError, OverflowError):
@@ -88,7 +87,7 @@ def _moment(value: str | None, cursor: Any) -> datetime | None:
 _MOMENTS = psycopg2.extensions.new_type(PYDATETIMETZ.values, "MOMENT", _moment)
 
 
-def _id(value: str | None, _: Any) -> UUID | None:
+def _id(value: str | None, _: object) -> UUID | None:
     # In a third of the time that UUID takes itself, and every task is read with several.
     return None if value is None else msgspec.convert(value, UUID)
 
@@ -98,7 +97,7 @@ _IDS = psycopg2.extensions.new_type((2950,), "ID", _id)
 _ID_ARRAYS = psycopg2.extensions.new_array_type((2951,), "IDS", _IDS)
 
 
-def read_ids(connection: Any, _: object) -> None:
+def read_ids(connection: object, _: object) -> None:
     """Read ids in our own way; called once SQLAlchemy has set its."""
     for each in (_IDS, _ID_ARRAYS):
         psycopg2.extensions.register_type(each, connection)
@@ -127,7 +126,7 @@ class Connection(psycopg2.extensions.connection):
         pooler, where the next transaction may run in another process, in each transaction.
     """
 
-    def __init__(self, *given: Any, limits: Mapping[str, int] | None = None, **named: Any) -> None:
+    def __init__(self, *given: object, limits: Mapping[str, int] | None = None, **named: object) -> None:
         super().__init__(*given, **named)
         super().set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         self.cursor_factory = Cursor
@@ -234,11 +233,11 @@ def _without_values() -> Iterator[None]:
 class Cursor(psycopg2.extensions.cursor):
     """What `Connection` says to the server. Other calls of psycopg2, such as `copy_to`, would begin no transaction."""
 
-    def alone(self, query: Any, values: Any = None) -> None:
+    def alone(self, query: object, values: object = None) -> None:
         """Run a statement as it is."""
         super().execute(query, values)
 
-    def execute(self, query: Any, vars: Any = None) -> None:
+    def execute(self, query: object, vars: object = None) -> None:
         """Run a statement, which begins a transaction where there is none."""
         if self.connection.is_to_begin:
             begin = self.connection.begin
@@ -246,13 +245,13 @@ class Cursor(psycopg2.extensions.cursor):
         with _without_values():
             super().execute(query, vars)
 
-    def executemany(self, query: Any, vars_list: Any) -> None:
+    def executemany(self, query: object, vars_list: object) -> None:
         """Run a statement for each of many."""
         self._begin()
         with _without_values():
             super().executemany(query, vars_list)
 
-    def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+    def copy_expert(self, sql: object, file: object, size: int = 8192) -> None:
         """Run a COPY, which cannot share a message with BEGIN."""
         self._begin()
         with _without_values():

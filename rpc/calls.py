@@ -58,7 +58,7 @@ def _handler(application: Application, method: Method, described: Any) -> Any:
 def _ask(application: Application, method: Method, answers: type[Message]) -> Callable[..., Any]:
     """Return how a call with one message and one answer is answered."""
 
-    async def ask(message: Message, context: Any) -> Message:
+    async def ask(message: Message, context: object) -> Message:
         fields = await _said(message, context)
         named = {name: fields.pop(name, "") for name in method.names}
         headers, query, body = _headers(context), {}, b""
@@ -76,7 +76,7 @@ def _ask(application: Application, method: Method, answers: type[Message]) -> Ca
 def _upload(application: Application, method: Method, answers: type[Message]) -> Callable[..., Any]:
     """Return how a stream of messages with a document is answered."""
 
-    async def upload(stream: AsyncIterator[Any], context: Any) -> Message:
+    async def upload(stream: AsyncIterator[Any], context: object) -> Message:
         first = await anext(stream, None)
         if first is None or first.WhichOneof("part") != "info":
             await _abort(context, statuses.misfit("info", say("info_missing")))
@@ -119,7 +119,7 @@ async def _answer(application: Application, request: Request, context: Any) -> A
         yield answer
 
 
-async def _said(message: Message, context: Any) -> dict[str, Any]:
+async def _said(message: Message, context: object) -> dict[str, Any]:
     try:
         return messages.said(message)
     except json_format.Error as error:

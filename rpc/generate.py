@@ -57,7 +57,7 @@ def _lacking(fields: Mapping[str, FieldInfo], numbers: Mapping[str, int]) -> Ite
         yield f"  {TYPES.get(_type(field.annotation), 'optional string')} {name} = {number};\n"
 
 
-def _type(annotation: Any) -> Any:
+def _type(annotation: object) -> Any:
     """Return the type of a field that may be missing, without what bounds it and without what it is a list of."""
     while (origin := get_origin(annotation)) is not None:
         arguments = [each for each in get_args(annotation) if each is not NoneType]

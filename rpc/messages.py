@@ -22,7 +22,7 @@ def said(message: Message) -> dict[str, Any]:
     return given
 
 
-def as_texts(fields: Mapping[str, Any]) -> dict[str, str]:
+def as_texts(fields: Mapping[str, object]) -> dict[str, str]:
     """Return fields as a query or a form says them."""
     return {name: _text(value) for name, value in fields.items()}
 
@@ -45,7 +45,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):

@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import grpc
 import structlog
@@ -108,7 +107,7 @@ def _try(address: str) -> None:
 
 
 @asynccontextmanager
-async def served(app: Any, address: str) -> AsyncIterator[None]:
+async def served(app: object, address: str) -> AsyncIterator[None]:
     """Serve an application by gRPC as long as the block runs.
 
     Parameters:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import falcon
 from falcon import asgi
@@ -61,7 +60,7 @@ class Admission:
         self._backlog = backlog
         self._paths = paths
 
-    async def admit(self, req: asgi.Request, _resp: Any) -> None:
+    async def admit(self, req: asgi.Request, _resp: object) -> None:
         """Let a request submit, where it would.
 
         Raises:

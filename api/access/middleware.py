@@ -73,7 +73,7 @@ class Access:
         _unfold_slashes(req)
 
     async def process_resource(
-        self, req: asgi.Request, resp: asgi.Response, resource: Any, params: dict[str, str]
+        self, req: asgi.Request, resp: asgi.Response, resource: object, params: dict[str, str]
     ) -> None:
         for name, value in params.items():
             params[name] = value.replace("\0", "/")
@@ -93,7 +93,7 @@ class Access:
         for limit in self._limits:
             await limit.admit(req, resp)
 
-    async def process_response(self, req: asgi.Request, resp: asgi.Response, resource: Any, succeeded: bool) -> None:
+    async def process_response(self, req: asgi.Request, resp: asgi.Response, resource: object, succeeded: bool) -> None:
         if resp.content_type == PROBLEM:
             self._as_page(req, resp)
         seconds = time.perf_counter() - req.context.began

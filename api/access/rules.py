@@ -168,5 +168,5 @@ def check(routes: Iterable[tuple[str, Any]]) -> None:
         raise RuntimeError(f"api/access/rules.py and the routes of api/app.py disagree about {', '.join(wrong)}")
 
 
-def _answers(resource: Any, method: str) -> bool:
+def _answers(resource: object, method: str) -> bool:
     return hasattr(resource, f"on_{method.lower()}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
 
 from falcon import asgi
 
@@ -28,7 +27,7 @@ class ErrorPage:
     def __init__(self) -> None:
         self._page = page()
 
-    async def on_get(self, _req: Any, resp: asgi.Response) -> None:
+    async def on_get(self, _req: object, resp: asgi.Response) -> None:
         resp.content_type = "text/html; charset=utf-8"
         resp.set_header("Content-Security-Policy", POLICY)
         resp.set_header("X-Content-Type-Options", "nosniff")

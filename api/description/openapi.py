@@ -145,7 +145,7 @@ def _name(reference: Json) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
 
 
-def _without_titles(schema: Any) -> None:
+def _without_titles(schema: object) -> None:
     """Take away the titles that pydantic makes of names: a generator would make classes of them."""
     if isinstance(schema, dict):
         if isinstance(schema.get("title"), str):

@@ -100,7 +100,7 @@ class Tasks:
         example=EXAMPLE,
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        def understand(given: Any) -> Submission:
+        def understand(given: object) -> Submission:
             submission = submission_of(given)
             callers.demand(req, submission.kb_id)
             return submission.under(requests.idempotency_key(req, submission)).by(callers.actor(req))

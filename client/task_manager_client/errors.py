@@ -161,7 +161,7 @@ BY_STATUS: dict[int, type[Refused]] = {
 }
 
 
-def refusal(status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> Refused:
+def refusal(status: int, problem: Mapping[str, object], retry_after: float | None = None) -> Refused:
     """Return the exception for a problem."""
     kind = BY_CODE.get(str(problem.get("code"))) or BY_STATUS.get(status)
     return (kind or (InvalidRequest if status < 500 else Refused))(status, problem, retry_after)

@@ -41,7 +41,7 @@ class Provider:
         # One client, so that calls share its connections.
         self._client: httpx2.Client | None = None
 
-    def post(self, url: str, body: Mapping[str, Any], kind: Kind) -> Any:
+    def post(self, url: str, body: Mapping[str, object], kind: Kind) -> Any:
         """Send a request to the provider and return its answer, as parsed JSON.
 
         Raises:
@@ -82,7 +82,7 @@ class Provider:
         """Return what a failed connection means for a task."""
         return TaskError("embedder_unavailable", f"{self.name} could not be reached: {type(error).__name__}")
 
-    def error(self, status: int, headers: Mapping[str, str], body: Any) -> TaskError:
+    def error(self, status: int, headers: Mapping[str, str], body: object) -> TaskError:
         """Return what an HTTP status of the provider's means for a task.
 
         Returns:

@@ -27,7 +27,7 @@ class Reranker:
       options: what the request says besides.
     """
 
-    def __init__(self, name: str, url: str, key: str | None, model: str, **options: Any) -> None:
+    def __init__(self, name: str, url: str, key: str | None, model: str, **options: object) -> None:
         self._provider = Provider(name, key)
         self._url = url
         self._model = model

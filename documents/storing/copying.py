@@ -7,7 +7,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from io import BytesIO
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection as SqlConnection
@@ -49,7 +48,7 @@ def send(opened: SqlConnection, table: str, columns: Sequence[str], rows: bytes)
     _copy(opened, table, columns, BytesIO(rows), len(rows))
 
 
-def _copy(opened: SqlConnection, table: str, columns: Sequence[str], rows: Any, size: int = 8192) -> None:
+def _copy(opened: SqlConnection, table: str, columns: Sequence[str], rows: object, size: int = 8192) -> None:
     """Send rows.
 
     Raises:

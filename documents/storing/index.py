@@ -123,7 +123,7 @@ def embedded_text(heading_path: Sequence[str], context: str | None, text: str) -
     return "\n".join(filter(None, (lead(heading_path, context or ""), text)))
 
 
-def version(version_id: UUID, extracted: Extracted, **others: Any) -> Version:
+def version(version_id: UUID, extracted: Extracted, **others: object) -> Version:
     """Return what a reader made of a document, as it is kept.
 
     Parameters:
@@ -173,7 +173,7 @@ def shown_as(
     return version if provider in (None, made_with) else None
 
 
-def describe(session: Session, kb_id: str, document_id: str, details: Mapping[str, Any] | None) -> None:
+def describe(session: Session, kb_id: str, document_id: str, details: Mapping[str, object] | None) -> None:
     """Give a document the `metadata` of its last submission if that said any, and leave its version as it is."""
     if details is None:
         return
@@ -351,7 +351,7 @@ def lock_kb(session: Session, kb_id: str) -> None:
     database.rows(session, LOCK_KB, {"kb_id": kb_id})
 
 
-def swap(session: Session, version_id: UUID, details: Mapping[str, Any] | None = None) -> Swapped:
+def swap(session: Session, version_id: UUID, details: Mapping[str, object] | None = None) -> Swapped:
     """Let a document show this version: the one moment at which it becomes searchable.
 
     Parameters:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -68,7 +68,7 @@ class Publication:
         database.execute(opened, _VERSION, values | {name: json.dumps(values[name]) for name in _JSON})
         copying.send(opened, Chunk.__tablename__, COLUMNS, self.chunks)
 
-    def show(self, opened: Connection, submitted_at: datetime, metadata: Mapping[str, Any] | None) -> None:
+    def show(self, opened: Connection, submitted_at: datetime, metadata: Mapping[str, object] | None) -> None:
         """Let the document point at the version, so that it is found once the transaction is committed.
 
         Parameters:

@@ -7,7 +7,6 @@ session and leaves the commit to whoever opened it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Table, delete, select, text
@@ -41,7 +40,7 @@ class Shadow:
     chunks: int
 
 
-def _columns(table: Any, *without: str) -> str:
+def _columns(table: object, *without: str) -> str:
     assert isinstance(table, Table)
     return ", ".join(f'"{column.name}"' for column in table.columns if column.name not in without)
 

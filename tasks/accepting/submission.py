@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import (
@@ -69,7 +68,7 @@ class Submission(TaskFields):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _note_what_is_left_out(cls, given: Any, make: ModelWrapValidatorHandler[Submission]) -> Submission:
+    def _note_what_is_left_out(cls, given: object, make: ModelWrapValidatorHandler[Submission]) -> Submission:
         made = make(given)
         if made.task_type == document_processing.TYPE.name:
             said = given.get("payload") or {} if isinstance(given, dict) else made.payload

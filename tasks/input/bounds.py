@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from models.base import json_of
 from sentences import Bilingual, say
@@ -66,7 +66,7 @@ def _why_one_is_unstorable(value: object) -> Bilingual | None:
     return None
 
 
-def excess_of_metadata(metadata: Mapping[str, Any]) -> Bilingual | None:
+def excess_of_metadata(metadata: Mapping[str, object]) -> Bilingual | None:
     """Return why metadata are too large; None when they are not."""
     size = _bytes_of(metadata)
     if size <= LARGEST_METADATA:
@@ -74,7 +74,7 @@ def excess_of_metadata(metadata: Mapping[str, Any]) -> Bilingual | None:
     return say("large_metadata", size=size, most=LARGEST_METADATA)
 
 
-def excess_of_payload(payload: Mapping[str, Any]) -> Bilingual | None:
+def excess_of_payload(payload: Mapping[str, object]) -> Bilingual | None:
     """Return why a payload is too large; None when it is not. A document's text is no part of it."""
     content = payload.get("content")
     size = _bytes_of({**payload, "content": ""} if isinstance(content, str) else payload)
@@ -83,5 +83,5 @@ def excess_of_payload(payload: Mapping[str, Any]) -> Bilingual | None:
     return say("large_payload", size=size, most=LARGEST_PAYLOAD)
 
 
-def _bytes_of(value: Mapping[str, Any]) -> int:
+def _bytes_of(value: Mapping[str, object]) -> int:
     return len(json_of(value).encode())

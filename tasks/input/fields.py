@@ -83,7 +83,7 @@ CallbackAddress = Annotated[
 ]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return a value as JSON has it."""
     if isinstance(value, datetime):
         return rfc3339(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -114,7 +114,7 @@ class DocumentProcessing(Reading):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _one_source(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _one_source(cls, given: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Refuse none and several sources, and say so together with whatever else does not fit."""
         named = [name for name in SOURCES if isinstance(given, dict) and given.get(name) is not None]
         if len(named) == 1 or not isinstance(given, dict):

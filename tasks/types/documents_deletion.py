@@ -54,7 +54,7 @@ class DocumentsDeletion(DocumentFilter):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_ids_are_no_choice(cls, given: Any) -> Any:
+    def _no_ids_are_no_choice(cls, given: object) -> Any:
         """Refuse an empty list of ids, but for one that was stored: nobody who names none means all."""
         if isinstance(given, dict) and given.get("ids") == [] and "among" not in given:
             raise _names_nothing()

@@ -68,7 +68,7 @@ Asked = TypeVar("Asked", bound=Filtered)
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def understood(model: type[Asked], action: Action, given: Any) -> Asked:
+def understood(model: type[Asked], action: Action, given: object) -> Asked:
     """Return the request in a body. What a filter names may stand in `filter`, or beside the rest.
 
     Raises:
@@ -77,7 +77,7 @@ def understood(model: type[Asked], action: Action, given: Any) -> Asked:
     return within_filter(model, partial(_checked, model, action), given)
 
 
-def within_filter(model: type[BaseModel], check: Callable[[Any], Model], given: Any) -> Model:
+def within_filter(model: type[BaseModel], check: Callable[[Any], Model], given: object) -> Model:
     """Return what is made of a body whose fields that are none of the request's own belong into its `filter`.
 
     Parameters:

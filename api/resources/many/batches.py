@@ -84,7 +84,7 @@ class Batches:
 
 
 def _understood(
-    req: asgi.Request, given: Any
+    req: asgi.Request, given: object
 ) -> tuple[NewBatch, dict[int, Submission], dict[int, list[dict[str, str]]], dict[UUID, str]]:
     """Return a batch of the items that fit; these, what is wrong with the others, and the names of all."""
     asked = requests.fit(BatchRequest, given)

@@ -96,7 +96,7 @@ def _confine(req: asgi.Request, asked: Filtered) -> None:
     asked.filter.kb_id = kb_ids[0]
 
 
-def _bulk(action: Action, asked: Filtered, **more: Any) -> Bulk:
+def _bulk(action: Action, asked: Filtered, **more: object) -> Bulk:
     return Bulk(action=action, filter=asked.filter.model_dump(mode="json", exclude_none=True), **more)
 
 
@@ -186,7 +186,7 @@ async def _retried_at_once(req: asgi.Request, asked: RetryRequest) -> Json:
     }
 
 
-def _retry_understood(given: Any) -> tuple[RetryRequest, bool]:
+def _retry_understood(given: object) -> tuple[RetryRequest, bool]:
     """Return the request, and whether it is one of the first version, which is answered when all is done."""
     at_once = isinstance(given, dict) and given.keys().isdisjoint({"filter", "all", "dry_run"})
     return understood(RetryRequest, "retry", given), at_once

@@ -154,7 +154,7 @@ class DocumentsRequest(BaseModel):
     dry_run: bool = Field(False, description="Answer how many there are, and change nothing.")
 
 
-def _understood(given: Any) -> DocumentsRequest:
+def _understood(given: object) -> DocumentsRequest:
     asked = requests.fit(DocumentsRequest, given)
     if not asked.filter.named() and not asked.all:
         raise Invalid([problem("filter", say("filter_empty"))])

@@ -155,7 +155,7 @@ class Schedules:
         resp.media = requests.page_of(items, asked.limit, "schedule_id")
 
 
-def _understood(req: asgi.Request, given: Any) -> tuple[keeping.Wanted, Key | None]:
+def _understood(req: asgi.Request, given: object) -> tuple[keeping.Wanted, Key | None]:
     """Return the schedule that a request asks for, and the key that it came with."""
     asked = requests.fit(NewSchedule, given)
     problems: list[dict[str, str]] = []
@@ -236,7 +236,7 @@ class Schedule:
         response=schemas.Schedule,
     )
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
-        def understand(given: Any) -> Json:
+        def understand(given: object) -> Json:
             asked = requests.fit(ScheduleChange, given)
             values = {name: getattr(asked, name) for name in asked.model_fields_set}
             if "task" in values:

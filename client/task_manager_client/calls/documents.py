@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Unpack
 
 from task_manager_client.answers.documents import (
     Chunk,
@@ -97,7 +97,7 @@ def get_document(kb_id: str, document_id: str) -> Call[Document]:
     return get(at("kbs", kb_id, "documents", document_id), Document)
 
 
-def change_document(kb_id: str, document_id: str, *, metadata: Mapping[str, Any]) -> Call[Document]:
+def change_document(kb_id: str, document_id: str, *, metadata: Mapping[str, object]) -> Call[Document]:
     """Replace the metadata of a document."""
     path = at("kbs", kb_id, "documents", document_id)
     return Call("PATCH", path, shaped(Document), body=as_json({"metadata": metadata}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 from task_manager_client.answers.documents import Found, Kb
 from task_manager_client.answers.tasks import AcceptedTask
@@ -21,7 +21,7 @@ def get_kb(kb_id: str) -> Call[Kb]:
     return get(at("kbs", kb_id), Kb)
 
 
-def change_kb(kb_id: str, **settings: Any) -> Call[Kb]:
+def change_kb(kb_id: str, **settings: object) -> Call[Kb]:
     """Set what the documents and tasks of a KB inherit: `chunk_size`, `chunk_overlap`, `chunk_unit`, `embedder`,
     `callback_url`, `callback_secret`, `synonyms` (groups of terms, which searches take for one), `weight` (turns that
     its tasks get where those of another KB get one). None takes a setting back."""

@@ -154,19 +154,19 @@ class SearchOptions(TypedDict, total=False):
 TASK_FIELDS = TaskOptions.__annotations__.keys()
 
 
-def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def divided(options: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what of the options is the task's, and what the payload's; None counts as not said."""
     said = {name: value for name, value in options.items() if value is not None}
     task = {name: value for name, value in said.items() if name in TASK_FIELDS}
     return task, {name: value for name, value in said.items() if name not in TASK_FIELDS}
 
 
-def form(options: Mapping[str, Any]) -> dict[str, str]:
+def form(options: Mapping[str, object]) -> dict[str, str]:
     """Return options as the fields of a form."""
     return {name: _text(name, value) for name, value in options.items() if value is not None}
 
 
-def pairs(metadata: Mapping[str, Any] | None) -> list[str]:
+def pairs(metadata: Mapping[str, object] | None) -> list[str]:
     """Return metadata as a list is asked for it: `name=value`, for each value of a name."""
     return [
         f"{name}={each if isinstance(each, str) else json.dumps(each)}"
@@ -183,7 +183,7 @@ def _text(name: str, value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(as_json(value))
 
 
-def filtered(options: Mapping[str, Any]) -> dict[str, Any]:
+def filtered(options: Mapping[str, object]) -> dict[str, Any]:
     """Return a filter as a bulk wants it: a single status is a list of one."""
     said = {name: value for name, value in options.items() if value is not None}
     if isinstance(said.get("status"), str):

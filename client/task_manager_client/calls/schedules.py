@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from task_manager_client.answers.schedules import Schedule
 from task_manager_client.answers.tasks import AcceptedTask
@@ -12,7 +12,7 @@ from task_manager_client.core.call import Call, Page, as_json, at, delete, get, 
 
 def create_schedule(
     cron: str,
-    task: Mapping[str, Any],
+    task: Mapping[str, object],
     *,
     name: str | None = None,
     timezone: str | None = None,
@@ -41,7 +41,7 @@ def get_schedule(schedule_id: str) -> Call[Schedule]:
     return get(at("schedules", schedule_id), Schedule)
 
 
-def change_schedule(schedule_id: str, **changes: Any) -> Call[Schedule]:
+def change_schedule(schedule_id: str, **changes: object) -> Call[Schedule]:
     """Change `name`, `cron`, `timezone`, `catch_up` or `task`, which is replaced as a whole."""
     return Call("PATCH", at("schedules", schedule_id), shaped(Schedule), body=as_json(changes))
 

@@ -20,7 +20,10 @@ from task_manager_client.core.call import Call, Page, at, get, get_page, post, s
 
 
 def submit_task(
-    task_type: str, kb_id: str | None = None, payload: Mapping[str, Any] | None = None, **options: Unpack[TaskOptions]
+    task_type: str,
+    kb_id: str | None = None,
+    payload: Mapping[str, object] | None = None,
+    **options: Unpack[TaskOptions],
 ) -> Call[AcceptedTask]:
     """Submit a task of any type."""
     body = without_none(task_type=task_type, kb_id=kb_id, payload=payload, **options)
@@ -139,7 +142,7 @@ def cancel_batch(batch_id: str) -> Call[Batch]:
     return Call("DELETE", at("batches", batch_id), shaped(Batch))
 
 
-def _named(filter: Mapping[str, Any], *, all: bool) -> dict[str, Any]:
+def _named(filter: Mapping[str, object], *, all: bool) -> dict[str, Any]:
     return {"filter": filtered(filter), "all": all}
 
 

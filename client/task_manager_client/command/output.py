@@ -82,7 +82,7 @@ def field(row: Row, name: str) -> Any:
     return found
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """Return a value as a cell."""
     if value is None or value == [] or value == {}:
         return ""

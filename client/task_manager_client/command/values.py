@@ -87,5 +87,5 @@ def _pair(given: str) -> dict[str, Any]:
     return {name: value}
 
 
-def _several(value: Any) -> list[Any]:
+def _several(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]

@@ -88,7 +88,7 @@ class Call(Generic[T]):
         pairs = [(name, text) for name, value in self.query.items() for text in _texts(value)]
         return self.path + (f"?{urlencode(pairs)}" if pairs else "")
 
-    def with_query(self, **query: Any) -> Call[T]:
+    def with_query(self, **query: object) -> Call[T]:
         """Return the same call with other parameters besides."""
         return replace(self, query={**self.query, **query})
 
@@ -131,18 +131,18 @@ class Page(Generic[T]):
       raw: the page as the service sent it.
     """
 
-    def __init__(self, items: list[T], next_cursor: str | None, raw: Mapping[str, Any]) -> None:
+    def __init__(self, items: list[T], next_cursor: str | None, raw: Mapping[str, object]) -> None:
         self.items = items
         self.next_cursor = next_cursor
         self.raw = raw
 
 
-def get(path: str, shape: type[S], **query: Any) -> Call[S]:
+def get(path: str, shape: type[S], **query: object) -> Call[S]:
     """Return a call that reads one thing."""
     return Call("GET", path, shaped(shape), query)
 
 
-def get_page(path: str, shape: type[S], **query: Any) -> Call[Page[S]]:
+def get_page(path: str, shape: type[S], **query: object) -> Call[Page[S]]:
     """Return a call that reads one page of a list."""
 
     def read(answer: Answer) -> Page[S]:
@@ -155,7 +155,7 @@ def get_page(path: str, shape: type[S], **query: Any) -> Call[Page[S]]:
 
 
 def post(
-    path: str, read: Callable[[Answer], T], body: Any = None, *, once: bool = False, repeatable: bool = False
+    path: str, read: Callable[[Answer], T], body: object = None, *, once: bool = False, repeatable: bool = False
 ) -> Call[T]:
     """Return a call of the method POST.
 
@@ -186,7 +186,7 @@ def at(*parts: object) -> str:
     return PREFIX + "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: object) -> Any:
     """Return a value with its times in RFC 3339.
 
     Raises:
@@ -212,12 +212,12 @@ def rfc3339(value: datetime) -> str:
     return value.isoformat()
 
 
-def without_none(**values: Any) -> dict[str, Any]:
+def without_none(**values: object) -> dict[str, Any]:
     """Return what is not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _texts(value: Any) -> Sequence[str]:
+def _texts(value: object) -> Sequence[str]:
     if value is None:
         return ()
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -19,7 +19,7 @@ class Shape:
     Fields are the annotations of a subclass. Other fields are ignored, and kept in `raw`.
     """
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: object) -> None:
         if unknown := values.keys() - _readers(type(self)).keys():
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         if missing := [name for name in _readers(type(self)).keys() - values if not hasattr(type(self), name)]:
@@ -27,7 +27,7 @@ class Shape:
         self.__dict__.update(values)
 
     @classmethod
-    def read(cls, given: Any) -> Self:
+    def read(cls, given: object) -> Self:
         """Return the object that JSON holds.
 
         Raises:
@@ -50,7 +50,7 @@ class Shape:
     def _fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _readers(type(self))}
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} cannot be changed")
 
     def __eq__(self, other: object) -> bool:
@@ -74,7 +74,7 @@ def _readers(shape: type[Shape]) -> dict[str, Reader]:
     return _known[name]
 
 
-def reader(kind: Any) -> Reader:
+def reader(kind: object) -> Reader:
     """Return what reads the JSON of a type: a Shape, a time, a list, a dict or an optional one of them."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):

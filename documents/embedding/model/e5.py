@@ -96,7 +96,7 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def constant(self, value: Any) -> str:
+    def constant(self, value: object) -> str:
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(numpy.ascontiguousarray(value), name))
         return name

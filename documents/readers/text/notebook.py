@@ -44,7 +44,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
     )
 
 
-def _cells(notebook: Any) -> list[Any]:
+def _cells(notebook: object) -> list[Any]:
     """Return the cells, which before format 4 stood in worksheets."""
     if isinstance(notebook, dict) and isinstance(notebook.get("cells"), list):
         cells: list[Any] = notebook["cells"]
@@ -88,14 +88,14 @@ def _output(output: dict[str, Any]) -> str:
     return _OVERWRITTEN.sub("", _ESCAPES.sub("", text))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Return a text, which may be divided into lines."""
     if isinstance(value, list):
         return "".join(line for line in value if isinstance(line, str))
     return value if isinstance(value, str) else ""
 
 
-def _part(holder: Any, name: str) -> dict[str, Any]:
+def _part(holder: object, name: str) -> dict[str, Any]:
     part = holder.get(name) if isinstance(holder, dict) else None
     return part if isinstance(part, dict) else {}
 

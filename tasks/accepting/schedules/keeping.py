@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -225,5 +224,5 @@ def _now(unit: Unit) -> datetime:
     return moment
 
 
-def _note(unit: Unit, actor: Actor, act: str, schedule: Schedule, **detail: Any) -> None:
+def _note(unit: Unit, actor: Actor, act: str, schedule: Schedule, **detail: object) -> None:
     audit.record(unit.session, actor, f"schedule.{act}", "schedule", schedule.id, kb_id=schedule.kb_id, **detail)

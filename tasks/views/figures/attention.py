@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from models.base import Json, rfc3339
 from tasks.views.figures.statistics import Snapshot
@@ -83,7 +82,7 @@ def _of_tasks(snapshot: Snapshot) -> Iterator[Json]:
         yield _item("unknown_type", None, task_type=name)
 
 
-def _item(code: str, since: datetime | None, **names: Any) -> Json:
+def _item(code: str, since: datetime | None, **names: object) -> Json:
     """Make an item; `since` is null where nobody noted it."""
     english, chinese = (sentence.format(**names) for sentence in SENTENCES[code])
     return {

@@ -25,7 +25,7 @@ def use_squares() -> None:
     """Have PDFium take squares for what a PDF does not bring, from now on in this process."""
     data = squares()
 
-    def find(_: Any, weight: int, italic: int, charset: int, pitch: int, face: Any, exact: Any) -> int | None:
+    def find(_: object, weight: int, italic: int, charset: int, pitch: int, face: object, exact: object) -> int | None:
         return _FONT if charset in _CHARSETS else None
 
     def read(_: Any, font: Any, table: int, buffer: Any, size: int) -> int:
