@@ -94,7 +94,7 @@ def sweep_originals(work: Unit) -> None:
     unheld = originals.due(work.session, PAGE)
     over = retention.over(work.session, unheld)
     originals.forget(work.session, settings(), over)
-    originals.put_off(work.session, [each for each in unheld if each not in over])
+    originals.put_off(work.session, [original for original in unheld if original not in over])
 
 
 def forget_shards(work: Unit) -> None:

@@ -142,7 +142,7 @@ def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
         raise ForbiddenAddress("the URL holds a user name or password; send none in a URL")
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
     allowed = _is_named(parsed, port, allowed_hosts)
-    networks = [ipaddress.ip_network(each) for each in allowed_hosts if "/" in each]
+    networks = [ipaddress.ip_network(host) for host in allowed_hosts if "/" in host]
     try:
         found = socket.getaddrinfo(parsed.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -157,13 +157,13 @@ def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
 def _is_named(url: httpx2.URL, port: int, allowed_hosts: Sequence[str]) -> bool:
     """Return whether a URL's host is one of these, as it is written and as DNS is asked for it."""
     hosts = {url.host, url.raw_host.decode("ascii")}
-    shown = hosts | {f"[{each}]" for each in hosts if ":" in each}
+    shown = hosts | {f"[{host}]" for host in hosts if ":" in host}
     return not (shown | {f"{each}:{port}" for each in shown}).isdisjoint(allowed_hosts)
 
 
 def _may_be_reached(address: Address, networks: Sequence[Network]) -> bool:
     inner = getattr(address, "ipv4_mapped", None) or address
-    return is_outside(address) or any(inner in each for each in networks)
+    return is_outside(address) or any(inner in network for network in networks)
 
 
 def host_of(url: str) -> str:

@@ -63,14 +63,14 @@ def deliver(delivery: Delivery) -> None:
             callbacks.put_off(unit, delivery, str(error), None)
         log.warning("callback_put_off", **named, reason=str(error))
         return
-    told = f"HTTP {answer.status}: {answer.text}"
+    reason = f"HTTP {answer.status}: {answer.text}"
     with unit_of_work() as unit:
         if 200 <= answer.status < 300:
-            callbacks.delivered(unit, delivery, told)
+            callbacks.delivered(unit, delivery, reason)
         elif answer.status == GONE:
-            callbacks.refused(unit, delivery, told)
+            callbacks.refused(unit, delivery, reason)
         else:
-            callbacks.put_off(unit, delivery, told, answer.retry_after)
+            callbacks.put_off(unit, delivery, reason, answer.retry_after)
     took = logs.milliseconds(time.monotonic() - began)
     logs.tell([CallbackAnswered(**named, status=answer.status, milliseconds=took)])
 
@@ -98,8 +98,8 @@ def _posted(delivery: Delivery) -> outbound.Answer:
         status = answer.status
     finally:
         if span is not None:
-            told = {} if status is None else {"http.response.status_code": status}
-            span.end(told, error=None if status and status < 300 else str(status or "no answer"))
+            attributes = {} if status is None else {"http.response.status_code": status}
+            span.end(attributes, error=None if status and status < 300 else str(status or "no answer"))
     return answer
 
 
@@ -128,5 +128,5 @@ def headers(delivery: Delivery, body: str) -> dict[str, str]:
     secrets = webhook_secrets(delivery.secret or settings().current_callback_secret())
     if secrets:
         # One for each, of which a receiver that knows either accepts it.
-        given["webhook-signature"] = " ".join(Webhook(each).sign(str(delivery.id), now, body) for each in secrets)
+        given["webhook-signature"] = " ".join(Webhook(secret).sign(str(delivery.id), now, body) for secret in secrets)
     return given

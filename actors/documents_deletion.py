@@ -73,8 +73,8 @@ def _chosen(session: Session, work: Work, meant: DocumentsDeletion) -> Filter:
 
 def _overtake(unit: Unit, work: Work, document_ids: Sequence[str]) -> None:
     """End the tasks that were to bring documents in, and were submitted before this one."""
-    for each in sorted(document_ids):
-        ending.overtake(unit, work.kb_id, each, "document_processing", by=work.task_id)
+    for document_id in sorted(document_ids):
+        ending.overtake(unit, work.kb_id, document_id, "document_processing", by=work.task_id)
 
 
 def _remove(unit: Unit, work: Work, document_ids: Sequence[str]) -> None:
@@ -82,7 +82,7 @@ def _remove(unit: Unit, work: Work, document_ids: Sequence[str]) -> None:
     # Rows of tasks before the KB's lock, for all of them.
     _overtake(unit, work, document_ids)
     index.lock_kb(unit.session, work.kb_id)
-    for each in document_ids:
-        origin = deletions.submission_shown(unit.session, work.kb_id, each)
+    for document_id in document_ids:
+        origin = deletions.submission_shown(unit.session, work.kb_id, document_id)
         if origin is not None and submitted_at(unit.session, origin) <= work.claim.submitted_at:
-            deletions.remove(unit.session, work.kb_id, each, work.claim.submitted_at)
+            deletions.remove(unit.session, work.kb_id, document_id, work.claim.submitted_at)

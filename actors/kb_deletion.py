@@ -79,14 +79,14 @@ def _delete_sources(work: Work) -> None:
     while True:
         _go_on(work)
         with database.transaction() as session:
-            found = retention.lately_ended(session, work.kb_id, work.task_id, AT_ONCE, after)
-        if not found:
+            ended = retention.lately_ended(session, work.kb_id, work.task_id, AT_ONCE, after)
+        if not ended:
             return
-        _delete_from_storage(work, found)
+        _delete_from_storage(work, ended)
         with work.transaction() as session:
-            retention.forget_headers_of(session, found)
-        _delete_originals(work, found)
-        after = found[-1]
+            retention.forget_headers_of(session, ended)
+        _delete_originals(work, ended)
+        after = ended[-1]
 
 
 def _delete_originals(work: Work, ids: Sequence[UUID]) -> None:
@@ -123,11 +123,11 @@ def _sweep_versions(work: Work, units: int) -> None:
     after, swept = Place("", UUID(int=0)), 0
     while True:
         with database.transaction() as session:
-            found = kb_removal.unshown(session, work.kb_id, after, AT_ONCE)
-            later = submitted_after(session, [each.task_id for each in found], work.claim.submitted_at)
-        if not found:
+            unshown = kb_removal.unshown(session, work.kb_id, after, AT_ONCE)
+            later = submitted_after(session, [each.task_id for each in unshown], work.claim.submitted_at)
+        if not unshown:
             return
-        gone = [each for each in found if each.task_id not in later]
+        gone = [each for each in unshown if each.task_id not in later]
         doomed = [each.version_id for each in gone]
         kept = [each.original for each in gone if each.original is not None]
         left = len(doomed)
@@ -139,4 +139,4 @@ def _sweep_versions(work: Work, units: int) -> None:
         _delete_originals(work, kept)
         swept += len(doomed)
         work.report(swept, units)
-        after = found[-1].place
+        after = unshown[-1].place

@@ -125,13 +125,13 @@ def _understood(data: bytes, understand: Callable[[Any], Result]) -> Result:
     if too_many_values(data):
         raise TaskError("too_large", say("many_values", most=MOST_VALUES))
     try:
-        given = _parsed(data)
+        parsed = _parsed(data)
     except ValueError as error:
         raise falcon.HTTPBadRequest(description=say("not_json", reason=error)) from None
     except RecursionError:
         raise falcon.HTTPBadRequest(description=say("deep_body")) from None
     try:
-        return understand(given)
+        return understand(parsed)
     except ValidationError as error:
         raise Invalid(fields_of(error)) from None
 
@@ -214,13 +214,13 @@ def idempotency_key(req: asgi.Request, *parts: bytes | BaseModel) -> Key | None:
     Raises:
       Invalid: when it is too long or holds what no key holds.
     """
-    given = req.get_header("Idempotency-Key")
-    if given is None:
+    key = req.get_header("Idempotency-Key")
+    if key is None:
         return None
-    if not IDEMPOTENCY_KEY.fullmatch(given):
+    if not IDEMPOTENCY_KEY.fullmatch(key):
         raise Invalid([problem("Idempotency-Key", say("idempotency_key"))])
-    said = [each.model_dump_json().encode() if isinstance(each, BaseModel) else each for each in parts]
-    return Key.of(req.context.caller, given, req.path.encode(), *said)
+    said = [part.model_dump_json().encode() if isinstance(part, BaseModel) else part for part in parts]
+    return Key.of(req.context.caller, key, req.path.encode(), *said)
 
 
 def fit(model: type[Model], given: object) -> Model:

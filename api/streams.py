@@ -94,11 +94,11 @@ class Stream:
         """Hand over what it wants of these."""
         batch_id = str(self.batch_id)
         self._waiting.extend(
-            each
-            for each in happened
-            if (self.task_id is None or each.get("task_id") == self.task)
-            and (self.batch_id is None or each["batch_id"] == batch_id)
-            and (self.kb_ids is None or each.get("kb_id") in self.kb_ids)
+            event
+            for event in happened
+            if (self.task_id is None or event.get("task_id") == self.task)
+            and (self.batch_id is None or event["batch_id"] == batch_id)
+            and (self.kb_ids is None or event.get("kb_id") in self.kb_ids)
         )
         if self._waiting:
             self.wake()
@@ -226,10 +226,10 @@ class Hub:
                     return
             while not self.stopping:
                 come = await stream.news() if stream.follows else await self._missed(stream)
-                for each in come:
-                    stream.after = each["id"]
-                    yield SSEvent(json=_data(each), event_id=str(each["id"]))
-                    if stream.is_last(each):
+                for event in come:
+                    stream.after = event["id"]
+                    yield SSEvent(json=_data(event), event_id=str(event["id"]))
+                    if stream.is_last(event):
                         return
                 if stream.overrun:
                     return
@@ -307,10 +307,10 @@ class Hub:
         for stream in chain(self._early, self._streams.get(None, ())):
             if stream.follows:
                 stream.tell(happened)
-        for number, each in enumerate(happened, 1):
-            for stream in self._streams.get(each.get("task_id"), ()):
+        for number, event in enumerate(happened, 1):
+            for stream in self._streams.get(event.get("task_id"), ()):
                 if stream.follows and stream.task is not None:
-                    stream.tell([each])
+                    stream.tell([event])
             if number % WOKEN_AT_ONCE == 0:
                 await asyncio.sleep(0)
 

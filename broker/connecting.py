@@ -25,7 +25,7 @@ def process_name(kind: str) -> str:
 
 def named(parameters: Sequence[pika.URLParameters], name: str) -> list[pika.URLParameters]:
     """Return the same parameters for a connection of this name."""
-    called = [copy.copy(each) for each in parameters]
+    called = [copy.copy(parameter) for parameter in parameters]
     for each in called:
         each.client_properties = {**(each.client_properties or {}), "connection_name": name}
     return called

@@ -43,8 +43,8 @@ def wake_up(
       request_id, traceparent: of the first task; they are headers, for people and for tools that follow traces.
     """
     options: dict[str, Any] = {"broker_priority": priority, "attempt": attempt, "time_limit": time_limit * 1000}
-    told = {"request_id": request_id, "traceparent": traceparent}
-    options |= {name: value for name, value in told.items() if value is not None}
+    named = {"request_id": request_id, "traceparent": traceparent}
+    options |= {name: value for name, value in named.items() if value is not None}
     if len(subjects) > 1:
         options["tasks"] = list(subjects)
     return Message(queue_name=queue, actor_name=actor, args=(subjects[0],), kwargs={}, options=options)

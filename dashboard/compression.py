@@ -39,5 +39,5 @@ def _reads_gzip(accepted: str) -> bool:
     for part in accepted.lower().split(","):
         name, *parameters = (each.strip() for each in part.split(";"))
         if name == "gzip":
-            return not any(each.replace(" ", "").rstrip("0") in ("q=", "q=0.") for each in parameters)
+            return not any(parameter.replace(" ", "").rstrip("0") in ("q=", "q=0.") for parameter in parameters)
     return False

@@ -30,10 +30,10 @@ class File(NamedTuple):
 @cache
 def files() -> dict[str, File]:
     """Return the files by their names."""
-    found = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in TYPES}
+    contents = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in TYPES}
     return {
         name: File(data, compression.packed(data, compression.BEST), hashlib.sha256(data).hexdigest()[:12])
-        for name, data in found.items()
+        for name, data in contents.items()
     }
 
 

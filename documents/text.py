@@ -161,8 +161,8 @@ class Writer:
         text = "".join(self._parts)
         warnings = [clean(each)[0] for each in (*facts.pop("warnings", []), *clean_warning(self.removed))]
         if properties := facts.get("properties"):
-            told = {name: clean(value)[0] if isinstance(value, str) else value for name, value in properties.items()}
-            facts["properties"] = told
+            cleaned = {name: clean(value)[0] if isinstance(value, str) else value for name, value in properties.items()}
+            facts["properties"] = cleaned
         anchors = [anchor for anchor in self.anchors if anchor.start <= len(text)]
         return Extracted(text, anchors, format, warnings=warnings, **facts)
 

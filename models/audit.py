@@ -131,8 +131,8 @@ def page(
         bounds.append(AuditEntry.name == name)
     if kb_ids is not None:
         bounds.append(AuditEntry.kb_id.in_(kb_ids))
-    found = select(AuditEntry).where(*bounds).order_by(AuditEntry.id.desc()).limit(limit)
-    return [_shown(each) for each in session.scalars(found)]
+    query = select(AuditEntry).where(*bounds).order_by(AuditEntry.id.desc()).limit(limit)
+    return [_shown(row) for row in session.scalars(query)]
 
 
 def forget(session: Session) -> None:

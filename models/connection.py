@@ -78,10 +78,10 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 
 def _moment(value: str | None, cursor: object) -> datetime | None:
     try:
-        found: datetime | None = PYDATETIMETZ(value, cursor)
+        moment: datetime | None = PYDATETIMETZ(value, cursor)
     except (ValueError, OverflowError):
         return LATEST
-    return found
+    return moment
 
 
 _MOMENTS = psycopg2.extensions.new_type(PYDATETIMETZ.values, "MOMENT", _moment)
@@ -195,8 +195,8 @@ class Connection(psycopg2.extensions.connection):
             name = f"prepared_{self._prepared}"
             with self.cursor() as cursor:
                 cursor.execute(f"PREPARE {name} AS {body}")
-            given = f" ({', '.join(f'%({each})s' for each in names)})" if names else ""
-            known = self._known[statement] = f"EXECUTE {name}{given}"
+            parameters = f" ({', '.join(f'%({each})s' for each in names)})" if names else ""
+            known = self._known[statement] = f"EXECUTE {name}{parameters}"
         return known
 
     def _commit_with_mark(self) -> None:

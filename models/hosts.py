@@ -27,16 +27,16 @@ def psycopg2_url(url: str, wanted: str = PRIMARY) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("postgres", "postgresql", "postgresql+psycopg2"):
         return url
-    found = SEVERAL_HOSTS.fullmatch(rest)
-    if found:
-        members = [HOST.fullmatch(each) for each in found["hosts"].split(",")]
+    match = SEVERAL_HOSTS.fullmatch(rest)
+    if match:
+        members = [HOST.fullmatch(each) for each in match["hosts"].split(",")]
         if all(members):
-            hosts = ",".join(each["host"].strip("[]") for each in members if each)
-            ports = ",".join(each["port"] or "5432" for each in members if each)
-            more = f"&{found['query']}" if found["query"] else ""
+            hosts = ",".join(member["host"].strip("[]") for member in members if member)
+            ports = ",".join(member["port"] or "5432" for member in members if member)
+            more = f"&{match['query']}" if match["query"] else ""
             if "target_session_attrs=" not in more:
                 more += f"&target_session_attrs={wanted}"
-            rest = f"{found['user'] or ''}/{found['path'] or ''}?host={hosts}&port={ports}{more}"
+            rest = f"{match['user'] or ''}/{match['path'] or ''}?host={hosts}&port={ports}{more}"
     return f"postgresql+psycopg2://{rest}"
 
 

@@ -34,13 +34,13 @@ class Kb(Base):
 
 def settings_of(session: Session, kb_ids: Sequence[str]) -> dict[str, Kb]:
     """Return what is set for KBs, by their ids; nothing for one of which nothing is."""
-    return {each.kb_id: each for each in session.scalars(select(Kb).where(Kb.kb_id.in_(kb_ids)))}
+    return {row.kb_id: row for row in session.scalars(select(Kb).where(Kb.kb_id.in_(kb_ids)))}
 
 
 def weights(session: Session, kb_ids: Sequence[str]) -> dict[str, int]:
     """Return the weights of those of these KBs that have another than 1."""
-    found = session.execute(select(Kb.kb_id, Kb.weight).where(Kb.kb_id.in_(kb_ids), Kb.weight.is_not(None)))
-    return {kb_id: weight for kb_id, weight in found if weight is not None}
+    rows = session.execute(select(Kb.kb_id, Kb.weight).where(Kb.kb_id.in_(kb_ids), Kb.weight.is_not(None)))
+    return {kb_id: weight for kb_id, weight in rows if weight is not None}
 
 
 def change(session: Session, kb_id: str, values: dict[str, object]) -> None:

@@ -69,11 +69,11 @@ _UNDONE = ("connection to server", "could not translate host name", "QueuePool l
 def why(error: Exception) -> str:
     """Return the cause of a database error, in a few words; where it is not known, the name of the error."""
     code = code_of(error)
-    if code is not None and (found := _BY_CODE.get(code) or _BY_CODE.get(code[:2])):
-        return found
+    if code is not None and (cause := _BY_CODE.get(code) or _BY_CODE.get(code[:2])):
+        return cause
     original = error.orig if isinstance(error, DBAPIError) else error
-    if found := _cause(original, *_REFUSED, *_UNREACHED):
-        return found
+    if cause := _cause(original, *_REFUSED, *_UNREACHED):
+        return cause
     return f"{type(original).__name__}{f' ({code})' if code else ''}"
 
 

@@ -34,8 +34,8 @@ def handlers(application: Application) -> list[Any]:
         grpc.method_handlers_generic_handler(
             service.full_name,
             {
-                each.name: _handler(application, METHODS[f"{service.full_name}/{each.name}"], each)
-                for each in service.methods
+                method.name: _handler(application, METHODS[f"{service.full_name}/{method.name}"], method)
+                for method in service.methods
             },
         )
         for service in SERVICES
@@ -132,8 +132,8 @@ async def _abort(context: Any, status: Status) -> NoReturn:
 
 
 def _headers(context: Any) -> dict[str, str]:
-    given: Mapping[str, str] = dict(context.invocation_metadata() or ())
-    return {name: given[name] for name in PASSED_ON if name in given}
+    metadata: Mapping[str, str] = dict(context.invocation_metadata() or ())
+    return {name: metadata[name] for name in PASSED_ON if name in metadata}
 
 
 def _client(context: Any) -> str:

@@ -44,9 +44,9 @@ TYPES = {
 def completed(proto: str) -> str:
     """Return a proto with the fields of a task that its messages lack, each under the next free number."""
     for message, fields in FIELDS.items():
-        if found := re.search(rf"^message {message} {{\n(.*?)^}}", proto, re.M | re.S):
-            numbers = {name: int(number) for name, number in re.findall(r"(\w+) = (\d+);", found[1])}
-            proto = proto[: found.end(1)] + "".join(_lacking(fields, numbers)) + proto[found.end(1) :]
+        if match := re.search(rf"^message {message} {{\n(.*?)^}}", proto, re.M | re.S):
+            numbers = {name: int(number) for name, number in re.findall(r"(\w+) = (\d+);", match[1])}
+            proto = proto[: match.end(1)] + "".join(_lacking(fields, numbers)) + proto[match.end(1) :]
     return proto
 
 
@@ -60,7 +60,7 @@ def _lacking(fields: Mapping[str, FieldInfo], numbers: Mapping[str, int]) -> Ite
 def _type(annotation: object) -> Any:
     """Return the type of a field that may be missing, without what bounds it and without what it is a list of."""
     while (origin := get_origin(annotation)) is not None:
-        arguments = [each for each in get_args(annotation) if each is not NoneType]
+        arguments = [argument for argument in get_args(annotation) if argument is not NoneType]
         if origin in TYPES:
             return origin
         if origin is not Annotated and len(arguments) != 1:

@@ -18,8 +18,8 @@ def said(message: Message) -> dict[str, Any]:
     Raises:
       ValueError: a number is none of JSON, such as NaN.
     """
-    given: dict[str, Any] = _whole(MessageToDict(message, preserving_proto_field_name=True))
-    return given
+    fields: dict[str, Any] = _whole(MessageToDict(message, preserving_proto_field_name=True))
+    return fields
 
 
 def as_texts(fields: Mapping[str, object]) -> dict[str, str]:

@@ -36,7 +36,7 @@ CODES = {
 
 def status_of(problem: Mapping[str, Any], headers: Mapping[str, str]) -> Status:
     """Return a problem as a status with its details."""
-    found: list[Message] = [
+    messages: list[Message] = [
         details.ErrorInfo(reason=problem["code"], domain=DOMAIN, metadata={"type": problem["type"]})
     ]
     if problem.get("errors"):
@@ -49,19 +49,19 @@ def status_of(problem: Mapping[str, Any], headers: Mapping[str, str]) -> Status:
             )
             for each in problem["errors"]
         ]
-        found.append(details.BadRequest(field_violations=violations))
+        messages.append(details.BadRequest(field_violations=violations))
     if "retry-after" in headers:
         again = details.RetryInfo()
         again.retry_delay.FromSeconds(int(headers["retry-after"]))
-        found.append(again)
-    found.append(details.RequestInfo(request_id=problem.get("request_id") or ""))
+        messages.append(again)
+    messages.append(details.RequestInfo(request_id=problem.get("request_id") or ""))
     for locale, name in (("en", "hint"), ("zh", "hint_zh")):
         if problem.get(name):
-            found.append(details.LocalizedMessage(locale=locale, message=problem[name]))
+            messages.append(details.LocalizedMessage(locale=locale, message=problem[name]))
     status = Status(code=CODES.get(problem["status"], Code.UNKNOWN), message=problem["detail"])
-    for each in found:
+    for message in messages:
         packed = Packed()
-        packed.Pack(each)
+        packed.Pack(message)
         status.details.append(packed)
     return status
 

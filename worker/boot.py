@@ -45,8 +45,8 @@ def broker_of(kind: type[Made], middleware: list[Middleware], threads: Threads |
     Parameters:
       threads: of the worker that consumes.
     """
-    given = settings()
-    return kind(given.rabbitmq_urls, given.queue_type, middleware, threads, kind="worker", prefix=given.queue_prefix)
+    values = settings()
+    return kind(values.rabbitmq_urls, values.queue_type, middleware, threads, kind="worker", prefix=values.queue_prefix)
 
 
 def connect() -> None:

@@ -49,20 +49,20 @@ def main(control: socket.socket, parent: int) -> None:
         poll = select.poll()
         if is_open:
             poll.register(control, select.POLLIN)
-        for each in forked.values():
-            poll.register(each.pidfd, select.POLLIN)
-            poll.register(each.channel, 0)  # only whether the worker has closed it
+        for child in forked.values():
+            poll.register(child.pidfd, select.POLLIN)
+            poll.register(child.channel, 0)  # only whether the worker has closed it
         ready = {number for number, _ in poll.poll(None if forked else isolation.IDLE * 1000)}
         if not ready:
             return
-        for each in [each for each in forked.values() if ready & {each.pidfd, each.channel.fileno()}]:
+        for each in [child for child in forked.values() if ready & {child.pidfd, child.channel.fileno()}]:
             each.end()
             del forked[each.pid]
         if is_open and control.fileno() in ready:
             _, channels, _, _ = socket.recv_fds(control, 1, 1)
             is_open = bool(channels)
             for number in channels:
-                new = _Forked(socket.socket(fileno=number), [control, *(each.channel for each in forked.values())])
+                new = _Forked(socket.socket(fileno=number), [control, *(child.channel for child in forked.values())])
                 forked[new.pid] = new
 
 

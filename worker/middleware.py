@@ -119,7 +119,7 @@ class Presence(Middleware):
 
     def _beat(self, worker: Worker) -> None:
         pulled = Counter(item.message.queue_name for item in list(worker.work_queue.queue))
-        pulled.update({name: getattr(each.consumer, "waiting", 0) for name, each in worker.consumers.items()})
+        pulled.update({name: getattr(consumer.consumer, "waiting", 0) for name, consumer in worker.consumers.items()})
         with database.transaction() as session:
             presence.beat(
                 session,

@@ -210,10 +210,10 @@ def _parts(work: Work, folder: Path) -> Iterator[Path]:
 def _unpacked(work: Work, fetched: Source, folder: Path) -> Unpacked | None:
     """Return the members of an archive, in files of `folder`; None for what is one document."""
     arguments = (str(fetched.path), fetched.filename, fetched.content_type, str(folder), settings().max_document_bytes)
-    found: Unpacked | None = PROCESS.sandbox.run(
+    unpacked: Unpacked | None = PROCESS.sandbox.run(
         "documents.reading.unpacking:unpack", arguments, timeout=work.seconds_left, cancelled=work.interrupted
     )
-    return found
+    return unpacked
 
 
 def _members(work: Work, unpacked: Unpacked) -> Advance:

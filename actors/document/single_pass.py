@@ -82,7 +82,7 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening, or
         return None
     split_at = time.monotonic()
     read_at = split_at - reading.seconds
-    rows = [index.encoded(version.id, version.text, each) for each in pieces]
+    rows = [index.encoded(version.id, version.text, piece) for piece in pieces]
     try:
         provider = embedder(wanted_embedder(work, opening.embedder), settings())
         vectors, reused = _vectors(work, provider, version.text, pieces, rows, opening)
@@ -143,8 +143,8 @@ def _vectors(
     while missing:
         work.check()
         batch = list(missing)[: fitting(list(missing.values()), provider)]
-        found: Sequence[array[float]] = provider.embed([missing.pop(each) for each in batch], "document").vectors
-        known |= {each: copying.half_vector(vector) for each, vector in zip(batch, found, strict=True)}
+        vectors: Sequence[array[float]] = provider.embed([missing.pop(each) for each in batch], "document").vectors
+        known |= {each: copying.half_vector(vector) for each, vector in zip(batch, vectors, strict=True)}
     return [known[each] for each in hashes], reused
 
 

@@ -50,8 +50,8 @@ def demand(req: asgi.Request, kb_id: str | None) -> None:
     """
     if not key(req).touches(kb_id):
         name = key(req).name
-        told = say("no_kb", name=name) if kb_id is None else say("other_kb", name=name, kb_id=kb_id[:200])
-        raise Denied("forbidden_kb", told)
+        reason = say("no_kb", name=name) if kb_id is None else say("other_kb", name=name, kb_id=kb_id[:200])
+        raise Denied("forbidden_kb", reason)
 
 
 def kbs(req: asgi.Request, asked: str | None) -> Sequence[str | None]:

@@ -49,7 +49,7 @@ class Failures:
 def _network(address: str) -> str:
     """Return an address as it is counted: of IPv6 the /64, which one holder has whole."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address

@@ -136,14 +136,14 @@ class Access:
             req.context.session = session
             return session.key
         scheme, _, given = (req.auth or "").partition(" ")
-        found = holder(keys, given.strip().encode()) if scheme.lower() == "bearer" else None
-        if found is None:
+        key = holder(keys, given.strip().encode()) if scheme.lower() == "bearer" else None
+        if key is None:
             raise falcon.HTTPUnauthorized(
                 title="Unauthorized",
                 description=say("no_key"),
                 challenges=["Bearer"],
             )
-        return found
+        return key
 
 
 def _identify(req: asgi.Request, resp: asgi.Response) -> None:
@@ -177,9 +177,9 @@ def _end(span: tracing.Span, req: asgi.Request, resp: asgi.Response) -> None:
 
 def _traceparent(given: str | None) -> str | None:
     """Return a `traceparent` as version 00 writes it; None for one that is none."""
-    found = None if given is None else TRACEPARENT.fullmatch(given.strip())
-    if found is not None and not (found[1] == "00" and found[3]):
-        return f"00-{found[2]}"
+    match = None if given is None else TRACEPARENT.fullmatch(given.strip())
+    if match is not None and not (match[1] == "00" and match[3]):
+        return f"00-{match[2]}"
     return None
 
 

@@ -117,11 +117,11 @@ async def demand_token(req: asgi.Request, session: Session) -> None:
     Raises:
       Denied: it does not say the session's token, in the header or in a form.
     """
-    given = req.get_header(CSRF_HEADER)
-    if given is None and is_form(req) and 0 < (req.content_length or 0) <= LARGEST_FORM:
+    token = req.get_header(CSRF_HEADER)
+    if token is None and is_form(req) and 0 < (req.content_length or 0) <= LARGEST_FORM:
         # Falcon keeps what it has parsed for the resource.
-        given = (await req.get_media()).get(CSRF_FIELD)
-    if not isinstance(given, str) or not _same(session.csrf_token, given):
+        token = (await req.get_media()).get(CSRF_FIELD)
+    if not isinstance(token, str) or not _same(session.csrf_token, token):
         raise Denied("csrf_token", say("token", header=CSRF_HEADER))
 
 

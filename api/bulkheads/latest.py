@@ -117,8 +117,8 @@ class LatestOf(Generic[Asked, Answer]):
 
     async def get(self, asked: Asked) -> Answer:
         """Return the answer to what is asked, as `Latest.get` does."""
-        found = self._kept.pop(asked, None) or self._latest(partial(self._question, asked))
-        self._kept[asked] = found
+        latest = self._kept.pop(asked, None) or self._latest(partial(self._question, asked))
+        self._kept[asked] = latest
         if len(self._kept) > self._most:
             del self._kept[next(iter(self._kept))]
-        return await found.get()
+        return await latest.get()

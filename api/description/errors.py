@@ -110,17 +110,17 @@ _FIELD = {
 def components() -> Json:
     """Return the errors as components of the document."""
     return {
-        each.name: {
-            "description": each.meaning,
-            "headers": headers.given(*each.headers, *headers.COUNTED),
+        error.name: {
+            "description": error.meaning,
+            "headers": headers.given(*error.headers, *headers.COUNTED),
             "content": {
                 MEDIA: {
                     "schema": {"$ref": "#/components/schemas/Problem"},
-                    "example": _example(status, each),
+                    "example": _example(status, error),
                 }
             },
         }
-        for status, each in ERRORS.items()
+        for status, error in ERRORS.items()
     }
 
 
@@ -147,14 +147,14 @@ def possible(operation: Operation, *, public: bool) -> list[int]:
     Parameters:
       public: whether it needs no key, and counts against no limit.
     """
-    found = {400, 500, 503}
+    statuses = {400, 500, 503}
     if not public:
-        found |= {401, 403, 429}
+        statuses |= {401, 403, 429}
     if operation.request is not None:
-        found |= {408, 413, 415, 422}
+        statuses |= {408, 413, 415, 422}
     if operation.query is not None or "IdempotencyKey" in operation.takes:
-        found.add(422)
-    return sorted(found - operation.answers.keys() - operation.besides.keys())
+        statuses.add(422)
+    return sorted(statuses - operation.answers.keys() - operation.besides.keys())
 
 
 def reference(status: int, meaning: str | None = None) -> Json:
@@ -163,5 +163,5 @@ def reference(status: int, meaning: str | None = None) -> Json:
     Parameters:
       meaning: what it means there.
     """
-    found = {"$ref": f"#/components/responses/{ERRORS[status].name}"}
-    return found if meaning is None else {**found, "description": meaning}
+    response = {"$ref": f"#/components/responses/{ERRORS[status].name}"}
+    return response if meaning is None else {**response, "description": meaning}

@@ -108,13 +108,15 @@ class Schemas:
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         asked, taken = set[type[BaseModel]](), set[type[BaseModel]]()
-        given: set[type[BaseModel]] = {Problem, *SENT}
-        for each in operations:
-            asked.update([each.query] if each.query else [])
-            taken.update([each.request] if each.request else [])
-            given.update(model for model in (each.response, each.events, *each.besides.values()) if model)
+        answers: set[type[BaseModel]] = {Problem, *SENT}
+        for operation in operations:
+            asked.update([operation.query] if operation.query else [])
+            taken.update([operation.request] if operation.request else [])
+            answers.update(
+                model for model in (operation.response, operation.events, *operation.besides.values()) if model
+            )
         keys: list[tuple[type[BaseModel], Mode]] = [(each, "validation") for each in taken | asked]
-        keys += [(each, "serialization") for each in given]
+        keys += [(answer, "serialization") for answer in answers]
         keys.sort(key=lambda key: (key[0].__name__, key[1]))
         self._references, found = models_json_schema(keys, ref_template="#/components/schemas/{model}")
         self.definitions: Json = found["$defs"]
@@ -161,9 +163,9 @@ def _without_titles(schema: object) -> None:
 def _described(routes: Sequence[tuple[str, Any]], is_public: IsPublic) -> Iterator[Described]:
     for path, resource in routes:
         for method in METHODS:
-            found = getattr(getattr(resource, f"on_{method}", None), "operation", None)
-            if found is not None:
-                yield Described(path, method, found, is_public(method.upper(), path))
+            operation = getattr(getattr(resource, f"on_{method}", None), "operation", None)
+            if operation is not None:
+                yield Described(path, method, operation, is_public(method.upper(), path))
 
 
 def _entry(described: Described, schemas: Schemas) -> Json:
@@ -190,7 +192,7 @@ def _entry(described: Described, schemas: Schemas) -> Json:
 
 
 def _parameters(path: str, each: Operation, schemas: Schemas) -> list[Json]:
-    found: list[Json] = [
+    parameters: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", path)
     ]
@@ -202,8 +204,8 @@ def _parameters(path: str, each: Operation, schemas: Schemas) -> list[Json]:
                 parameter["required"] = True
             if "description" in given:
                 parameter["description"] = given["description"]
-            found.append(parameter)
-    return found + headers.taken(*each.takes)
+            parameters.append(parameter)
+    return parameters + headers.taken(*each.takes)
 
 
 def _present(schema: Json) -> Json:
@@ -219,17 +221,17 @@ def _present(schema: Json) -> Json:
 
 def _responses(described: Described, schemas: Schemas) -> Json:
     each = described.operation
-    found: dict[int, Json] = {}
+    bodies: dict[int, Json] = {}
     for status, meaning in each.answers.items():
         if status >= 400 and status not in each.besides:
-            found[status] = errors.reference(status, meaning)
+            bodies[status] = errors.reference(status, meaning)
         else:
-            found[status] = {"description": meaning, "headers": headers.given(*_given(status, described))}
+            bodies[status] = {"description": meaning, "headers": headers.given(*_given(status, described))}
             if (body := _body(status, each, schemas)) is not None:
-                found[status]["content"] = body
+                bodies[status]["content"] = body
     for status in errors.possible(each, public=described.public):
-        found[status] = errors.reference(status)
-    return {str(status): found[status] for status in sorted(found)}
+        bodies[status] = errors.reference(status)
+    return {str(status): bodies[status] for status in sorted(bodies)}
 
 
 def _given(status: int, described: Described) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class Callbacks:
 async def listed(req: asgi.Request, asked: CallbacksQuery) -> Json:
     """Return a page of the callbacks that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
-    chosen = [asked.filter().model_copy(update={"kb_id": each}) for each in callers.kbs(req, asked.kb_id)]
+    chosen = [asked.filter().model_copy(update={"kb_id": kb}) for kb in callers.kbs(req, asked.kb_id)]
     pages = [await requests.read_much(shown.page, each, limit=asked.limit + 1, before=before) for each in chosen]
     items = sorted(chain.from_iterable(pages), key=lambda each: str(each["callback_id"]), reverse=True)
     return requests.page_of(items, asked.limit, "callback_id")

@@ -154,8 +154,8 @@ class DocumentChange(BaseModel):
     @field_validator("metadata")
     @classmethod
     def _fits(cls, metadata: Json) -> Json:
-        if (found := why_unstorable(metadata) or excess_of_metadata(metadata)) is not None:
-            raise ValueError(found)
+        if (excess := why_unstorable(metadata) or excess_of_metadata(metadata)) is not None:
+            raise ValueError(excess)
         return metadata
 
 
@@ -170,10 +170,10 @@ class Document:
         response=schemas.Document,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
-        found = await requests.read(_shown, kb_id, document_id, pool=SEARCHING)
-        if found is None:
+        shown = await requests.read(_shown, kb_id, document_id, pool=SEARCHING)
+        if shown is None:
             raise requests.missing("document", document_id)
-        resp.media = found
+        resp.media = shown
 
     @operation(
         "Delete a document; search forgets it at once.",
@@ -222,8 +222,8 @@ class Document:
 
 
 def _shown(session: Session, kb_id: str, document_id: str) -> Json | None:
-    found = catalogue.show(session, kb_id, document_id)
-    return None if found is None else many.with_newer(session, kb_id, [found])[0]
+    document = catalogue.show(session, kb_id, document_id)
+    return None if document is None else many.with_newer(session, kb_id, [document])[0]
 
 
 class Chunks:
@@ -272,10 +272,10 @@ class OneChunk:
         # As PostgreSQL's integer holds it, and room for those after it.
         if not (index.isascii() and index.isdecimal() and len(index) <= 9):
             raise requests.missing("chunk", index)
-        found = await requests.read(catalogue.around, kb_id, document_id, int(index), asked.around, pool=SEARCHING)
-        if found is None:
+        neighbours = await requests.read(catalogue.around, kb_id, document_id, int(index), asked.around, pool=SEARCHING)
+        if neighbours is None:
             raise requests.missing("chunk", f"{document_id}:{index}")
-        resp.media = found
+        resp.media = neighbours
 
 
 class Text:
@@ -310,21 +310,21 @@ class Original:
         media=ANY_BYTES,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
-        found = await requests.read(catalogue.original, kb_id, document_id, pool=SEARCHING)
-        if found is None:
+        original = await requests.read(catalogue.original, kb_id, document_id, pool=SEARCHING)
+        if original is None:
             raise requests.missing("document", document_id)
-        first = await SEARCHING.run(self._storage.read, found.original, 0) if found.original else None
-        if found.original is None or (found.size and not first):
-            told = say("no_original", document_id=document_id[:200])
-            raise falcon.HTTPNotFound(title="Not Found", description=told)
-        kind = found.content_type or ""
+        first = await SEARCHING.run(self._storage.read, original.original, 0) if original.original else None
+        if original.original is None or (original.size and not first):
+            detail = say("no_original", document_id=document_id[:200])
+            raise falcon.HTTPNotFound(title="Not Found", description=detail)
+        kind = original.content_type or ""
         resp.content_type = kind if forms.MEDIA_TYPE.fullmatch(kind) else ANY_BYTES
-        resp.set_header("Content-Disposition", forms.attachment(found.filename or document_id.rpartition("/")[2]))
+        resp.set_header("Content-Disposition", forms.attachment(original.filename or document_id.rpartition("/")[2]))
         # Whoever opens it all the same is shown nothing that runs.
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
-        resp.content_length = found.size
-        resp.stream = self._pages(found.original, first or b"", ceil(found.size / PAGE))
+        resp.content_length = original.size
+        resp.stream = self._pages(original.original, first or b"", ceil(original.size / PAGE))
 
     async def _pages(self, original: UUID, first: bytes, pages: int) -> AsyncIterator[bytes]:
         yield first
@@ -334,12 +334,12 @@ class Original:
 
 def _submission(kb_id: str, upload_id: UUID, fields: dict[str, str]) -> Submission:
     """Return the task of an upload. The numbers of a form are text; pydantic reads them."""
-    given = {name: value for name, value in fields.items() if value != ""}
-    task = {name: forms.understood(name, given.pop(name), TASK_FIELDS) for name in TASK_FIELDS if name in given}
-    if "upload_id" in given:
+    filled = {name: value for name, value in fields.items() if value != ""}
+    task = {name: forms.understood(name, filled.pop(name), TASK_FIELDS) for name in TASK_FIELDS if name in filled}
+    if "upload_id" in filled:
         raise Invalid([problem("upload_id", say("upload_id"))])
-    payload: Json = {**given, "upload_id": str(upload_id)}
-    payload.setdefault("document_id", given.get("filename"))
+    payload: Json = {**filled, "upload_id": str(upload_id)}
+    payload.setdefault("document_id", filled.get("filename"))
     if payload["document_id"] is None:
         del payload["document_id"]
     submission = requests.fit(

@@ -62,12 +62,12 @@ class _Resource:
         Raises:
           Invalid: when it is no event's id.
         """
-        given = req.get_header("Last-Event-ID")
-        if not given:
+        last = req.get_header("Last-Event-ID")
+        if not last:
             return None
-        if not given.isascii() or not given.isdigit() or len(given) > 18:
+        if not last.isascii() or not last.isdigit() or len(last) > 18:
             raise Invalid([problem("Last-Event-ID", say("event_id"))])
-        return int(given) if await requests.read(events.holds, int(given)) else None
+        return int(last) if await requests.read(events.holds, int(last)) else None
 
     def answer(self, resp: asgi.Response, stream: Stream) -> None:
         """Begin to send."""

@@ -141,10 +141,10 @@ class Kb:
         response=schemas.Kb,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
-        found = await requests.read(look, [kb_id], MOST_OF_ONE, pool=SEARCHING)
-        if not found:
+        counted = await requests.read(look, [kb_id], MOST_OF_ONE, pool=SEARCHING)
+        if not counted:
             raise requests.missing("KB", kb_id)
-        resp.media = found[0]
+        resp.media = counted[0]
 
     @operation(
         "Change what is set for a KB; there is one from then on.",
@@ -239,8 +239,8 @@ def page(session: Session, bound: Iterable[str] | None, after: str | None, limit
       bound: the KBs that a key is bound to; None: all.
     """
     wanted: Json = {"after": after or "", "limit": limit + 1}
-    found = session.execute(NAMED, wanted) if bound is None else session.execute(AMONG, wanted | {"kb_ids": [*bound]})
-    named = list(found.scalars())
+    rows = session.execute(NAMED, wanted) if bound is None else session.execute(AMONG, wanted | {"kb_ids": [*bound]})
+    named = list(rows.scalars())
     items = look(session, named[:limit], MOST_OF_EACH)
     return {"items": items, "next_cursor": requests.cursor(named[limit - 1]) if len(named) > limit else None}
 

@@ -63,24 +63,24 @@ async def _checks() -> dict[str, dict[str, str]]:
     rabbitmq = {"status": state}
     if state != "up":
         rabbitmq["reason"] = "tasks are accepted and wait in PostgreSQL until RabbitMQ is back"
-    found = {"postgresql": postgres, "rabbitmq": rabbitmq}
+    checks = {"postgresql": postgres, "rabbitmq": rabbitmq}
     if (read := replica.state()) is not None:
-        found["replica"] = {"status": read} if read == "up" else {"status": read, "reason": NOT_READ}
-    return found
+        checks["replica"] = {"status": read} if read == "up" else {"status": read, "reason": NOT_READ}
+    return checks
 
 
 async def _deployment() -> dict[str, dict[str, str]]:
     """Return whether anybody works and repairs, and whether anything can be written."""
     try:
-        found = await snapshot.TABLES.get(TOLD_WITHIN)
+        tables = await snapshot.TABLES.get(TOLD_WITHIN)
         full = await snapshot.FULL.get(TOLD_WITHIN)
     except (DBAPIError, PoolTimeout, Busy) as error:
         reason = f"no answer within {TOLD_WITHIN} s" if isinstance(error, Busy) else why(error)
         return {name: {"status": "unknown", "reason": f"PostgreSQL: {reason}"} for name in ("clock", "workers")}
     checks = {"clock": {"status": "up"}, "workers": {"status": "up"}}
-    if not found.alive("clock"):
+    if not tables.alive("clock"):
         checks["clock"] = {"status": "down", "reason": NO_CLOCK}
-    if unserved := found.unserved():
+    if unserved := tables.unserved():
         reason = f"tasks wait, and no worker serves {', '.join(unserved)}; start one: sh deploy/worker.sh"
         checks["workers"] = {"status": "down", "reason": reason}
     if full:
@@ -101,7 +101,7 @@ class Health:
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         servers, deployment = await asyncio.gather(_checks(), _deployment())
         checks = servers | (deployment if servers["postgresql"]["status"] == "up" else {})
-        healthy = all(each["status"] == "up" for each in checks.values())
+        healthy = all(check["status"] == "up" for check in checks.values())
         resp.media = {"status": "ok" if healthy else "degraded", "checks": checks}
 
 
@@ -160,14 +160,14 @@ class Metrics:
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
         up = {name: each["status"] == "up" for name, each in (await _checks()).items()}
-        found = await snapshot.tables() if up["postgresql"] else None
+        tables = await snapshot.tables() if up["postgresql"] else None
         counts = await snapshot.messages() if up["rabbitmq"] else {}
         gauges = self._of_process() | _of_rabbitmq(counts)
         if up["postgresql"]:
             gauges |= exposition.of_server(await snapshot.SERVER.get())
         gauges[metrics.UP] = {(name,): works for name, works in up.items()}
         besides = Besides(gauges, self._zeros)
-        resp.data = await WATCHING.run(exposition.exposition, found, besides)
+        resp.data = await WATCHING.run(exposition.exposition, tables, besides)
 
     def _of_process(self) -> dict[metrics.Metric, Samples]:
         in_use, idle, most = database.pooled()
@@ -181,11 +181,11 @@ class Metrics:
 
 def _of_rabbitmq(counts: Mapping[str, Counts]) -> dict[metrics.Metric, Samples]:
     return {
-        metrics.MESSAGES: {(name,): each.ready for name, each in counts.items()},
+        metrics.MESSAGES: {(name,): count.ready for name, count in counts.items()},
         metrics.DEAD_LETTERS: {
-            (name,): each.dead_lettered for name, each in counts.items() if each.dead_lettered is not None
+            (name,): count.dead_lettered for name, count in counts.items() if count.dead_lettered is not None
         },
-        metrics.CONSUMERS: {(name,): each.consumers for name, each in counts.items()},
+        metrics.CONSUMERS: {(name,): count.consumers for name, count in counts.items()},
     }
 
 
@@ -200,8 +200,8 @@ class Workers:
         response=schemas.Workers,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        found = await snapshot.TABLES.get()
-        resp.media = {"as_of": rfc3339(found.as_of), **statistics.workers(found)}
+        tables = await snapshot.TABLES.get()
+        resp.media = {"as_of": rfc3339(tables.as_of), **statistics.workers(tables)}
 
 
 class Queues:
@@ -215,9 +215,9 @@ class Queues:
         response=schemas.Queues,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        found = await snapshot.tables()
+        tables = await snapshot.tables()
         counts = await snapshot.messages()
-        resp.media = {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, counts)}
+        resp.media = {"as_of": rfc3339(tables.as_of), "queues": statistics.queues(tables, counts)}
 
 
 class PauseRequest(BaseModel):

@@ -100,7 +100,7 @@ class ChunkPreview:
 
     def _preview(self, path: Path, asked: Reading) -> bytes:
         embedder = asked.embedder or self._settings.embedder
-        found = preview(
+        shown = preview(
             self._sandbox,
             path,
             filename=asked.filename,
@@ -112,7 +112,7 @@ class ChunkPreview:
             timeout=TIMEOUT,
         )
         # Here and not on the loop, since it may be many megabytes.
-        return json.dumps(_shown(found), ensure_ascii=False).encode()
+        return json.dumps(_shown(shown), ensure_ascii=False).encode()
 
 
 async def _upload(req: asgi.Request, file: IO[bytes]) -> Reading:

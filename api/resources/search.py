@@ -223,7 +223,7 @@ class Searcher:
             raise Invalid([problem("rerank", say("no_rerank"))])
         questions, mode, lack = await self._questions(asked, kb_ids)
         lacks = [lack] if lack else []
-        found = await requests.read_much(
+        answer = await requests.read_much(
             search.search,
             questions,
             limit=max(READ, asked.limit) if asked.rerank else asked.limit,
@@ -234,7 +234,7 @@ class Searcher:
             repeatable=True,
             pool=SEARCHING,
         )
-        hits = found.hits
+        hits = answer.hits
         if asked.rerank and hits:
             try:
                 hits = reranked(hits, await self._providers.relevances(asked.query, hits), asked.limit, asked.min_score)
@@ -243,9 +243,9 @@ class Searcher:
                 hits = [hit for hit in hits[: asked.limit] if hit.score >= asked.min_score]
         if asked.around or asked.join:
             hits = await requests.read_much(
-                widened, hits, found.sought, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
+                widened, hits, answer.sought, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
             )
-        return {"hits": [asdict(hit) for hit in hits], "confidence": found.confidence, "degraded": _degraded(lacks)}
+        return {"hits": [asdict(hit) for hit in hits], "confidence": answer.confidence, "degraded": _degraded(lacks)}
 
     async def _questions(
         self, asked: SearchRequest, kb_ids: Sequence[str]

@@ -131,7 +131,7 @@ class Errors:
 
 async def grouped(req: asgi.Request, asked: ErrorsQuery) -> Json:
     """Return the failures that a request may see, by cause."""
-    kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
+    kb_ids = [kb for kb in callers.kbs(req, asked.kb_id) if kb is not None]
     bound = asked.kb_id is not None or callers.key(req).kbs is not None
     return await _ERRORS.get((asked.since or DAY, tuple(sorted(kb_ids)) if bound else None))
 
@@ -205,12 +205,12 @@ class HireFire:
         Raises:
           falcon.HTTPNotFound: the token is no key that may read this; it is not said again.
         """
-        found = holder(keys, token.encode()) if (keys := self._keys()) else callers.ANYBODY
-        if found is None or not found.may("scale") or found.kbs is not None:
+        key = holder(keys, token.encode()) if (keys := self._keys()) else callers.ANYBODY
+        if key is None or not key.may("scale") or key.kbs is not None:
             raise falcon.HTTPNotFound(title="Not Found", description=say("scale_token"))
-        told = scaling.scale(await snapshot.tables(), ScaleQuery().target_seconds)
-        ages = {name: each["oldest_age_seconds"] for name, each in told["queues"].items()}
+        scale = scaling.scale(await snapshot.tables(), ScaleQuery().target_seconds)
+        ages = {name: each["oldest_age_seconds"] for name, each in scale["queues"].items()}
         resp.set_header("Cache-Control", "no-store")
         resp.media = [
-            {"name": name, "value": value} for name, value in {"worker": told["oldest_age_seconds"], **ages}.items()
+            {"name": name, "value": value} for name, value in {"worker": scale["oldest_age_seconds"], **ages}.items()
         ]

@@ -152,7 +152,7 @@ def _newest(session: Session, chosen: Sequence[Filter], *, limit: int, before: U
 def _counted(session: Session, chosen: Sequence[Filter]) -> selection.Count:
     """Return how many tasks fit several filters of which no two fit the same."""
     counts = [selection.count(session, each) for each in chosen]
-    return selection.Count(sum(each.count for each in counts), any(each.capped for each in counts))
+    return selection.Count(sum(count.count for count in counts), any(count.capped for count in counts))
 
 
 class Task:
@@ -213,8 +213,8 @@ class Task:
 
         if not await requests.beside(cancel):
             after = await requests.read(reading.show, identifier)
-            told = say("task_ended", status=(after or before)["status"])
-            raise falcon.HTTPConflict(title="Conflict", description=told)
+            detail = say("task_ended", status=(after or before)["status"])
+            raise falcon.HTTPConflict(title="Conflict", description=detail)
         running = any(each["status"] == "processing" for each in before["stages"])
         resp.status = falcon.HTTP_202 if running else falcon.HTTP_200
         resp.media = await requests.read(reading.show, identifier)
@@ -255,8 +255,8 @@ class TaskRetry:
         retried = await requests.beside(retry)
         if not retried.task_ids:
             reason = retried.refused.get(identifier) or say("is_status", status=before["status"])
-            told = say("no_retry", reason=reason)
-            raise falcon.HTTPConflict(title="Conflict", description=told)
+            detail = say("no_retry", reason=reason)
+            raise falcon.HTTPConflict(title="Conflict", description=detail)
         resp.status = falcon.HTTP_202
         resp.location = f"/api/v1/tasks/{identifier}"
         resp.media = await requests.read(reading.show, identifier)

@@ -83,7 +83,7 @@ class Refused(TaskManagerError):
     @property
     def reasons(self) -> str:
         """What is wrong: each field that does not fit, or the detail."""
-        return "; ".join(f"{each['field']}: {each['message']}" for each in self.errors) or self.detail
+        return "; ".join(f"{error['field']}: {error['message']}" for error in self.errors) or self.detail
 
 
 class Unauthorized(Refused):

@@ -108,12 +108,12 @@ def _keys(secret: str | Sequence[str]) -> list[bytes]:
 
 
 def _signatures(header: str) -> list[bytes]:
-    found = []
+    signatures = []
     for each in header.split():
         version, _, signature = each.partition(",")
         if version == "v1":
             try:
-                found.append(base64.b64decode(signature, validate=True))
+                signatures.append(base64.b64decode(signature, validate=True))
             except (binascii.Error, ValueError):
                 continue
-    return found
+    return signatures

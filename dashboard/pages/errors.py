@@ -24,5 +24,5 @@ class Errors(Page):
         window = asked.query.get("window", "24h")
         # The same for a minute: all who look at a window see the same, and are sent it when something has failed.
         since = datetime.now(UTC).replace(second=0, microsecond=0) - WINDOWS.get(window, WINDOWS["24h"])
-        given = requests.fit(ErrorsQuery, {"since": since, "kb_id": asked.query.get("kb_id")})
-        return {**await grouped(asked.req, given), "window": window, "windows": WINDOWS, "no_format": NO_FORMAT}
+        query = requests.fit(ErrorsQuery, {"since": since, "kb_id": asked.query.get("kb_id")})
+        return {**await grouped(asked.req, query), "window": window, "windows": WINDOWS, "no_format": NO_FORMAT}

@@ -40,20 +40,20 @@ class Kb(Page):
     async def look(self, asked: Asked) -> Json:
         """Find a page of documents, the tasks that are under way, and the failures that nothing has mended."""
         kb_id = asked.params["kb_id"]
-        given = requests.fit(
+        query = requests.fit(
             DocumentsQuery, {name: value for name, value in asked.query.items() if name in DocumentsQuery.model_fields}
         )
         failures = requests.from_cursor(asked.query.get("failures"), UUID)
         say = say_in(asked.viewer.language)
         return {
-            **await requests.read_much(_found, kb_id, given, failures, pool=SEARCHING),
+            **await requests.read_much(_found, kb_id, query, failures, pool=SEARCHING),
             "kb_id": kb_id,
             "names": {each: say(each) for each in (*Status, *STAGES)},
             "filters": FILTERS,
-            "metadata": given.metadata,
+            "metadata": query.metadata,
             "states": STATES,
             "orders": ORDERS,
-            "deletion": _deletion(given),
+            "deletion": _deletion(query),
         }
 
 

@@ -26,6 +26,6 @@ class Kbs(Page):
         """
         if name := asked.query.get("name"):
             raise falcon.HTTPSeeOther(f"/kbs/{quote(name, safe='')}")
-        given = requests.fit(kbs.KbQuery, dict(asked.query))
-        after = requests.from_cursor(given.cursor, str)
-        return await requests.read_much(kbs.page, asked.viewer.key.kbs, after, given.limit, pool=SEARCHING)
+        query = requests.fit(kbs.KbQuery, dict(asked.query))
+        after = requests.from_cursor(query.cursor, str)
+        return await requests.read_much(kbs.page, asked.viewer.key.kbs, after, query.limit, pool=SEARCHING)

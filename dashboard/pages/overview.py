@@ -63,8 +63,8 @@ class Plots:
         """Answer with what the plots of a window show, as `/stats/history` tells it, all in one."""
         window = req.get_param("window")
         resp.content_type = "application/json"
-        found = await self._known[window if window in WINDOWS else WINDOWS[0]].get()
-        compression.send(req, resp, found)
+        figures = await self._known[window if window in WINDOWS else WINDOWS[0]].get()
+        compression.send(req, resp, figures)
 
 
 def _plots(window: str) -> bytes:

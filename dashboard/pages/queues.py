@@ -15,5 +15,5 @@ class Queues(Page):
 
     async def look(self, asked: Asked) -> Json:
         """Find what waits, is delayed and runs in each queue."""
-        found = await snapshot.tables()
-        return {"as_of": rfc3339(found.as_of), "queues": statistics.queues(found, await snapshot.messages())}
+        tables = await snapshot.tables()
+        return {"as_of": rfc3339(tables.as_of), "queues": statistics.queues(tables, await snapshot.messages())}

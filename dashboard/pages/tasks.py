@@ -22,7 +22,7 @@ from tasks.views.selection import TooMany
 CHOICES: Json = {
     "task_type": sorted(all_types()),
     "queue": QUEUES,
-    "stage": sorted({stage.name for each in all_types().values() for stage in each.stages}),
+    "stage": sorted({stage.name for kind in all_types().values() for stage in kind.stages}),
     "priority": tuple(PRIORITIES),
     **dict.fromkeys(("created_after", "created_before", "finished_after", "finished_before"), "time"),
 }
@@ -64,7 +64,7 @@ def _bulk(given: TasksQuery, query: Json) -> dict[str, Json]:
     possible = set(map(str, given.within(given.kb_id).statuses()))
     bodies = {}
     for action, statuses in STATUSES.items():
-        if fitting := [each for each in statuses if each in possible]:
+        if fitting := [status for status in statuses if status in possible]:
             meant = named | ({"status": fitting} if given.status else {})
             bodies[action] = {"filter": meant} if meant else {"filter": {}, "all": True}
     return bodies

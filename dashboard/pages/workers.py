@@ -17,8 +17,8 @@ class Workers(Page):
 
     async def look(self, asked: Asked) -> Json:
         """Find the workers that were heard of."""
-        found = await snapshot.TABLES.get()
+        tables = await snapshot.TABLES.get()
         # Each beat of all that are well would be news.
-        silent = found.as_of - timedelta(seconds=found.lease / 2)
-        well = {str(each.id) for each in found.processes if each.heartbeat_at > silent}
-        return {"as_of": rfc3339(found.as_of), "well": well, **statistics.workers(found)}
+        silent = tables.as_of - timedelta(seconds=tables.lease / 2)
+        well = {str(process.id) for process in tables.processes if process.heartbeat_at > silent}
+        return {"as_of": rfc3339(tables.as_of), "well": well, **statistics.workers(tables)}

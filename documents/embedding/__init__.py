@@ -37,8 +37,8 @@ def embedder(name: str, settings: Settings) -> Embedder:
         own if said is None else said
         for said, own in zip((settings.embedding_query_prefix, settings.embedding_document_prefix), usual, strict=True)
     )
-    found = _embedder(name, settings)
-    return _prefixed(found, query, document) if (query or document) and provider != "local" else found
+    made = _embedder(name, settings)
+    return _prefixed(made, query, document) if (query or document) and provider != "local" else made
 
 
 def _embedder(name: str, settings: Settings) -> Embedder:

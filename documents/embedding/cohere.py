@@ -123,5 +123,5 @@ class CohereEmbedder:
             ) from None
         # The SDK does not validate what it parsed: anything may be missing.
         billed = getattr(getattr(answer, "meta", None), "billed_units", None)
-        found = getattr(getattr(answer, "embeddings", None), "float_", None) or []
-        return found, int(getattr(billed, "input_tokens", None) or 0)
+        vectors = getattr(getattr(answer, "embeddings", None), "float_", None) or []
+        return vectors, int(getattr(billed, "input_tokens", None) or 0)

@@ -109,12 +109,12 @@ def _folded(text: str) -> str:
 def _word(word: str) -> list[tuple[int, float]]:
     """Return where a word and its pieces fall, and with how much weight."""
     weight = _rarities().get(word, 1.0)
-    found = [_place(word, weight)]
+    places = [_place(word, weight)]
     padded = f"<{word}>"
     count = max(1, len(padded) - PIECE_LENGTH + 1)
     share = weight * PIECES / math.sqrt(count)
     # A word of a thousand letters is no word; its first pieces will do.
-    return found + [_place("#" + padded[i : i + PIECE_LENGTH], share) for i in range(min(count, 64))]
+    return places + [_place("#" + padded[i : i + PIECE_LENGTH], share) for i in range(min(count, 64))]
 
 
 @lru_cache(maxsize=8192)

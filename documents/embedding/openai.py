@@ -97,9 +97,9 @@ class OpenAIEmbedder:
         answer = self._provider.post(self._url, body, kind)
         try:
             items = sorted(answer["data"], key=lambda item: int(item.get("index", 0)))
-            found = [_decoded(item["embedding"]) for item in items]
+            vectors = [_decoded(item["embedding"]) for item in items]
             usage = answer.get("usage") or {}
-            return found, int(usage.get("prompt_tokens") or usage.get("total_tokens") or 0)
+            return vectors, int(usage.get("prompt_tokens") or usage.get("total_tokens") or 0)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TaskError(
                 "embedder_unavailable", f"{self._provider.name}'s answer could not be read: {type(error).__name__}"

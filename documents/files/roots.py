@@ -37,7 +37,7 @@ def copy(url: str, settings: Settings, path: Path, cancelled: Callable[[], bool]
             "forbidden_url", "the URL is neither http(s), nor below an address that may be read (SOURCE_ROOTS)"
         )
     if url.startswith(_FILE):
-        folders = [_folder(each) for each in settings.source_roots if each.startswith(_FILE)]
+        folders = [_folder(root) for root in settings.source_roots if root.startswith(_FILE)]
         local.copy(str(_folder(url)), folders, settings.max_document_bytes, path)
     else:
         _fetch(url, path, _Watched(settings.max_document_bytes, cancelled, time.monotonic() + timeout))
@@ -50,7 +50,7 @@ def is_below(url: str, roots: list[str]) -> bool:
         return False
     # With `::` fsspec would have one kind of files read another.
     chained = "::" in url and not url.startswith(_FILE)
-    return not chained and any(url.startswith(f"{each}/") for each in roots)
+    return not chained and any(url.startswith(f"{root}/") for root in roots)
 
 
 def filename_of(url: str) -> str | None:

@@ -68,8 +68,8 @@ def fetch(
         roots.copy(payload["url"], settings, path, cancelled, timeout)
         filename = filename or roots.filename_of(payload["url"])
     elif payload.get("url") is not None:
-        found = _download(payload["url"], settings, path, headers, cancelled, timeout)
-        filename, content_type = filename or found.filename, content_type or found.content_type
+        downloaded = _download(payload["url"], settings, path, headers, cancelled, timeout)
+        filename, content_type = filename or downloaded.filename, content_type or downloaded.content_type
     else:
         storage(settings).copy_to(UUID(payload["upload_id"]), path)
     size = path.stat().st_size
@@ -118,7 +118,7 @@ def _download(
 ) -> outbound.Downloaded:
     host = outbound.host_of(url)
     try:
-        found = outbound.download(
+        answer = outbound.download(
             url,
             path,
             max_bytes=settings.max_document_bytes,
@@ -135,22 +135,22 @@ def _download(
         raise Cancelled("cancelled", str(error)) from None
     except outbound.OutboundError as error:
         raise TaskError("fetch_failed", str(error)) from None
-    if found.status in MISSING:
-        raise TaskError("not_found", f"{host} answered {found.status}: there is no such document")
-    if found.status == 429:
-        raise TaskError("rate_limited", f"{host} answered 429", retry_after=found.retry_after)
-    if not 200 <= found.status < 300:
+    if answer.status in MISSING:
+        raise TaskError("not_found", f"{host} answered {answer.status}: there is no such document")
+    if answer.status == 429:
+        raise TaskError("rate_limited", f"{host} answered 429", retry_after=answer.retry_after)
+    if not 200 <= answer.status < 300:
         # What the client side did wrong stays wrong; what the server could not do it may do later.
-        retryable = found.status >= 500 or found.status == 408
+        retryable = answer.status >= 500 or answer.status == 408
         raise TaskError(
-            "fetch_failed", f"{host} answered {found.status}", retryable=retryable, retry_after=found.retry_after
+            "fetch_failed", f"{host} answered {answer.status}", retryable=retryable, retry_after=answer.retry_after
         )
     return outbound.Downloaded(
-        found.status,
-        found.retry_after,
-        found.content_type,
-        _told(unquote(found.filename)) if found.filename else None,
-        found.size,
+        answer.status,
+        answer.retry_after,
+        answer.content_type,
+        _told(unquote(answer.filename)) if answer.filename else None,
+        answer.size,
     )
 
 

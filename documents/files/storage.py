@@ -58,8 +58,8 @@ class Storage(ABC):
 
     def delete_all(self, upload_ids: Sequence[UUID]) -> None:
         """Forget several."""
-        for each in upload_ids:
-            self.delete(each)
+        for upload_id in upload_ids:
+            self.delete(upload_id)
 
     @abstractmethod
     def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
@@ -148,8 +148,8 @@ class Table(Storage):
         return _Pages(upload_id, max_bytes, self._transaction, self._kind)
 
     def read(self, upload_id: UUID, page: int) -> bytes:
-        found = database.read(_PAGE[self._kind], {"id": upload_id, "page": page})
-        return bytes(found[0].data) if found else b""
+        piece = database.read(_PAGE[self._kind], {"id": upload_id, "page": page})
+        return bytes(piece[0].data) if piece else b""
 
     def copy_to(self, upload_id: UUID, path: Path) -> None:
         digest, size = hashlib.sha256(), 0
@@ -168,9 +168,9 @@ class Table(Storage):
 
     def _pages(self, upload_id: UUID) -> Iterator[Page]:
         for number in count():
-            found = database.read(_PAGE[self._kind], {"id": upload_id, "page": number})
-            yield from found
-            if not found or len(found[0].data) < PAGE:
+            piece = database.read(_PAGE[self._kind], {"id": upload_id, "page": number})
+            yield from piece
+            if not piece or len(piece[0].data) < PAGE:
                 return  # only the last is shorter
 
     def delete(self, upload_id: UUID) -> None:
@@ -269,7 +269,7 @@ class Files(Storage):
                 self._files.rm_file(path)
 
     def older_than(self, age: timedelta, limit: int, after: UUID | None = None) -> list[UUID]:
-        found: list[UUID] = []
+        ids: list[UUID] = []
         for path in sorted(self._files.ls(self._root, detail=False)):
             name = path.rpartition("/")[2]
             try:
@@ -278,9 +278,9 @@ class Files(Storage):
                 continue
             # Ids are of version 7: their first 48 bits are the millisecond they were made in.
             old = (upload_id.int >> 80) / 1000 < time.time() - age.total_seconds()
-            if old and (after is None or upload_id > after) and upload_id not in found[-1:]:
-                found.append(upload_id)
-        return found[:limit]
+            if old and (after is None or upload_id > after) and upload_id not in ids[-1:]:
+                ids.append(upload_id)
+        return ids[:limit]
 
 
 class _File(Upload):

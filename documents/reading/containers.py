@@ -66,9 +66,9 @@ def compound_format(data: bytes | mmap, named: Format | None) -> Format:
     Documents may hold each other, so of several formats the one that the file is named as counts, else the first.
     """
     # A stream's name opens its entry in the directory, whose entries have 128 bytes each.
-    found = [
+    formats = [
         BY_NAME[name]
         for name, names in _STREAMS.items()
         if any(match.start() % 128 == 0 for match in names.finditer(data))
     ]
-    return named if named in found and ENCRYPTED not in found else (found or [COMPOUND])[0]
+    return named if named in formats and ENCRYPTED not in formats else (formats or [COMPOUND])[0]

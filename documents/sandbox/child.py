@@ -177,8 +177,8 @@ def _answer(frame: bytes) -> Reply:
 
 def _function(name: str) -> Callable[..., Any]:
     module, _, function = name.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return found
+    called: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return called
 
 
 def _bare(error: TaskError) -> TaskError:

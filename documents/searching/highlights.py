@@ -27,14 +27,14 @@ def highlights(text: str, tokens: Collection[str]) -> list[tuple[int, int]]:
     body, starts = _mapped(text)
     words = set(filter(is_spaced, tokens))
     pieces = {simplified(token) for token in tokens if token not in words}
-    found: list[tuple[int, int]] = []
+    places: list[tuple[int, int]] = []
     for start, run, spaced in runs(body):
         if not spaced:
-            found += ((start + first, start + last) for first, last in _occurrences(run, pieces))
+            places += ((start + first, start + last) for first, last in _occurrences(run, pieces))
         elif run[:LONGEST_TOKEN] in words:
-            found.append((start, start + len(run)))
+            places.append((start, start + len(run)))
     # A character may become several, of which a place may begin or end within: all of it is meant.
-    return _merged((starts[first], starts[bisect_right(starts, starts[last - 1])]) for first, last in found)
+    return _merged((starts[first], starts[bisect_right(starts, starts[last - 1])]) for first, last in places)
 
 
 def _mapped(text: str) -> tuple[str, list[int]]:

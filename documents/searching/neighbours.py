@@ -101,7 +101,7 @@ def _texts(session: Session, runs: Iterable[Run], rows: Mapping[Chunk, Row[Any]]
     ]
     if not places:
         return {}
-    found = session.execute(
+    texts = session.execute(
         text("""
             SELECT v.id, q.first, substr(v.text, q.start + 1, q.stop - q.start) AS text
               FROM unnest(CAST(:versions AS uuid[]), CAST(:firsts AS integer[]), CAST(:starts AS integer[]),
@@ -110,7 +110,7 @@ def _texts(session: Session, runs: Iterable[Run], rows: Mapping[Chunk, Row[Any]]
         """),
         dict(zip(("versions", "firsts", "starts", "stops"), map(list, zip(*places, strict=True)), strict=True)),
     )
-    return {(row.id, row.first): row.text for row in found}
+    return {(row.id, row.first): row.text for row in texts}
 
 
 def _shown(

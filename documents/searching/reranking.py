@@ -42,13 +42,13 @@ class Reranker:
         """
         request = {"model": self._model, "query": query, "documents": list(texts), **self._options}
         answer = self._provider.patiently(lambda: self._provider.post(self._url, request, "query"), "query")
-        found = _found(answer)
-        if found.keys() != set(range(len(texts))):
+        scores = _found(answer)
+        if scores.keys() != set(range(len(texts))):
             raise TaskError(
                 "embedder_unavailable", f"{self._provider.name} did not say of {len(texts)} texts how relevant each is"
             )
-        bounded = all(0 <= relevance <= 1 for relevance in found.values())
-        return [found[index] if bounded else _logistic(found[index]) for index in range(len(texts))]
+        bounded = all(0 <= relevance <= 1 for relevance in scores.values())
+        return [scores[index] if bounded else _logistic(scores[index]) for index in range(len(texts))]
 
 
 def reranker(settings: Settings) -> Reranker | None:

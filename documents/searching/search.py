@@ -189,10 +189,10 @@ def _words(session: Session, scope: Scope, question: Question) -> Words:
 
 def _merged(rankings: Sequence[Mapping[Chunk, Scores]]) -> list[tuple[Chunk, Scores]]:
     """Return the chunks of all KBs, best first."""
-    found = [each for ranking in rankings for each in ranking.items()]
+    ranked = [each for ranking in rankings for each in ranking.items()]
     if len(rankings) > 1:
-        found.sort(key=lambda each: best_first((each[0], each[1].total)))
-    return found
+        ranked.sort(key=lambda each: best_first((each[0], each[1].total)))
+    return ranked
 
 
 def _confidence(asked: Sequence[Asked], rankings: Sequence[Mapping[Chunk, Scores]], mode: Mode) -> float:
@@ -285,8 +285,8 @@ def _hits(session: Session, ranked: Mapping[Chunk, Scores], sought: Sought) -> l
             "tokens": list(sought.tokens),
         },
     )
-    found = {(row.version_id, row.number): row for row in rows}
-    return [_hit(row, scores, sought) for chunk, scores in ranked.items() if (row := found.get(chunk)) is not None]
+    by_chunk = {(row.version_id, row.number): row for row in rows}
+    return [_hit(row, scores, sought) for chunk, scores in ranked.items() if (row := by_chunk.get(chunk)) is not None]
 
 
 def _hit(row: Row[Any], scores: Scores, sought: Sought) -> Hit:

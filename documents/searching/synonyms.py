@@ -75,13 +75,13 @@ def meant(query: str, groups: Sequence[Sequence[str]]) -> list[Meant]:
     """
     asked = _spelt(query)
     present = {spelling for group in groups for spelling in map(_spelling, group) if spelling and spelling in asked}
-    found = []
+    spellings = []
     for spelling in sorted(present, key=lambda each: (-len(each), each)):
         if spelling in asked:
             # No other term can begin or end within this one.
             asked = asked.replace(spelling, "\n")
-            found.append(spelling)
-    return [_meant(spelling, groups) for spelling in found]
+            spellings.append(spelling)
+    return [_meant(spelling, groups) for spelling in spellings]
 
 
 def _meant(spelling: str, groups: Sequence[Sequence[str]]) -> Meant:

@@ -28,14 +28,14 @@ def by_vector(session: Session, scope: Scope, vector: array[float], limit: int) 
         return []
     asked = {**scope.parameters, "embedder": scope.embedder, "vector": _literal(vector), "limit": limit}
     indexes = _indexes(session, scope) if scope.chunks > EXACT else []
-    found = _exactly(session, scope, asked, after=indexes[-1].up_to if indexes else None)
+    exact = _exactly(session, scope, asked, after=indexes[-1].up_to if indexes else None)
     for index in indexes:
         there = _chunks_in(session, scope, index) if scope.filtered else index.chunks
         if there > FEW:
-            found += _by_graph(session, scope, asked, index)
+            exact += _by_graph(session, scope, asked, index)
         elif there:
-            found += _exactly(session, scope, asked, after=index.after, up_to=index.up_to)
-    return heapq.nsmallest(limit, found, key=best_first)
+            exact += _exactly(session, scope, asked, after=index.after, up_to=index.up_to)
+    return heapq.nsmallest(limit, exact, key=best_first)
 
 
 def vectors_of(session: Session, vector: array[float], chunks: Collection[Chunk]) -> Ranked:

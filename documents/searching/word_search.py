@@ -103,7 +103,9 @@ def weighed(session: Session, scope: Scope, tokens: Sequence[str], meant: Sequen
     common = min(max(COMMON_FROM, int(COMMON * scope.kb_chunks)), COMMON_TO)
     frequencies = _frequencies(session, scope, tokens, common + 1)
     terms = frozenset[str]().union(*(each.tokens for each in meant))
-    near = corrections(session, scope.kb_id, [each for each in tokens if each not in frequencies and each not in terms])
+    near = corrections(
+        session, scope.kb_id, [token for token in tokens if token not in frequencies and token not in terms]
+    )
     standing_in = set(near.values()) - frequencies.keys()
     frequencies |= _counts(session, scope.kb_id, sorted(standing_in), common + 1) if standing_in else {}
     # A filter may have left no chunk that holds a rare token; where it left few, all tokens can be looked for.

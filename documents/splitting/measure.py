@@ -148,12 +148,12 @@ def _tokenizer(path: str) -> Tokenizer:
 
     Path(path).open("rb").close()  # tokenizers would say of a missing file that it is no tokenizer
     try:
-        found = Tokenizer.from_file(path)
+        tokenizer = Tokenizer.from_file(path)
     except Exception as error:
         raise ValueError(f"{path} is no tokenizer: {error}") from None
-    found.no_truncation()
-    found.no_padding()
-    return found
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _encoded(text: str, tokenizer: Tokenizer) -> Iterator[tuple[int, int]]:

@@ -152,9 +152,9 @@ def chunks(
     )
     if after is not None:
         query = query.where(Chunk.index > after)
-    found = session.scalars(query).all()
+    rows = session.scalars(query).all()
     # Every searchable document has a chunk; beyond the last one there may be none.
-    if not found and (after is None or version_of(session, kb_id, document_id) is None):
+    if not rows and (after is None or version_of(session, kb_id, document_id) is None):
         return None
     return [
         {
@@ -167,7 +167,7 @@ def chunks(
             "heading_path": chunk.heading_path,
             "context": chunk.context,
         }
-        for chunk in found
+        for chunk in rows
     ]
 
 

@@ -97,17 +97,17 @@ def ts_vector(tokens: Sequence[str]) -> bytes:
     """
     positions: dict[bytes, list[int]] = {}
     for position, token in enumerate(tokens, 1):
-        found = positions.setdefault(_lexeme(token), [])
-        if len(found) < _POSITIONS and (not found or found[-1] < _LAST_POSITION):
-            found.append(min(position, _LAST_POSITION))
+        positions_of_word = positions.setdefault(_lexeme(token), [])
+        if len(positions_of_word) < _POSITIONS and (not positions_of_word or positions_of_word[-1] < _LAST_POSITION):
+            positions_of_word.append(min(position, _LAST_POSITION))
     positions.pop(b"", None)
     parts = [b""]
     size = 0
-    for lexeme, found in positions.items():
-        size += len(lexeme) + 2 * len(found) + 4
+    for lexeme, positions_of_word in positions.items():
+        size += len(lexeme) + 2 * len(positions_of_word) + 4
         if size > _ALL_LEXEMES:
             break
-        parts.append(lexeme + struct.pack(f"!xH{len(found)}H", len(found), *found))
+        parts.append(lexeme + struct.pack(f"!xH{len(positions_of_word)}H", len(positions_of_word), *positions_of_word))
     parts[0] = (len(parts) - 1).to_bytes(4, "big")
     return b"".join(parts)
 

@@ -58,7 +58,7 @@ def _delete(session: Session, chosen: ColumnElement[bool], limit: int) -> int:
 def _let_go(session: Session, originals: Sequence[UUID]) -> None:
     """Note that an original may have no version any more: it is deleted where it is kept, which may be elsewhere."""
     if originals:
-        noted = insert(Orphan).values([{"id": each, "due_at": func.now()} for each in set(originals)])
+        noted = insert(Orphan).values([{"id": original, "due_at": func.now()} for original in set(originals)])
         session.execute(noted.on_conflict_do_update(index_elements=["id"], set_={"due_at": func.now()}))
 
 

@@ -205,10 +205,10 @@ def read_text(session: Session, version_id: UUID) -> tuple[str, list[Anchor]]:
     Raises:
       TaskError: internal, when there is no such version.
     """
-    found = session.execute(_TEXT, {"version_id": version_id}).one_or_none()
-    if found is None:
+    row = session.execute(_TEXT, {"version_id": version_id}).one_or_none()
+    if row is None:
         raise _gone(version_id)
-    return found.text, [Anchor(**record) for record in found.anchors]
+    return row.text, [Anchor(**record) for record in row.anchors]
 
 
 def previous_version(session: Session, kb_id: str, document_id: str, parameters: Json) -> PreviousVersion | None:
@@ -389,10 +389,10 @@ def lock(session: Session, version_id: UUID) -> Row[str, str, str | None, int | 
     Raises:
       TaskError: internal, when there is no such version.
     """
-    found = session.execute(_LOCK, {"version_id": version_id}).one_or_none()
-    if found is None:
+    row = session.execute(_LOCK, {"version_id": version_id}).one_or_none()
+    if row is None:
         raise _gone(version_id)
-    return found
+    return row
 
 
 def _gone(version_id: UUID) -> TaskError:

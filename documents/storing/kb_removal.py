@@ -73,7 +73,7 @@ def shown(session: Session, kb_id: str, after: str, limit: int) -> list[Shown]:
 def remove(session: Session, kb_id: str, documents: Sequence[Shown]) -> None:
     """Take documents out of the index, those of them that still show the same."""
     index.lock_kb(session, kb_id)
-    session.execute(_REMOVE, {"kb_id": kb_id, "version_ids": [each.version_id for each in documents]})
+    session.execute(_REMOVE, {"kb_id": kb_id, "version_ids": [document.version_id for document in documents]})
 
 
 def unshown(session: Session, kb_id: str, after: Place, limit: int) -> list[Unshown]:

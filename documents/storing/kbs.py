@@ -49,8 +49,8 @@ class Sums:
 
 def embedder_of(session: Session, kb_id: str) -> str | None:
     """Return the `name` of the embedder that a KB is indexed with, or for an empty KB the provider in its settings."""
-    found: str | None = session.scalar(text(f"SELECT {EMBEDDER}"), {"kb_id": kb_id})
-    return found
+    embedder: str | None = session.scalar(text(f"SELECT {EMBEDDER}"), {"kb_id": kb_id})
+    return embedder
 
 
 def embedder_of_documents(session: Session, kb_id: str) -> str | None:

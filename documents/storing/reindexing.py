@@ -112,16 +112,16 @@ def next_shadow(session: Session, to: Reindexing, after: str = "") -> Shadow | N
     source = session.execute(_NEXT, to.values | {"after": after}).one_or_none()
     if source is None:
         return None
-    found = session.execute(
+    version = session.execute(
         select(Version.id, Version.embedder, Version.chunks)
         .where(Version.maker == to.task_id, Version.origin == source.origin)
         .with_for_update()
     ).one_or_none()
-    if found is not None and found.embedder in (None, to.embedder) and found.chunks is None:
-        return Shadow(found.id, source.document_id, source.chunks)
-    if found is not None:
+    if version is not None and version.embedder in (None, to.embedder) and version.chunks is None:
+        return Shadow(version.id, source.document_id, source.chunks)
+    if version is not None:
         # Of an embedder that is not wanted any more: the settings have changed between two attempts.
-        session.execute(delete(Version).where(Version.id == found.id))
+        session.execute(delete(Version).where(Version.id == version.id))
     shadow = new_id()
     session.execute(_SHADOW, to.values | {"shadow": shadow, "source": source.id})
     session.execute(_DRAFTS, {"shadow": shadow, "source": source.id})

@@ -142,7 +142,7 @@ def _plan(connection: Connection) -> _Plan | None:
 
 def _range(connection: Connection, kb_id: str, embedder: str, after: UUID) -> Json:
     """Return the row of an index that begins after a version. It covers as many versions as fit, and at least one."""
-    found = connection.execute(
+    rows = connection.execute(
         text("""
             SELECT version_id, total, (SELECT vector_dims(embedding) FROM chunks c
                                         WHERE c.version_id = sums.version_id LIMIT 1) AS dimension
@@ -156,10 +156,10 @@ def _range(connection: Connection, kb_id: str, embedder: str, after: UUID) -> Js
         "name": f"{PREFIX}{new_id().hex}",
         "kb_id": kb_id,
         "embedder": embedder,
-        "dimension": found.dimension,
+        "dimension": rows.dimension,
         "after": after,
-        "up_to": found.version_id,
-        "chunks": found.total,
+        "up_to": rows.version_id,
+        "chunks": rows.total,
     }
 
 

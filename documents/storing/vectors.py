@@ -44,7 +44,7 @@ def begin(session: Session, version_id: UUID, embedder: str) -> int:
     if version.embedder != embedder:
         if version.embedder is not None:
             session.execute(delete(DraftVector).where(DraftVector.version_id == version_id))
-        warnings = [each for each in version.warnings if _REFUSED not in each]
+        warnings = [warning for warning in version.warnings if _REFUSED not in warning]
         _set(session, version_id, embedder=embedder, chunks_reused=0, chunks_refused=0, warnings=warnings)
     count: int = session.execute(_COUNT, {"version_id": version_id}).scalar_one()
     return count
@@ -119,8 +119,8 @@ _COUNT_DONE = text("""
 
 def undone(session: Session, version_id: UUID, indexes: range, limit: int) -> list[Undone]:
     """Return the first `limit` drafts of a range that have no vector yet, by index."""
-    found = session.execute(_UNDONE, _between(version_id, indexes) | {"limit": limit})
-    return [Undone(index, embedded_text(path, context, body)) for index, path, context, body in found]
+    rows = session.execute(_UNDONE, _between(version_id, indexes) | {"limit": limit})
+    return [Undone(index, embedded_text(path, context, body)) for index, path, context, body in rows]
 
 
 def count_undone(session: Session, version_id: UUID, indexes: range) -> int:
@@ -165,7 +165,7 @@ def refuse(session: Session, version_id: UUID, index: int, dimension: int, reaso
         return
     _set(session, version_id, chunks_refused=Version.chunks_refused + 1)
     warnings = lock(session, version_id).warnings
-    named = sum(_REFUSED in each for each in warnings)
+    named = sum(_REFUSED in warning for warning in warnings)
     if named < NAMED:
         _set(session, version_id, warnings=[*warnings, f"chunk {index} has {_REFUSED}: {reason}"])
     elif named == NAMED:

@@ -93,14 +93,14 @@ def once(
     }
     _remember(unit, kept)
     known |= kept
-    found: list[Answer | Exception] = []
+    in_order: list[Answer | Exception] = []
     for position, key in enumerate(keys):
         if key is None or key.name not in known:
-            found.append(answers[position if key is None else key.name])
+            in_order.append(answers[position if key is None else key.name])
             continue
         body_hash, answer = known[key.name]
-        found.append(told.validate_python(answer) if body_hash == key.body_hash else Reused(key.key))
-    return found
+        in_order.append(told.validate_python(answer) if body_hash == key.body_hash else Reused(key.key))
+    return in_order
 
 
 def forget(unit: Unit) -> int:

@@ -102,15 +102,15 @@ class Submission(TaskFields):
     @field_validator("payload")
     @classmethod
     def _payload_is_small(cls, payload: Json) -> Json:
-        if (found := excess_of_payload(payload)) is not None:
-            raise ValueError(found)
+        if (excess := excess_of_payload(payload)) is not None:
+            raise ValueError(excess)
         return payload
 
     @field_validator("metadata")
     @classmethod
     def _metadata_is_small(cls, metadata: Json) -> Json:
-        if (found := excess_of_metadata(metadata)) is not None:
-            raise ValueError(found)
+        if (excess := excess_of_metadata(metadata)) is not None:
+            raise ValueError(excess)
         return metadata
 
     @field_validator("task_type")
@@ -209,7 +209,7 @@ def submit(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exc
     Returns:
       for each submission what was accepted, `dependencies.Unknown` or `idempotency.Reused`.
     """
-    keys = [each._origin.key for each in submissions]
+    keys = [submission._origin.key for submission in submissions]
     return idempotency.once(unit, submissions, keys, lambda new: _accept(unit, new), _ONE)
 
 
@@ -219,7 +219,7 @@ def submit_batch(unit: Unit, batches: Sequence[NewBatch]) -> list[AcceptedBatch 
     Returns:
       for each batch what was accepted, or `idempotency.Reused`.
     """
-    keys = [each.key for each in batches]
+    keys = [batch.key for batch in batches]
     return idempotency.once(unit, batches, keys, lambda new: [_accept_batch(unit, each) for each in new], _BATCH)
 
 
@@ -231,12 +231,14 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
     """
     task = unit.session.get_one(Task, task_id)
     inherited, actor = inherited_from(task), Actor(task.submitted_by, task.request_id, task.traceparent)
-    submissions = [Submission(**inherited, payload=each.payload).named(each.task_id).by(actor) for each in members]
-    for each in submissions:
+    submissions = [
+        Submission(**inherited, payload=member.payload).named(member.task_id).by(actor) for member in members
+    ]
+    for submission in submissions:
         # As it was accepted, which may have been by an earlier release that asked for less.
-        each.callback_url = task.callback_url
+        submission.callback_url = task.callback_url
         # In the order of requests they stand where it does: a deletion that came meanwhile is later than they are.
-        each._origin.submitted_at = task.created_at
+        submission._origin.submitted_at = task.created_at
     batch = _accept_batch(unit, NewBatch(submissions=submissions, callback_url=task.callback_url))
     assert batch.batch_id is not None  # nothing that they depend on can be missing
     return batch.batch_id
@@ -244,15 +246,17 @@ def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID
 
 def inherited_from(task: Task) -> Json:
     """Return what tasks have of the one that they come from."""
-    found = {name: kept.shown(getattr(task, kept.attribute or name)) for name, kept in KEPT.items() if kept.inherited}
+    fields = {name: kept.shown(getattr(task, kept.attribute or name)) for name, kept in KEPT.items() if kept.inherited}
     if not task.has_details:
-        del found["metadata"]
-    return found
+        del fields["metadata"]
+    return fields
 
 
 def _accept(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Exception]:
     unknown = dependencies.unknown(unit, submissions)
-    accepted = iter(_insert(unit, [each for position, each in enumerate(submissions) if position not in unknown], None))
+    accepted = iter(
+        _insert(unit, [submission for position, submission in enumerate(submissions) if position not in unknown], None)
+    )
     return [
         Unknown(unknown[position]) if position in unknown else next(accepted) for position in range(len(submissions))
     ]
@@ -260,7 +264,7 @@ def _accept(unit: Unit, submissions: Sequence[Submission]) -> list[Accepted | Ex
 
 def _accept_batch(unit: Unit, batch: NewBatch) -> AcceptedBatch:
     unknown = dependencies.unknown(unit, batch.submissions)
-    submissions = [each for position, each in enumerate(batch.submissions) if position not in unknown]
+    submissions = [submission for position, submission in enumerate(batch.submissions) if position not in unknown]
     if not submissions or (unknown and batch.atomic):
         refused = [Refused(unknown=unknown.get(position, [])) for position in range(len(batch.submissions))]
         return AcceptedBatch(batch_id=None, tasks=refused)
@@ -277,7 +281,7 @@ def _accept_batch(unit: Unit, batch: NewBatch) -> AcceptedBatch:
 
 def _insert(unit: Unit, submissions: Sequence[Submission], batch_id: UUID | None) -> list[Accepted]:
     """Write tasks, and wake workers for those that are ready."""
-    rows = [_row(each, batch_id) for each in submissions]
+    rows = [_row(submission, batch_id) for submission in submissions]
     if not rows:
         return []
     if tracing.is_on():

@@ -80,20 +80,22 @@ def _reingest(unit: Unit, bulk_id: UUID, ids: Sequence[UUID]) -> tuple[set[UUID]
     asked_by = Actor(bulk.submitted_by, bulk.request_id, bulk.traceparent)
     tasks = unit.session.scalars(select(Task).where(Task.id.in_(ids)).order_by(Task.id)).all()
     refused = submit_again(unit, asked_by, tasks)
-    return {each.id for each in tasks} - refused.keys(), refused
+    return {task.id for task in tasks} - refused.keys(), refused
 
 
 def _prioritise(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     """Set the priority of tasks, or give each the one back that it had."""
     if wanted.priority is not None:
-        given = dict.fromkeys(ids, PRIORITIES[wanted.priority])
+        priorities = dict.fromkeys(ids, PRIORITIES[wanted.priority])
     else:
         rows = unit.execute(_BEFORE, {"bulk": wanted.undoes, "ids": list(ids)})
-        given = {row.item_id: row.before for row in rows}
-    wishes = json_of([{"task_id": each, "priority": priority} for each, priority in given.items()])
+        priorities = {row.item_id: row.before for row in rows}
+    wishes = json_of([{"task_id": each, "priority": priority} for each, priority in priorities.items()])
     changed = unit.execute(PRIORITISE, {"wishes": wishes, "sources": list(STATUSES["prioritise"])})
     before = {row.id: row.before for row in changed}
-    return [Outcome(each, each in before, before.get(each), given[each] if each in before else None) for each in ids]
+    return [
+        Outcome(each, each in before, before.get(each), priorities[each] if each in before else None) for each in ids
+    ]
 
 
 _IN_STATUS = Statement(

@@ -112,8 +112,8 @@ def _fitting(session: Session, ids: Sequence[UUID]) -> int:
 def record(session: Session, bulk_id: UUID, outcomes: Sequence[Outcome]) -> None:
     """Write down what became of items, in the transaction that changes them."""
     # A reason that has its Chinese with it is kept in English alone.
-    given = [asdict(each) | {"refused": each.refused and str(each.refused)} for each in outcomes]
-    session.execute(_RECORD, {"bulk": bulk_id, "outcomes": json_of(given)})
+    rows = [asdict(outcome) | {"refused": outcome.refused and str(outcome.refused)} for outcome in outcomes]
+    session.execute(_RECORD, {"bulk": bulk_id, "outcomes": json_of(rows)})
 
 
 def totals(session: Session, bulk_id: UUID) -> Totals:

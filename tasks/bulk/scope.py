@@ -169,10 +169,10 @@ def preview(session: Session, wanted: Bulk) -> Preview:
 
 def _told(row: Any) -> Json:
     """Return a task or a callback in a few words."""
-    told = {name: str(value) if isinstance(value, UUID) else value for name, value in row._mapping.items()}
-    if "priority" in told:
-        told["priority"] = PRIORITY_NAMES[row.priority]
-    return told | {"created_at": rfc3339(row.created_at)}
+    fields = {name: str(value) if isinstance(value, UUID) else value for name, value in row._mapping.items()}
+    if "priority" in fields:
+        fields["priority"] = PRIORITY_NAMES[row.priority]
+    return fields | {"created_at": rfc3339(row.created_at)}
 
 
 #: The submission that a document shows; of those before it nothing is to be brought back.

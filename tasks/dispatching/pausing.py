@@ -23,7 +23,7 @@ def paused(session: Session) -> set[str]:
 
 def pauses(session: Session) -> dict[str, PausedQueue]:
     """Return the pauses by their queues."""
-    return {each.queue: each for each in session.scalars(select(PausedQueue))}
+    return {row.queue: row for row in session.scalars(select(PausedQueue))}
 
 
 def pause(unit: Unit, queue: str, *, by: str | None = None, reason: str | None = None) -> None:

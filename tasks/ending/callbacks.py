@@ -122,9 +122,9 @@ def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
         .returning(Callback.id, Callback.url, Callback.body, Callback.attempts, _SECRET, _REQUEST_ID, _TRACEPARENT)
     )
     taken = {each.id: each for each in (_delivery(*row) for row in rows)}
-    if missed := [each for each in callback_ids if each not in taken]:
+    if missed := [callback_id for callback_id in callback_ids if callback_id not in taken]:
         _note_unpublished(unit, missed)
-    return [taken.pop(each, None) for each in callback_ids]
+    return [taken.pop(callback_id, None) for callback_id in callback_ids]
 
 
 def _delivery(
@@ -270,8 +270,8 @@ def _callback(event: str, url: str | None, data: Json) -> Json:
 def _write(unit: Unit, owed: list[Json]) -> None:
     if not owed:
         return
-    unit.session.execute(insert(Callback).values([each | {"published_at": func.now()} for each in owed]))
-    _publish(unit, [(each["id"], 0) for each in owed])
+    unit.session.execute(insert(Callback).values([callback | {"published_at": func.now()} for callback in owed]))
+    _publish(unit, [(callback["id"], 0) for callback in owed])
 
 
 def _publish(unit: Unit, pending: Sequence[tuple[UUID, int]]) -> None:

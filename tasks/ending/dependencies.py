@@ -53,17 +53,18 @@ def unknown(unit: Unit, submissions: Sequence[Depending]) -> dict[int, list[UUID
     Returns:
       by the position of the submission what it names in vain.
     """
-    asked = {each for submission in submissions for each in submission.depends_on}
+    asked = {task_id for submission in submissions for task_id in submission.depends_on}
     if not asked:
         return {}
     stored = {row.id for row in unit.execute(_STATUSES, {"ids": sorted(asked)})}
     found: dict[int, list[UUID]] = {}
     while True:
-        coming = {each.task_id for position, each in enumerate(submissions) if position not in found}
+        coming = {submission.task_id for position, submission in enumerate(submissions) if position not in found}
         more = {
             position: missing
-            for position, each in enumerate(submissions)
-            if position not in found and (missing := [one for one in each.depends_on if one not in stored | coming])
+            for position, submission in enumerate(submissions)
+            if position not in found
+            and (missing := [one for one in submission.depends_on if one not in stored | coming])
         }
         if not more:
             return found
@@ -193,7 +194,7 @@ def _id_of(given: object, ids: Mapping[str, UUID]) -> object:
 def _refuse_circles(items: Sequence[object], ids: Mapping[str, UUID]) -> None:
     named = {item["name"]: item.get("depends_on") for item in items if isinstance(item, dict) and item.get("name")}
     graph = {
-        name: [each for each in others if isinstance(each, str) and each in ids]
+        name: [other for other in others if isinstance(other, str) and other in ids]
         for name, others in named.items()
         if isinstance(others, list)
     }

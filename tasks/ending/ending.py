@@ -66,7 +66,7 @@ def fail(unit: Unit, ends: Sequence[End]) -> set[UUID]:
 
 def cancel(unit: Unit, task_ids: Sequence[UUID]) -> set[UUID]:
     """Stop tasks on request, whoever works on them. Returns the ids of those that had not ended yet."""
-    return _end(unit, "cancel", [End(each) for each in task_ids])
+    return _end(unit, "cancel", [End(task_id) for task_id in task_ids])
 
 
 def cancel_batch(unit: Unit, batch_id: UUID) -> tuple[set[UUID], bool]:
@@ -143,7 +143,7 @@ def _write(unit: Unit, transition: str, ends: Sequence[End]) -> Sequence[Ended]:
     rows = unit.execute(
         END,
         {
-            "ends": json_of([_fields(each) for each in ends]),
+            "ends": json_of([_fields(end) for end in ends]),
             "sources": list(sources(transition)),
             "target": target(transition),
         },
@@ -181,14 +181,14 @@ def _told(row: Ended) -> TaskEnded:
 
 def _dead_letter(row: Ended) -> Message:
     """Return the message that tells whoever looks at RabbitMQ that a task has failed."""
-    told = {
+    fields = {
         "code": _code(row),
         "kb_id": row.kb_id,
         "document_id": str(row.document_id) if row.document_id is not None else None,
         "request_id": row.request_id,
         "traceparent": row.traceparent,
     }
-    return messages.dead_letter(str(row.id), row.stage, row.queue, row.attempt, told)
+    return messages.dead_letter(str(row.id), row.stage, row.queue, row.attempt, fields)
 
 
 def _code(row: Ended) -> str:

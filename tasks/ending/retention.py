@@ -33,7 +33,7 @@ def over(session: Session, task_ids: Sequence[UUID]) -> list[UUID]:
     resumable = Task.status.in_(sources("retry")) & (Task.finished_at > func.now() - RESUMABLE)
     needed = select(Task.id).where(Task.id.in_(task_ids), Task.status.in_(OPEN) | resumable)
     kept = set(session.scalars(needed))
-    return [each for each in task_ids if each not in kept]
+    return [task_id for task_id in task_ids if task_id not in kept]
 
 
 def lately_ended(session: Session, kb_id: str, before: UUID, limit: int, after: UUID | None = None) -> list[UUID]:

@@ -33,8 +33,8 @@ def why_unstorable(value: object) -> Bilingual | None:
                 below += part
                 if isinstance(part, dict):
                     below += part.values()
-            elif (found := _why_one_is_unstorable(part)) is not None:
-                return found
+            elif (why := _why_one_is_unstorable(part)) is not None:
+                return why
         if not below:
             return None
         level = below
@@ -47,8 +47,8 @@ def storable(value: Value) -> Value:
     Raises:
       ValueError: it holds what PostgreSQL cannot store.
     """
-    if (found := why_unstorable(value)) is not None:
-        raise ValueError(found)
+    if (why := why_unstorable(value)) is not None:
+        raise ValueError(why)
     return value
 
 

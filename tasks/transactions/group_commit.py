@@ -224,8 +224,8 @@ def _execute(entries: _Entries, patience: float, tallies: Tallies, wake_ups: Wak
     results: list[object] = [None] * len(entries)
     with unit_of_work(patience=patience, tallies=tallies, wake_ups=wake_ups) as unit:
         for operation, positions in operations.items():
-            given = operation(unit, [entries[position].item for position in positions])
-            for position, result in zip(positions, given, strict=True):
+            given_back = operation(unit, [entries[position].item for position in positions])
+            for position, result in zip(positions, given_back, strict=True):
                 results[position] = result
     return results
 

@@ -36,10 +36,10 @@ class Counted(Protocol):
 
 def totals(rows: Iterable[Counted]) -> dict[Key, Total]:
     """Add up what rows of one metric and its labels hold."""
-    found = Tallies()
+    sums = Tallies()
     for row in rows:
-        found._add((row.metric, row.labels), (row.count, row.sum, row.buckets))
-    return found._totals
+        sums._add((row.metric, row.labels), (row.count, row.sum, row.buckets))
+    return sums._totals
 
 
 @dataclass

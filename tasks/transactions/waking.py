@@ -73,7 +73,7 @@ class WakeBuffer:
         if not self._held:
             return None
         levels = {(each.queue, each.priority) for each in self._held.values()}
-        return max(0.0, min(self._told.get(each, 0.0) for each in levels) + self._kept - time.monotonic())
+        return max(0.0, min(self._told.get(level, 0.0) for level in levels) + self._kept - time.monotonic())
 
     def hasten(self) -> None:
         """Have what is held due now."""

@@ -100,19 +100,19 @@ def task_type(name: str) -> TaskType:
 
 def all_stages() -> dict[str, Stage]:
     """Return every stage of every type by name."""
-    return {stage.name: stage for each in all_types().values() for stage in each.stages}
+    return {stage.name: stage for kind in all_types().values() for stage in kind.stages}
 
 
 @lru_cache(maxsize=1)
 def known() -> list[str]:
     """Return every type with each of its stages, as `type stage`: what `tasks.transitions.KNOWN` asks for."""
-    return [f"{each.name} {stage.name}" for each in all_types().values() for stage in each.stages]
+    return [f"{kind.name} {stage.name}" for kind in all_types().values() for stage in kind.stages]
 
 
 def stages_left(name: str) -> int:
     """Return how many stages follow the one of that name; 0 for a last stage."""
     return min(
-        len(each.stages) - each.position(name) - 1
-        for each in all_types().values()
-        if any(stage.name == name for stage in each.stages)
+        len(kind.stages) - kind.position(name) - 1
+        for kind in all_types().values()
+        if any(stage.name == name for stage in kind.stages)
     )

@@ -37,8 +37,8 @@ class DocumentFilter(DocumentFields):
 
     def named(self) -> Json:
         """Return what is named, as JSON has it."""
-        given = self.model_dump(include=set(DocumentFilter.model_fields))
-        return {name: value for name, value in given.items() if value}
+        fields = self.model_dump(include=set(DocumentFilter.model_fields))
+        return {name: value for name, value in fields.items() if value}
 
 
 class DocumentsDeletion(DocumentFilter):
@@ -74,8 +74,8 @@ class DocumentsDeletion(DocumentFilter):
 
     def named(self) -> Json:
         """Return what is named, as JSON has it."""
-        given = super().named()
-        return {"ids": self.among, **given} if self.among else given
+        names = super().named()
+        return {"ids": self.among, **names} if self.among else names
 
     def named_ids(self) -> list[str] | None:
         """Return the ids that are named, wherever they are kept; None: none are."""
@@ -83,7 +83,7 @@ class DocumentsDeletion(DocumentFilter):
 
 
 def _names_nothing() -> ValueError:
-    return ValueError(say("names_no_document", names=[f"`{each}`" for each in DocumentFilter.model_fields]))
+    return ValueError(say("names_no_document", names=[f"`{field}`" for field in DocumentFilter.model_fields]))
 
 
 class DeletedDocuments(BaseModel):

@@ -25,9 +25,9 @@ def _of_stages(task: Task) -> list[Json]:
     """Return those that are told by the stages which they completed, in one attempt."""
     # An earlier release named no worker, and kept no attempts.
     return [
-        {"run": task.run, "stage": each["name"], "number": each["attempts"], "outcome": each["status"], **each}
-        for each in task.stages
-        if each.get("worker", "") is not None and each["started_at"] is not None
+        {"run": task.run, "stage": stage["name"], "number": stage["attempts"], "outcome": stage["status"], **stage}
+        for stage in task.stages
+        if stage.get("worker", "") is not None and stage["started_at"] is not None
     ]
 
 

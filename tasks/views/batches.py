@@ -46,13 +46,13 @@ def page(
 def _views(session: Session, batches: Sequence[Batch]) -> list[Json]:
     counted = (
         select(Task.batch_id, Task.status, func.count(), func.sum(Task.progress))
-        .where(Task.batch_id.in_([each.id for each in batches]))
+        .where(Task.batch_id.in_([batch.id for batch in batches]))
         .group_by(Task.batch_id, Task.status)
     )
     by_batch = defaultdict(list)
     for batch_id, *counts in session.execute(counted):
         by_batch[batch_id].append(counts)
-    return [_view(each, by_batch[each.id]) for each in batches]
+    return [_view(batch, by_batch[batch.id]) for batch in batches]
 
 
 def _view(batch: Batch, rows: Sequence[Any]) -> Json:

@@ -47,8 +47,8 @@ def page(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | 
     """
     statement, values = _select("*", asked, limit, before)
     with hasty() as limits:
-        found = select(Callback).from_statement(text(f"{limits} {statement}"))
-        return [view(each) for each in session.scalars(found, values)]
+        query = select(Callback).from_statement(text(f"{limits} {statement}"))
+        return [view(row) for row in session.scalars(query, values)]
 
 
 def _select(columns: str, asked: CallbackFilter, limit: int, before: UUID | None) -> tuple[str, dict[str, object]]:
@@ -62,12 +62,12 @@ def _select(columns: str, asked: CallbackFilter, limit: int, before: UUID | None
 
 def of_task(session: Session, task_id: UUID) -> list[Json]:
     """Return the callbacks of a task, oldest first, each with its newest attempts."""
-    return [view(each) for each in session.scalars(_ordered(Callback.task_id == task_id))]
+    return [view(row) for row in session.scalars(_ordered(Callback.task_id == task_id))]
 
 
 def of_batch(session: Session, batch_id: UUID) -> list[Json]:
     """Return the callbacks of a batch itself, oldest first, each with its newest attempts."""
-    return [view(each) for each in session.scalars(_ordered(Callback.batch_id == batch_id))]
+    return [view(row) for row in session.scalars(_ordered(Callback.batch_id == batch_id))]
 
 
 def _ordered(condition: ColumnElement[bool]) -> Select[Callback]:

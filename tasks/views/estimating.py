@@ -77,11 +77,11 @@ class Rates:
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples
-        names = {name for each in samples for name in each.stages}
-        of_stage = {name: [each.stages[name] for each in samples if name in each.stages] for name in names}
+        names = {name for sample in samples for name in sample.stages}
+        of_stage = {name: [sample.stages[name] for sample in samples if name in sample.stages] for name in names}
         self._lines = {name: Line.through(points) for name, points in of_stage.items()}
         self._units = {name: sum(units for units, _ in points) for name, points in of_stage.items()}
-        self._sizes = sum(each.size for each in samples)
+        self._sizes = sum(sample.size for sample in samples)
 
     def knows(self, stages: Sequence[str]) -> bool:
         """Return whether every one of these stages was measured."""
@@ -109,10 +109,10 @@ class Rates:
 
         What ends in the first moments was begun before, or is yet to come: they tell nothing of the pace.
         """
-        begun = fmean((each.finished_at - each.started_at).total_seconds() for each in self._samples)
-        since = max(since + timedelta(seconds=begun), min(each.finished_at for each in self._samples))
+        begun = fmean((sample.finished_at - sample.started_at).total_seconds() for sample in self._samples)
+        since = max(since + timedelta(seconds=begun), min(sample.finished_at for sample in self._samples))
         waited = max((now - since).total_seconds(), 0.0)
-        ended = sum(each.finished_at > since for each in self._samples)
+        ended = sum(sample.finished_at > since for sample in self._samples)
         return ahead * (waited + PRIOR * self._busy() / len(self._samples)) / (ended + PRIOR)
 
     def _busy(self) -> float:
@@ -178,13 +178,13 @@ def estimates(session: Session, tasks: Sequence[Task]) -> dict[UUID, datetime]:
     """Return when tasks will have ended. Nothing of those of which nothing can honestly be said: that are not due by
     time but by other tasks, or paused, of a type that was not measured yet, or without any worker.
     """
-    going = [each for each in tasks if each.status in (Status.QUEUED, Status.PROCESSING) or _is_put_off(each)]
+    going = [task for task in tasks if task.status in (Status.QUEUED, Status.PROCESSING) or _is_put_off(task)]
     if not going:
         return {}
     backlog = _look(session)
-    positions = _positions(session, [each for each in going if _is_to_start(each)])
+    positions = _positions(session, [task for task in going if _is_to_start(task)])
     now = datetime.now(UTC)
-    found = {}
+    estimated = {}
     for task in going:
         rates = _measured(session, task.task_type)
         if rates is None or backlog.idle is None or task.queue in backlog.paused:
@@ -200,8 +200,8 @@ def estimates(session: Session, tasks: Sequence[Task]) -> dict[UUID, datetime]:
             ahead = backlog.ahead(task, positions[task.id]) - backlog.idle + 1
             seconds += rates.wait(ahead, task.due_at, now) if ahead > 0 else 0.0
         with suppress(OverflowError):  # beyond the year 9999, see `models.connection.LATEST`, there is nothing to say
-            found[task.id] = now + timedelta(seconds=seconds)
-    return found
+            estimated[task.id] = now + timedelta(seconds=seconds)
+    return estimated
 
 
 def after(session: Session, task: Task, ahead: int) -> datetime | None:
@@ -223,8 +223,8 @@ def of_batch(session: Session, batch_id: UUID) -> datetime | None:
         *session.scalars(rows.where(Task.status == Status.QUEUED).order_by(Task.priority, Task.id.desc()).limit(1)),
         *session.scalars(rows.where(Task.status == Status.WAITING)),
     ]
-    found = estimates(session, last)
-    return max(found.values()) if last and len(found) == len(last) else None
+    of_tasks = estimates(session, last)
+    return max(of_tasks.values()) if last and len(of_tasks) == len(last) else None
 
 
 def _is_put_off(task: Task) -> bool:
@@ -238,8 +238,8 @@ def _is_to_start(task: Task) -> bool:
 def _characters(payload: Json) -> int:
     """Return the length of a text that was submitted with it, or of the one that a list has left out."""
     content = payload.get("content")
-    told = payload.get("content_characters", 0) if content is None else content
-    return len(told) if isinstance(told, str) else told if isinstance(told, int) else 0
+    characters = payload.get("content_characters", 0) if content is None else content
+    return len(characters) if isinstance(characters, str) else characters if isinstance(characters, int) else 0
 
 
 def _left(task: Task, rates: Rates, now: datetime) -> float | None:
@@ -248,7 +248,7 @@ def _left(task: Task, rates: Rates, now: datetime) -> float | None:
     names = [stage.name for stage in kind.stages[kind.position(task.stage) :]] if kind else []
     if not names or not rates.knows(names):
         return None
-    known = {each["name"]: float(each["units"]) for each in task.stages}
+    known = {stage["name"]: float(stage["units"]) for stage in task.stages}
     if task.units:
         known[task.stage] = float(task.units)
     size = float(_characters(task.payload or {}))

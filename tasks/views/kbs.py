@@ -35,7 +35,7 @@ def counts(
       deleted: when KBs were deleted as a whole: what has failed and was submitted before is not counted.
     """
     found = {kb_id: dict.fromkeys(map(str, COUNTED), 0) for kb_id in kb_ids}
-    since = [id_at(deleted[each]) if each in deleted else FIRST_ID for each in kb_ids]
+    since = [id_at(deleted[kb_id]) if kb_id in deleted else FIRST_ID for kb_id in kb_ids]
     values: dict[str, object] = {
         "kb_ids": list(kb_ids),
         "since": since,
@@ -103,8 +103,8 @@ def of_state(
     """
     if state is None or not shown:
         return list(shown)
-    found = newer(session, kb_id, shown, before=before)
-    return [each for each in shown if found[each]["state"] == state]
+    states = newer(session, kb_id, shown, before=before)
+    return [each for each in shown if states[each]["state"] == state]
 
 
 def may_be_of(session: Session, kb_id: str, state: DocumentState | None, most: int = FEW) -> list[str] | None:
@@ -117,8 +117,8 @@ def may_be_of(session: Session, kb_id: str, state: DocumentState | None, most: i
         return None
     statuses = OPEN if state == "pending" else (Status.FAILED,)
     values = {"kb_id": kb_id, "statuses": list(map(str, statuses)), "type": TYPE.name, "most": most + 1}
-    found = list(session.scalars(_WITH, values))
-    return None if len(found) > most else sorted(set(found))
+    kbs = list(session.scalars(_WITH, values))
+    return None if len(kbs) > most else sorted(set(kbs))
 
 
 class Newer(NamedTuple):

@@ -89,7 +89,7 @@ class Look:
         alive = select(Worker).where(
             Worker.kind == "worker", Worker.heartbeat_at > self.now - timedelta(seconds=settings().lease_seconds)
         )
-        return [each for each in self.session.scalars(alive) if self.task.queue in each.queues]
+        return [row for row in self.session.scalars(alive) if self.task.queue in row.queues]
 
     @cached_property
     def ahead(self) -> int:
@@ -118,8 +118,8 @@ class Look:
             return None
         values = {"id": self.task.id, "kb": self.task.kb_id, "subject": self.task.subject}
         more = {"queue": self.task.queue, "priority": self.task.priority, "known": known()}
-        found: UUID | None = self.session.execute(_SAME, values | more).scalar()
-        return found
+        task_id: UUID | None = self.session.execute(_SAME, values | more).scalar()
+        return task_id
 
     def after(self, moment: datetime | None) -> datetime:
         """Return since when it is ready and something else holds as well, which does since a moment."""

@@ -68,11 +68,11 @@ def page(session: Session, chosen: Filter, *, limit: int, before: UUID | None = 
     """
     statement, values = selection.select_ids(chosen, limit, before)
     with selection.hasty() as limits:
-        found = text(
+        query = text(
             f"{limits} WITH page AS ({statement})"
             f" SELECT {_LISTED_COLUMNS} FROM tasks JOIN page USING (id) ORDER BY tasks.id DESC"
         )
-        return [view(task) for task in session.scalars(select(Task).from_statement(found), values)]
+        return [view(task) for task in session.scalars(select(Task).from_statement(query), values)]
 
 
 def view(task: Task, estimated_completion: datetime | None = None) -> Json:
@@ -117,9 +117,9 @@ def _stages(task: Task) -> list[Json]:
     """Return the stages that have ended, the present one, and those to come."""
     shown = {}
     since = max(task.run_at or task.created_at, task.created_at)
-    for each in task.stages:
-        shown[each["name"]] = _ended_stage(each, since)
-        since = _moment(each["finished_at"]) or since
+    for stage in task.stages:
+        shown[stage["name"]] = _ended_stage(stage, since)
+        since = _moment(stage["finished_at"]) or since
     kind = all_types().get(task.task_type)
     names = [stage.name for stage in kind.stages] if kind else list(shown)
     return [shown.get(name) or _open_stage(task, name) for name in names]
@@ -173,7 +173,7 @@ def submitted_after(session: Session, task_ids: Sequence[UUID], moment: datetime
     known = {task_id for task_id, _ in kept}
     since = id_at(moment)
     return {each for each, created_at in kept if created_at > moment} | {
-        each for each in task_ids if each not in known and each > since
+        task_id for task_id in task_ids if task_id not in known and task_id > since
     }
 
 

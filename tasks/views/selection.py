@@ -107,9 +107,11 @@ def select_ids(chosen: Filter, limit: int, before: UUID | None = None) -> tuple[
     values = chosen.model_dump(exclude_none=True, exclude={"status"})
     if chosen.priority is not None:
         values["priority"] = PRIORITIES[chosen.priority]
-    sources = " UNION ALL ".join(f"({each})" for each in _sources(chosen))
+    sources = " UNION ALL ".join(f"({source})" for source in _sources(chosen))
     # Types that are never in the queue; one that only a later release knows may be.
-    elsewhere = [name for name, kind in all_types().items() if all(each.queue != chosen.queue for each in kind.stages)]
+    elsewhere = [
+        name for name, kind in all_types().items() if all(stage.queue != chosen.queue for stage in kind.stages)
+    ]
     values |= {
         "elsewhere": elsewhere,
         "limit": limit,
@@ -161,12 +163,12 @@ def _conditions(chosen: Filter, but: Set[str] = frozenset()) -> str:
       but: what a part of an index says already. Said again it would have PostgreSQL begin its search there, and not at
         the end of the part.
     """
-    given = chosen.model_dump(exclude_none=True, exclude=set(but))
-    return " AND ".join(WHERE[name].condition for name in given) or "true"
+    parameters = chosen.model_dump(exclude_none=True, exclude=set(but))
+    return " AND ".join(WHERE[name].condition for name in parameters) or "true"
 
 
 _OPEN, _ENDED = (
-    f"subject IS NOT NULL AND status IN ({', '.join(repr(str(each)) for each in statuses)})"
+    f"subject IS NOT NULL AND status IN ({', '.join(repr(str(status)) for status in statuses)})"
     for statuses in (OPEN, ENDED)
 )
 

@@ -46,14 +46,14 @@ def why(session: Session, task_id: UUID, broker: str) -> Json | None:
     if task is None:
         return None
     look = Look(session, task, broker, session.execute(text("SELECT now()")).scalar_one())
-    reason, found = next((each, found) for each in REASONS if (found := each.holds(look)) is not None)
-    said = {"task": task, **(found.said or {})}
+    reason, cause = next((each, cause) for each in REASONS if (cause := each.holds(look)) is not None)
+    said = {"task": task, **(cause.said or {})}
     return {
         "reason": reason.name,
-        "since": rfc3339(found.since),
+        "since": rfc3339(cause.since),
         "detail": reason.sentence.format_map(said),
         "detail_zh": reason.sentence_zh.format_map(said),
-        "waiting_for": list(found.waiting_for),
+        "waiting_for": list(cause.waiting_for),
     }
 
 
@@ -100,7 +100,7 @@ def _expired(look: Look) -> Found | None:
 
 
 def _depends(look: Look) -> Found | None:
-    others = [each for each in look.task.waiting_for if each in look.task.depends_on]
+    others = [cause for cause in look.task.waiting_for if cause in look.task.depends_on]
     if not others:
         return None
     since = look.task.created_at if look.task.run == 1 else look.task.due_at
@@ -117,7 +117,7 @@ def _stood_back(look: Look) -> Found | None:
 def _put_off(look: Look) -> Found | None:
     if not look.is_waiting or look.task.error is None:
         return None
-    ended = [each["finished_at"] for each in look.task.attempts or [] if each["outcome"] == "put_off"]
+    ended = [attempt["finished_at"] for attempt in look.task.attempts or [] if attempt["outcome"] == "put_off"]
     said = {"error": look.task.error, "due_at": rfc3339(look.task.due_at)}
     return Found(datetime.fromisoformat(ended[-1]) if ended else None, [{"kind": "time", **said}], said)
 
@@ -152,14 +152,14 @@ def _paused(look: Look) -> Found | None:
     if pause is None:
         return None
     by, because = pause.paused_by, pause.reason
-    told = {"queue": pause.queue, "paused_by": by, "paused_at": rfc3339(pause.paused_at), "reason": because}
+    detail = {"queue": pause.queue, "paused_by": by, "paused_at": rfc3339(pause.paused_at), "reason": because}
     said = {
         "by": f" by {by}" if by else "",
         "because": f" ({because})" if because else "",
         "by_zh": f"，操作者 {by}" if by else "",
         "because_zh": f"，原因：{because}" if because else "",
     }
-    return Found(look.after(pause.paused_at), [{"kind": "queue", **told}], said)
+    return Found(look.after(pause.paused_at), [{"kind": "queue", **detail}], said)
 
 
 def _unserved(look: Look) -> Found | None:
@@ -186,7 +186,7 @@ def _behind_lock(look: Look, others: Sequence[UUID]) -> Found:
 
 def _not_woken(look: Look) -> Found | None:
     """Whether a thread is idle that only a message would wake, and RabbitMQ takes none."""
-    if look.broker == "up" or not any(len(each.current) < each.threads for each in look.workers):
+    if look.broker == "up" or not any(len(worker.current) < worker.threads for worker in look.workers):
         return None
     return Found(look.task.due_at, [{"kind": "rabbitmq"}])
 
@@ -319,4 +319,4 @@ REASONS = (
 
 
 def _shown(rows: Sequence[Other]) -> list[Json]:
-    return [{"kind": "task", "task_id": str(each.id), "status": each.status, "stage": each.stage} for each in rows]
+    return [{"kind": "task", "task_id": str(row.id), "status": row.status, "stage": row.stage} for row in rows]

@@ -82,8 +82,8 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
         whole = [each for each in claims if each.task_id not in divided]
         claims = whole + shards.take(unit, [each for each in claims if each.task_id in divided])
     # What is wished for twice is claimed once.
-    given = {(each.task_id, each.stage): each for each in claims}
-    return [given.pop((each.task_id, each.stage), None) for each in wanted]
+    by_stage = {(each.task_id, each.stage): each for each in claims}
+    return [by_stage.pop((each.task_id, each.stage), None) for each in wanted]
 
 
 def _take(unit: Unit, wishes: dict[str, object], places: int | None) -> Sequence[Claimed]:

@@ -59,21 +59,21 @@ def fail(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
     """
     ends: dict[UUID, End] = {}
     enders = set()
-    ahead = [each for each in failures if _earlier(each) is None]
+    ahead = [failure for failure in failures if _earlier(failure) is None]
     for each in ahead:
         if not _has_another(each) and each.claim.task_id not in ends and (end := _end(unit, each)) is not None:
             ends[each.claim.task_id] = end
             enders.add(each.claim.key)
     gone = ending.fail(unit, list(ends.values()))
-    for each in failures:
-        if (stage := _earlier(each)) is not None:
-            retried = _go_back(unit, each, stage)
+    for failure in failures:
+        if (stage := _earlier(failure)) is not None:
+            retried = _go_back(unit, failure, stage)
         else:
-            retried = _has_another(each) and _put_off(unit, each)
+            retried = _has_another(failure) and _put_off(unit, failure)
         if retried:
-            unit.count(metrics.RETRY, each.claim.stage)
+            unit.count(metrics.RETRY, failure.claim.stage)
     concurrency.hand_on(unit)
-    return [each.claim.key in enders and each.claim.task_id in gone for each in failures]
+    return [failure.claim.key in enders and failure.claim.task_id in gone for failure in failures]
 
 
 def _end(unit: Unit, failure: Failure) -> End | None:
@@ -151,19 +151,19 @@ def _go_back(unit: Unit, failure: Failure, stage: Stage) -> bool:
 
 def hand_back(unit: Unit, claims: Sequence[Claim]) -> list[bool]:
     """Give claims back unharmed, as a worker that is told to stop does: neither an error nor a crash is counted."""
-    whole = [each for each in claims if not each.shard]
+    whole = [claim for claim in claims if not claim.shard]
     rows = unit.execute(
         HAND_BACK,
         {
-            "ids": [each.task_id for each in whole],
-            "attempts": [each.attempt for each in whole],
+            "ids": [claim.task_id for claim in whole],
+            "attempts": [claim.attempt for claim in whole],
             "worker": process_id(),
             "target": target("hand_back"),
         },
     )
-    back = {row.id for row in rows} | shards.hand_back(unit, [each for each in claims if each.shard])
-    dispatch.announce(unit, {all_stages()[each.stage].queue for each in claims})
-    return [(each.key if each.shard else each.task_id) in back for each in claims]
+    back = {row.id for row in rows} | shards.hand_back(unit, [claim for claim in claims if claim.shard])
+    dispatch.announce(unit, {all_stages()[claim.stage].queue for claim in claims})
+    return [(claim.key if claim.shard else claim.task_id) in back for claim in claims]
 
 
 def hand_back_all(unit: Unit) -> int:

@@ -63,17 +63,17 @@ def take(unit: Unit, claims: Sequence[Claim]) -> list[Claim]:
     Returns:
       the claims of shards, and those of stages of which only the joining is left; none where all shards are taken.
     """
-    ids = [each.task_id for each in claims]
+    ids = [claim.task_id for claim in claims]
     rows = unit.execute(transitions.TAKE, {"ids": ids, "worker": process_id()})
     taken = {row.task_id: row for row in rows}
     unfinished = {row.id for row in unit.execute(transitions.UNFINISHED, {"ids": ids})}
     offered = unit.execute(OFFER_SHARD, {"ids": sorted(unfinished), "worker": process_id(), "nobody": TAKEN})
     unit.ready(offered)
-    joins = [replace(each, joins=True) for each in claims if each.task_id not in unfinished]
+    joins = [replace(claim, joins=True) for claim in claims if claim.task_id not in unfinished]
     shards = [
-        replace(_again(each, row), shard=Range(row.shard, row.first, row.last))
-        for each in claims
-        if (row := taken.get(each.task_id))
+        replace(_again(claim, row), shard=Range(row.shard, row.first, row.last))
+        for claim in claims
+        if (row := taken.get(claim.task_id))
     ]
     return shards + joins
 
@@ -96,7 +96,7 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
     _lock(unit, claims)
     own = [bool(unit.execute(transitions.FINISH, fence.fenced(each.claim) | {"result": each.part})) for each in done]
     _total(unit, claims)
-    ids = [each.task_id for each in claims]
+    ids = [claim.task_id for claim in claims]
     over = set(ids) - {row.id for row in unit.execute(transitions.UNFINISHED, {"ids": ids})}
     over &= {claim.task_id for claim, ours in zip(claims, own, strict=True) if ours}
     values = _states("join") | {"ids": sorted(over), "worker": process_id(), "nobody": TAKEN}
@@ -154,7 +154,7 @@ def hand_back(unit: Unit, claims: Sequence[Claim]) -> set[Key]:
     if not claims:
         return set()
     _lock(unit, claims)
-    back = {each.key for each in claims if _let_go(unit, each, timedelta(0), errors=0, crashes=0)}
+    back = {claim.key for claim in claims if _let_go(unit, claim, timedelta(0), errors=0, crashes=0)}
     shard_repair.offer(unit)
     return back
 
@@ -177,12 +177,12 @@ def _states(transition: str) -> dict[str, object]:
 
 
 def _lock(unit: Unit, claims: Sequence[Claim]) -> None:
-    unit.execute(transitions.LOCK, {"ids": [each.task_id for each in claims]})
+    unit.execute(transitions.LOCK, {"ids": [claim.task_id for claim in claims]})
 
 
 def _total(unit: Unit, claims: Sequence[Claim]) -> None:
     """Sum up what the shards of tasks have done; progress never falls."""
-    stages = {(each.task_id, each.stage): each.task_type for each in claims}
+    stages = {(claim.task_id, claim.stage): claim.task_type for claim in claims}
     for (task_id, stage), kind in stages.items():
         start, end = (task_type(kind).progress(stage, share) for share in (0, 1))
         unit.execute(COUNT_SHARDS, {"id": task_id, "stage": stage, "start": start, "end": end})

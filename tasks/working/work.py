@@ -46,7 +46,7 @@ def turn(unit: Unit, turns: Sequence[Turn]) -> list[Answer]:
         shared = claiming.take(unit, wanted, len(asking), woken=woken)
         for position, claims in zip(asking, shared, strict=True):
             answers[position].claims = claims
-    if len(done) > sum(len(each.claims) for each in answers):
+    if len(done) > sum(len(answer.claims) for answer in answers):
         concurrency.hand_on(unit)
     return answers
 
@@ -109,8 +109,8 @@ def _held(unit: Unit, claims: Sequence[Claim]) -> set[UUID]:
     """
     if not claims:
         return set()
-    given = json_of([{"task_id": each.task_id, "attempt": each.attempt} for each in claims])
-    return {row.id for row in unit.execute(_HELD, {"claims": given, "worker": process_id()})}
+    held = json_of([{"task_id": claim.task_id, "attempt": claim.attempt} for claim in claims])
+    return {row.id for row in unit.execute(_HELD, {"claims": held, "worker": process_id()})}
 
 
 def _overtake(unit: Unit, claim: Claim, overtaken: str) -> int:

@@ -31,7 +31,7 @@ class Described(Submission):
 def _submitted(kind: TaskType, suffix: str, **more: Any) -> type[BaseModel]:
     """Return what a task of a type is submitted with."""
     kb: Any = Field(min_length=1, max_length=255, description=_KB)
-    required = any(each.is_required() for each in kind.payload.model_fields.values()) or kind.needs_kb
+    required = any(field.is_required() for field in kind.payload.model_fields.values()) or kind.needs_kb
     payload: Any = Field(... if required else {}, description="What is to be done.")
     fields: Json = {
         "task_type": (Literal[kind.name], Field(description=kind.payload.__doc__)),

@@ -62,14 +62,14 @@ class Batches:
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         batch, good, bad, names = await requests.body(req, partial(_understood, req))
-        await callers.demand_dependencies(req, {each for one in batch.submissions for each in one.depends_on})
+        await callers.demand_dependencies(req, {task_id for one in batch.submissions for task_id in one.depends_on})
         answer = await requests.committed(self._commits, submit_batch, batch)
         accepted: dict[int, Json] = {}
-        for position, each in zip(good, answer.tasks, strict=True):
-            if isinstance(each, Accepted):
-                accepted[position] = {"index": position, "task_id": str(each.task_id), "status": each.status}
+        for position, task in zip(good, answer.tasks, strict=True):
+            if isinstance(task, Accepted):
+                accepted[position] = {"index": position, "task_id": str(task.task_id), "status": task.status}
             else:
-                bad[position] = [_unknown(task_id, names) for task_id in each.unknown]
+                bad[position] = [_unknown(task_id, names) for task_id in task.unknown]
         if answer.batch_id is None:
             raise _all_refused(bad)
         refused = {position: {"index": position, "error": {"errors": problems}} for position, problems in bad.items()}

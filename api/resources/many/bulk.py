@@ -162,12 +162,12 @@ def _retry_of(asked: RetryRequest) -> Bulk:
 
 async def _retried_at_once(req: asgi.Request, asked: RetryRequest) -> Json:
     """Retry the oldest tasks of a filter, as the first version does."""
-    found: list[UUID] = []
+    ids: list[UUID] = []
     named = asked.filter.model_dump(mode="json", exclude_none=True, exclude={"kb_id"})
     for kb_id in callers.kbs(req, kb_id_asked := asked.filter.kb_id):
         asked.filter.kb_id = kb_id
-        found += await requests.read(scope.oldest, _retry_of(asked), MOST_AT_ONCE)
-    task_ids = sorted(found)[:MOST_AT_ONCE]
+        ids += await requests.read(scope.oldest, _retry_of(asked), MOST_AT_ONCE)
+    task_ids = sorted(ids)[:MOST_AT_ONCE]
 
     def retry() -> Retried:
         with unit_of_work() as unit:
@@ -180,7 +180,7 @@ async def _retried_at_once(req: asgi.Request, asked: RetryRequest) -> Json:
     retried = await requests.beside(retry)
     return {
         "retried": len(retried.task_ids),
-        "task_ids": [str(each) for each in retried.task_ids],
+        "task_ids": [str(task_id) for task_id in retried.task_ids],
         "refused": [{"task_id": str(each), "reason": why} for each, why in retried.refused.items()],
         "more": len(task_ids) == MOST_AT_ONCE and bool(retried.task_ids),
     }

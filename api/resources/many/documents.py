@@ -78,10 +78,10 @@ class DocumentsQuery(DocumentFields):
 def _as_json(value: str) -> list[Any]:
     """Return what else a value of a query string may mean: a number, true, false or null."""
     try:
-        found = json.loads(value)
+        parsed = json.loads(value)
     except (ValueError, RecursionError):
         return []
-    return [] if isinstance(found, (str, list, dict)) else [found]
+    return [] if isinstance(parsed, (str, list, dict)) else [parsed]
 
 
 def listed(session: Session, kb_id: str, asked: DocumentsQuery) -> Json:
@@ -111,8 +111,8 @@ def _take(session: Session, kb_id: str, asked: DocumentsQuery, page: Listed, ite
 
 def with_newer(session: Session, kb_id: str, documents: list[Json]) -> list[Json]:
     """Return documents with what was submitted after what they show: whether it is under way, or has failed."""
-    newer = kbs.newer(session, kb_id, {each["document_id"]: UUID(each["task_id"]) for each in documents})
-    return [each | newer[each["document_id"]] for each in documents]
+    newer = kbs.newer(session, kb_id, {document["document_id"]: UUID(document["task_id"]) for document in documents})
+    return [document | newer[document["document_id"]] for document in documents]
 
 
 def _cursor(mark: Mark, sort: Sort) -> str:
@@ -206,12 +206,12 @@ def _preview(session: Session, kb_id: str, meant: DocumentFilter) -> Json:
 def _of_state(session: Session, kb_id: str, chosen: Filter, state: DocumentState) -> tuple[list[str], bool]:
     """Return the first documents of a filter and of a state, and whether there can be no others."""
     chosen = chosen.among(kbs.may_be_of(session, kb_id, state))
-    found: list[str] = []
+    fields: list[str] = []
     after = ""
     for _ in range(ROUNDS):
         shown = filter.shown(session, kb_id, chosen, limit=AT_ONCE, after=after)
-        found += kbs.of_state(session, kb_id, shown, state)
+        fields += kbs.of_state(session, kb_id, shown, state)
         if len(shown) < AT_ONCE:
-            return found, True
+            return fields, True
         after = next(reversed(shown))
-    return found, False
+    return fields, False

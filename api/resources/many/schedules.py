@@ -221,10 +221,10 @@ class Schedule:
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         identifier = requests.identifier(schedule_id, "schedule")
-        found = await requests.read(keeping.find, identifier)
-        if found is None or not callers.key(req).touches(found["kb_id"]):
+        schedule = await requests.read(keeping.find, identifier)
+        if schedule is None or not callers.key(req).touches(schedule["kb_id"]):
             raise requests.missing("schedule", schedule_id)
-        resp.media = found
+        resp.media = schedule
 
     @operation(
         "Change a schedule. Where its times change, the next one is counted from now.",

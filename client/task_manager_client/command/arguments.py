@@ -126,9 +126,9 @@ class Parser(argparse.ArgumentParser):
 
     def _takers(self) -> dict[str, list[str]]:
         """For each option that not every action takes, those that do."""
-        options = {option for each in self.actions.values() for option in each.options}
+        options = {option for action in self.actions.values() for option in action.options}
         return {
-            option: [name for name, each in self.actions.items() if option in each.options]
+            option: [name for name, action in self.actions.items() if option in action.options]
             for option in sorted(options)
         }
 
@@ -142,7 +142,7 @@ class Parser(argparse.ArgumentParser):
             if option.dest == "name":
                 if named and not is_said:
                     return f"{found.action} needs {told}; `{self.prog}` lists them"
-                of = [name for name, each in self.actions.items() if each.named is not False]
+                of = [name for name, action in self.actions.items() if action.named is not False]
             if is_said and of and found.action not in of:
                 wrong.append(f"no {told}, which is for {', '.join(of)}")
         return f"{found.action} takes {'; '.join(wrong)}" if wrong else None

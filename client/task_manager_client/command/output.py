@@ -49,9 +49,9 @@ def show_one(row: Row, asked: Namespace) -> None:
         shown = {name: field(row, name) for name in named} if named is not None else row
         say(json.dumps(shown, ensure_ascii=False, indent=2 if asked.output == "json" else None))
         return
-    found = {name: text(field(row, name)) for name in (row if named is None else named)}
-    width = max((len(name) for name, said in found.items() if said), default=0)
-    for name, said in found.items():
+    texts = {name: text(field(row, name)) for name in (row if named is None else named)}
+    width = max((len(name) for name, said in texts.items() if said), default=0)
+    for name, said in texts.items():
         if said:
             say(f"{name:{width}}  {said}")
 

@@ -84,10 +84,10 @@ class Processes:
 
 def _by_parent(busy: Mapping[int, int]) -> dict[int, int]:
     """Return threads at work by the process, and by the one that started it: a worker registers as Dramatiq's child."""
-    found = dict(busy)
+    at_work = dict(busy)
     for pid, threads in busy.items():
         # Linux alone says so here; elsewhere the newest ends first.
         with suppress(OSError, ValueError, IndexError):
             parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            found[parent] = found.get(parent, 0) + threads
-    return found
+            at_work[parent] = at_work.get(parent, 0) + threads
+    return at_work

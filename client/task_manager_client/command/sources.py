@@ -44,18 +44,18 @@ def named(
     Raises:
       Unusable: one of them names nothing or cannot be read, or two have one id.
     """
-    found = [each for argument in given for each in _of(argument, recursive, document_id, filename)]
-    if document_id is not None and len(found) > 1:
+    sources = [each for argument in given for each in _of(argument, recursive, document_id, filename)]
+    if document_id is not None and len(sources) > 1:
         raise Unusable("--document-id is for a single document")
-    ids = [each.document_id for each in found if each.document_id is not None]
+    ids = [source.document_id for source in sources if source.document_id is not None]
     if twice := sorted({each for each in ids if ids.count(each) > 1} if len(ids) != len(set(ids)) else ()):
         raise Unusable(
             f"{', '.join(twice)} is there twice, and would be one document: submit each with its own --document-id,"
             " or submit the folder that holds both with -r"
         )
-    if not found:
+    if not sources:
         raise Unusable("there is no file in what was named; what begins with a dot is left out")
-    return found
+    return sources
 
 
 def _of(argument: str, recursive: bool, document_id: str | None, filename: str | None) -> list[Named]:
@@ -82,11 +82,11 @@ def _below(folder: Path) -> list[str]:
     Raises:
       Unusable: a folder cannot be read.
     """
-    found = []
+    names = []
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [(Path(place) / name).relative_to(folder).as_posix() for name in files if not name.startswith(".")]
-    return sorted(found)
+        names += [(Path(place) / name).relative_to(folder).as_posix() for name in files if not name.startswith(".")]
+    return sorted(names)
 
 
 def _refuse(error: OSError) -> None:

@@ -31,11 +31,11 @@ def report(documents: Sequence[Document], *, followed: bool) -> None:
 
 
 def _by_code(documents: Sequence[Document]) -> dict[str, list[Document]]:
-    found: dict[str, list[Document]] = defaultdict(list)
+    groups: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
         if document.task is not None and document.task.error is not None:
-            found[document.task.error.code].append(document)
-    return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
+            groups[document.task.error.code].append(document)
+    return dict(sorted(groups.items(), key=lambda pair: -len(pair[1])))
 
 
 def _tell(code: str, failed: Sequence[Document]) -> None:

@@ -23,10 +23,10 @@ def metadata(given: Sequence[str]) -> dict[str, Any]:
     Raises:
       Unusable: one of them is neither.
     """
-    found: dict[str, Any] = {}
+    pairs: dict[str, Any] = {}
     for each in given:
-        found |= _pair(each)
-    return found
+        pairs |= _pair(each)
+    return pairs
 
 
 def wanted_metadata(given: Sequence[str]) -> dict[str, Any]:
@@ -35,14 +35,14 @@ def wanted_metadata(given: Sequence[str]) -> dict[str, Any]:
     Raises:
       Unusable: one of them is neither NAME=VALUE nor a JSON object.
     """
-    found: dict[str, Any] = {}
+    wanted: dict[str, Any] = {}
     for each in given:
         for name, value in _pair(each).items():
-            if name in found:
-                found[name] = [*_several(found[name]), *_several(value)]
+            if name in wanted:
+                wanted[name] = [*_several(wanted[name]), *_several(value)]
             else:
-                found[name] = value
-    return found
+                wanted[name] = value
+    return wanted
 
 
 def from_file(option: str, given: str) -> str:
@@ -66,21 +66,21 @@ def json_object(option: str, given: str) -> Mapping[str, Any]:
       Unusable: it holds none.
     """
     try:
-        found = json.loads(from_file(option, given))
+        value = json.loads(from_file(option, given))
     except ValueError as error:
         raise Unusable(f"{option} is no JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise Unusable(f'{option} is no JSON object, such as {{"task_type": "test"}}')
-    return found
+    return value
 
 
 def _pair(given: str) -> dict[str, Any]:
     if given.lstrip().startswith("{"):
         try:
-            found: dict[str, Any] = json.loads(given)
+            pair: dict[str, Any] = json.loads(given)
         except ValueError as error:
             raise Unusable(f"--metadata {given!r} is no JSON object: {error}") from None
-        return found
+        return pair
     name, equals, value = given.partition("=")
     if not (name and equals):
         raise Unusable(f"--metadata {given!r} is neither NAME=VALUE nor a JSON object")

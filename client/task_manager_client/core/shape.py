@@ -36,11 +36,11 @@ class Shape:
         if not isinstance(given, Mapping):
             raise UnexpectedAnswer(f"a {cls.__name__} should be a JSON object, and is {type(given).__name__}")
         try:
-            found = cls(**{name: read(given[name]) for name, read in _readers(cls).items() if name in given})
+            made = cls(**{name: read(given[name]) for name, read in _readers(cls).items() if name in given})
         except (TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswer(f"the answer is no {cls.__name__}: {error}") from None
-        found.__dict__["_raw"] = given
-        return found
+        made.__dict__["_raw"] = given
+        return made
 
     @property
     def raw(self) -> Mapping[str, Any]:

@@ -127,8 +127,8 @@ class ModelEmbedder:
 
     def _connected(self) -> socket.socket:
         path = self._socket()
-        if (found := _connect(path)) is not None:
-            return found
+        if (connection := _connect(path)) is not None:
+            return connection
         # One process starts the model, the others wait for it.
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -149,8 +149,8 @@ class ModelEmbedder:
         )
         deadline = time.monotonic() + STARTING
         while time.monotonic() < deadline:
-            if (found := _connect(path)) is not None:
-                return found
+            if (connection := _connect(path)) is not None:
+                return connection
             if process.poll() is not None:
                 said = (process.stderr.read() if process.stderr else "").strip().splitlines()
                 raise TaskError(
@@ -169,8 +169,8 @@ class ModelEmbedder:
         base = base if len(base.encode()) <= LONGEST_BASE else "/tmp"  # noqa: S108
         folder = Path(base) / f"task-manager-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        status = folder.lstat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o077:
             raise TaskError("embedder_unavailable", f"{folder} belongs to another user, or is open to others")
         which = sha256(f"{sys.executable}\n{_ROOT}\n{self._folder}".encode()).hexdigest()[:16]
         return folder / f"{which}.sock"

@@ -57,18 +57,18 @@ class Model:
         for start in range(0, len(texts), TOGETHER):
             places = by_length[start : start + TOGETHER]
             with self._turn:
-                found = self._compute([tokens[place] for place in places])
-            rows.update(zip(places, found, strict=True))
+                vectors = self._compute([tokens[place] for place in places])
+            rows.update(zip(places, vectors, strict=True))
         return numpy.stack([rows[place] for place in range(len(texts))]).astype("<f4")
 
     def _compute(self, tokens: list[list[int]]) -> Any:
         ids = numpy.zeros((len(tokens), max(1, *map(len, tokens))), numpy.int64)
         mask = numpy.zeros_like(ids)
-        for row, each in enumerate(tokens):
-            ids[row, : len(each)] = each
-            mask[row, : len(each)] = 1
-        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": numpy.zeros_like(ids)}
-        outputs = self._session.run(None, {name: given[name] for name in self._inputs})
+        for row, token in enumerate(tokens):
+            ids[row, : len(token)] = token
+            mask[row, : len(token)] = 1
+        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": numpy.zeros_like(ids)}
+        outputs = self._session.run(None, {name: inputs[name] for name in self._inputs})
         # A graph gives a vector for each text, or one for each token, of which the mean is taken.
         pooled = next((output for output in outputs if output.ndim == 2), None)
         if pooled is None:

@@ -181,14 +181,14 @@ class _Reader:
         texts = []
         for paragraph in element.iter("{*}p"):
             if not any(name_of(above) in ("Fallback", "del", "p") for above in _between(paragraph, element)):
-                found: list[etree._Element] = []
+                elements: list[etree._Element] = []
                 label, _ = self._numbering.label(
                     child_of(paragraph, "pPr"), self._styles.of(child_of(paragraph, "pPr"))
                 )
-                text = self._inline(paragraph, found).strip()
+                text = self._inline(paragraph, elements).strip()
                 texts.append(f"{label} {text}".strip() if text else "")
-                boxes.extend(box for box in found if name_of(box) in REFERENCES)
-                texts.extend(self._joined(box, boxes) for box in found)
+                boxes.extend(box for box in elements if name_of(box) in REFERENCES)
+                texts.extend(self._joined(box, boxes) for box in elements)
         return " ".join(text for text in texts if text)
 
     def _table(self, table: etree._Element) -> None:

@@ -61,28 +61,28 @@ class Styles:
         return self._known[identifier]
 
     def _resolve(self, identifier: str) -> Style:
-        found = Style()
+        style = Style()
         body = in_monospace = False
         for _ in range(_CHAIN):
             element = self._elements.get(identifier)
             if element is None:
-                found.heading = _level_of_name(identifier) if found.heading is None and not body else found.heading
+                style.heading = _level_of_name(identifier) if style.heading is None and not body else style.heading
                 break
             properties = child_of(element, "pPr")
-            found.is_code |= is_code_style(value_of(child_of(element, "name")) or "")
+            style.is_code |= is_code_style(value_of(child_of(element, "name")) or "")
             font = value_of(child_of(element, "rPr", "rFonts"), "ascii") or ""
             in_monospace |= identifier != self._default and is_monospaced(font)
-            if found.heading is None and not body:
-                found.heading, body = _heading(element, properties)
-            if found.number is None:
-                found.number = _integer(child_of(properties, "numPr", "numId"))
-            if found.depth is None:
-                found.depth = _integer(child_of(properties, "numPr", "ilvl"))
+            if style.heading is None and not body:
+                style.heading, body = _heading(element, properties)
+            if style.number is None:
+                style.number = _integer(child_of(properties, "numPr", "numId"))
+            if style.depth is None:
+                style.depth = _integer(child_of(properties, "numPr", "ilvl"))
             identifier = value_of(child_of(element, "basedOn")) or ""
             if not identifier:
                 break
-        found.is_code |= in_monospace and found.heading is None and found.number is None
-        return found
+        style.is_code |= in_monospace and style.heading is None and style.number is None
+        return style
 
 
 def _heading(style: etree._Element, properties: etree._Element | None) -> tuple[int | None, bool]:

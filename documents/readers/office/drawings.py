@@ -56,16 +56,16 @@ def _title(title: etree._Element) -> str:
 
 def _labels(series: etree._Element) -> dict[int, str]:
     """Return what stands below each point of a series; of labels in several levels all, from the outermost."""
-    found: dict[int, str] = {}
+    texts: dict[int, str] = {}
     for holder in series.iterchildren(*_LABELS):
         levels = [_points(level) for level in holder.iter("{*}lvl")]
         if not levels:
-            found.update(_points(holder))
+            texts.update(_points(holder))
         outer = [(level, sorted(level)) for level in reversed(levels[1:])]
         for place in sorted(levels[0]) if levels else ():
             above = (_before(place, *level) for level in outer)
-            found[place] = " ".join(filter(None, (*above, levels[0][place])))
-    return found
+            texts[place] = " ".join(filter(None, (*above, levels[0][place])))
+    return texts
 
 
 def _before(place: int, level: dict[int, str], begins: list[int]) -> str:
@@ -81,13 +81,13 @@ def _values(series: etree._Element) -> dict[int, str]:
 def _points(holder: etree._Element) -> dict[int, str]:
     """Return the points below an element by their place, numbers as their format shows them."""
     code = next((each.text or GENERAL for each in holder.iter("{*}formatCode")), None)
-    found = {}
+    values = {}
     for point in holder.iter("{*}pt"):
         text = "".join(each.text or "" for each in point.iter("{*}v")).strip()
         place = point.get("idx") or ""
         if text and place.isdecimal():
-            found[int(place)] = _shown(text, point.get("formatCode") or code)
-    return found
+            values[int(place)] = _shown(text, point.get("formatCode") or code)
+    return values
 
 
 def _shown(text: str, code: str | None) -> str:

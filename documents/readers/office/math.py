@@ -76,9 +76,9 @@ class _Parts:
         """Return a property, such as the sign of a sum; `otherwise` where it is not set."""
         for properties in self._element:
             if name_of(properties).endswith("Pr"):
-                found = next((each for each in children_of(properties) if name_of(each) == name), None)
-                if found is not None:
-                    return value_of(found) or ""
+                child = next((each for each in children_of(properties) if name_of(each) == name), None)
+                if child is not None:
+                    return value_of(child) or ""
         return otherwise
 
 

@@ -88,8 +88,8 @@ def _properties(archive: Archive) -> dict[str, str]:
     if not data:
         return {}
     items = [(name_of(item), (item.text or "").strip()) for item in children_of(parse(data, "meta.xml"), "meta")]
-    found = {**dict(items), "keyword": ", ".join(text for name, text in items if name == "keyword" and text)}
-    return {name: found[key] for key, name in _PROPERTIES.items() if found.get(key)}
+    properties = {**dict(items), "keyword": ", ".join(text for name, text in items if name == "keyword" and text)}
+    return {name: properties[key] for key, name in _PROPERTIES.items() if properties.get(key)}
 
 
 def _is_code(style: etree._Element, name: str) -> bool:

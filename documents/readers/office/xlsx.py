@@ -91,8 +91,10 @@ class _Workbook:
         merged = Merged(_merged(data))
         for element in stream(data, part, "sheetData"):
             row: Row = {}
-            told = element.get("r") or ""
-            number = int(told) if told.isascii() and told.isdecimal() and len(told) < 9 else number + 1
+            reference = element.get("r") or ""
+            number = (
+                int(reference) if reference.isascii() and reference.isdecimal() and len(reference) < 9 else number + 1
+            )
             column = 0
             for cell in element:
                 column = _column(cell.get("r"), column + 1)

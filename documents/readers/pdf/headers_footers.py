@@ -49,7 +49,7 @@ class HeadersFooters:
             for edge, top in zip(edges, (True, False), strict=True):
                 edge.append(list(_rows(page, top)))
                 if outline.may_name(index, (line.text for row in edge[-1] for _, line in row)):
-                    headings |= {(index, at) for at in outline.levels(index, page.lines)}
+                    headings |= {(index, level) for level in outline.levels(index, page.lines)}
         body = letters.most_common(1)[0][0] if letters else 0.0
         heads = {place for edge in edges for place in running(_texts(edge, body, headings), outline)}
         found = _dropped(edges, heads, sum(map(bool, sizes)))
@@ -85,10 +85,10 @@ def _dropped(edges: Iterable[list[list[Row]]], heads: set[Place], filled: int) -
         repeated = _repeated(edge, heads, filled / 2)
         for index, rows in enumerate(edge):
             for row in rows:
-                found = {(index, at): line.text for at, line in row if (index, at) in repeated}
-                if not found:
+                texts = {(index, at): line.text for at, line in row if (index, at) in repeated}
+                if not texts:
                     break
-                dropped |= found
+                dropped |= texts
     return dropped
 
 
@@ -120,14 +120,14 @@ def _repeated(edge: list[list[Row]], heads: set[Place], half: float) -> set[Plac
     for index, rows in enumerate(edge):
         for at, line in (placed for row in rows for placed in row):
             text = " ".join(line.text.split())
-            found = ((index, at), line.bottom)
-            groups[text, -1, 0].append(found)
-            if found[0] in heads:
-                groups["", -1, 0].append(found)
+            key = ((index, at), line.bottom)
+            groups[text, -1, 0].append(key)
+            if key[0] in heads:
+                groups["", -1, 0].append(key)
             shape = _DIGITS.sub("0", text)
             for place, number in enumerate(_DIGITS.findall(text)):
                 if len(number) < 7:
-                    groups[shape, place, int(number) - index].append(found)
+                    groups[shape, place, int(number) - index].append(key)
     repeated: set[Place] = set()
     for places in groups.values():
         if len(places) > half:
@@ -145,6 +145,6 @@ def _told(texts: Iterable[str]) -> list[str]:
         shapes[_DIGITS.sub("0", text)].append(text)
     if not shapes:
         return []
-    named = ", ".join(f"{found[0][:_LONGEST_TOLD]!r} ({len(found)} times)" for found in list(shapes.values())[:_TOLD])
+    named = ", ".join(f"{shape[0][:_LONGEST_TOLD]!r} ({len(shape)} times)" for shape in list(shapes.values())[:_TOLD])
     more = f" and {len(shapes) - _TOLD} more" if len(shapes) > _TOLD else ""
     return [f"headers and footers that the pages repeat were left out: {named}{more}"]

@@ -61,8 +61,8 @@ class Outline:
         plain = [letters_of(line.text) for line in lines]
         levels: dict[int, int] = {}
         for level, title in wanted:
-            found = _runs(plain, title)
-            free = [run for run in found if not any(line in levels for line in run)]
+            runs = _runs(plain, title)
+            free = [run for run in runs if not any(line in levels for line in run)]
             if free:
                 best = max(free, key=lambda run: lines[run[0]].size)
                 levels.update(dict.fromkeys(best, level))

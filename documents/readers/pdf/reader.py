@@ -131,8 +131,10 @@ def _outline(document: pypdfium2.PdfDocument) -> list[Entry]:
 
 
 def _properties(document: pypdfium2.PdfDocument) -> dict[str, Any]:
-    found = {name: value for key, name in _PROPERTIES.items() if (value := document.get_metadata_value(key).strip())}
-    return found | ({"created": _moment(found["created"])} if "created" in found else {})
+    properties = {
+        name: value for key, name in _PROPERTIES.items() if (value := document.get_metadata_value(key).strip())
+    }
+    return properties | ({"created": _moment(properties["created"])} if "created" in properties else {})
 
 
 def _moment(given: str) -> str:

@@ -73,10 +73,10 @@ class Pages:
 
     def _pieces(self, lines: list[Line], levels: dict[int, int]) -> Iterator[Piece]:
         """Yield what a page consists of, in its order: tables, code, and between them headings and paragraphs."""
-        found = self._tables_and_code(lines, levels)
-        runs = list(pairwise([0, *(edge for each in found for edge in (each.first, each.last)), len(lines)]))[::2]
+        blocks = self._tables_and_code(lines, levels)
+        runs = list(pairwise([0, *(edge for block in blocks for edge in (block.first, block.last)), len(lines)]))[::2]
         frame = Frame([line for first, stop in runs for line in lines[first:stop]])
-        for (first, stop), special in zip_longest(runs, found):
+        for (first, stop), special in zip_longest(runs, blocks):
             inner = {index - first: level for index, level in levels.items() if first <= index < stop}
             yield from blocks_of(lines[first:stop], inner, self._hyphens, frame)
             if special is not None:

@@ -288,9 +288,9 @@ def _pitches(lines: list[Line]) -> dict[float, float]:
         step = before.last_bottom - line.bottom
         if 0.8 * line.size < step < 3 * line.size:
             steps[line.size if before.size == line.size else 0.0][round(step)] += 1
-    told = {size: _usual(counts) for size, counts in steps.items() if counts.total() >= _FEWEST_STEPS}
+    usual = {size: _usual(counts) for size, counts in steps.items() if counts.total() >= _FEWEST_STEPS}
     every = next(iter(steps.values())) if len(steps) == 1 else sum(steps.values(), Counter[int]())
-    return told | {0.0: _usual(every) if every else 0.0}
+    return usual | {0.0: _usual(every) if every else 0.0}
 
 
 def _usual(steps: Counter[int]) -> float:

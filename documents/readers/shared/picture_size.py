@@ -83,9 +83,9 @@ def _bmp(picture: bytes) -> Iterator[Size]:
 
 
 def _pgm(picture: bytes) -> Iterator[Size]:
-    if (found := _PGM.match(picture)) is None:
+    if (match := _PGM.match(picture)) is None:
         raise ValueError("it does not begin with a header")
-    yield int(found[1]), int(found[2])
+    yield int(match[1]), int(match[2])
 
 
 def _tiff(picture: bytes) -> Iterator[Size]:

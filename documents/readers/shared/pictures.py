@@ -36,14 +36,14 @@ class Pictures:
         rows: list[ocr.Row] = []
         for picture in pictures if ocr.languages() is not None else ():
             try:
-                found = ocr.recognise(picture, _RESOLUTION, page)
+                text = ocr.recognise(picture, _RESOLUTION, page)
             except ocr.Failed as failure:
                 self._failures.setdefault(number, str(failure))
                 continue
-            lines = placed(found, max((row.bottom for row in found), default=0), _RESOLUTION / 72)
+            lines = placed(text, max((row.bottom for row in text), default=0), _RESOLUTION / 72)
             for block in blocks_of(lines, {}, Hyphens(line.text for line in lines), Frame(lines)):
                 writer.block(block.text)
-            rows += found
+            rows += text
         if rows:
             self._confidence[number] = confidence(rows)
         elif number not in self._failures:
@@ -106,7 +106,7 @@ def failed(failures: dict[int, str], noun: str = "page") -> list[str]:
     numbers = defaultdict[str, list[int]](list)
     for number, why in sorted(failures.items()):
         numbers[why].append(number)
-    return [f"{listed(each, noun)}: {why}" for why, each in numbers.items()]
+    return [f"{listed(number, noun)}: {why}" for why, number in numbers.items()]
 
 
 def refuse_late(failures: dict[int, str], what: str) -> None:

@@ -105,8 +105,8 @@ def properties_of(archive: Archive) -> dict[str, str]:
     data = archive.read("docProps/core.xml")
     if not data:
         return {}
-    found = {name_of(item): (item.text or "").strip() for item in parse(data, "docProps/core.xml")}
-    return {_PROPERTIES[name]: text for name, text in found.items() if name in _PROPERTIES and text}
+    properties = {name_of(item): (item.text or "").strip() for item in parse(data, "docProps/core.xml")}
+    return {_PROPERTIES[name]: text for name, text in properties.items() if name in _PROPERTIES and text}
 
 
 def name_of(element: etree._Element) -> str:
@@ -148,8 +148,8 @@ def child_of(element: etree._Element | None, *path: str) -> etree._Element | Non
 
 def children_of(element: etree._Element | None, *path: str) -> Iterator[etree._Element]:
     """Yield what the first descendant along a path of tags holds; nothing where there is none."""
-    found = child_of(element, *path)
-    yield from found if found is not None else ()
+    child = child_of(element, *path)
+    yield from child if child is not None else ()
 
 
 def refuse_doctype(data: bytes, part: str) -> None:

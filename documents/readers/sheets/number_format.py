@@ -103,12 +103,12 @@ def _sections(code: str) -> list[tuple[tuple[str, float] | None, list[Token]]]:
             parts.append(code[start : match.start()])
             start = match.end()
     parts.append(code[start:])
-    found = []
+    tokens = []
     for part in parts:
         condition = _CONDITION.search(part)
         holds = (condition.group(1), float(condition.group(2).strip(".") or 0)) if condition else None
-        found.append((holds, _tokens(part)))
-    return found
+        tokens.append((holds, _tokens(part)))
+    return tokens
 
 
 def _tokens(part: str) -> list[Token]:

@@ -90,7 +90,7 @@ def _write(book: Book) -> Extracted:
 def _rows(book: Book, index: int) -> list[Row]:
     """Return the rows of a sheet that hold something."""
     sheet = book.sheet_by_index(index)
-    found: list[Row] = []
+    rows: list[Row] = []
     length = 0
     merged = Merged((first, after - 1, column) for first, after, column, _ in sheet.merged_cells)
     for number in range(sheet.nrows):
@@ -101,9 +101,9 @@ def _rows(book: Book, index: int) -> list[Row]:
                 length += len(text)
         length += merged.complete(number, row)
         if row:
-            found.append(row)
+            rows.append(row)
             require_length(length)
-    return found
+    return rows
 
 
 def _text(book: Book, cell: Cell) -> str:

@@ -81,10 +81,10 @@ def _output(output: dict[str, Any]) -> str:
         case "error" | "pyerr":
             text = ": ".join(filter(None, (_text(output.get(name)) for name in ("ename", "evalue"))))
         case _:
-            given = _part(output, "data") or output
-            if any(kind.startswith("image/") or kind in ("png", "jpeg", "svg") for kind in given):
+            data = _part(output, "data") or output
+            if any(kind.startswith("image/") or kind in ("png", "jpeg", "svg") for kind in data):
                 return ""
-            text = next((_text(given[kind]) for kind in ("text/markdown", "text/plain", "text") if kind in given), "")
+            text = next((_text(data[kind]) for kind in ("text/markdown", "text/plain", "text") if kind in data), "")
     return _OVERWRITTEN.sub("", _ESCAPES.sub("", text))
 
 

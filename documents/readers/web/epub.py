@@ -103,7 +103,7 @@ class _Reader:
             raise TaskError("corrupt", f"the e-book lacks its page {part}")
         data = self._archive.read(part)
         decoded = decode(data, declared_encoding(data) or self._encoding)
-        self.warnings.update(dict.fromkeys(f"{posixpath.basename(part)}: {each}" for each in decoded.warnings))
+        self.warnings.update(dict.fromkeys(f"{posixpath.basename(part)}: {warning}" for warning in decoded.warnings))
         return opened(decoded.text)
 
     def contents(self, items: Iterable[_Item]) -> Contents:

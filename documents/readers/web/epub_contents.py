@@ -48,8 +48,8 @@ def navigation(tree: LexborHTMLParser, folder: str) -> Contents:
     """Read the contents from a navigation document of EPUB 3."""
     lists = tree.css("nav")
     marks = [f"{each.attributes.get('epub:type')} {each.attributes.get('role')}".split() for each in lists]
-    found = [each for each, mark in zip(lists, marks, strict=True) if "toc" in mark or "doc-toc" in mark] or lists
-    return _contents(_links(found[0]) if found else (), folder)
+    contents = [each for each, mark in zip(lists, marks, strict=True) if "toc" in mark or "doc-toc" in mark] or lists
+    return _contents(_links(contents[0]) if contents else (), folder)
 
 
 def control_file(tree: etree._Element, folder: str) -> Contents:
@@ -100,8 +100,8 @@ def places_of(tree: LexborHTMLParser, entries: list[Entry]) -> list[Place]:
             if name in wanted and name:
                 nodes.setdefault(name, node)
     nodes.setdefault(entries[0].fragment, tree.body)
-    found = [(nodes[entry.fragment], entry) for entry in entries if entry.fragment in nodes]
-    last = {node.mem_id: entry for node, entry in found}
+    targets = [(nodes[entry.fragment], entry) for entry in entries if entry.fragment in nodes]
+    last = {node.mem_id: entry for node, entry in targets}
     titles = {letters_of(text_of(node)): HEADINGS[node.tag or ""] for node in _headings(tree)}
     return [
         Place(
@@ -109,7 +109,7 @@ def places_of(tree: LexborHTMLParser, entries: list[Entry]) -> list[Place]:
             entry,
             titles.get(letters_of(entry.title)) or (_heading_at(node) if last[node.mem_id] is entry else None),
         )
-        for node, entry in found
+        for node, entry in targets
     ]
 
 

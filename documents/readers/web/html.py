@@ -77,12 +77,12 @@ def write_page(page: str, writer: Writer) -> dict[str, str]:
     without_boilerplate(tree)
     write_tree(tree, writer)
     title, root = tree.css_first("head > title"), tree.css_first("html")
-    found = {"title": title.text() if title is not None else ""}
-    found["language"] = (root.attributes.get("lang") or "") if root is not None else ""
+    properties = {"title": title.text() if title is not None else ""}
+    properties["language"] = (root.attributes.get("lang") or "") if root is not None else ""
     for name, property in _PROPERTIES.items():
         if (meta := tree.css_first(f"head > meta[name='{name}' i]")) is not None:
-            found[property] = meta.attributes.get("content") or ""
-    return {name: " ".join(value.split()) for name, value in found.items() if value.strip()}
+            properties[property] = meta.attributes.get("content") or ""
+    return {name: " ".join(value.split()) for name, value in properties.items() if value.strip()}
 
 
 def tree_of(page: str) -> LexborHTMLParser:

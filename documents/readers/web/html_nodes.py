@@ -150,7 +150,7 @@ def _cells(own: list[tuple[LexborNode, str]], number: int, covered: list[tuple[i
         height = number_of(cell, "rowspan", 1) or _MOST_ROWS  # 0 is until the last of its group
         covered += [(0, "")] * (len(cells) + width - len(covered))
         texts = [text, *[""] * (width - 1)]
-        covered[len(cells) : len(cells) + width] = [(number + height, repeated(each)) for each in texts]
+        covered[len(cells) : len(cells) + width] = [(number + height, repeated(text)) for text in texts]
         cells += texts
     cells += [text for until, text in covered[len(cells) :] if until > number]
     del covered[_MOST_COLUMNS:]

@@ -106,11 +106,11 @@ def _reason(error: ValueError) -> Bilingual:
     if not isinstance(error, ValidationError):
         reason = next(iter(error.args), "")
         return reason if isinstance(reason, Bilingual) else Bilingual(str(error))
-    found = [
-        (".".join(map(str, ("task", *each["loc"]))), of_pydantic(each["type"], each.get("ctx", {})))
-        for each in error.errors(include_url=False, include_input=False)
+    problems = [
+        (".".join(map(str, ("task", *problem["loc"]))), of_pydantic(problem["type"], problem.get("ctx", {})))
+        for problem in error.errors(include_url=False, include_input=False)
     ]
     return Bilingual(
-        "; ".join(f"{field}: {told}" for field, told in found)[:LONGEST_REASON],
-        "；".join(f"{field}：{told.chinese}" for field, told in found)[:LONGEST_REASON],
+        "; ".join(f"{field}: {told}" for field, told in problems)[:LONGEST_REASON],
+        "；".join(f"{field}：{told.chinese}" for field, told in problems)[:LONGEST_REASON],
     )

@@ -155,18 +155,18 @@ def page(session: Session, *, limit: int, kb_ids: Collection[str | None], before
       kb_ids: the KBs whose schedules are shown; [None]: of all KBs and of none.
       before: the id that the page before ended with.
     """
-    found = select(Schedule).order_by(Schedule.id.desc()).limit(limit)
+    query = select(Schedule).order_by(Schedule.id.desc()).limit(limit)
     if before is not None:
-        found = found.where(Schedule.id < before)
+        query = query.where(Schedule.id < before)
     if None not in kb_ids:
-        found = found.where(Schedule.kb_id.in_(kb_ids))
-    return [shown(each) for each in session.scalars(found)]
+        query = query.where(Schedule.kb_id.in_(kb_ids))
+    return [shown(row) for row in session.scalars(query)]
 
 
 def find(session: Session, schedule_id: UUID) -> Json | None:
     """Return a schedule as it is shown; None when there is none of that id."""
-    found = session.get(Schedule, schedule_id)
-    return None if found is None else shown(found)
+    schedule = session.get(Schedule, schedule_id)
+    return None if schedule is None else shown(schedule)
 
 
 def shown(schedule: Schedule) -> Json:

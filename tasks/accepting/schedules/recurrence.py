@@ -86,13 +86,13 @@ class Recurrence:
         span = LOOK_BACK
         while True:
             start = max(first - timedelta(seconds=1), now - span)
-            found: deque[datetime] = deque(maxlen=most)
+            moments: deque[datetime] = deque(maxlen=most)
             for due in self._from(start):
                 if due > now:
                     break
-                found.append(due)
-            if len(found) == most or start < first:
-                return list(found)
+                moments.append(due)
+            if len(moments) == most or start < first:
+                return list(moments)
             span *= 2
 
     def _from(self, moment: datetime) -> Iterator[datetime]:

@@ -64,7 +64,7 @@ def _of_queues(snapshot: Snapshot) -> Iterator[Json]:
 
 def _of_processes(snapshot: Snapshot, publishing: str) -> Iterator[Json]:
     if not snapshot.alive("clock"):
-        beats = [each.heartbeat_at for each in snapshot.processes if each.kind == "clock"]
+        beats = [process.heartbeat_at for process in snapshot.processes if process.kind == "clock"]
         yield _item("no_clock", max(beats, default=None))
     if publishing != "up":
         yield _item("rabbitmq_away", None)

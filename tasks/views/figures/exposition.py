@@ -150,7 +150,10 @@ def _of_tasks(snapshot: Snapshot) -> dict[metrics.Metric, Samples]:
 
 
 def _of_processes(snapshot: Snapshot) -> dict[metrics.Metric, Samples]:
-    pool, clocks = workers(snapshot), [each.heartbeat_at for each in snapshot.processes if each.kind == "clock"]
+    pool, clocks = (
+        workers(snapshot),
+        [process.heartbeat_at for process in snapshot.processes if process.kind == "clock"],
+    )
     return {
         metrics.ACTIVE: {(): pool["active"]},
         metrics.IDLE: {(): pool["idle"]},
@@ -165,16 +168,16 @@ def _of_processes(snapshot: Snapshot) -> dict[metrics.Metric, Samples]:
 
 def of_server(server: Server) -> dict[metrics.Metric, Samples]:
     """Return the gauges of PostgreSQL itself."""
-    found = server.itself
+    about = server.itself
     return {
         metrics.CONNECTIONS: {
-            ("active",): found.active,
-            ("idle",): found.idle,
-            ("idle in transaction",): found.in_transaction,
+            ("active",): about.active,
+            ("idle",): about.idle,
+            ("idle in transaction",): about.in_transaction,
         },
-        metrics.MOST_CONNECTIONS: {(): found.most},
-        metrics.DATABASE_BYTES: {(): found.bytes},
-        metrics.EVENT_LAG: {(): found.writing},
+        metrics.MOST_CONNECTIONS: {(): about.most},
+        metrics.DATABASE_BYTES: {(): about.bytes},
+        metrics.EVENT_LAG: {(): about.writing},
         metrics.LIVE_ROWS: {(row.name,): row.live for row in server.tables},
         metrics.DEAD_ROWS: {(row.name,): row.dead for row in server.tables},
     }

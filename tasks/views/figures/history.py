@@ -153,12 +153,12 @@ def record(unit: Unit) -> None:
     at: datetime = session.execute(_NOW, {"step": timedelta(seconds=STEP)}).scalar_one()
     if session.scalars(select(History.at).where(History.metric.in_(_names()), History.at == at).limit(1)).first():
         return
-    found = tallies.totals(session.scalars(select(Tally).where(Tally.metric.in_(_names()))))
+    sums = tallies.totals(session.scalars(select(Tally).where(Tally.metric.in_(_names()))))
     if at.timestamp() % STEP_OF_QUEUES == 0:
-        found |= _of_queues(session)
+        sums |= _of_queues(session)
     rows = [
         {"metric": metric, "at": at, "labels": labels, "count": count, "sum": total, "buckets": list(buckets)}
-        for (metric, labels), (count, total, buckets) in found.items()
+        for (metric, labels), (count, total, buckets) in sums.items()
     ]
     if rows:
         session.execute(insert(History).on_conflict_do_nothing(), rows)
@@ -204,7 +204,7 @@ def series(session: Session, measure: Measure, window: Window) -> Json:
     points: dict[datetime, dict[str, Total]] = {}
     if measure.value is not _level:
         # A counter is noted from its first count on: the times before are those of another, which counts every attempt.
-        points = {at: {} for at in session.scalars(_TIMES, values | {"metric": metrics.PROCESSING.name})}
+        points = {row: {} for row in session.scalars(_TIMES, values | {"metric": metrics.PROCESSING.name})}
     for row in rows:
         name = _series_of(measure, row.labels)
         point = points.setdefault(row.at, {})

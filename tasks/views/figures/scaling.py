@@ -37,15 +37,15 @@ def scale(snapshot: Snapshot, target_seconds: float) -> Json:
             "seconds_waiting": round(seconds, 3),
             "wanted_threads": 0 if name in snapshot.pauses else wanted,
         }
-    threads = min(sum(each["wanted_threads"] for each in queues.values()), pool.max_concurrent_tasks)
+    threads = min(sum(queue["wanted_threads"] for queue in queues.values()), pool.max_concurrent_tasks)
     return {
         "as_of": rfc3339(snapshot.as_of),
         "target_seconds": target_seconds,
         "threads_per_worker": pool.worker_pool_size,
         "workers": len(snapshot.alive("worker")),
-        "waiting": sum(each["waiting"] for each in queues.values()),
-        "running": sum(each["running"] for each in queues.values()),
-        "oldest_age_seconds": max(each["oldest_age_seconds"] for each in queues.values()),
+        "waiting": sum(queue["waiting"] for queue in queues.values()),
+        "running": sum(queue["running"] for queue in queues.values()),
+        "oldest_age_seconds": max(queue["oldest_age_seconds"] for queue in queues.values()),
         "wanted": math.ceil(threads / pool.worker_pool_size),
         "queues": queues,
     }
@@ -55,13 +55,13 @@ def stage_seconds(snapshot: Snapshot) -> dict[str, float]:
     """Return the mean seconds of an attempt at each stage: within an hour, or else of all that were ever counted."""
     noted = snapshot.past[HOUR]
     before = {} if noted is None else noted[1]
-    found = {}
+    queues = {}
     for key, (count, seconds, _) in tallies.totals(snapshot.tallies).items():
         if key[0] == metrics.PROCESSING.name and count:
             past_count, past_seconds, _ = before.get(key, (0, 0.0, ()))
             lately = count - past_count
-            found[key[1]] = (seconds - past_seconds) / lately if lately > 0 else seconds / count
-    return found
+            queues[key[1]] = (seconds - past_seconds) / lately if lately > 0 else seconds / count
+    return queues
 
 
 def left(queue: str, means: dict[str, float]) -> float:

@@ -97,7 +97,7 @@ class Snapshot:
     def alive(self, kind: str) -> list[Worker]:
         """Return the processes of a kind that were heard of within a lease."""
         silent = self.as_of - timedelta(seconds=self.lease)
-        return [each for each in self.processes if each.kind == kind and each.heartbeat_at > silent]
+        return [process for process in self.processes if process.kind == kind and process.heartbeat_at > silent]
 
     def threads(self, queue: str) -> int:
         """Count the threads of the workers that serve a queue."""
@@ -179,7 +179,7 @@ def pause_of(pause: PausedQueue | None) -> Json:
 
 def workers(snapshot: Snapshot) -> Json:
     """Return the processes that work, and what each holds."""
-    rows = [each for each in snapshot.processes if each.kind == "worker"]
+    rows = [process for process in snapshot.processes if process.kind == "worker"]
     # A worker also holds what is claimed a moment before its thread starts.
     active = {row.id: min(len(row.current), row.threads) for row in rows}
     return {

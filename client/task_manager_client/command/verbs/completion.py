@@ -52,7 +52,9 @@ def _bash(verbs: dict[str, argparse.ArgumentParser]) -> str:
 
 def _words(verb: argparse.ArgumentParser) -> list[str]:
     options = [option for action in verb._actions for option in action.option_strings]
-    positional = [str(each) for action in verb._actions if not action.option_strings for each in action.choices or ()]
+    positional = [
+        str(choice) for action in verb._actions if not action.option_strings for choice in action.choices or ()
+    ]
     return [*positional, *options]
 
 

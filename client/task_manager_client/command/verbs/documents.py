@@ -93,7 +93,7 @@ def _delete_all(tm: TaskManager, asked: Namespace, chosen: dict[str, Any]) -> in
     if not chosen and not asked.all:
         raise ValueError("delete names nothing: say which by an id, --prefix, --metadata, or --all")
     preview = tm.documents.preview_delete(asked.kb, all=asked.all, **chosen)
-    rows = [{"document_id": each} for each in preview.examples]
+    rows = [{"document_id": example} for example in preview.examples]
     found = Found("delete", "document", preview.count, preview.raw, rows, ("document_id",), capped=preview.capped)
     if (code := stops(asked, found)) is not None:
         return code

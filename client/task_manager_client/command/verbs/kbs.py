@@ -42,15 +42,15 @@ def _settings(asked: Namespace) -> dict[str, Any]:
     Raises:
       ValueError: nothing is, or one is both set and taken back.
     """
-    found = said(asked, KB_SETTINGS)
-    if "callback_secret" in found:
-        found["callback_secret"] = from_file("--callback-secret", found["callback_secret"])
-    if "synonyms" in found:
-        found["synonyms"] = [[term.strip() for term in group.split(",")] for group in found["synonyms"]]
+    settings = said(asked, KB_SETTINGS)
+    if "callback_secret" in settings:
+        settings["callback_secret"] = from_file("--callback-secret", settings["callback_secret"])
+    if "synonyms" in settings:
+        settings["synonyms"] = [[term.strip() for term in group.split(",")] for group in settings["synonyms"]]
     for name in asked.unset or ():
-        if name in found:
+        if name in settings:
             raise ValueError(f"{name} is both set and taken back: say one of them")
-        found[name] = None
-    if not found:
+        settings[name] = None
+    if not settings:
         raise ValueError("set needs a setting, such as --chunk-size 500; `tm kbs set --help` lists them")
-    return found
+    return settings

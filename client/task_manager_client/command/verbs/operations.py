@@ -59,8 +59,8 @@ def callbacks_(asked: Namespace) -> int:
 def audit_(asked: Namespace) -> int:
     """Show who did what."""
     with TaskManager(retries=0) as tm:
-        found = tm.audit(action=asked.action, name=asked.name, kb_id=asked.kb_id, since=asked.since)
-        show_list(found, AUDIT, asked)
+        entries = tm.audit(action=asked.action, name=asked.name, kb_id=asked.kb_id, since=asked.since)
+        show_list(entries, AUDIT, asked)
     return DONE
 
 

@@ -59,13 +59,13 @@ def _fields(asked: Namespace, *needed: str) -> dict[str, Any]:
     Raises:
       ValueError: they say nothing, or not what is needed.
     """
-    found = said(asked, ("cron", "timezone", "catch_up"))
+    fields = said(asked, ("cron", "timezone", "catch_up"))
     if asked.called is not None:
-        found["name"] = asked.called
+        fields["name"] = asked.called
     if asked.task is not None:
-        found["task"] = json_object("--task", asked.task)
-    if missing := [f"--{name}" for name in needed if name not in found]:
+        fields["task"] = json_object("--task", asked.task)
+    if missing := [f"--{name}" for name in needed if name not in fields]:
         raise ValueError(f"{asked.action} needs {' and '.join(missing)}")
-    if not found:
+    if not fields:
         raise ValueError(f"{asked.action} needs what is to change: --cron, --task, --name, --timezone or --catch-up")
-    return found
+    return fields

@@ -21,22 +21,22 @@ def search_(asked: Namespace) -> int:
     if chosen:
         options["filter"] = chosen
     with TaskManager(retries=0) as tm:
-        found = (
+        answer = (
             tm.search_kbs(asked.kb, asked.query, **options)
             if asked.kb[1:]
             else tm.search(asked.kb[0], asked.query, **options)
         )
     if not for_people(asked):
-        show([hit.raw for hit in found.hits], ("document_id", "page", "score", "text"), asked)
+        show([hit.raw for hit in answer.hits], ("document_id", "page", "score", "text"), asked)
     else:
         from rich.console import Console
 
         from task_manager_client.command import hits
 
-        hits.show(Console(highlight=False), found.hits)
-    if found.degraded is not None:
-        complain(f"tm: without {' and '.join(found.degraded.without)}: {found.degraded.detail}")
-    if not found.hits:
+        hits.show(Console(highlight=False), answer.hits)
+    if answer.degraded is not None:
+        complain(f"tm: without {' and '.join(answer.degraded.without)}: {answer.degraded.detail}")
+    if not answer.hits:
         kbs = " and ".join(asked.kb)
         complain(f"tm: nothing in {kbs} fits; is the KB's name right, and are its documents completed?")
     return DONE

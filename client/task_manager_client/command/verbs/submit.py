@@ -39,7 +39,7 @@ def submit_(asked: Namespace) -> int:
     follow = asked.wait or asked.timeout is not None
     sources = named(asked.sources, recursive=asked.recursive, document_id=asked.document_id, filename=asked.filename)
     headers = headers_of(asked.header)
-    if headers and not all(each.url for each in sources):
+    if headers and not all(source.url for source in sources):
         raise Unusable("--header is for URLs alone: submit files by a command of their own")
     options = said(asked, OPTIONS)
     if asked.metadata:
@@ -97,7 +97,7 @@ class Rows:
         self._print(documents)
 
     def _print(self, documents: Sequence[Document]) -> None:
-        new = [each for each in documents if each not in self._shown]
+        new = [document for document in documents if document not in self._shown]
         self._shown.update(new)
         show([_row(each) for each in new], (), self._asked)
 
@@ -124,13 +124,13 @@ def headers_of(given: Sequence[str]) -> dict[str, str]:
       Unusable: one of them is none, which may be a secret and is not quoted; or a file cannot be read.
     """
     lines = [line for each in given for line in (_lines(each) if each.startswith("@") else [each])]
-    found = {}
+    headers = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not (name.strip() and colon):
             raise Unusable("a --header is not NAME: VALUE, such as 'Authorization: Bearer …'; @FILE holds one a line")
-        found[name.strip()] = value.strip()
-    return found
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def _lines(file: str) -> list[str]:

@@ -41,16 +41,16 @@ class Found(NamedTuple):
 def get_(asked: Namespace) -> int:
     """Show a task or a batch."""
     with TaskManager(retries=0) as tm:
-        found = task_or_batch(tm, asked.id)
-    show_one(found.raw, asked)
+        handle = task_or_batch(tm, asked.id)
+    show_one(handle.raw, asked)
     return DONE
 
 
 def list_(asked: Namespace) -> int:
     """List tasks."""
     with TaskManager(retries=0) as tm:
-        found = tm.tasks.list(page_size=min(asked.limit or PAGE, PAGE), **filtered(asked))
-        if not show_list(found, COLUMNS, asked):
+        tasks = tm.tasks.list(page_size=min(asked.limit or PAGE, PAGE), **filtered(asked))
+        if not show_list(tasks, COLUMNS, asked):
             complain("tm: no task fits")
     return DONE
 
@@ -75,15 +75,15 @@ def watch_(asked: Namespace) -> int:
 def why_(asked: Namespace) -> int:
     """Say why a task does not run."""
     with TaskManager(retries=0) as tm:
-        found = tm.tasks.why(asked.id)
+        why = tm.tasks.why(asked.id)
     if not for_people(asked):
-        show_one(found.raw, asked)
+        show_one(why.raw, asked)
         return DONE
-    since = f" since {found.raw['since']}" if found.since else ""
-    say(f"{found.reason}{since}: {found.detail_zh if reads_chinese() else found.detail}")
-    for each in found.waiting_for:
-        if each.kind == "task":
-            say(f"  {each.task_id}: {each.status}, {each.stage}")
+    since = f" since {why.raw['since']}" if why.since else ""
+    say(f"{why.reason}{since}: {why.detail_zh if reads_chinese() else why.detail}")
+    for cause in why.waiting_for:
+        if cause.kind == "task":
+            say(f"  {cause.task_id}: {cause.status}, {cause.stage}")
     return DONE
 
 
@@ -154,7 +154,7 @@ def _change_all(asked: Namespace, tm: TaskManager, action: str) -> int:
     if not chosen and not asked.all:
         raise ValueError(f"{action} names nothing: say which tasks by their ids or a filter, or --all")
     preview = tm.send((calls.preview_cancel if action == "cancel" else calls.preview_retry)(all=asked.all, **chosen))
-    rows = [each.raw for each in preview.examples]
+    rows = [example.raw for example in preview.examples]
     found = Found(action, "task", preview.count, preview.raw, rows, EXAMPLE, capped=preview.capped)
     if (code := stops(asked, found)) is not None:
         return code

@@ -72,5 +72,7 @@ def _look(tm: TaskManager, asked: Namespace) -> tuple[int, dict[int, int]]:
     """Return how many workers are needed, and the threads at work in each of this machine's."""
     needed = tm.stats.scale(target_seconds=asked.target).wanted
     here = f"{socket.gethostname()}:"
-    workers = [each for each in tm.stats.workers().workers if each.name.startswith(here)]
-    return max(asked.min, min(needed, asked.max)), {int(each.name.removeprefix(here)): each.active for each in workers}
+    workers = [worker for worker in tm.stats.workers().workers if worker.name.startswith(here)]
+    return max(asked.min, min(needed, asked.max)), {
+        int(worker.name.removeprefix(here)): worker.active for worker in workers
+    }

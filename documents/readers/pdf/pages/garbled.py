@@ -37,12 +37,14 @@ def garbled_lines(text: str, lines: list[Line], starts: list[int], font: Callabl
     """
     if not _OTHER_CONTROL.search(text):
         return set()
-    found = {at for at, line in enumerate(lines) if len(line.text) >= _SHORTEST and is_garbled(line.text)}
-    fonts = {font(starts[at]) for at in found} & {font(starts[at] + len(lines[at].text) - 1) for at in found} - {b""}
+    garbled = {at for at, line in enumerate(lines) if len(line.text) >= _SHORTEST and is_garbled(line.text)}
+    fonts = {font(starts[at]) for at in garbled} & {font(starts[at] + len(lines[at].text) - 1) for at in garbled} - {
+        b""
+    }
     if fonts:
-        found |= {
+        garbled |= {
             at
             for at, (line, start) in enumerate(zip(lines, starts, strict=True))
             if font(start) in fonts and font(start + len(line.text) - 1) in fonts
         }
-    return found
+    return garbled

@@ -83,8 +83,8 @@ def lines_of(page: pypdfium2.PdfPage) -> tuple[list[Line], list[Line]]:
                 if _is_roomy(line):
                     line.typed = typed(line, start, characters.edges)
                     if " " in line.text:
-                        found = typed_gaps(line)
-                        line.gaps = _gaps(line, start, characters) if found is None else found
+                        gaps = typed_gaps(line)
+                        line.gaps = _gaps(line, start, characters) if gaps is None else gaps
                 lines.append(line)
                 starts.append(start)
         at += len(string)
@@ -201,8 +201,8 @@ def _doubt_half(lines: list[Line], starts: list[int], characters: _Characters) -
     if not any(line.typed is not None and line.typed[2] for line in half):
         return
     for line, start in zip(lines, starts, strict=True):
-        if WIDE.search(line.text) and (found := letters(line.text)):
-            widths = [right - left for left, right in (characters.edges(start + at) for at in found)]
+        if WIDE.search(line.text) and (letter := letters(line.text)):
+            widths = [right - left for left, right in (characters.edges(start + at) for at in letter)]
             if all(is_half(width, line.size) for width in widths):
                 for each in half:
                     each.typed = None

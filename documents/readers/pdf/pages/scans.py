@@ -66,25 +66,25 @@ class Scans:
     def warnings(self) -> list[str]:
         """Return what the submitter is told of pages that are pictures."""
         count = len(self._sources)
-        told = []
+        sentences = []
         if read := self._of("ocr"):
-            told.append(f"{len(read)} of {count} pages are scans, read by OCR ({ocr.languages()}): {listed(read)}")
+            sentences.append(f"{len(read)} of {count} pages are scans, read by OCR ({ocr.languages()}): {listed(read)}")
         if doubtful := [number for number in read if self._confidence[number] < CONFIDENT]:
-            told.append(f"OCR is not sure of what it read on {listed(doubtful)}")
+            sentences.append(f"OCR is not sure of what it read on {listed(doubtful)}")
         if unread := [number for number in self._of("picture") if number not in self._failures]:
-            told.append(f"{len(unread)} of {count} pages {self._lack()}: {listed(unread)}")
+            sentences.append(f"{len(unread)} of {count} pages {self._lack()}: {listed(unread)}")
         if garbled := self._of("garbled"):
-            told.append(
+            sentences.append(
                 f"{len(garbled)} of {count} pages were left out, and would need OCR: their fonts do not say which"
                 f" characters they show: {listed(garbled)}"
             )
         if self._lost:
             count = sum(self._lost.values())
-            told.append(
+            sentences.append(
                 f"{count} lines were left out: their fonts do not say which characters they show:"
                 f" {listed(sorted(self._lost))}"
             )
-        return told + failed(self._failures)
+        return sentences + failed(self._failures)
 
     def require_text(self) -> None:
         """Refuse a document whose pages hold no text, or that of a stamp on scans at most.

@@ -67,9 +67,9 @@ def tables_of(lines: list[Line], headings: Set[int]) -> list[Table]:
     Not taken for a table are lists with their marks, text set in columns, and rows of which a cell may run over into
     the next line. `headings` are the indexes of lines that are none of a table.
     """
-    found: list[Table] = []
+    tables: list[Table] = []
     if not _may_have_any(lines):
-        return found
+        return tables
     rows = list(_rows(lines, headings))
     at = 0
     while at < len(rows):
@@ -84,9 +84,9 @@ def tables_of(lines: list[Line], headings: Set[int]) -> list[Table]:
             table = rows[at:stop]
             cells = _without_stray_names([_filled(row, columns) for row in table])
             begins = at == 0 or not _follows(rows[at - 1], rows[at])
-            found.append(Table(table[0].first, table[-1].last, cells, begins))
+            tables.append(Table(table[0].first, table[-1].last, cells, begins))
         at = stop
-    return found
+    return tables
 
 
 def _may_have_any(lines: list[Line]) -> bool:
@@ -133,19 +133,19 @@ def _joined(columns: list[Cell], row: Row) -> list[Cell] | None:
     """Return the columns with a row's, from left to right; None where a cell stands in two, or two stand in one."""
     if len(row.cells) < 2 or any(after.left < cell.right for cell, after in pairwise(row.cells)):
         return None
-    found = list(columns)
+    kept = list(columns)
     for cell in row.cells:
-        touched = [column for column in found if cell.left < column.right and column.left < cell.right]
+        touched = [column for column in kept if cell.left < column.right and column.left < cell.right]
         if len(touched) > 1:
             return None
-        found = [column for column in found if column not in touched]
+        kept = [column for column in kept if column not in touched]
         edges = [*touched, cell]
-        found.append(Cell("", min(each.left for each in edges), max(each.right for each in edges)))
-    found.sort(key=lambda column: column.left)
-    if any(after.left < column.right for column, after in pairwise(found)):
+        kept.append(Cell("", min(edge.left for edge in edges), max(edge.right for edge in edges)))
+    kept.sort(key=lambda column: column.left)
+    if any(after.left < column.right for column, after in pairwise(kept)):
         return None
-    places = [_column(cell, found) for cell in row.cells]
-    return found if len(set(places)) == len(places) else None
+    places = [_column(cell, kept) for cell in row.cells]
+    return kept if len(set(places)) == len(places) else None
 
 
 def _column(cell: Cell, columns: list[Cell]) -> int:

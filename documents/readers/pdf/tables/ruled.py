@@ -71,8 +71,8 @@ def ruled_tables(lines: list[Line], headings: Container[int]) -> list[Table]:
     tables = []
     for number, run in groupby(range(len(lines)), key=lambda at: _number(lines[at])):
         indexes = list(run)
-        if number is not None and not any(at in headings for at in indexes):
-            tables.append(Table(indexes[0], indexes[-1] + 1, _rows([lines[at] for at in indexes]), begins=True))
+        if number is not None and not any(index in headings for index in indexes):
+            tables.append(Table(indexes[0], indexes[-1] + 1, _rows([lines[index] for index in indexes]), begins=True))
     return tables
 
 
@@ -127,7 +127,7 @@ def _with_rows(lines: list[Line]) -> list[Line]:
     for line in lines:
         if line.cell is not None:
             bands[line.cell[1]].append(line)
-    found: list[Line] = []
+    kept: list[Line] = []
     count = 0
     for _, band in sorted(bands.items()):
         heights = _rows_within(band, certain=len(bands) > 2)
@@ -137,9 +137,9 @@ def _with_rows(lines: list[Line]) -> list[Line]:
             if line.cell is not None:
                 number, _, column = line.cell
                 row = sum(line.bottom < height + line.size / 2 for height in heights)
-                found.append(replace(line, cell=(number, count + row, column)))
+                kept.append(replace(line, cell=(number, count + row, column)))
         count += len(heights) + 1
-    return found
+    return kept
 
 
 def _rows_within(band: list[Line], certain: bool) -> list[float] | None:

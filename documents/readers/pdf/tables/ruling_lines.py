@@ -92,11 +92,11 @@ def grids_of(page: pypdfium2.PdfPage) -> list[Grid]:
 
 def _rules(page: pypdfium2.PdfPage) -> tuple[list[Rule], list[Rule]]:
     """Return the level and the upright lines of a page."""
-    found: tuple[list[Rule], list[Rule]] = ([], [])
+    rules: tuple[list[Rule], list[Rule]] = ([], [])
     raw = page.raw  # which ctypes takes at once, other than its wrapper
     count = pdfium.FPDFPage_CountObjects(raw)
     if page.get_rotation() or count > _MOST_OBJECTS:
-        return found
+        return rules
     edges, left_to_see = [ctypes.c_float() for _ in range(4)], _MOST_OF_PAGE
     shape_at, type_of, wanted = pdfium.FPDFPage_GetObject, pdfium.FPDFPageObj_GetType, pdfium.FPDF_PAGEOBJ_PATH
     for index in range(count):
@@ -107,14 +107,14 @@ def _rules(page: pypdfium2.PdfPage) -> tuple[list[Rule], list[Rule]]:
             continue
         left, bottom, right, top = (edge.value for edge in edges)
         if min(right - left, top - bottom) <= _THICKEST:
-            _note(found, left, bottom, right, top)
+            _note(rules, left, bottom, right, top)
         elif left_to_see > 0 and _is_drawn(shape):
             left_to_see -= pdfium.FPDFPath_CountSegments(shape)
             for ends in _strokes(shape):
-                _note(found, *ends)
-        if sum(map(len, found)) > _MOST_LINES:
+                _note(rules, *ends)
+        if sum(map(len, rules)) > _MOST_LINES:
             break
-    return found
+    return rules
 
 
 def _note(found: tuple[list[Rule], list[Rule]], left: float, bottom: float, right: float, top: float) -> None:
@@ -199,11 +199,11 @@ def _drawn(rules: Iterable[Rule], at: float, middle: float) -> bool:
 
 def _distinct(places: Iterable[float]) -> list[float]:
     """Return the places in their order, one of those that are near each other."""
-    found: list[float] = []
+    merged: list[float] = []
     for place in sorted(places):
-        if not found or place - found[-1] > _NEAR:
-            found.append(place)
-    return found
+        if not merged or place - merged[-1] > _NEAR:
+            merged.append(place)
+    return merged
 
 
 def _nearest(places: list[float], place: float) -> int:
