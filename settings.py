@@ -25,7 +25,7 @@ import addresses
 from keys import Key, SecretFile, keys_of, parse, webhook_secret
 
 #: The newest release in CHANGELOG.md; `main` is what comes after it.
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 #: What the names of queues may begin with.
 QUEUE_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,60}")
