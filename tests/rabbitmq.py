@@ -213,7 +213,7 @@ class RabbitNode(RabbitServer):
         """
         command = [str(_binary("rabbitmqctl")), "--quiet", *arguments]
         return subprocess.run(
-            command, env=self._environment(), check=True, capture_output=True, text=True, timeout=60
+            command, env=self._environment(), check=True, capture_output=True, text=True, timeout=180
         ).stdout
 
     def _launch(self) -> None:
