@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -156,15 +156,59 @@ def embedded(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
         yield process
 
 
+#: Folders whose tests take longest, by the servers that they start or by what they wait for. They come first, so that
+#: what is left in the end is short, and is done by all processes.
+LONG = ("dashboard", "reliability", "client", "api", "rpc", "worker", "", "broker", "tasks", "actors")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: of the folders, and in each with the modules that stay in one process."""
+    items.sort(key=lambda item: _length(item.nodeid))
+
+
+def _length(nodeid: str) -> tuple[int, bool]:
+    folder = _folder(nodeid)
+    return LONG.index(folder) if folder in LONG else len(LONG), not _shares_a_fixture(nodeid.partition("::")[0])
+
+
+@cache
+def _folder(nodeid: str) -> str:
+    """The folder of a test below tests/; empty for one that is in none."""
+    _, *folders, _ = nodeid.partition("::")[0].split("/")
+    return folders[0] if folders else ""
+
+
 class _Sharing(LoadScopeScheduling):
-    """Hands out tests one by one, but those of a module that makes a fixture for all of its tests together."""
+    """Hands out tests one by one, but those of a module that makes a fixture for all of its tests together.
+
+    A process stays in its folder, whose servers it has started; then it goes on with one that no other is in.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        # They are in order.
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+        self._folders: dict[Any, str] = {}
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
         return path if _shares_a_fixture(path) else nodeid
 
+    def _assign_work_unit(self, node: Any) -> None:
+        here = self._folders.get(node)
+        taken = {self._folders.get(other) for other in self.nodes if other is not node}
+        following = (
+            next((each for each in self.workqueue if _folder(each) == here), None)
+            or next((each for each in self.workqueue if _folder(each) not in taken), None)
+            or next(iter(self.workqueue))
+        )
+        self.workqueue.move_to_end(following, last=False)
+        self._folders[node] = _folder(following)
+        super()._assign_work_unit(node)
 
-@lru_cache
+
+@cache
 def _shares_a_fixture(path: str) -> bool:
     return 'fixture(scope="module")' in (ROOT / path).read_text()
 
