@@ -109,6 +109,7 @@ def test_what_a_page_shows_works(page: Path, service: EmbeddedDeployment, site: 
     here = {
         "localhost:8084": f"localhost:{service.port}",
         "localhost:8085": f"localhost:{service.environment['GRPC_PORT']}",
+        "rpc/proto": str(ROOT / "rpc" / "proto"),
         "9000": str(free_port()),
         "kitchen": kitchen,
         "https://wiki.example.com": site.url(""),
