@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import structlog
+import uvloop
 
 import logs
 import tracing
@@ -57,7 +58,9 @@ def main() -> None:
     broker.publisher.start()
     unit.use_broker(broker)
     try:
-        asyncio.run(serve())
+        # A call costs a fifth to a third less CPU than on asyncio's own loop: it is little but steps of the loop.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
     except PortTaken as error:
         sys.exit(f"task-manager: GRPC_PORT: {error}")
     broker.close()

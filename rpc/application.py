@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 #: Pieces of an answer that may wait for whoever reads it.
 MOST_WAITING = 64
@@ -76,7 +77,7 @@ class Answer:
     async def json(self) -> Any:
         """Return its whole body, which is JSON; None where there is none."""
         body = b"".join([piece async for piece in self.pieces()])
-        return json.loads(body) if body else None
+        return msgspec.json.decode(body) if body else None
 
 
 class Application:

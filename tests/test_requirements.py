@@ -37,8 +37,8 @@ EXCEPTIONS = {
 
 
 #: What is run, not imported.
-#: gunicorn and uvicorn serve by uvloop; zoneinfo looks into tzdata where the system has no zones.
-TAKEN_BY_OTHERS = {"tzdata", "uvloop"}
+#: zoneinfo looks into tzdata where the system has no zones.
+TAKEN_BY_OTHERS = {"tzdata"}
 COMMANDS = {
     "buf-bin",
     "coverage",
