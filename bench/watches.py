@@ -3,15 +3,20 @@
     make bench-watches ARGS="--watches 1000 --seconds 60"
 
 A process of its own holds the streams: each watches a task from its submission to its end, and then the next one, so
-that tasks run and streams end and begin all the time. Another makes Submit and Get at fixed rates and notes how long
-each takes. Both are measured without streams first. In the end each stream that saw its task end is compared with the
-log: the same events, in the same order, none twice.
+that tasks run and streams end and begin all the time. Another makes Submit and Get at fixed rates, at random moments
+and however long the ones before take, and notes how long each takes from the moment at which it was due. Both are
+measured without streams first. In the end each stream that saw its task end is compared with the log: the same events,
+in the same order, none twice.
+
+Everything runs on this machine and takes CPU from the rest, so what each part of it takes is told as well. In a
+deployment the workers are elsewhere: `--workers-aside` has them, and the clock, take only what the others leave.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import random
@@ -19,14 +24,16 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import psycopg2
 
+from bench.cpu import Groups, by_group, spent
 from bench.servers import servers
 from rpc.generated.taskmanager.v1.task_service_pb2 import GetRequest, SubmitRequest, WatchRequest
 from rpc.generated.taskmanager.v1.task_service_pb2_grpc import TaskServiceStub
@@ -109,18 +116,20 @@ async def call(target: str, seconds: float) -> None:
         stub: Any = TaskServiceStub(channel)
         task_id = (await stub.Submit(SubmitRequest(task_type="test"), metadata=KEY)).task_id
         took: dict[str, list[float]] = {"Submit": [], "Get": []}
+        # A pause of the caller is none of the service.
+        gc.freeze()
+        gc.disable()
 
-        async def timed(name: str, make: Callable[[], Awaitable[Any]]) -> None:
-            began = time.perf_counter()
+        async def timed(name: str, due: float, make: Callable[[], Awaitable[Any]]) -> None:
             await make()
-            took[name].append((time.perf_counter() - began) * 1000)
+            took[name].append((time.monotonic() - due) * 1000)
 
         async def at_rate(name: str, rate: float, make: Callable[[], Awaitable[Any]]) -> None:
             calls, until = [], time.monotonic() + seconds
             due = time.monotonic()
             while (due := due + random.expovariate(rate)) < until:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                calls.append(asyncio.create_task(timed(name, make)))
+                calls.append(asyncio.create_task(timed(name, due, make)))
             await asyncio.gather(*calls)
 
         await asyncio.gather(
@@ -136,24 +145,34 @@ async def _child(*arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 30)
 
 
-async def _calls(target: str, seconds: float) -> dict[str, list[float]]:
+async def _calls(name: str, target: str, seconds: float, groups: Groups) -> None:
+    """Make the calls, and show how long they took and what the parts of the service took of the CPU."""
     child = await _child("--call", target, "--seconds", str(seconds))
-    found: dict[str, list[float]] = json.loads((await child.communicate())[0])
-    return found
+    before, began = by_group(groups), time.monotonic()
+    psutil.cpu_percent()
+    assert child.stdout is not None
+    took: dict[str, list[float]] = json.loads(await child.stdout.readline())
+    used, lasted, busy = spent(groups, before), time.monotonic() - began, psutil.cpu_percent()
+    await child.wait()
+    _show(name, took)
+    shares = ", ".join(f"{group} {100 * each / lasted:.0f} %" for group, each in used.items())
+    print(f"| {name}: CPU of one core: {shares}; the machine was {busy:.0f} % busy | | | | |", flush=True)
 
 
-async def measure(target: str, database_url: str, count: int, seconds: float) -> None:
+async def measure(target: str, database_url: str, count: int, seconds: float, groups: Groups) -> None:
     """Print the figures without streams, and beside them.
 
     Raises:
       AssertionError: a stream has lost an event, or told one twice.
     """
     print("| | calls | p50, ms | p99, ms | most, ms |\n|---|---|---|---|---|")
-    _show("no stream", await _calls(target, seconds))
+    await _calls("no stream", target, seconds, groups)
     watching = await _child("--watch", target, "--watches", str(count))
     assert watching.stdout is not None
     assert (await watching.stdout.readline()).strip() == b"open"
-    _show(f"{count:,} streams", await _calls(target, seconds))
+    await _calls(
+        f"{count:,} streams", target, seconds, {**groups, "the streams' client": [psutil.Process(watching.pid)]}
+    )
     found = json.loads((await watching.communicate(b""))[0])
     wrong = 0
     connection = psycopg2.connect(database_url)
@@ -181,6 +200,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-watches", description=__doc__.partition("\n")[0])
     parser.add_argument("--watches", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60.0)
+    aside = "the workers and the clock take only what is left"
+    parser.add_argument("--workers-aside", action="store_true", help=aside)
     parser.add_argument("--watch", help=argparse.SUPPRESS)
     parser.add_argument("--call", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -199,10 +220,24 @@ def main() -> None:
         port = free_port()
         own = {"GRPC_PORT": str(port), "API_KEYS": "bench:bench"}
         with Deployment(database_url, rabbitmq.url, Path(folder), found.guard, **own) as deployment:
-            deployment.start("worker")
-            deployment.start("clock")
-            deployment.start("rpc", ready=is_serving)
-            asyncio.run(measure(f"127.0.0.1:{port}", database_url, given.watches, given.seconds))
+            others = [deployment.start(name) for name in ("worker", "clock")]
+            rpc = deployment.start("rpc", ready=is_serving)
+            groups: Groups = {
+                "rpc": [psutil.Process(rpc.pid)],
+                "worker and clock": [psutil.Process(each.pid) for each in others],
+                **found.processes,
+            }
+            if given.workers_aside:
+                _put_aside(groups["worker and clock"])
+            asyncio.run(measure(f"127.0.0.1:{port}", database_url, given.watches, given.seconds, groups))
+
+
+def _put_aside(roots: Sequence[psutil.Process]) -> None:
+    """Have processes take only what CPU the others leave; nice is of each thread, and what they start inherits it."""
+    for root in roots:
+        for process in (root, *root.children(recursive=True)):
+            for thread in process.threads():
+                os.setpriority(os.PRIO_PROCESS, thread.id, 19)
 
 
 if __name__ == "__main__":
