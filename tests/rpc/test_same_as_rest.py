@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import uuid
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from rpc.generated.taskmanager.v1.task_service_pb2 import (
     SubmitRequest,
     WatchRequest,
 )
-from rpc.methods import METHODS
+from rpc.methods import METHODS, SERVICES
 from rpc.statuses import CODES
 from tests.rpc.conftest import BOUND, KEYS, MAX_DOCUMENT_BYTES, MINE, Both, fields, is_serving, steady
 from tests.servers import eventually, free_port
@@ -319,10 +320,13 @@ def again_after(found: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize(("name", "message", "request_"), BAD, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(BAD)])
-def test_an_error_is_told_as_by_rest(both: Both, name: str, message: Any, request_: tuple[str, str, Any]) -> None:
+def test_an_error_is_told_as_by_rest_to_each_role(
+    both: Both, name: str, message: Any, request_: tuple[str, str, Any]
+) -> None:
     method, path, more = request_
-    answer = both.rest(method, path, **more)
-    told_alike(answer, *both.rpc().refused(name, iterated(name, message), ("x-request-id", "mine")))
+    for key in (*KEYS.values(), BOUND, None, "no key of ours"):
+        answer = both.rest(method, path, key, **more)
+        told_alike(answer, *both.rpc(key).refused(name, iterated(name, message), ("x-request-id", "mine")))
 
 
 @pytest.fixture(scope="module")
@@ -531,3 +535,25 @@ def test_what_a_url_is_fetched_with_is_taken_and_kept_as_by_rest(both: Both, kb_
     page = both.rpc().call("List", ListRequest(kb_id=kb_id))
     assert "s3cr3t" not in str(page)
     assert all("header_names" in each.payload for each in page.items)
+
+
+#: Where the answer of each method is compared with that of its route.
+COMPARED = {
+    "Submit": test_a_task_is_submitted_and_shown_as_by_rest,
+    "SubmitBatch": test_a_batch_answers_each_of_its_items_as_by_rest,
+    "Get": test_the_whole_answers_of_cancel_and_retry_are_those_of_rest,
+    "List": test_tasks_are_listed_by_pages_as_by_rest,
+    "Cancel": test_the_whole_answers_of_cancel_and_retry_are_those_of_rest,
+    "Retry": test_the_whole_answers_of_cancel_and_retry_are_those_of_rest,
+    "Watch": test_the_events_of_a_watch_are_those_of_rest_field_by_field,
+    "UploadDocument": test_a_document_is_uploaded_and_found_as_by_rest,
+    "DeleteKb": test_a_kb_is_deleted_as_by_rest,
+    "Search": test_a_document_is_uploaded_and_found_as_by_rest,
+}
+
+
+def test_no_method_is_without_a_comparison_of_its_answer_and_of_an_error() -> None:
+    described = {method.name for service in SERVICES for method in service.methods}
+    assert described == COMPARED.keys() == {name for name, *_ in BAD} == HARMLESS.keys()
+    for name, test in COMPARED.items():
+        assert f'"{name}"' in inspect.getsource(test), f"{test.__name__} does not call {name}"
