@@ -39,9 +39,9 @@ class House:
         deployment.environment.update(receiver.environment, LEASE_SECONDS=LEASE)
 
     def open(self, *names: str) -> None:
-        """Start processes that are restarted whenever they die."""
-        for name in names:
-            self.deployment.start(name, restart=True)
+        """Start processes that are restarted whenever they die, one beside the other."""
+        for process in [self.deployment.start(name, restart=True, wait=False) for name in names]:
+            self.deployment.wait_until_ready(process)
 
     def submit(self, **fields: Any) -> str:
         """Submit a task that must be accepted. Returns its id."""
