@@ -158,7 +158,7 @@ def embedded(server_folder: Path, guard: Guard) -> Iterator[EmbeddedDeployment]:
 
 #: Folders whose tests take longest, by the servers that they start or by what they wait for. They come first, so that
 #: what is left in the end is short, and is done by all processes.
-LONG = ("dashboard", "reliability", "client", "api", "rpc", "worker", "", "broker", "tasks", "actors")
+LONG = ("dashboard", "reliability", "client", "api", "rpc", "worker", "models", "", "deploy", "broker", "tasks")
 
 
 @pytest.hookimpl(trylast=True)
