@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 
 from documents.splitting.simplified import simplified
 from documents.splitting.tokens import LONGEST_TOKEN, is_spaced, normalised, runs
@@ -13,6 +14,8 @@ from documents.splitting.tokens import LONGEST_TOKEN, is_spaced, normalised, run
 _KANA_MARKS = "\uff9e\uff9f"
 #: Vowels and finals of Hangul, which compose with the consonant before them.
 _HANGUL_PARTS = ("\u1160", "\u11ff")
+#: Characters that are remembered as they are normalised, some 100 bytes each.
+CACHED = 16_384
 
 
 def highlights(text: str, tokens: Collection[str]) -> list[tuple[int, int]]:
@@ -39,15 +42,26 @@ def highlights(text: str, tokens: Collection[str]) -> list[tuple[int, int]]:
 
 def _mapped(text: str) -> tuple[str, list[int]]:
     """Normalise a text, and return for each character, and for the end, the offset in `text` that it comes from."""
-    if text.isascii():
+    if text.isascii() or all(map(_stays_one, set(text))):
         return normalised(text), list(range(len(text) + 1))
     parts: list[str] = []
     starts: list[int] = []
     for start, cluster in _clusters(text):
-        part = normalised(cluster)
+        part = _normalised(cluster)
         parts.append(part)
         starts += [start] * len(part)
     return "".join(parts), [*starts, len(text)]
+
+
+# Some characters make up most of all texts: to normalise them again for each hit took most of a search's Python.
+_normalised = lru_cache(CACHED)(normalised)
+
+
+@lru_cache(CACHED)
+def _stays_one(character: str) -> bool:
+    """Return whether a character is normalised to one, whatever stands beside it."""
+    found = normalised(character)
+    return len(found) == 1 and not _joins(character) and not _joins(found)
 
 
 def _clusters(text: str) -> Iterator[tuple[int, str]]:

@@ -55,3 +55,9 @@ def test_every_letter_of_a_text_that_is_its_own_query_is_marked(text: str) -> No
     marked_offsets = {offset for start, end in highlights(text, query_tokens(text)) for offset in range(start, end)}
     letters = {offset for offset, character in enumerate(text) if unicodedata.normalize("NFKC", character)[0].isalnum()}
     assert letters <= marked_offsets
+
+
+@given(st.text(alphabet="aBéßﬁ中国大學カﾞが .９㌔", max_size=30))
+def test_a_character_that_becomes_several_changes_nothing_before_it(text: str) -> None:
+    tokens = query_tokens(text)
+    assert highlights(f"{text}\n…", tokens) == highlights(text, tokens)
