@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from documents.searching.ranking import Chunk
 from documents.searching.search import Hit, Neighbour, marks
 from documents.searching.synonyms import Sought
+from documents.searching.tsquery import held
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,10 @@ def _runs(hits: Sequence[Hit], reach: int) -> list[Run]:
 def _rows(session: Session, runs: Sequence[Run], around: int, tokens: Collection[str]) -> dict[Chunk, Row[Any]]:
     """Return the chunks of runs and those beside them."""
     rows = session.execute(
-        text("""
+        text(f"""
             SELECT c.version_id, c.index AS number, c.text, c.page, c.heading_path, c.context, c.start_offset,
                    c.end_offset,
-                   ARRAY(SELECT lexeme FROM unnest(c.tokens) WHERE lexeme = ANY(:tokens)) AS matched
+                   tsvector_to_array({held("c.tokens", ":tokens")}) AS matched
               FROM unnest(CAST(:versions AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]))
                    AS q (version_id, first, last)
               JOIN chunks c ON c.version_id = q.version_id AND c.index BETWEEN q.first AND q.last

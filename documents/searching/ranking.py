@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -38,16 +39,41 @@ def fused(words: Mapping[Chunk, float], vector: Mapping[Chunk, float], dense_wei
     Scores are added, not ranks: a passage that stands far down in both lists cannot pass one that is first in one.
     """
     weighted = [
-        (
-            chunk,
-            (1 - dense_weight) * min(1.0, words.get(chunk, 0.0)) ** COVERAGE + dense_weight * vector.get(chunk, 0.0),
-        )
+        (chunk, total(words.get(chunk, 0.0), vector.get(chunk, 0.0), dense_weight))
         for chunk in words.keys() | vector.keys()
     ]
     return {
-        chunk: Scores(min(1.0, total), min(1.0, words.get(chunk, 0.0)), vector.get(chunk, 0.0))
-        for chunk, total in sorted(weighted, key=best_first)
+        chunk: Scores(min(1.0, score), min(1.0, words.get(chunk, 0.0)), vector.get(chunk, 0.0))
+        for chunk, score in sorted(weighted, key=best_first)
     }
+
+
+def total(words: float, vector: float, dense_weight: float) -> float:
+    """Return the weighted mean of two scores."""
+    covered: float = min(1.0, words) ** COVERAGE
+    return (1 - dense_weight) * covered + dense_weight * vector
+
+
+def settled(words: Mapping[Chunk, float], dense_weight: float, wanted: int) -> bool:
+    """Return whether no chunk that words did not find could be among the first `wanted`, were its vector the query's
+    own. None holds more of the words than the last that they found.
+    """
+    if len(words) < wanted:
+        return False
+    scores = sorted(words.values(), reverse=True)
+    return total(scores[-1], 1.0, dense_weight) < total(scores[wanted - 1], 0.0, dense_weight)
+
+
+def contending(
+    words: Mapping[Chunk, float], vector: Mapping[Chunk, float], dense_weight: float, wanted: int
+) -> list[Chunk]:
+    """Return the chunks without a score by vector that one of 1 would put among the first `wanted`."""
+    scores = {
+        chunk: total(words.get(chunk, 0.0), vector.get(chunk, 0.0), dense_weight)
+        for chunk in words.keys() | vector.keys()
+    }
+    least = heapq.nlargest(wanted, scores.values())[-1] if len(scores) > wanted else 0.0
+    return [chunk for chunk, score in scores.items() if chunk not in vector and score + dense_weight >= least]
 
 
 def best_first(scored: tuple[Chunk, float]) -> tuple[float, Chunk]:

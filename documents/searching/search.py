@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from documents.embedding import Embedder, Nearness
 from documents.searching.confidence import curve_of
 from documents.searching.highlights import highlights
-from documents.searching.ranking import Chunk, Scores, best_first, fused
+from documents.searching.ranking import Chunk, Ranked, Scores, best_first, contending, fused, settled
 from documents.searching.scope import EVERYTHING, Scope, scope_of
 from documents.searching.synonyms import Sought, meant
+from documents.searching.tsquery import held
 from documents.searching.vector_search import by_vector, vectors_of
 from documents.searching.word_search import Words, by_words, weighed, words_of
 from documents.splitting.tokens import is_covered, query_tokens
@@ -207,17 +208,14 @@ def _confidence(asked: Sequence[Asked], rankings: Sequence[Mapping[Chunk, Scores
 def _best(session: Session, asked: Asked, mode: Mode, depth: int) -> dict[Chunk, Scores]:
     if asked.words is None:
         vector, nearness = _vector(asked.question, asked.scope)
-        return {
-            chunk: Scores(share, vector=share)
-            for chunk, cosine in by_vector(session, asked.scope, vector, depth)
-            for share in [nearness.share(cosine)]
-        }
+        near = _shares(nearness, by_vector(session, asked.scope, vector, depth))
+        return {chunk: Scores(share, vector=share) for chunk, share in near.items()}
     if mode == "text":
         return {
             chunk: Scores(min(1.0, share), words=min(1.0, share))
             for chunk, share in by_words(session, asked.scope, asked.words, depth)
         }
-    return _by_both(session, asked.scope, asked.question, asked.words, max(DEPTH, depth))
+    return _by_both(session, asked.scope, asked.question, asked.words, depth)
 
 
 def _kept(
@@ -237,14 +235,22 @@ def _kept(
 
 
 def _by_both(session: Session, scope: Scope, question: Question, words: Words, depth: int) -> dict[Chunk, Scores]:
-    """Return the best chunks by words and by vectors; what one list says of the other's chunks is looked up."""
+    """Return the best chunks by words and by vectors; what one list says of the other's chunks is looked up.
+
+    Vectors that count little, as those of `local`, are as a rule looked up for what words found, and not searched.
+    """
     vector, nearness = _vector(question, scope)
-    shares = dict(by_words(session, scope, words, depth))
-    cosines = dict(by_vector(session, scope, vector, depth))
-    shares |= words_of(session, scope, words, cosines.keys() - shares.keys())
-    cosines |= vectors_of(session, vector, shares.keys() - cosines.keys())
-    near = {chunk: nearness.share(cosine) for chunk, cosine in cosines.items()}
-    return fused(shares, near, nearness.weight)
+    shares = dict(by_words(session, scope, words, max(DEPTH, depth)))
+    near: dict[Chunk, float] = {}
+    if not settled(shares, nearness.weight, depth):
+        near = _shares(nearness, by_vector(session, scope, vector, max(DEPTH, depth)))
+        shares |= words_of(session, scope, words, near.keys() - shares.keys())
+    near |= _shares(nearness, vectors_of(session, vector, contending(shares, near, nearness.weight, depth)))
+    return dict(islice(fused(shares, near, nearness.weight).items(), depth))
+
+
+def _shares(nearness: Nearness, ranked: Ranked) -> dict[Chunk, float]:
+    return {chunk: nearness.share(cosine) for chunk, cosine in ranked}
 
 
 def _vector(question: Question, scope: Scope) -> tuple[array[float], Nearness]:
@@ -271,10 +277,10 @@ def embedders_of(session: Session, kb_ids: Sequence[str]) -> dict[str, str]:
 def _hits(session: Session, ranked: Mapping[Chunk, Scores], sought: Sought) -> list[Hit]:
     """Return what is shown of chunks, in their order."""
     rows = session.execute(
-        text("""
+        text(f"""
             SELECT c.version_id, c.index AS number, d.kb_id, d.document_id, c.text, c.page, c.heading_path, c.context,
                    c.start_offset, c.end_offset,
-                   ARRAY(SELECT lexeme FROM unnest(c.tokens) WHERE lexeme = ANY(:tokens)) AS matched
+                   tsvector_to_array({held("c.tokens", ":tokens")}) AS matched
               FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
               JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index
               JOIN documents d ON d.version_id = c.version_id

@@ -1,4 +1,4 @@
-"""Lexemes as they stand, as PostgreSQL's tsquery takes them."""
+"""Lexemes as they stand, as PostgreSQL's tsquery takes them, and those of them that a tsvector holds."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ def either(queries: Iterable[str]) -> str:
 def both(queries: Iterable[str]) -> str:
     """Write a tsquery that matches where all of these do."""
     return " & ".join(f"({query})" for query in queries)
+
+
+def held(vector: str, lexemes: str) -> str:
+    """Write SQL for a tsvector of those lexemes that it has. To unnest all of a chunk's took most of a ranking.
+
+    Parameters:
+      vector, lexemes: SQL for a tsvector whose lexemes have no weight, and for an array of texts.
+    """
+    return f"ts_filter(setweight({vector}, 'A', CAST({lexemes} AS text[])), '{{A}}')"
 
 
 def _quoted(lexeme: str) -> str:

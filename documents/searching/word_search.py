@@ -16,7 +16,7 @@ from documents.searching.ranking import Chunk, Ranked, best_first
 from documents.searching.scope import Scope
 from documents.searching.synonyms import COUNTED as COUNTED_OF_OTHERS
 from documents.searching.synonyms import Meant, Sought, Term, parts_of
-from documents.searching.tsquery import all_of, any_of, both, either
+from documents.searching.tsquery import all_of, any_of, both, either, held
 from documents.searching.typos import corrections
 from documents.splitting.simplified import simplified
 from documents.splitting.tokens import is_covered, is_spaced
@@ -161,12 +161,11 @@ def words_of(session: Session, scope: Scope, words: Words, chunks: Collection[Ch
     if not (lexemes and chunks):
         return []
     rows = session.execute(
-        text("""
+        text(f"""
             SELECT c.version_id, c.index, c.token_count, array_agg(lexeme) AS lexemes,
                    array_agg(cardinality(positions)) AS counts
               FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
-              JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index, unnest(c.tokens)
-             WHERE lexeme = ANY(:lexemes)
+              JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index, unnest({held("c.tokens", ":lexemes")})
              GROUP BY c.version_id, c.index, c.token_count
         """),
         {
@@ -205,8 +204,7 @@ def _candidates(
             )
             SELECT version_id, index, token_count, array_agg(lexeme) AS lexemes,
                    array_agg(cardinality(positions)) AS counts
-              FROM likely, unnest(tokens)
-             WHERE lexeme = ANY(:lexemes)
+              FROM likely, unnest({held("tokens", ":lexemes")})
              GROUP BY version_id, index, token_count
         """),
         {**scope.parameters, "likely": likely, "lexemes": lexemes, "count": count, "most": MOST},
