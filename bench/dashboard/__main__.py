@@ -1,6 +1,7 @@
 """`make bench-dashboard`: pages over millions of tasks, and what they cost, into docs/benchmarks-dashboard.md.
 
     python -m bench.dashboard --ended 1000000 --open 100000
+    python -m bench.dashboard --only flower --pairs 3 --seconds 20
 
 PostgreSQL comes from the wheel. Where there is no room for so many tasks, it is filled with as many as fit.
 """
@@ -12,7 +13,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +67,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--viewers", type=int, default=200)
     parser.add_argument("--pairs", type=int, default=4, help="of turns without and with dashboards")
     parser.add_argument("--seconds", type=float, default=60.0, help="of a turn")
+    parser.add_argument("--only", choices=PARTS, help="measure one part, and leave of the page what tells of the other")
     parser.add_argument("--output", type=Path, default=report.PATH)
     return parser.parse_args()
 
@@ -165,7 +167,13 @@ def measure(found: Servers, given: argparse.Namespace, results: Results) -> None
 
 def beside_flower(found: Servers, given: argparse.Namespace, results: Results) -> None:
     """Measure what Flower costs Celery."""
+    load = os.getloadavg()[0]
+    results.viewers = given.viewers
     results.flower = flower.measure(found, given.viewers, given.pairs, given.seconds)
+    report.write_flower(results, load, given.output)
+
+
+PARTS: dict[str, Callable[[Servers, argparse.Namespace, Results], None]] = {"pages": measure, "flower": beside_flower}
 
 
 def _figures(running: Running, rounds: int) -> tuple[dict[str, pages.Answers], int]:
@@ -192,12 +200,14 @@ def main() -> int:
         ended, opened, scaled = fitting(given.ended, given.open, found.folder)
         told = [found.postgres.description().partition(" (")[0], found.rabbitmq.description().partition(" (")[0]]
         results = Results(command, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", told, ended, opened, scaled)
-        for part in (measure, beside_flower):
+        for name, part in PARTS.items():
+            if given.only not in (None, name):
+                continue
             try:
                 part(found, given, results)
             except Exception as error:
                 results.failures.append(f"{part.__name__}: {type(error).__name__}: {str(error)[:500]}")
-            report.write(results, given.output)
+        report.write_failures(results, given.output)
     print(given.output.read_text())
     return 1 if results.failures else 0
 

@@ -27,6 +27,25 @@ in 1,000 KBs, with batches, documents, callbacks, acts and 90 days of counters; 
 with their default settings, but for MAX_BACKLOG. {scaled}
 """
 
+FLOWER = "## The same with Flower\n"
+PUBLISHED = """\
+## What Oban and Hatchet publish
+
+None of this was run here, and neither publishes what open dashboards cost the work beside them, or how long a page
+takes: looked for in the documentation, change logs and issues of Oban, Oban Web, Oban Met and Hatchet in November 2026.
+What comes nearest:
+
+- **Oban Met 1.2.0**, which keeps the figures of Oban Web in memory, says for one reading among 300,000 rows 0.013 to
+  0.63 ms, and up to 308 ms before that release ([change log](https://hex.pm/packages/oban_met/1.2.0/files/CHANGELOG.md)).
+  Its counts are queries of their own: with millions of jobs a day they took a large share of the database's time
+  ([oban#1120](https://github.com/oban-bg/oban/issues/1120), reported by a user, on an earlier release).
+- **Hatchet 0.55.26** on 8 CPU of PostgreSQL (m7g.2xlarge) says that the engine uses 15 % of them at 100 runs a second,
+  60 % at 500 and 83 % at 2,000 ([benchmarking](https://docs.hatchet.run/self-hosting/benchmarking)); it does not say
+  what looks at it meanwhile. Of 0.74.14 a user reported that one count of tasks by status took 11 s, and that it slows
+  from some 1,000,000 runs on ([hatchet#3790](https://github.com/hatchet-dev/hatchet/issues/3790)); the statement was
+  mended since ([#3800](https://github.com/hatchet-dev/hatchet/pull/3800)).
+"""
+
 
 @dataclass(slots=True)
 class Results:
@@ -51,11 +70,39 @@ class Results:
 
 
 def write(results: Results, path: Path = PATH) -> None:
-    """Write the page anew with what there is."""
+    """Write the page anew with what there is; what it told of Flower stays."""
     head = INTRODUCTION.format(ended=results.ended, opened=results.opened, scaled=results.scaled)
     parts = [head.rstrip() + "\n", _machine(results), _goals(results), _pages(results), _figures(results)]
-    parts += [_engine(results), _flower(results), report.failed(results)]  # type: ignore[arg-type]
+    parts += [_engine(results), _kept(path)[1] or f"{FLOWER}\nNot measured yet.\n", PUBLISHED]
     path.write_text("\n".join(part for part in parts if part))
+
+
+def write_flower(results: Results, load: float, path: Path = PATH) -> None:
+    """Write anew what the page tells of Flower.
+
+    Parameters:
+      load: of the last minute before that began.
+    """
+    assert results.flower is not None, "it is written when it was measured"
+    path.write_text(
+        "\n".join(part for part in (_kept(path)[0], _flower(results, results.flower, load), PUBLISHED) if part)
+    )
+
+
+def write_failures(results: Results, path: Path = PATH) -> None:
+    """Say at the end what could not be measured this time."""
+    text = path.read_text().partition("\n## What failed")[0] if path.exists() else ""
+    failed = report.failed(results)  # type: ignore[arg-type]
+    path.write_text(f"{text}\n{failed}" if failed else text)
+
+
+def _kept(path: Path) -> tuple[str, str]:
+    """Return what a page tells before Flower, and of it."""
+    text = path.read_text() if path.exists() else ""
+    before, title, rest = text.partition(FLOWER)
+    return before.rstrip("\n") + "\n" if before else "", title and title + rest.partition("\n## ")[0].rstrip(
+        "\n"
+    ) + "\n"
 
 
 def _machine(results: Results) -> str:
@@ -142,12 +189,12 @@ def _turns(turns: Turns, name: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def _flower(results: Results) -> str:
-    if results.flower is None:
-        return "## The same with Flower\n\nNot measured in this run.\n"
+def _flower(results: Results, turns: Turns, load: float) -> str:
     return (
-        f"## The same with Flower\n\nFastAPI and Celery as in [benchmarks.md](benchmarks.md), on empty tables, without"
-        f" Flower and with it and its page of\nworkers open {results.viewers} times, each of which asks once a second,"
-        " as its script does. Flower is one more process, whose\nCPU is not in the column; it takes it from the others."
-        f" {versions('bench', ('celery', 'flower'))}.\n\n" + _turns(results.flower, f"Flower, {results.viewers} pages")
+        f"{FLOWER}\nFastAPI and Celery as in [benchmarks.md](benchmarks.md), on empty tables, without Flower and with"
+        f" it and its page of\nworkers open {results.viewers} times, each of which asks once a second, as its script"
+        " does. Flower is one more process,\nwhose CPU is not in the column; it takes it from the others."
+        f" {versions('bench', ('celery', 'flower'))}.\n`{results.command}` on {results.date}, {os.cpu_count()} cores;"
+        f" load average of the last minute before that: {load:.1f}.\n\n"
+        + _turns(turns, f"Flower, {results.viewers} pages")
     )
