@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 import sys
 import time
 from itertools import product
@@ -13,15 +15,18 @@ from playwright.sync_api import Browser, sync_playwright
 
 from demo.__main__ import KB, show
 from demo.service import EmbeddedService
+from tests import packages
 from tests.dashboard.browser import NARROW, WIDE, launch, person
 
 API = "/api/v1"
-#: A document is often named by its path.
-DOCUMENT = f"/kbs/{KB}/documents/field-guide.pdf"
+#: What a reader of a language looks at, and asks.
+DOCUMENTS = {"en": "field-guide.pdf", "zh-CN": "tea-garden.txt"}
+QUESTIONS = {"en": "How many days of paid leave are there?", "zh-CN": "特级绿茶用多少度的水冲泡？"}
 
 
 def main(folder: Path) -> None:
     """Start the service with the samples and something of everything, and take the pictures."""
+    packages.install(_has_chinese, "fontconfig", "fonts-droid-fallback")
     folder.mkdir(parents=True, exist_ok=True)
     with EmbeddedService({"CALLBACK_ALLOWED_HOSTS": "127.0.0.1"}) as service:
         if not asyncio.run(show(service.url)):
@@ -37,7 +42,6 @@ def main(folder: Path) -> None:
             "workers": "/workers",
             "kbs": "/kbs",
             "kb": f"/kbs/{KB}",
-            "document": DOCUMENT,
             "callbacks": "/callbacks",
             "audit": "/audit",
             "sign-in": "/sign-in",
@@ -45,8 +49,15 @@ def main(folder: Path) -> None:
         with sync_playwright() as playwright:
             browser = launch(playwright)
             for language, theme, width in product(("en", "zh-CN"), ("light", "dark"), (WIDE, NARROW)):
-                take(browser, service.url, pages, folder, language, theme, width)
+                shown = pages | {"document": f"/kbs/{KB}/documents/{DOCUMENTS[language]}"}
+                take(browser, service.url, shown, folder, language, theme, width)
             browser.close()
+
+
+def _has_chinese() -> bool:
+    """Whether the machine has a font for what is Chinese; without one every character is a box."""
+    found = shutil.which("fc-list") and subprocess.run(["fc-list", ":lang=zh"], capture_output=True, check=False).stdout
+    return bool(found)
 
 
 def fill(url: str) -> str:
@@ -81,7 +92,7 @@ def take(
         for name, path in pages.items():
             visitor.open(path)
             if name == "kb":
-                visitor.page.locator("#search input").fill("How many days of paid leave are there?")
+                visitor.page.locator("#search input").fill(QUESTIONS[language])
                 visitor.page.locator("#search button").click()
                 visitor.page.locator(".hit").first.wait_for()
             # The plots, and the first news of the stream.
