@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from falcon import asgi
+from pydantic import BaseModel
 
 from api.access import callers
 from dashboard import compression, live, rendering
@@ -43,6 +44,11 @@ class Asked:
     path: str
     params: Mapping[str, str]
     query: Mapping[str, Any]
+
+
+def filters_of(query: type[BaseModel]) -> list[str]:
+    """Return those parameters of a list that say what is listed."""
+    return [name for name in query.model_fields if name not in ("limit", "cursor")]
 
 
 class Page:

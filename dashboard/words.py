@@ -14,6 +14,7 @@ Language = Literal["en", "zh"]
 #: What the parameters of lists are called, in filters and on chips.
 LABELS = {
     "status": "Status",
+    "task_status": "With a task",
     "kb_id": "Knowledge base",
     "task_type": "Task type",
     "error_code": "Error code",
@@ -29,6 +30,7 @@ LABELS = {
     "finished_after": "Ended after",
     "finished_before": "Ended before",
     "updated_after": "Updated after",
+    "since": "Done after",
     "state": "State",
     "host": "Host",
     "action": "Action",
@@ -52,6 +54,8 @@ OF_VALUES = (
     "largest first",
     "paused",
     "pending",
+    "at work",
+    "silent",
     "delivered",
     "owed",
     "read",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, SmallInteger, Text, func
+from sqlalchemy import DateTime, Index, Integer, SmallInteger, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -24,3 +24,5 @@ class Batch(Base):
     run: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     """1 and how often a retry by hand opened it again; each end has one callback."""
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (Index("ix_batches_open", "id", postgresql_where=text("finished_at IS NULL")),)

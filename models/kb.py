@@ -62,6 +62,20 @@ def next_of(tables: Sequence[str], after: str) -> str:
     return f"least({', '.join(firsts)})"
 
 
+#: Whether a KB has a task of a status; one that failed before the whole KB was deleted is none. Rows are compared as an
+#: index orders them, so that it is one step in it.
+_HAS = """coalesce((
+        SELECT true FROM tasks
+         WHERE (tasks.kb_id, tasks.status) >= (kb.kb_id, CAST(:task_status AS text))
+            AND (tasks.kb_id, tasks.status) <= (kb.kb_id, CAST(:task_status AS text)) AND tasks.kb_id IS NOT NULL
+            AND (tasks.status <> 'failed' OR tasks.created_at > coalesce((
+                SELECT deleted_at FROM deletions WHERE deletions.kb_id = kb.kb_id AND document_id = ''), '-infinity'))
+         ORDER BY tasks.kb_id, tasks.status, task_type, id LIMIT 1), false)"""
+
+#: What holds for KBs of a filter; what is NULL does not count.
+_FITS = f"""(CAST(:prefix AS text) IS NULL OR starts_with(kb.kb_id, CAST(:prefix AS text)))
+        AND (CAST(:task_status AS text) IS NULL OR {_HAS})"""
+
 #: The KBs behind `:after`, `:limit` of them at most. It is walked from one to the next, so that each costs a probe of
 #: each table, however many rows it has there. The order is that of the database.
 NAMED = text(f"""
@@ -70,10 +84,11 @@ NAMED = text(f"""
         UNION ALL
         SELECT {next_of(NAMING, "kb.kb_id")} FROM kb WHERE kb_id IS NOT NULL
     )
-    SELECT kb_id FROM kb WHERE kb_id IS NOT NULL LIMIT :limit
+    SELECT kb_id FROM kb WHERE kb_id IS NOT NULL AND {_FITS} LIMIT :limit
 """)
 
 #: The same of those that are given.
-AMONG = text("""
-    SELECT kb_id FROM unnest(CAST(:kb_ids AS text[])) AS given(kb_id) WHERE kb_id > :after ORDER BY kb_id LIMIT :limit
+AMONG = text(f"""
+    SELECT kb_id FROM unnest(CAST(:kb_ids AS text[])) AS kb(kb_id) WHERE kb_id > :after AND {_FITS}
+     ORDER BY kb_id LIMIT :limit
 """)

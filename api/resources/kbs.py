@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import falcon
 from falcon import asgi
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api import requests
@@ -33,11 +34,12 @@ from sentences import say
 from settings import Provider, settings
 from tasks.accepting.submission import Submission, submit
 from tasks.input.bounds import storable
-from tasks.input.fields import CallbackAddress
+from tasks.input.fields import CallbackAddress, Name
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 from tasks.types.document_processing import CHUNKING, Reading
 from tasks.views import kbs as worked_on
+from tasks.views.selection import hasty
 
 #: Characters of an id, as submissions have it.
 LONGEST_KB_ID = 255
@@ -48,10 +50,14 @@ MOST_TASKS = 10_000
 
 
 class KbQuery(BaseModel):
-    """Which page."""
+    """Which KBs are to be listed."""
 
     model_config = ConfigDict(extra="forbid")
 
+    prefix: Name | None = Field(None, max_length=LONGEST_KB_ID, description="With which their ids begin.")
+    task_status: Literal["waiting", "queued", "processing", "failed"] | None = Field(
+        None, description="Of one of its tasks at least."
+    )
     limit: int = Field(50, ge=1, le=100)
     cursor: str | None = None
 
@@ -61,7 +67,10 @@ class Kbs:
 
     @operation(
         "List the KBs in the order of their ids.",
-        {200: "A page. A sum that is named in `at_least` may be larger."},
+        {
+            200: "A page. A sum that is named in `at_least` may be larger.",
+            422: "Too many would have to be looked through.",
+        },
         id="list_kbs",
         tag="kbs",
         description="A page may hold fewer than `limit`; the last has no `next_cursor`.",
@@ -70,8 +79,7 @@ class Kbs:
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = requests.query(req, KbQuery)
-        after = requests.from_cursor(asked.cursor, str)
-        resp.media = await requests.read_much(page, callers.key(req).kbs, after, asked.limit, pool=SEARCHING)
+        resp.media = await requests.read_much(page, callers.key(req).kbs, asked, pool=SEARCHING)
 
 
 def _term(term: str) -> str:
@@ -232,15 +240,20 @@ def _demand_embedder(present: str | None, wanted: str, kb_id: str) -> None:
         raise falcon.HTTPConflict(description=say("other_embedder", kb_id=kb_id, present=present, wanted=wanted))
 
 
-def page(session: Session, bound: Iterable[str] | None, after: str | None, limit: int) -> Json:
+def page(session: Session, bound: Iterable[str] | None, asked: KbQuery) -> Json:
     """Return those of the next ids that are KBs still: ended tasks name KBs that have gone.
 
     Parameters:
       bound: the KBs that a key is bound to; None: all.
+
+    Raises:
+      tasks.views.selection.TooMany: it took too long.
     """
-    wanted: Json = {"after": after or "", "limit": limit + 1}
-    rows = session.execute(NAMED, wanted) if bound is None else session.execute(AMONG, wanted | {"kb_ids": [*bound]})
-    named = list(rows.scalars())
+    after, limit = requests.from_cursor(asked.cursor, str) or "", asked.limit
+    wanted: Json = {"after": after, "limit": limit + 1, "prefix": asked.prefix, "task_status": asked.task_status}
+    with hasty("find") as limits:
+        session.execute(text(limits))
+        named = list(session.scalars(*((NAMED, wanted) if bound is None else (AMONG, wanted | {"kb_ids": [*bound]}))))
     items = look(session, named[:limit], MOST_OF_EACH)
     return {"items": items, "next_cursor": requests.cursor(named[limit - 1]) if len(named) > limit else None}
 

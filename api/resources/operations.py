@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
 
 import falcon
 from falcon import asgi
@@ -28,6 +31,7 @@ from models.base import Json, rfc3339
 from models.trouble import why
 from tasks.dispatching import pausing
 from tasks.input.bounds import storable
+from tasks.input.fields import Name
 from tasks.transactions.unit import broker, unit_of_work
 from tasks.views.figures import exposition, statistics
 from tasks.views.figures.exposition import Besides, Samples
@@ -189,6 +193,39 @@ def _of_rabbitmq(counts: Mapping[str, Counts]) -> dict[metrics.Metric, Samples]:
     }
 
 
+#: What of a queue is asked for: by name, what holds for it.
+QUEUE_STATES: dict[str, Callable[[Json], bool]] = {
+    "paused": lambda queue: bool(queue["paused"]),
+    "waiting": lambda queue: queue["waiting"] > 0,
+    "running": lambda queue: queue["running"] > 0,
+    "no_worker": lambda queue: bool(queue["waiting"] and not queue["worker_threads"]),
+}
+
+
+class QueuesQuery(BaseModel):
+    """Which queues are to be listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["paused", "waiting", "running", "no_worker"] | None = Field(
+        None,
+        description="`waiting`, `running`: some of its tasks are. `no_worker`: tasks wait, and no worker serves it.",
+    )
+
+
+class WorkersQuery(BaseModel):
+    """Which workers are to be listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queue: Name | None = Field(None, description="That they serve.")
+    state: Literal["working", "idle", "silent"] | None = Field(
+        None, description="`silent`: not heard of for half of LEASE_SECONDS."
+    )
+    limit: int | None = Field(None, ge=1, le=500, description="All unless it is given.")
+    cursor: str | None = None
+
+
 class Workers:
     """`/stats/workers`"""
 
@@ -197,11 +234,33 @@ class Workers:
         {200: "All that are alive."},
         id="list_workers",
         tag="operations",
+        query=WorkersQuery,
         response=schemas.Workers,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        tables = await snapshot.TABLES.get()
-        resp.media = {"as_of": rfc3339(tables.as_of), **statistics.workers(tables)}
+        resp.media = listed_workers(await snapshot.TABLES.get(), requests.query(req, WorkersQuery))
+
+
+def listed_workers(found: statistics.Snapshot, asked: WorkersQuery) -> Json:
+    """Return the workers that are asked for, in the order in which they began."""
+    shown = statistics.workers(found)
+    unheard = silent(found)
+    states: dict[str, Callable[[Json], bool]] = {
+        "working": lambda worker: worker["active"] > 0,
+        "idle": lambda worker: worker["active"] == 0,
+        "silent": lambda worker: worker["worker_id"] in unheard,
+    }
+    after = requests.from_cursor(asked.cursor, UUID)
+    fitting = [
+        worker
+        for worker in shown["workers"]
+        if (asked.queue is None or asked.queue in worker["queues"])
+        and (asked.state is None or states[asked.state](worker))
+        and (after is None or worker["worker_id"] > str(after))
+    ]
+    page = requests.page_of(fitting, asked.limit or len(fitting), "worker_id")
+    named = {"workers": page["items"], "next_cursor": page["next_cursor"]}
+    return {"as_of": rfc3339(found.as_of), **shown, **named}
 
 
 class Queues:
@@ -212,12 +271,26 @@ class Queues:
         {200: "RabbitMQ's figures are null while it is away."},
         id="list_queues",
         tag="operations",
+        query=QueuesQuery,
         response=schemas.Queues,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        tables = await snapshot.tables()
-        counts = await snapshot.messages()
-        resp.media = {"as_of": rfc3339(tables.as_of), "queues": statistics.queues(tables, counts)}
+        resp.media = await listed_queues(requests.query(req, QueuesQuery))
+
+
+def silent(found: statistics.Snapshot) -> set[str]:
+    """Return the processes that were not heard of for half of the time after which one counts as dead."""
+    since = found.as_of - timedelta(seconds=found.lease / 2)
+    return {str(process.id) for process in found.processes if process.heartbeat_at <= since}
+
+
+async def listed_queues(asked: QueuesQuery) -> Json:
+    """Return the queues that are asked for."""
+    found = await snapshot.tables()
+    shown = statistics.queues(found, await snapshot.messages())
+    if asked.state is not None:
+        shown = list(filter(QUEUE_STATES[asked.state], shown))
+    return {"as_of": rfc3339(found.as_of), "queues": shown}
 
 
 class PauseRequest(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api import requests
 from api.resources.audit import AuditQuery, listed
-from dashboard.page import Asked, Page
+from dashboard.page import Asked, Page, filters_of
 from models.base import Json
 
 
@@ -17,5 +17,5 @@ class Audit(Page):
         """Find a page of acts, newest first."""
         return {
             **await listed(asked.req, requests.fit(AuditQuery, dict(asked.query))),
-            "filters": [name for name in AuditQuery.model_fields if name not in ("limit", "cursor")],
+            "filters": filters_of(AuditQuery),
         }

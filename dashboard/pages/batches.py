@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from api import requests
 from api.resources.many.batches import BatchesQuery, listed
-from dashboard.page import Asked, Page
+from dashboard.page import Asked, Page, filters_of
 from models.base import Json
+from tasks.lifecycle import Status
 
 
 class Batches(Page):
@@ -15,4 +16,8 @@ class Batches(Page):
 
     async def look(self, asked: Asked) -> Json:
         """Find a page of batches."""
-        return await listed(asked.req, requests.fit(BatchesQuery, dict(asked.query)))
+        return {
+            **await listed(asked.req, requests.fit(BatchesQuery, dict(asked.query))),
+            "filters": filters_of(BatchesQuery),
+            "statuses": list(map(str, Status)),
+        }

@@ -9,7 +9,7 @@ import falcon
 from api import requests
 from api.bulkheads.pools import SEARCHING
 from api.resources import kbs
-from dashboard.page import Asked, Page
+from dashboard.page import Asked, Page, filters_of
 from models.base import Json
 
 
@@ -26,6 +26,6 @@ class Kbs(Page):
         """
         if name := asked.query.get("name"):
             raise falcon.HTTPSeeOther(f"/kbs/{quote(name, safe='')}")
-        query = requests.fit(kbs.KbQuery, dict(asked.query))
-        after = requests.from_cursor(query.cursor, str)
-        return await requests.read_much(kbs.page, asked.viewer.key.kbs, after, query.limit, pool=SEARCHING)
+        given = requests.fit(kbs.KbQuery, dict(asked.query))
+        found = await requests.read_much(kbs.page, asked.viewer.key.kbs, given, pool=SEARCHING)
+        return {**found, "filters": filters_of(kbs.KbQuery)}

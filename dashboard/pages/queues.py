@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from api.bulkheads import snapshot
+from api import requests
+from api.resources.operations import QueuesQuery, listed_queues
 from dashboard.page import Asked, Page
-from models.base import Json, rfc3339
-from tasks.views.figures import statistics
+from models.base import Json
+
+#: What REST's names say in words.
+STATES = {"paused": "paused", "waiting": "waiting", "running": "running", "no_worker": "no worker"}
 
 
 class Queues(Page):
@@ -15,5 +18,4 @@ class Queues(Page):
 
     async def look(self, asked: Asked) -> Json:
         """Find what waits, is delayed and runs in each queue."""
-        tables = await snapshot.tables()
-        return {"as_of": rfc3339(tables.as_of), "queues": statistics.queues(tables, await snapshot.messages())}
+        return {**await listed_queues(requests.fit(QueuesQuery, dict(asked.query))), "states": STATES}

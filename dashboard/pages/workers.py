@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
+from api import requests
 from api.bulkheads import snapshot
-from dashboard.page import Asked, Page
-from models.base import Json, rfc3339
-from tasks.views.figures import statistics
+from api.resources.operations import WorkersQuery, listed_workers, silent
+from broker.topology import QUEUES
+from dashboard.page import Asked, Page, filters_of
+from models.base import Json
+
+#: Workers on one page.
+AT_ONCE = 50
+#: What REST's names say in words.
+STATES = {"working": "at work", "idle": "idle", "silent": "silent"}
 
 
 class Workers(Page):
@@ -16,9 +21,9 @@ class Workers(Page):
     template = "workers.html"
 
     async def look(self, asked: Asked) -> Json:
-        """Find the workers that were heard of."""
-        tables = await snapshot.TABLES.get()
+        """Find a page of the workers that were heard of."""
+        given = requests.fit(WorkersQuery, {"limit": AT_ONCE, **asked.query})
+        found = await snapshot.TABLES.get()
         # Each beat of all that are well would be news.
-        silent = tables.as_of - timedelta(seconds=tables.lease / 2)
-        well = {str(process.id) for process in tables.processes if process.heartbeat_at > silent}
-        return {"as_of": rfc3339(tables.as_of), "well": well, **statistics.workers(tables)}
+        shown = {"silent": silent(found), "states": STATES, "filters": filters_of(WorkersQuery), "all_queues": QUEUES}
+        return {**listed_workers(found, given), **shown}

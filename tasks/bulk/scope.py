@@ -155,7 +155,7 @@ def preview(session: Session, wanted: Bulk) -> Preview:
     Raises:
       tasks.views.selection.TooMany: it took too long.
     """
-    with selection.hasty(counting=True) as limit:
+    with selection.hasty("count") as limit:
         session.execute(text(limit))
         ids = candidates(session, wanted, None, MOST_COUNTED + 1)
         fits = fitting(wanted)

@@ -4,16 +4,53 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from models import Batch, Task
-from models.base import LAST_ID, Json, rfc3339
+from models.base import LAST_ID, Json, id_at, rfc3339
 from tasks.lifecycle import ENDED, Status
 from tasks.views import estimating
+from tasks.views.selection import EARLIER, LATER, hasty
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which batches are meant; what is None does not count.
+
+    Parameters:
+      status: whether all of a batch has ended.
+      task_status: of one of its tasks at least.
+      kb_ids: those of which all of its tasks are.
+    """
+
+    status: Literal["processing", "completed"] | None = None
+    task_status: str | None = None
+    kb_ids: Collection[str] | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return what holds for them."""
+        of_it = select(Task.id).where(Task.batch_id == Batch.id)
+        found: list[ColumnElement[bool]] = []
+        if self.status is not None:
+            found.append(Batch.finished_at.is_(None) if self.status == "processing" else Batch.finished_at.is_not(None))
+        if self.created_after is not None:
+            found += [Batch.created_at > self.created_after, Batch.id > id_at(self.created_after - EARLIER)]
+        if self.created_before is not None:
+            found += [Batch.created_at < self.created_before, Batch.id < id_at(self.created_before + LATER)]
+        if self.task_status is not None:
+            found.append(of_it.where(Task.status == self.task_status).exists())
+        if self.kb_ids is not None:
+            foreign = of_it.where(func.coalesce(Task.kb_id.not_in(self.kb_ids), True))
+            found += [of_it.exists(), ~foreign.exists()]
+        return found
 
 
 def show(session: Session, batch_id: UUID) -> Json | None:
@@ -26,21 +63,19 @@ def show(session: Session, batch_id: UUID) -> Json | None:
     return shown | {"estimated_completion": rfc3339(end)}
 
 
-def page(
-    session: Session, *, limit: int, before: UUID | None = None, kb_ids: Collection[str] | None = None
-) -> list[Json]:
+def page(session: Session, chosen: Chosen, *, limit: int, before: UUID | None = None) -> list[Json]:
     """Return batches with their counts, newest first, without `estimated_completion`, which is costly.
 
     Parameters:
       before: the id that the page before ended with; ids sort by time.
-      kb_ids: only batches whose tasks are all of these KBs.
+
+    Raises:
+      tasks.views.selection.TooMany: it took too long.
     """
-    chosen = select(Batch).where(Batch.id < (before or LAST_ID)).order_by(Batch.id.desc()).limit(limit)
-    if kb_ids is not None:
-        of_it = select(Task.id).where(Task.batch_id == Batch.id)
-        foreign = of_it.where(func.coalesce(Task.kb_id.not_in(kb_ids), True))
-        chosen = chosen.where(of_it.exists(), ~foreign.exists())
-    return _views(session, session.scalars(chosen).all())
+    found = select(Batch).where(Batch.id < (before or LAST_ID), *chosen.conditions())
+    with hasty("find") as limits:
+        session.execute(text(limits))
+        return _views(session, session.scalars(found.order_by(Batch.id.desc()).limit(limit)).all())
 
 
 def _views(session: Session, batches: Sequence[Batch]) -> list[Json]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -30,21 +31,26 @@ MOST_COUNTED = 10_000
 #: Milliseconds of a statement that somebody waits for before a page.
 PATIENCE = 2000
 
+Doing = Literal["search", "find", "count"]
+
 _NEWER, _OLDER = "CAST(:after AS uuid)", "CAST(:before AS uuid)"
 
 
 class TooMany(Exception):
-    """A filter that cannot be answered while somebody waits: too few of too many tasks fit it, or too many to count.
+    """A filter that cannot be answered while somebody waits: too few of too many fit it, or too many to count.
 
     Parameters:
-      counting: whether it is their number that cannot be told.
+      doing: what cannot be done: a search for tasks, finding anything else, or counting.
     """
 
-    def __init__(self, *, counting: bool = False) -> None:
+    def __init__(self, doing: Doing) -> None:
         seconds = PATIENCE // 1000
-        super().__init__(
-            say("too_many_to_count", seconds=seconds) if counting else say("too_many_tasks", seconds=seconds)
-        )
+        if doing == "count":
+            super().__init__(say("too_many_to_count", seconds=seconds))
+        elif doing == "find":
+            super().__init__(say("too_many_to_find", seconds=seconds))
+        else:
+            super().__init__(say("too_many_tasks", seconds=seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +82,17 @@ def count(session: Session, chosen: Filter, most: int = MOST_COUNTED) -> Count:
       TooMany: it took too long.
     """
     statement, values = select_ids(chosen, most + 1)
-    with hasty(counting=True) as limit:
+    with hasty("count") as limit:
         found = session.execute(text(f"{limit} SELECT count(*) FROM ({statement}) AS chosen"), values).scalar_one()
     return Count(min(found, most), found > most)
 
 
 @contextmanager
-def hasty(*, counting: bool = False) -> Iterator[str]:
+def hasty(doing: Doing = "search") -> Iterator[str]:
     """Give what stands before a statement that somebody waits for, and say it plainly when that takes too long.
 
     Parameters:
-      counting: as for `TooMany`.
+      doing: as for `TooMany`.
 
     Raises:
       TooMany: it did.
@@ -95,7 +101,7 @@ def hasty(*, counting: bool = False) -> Iterator[str]:
         yield f"SET LOCAL statement_timeout = {PATIENCE};"
     except OperationalError as error:
         if code_of(error) == TOOK_TOO_LONG:
-            raise TooMany(counting=counting) from None
+            raise TooMany(doing) from None
         raise
 
 

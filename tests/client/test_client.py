@@ -201,6 +201,7 @@ def test_what_operators_ask_for_is_read(tm: TaskManager, kb: str) -> None:
     assert tm.documents.preview_upload(b"Hello.", filename="a.txt").format == "text"
     assert tm.kbs.change(kb, chunk_size=500).settings.chunk_size == 500
     assert kb in {each.kb_id for each in tm.kbs.list()}
+    assert [each.kb_id for each in tm.kbs.list(prefix=kb)] == [kb]
 
 
 def test_a_schedule_is_made_run_changed_and_deleted(tm: TaskManager, kb: str) -> None:

@@ -237,7 +237,7 @@ def test_what_failed_in_a_day_is_found_by_its_code_retried_together_and_that_is_
     for visitor, kb_id in zip(everybody, kbs, strict=True):
         page = visitor.page
         visitor.open(f"/errors?kb_id={kb_id}&window=24h")
-        row = page.locator("#error-1")
+        row = page.locator("#live tbody tr")
         expect(row).to_contain_text("empty")
         row.locator("a").first.click()
         expect(page.locator("#live tbody tr")).to_have_count(2)

@@ -19,6 +19,7 @@ from models.base import rfc3339
 from tasks.input.fields import Filter
 from tests.api.conftest import Client
 
+AT, TASK = "2026-01-02T03:04:05Z", "00000000-0000-7000-8000-000000000000"
 HOSTILE = "<img src=x onerror=alert(1)>\"'/../a b"
 
 
@@ -137,6 +138,62 @@ def test_every_filter_has_its_field_which_keeps_what_the_address_says(client: Cl
     selected = {attrs["value"] for tag, attrs in found.tags if tag == "option" and "selected" in attrs}
     for name, value in query.items():
         assert kept.get(name) == value or value in selected, name
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/batches", {"status": "completed", "task_status": "failed", "kb_id": "kb", "created_after": AT}),
+        ("/kbs", {"prefix": "hr-", "task_status": "failed"}),
+        ("/queues", {"state": "no_worker"}),
+        ("/workers", {"state": "silent", "queue": "default"}),
+        ("/callbacks", {"state": "failed", "host": "a.example", "kb_id": "kb", "task_id": TASK, "created_before": AT}),
+        ("/audit", {"action": "task.cancel", "name": "ops", "kb_id": "kb", "since": AT}),
+        ("/errors", {"window": "7d", "kb_id": "kb"}),
+        ("/kbs/kb", {"prefix": "a/", "state": "failed", "format": "pdf", "metadata": "a=b", "updated_after": AT}),
+    ],
+)
+def test_each_list_keeps_its_filter_in_fields_and_shows_it_as_chips(
+    client: Client, path: str, query: dict[str, str]
+) -> None:
+    found = page(client, f"{path}?{urlencode(query)}", "zh")
+    fields = {
+        str(attrs.get("name")): attrs.get("data-at") or attrs.get("value")
+        for tag, attrs in found.tags
+        if tag == "input"
+    }
+    selected = {attrs["value"] for tag, attrs in found.tags if tag == "option" and "selected" in attrs}
+    chips = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("class") == "chip"]
+    for name, value in query.items():
+        assert fields.get(name) == value or value in selected, name
+        rest = urlencode({each: said for each, said in query.items() if each != name})
+        assert name == "window" or f"{path}?{rest}" in chips, name
+    (live,) = [str(attrs["hx-sse:connect"]) for _, attrs in found.tags if "hx-sse:connect" in attrs]
+    assert urlencode(query) in live
+    assert not re.search("There is no|No .* matches", found.text), "an empty list says so in Chinese"
+
+
+def test_a_row_keeps_its_name_wherever_it_stands(client: Client, kb_id: str) -> None:
+    """Else one row would become another where somebody points at it."""
+    for name in ("a", "b", "c"):
+        client.take_in(kb_id, f"The text of {name}.", name)
+        client.ended(client.upload(kb_id, b"", f"{name}.{name}").json()["task_id"])
+    for path, turned in (
+        (f"/kbs/{kb_id}", f"/kbs/{kb_id}?sort=-document_id"),
+        ("/kbs?limit=1", f"/kbs?prefix={kb_id}"),
+        (f"/errors?kb_id={kb_id}", f"/errors?kb_id={kb_id}&window=7d"),
+    ):
+        before, after = rows(client, path), rows(client, turned)
+        assert before.keys() & after.keys(), path
+        assert all(before[each] == after[each] for each in before.keys() & after.keys())
+        assert len(set(after.values())) == len(after), "each is another"
+
+
+def rows(client: Client, path: str) -> dict[str, str]:
+    """Where the first link of each row leads, by the row's name."""
+    markup = client.http.get(path).text
+    found = re.findall(r'<tr id="((?:document|kb|error)-[^"]*)">.*?<a href="([^"]*)"', markup, re.S)
+    return {name: re.sub("&amp;finished_after=[^&]*", "", link) for name, link in found}
 
 
 def test_any_priority_can_be_set(client: Client, kb_id: str) -> None:

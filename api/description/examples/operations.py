@@ -63,6 +63,7 @@ EXAMPLES: Json = {
                 "heartbeat_at": SOON,
             }
         ],
+        "next_cursor": None,
     },
     "Queues": {
         "as_of": DONE,

@@ -71,9 +71,10 @@ class Workers(Model):
     """The worker processes that are alive."""
 
     as_of: datetime
-    active: int = Field(description="Threads that work, of all processes.")
+    active: int = Field(description="Threads that work, of all processes, listed or not.")
     idle: int = Field(description="Threads that do not.")
     workers: list[Worker]
+    next_cursor: str | None = Field(description="Null on the last page.")
 
 
 class Queue(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import falcon
@@ -21,7 +21,7 @@ from models.base import Json
 from sentences import say
 from tasks.accepting.submission import Accepted, NewBatch, Submission, submit_batch
 from tasks.ending import dependencies, ending
-from tasks.input.fields import CallbackAddress
+from tasks.input.fields import CallbackAddress, Moment, Name, StatusName
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 from tasks.views import batches
@@ -137,10 +137,17 @@ def _all_refused(bad: dict[int, list[dict[str, str]]]) -> Invalid:
 
 
 class BatchesQuery(BaseModel):
-    """Which page of the batches is to be listed."""
+    """Which batches are to be listed."""
 
     model_config = ConfigDict(extra="forbid")
 
+    status: Literal["processing", "completed"] | None = Field(
+        None, description="`completed`: all its tasks have ended."
+    )
+    task_status: StatusName | None = Field(None, description="Of one of its tasks at least.")
+    kb_id: Name | None = Field(None, description="Of all of its tasks.")
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
 
@@ -150,7 +157,7 @@ class AllBatches:
 
     @operation(
         "List batches, newest first, with their counts by status.",
-        {200: "A page; `next_cursor` is null on the last."},
+        {200: "A page; `next_cursor` is null on the last.", 422: "Too many would have to be looked through."},
         id="list_batches",
         tag="batches",
         query=BatchesQuery,
@@ -163,7 +170,12 @@ class AllBatches:
 async def listed(req: asgi.Request, asked: BatchesQuery) -> Json:
     """Return a page of the batches that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
-    items = await requests.read_much(batches.page, limit=asked.limit + 1, before=before, kb_ids=callers.key(req).kbs)
+    kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
+    bound = asked.kb_id is not None or callers.key(req).kbs is not None
+    chosen = batches.Chosen(
+        asked.status, asked.task_status, kb_ids if bound else None, asked.created_after, asked.created_before
+    )
+    items = await requests.read_much(batches.page, chosen, limit=asked.limit + 1, before=before)
     return requests.page_of(items, asked.limit, "batch_id")
 
 

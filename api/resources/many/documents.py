@@ -193,7 +193,7 @@ class DeleteDocuments:
 
 def _preview(session: Session, kb_id: str, meant: DocumentFilter) -> Json:
     chosen = Filter(meant.ids, meant.metadata or {}, meant.prefix, meant.format, meant.updated_after)
-    with selection.hasty(counting=True) as limit:
+    with selection.hasty("count") as limit:
         session.execute(text(limit))
         if meant.state is None:
             count = filter.count(session, kb_id, chosen, MOST_COUNTED + 1)

@@ -7,13 +7,13 @@ from typing import Unpack
 
 from task_manager_client.answers.documents import Found, Kb
 from task_manager_client.answers.tasks import AcceptedTask
-from task_manager_client.calls.options import SearchOptions
+from task_manager_client.calls.options import KbFilter, SearchOptions
 from task_manager_client.core.call import Call, Page, as_json, at, get, get_page, post, shaped, without_none
 
 
-def list_kbs(*, page_size: int = 100, cursor: str | None = None) -> Call[Page[Kb]]:
+def list_kbs(*, page_size: int = 100, cursor: str | None = None, **filter: Unpack[KbFilter]) -> Call[Page[Kb]]:
     """List the KBs, by id."""
-    return get_page(at("kbs"), Kb, limit=page_size, cursor=cursor)
+    return get_page(at("kbs"), Kb, limit=page_size, cursor=cursor, **filter)
 
 
 def get_kb(kb_id: str) -> Call[Kb]:

@@ -87,6 +87,25 @@ class BulkFilter(TaskFilter, total=False):
     ids: Sequence[str]
 
 
+class BatchFilter(TypedDict, total=False):
+    """Which batches are meant.
+
+    `task_status`: of one of its tasks at least. `kb_id`: of all of them."""
+
+    status: Literal["processing", "completed"]
+    task_status: str
+    kb_id: str
+    created_after: Time
+    created_before: Time
+
+
+class KbFilter(TypedDict, total=False):
+    """Which KBs are meant: those whose ids begin so, and those with a task of a status."""
+
+    prefix: str
+    task_status: Literal["waiting", "queued", "processing", "failed"]
+
+
 class CallbackFilter(TypedDict, total=False):
     """Which callbacks are meant."""
 

@@ -15,7 +15,7 @@ from task_manager_client.answers.tasks import (
     TasksPreview,
     Why,
 )
-from task_manager_client.calls.options import BulkFilter, NewTask, TaskFilter, TaskOptions, filtered
+from task_manager_client.calls.options import BatchFilter, BulkFilter, NewTask, TaskFilter, TaskOptions, filtered
 from task_manager_client.core.call import Call, Page, at, get, get_page, post, shaped, without_none
 
 
@@ -132,9 +132,11 @@ def get_batch(batch_id: str) -> Call[Batch]:
     return get(at("batches", batch_id), Batch)
 
 
-def list_batches(*, page_size: int = 100, cursor: str | None = None) -> Call[Page[Batch]]:
+def list_batches(
+    *, page_size: int = 100, cursor: str | None = None, **filter: Unpack[BatchFilter]
+) -> Call[Page[Batch]]:
     """List batches, newest first."""
-    return get_page(at("batches"), Batch, limit=page_size, cursor=cursor)
+    return get_page(at("batches"), Batch, limit=page_size, cursor=cursor, **filter)
 
 
 def cancel_batch(batch_id: str) -> Call[Batch]:

@@ -65,10 +65,10 @@ def test_a_kb_that_only_ended_tasks_name_is_none(client: Client, kb_id: str) -> 
     is_problem(client.http.get(f"{KBS}/{kb_id}x"), 404)
 
 
-def pages(client: Client, limit: int = 100) -> list[dict[str, Any]]:
-    """Every KB, by pages of some length."""
+def pages(client: Client, limit: int = 100, **filter: str) -> list[dict[str, Any]]:
+    """Every KB of a filter, by pages of some length."""
     found: list[dict[str, Any]] = []
-    query: dict[str, Any] = {"limit": limit}
+    query: dict[str, Any] = {"limit": limit, **filter}
     while True:
         page = client.http.get(KBS, params=query).json()
         assert len(page["items"]) <= limit
@@ -89,6 +89,11 @@ def test_pages_of_kbs_hold_each_once(client: Client, kb_id: str) -> None:
     found = [each["kb_id"] for each in pages(client, limit=2)]
     assert sorted(each for each in found if each.startswith(kb_id)) == sorted(mine)
     assert len(found) == len(set(found))
+    assert [each["kb_id"] for each in pages(client, limit=2, prefix=kb_id)] == [each for each in found if each in mine]
+    failed = [each["kb_id"] for each in pages(client, prefix=kb_id, task_status="failed")]
+    assert sorted(failed) == sorted(mine[::2])
+    assert pages(client, prefix=kb_id, task_status="queued") == []
+    assert pages(client, prefix=f"{kb_id}%") == []
     one = next(each for each in pages(client) if each["kb_id"] == mine[1])
     assert one == client.http.get(f"{KBS}/{mine[1]}").json()
 
@@ -96,6 +101,7 @@ def test_pages_of_kbs_hold_each_once(client: Client, kb_id: str) -> None:
 def test_bad_parameters_are_named(client: Client) -> None:
     assert bad_fields(client.http.get(KBS, params={"limit": 101, "colour": "red"})) == {"limit", "colour"}
     assert bad_fields(client.http.get(KBS, params={"cursor": "!!"})) == {"cursor"}
+    assert bad_fields(client.http.get(KBS, params={"task_status": "completed"})) == {"task_status"}
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +156,9 @@ def rows_read(session: Session, statement: TextClause | Statement[Any], values: 
 
 def test_what_is_looked_at_is_bounded_whatever_there_is(large: Any) -> None:
     with database.transaction() as session:
-        assert rows_read(session, kb.NAMED, {"after": "", "limit": 10}) < 40
+        assert rows_read(session, kb.NAMED, {"after": "", "limit": 10, "prefix": None, "task_status": None}) < 40
+        # However many of its tasks have ended, and however many there are of the status.
+        assert rows_read(session, kb.NAMED, {"after": "", "limit": 10, "prefix": "kb", "task_status": "queued"}) < 60
         sums: dict[str, Any] = {"kb_ids": ["kb0", "none"], "most": 100_000}
         # Each document of the KB, and one version; twice, since a bitmap is read in two steps.
         assert rows_read(session, kbs._SUMS, sums) <= 2 * 3000 + 10
@@ -166,6 +174,7 @@ def test_a_deleted_kb_is_gone_with_all_that_it_held(client: Client, kb_id: str) 
         client.take_in(kb_id, TEXT, name)
     client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
     assert client.http.patch(f"{KBS}/{kb_id}", json={"chunk_size": 300}).status_code == 200
+    assert [each["kb_id"] for each in pages(client, prefix=kb_id, task_status="failed")] == [kb_id]
     answer = client.http.delete(f"{KBS}/{kb_id}")
     assert answer.status_code == 202
     task = client.ended(answer.json()["task_id"])

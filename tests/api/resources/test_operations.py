@@ -12,11 +12,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from broker.topology import QUEUES
 from pipeline import STAGES
+from settings import Settings
 from tests.api.conftest import Client
 from tests.guard import Guard
 from tests.processes import Deployment
 from tests.rabbitmq import RabbitServer
 from tests.servers import eventually, free_port
+
+#: Seconds of silence after which a worker counts as dead, unless it is set.
+LEASE = Settings.model_fields["lease_seconds"].default
 
 
 def health(deployment: Deployment) -> dict[str, Any]:
@@ -197,3 +201,52 @@ def test_the_workers_show_their_threads(client: Client) -> None:
     assert worker["threads"] == 10 == shown["active"] + shown["idle"]
     assert worker["name"]
     assert worker["heartbeat_at"].endswith("Z")
+    for query, count in (({"queue": "default"}, 1), ({"queue": "none"}, 0)):
+        found = client.http.get("/api/v1/stats/workers", params=query).json()
+        assert len(found["workers"]) == count
+        assert found["active"] + found["idle"] == 10, "of all processes"
+    assert client.http.get("/api/v1/stats/workers", params={"state": "late"}).status_code == 422
+
+
+def test_workers_are_listed_by_the_page_and_by_what_they_are(client: Client) -> None:
+    def found(**query: Any) -> tuple[list[str], str | None]:
+        shown = client.http.get("/api/v1/stats/workers", params=query).json()
+        return [each["worker_id"] for each in shown["workers"]], shown["next_cursor"]
+
+    ((worker,), _) = found()
+    last = "ffffffff-ffff-7fff-8fff-ffffffffffff"
+    client.execute(f"""
+        INSERT INTO workers (id, name, kind, queues, threads, heartbeat_at)
+        VALUES ('{last}', 'another', 'worker', '{{callback}}', 4, now() + interval '1 hour')
+    """)
+    try:
+        eventually(lambda: found()[0] == [worker, last], seconds=30, reason="the snapshot has it")
+        (first,), cursor = found(limit=1)
+        assert first == worker
+        assert found(limit=1, cursor=cursor) == ([last], None)
+        assert found(queue="default") == ([worker], None)
+        assert found(state="idle", queue="callback")[0][-1] == last
+        assert last not in found(state="working")[0] + found(state="silent")[0]
+        client.execute(
+            f"UPDATE workers SET heartbeat_at = now() - interval '{0.6 * LEASE} seconds' WHERE id = '{last}'"
+        )
+        eventually(lambda: last in found(state="silent")[0], seconds=30, reason="it is silent")
+    finally:
+        client.execute(f"DELETE FROM workers WHERE id = '{last}'")
+
+
+def test_queues_are_listed_by_what_they_are(idle_client: Client) -> None:
+    def found(state: str) -> list[str]:
+        shown = idle_client.http.get("/api/v1/stats/queues", params={"state": state}).json()
+        return [each["queue"] for each in shown["queues"]]
+
+    idle_client.submit()
+    idle_client.http.post("/api/v1/queues/storing/pause")
+    try:
+        eventually(lambda: found("paused") == ["storing"], seconds=30, reason="the snapshot has it")
+        assert "default" in found("waiting")
+        assert "default" in found("no_worker")
+        assert found("running") == []
+        assert idle_client.http.get("/api/v1/stats/queues", params={"state": "late"}).status_code == 422
+    finally:
+        idle_client.http.post("/api/v1/queues/storing/resume")

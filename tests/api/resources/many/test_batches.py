@@ -118,6 +118,51 @@ def test_batches_are_listed_newest_first_with_their_counts(idle_client: Client) 
     assert shown == first["items"][1]
 
 
+def test_batches_are_listed_by_whether_they_have_ended_by_their_tasks_and_by_time(
+    idle_client: Client, kb_id: str
+) -> None:
+    http = idle_client.http
+
+    def found(**query: str) -> list[str]:
+        return [each["batch_id"] for each in http.get("/api/v1/batches", params=query).json()["items"]]
+
+    task = GOOD | {"run_at": "2990-01-01T00:00:00Z"}
+    bodies = [[kb_id], [kb_id, f"{kb_id}-other"], [kb_id]]
+    first, mixed, ended = (
+        http.post(BATCH, json={"tasks": [task | {"kb_id": each} for each in kbs]}).json()["batch_id"] for kbs in bodies
+    )
+    assert http.delete(f"/api/v1/batches/{ended}").status_code == 200
+    assert found(kb_id=kb_id) == [ended, first], "of which all tasks are of the KB"
+    assert found(kb_id=kb_id, status="processing") == [first]
+    assert found(kb_id=kb_id, status="completed") == [ended]
+    assert found(task_status="cancelled")[0] == ended
+    assert mixed in found(task_status="waiting")
+    assert not {first, mixed} & set(found(task_status="cancelled"))
+    moments = {each["batch_id"]: each["created_at"] for each in http.get("/api/v1/batches").json()["items"]}
+    assert found(kb_id=kb_id, created_after=moments[first]) == [ended]
+    assert found(kb_id=kb_id, created_before=moments[ended]) == [first]
+    assert bad_fields(http.get("/api/v1/batches", params={"status": "late", "task_status": "late"})) == {
+        "status",
+        "task_status",
+    }
+
+
+def test_open_batches_are_found_by_an_index_of_their_own(idle_client: Client) -> None:
+    made(idle_client, 1)
+    # Older than any other.
+    idle_client.execute("""
+        INSERT INTO batches (id, total, pending, finished_at)
+        SELECT CAST('00000000-0000-7000-8000-' || lpad(CAST(n AS text), 12, '0') AS uuid), 1, 0, now()
+          FROM generate_series(1, 20000) AS n;
+        ANALYZE batches
+    """)
+    try:
+        plan = idle_client.sql("EXPLAIN SELECT * FROM batches WHERE finished_at IS NULL ORDER BY id DESC LIMIT 21")
+        assert "ix_batches_open" in str(plan)
+    finally:
+        idle_client.execute("DELETE FROM batches WHERE id < '00000000-0000-7000-8000-ffffffffffff'")
+
+
 def test_a_batch_is_cancelled_as_a_whole(idle_client: Client) -> None:
     batch_id = made(idle_client, 3, callback_url="http://203.0.113.1/callback")
     answer = idle_client.http.delete(f"/api/v1/batches/{batch_id}")
