@@ -200,6 +200,9 @@
     else if (event.key === "/") { event.preventDefault(); document.querySelector("main input:not([type=checkbox], [type=file]), main select")?.focus(); }
   });
 
+  // On a phone the list of pages is wider than the screen.
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   window.dashboard = { request, toast, words, csrf, language, problem, told, commands, curl: { sent, json, form, quoted, KEY } };
   localise();
   document.dispatchEvent(new CustomEvent("shown"));
