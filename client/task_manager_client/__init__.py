@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from task_manager_client.handles import BatchHandle, TaskHandle
     from task_manager_client.webhooks import Webhook, verify_webhook
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "AsyncBatchHandle",
     "AsyncTaskHandle",

@@ -180,7 +180,7 @@ def test_a_row_keeps_its_name_wherever_it_stands(client: Client, kb_id: str) -> 
         client.ended(client.upload(kb_id, b"", f"{name}.{name}").json()["task_id"])
     for path, turned in (
         (f"/kbs/{kb_id}", f"/kbs/{kb_id}?sort=-document_id"),
-        ("/kbs?limit=1", f"/kbs?prefix={kb_id}"),
+        (f"/kbs?prefix={kb_id}", f"/kbs?prefix={kb_id[:5]}"),
         (f"/errors?kb_id={kb_id}", f"/errors?kb_id={kb_id}&window=7d"),
     ):
         before, after = rows(client, path), rows(client, turned)
