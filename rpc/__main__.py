@@ -58,7 +58,7 @@ def main() -> None:
     broker.publisher.start()
     unit.use_broker(broker)
     try:
-        # A call costs a fifth to a third less CPU than on asyncio's own loop: it is little but steps of the loop.
+        # A call costs less CPU than on asyncio's own loop: it is little but steps of the loop.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve())
     except PortTaken as error:
