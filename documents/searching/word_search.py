@@ -191,27 +191,22 @@ def _scored(rows: Sequence[Row[UUID, int, int, list[str], list[int]]], scope: Sc
 def _candidates(
     session: Session, scope: Scope, likely: str, lexemes: Sequence[str], count: int
 ) -> Sequence[Row[UUID, int, int, list[str], list[int]]]:
-    """Return the matching chunks that `ts_rank` puts first, with the lexemes that they hold and how often.
-
-    Without a filter only these are looked up in `documents`: of the others all that counts is that they are no better.
-    What is among them of a version that is not shown yet, as while a KB is reindexed, is then left out.
-    """
-    documents = f"JOIN documents d ON d.version_id = c.version_id AND {scope.condition}"
-    before, after = (documents, "") if scope.filtered else ("", documents)
+    """Return the matching chunks that `ts_rank` puts first, with the lexemes that they hold and how often."""
     return session.execute(
         text(f"""
             WITH matching AS MATERIALIZED (
-                SELECT c.version_id, c.index, c.token_count, c.tokens FROM chunks c {before}
-                 WHERE ARRAY[c.kb_id] @> ARRAY[:kb_id] AND c.tokens @@ CAST(:likely AS tsquery)
+                SELECT c.version_id, c.index, c.token_count, c.tokens
+                  FROM chunks c JOIN documents d ON d.version_id = c.version_id
+                 WHERE ARRAY[c.kb_id] @> ARRAY[:kb_id] AND c.tokens @@ CAST(:likely AS tsquery) AND {scope.condition}
                  LIMIT :most
             ), likely AS MATERIALIZED (
                 SELECT * FROM matching
                  ORDER BY ts_rank(tokens, CAST(:likely AS tsquery)) DESC, version_id, index LIMIT :count
             )
-            SELECT c.version_id, c.index, c.token_count, array_agg(lexeme) AS lexemes,
+            SELECT version_id, index, token_count, array_agg(lexeme) AS lexemes,
                    array_agg(cardinality(positions)) AS counts
-              FROM likely c {after}, unnest({held("c.tokens", ":lexemes")})
-             GROUP BY c.version_id, c.index, c.token_count
+              FROM likely, unnest({held("tokens", ":lexemes")})
+             GROUP BY version_id, index, token_count
         """),
         {**scope.parameters, "likely": likely, "lexemes": lexemes, "count": count, "most": MOST},
     ).all()
