@@ -36,6 +36,11 @@ def sweep() -> int:
         if (lock := _left(name)) is not None:
             _remove(name.with_suffix(""), lock)
             count += 1
+    # The release before had the lock in the folder; this can go with the next.
+    for name in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/lock"):
+        if (lock := _left(name)) is not None:
+            _remove(name.parent, lock)
+            count += 1
     return count
 
 

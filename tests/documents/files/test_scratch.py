@@ -84,6 +84,13 @@ def test_a_lock_that_a_sweep_took_before_it_was_held_is_made_anew(
     assert list(temporary.iterdir()) == []
 
 
+def test_a_folder_that_the_release_before_left_is_removed(temporary: Path) -> None:
+    (temporary / f"{scratch.PREFIX}before").mkdir()
+    (temporary / f"{scratch.PREFIX}before" / "lock").touch()
+    assert scratch.sweep() == 1
+    assert list(temporary.iterdir()) == []
+
+
 def test_what_is_no_lock_of_ours_is_left_alone(temporary: Path) -> None:
     elsewhere = temporary / "elsewhere"
     elsewhere.touch()
