@@ -43,7 +43,10 @@ def highlights(text: str, tokens: Collection[str]) -> list[tuple[int, int]]:
 def _mapped(text: str) -> tuple[str, list[int]]:
     """Normalise a text, and return for each character, and for the end, the offset in `text` that it comes from."""
     if text.isascii() or all(map(_stays_one, set(text))):
-        return normalised(text), list(range(len(text) + 1))
+        whole = normalised(text)
+        # Of some scripts two characters become one that each by itself does not tell, as in decomposed Tamil.
+        if len(whole) == len(text):
+            return whole, list(range(len(text) + 1))
     parts: list[str] = []
     starts: list[int] = []
     for start, cluster in _clusters(text):

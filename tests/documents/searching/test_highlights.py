@@ -33,6 +33,7 @@ def marked(text: str, tokens: list[str]) -> list[str]:
         ("x" * 80 + " y", ["x" * 64], ["x" * 80]),
         ("機器學習 and 机器学习", query_tokens("机器"), ["機器", "机器"]),
         ("機器學習", ["機器"], ["機器"]),
+        ("\u0b95\u0bc6\u0bbe\u0b9f\u0bc6\u0bbe green tea", ["tea"], ["tea"]),  # decomposed Tamil
         ("Nothing here.", ["tea"], []),
         ("", ["tea"], []),
         ("tea", [], []),
