@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Annotated, Literal
 
 import falcon
@@ -251,10 +252,12 @@ def page(session: Session, bound: Iterable[str] | None, asked: KbQuery) -> Json:
     """
     after, limit = requests.from_cursor(asked.cursor, str) or "", asked.limit
     wanted: Json = {"after": after, "limit": limit + 1, "prefix": asked.prefix, "task_status": asked.task_status}
-    with hasty("find") as limits:
-        session.execute(text(limits))
+    filtered = asked.prefix is not None or asked.task_status is not None
+    with hasty("find") if filtered else nullcontext("") as limits:
+        if limits:
+            session.execute(text(limits))
         named = list(session.scalars(*((NAMED, wanted) if bound is None else (AMONG, wanted | {"kb_ids": [*bound]}))))
-    items = look(session, named[:limit], MOST_OF_EACH)
+        items = look(session, named[:limit], MOST_OF_EACH)
     return {"items": items, "next_cursor": requests.cursor(named[limit - 1]) if len(named) > limit else None}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -72,9 +73,11 @@ def page(session: Session, chosen: Chosen, *, limit: int, before: UUID | None = 
     Raises:
       tasks.views.selection.TooMany: it took too long.
     """
-    found = select(Batch).where(Batch.id < (before or LAST_ID), *chosen.conditions())
-    with hasty("find") as limits:
-        session.execute(text(limits))
+    conditions = chosen.conditions()
+    found = select(Batch).where(Batch.id < (before or LAST_ID), *conditions)
+    with hasty("find") if conditions else nullcontext("") as limits:
+        if limits:
+            session.execute(text(limits))
         return _views(session, session.scalars(found.order_by(Batch.id.desc()).limit(limit)).all())
 
 
