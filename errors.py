@@ -276,11 +276,11 @@ REFUSALS: dict[str, Code] = {
         "请修正 `errors` 中列出的字段；所有不合要求的字段已一次列全。",
     ),
     "too_many_tasks": Code(
-        "The filter would have to search too many tasks.",
-        "该筛选条件需要查找的任务过多。",
+        "The filter would have to search too much.",
+        "该筛选条件需要查找的内容过多。",
         False,
-        "Narrow the filter: add `kb_id`, `status`, `batch_id`, or a shorter range of creation times.",
-        "请缩小筛选范围：指定 `kb_id`、`status`、`batch_id`，或更短的创建时间段。",
+        "Narrow the filter, of tasks by `kb_id`, `status`, `batch_id`, or a shorter range of creation times.",
+        "请缩小筛选范围；任务可指定 `kb_id`、`status`、`batch_id`，或更短的创建时间段。",
     ),
     "too_many_schedules": Code(
         "The maximum number of schedules is reached.",

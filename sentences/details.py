@@ -198,9 +198,9 @@ DETAILS: Mapping[str, Sentence] = {
         "PostgreSQL 拒绝了它（{error}）；原因见时钟进程的日志",
     ),
     "too_many_to_find": Sentence(
-        "too few of too many fit this filter to be found within {seconds} s; remove a part of it, or narrow it by a "
-        "shorter range of times",
-        "符合该筛选条件的太少，而需要查找的过多，无法在 {seconds} 秒内找到；请去掉部分条件，或缩短时间段",
+        "too few of too many fit this filter to be found within {seconds} s; remove a part of it, or "
+        "narrow it by a shorter range of times where it takes one",
+        "符合该筛选条件的太少，而需要查找的过多，无法在 {seconds} 秒内找到；请去掉部分条件，或在支持时缩短时间段",
     ),
     "too_many_schedules": Sentence(
         "there are already {most:,} schedules, the maximum; delete one that is no longer needed",
