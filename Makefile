@@ -12,9 +12,9 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo $$python; break; fi; done)
 
-# Most of a run is waiting for processes to start, die and be missed: six at it, each with servers of its own. One
-# keeps a quarter of a core busy.
-WHOLE := --numprocesses=6
+# Most of a run is waiting for processes to start, die and be missed: four at it, each with servers of its own. One
+# keeps a third of a core busy, and six ran past each other on two.
+WHOLE := --numprocesses=4
 
 .DEFAULT_GOAL := help
 
