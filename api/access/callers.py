@@ -67,6 +67,16 @@ def kbs(req: asgi.Request, asked: str | None) -> Sequence[str | None]:
     return [None] if bound is None else sorted(bound)
 
 
+def confined(req: asgi.Request, asked: str | None) -> list[str] | None:
+    """Return the same for what takes several KBs at once; None is all there are.
+
+    Raises:
+      Denied: what was asked for is none of them.
+    """
+    chosen = [kb_id for kb_id in kbs(req, asked) if kb_id is not None]
+    return None if asked is None and key(req).kbs is None else chosen
+
+
 async def demand_dependencies(req: asgi.Request, task_ids: Iterable[UUID]) -> None:
     """Let a request depend on tasks.
 

@@ -47,7 +47,7 @@ class Audit:
 async def listed(req: asgi.Request, asked: AuditQuery) -> Json:
     """Return a page of the acts that a request may see, newest first."""
     filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
-    kb_ids = [kb for kb in callers.kbs(req, asked.kb_id) if kb is not None] or None
+    kb_ids = callers.confined(req, asked.kb_id)
     before = requests.from_cursor(asked.cursor, UUID)
     items = await requests.read_much(audit.page, limit=asked.limit + 1, before=before, kb_ids=kb_ids, **filters)
     return requests.page_of(items, asked.limit, "audit_id")

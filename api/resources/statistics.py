@@ -131,9 +131,8 @@ class Errors:
 
 async def grouped(req: asgi.Request, asked: ErrorsQuery) -> Json:
     """Return the failures that a request may see, by cause."""
-    kb_ids = [kb for kb in callers.kbs(req, asked.kb_id) if kb is not None]
-    bound = asked.kb_id is not None or callers.key(req).kbs is not None
-    return await _ERRORS.get((asked.since or DAY, tuple(sorted(kb_ids)) if bound else None))
+    kb_ids = callers.confined(req, asked.kb_id)
+    return await _ERRORS.get((asked.since or DAY, None if kb_ids is None else tuple(sorted(kb_ids))))
 
 
 def _grouped(asked: tuple[datetime | timedelta, tuple[str, ...] | None]) -> Json:

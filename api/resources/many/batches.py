@@ -170,11 +170,8 @@ class AllBatches:
 async def listed(req: asgi.Request, asked: BatchesQuery) -> Json:
     """Return a page of the batches that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
-    kb_ids = [each for each in callers.kbs(req, asked.kb_id) if each is not None]
-    bound = asked.kb_id is not None or callers.key(req).kbs is not None
-    chosen = batches.Chosen(
-        asked.status, asked.task_status, kb_ids if bound else None, asked.created_after, asked.created_before
-    )
+    kb_ids = callers.confined(req, asked.kb_id)
+    chosen = batches.Chosen(asked.status, asked.task_status, kb_ids, asked.created_after, asked.created_before)
     items = await requests.read_much(batches.page, chosen, limit=asked.limit + 1, before=before)
     return requests.page_of(items, asked.limit, "batch_id")
 
