@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import falcon
 from falcon import asgi
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api import requests
@@ -40,7 +39,7 @@ from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 from tasks.types.document_processing import CHUNKING, Reading
 from tasks.views import kbs as worked_on
-from tasks.views.selection import hasty
+from tasks.views.selection import hurried
 
 #: Characters of an id, as submissions have it.
 LONGEST_KB_ID = 255
@@ -253,9 +252,7 @@ def page(session: Session, bound: Iterable[str] | None, asked: KbQuery) -> Json:
     after, limit = requests.from_cursor(asked.cursor, str) or "", asked.limit
     wanted: Json = {"after": after, "limit": limit + 1, "prefix": asked.prefix, "task_status": asked.task_status}
     filtered = asked.prefix is not None or asked.task_status is not None
-    with hasty("find") if filtered else nullcontext("") as limits:
-        if limits:
-            session.execute(text(limits))
+    with hurried(session, "find") if filtered else nullcontext():
         named = list(session.scalars(*((NAMED, wanted) if bound is None else (AMONG, wanted | {"kb_ids": [*bound]}))))
         items = look(session, named[:limit], MOST_OF_EACH)
     return {"items": items, "next_cursor": requests.cursor(named[limit - 1]) if len(named) > limit else None}

@@ -155,8 +155,7 @@ def preview(session: Session, wanted: Bulk) -> Preview:
     Raises:
       tasks.views.selection.TooMany: it took too long.
     """
-    with selection.hasty("count") as limit:
-        session.execute(text(limit))
+    with selection.hurried(session, "count"):
         ids = candidates(session, wanted, None, MOST_COUNTED + 1)
         fits = fitting(wanted)
         values = {**fits.values, "ids": ids[:MOST_COUNTED], "limit": EXAMPLES}

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from models import Batch, Task
 from models.base import LAST_ID, Json, id_at, rfc3339
 from tasks.lifecycle import ENDED, Status
 from tasks.views import estimating
-from tasks.views.selection import EARLIER, LATER, hasty
+from tasks.views.selection import EARLIER, LATER, hurried
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,7 @@ def page(session: Session, chosen: Chosen, *, limit: int, before: UUID | None = 
     """
     conditions = chosen.conditions()
     found = select(Batch).where(Batch.id < (before or LAST_ID), *conditions)
-    with hasty("find") if conditions else nullcontext("") as limits:
-        if limits:
-            session.execute(text(limits))
+    with hurried(session, "find") if conditions else nullcontext():
         return _views(session, session.scalars(found.order_by(Batch.id.desc()).limit(limit)).all())
 
 

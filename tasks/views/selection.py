@@ -105,6 +105,18 @@ def hasty(doing: Doing = "search") -> Iterator[str]:
         raise
 
 
+@contextmanager
+def hurried(session: Session, doing: Doing) -> Iterator[None]:
+    """Do the same for all statements from here to the end of the transaction.
+
+    Raises:
+      TooMany: one of them took too long.
+    """
+    with hasty(doing) as limit:
+        session.execute(text(limit))
+        yield
+
+
 def select_ids(chosen: Filter, limit: int, before: UUID | None = None) -> tuple[str, dict[str, object]]:
     """Write the statement that selects the ids of a page, newest first, with its values.
 

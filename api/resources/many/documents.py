@@ -10,7 +10,6 @@ from uuid import UUID
 
 from falcon import asgi
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api import requests
@@ -193,8 +192,7 @@ class DeleteDocuments:
 
 def _preview(session: Session, kb_id: str, meant: DocumentFilter) -> Json:
     chosen = Filter(meant.ids, meant.metadata or {}, meant.prefix, meant.format, meant.updated_after)
-    with selection.hasty("count") as limit:
-        session.execute(text(limit))
+    with selection.hurried(session, "count"):
         if meant.state is None:
             count = filter.count(session, kb_id, chosen, MOST_COUNTED + 1)
             examples = list(filter.shown(session, kb_id, chosen, limit=EXAMPLES))
@@ -206,12 +204,12 @@ def _preview(session: Session, kb_id: str, meant: DocumentFilter) -> Json:
 def _of_state(session: Session, kb_id: str, chosen: Filter, state: DocumentState) -> tuple[list[str], bool]:
     """Return the first documents of a filter and of a state, and whether there can be no others."""
     chosen = chosen.among(kbs.may_be_of(session, kb_id, state))
-    fields: list[str] = []
+    ids: list[str] = []
     after = ""
     for _ in range(ROUNDS):
         shown = filter.shown(session, kb_id, chosen, limit=AT_ONCE, after=after)
-        fields += kbs.of_state(session, kb_id, shown, state)
+        ids += kbs.of_state(session, kb_id, shown, state)
         if len(shown) < AT_ONCE:
-            return fields, True
+            return ids, True
         after = next(reversed(shown))
-    return fields, False
+    return ids, False
