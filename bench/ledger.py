@@ -9,7 +9,6 @@ and loses answers of commits. Then the books are kept: prints a line for each.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -18,7 +17,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from tests.guard import Guard
 from tests.postgres import OwnPostgres
 from tests.processes import ROOT, Process
 from tests.rabbitmq import RabbitNode, private_node
+from tests.receiver import Receiver
 from tests.reliability.storm import Storm
 from tests.reliability.submitters import PACE, text
 from tests.servers import eventually, free_port
@@ -52,29 +51,6 @@ COMMANDS = {
     "worker": "celery -A bench.peers.fastapi_celery_documents:celery worker --concurrency 2 --loglevel WARNING",
 }
 PROCESSES = {"web": 1, "worker": 2}
-
-
-class Receiver:
-    """Counts the callbacks of each task."""
-
-    def __init__(self) -> None:
-        self.told: Counter[str] = Counter()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                receiver.told[body["task_id"]] += 1
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing: the books say what matters."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.port = int(self._server.server_address[1])
 
 
 class Client(threading.Thread):
@@ -108,8 +84,8 @@ def main() -> int:
     guard.remove_later(folder)
     server, node = OwnPostgres(folder / "postgres", guard), private_node(folder / "rabbitmq", guard)
     try:
-        with server.database(migrated=False) as database_url, CommitProxy(database_url) as proxy:
-            return _run(server, node, database_url, proxy, folder, guard)
+        with server.database(migrated=False) as url, CommitProxy(url) as proxy, Receiver() as receiver:
+            return _run(server, node, url, proxy, receiver, folder, guard)
     finally:
         node.close()
         server.close()
@@ -117,17 +93,23 @@ def main() -> int:
 
 
 def _run(
-    server: OwnPostgres, node: RabbitNode, database_url: str, proxy: CommitProxy, folder: Path, guard: Guard
+    server: OwnPostgres,
+    node: RabbitNode,
+    database_url: str,
+    proxy: CommitProxy,
+    receiver: Receiver,
+    folder: Path,
+    guard: Guard,
 ) -> int:
     _sql(database_url, SCHEMA)
-    receiver, port = Receiver(), free_port()
+    port = free_port()
     environment = {
         **os.environ,
         "PATH": f"{PEERS}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": proxy.url,
         "RABBITMQ_URL": node.url,
-        "CALLBACK_PORT": str(receiver.port),
+        "CALLBACK_URL": receiver.url,
     }
     url = f"http://127.0.0.1:{port}"
     ready: dict[str, Callable[[], bool]] = {
@@ -186,7 +168,7 @@ def _keep_books(storm: Storm, url: str, database_url: str, receiver: Receiver) -
     print(f"{len(accepted)} accepted, {len(lost)} of them never ended, {len(ended - accepted)} ended besides")
     rows = _sql(database_url, "SELECT id::text FROM jobs WHERE status <> 'completed'")
     print(f"{len(rows)} rows are left that are not completed")
-    told = {each: count for each, count in receiver.told.items() if each in ended}
+    told = Counter(each.body["task_id"] for each in receiver.received)
     print(f"{len(ended - told.keys())} ends without a callback, {sum(count > 1 for count in told.values())} told again")
     return 1 if lost else 0
 

@@ -77,13 +77,11 @@ def post(
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
+    address = parts.hostname or "", parts.port or 80
+    open_connections = dict(_connected(address) for _ in range(min(connections, requests)))
     epoll = select.epoll()
-    open_connections: dict[int, _Connection] = {}
-    for _ in range(min(connections, requests)):
-        connection = _Connection(socket.create_connection((parts.hostname or "", parts.port or 80)))
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        open_connections[connection.socket.fileno()] = connection
-        epoll.register(connection.socket, select.EPOLLIN)
+    for descriptor in open_connections:
+        epoll.register(descriptor, select.EPOLLIN)
     began, at = time.perf_counter(), time.time()
     sent = 0
     for connection in open_connections.values():
@@ -118,6 +116,13 @@ def post(
         "statuses": answered,
         **_percentiles(latencies),
     }
+
+
+def _connected(address: tuple[str, int]) -> tuple[int, _Connection]:
+    """Return a new connection behind its descriptor."""
+    connection = _Connection(socket.create_connection(address))
+    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection.socket.fileno(), connection
 
 
 def _send(connection: _Connection, request: bytes) -> int:

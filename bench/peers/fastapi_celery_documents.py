@@ -12,6 +12,7 @@ import uuid
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery
 from fastapi import FastAPI
@@ -68,8 +69,9 @@ def work(_: Any, task_id: str) -> None:
         connection.execute(text("UPDATE jobs SET status = 'processing' WHERE id = :id"), {"id": task_id})
     with engine.begin() as connection:
         _divide(connection, task_id)
-    with closing(HTTPConnection("127.0.0.1", int(os.environ["CALLBACK_PORT"]), timeout=10)) as receiver:
-        receiver.request("POST", "/", json.dumps({"task_id": task_id, "status": "completed"}))
+    address = urlsplit(os.environ["CALLBACK_URL"])
+    with closing(HTTPConnection(address.netloc, timeout=10)) as receiver:
+        receiver.request("POST", address.path, json.dumps({"task_id": task_id, "status": "completed"}))
         receiver.getresponse().read()
 
 
