@@ -31,15 +31,14 @@ def folder() -> Iterator[Path]:
 
 def sweep() -> int:
     """Remove the folders that this user's processes left when they were killed; returns how many."""
-    count = 0
-    for name in Path(tempfile.gettempdir()).glob(f"{PREFIX}*{_LOCK}"):
-        if (lock := _left(name)) is not None:
-            _remove(name.with_suffix(""), lock)
-            count += 1
+    temporary = Path(tempfile.gettempdir())
+    folders = {name: name.with_suffix("") for name in temporary.glob(f"{PREFIX}*{_LOCK}")}
     # The release before had the lock in the folder; this can go with the next.
-    for name in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/lock"):
+    folders |= {name: name.parent for name in temporary.glob(f"{PREFIX}*/lock")}
+    count = 0
+    for name, path in folders.items():
         if (lock := _left(name)) is not None:
-            _remove(name.parent, lock)
+            _remove(path, lock)
             count += 1
     return count
 

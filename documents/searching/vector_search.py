@@ -30,14 +30,14 @@ def by_vector(session: Session, scope: Scope, vector: array[float], limit: int) 
         return []
     asked = {**scope.parameters, "embedder": scope.embedder, "vector": _literal(vector), "limit": limit}
     indexes = _indexes(session, scope) if scope.chunks > EXACT else []
-    exact = _exactly(session, scope, asked, after=indexes[-1].up_to if indexes else None)
+    ranked = _exactly(session, scope, asked, after=indexes[-1].up_to if indexes else None)
     for index in indexes:
         there = _chunks_in(session, scope, index) if scope.filtered else index.chunks
         if there > FEW:
-            exact += _by_graph(session, scope, asked, index)
+            ranked += _by_graph(session, scope, asked, index)
         elif there:
-            exact += _exactly(session, scope, asked, after=index.after, up_to=index.up_to)
-    return heapq.nsmallest(limit, exact, key=best_first)
+            ranked += _exactly(session, scope, asked, after=index.after, up_to=index.up_to)
+    return heapq.nsmallest(limit, ranked, key=best_first)
 
 
 def vectors_of(session: Session, vector: array[float], chunks: Collection[Chunk]) -> Ranked:

@@ -16,7 +16,9 @@ from tasks.input.fields import Priority
 from tasks.types.bulk import Action
 
 #: The statuses that an action is for where a filter names none. A retry of what somebody has cancelled must be meant.
-UNLESS_NAMED: dict[str, list[str]] = {name: list(status) for name, status in STATUSES.items()} | {"retry": ["failed"]}
+UNLESS_NAMED: dict[str, list[str]] = {name: list(statuses) for name, statuses in STATUSES.items()} | {
+    "retry": ["failed"]
+}
 #: Of callbacks those that were given up.
 STATE_UNLESS_NAMED = "failed"
 ALL: Any = Field(False, description="Must be true where the filter names nothing.")

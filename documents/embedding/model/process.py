@@ -64,9 +64,9 @@ class Model:
     def _compute(self, tokens: list[list[int]]) -> Any:
         ids = numpy.zeros((len(tokens), max(1, *map(len, tokens))), numpy.int64)
         mask = numpy.zeros_like(ids)
-        for row, token in enumerate(tokens):
-            ids[row, : len(token)] = token
-            mask[row, : len(token)] = 1
+        for row, of_text in enumerate(tokens):
+            ids[row, : len(of_text)] = of_text
+            mask[row, : len(of_text)] = 1
         inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": numpy.zeros_like(ids)}
         outputs = self._session.run(None, {name: inputs[name] for name in self._inputs})
         # A graph gives a vector for each text, or one for each token, of which the mean is taken.
