@@ -65,12 +65,12 @@ def once(
     requests: Sequence[Request],
     keys: Sequence[Key | None],
     accept: Callable[[Sequence[Request]], Sequence[Answer | Exception]],
-    told: TypeAdapter[Answer],
+    reader: TypeAdapter[Answer],
 ) -> list[Answer | Exception]:
     """Accept the requests that are new, and answer the others as before.
 
     Parameters:
-      told: reads an answer that was kept.
+      reader: reads an answer that was kept.
 
     Returns:
       for each request its answer, what `accept` refused it with, or `Reused`.
@@ -99,7 +99,7 @@ def once(
             in_order.append(answers[position if key is None else key.name])
             continue
         body_hash, answer = known[key.name]
-        in_order.append(told.validate_python(answer) if body_hash == key.body_hash else Reused(key.key))
+        in_order.append(reader.validate_python(answer) if body_hash == key.body_hash else Reused(key.key))
     return in_order
 
 

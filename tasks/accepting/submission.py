@@ -68,11 +68,11 @@ class Submission(TaskFields):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _note_what_is_left_out(cls, given: object, make: ModelWrapValidatorHandler[Submission]) -> Submission:
-        made = make(given)
+    def _note_what_is_left_out(cls, value: object, make: ModelWrapValidatorHandler[Submission]) -> Submission:
+        made = make(value)
         if made.task_type == document_processing.TYPE.name:
-            said = given.get("payload") or {} if isinstance(given, dict) else made.payload
-            made._origin.inherits = CHUNKING.keys().isdisjoint(said)
+            payload = value.get("payload") or {} if isinstance(value, dict) else made.payload
+            made._origin.inherits = CHUNKING.keys().isdisjoint(payload)
         return made
 
     def named(self, task_id: UUID) -> Submission:
@@ -220,7 +220,7 @@ def submit_batch(unit: Unit, batches: Sequence[NewBatch]) -> list[AcceptedBatch 
       for each batch what was accepted, or `idempotency.Reused`.
     """
     keys = [batch.key for batch in batches]
-    return idempotency.once(unit, batches, keys, lambda new: [_accept_batch(unit, each) for each in new], _BATCH)
+    return idempotency.once(unit, batches, keys, lambda new: [_accept_batch(unit, batch) for batch in new], _BATCH)
 
 
 def submit_members(unit: Unit, task_id: UUID, members: Sequence[Member]) -> UUID:

@@ -42,9 +42,9 @@ def record(unit: Unit, bulk_id: UUID, wanted: Bulk, count: int) -> None:
 def act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     """Do to these items what a bulk is for. What has become something else since they were collected is left so."""
     meant = still_meant(unit.session, wanted, ids)
-    refused = _touched_since(unit, wanted, [each for each in ids if each not in meant])
-    left = [Outcome(each, changed=False, refused=refused.get(each)) for each in ids if each not in meant]
-    return left + _act(unit, bulk_id, wanted, [each for each in ids if each in meant])
+    refused = _touched_since(unit, wanted, [item_id for item_id in ids if item_id not in meant])
+    left = [Outcome(item_id, changed=False, refused=refused.get(item_id)) for item_id in ids if item_id not in meant]
+    return left + _act(unit, bulk_id, wanted, [item_id for item_id in ids if item_id in meant])
 
 
 def _touched_since(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -61,7 +61,7 @@ def _act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[O
     refused: Mapping[UUID, str] = {}
     if wanted.action == "cancel":
         changed = set() if wanted.undoes is None else restoring.restore(unit, wanted.undoes, ids)
-        changed |= ending.cancel(unit, [each for each in ids if each not in changed])
+        changed |= ending.cancel(unit, [item_id for item_id in ids if item_id not in changed])
     elif wanted.action == "redeliver":
         changed = callbacks.redeliver_all(unit, ids)
     elif wanted.action == "reingest":
@@ -71,7 +71,7 @@ def _act(unit: Unit, bulk_id: UUID, wanted: Bulk, ids: Sequence[UUID]) -> list[O
         # What is taken back goes on as it was.
         retried = retrying.retry(unit, ids, keeps_times=wanted.undoes is not None)
         changed, refused = set(retried.task_ids), retried.refused
-    return [Outcome(each, each in changed, refused=refused.get(each)) for each in ids]
+    return [Outcome(item_id, item_id in changed, refused=refused.get(item_id)) for item_id in ids]
 
 
 def _reingest(unit: Unit, bulk_id: UUID, ids: Sequence[UUID]) -> tuple[set[UUID], dict[UUID, str]]:
@@ -90,11 +90,12 @@ def _prioritise(unit: Unit, wanted: Bulk, ids: Sequence[UUID]) -> list[Outcome]:
     else:
         rows = unit.execute(_BEFORE, {"bulk": wanted.undoes, "ids": list(ids)})
         priorities = {row.item_id: row.before for row in rows}
-    wishes = json_of([{"task_id": each, "priority": priority} for each, priority in priorities.items()])
+    wishes = json_of([{"task_id": task_id, "priority": priority} for task_id, priority in priorities.items()])
     changed = unit.execute(PRIORITISE, {"wishes": wishes, "sources": list(STATUSES["prioritise"])})
     before = {row.id: row.before for row in changed}
     return [
-        Outcome(each, each in before, before.get(each), priorities[each] if each in before else None) for each in ids
+        Outcome(task_id, task_id in before, before.get(task_id), priorities[task_id] if task_id in before else None)
+        for task_id in ids
     ]
 
 

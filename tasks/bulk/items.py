@@ -82,8 +82,8 @@ def collect(session: Session, bulk_id: UUID, wanted: Bulk, asked_at: datetime, b
 
 def oldest(session: Session, bulk_id: UUID) -> UUID | None:
     """Return the oldest item that was collected, behind which a resumed bulk goes on; None: none was."""
-    found: UUID | None = session.execute(_OLDEST, {"bulk": bulk_id}).scalar_one()
-    return found
+    item_id: UUID | None = session.execute(_OLDEST, {"bulk": bulk_id}).scalar_one()
+    return item_id
 
 
 def following(session: Session, bulk_id: UUID, wanted: Bulk, after: UUID | None) -> list[UUID]:
@@ -118,8 +118,8 @@ def record(session: Session, bulk_id: UUID, outcomes: Sequence[Outcome]) -> None
 
 def totals(session: Session, bulk_id: UUID) -> Totals:
     """Return how far a bulk is."""
-    (found,) = database.rows(session, _TOTALS, {"bulk": bulk_id})
-    return found
+    (row,) = database.rows(session, _TOTALS, {"bulk": bulk_id})
+    return row
 
 
 def page(session: Session, bulk_id: UUID, *, limit: int, before: UUID | None) -> list[Item]:

@@ -76,7 +76,7 @@ def candidates(session: Session, wanted: Bulk, before: UUID | None, limit: int) 
         values = {"bulk": wanted.undoes, "before": before, "limit": limit}
         return list(session.scalars(_CHANGED, values))
     if ids := wanted.filter.get("ids"):
-        return sorted((each for each in map(UUID, ids) if each < before), reverse=True)[:limit]
+        return sorted((item_id for item_id in map(UUID, ids) if item_id < before), reverse=True)[:limit]
     if wanted.action == "redeliver":
         return callbacks.ids(session, CallbackFilter.model_validate(wanted.filter), limit=limit, before=before)
     return selection.ids(session, Filter.model_validate(wanted.filter), limit=limit, before=before)

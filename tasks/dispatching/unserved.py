@@ -24,14 +24,14 @@ class Unserved:
         """Return the queues that were unserved at the previous look and still are. Count and log each."""
         served = {row.queue for row in unit.session.execute(_SERVED)}
         now = {queue for queue, seen in counts.items() if seen.ready and not seen.consumers and queue in served}
-        found, self._suspected = now & self._suspected, now
+        queues, self._suspected = now & self._suspected, now
         for queue in counts:
-            if queue in found:
+            if queue in queues:
                 unit.count(metrics.UNSERVED, queue)
                 self._outages[queue].goes_on(queue=queue, messages=counts[queue].ready)
             else:
                 self._outages[queue].is_over()
-        return found
+        return queues
 
 
 _SERVED = text(

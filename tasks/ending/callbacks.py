@@ -121,7 +121,7 @@ def take(unit: Unit, callback_ids: Sequence[UUID]) -> list[Delivery | None]:
         .values(attempts=Callback.attempts + 1, due_at=func.now() + TAKEN_FOR, published_at=func.now())
         .returning(Callback.id, Callback.url, Callback.body, Callback.attempts, _SECRET, _REQUEST_ID, _TRACEPARENT)
     )
-    taken = {each.id: each for each in (_delivery(*row) for row in rows)}
+    taken = {delivery.id: delivery for delivery in (_delivery(*row) for row in rows)}
     if missed := [callback_id for callback_id in callback_ids if callback_id not in taken]:
         _note_unpublished(unit, missed)
     return [taken.pop(callback_id, None) for callback_id in callback_ids]

@@ -53,23 +53,23 @@ def unknown(unit: Unit, submissions: Sequence[Depending]) -> dict[int, list[UUID
     Returns:
       by the position of the submission what it names in vain.
     """
-    asked = {task_id for submission in submissions for task_id in submission.depends_on}
-    if not asked:
+    task_ids = {task_id for submission in submissions for task_id in submission.depends_on}
+    if not task_ids:
         return {}
-    stored = {row.id for row in unit.execute(_STATUSES, {"ids": sorted(asked)})}
-    found: dict[int, list[UUID]] = {}
+    stored = {row.id for row in unit.execute(_STATUSES, {"ids": sorted(task_ids)})}
+    refusals: dict[int, list[UUID]] = {}
     while True:
-        coming = {submission.task_id for position, submission in enumerate(submissions) if position not in found}
+        coming = {submission.task_id for position, submission in enumerate(submissions) if position not in refusals}
         more = {
             position: missing
             for position, submission in enumerate(submissions)
-            if position not in found
+            if position not in refusals
             and (missing := [one for one in submission.depends_on if one not in stored | coming])
         }
         if not more:
-            return found
+            return refusals
         # What depends on a submission that is refused is refused with it.
-        found |= more
+        refusals |= more
 
 
 def watch(unit: Unit, rows: Sequence[Json]) -> list[Orphan]:
@@ -80,14 +80,14 @@ def watch(unit: Unit, rows: Sequence[Json]) -> list[Orphan]:
     Returns:
       those that cannot run, because something they depend on has ended already without completing.
     """
-    asked = sorted({each for row in rows for each in row["depends_on"]})
-    statuses = {row.id: row.status for row in unit.execute(_STATUSES, {"ids": asked})} if asked else {}
+    task_ids = sorted({task_id for row in rows for task_id in row["depends_on"]})
+    statuses = {row.id: row.status for row in unit.execute(_STATUSES, {"ids": task_ids})} if task_ids else {}
     statuses |= {row["id"]: str(Status.QUEUED) for row in rows}
     orphans = []
     for row in rows:
         # One that was deleted since is over, and long ago.
-        seen = {each: statuses[each] for each in dict.fromkeys(row["depends_on"]) if each in statuses}
-        row["waiting_for"] = [each for each, status in seen.items() if status in OPEN]
+        seen = {task_id: statuses[task_id] for task_id in dict.fromkeys(row["depends_on"]) if task_id in statuses}
+        row["waiting_for"] = [task_id for task_id, status in seen.items() if status in OPEN]
         cause = _cause(seen) if row["on_dependency_failure"] == "fail" else None
         if cause:
             # It waits, so that it ends as every task does that waits for one which fails.
@@ -98,7 +98,7 @@ def watch(unit: Unit, rows: Sequence[Json]) -> list[Orphan]:
 
 def _cause(statuses: Mapping[UUID, str]) -> UUID | None:
     failed = (Status.FAILED, Status.CANCELLED)
-    return next((each for each, status in statuses.items() if status in failed), None)
+    return next((task_id for task_id, status in statuses.items() if status in failed), None)
 
 
 def release(unit: Unit, ended: Mapping[UUID, str]) -> tuple[set[str], list[Orphan]]:
@@ -168,7 +168,7 @@ def by_name(items: Sequence[object]) -> tuple[list[object], dict[UUID, str]]:
         if isinstance(item, dict):
             item = {key: value for key, value in item.items() if key != "name"}
             if isinstance(item.get("depends_on"), list):
-                item["depends_on"] = [_id_of(each, ids) for each in item["depends_on"]]
+                item["depends_on"] = [_id_of(reference, ids) for reference in item["depends_on"]]
         resolved.append(item)
     return resolved, {task_id: name for name, task_id in ids.items()}
 
@@ -187,8 +187,8 @@ class Misnamed(Exception):
         self.message = message
 
 
-def _id_of(given: object, ids: Mapping[str, UUID]) -> object:
-    return ids.get(given, given) if isinstance(given, str) else given
+def _id_of(reference: object, ids: Mapping[str, UUID]) -> object:
+    return ids.get(reference, reference) if isinstance(reference, str) else reference
 
 
 def _refuse_circles(items: Sequence[object], ids: Mapping[str, UUID]) -> None:

@@ -88,7 +88,7 @@ def expire(unit: Unit, limit: int = 1000) -> int:
 
 def orphan(unit: Unit, orphans: Sequence[Orphan]) -> set[UUID]:
     """End tasks that cannot run, since one that they depend on did not complete. Returns their ids."""
-    return _end(unit, "orphan", [_orphan_end(each) for each in orphans])
+    return _end(unit, "orphan", list(map(_orphan_end, orphans)))
 
 
 def overtake(unit: Unit, kb_id: str, subject: str, task_type: str, *, by: UUID | None = None) -> int:
@@ -129,7 +129,7 @@ def _end(unit: Unit, transition: str, ends: Sequence[End]) -> set[UUID]:
     rows = _write(unit, transition, ends)
     ready, orphans = dependencies.release(unit, {row.id: row.status for row in rows})
     while orphans:
-        gone = _write(unit, "orphan", [_orphan_end(each) for each in orphans])
+        gone = _write(unit, "orphan", list(map(_orphan_end, orphans)))
         more, orphans = dependencies.release(unit, {row.id: row.status for row in gone})
         ready |= more
     if ready:

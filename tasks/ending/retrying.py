@@ -51,7 +51,7 @@ def retry(unit: Unit, task_ids: Sequence[UUID], *, keeps_times: bool = False) ->
         again = [_again(row, keeps_times) for row in rows]
         for values in again:
             unit.execute(RETRY, values)
-        if anew := [each["id"] for each in again if not each["resumes"]]:
+        if anew := [values["id"] for values in again if not values["resumes"]]:
             shard_repair.forget(unit.session, anew)
         _reopen_batches(unit, rows)
         dispatch.announce(unit, {row["queue"] for row in rows})

@@ -50,9 +50,9 @@ def _in_utc(moment: datetime) -> datetime:
     return min(max(moment if moment.tzinfo else moment.replace(tzinfo=UTC), FIRST), LAST)
 
 
-def _several(given: object) -> object:
+def _several(value: object) -> object:
     """Read statuses as a query says them: one, several with commas between them, or the parameter several times."""
-    parts = given if isinstance(given, list) else [given]
+    parts = value if isinstance(value, list) else [value]
     names = [name for part in parts for name in (part.split(",") if isinstance(part, str) else [part])]
     if not names or not set(map(str, names)) <= set(get_args(StatusName)):
         raise ValueError(say("status", names=get_args(StatusName)))
@@ -89,7 +89,7 @@ def _plain(value: object) -> Any:
         return rfc3339(value)
     if isinstance(value, UUID):
         return str(value)
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ class Filter(BaseModel):
     def statuses(self) -> list[Status]:
         """Return the statuses that tasks of this filter can have."""
         if self.status is not None:
-            return [Status(each) for each in self.status]
+            return [Status(name) for name in self.status]
         if self.error_code is not None:
             return list(NOT_COMPLETED)
         if self.queue is not None:

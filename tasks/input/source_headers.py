@@ -19,27 +19,27 @@ OURS = frozenset({
 })  # fmt: skip
 
 
-def checked(given: object) -> object:
+def checked(headers: object) -> object:
     """Return headers as they are.
 
     Raises:
       ValueError: some do not fit; neither a value nor what is no name is quoted.
     """
-    if given is None:
+    if headers is None:
         return None
-    if not isinstance(given, Mapping) or not all(isinstance(part, str) for pair in given.items() for part in pair):
+    if not isinstance(headers, Mapping) or not all(isinstance(part, str) for pair in headers.items() for part in pair):
         raise ValueError(say("headers_object"))
-    if len(given) > MOST:
-        raise ValueError(say("headers_number", count=len(given), most=MOST))
-    if (size := sum(len(name) + len(value) for name, value in given.items())) > LARGEST:
+    if len(headers) > MOST:
+        raise ValueError(say("headers_number", count=len(headers), most=MOST))
+    if (size := sum(len(name) + len(value) for name, value in headers.items())) > LARGEST:
         raise ValueError(say("headers_size", size=size, most=LARGEST))
-    for name, value in given.items():
+    for name, value in headers.items():
         if not NAME.fullmatch(name):
             raise ValueError(say("header_name"))
         if name.lower() in OURS:
             raise ValueError(say("header_reserved", name=name))
         if not VALUE.fullmatch(value):
             raise ValueError(say("header_value", name=name))
-    if len({name.lower() for name in given}) < len(given):
+    if len({name.lower() for name in headers}) < len(headers):
         raise ValueError(say("header_twice"))
-    return given
+    return headers

@@ -140,7 +140,7 @@ class GroupCommit:
             with self._wanted:
                 while not (self._waiting or self._closed or self._counted or self._is_due()):
                     left = (self._tallies.seconds_left(), self._wake_ups.seconds_left())
-                    self._wanted.wait(min((each for each in left if each is not None), default=None))
+                    self._wanted.wait(min((seconds for seconds in left if seconds is not None), default=None))
                 self._tallies.become(self._tallies.plus(self._counted))
                 self._counted = Tallies()
                 if self._is_to_write or (self._closed and not self._waiting):

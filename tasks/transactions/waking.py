@@ -58,21 +58,21 @@ class WakeBuffer:
         """Add tasks by their ids, and return those, with what was held, for which it is time."""
         now = time.monotonic()
         ready = {**self._held, **tasks}
-        late = {level for level, told in self._told.items() if now < told + self._kept}
+        late = {level for level, moment in self._told.items() if now < moment + self._kept}
         self._held = {
-            each.id: each
-            for each in ready.values()
-            if (each.queue, each.priority) in late and _width(each.task_type, each.stage) > 1
+            task.id: task
+            for task in ready.values()
+            if (task.queue, task.priority) in late and _width(task.task_type, task.stage) > 1
         }
-        found = [each for each in ready.values() if each.id not in self._held]
-        self._told |= {(each.queue, each.priority): now for each in found}
-        return found
+        due = [task for task in ready.values() if task.id not in self._held]
+        self._told |= {(task.queue, task.priority): now for task in due}
+        return due
 
     def seconds_left(self) -> float | None:
         """Return the seconds until it is time for what is held; None where nothing is."""
         if not self._held:
             return None
-        levels = {(each.queue, each.priority) for each in self._held.values()}
+        levels = {(task.queue, task.priority) for task in self._held.values()}
         return max(0.0, min(self._told.get(level, 0.0) for level in levels) + self._kept - time.monotonic())
 
     def hasten(self) -> None:
@@ -88,18 +88,20 @@ def messages_for(tasks: Iterable[Ready]) -> list[Message]:
     together: dict[tuple[int, str, str], list[Ready]] = {}
     for task in tasks:
         together.setdefault((-task.priority, task.task_type, task.stage), []).append(task)
-    found = []
+    wake_ups = []
     for _, kind, stage in sorted(together):
         alike = together[_, kind, stage]
         width = _width(kind, stage)
-        found += [message_for(alike[at : at + width]) for at in range(0, min(len(alike), width * MOST_MESSAGES), width)]
-    return found
+        wake_ups += [
+            message_for(alike[at : at + width]) for at in range(0, min(len(alike), width * MOST_MESSAGES), width)
+        ]
+    return wake_ups
 
 
 def _width(kind: str, stage: str) -> int:
     """Return how many tasks one message names; one of a later release's type or stage, of which nothing is known."""
     known = all_types().get(kind)
-    return next((each.bundle for each in known.stages if each.name == stage), 1) if known else 1
+    return next((step.bundle for step in known.stages if step.name == stage), 1) if known else 1
 
 
 def message_for(tasks: Sequence[Ready]) -> Message:

@@ -39,15 +39,15 @@ def _blanked(columns: tuple[str, ...]) -> str:
 RELEASED = _blanked(CLAIM)
 
 
-def own(row: str = "", given: str = "") -> str:
+def own(row: str = "", source: str = "") -> str:
     """Return the fence: the condition that a task is still held by the claim of `:worker` that writes it.
 
     Parameters:
       row: the alias of `tasks`, if it has one.
-      given: the alias of what names `task_id` and `attempt`; without one they are `:id` and `:attempt`.
+      source: the alias of what names `task_id` and `attempt`; without one they are `:id` and `:attempt`.
     """
     column = f"{row}." if row else ""
-    task, attempt = (f"{given}.task_id", f"{given}.attempt") if given else (":id", ":attempt")
+    task, attempt = (f"{source}.task_id", f"{source}.attempt") if source else (":id", ":attempt")
     return f"{column}id = {task} AND {column}attempt = {attempt} AND {column}worker_id = :worker"
 
 

@@ -114,18 +114,18 @@ class DocumentProcessing(Reading):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _one_source(cls, given: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _one_source(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Refuse none and several sources, and say so together with whatever else does not fit."""
-        named = [name for name in SOURCES if isinstance(given, dict) and given.get(name) is not None]
-        if len(named) == 1 or not isinstance(given, dict):
-            return handler(given)
+        named = [name for name in SOURCES if isinstance(value, dict) and value.get(name) is not None]
+        if len(named) == 1 or not isinstance(value, dict):
+            return handler(value)
         message = say("one_source", given=", ".join(named) or "none")
         try:
-            handler(given)
+            handler(value)
         except ValidationError as error:
             others: list[InitErrorDetails] = [
-                {"type": each["type"], "loc": each["loc"], "input": None, "ctx": each.get("ctx", {})}
-                for each in error.errors(include_url=False, include_input=False)
+                {"type": problem["type"], "loc": problem["loc"], "input": None, "ctx": problem.get("ctx", {})}
+                for problem in error.errors(include_url=False, include_input=False)
             ]
             context = {"error": ValueError(message)}
             own: InitErrorDetails = {"type": "value_error", "loc": (), "input": None, "ctx": context}

@@ -54,11 +54,11 @@ class DocumentsDeletion(DocumentFilter):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_ids_are_no_choice(cls, given: object) -> Any:
+    def _no_ids_are_no_choice(cls, value: object) -> Any:
         """Refuse an empty list of ids, but for one that was stored: nobody who names none means all."""
-        if isinstance(given, dict) and given.get("ids") == [] and "among" not in given:
+        if isinstance(value, dict) and value.get("ids") == [] and "among" not in value:
             raise _names_nothing()
-        return given
+        return value
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:

@@ -17,8 +17,8 @@ def attempts(task: Task) -> list[Json]:
 
     A divided stage is one attempt, from its division to its joining, by the worker that joined it.
     """
-    given = [*(task.attempts or []), *_of_stages(task), *_present(task)]
-    return [_shown(each) for each in sorted(given, key=lambda each: datetime.fromisoformat(each["started_at"]))]
+    entries = [*(task.attempts or []), *_of_stages(task), *_present(task)]
+    return [_shown(entry) for entry in sorted(entries, key=lambda entry: datetime.fromisoformat(entry["started_at"]))]
 
 
 def _of_stages(task: Task) -> list[Json]:
@@ -51,16 +51,16 @@ def _present(task: Task) -> list[Json]:
     ]
 
 
-def _shown(given: Mapping[str, Any]) -> Json:
-    finished_at, worker, waited = given["finished_at"], given.get("worker"), given.get("waited")
+def _shown(entry: Mapping[str, Any]) -> Json:
+    finished_at, worker, waited = entry["finished_at"], entry.get("worker"), entry.get("waited")
     return {
-        "run": given["run"],
-        "stage": given["stage"],
-        "number": given["number"],
+        "run": entry["run"],
+        "stage": entry["stage"],
+        "number": entry["number"],
         "worker": worker if worker != str(TAKEN) else None,
-        "started_at": rfc3339(datetime.fromisoformat(given["started_at"])),
+        "started_at": rfc3339(datetime.fromisoformat(entry["started_at"])),
         "finished_at": rfc3339(datetime.fromisoformat(finished_at)) if finished_at else None,
         "waited_seconds": round(waited, 3) if waited is not None else None,
-        "outcome": given["outcome"],
-        "error": given.get("error"),
+        "outcome": entry["outcome"],
+        "error": entry.get("error"),
     }

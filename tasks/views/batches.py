@@ -39,19 +39,21 @@ class Chosen:
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return what holds for them."""
         of_it = select(Task.id).where(Task.batch_id == Batch.id)
-        found: list[ColumnElement[bool]] = []
+        conditions: list[ColumnElement[bool]] = []
         if self.status is not None:
-            found.append(Batch.finished_at.is_(None) if self.status == "processing" else Batch.finished_at.is_not(None))
+            conditions.append(
+                Batch.finished_at.is_(None) if self.status == "processing" else Batch.finished_at.is_not(None)
+            )
         if self.created_after is not None:
-            found += [Batch.created_at > self.created_after, Batch.id > id_at(self.created_after - EARLIER)]
+            conditions += [Batch.created_at > self.created_after, Batch.id > id_at(self.created_after - EARLIER)]
         if self.created_before is not None:
-            found += [Batch.created_at < self.created_before, Batch.id < id_at(self.created_before + LATER)]
+            conditions += [Batch.created_at < self.created_before, Batch.id < id_at(self.created_before + LATER)]
         if self.task_status is not None:
-            found.append(of_it.where(Task.status == self.task_status).exists())
+            conditions.append(of_it.where(Task.status == self.task_status).exists())
         if self.kb_ids is not None:
             foreign = of_it.where(func.coalesce(Task.kb_id.not_in(self.kb_ids), True))
-            found += [of_it.exists(), ~foreign.exists()]
-        return found
+            conditions += [of_it.exists(), ~foreign.exists()]
+        return conditions
 
 
 def show(session: Session, batch_id: UUID) -> Json | None:
@@ -74,9 +76,9 @@ def page(session: Session, chosen: Chosen, *, limit: int, before: UUID | None = 
       tasks.views.selection.TooMany: it took too long.
     """
     conditions = chosen.conditions()
-    found = select(Batch).where(Batch.id < (before or LAST_ID), *conditions)
+    query = select(Batch).where(Batch.id < (before or LAST_ID), *conditions)
     with hurried(session, "find") if conditions else nullcontext():
-        return _views(session, session.scalars(found.order_by(Batch.id.desc()).limit(limit)).all())
+        return _views(session, session.scalars(query.order_by(Batch.id.desc()).limit(limit)).all())
 
 
 def _views(session: Session, batches: Sequence[Batch]) -> list[Json]:

@@ -74,20 +74,20 @@ def _ordered(condition: ColumnElement[bool]) -> Select[Callback]:
     return select(Callback).where(condition).order_by(Callback.run)
 
 
-def view(each: Callback) -> Json:
+def view(callback: Callback) -> Json:
     """Return a callback with its newest attempts."""
     return {
-        "callback_id": str(each.id),
-        "task_id": str(each.task_id) if each.task_id else None,
-        "batch_id": str(each.batch_id) if each.batch_id else None,
-        "kb_id": each.body["data"].get("kb_id"),
-        "type": each.body["type"],
-        "url": each.url,
-        "state": _STATE_OF[each.status],
-        "status": each.status,
-        "attempts": each.attempts,
-        "next_attempt_at": rfc3339(each.due_at) if each.status == "pending" else None,
-        "created_at": rfc3339(each.created_at),
-        "delivered_at": rfc3339(each.delivered_at),
-        "log": each.log,
+        "callback_id": str(callback.id),
+        "task_id": str(callback.task_id) if callback.task_id else None,
+        "batch_id": str(callback.batch_id) if callback.batch_id else None,
+        "kb_id": callback.body["data"].get("kb_id"),
+        "type": callback.body["type"],
+        "url": callback.url,
+        "state": _STATE_OF[callback.status],
+        "status": callback.status,
+        "attempts": callback.attempts,
+        "next_attempt_at": rfc3339(callback.due_at) if callback.status == "pending" else None,
+        "created_at": rfc3339(callback.created_at),
+        "delivered_at": rfc3339(callback.delivered_at),
+        "log": callback.log,
     }

@@ -117,10 +117,10 @@ class Rates:
 
     def _busy(self) -> float:
         """Return the seconds in which at least one of the sample was at work."""
-        total, until = 0.0, min(each.started_at for each in self._samples)
-        for each in sorted(self._samples, key=lambda sample: sample.started_at):
-            total += max(0.0, (each.finished_at - max(each.started_at, until)).total_seconds())
-            until = max(until, each.finished_at)
+        total, until = 0.0, min(sample.started_at for sample in self._samples)
+        for sample in sorted(self._samples, key=lambda sample: sample.started_at):
+            total += max(0.0, (sample.finished_at - max(sample.started_at, until)).total_seconds())
+            until = max(until, sample.finished_at)
         return total
 
 
@@ -278,15 +278,15 @@ def _measured(session: Session, task_type: str) -> Rates | None:
 
 
 def _took(row: Completed) -> dict[str, tuple[float, float]]:
-    found, since = {}, row.started_at
+    stages, since = {}, row.started_at
     for stage in row.stages:
         if stage["finished_at"]:
             ended = datetime.fromisoformat(stage["finished_at"])
             # An earlier release did not write what it took: then what nobody did between its attempts counts as well.
             took = stage["waited"] + stage["seconds"] if "seconds" in stage else (ended - since).total_seconds()
-            found[stage["name"]] = float(stage["units"]), max(0.0, took)
+            stages[stage["name"]] = float(stage["units"]), max(0.0, took)
             since = ended
-    return found
+    return stages
 
 
 def _look(session: Session) -> Backlog:
@@ -304,7 +304,7 @@ def _look(session: Session) -> Backlog:
 def _positions(session: Session, tasks: Sequence[Task]) -> dict[UUID, int]:
     """Return how many of its KB wait before each: counted for a KB's oldest, behind which come the page's others."""
     groups: dict[tuple[str, int, str], list[UUID]] = {}
-    for task in sorted(tasks, key=lambda each: each.id):
+    for task in sorted(tasks, key=lambda task: task.id):
         groups.setdefault((task.queue, task.priority, task.kb_id or ""), []).append(task.id)
     if not groups:
         return {}

@@ -104,7 +104,7 @@ def page(
     Parameters:
       until: the horizon; None for one task, whose events are committed in the order of their numbers.
     """
-    narrowed = [f"e.{name} = :{name}" for name, given in (("task_id", task_id), ("batch_id", batch_id)) if given]
+    narrowed = [f"e.{name} = :{name}" for name, value in (("task_id", task_id), ("batch_id", batch_id)) if value]
     if kb_ids is not None:
         narrowed.append("t.kb_id = ANY(:kb_ids)")
     bounded = [*narrowed, "e.id > :after", *(["e.id <= :until"] if until is not None else [])]

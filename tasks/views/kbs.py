@@ -34,7 +34,7 @@ def counts(
       most: of each status that are looked at; there may be more.
       deleted: when KBs were deleted as a whole: what has failed and was submitted before is not counted.
     """
-    found = {kb_id: dict.fromkeys(map(str, COUNTED), 0) for kb_id in kb_ids}
+    totals = {kb_id: dict.fromkeys(map(str, COUNTED), 0) for kb_id in kb_ids}
     since = [id_at(deleted[kb_id]) if kb_id in deleted else FIRST_ID for kb_id in kb_ids]
     values: dict[str, object] = {
         "kb_ids": list(kb_ids),
@@ -43,8 +43,8 @@ def counts(
         "most": most,
     }
     for row in database.rows(session, _COUNTS, values | {"failed": str(Status.FAILED)}):
-        found[row.kb_id][row.status] = row.tasks
-    return found
+        totals[row.kb_id][row.status] = row.tasks
+    return totals
 
 
 def newer(session: Session, kb_id: str, shown: Mapping[str, UUID], *, before: UUID = LAST_ID) -> dict[str, Json]:
@@ -104,7 +104,7 @@ def of_state(
     if state is None or not shown:
         return list(shown)
     states = newer(session, kb_id, shown, before=before)
-    return [each for each in shown if states[each]["state"] == state]
+    return [document_id for document_id in shown if states[document_id]["state"] == state]
 
 
 def may_be_of(session: Session, kb_id: str, state: DocumentState | None, most: int = FEW) -> list[str] | None:

@@ -68,8 +68,8 @@ class Look:
     @cached_property
     def shards(self) -> Shards:
         """The shards of its stage."""
-        (found,) = database.rows(self.session, _SHARDS, {"id": self.task.id, "stage": self.task.stage})
-        return found
+        (row,) = database.rows(self.session, _SHARDS, {"id": self.task.id, "stage": self.task.stage})
+        return row
 
     @cached_property
     def is_held(self) -> bool:

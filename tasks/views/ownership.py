@@ -23,8 +23,8 @@ def holds_task(session: Session, task_id: UUID, kb_ids: Collection[str]) -> bool
 
 def holds_batch(session: Session, batch_id: UUID, kb_ids: Collection[str]) -> bool:
     """Return whether there is such a batch, and all of its tasks that are kept are in the KBs."""
-    found = set(session.scalars(select(Task.kb_id).where(Task.batch_id == batch_id).distinct()))
-    return bool(found) and found <= set(kb_ids)
+    kbs = set(session.scalars(select(Task.kb_id).where(Task.batch_id == batch_id).distinct()))
+    return bool(kbs) and kbs <= set(kb_ids)
 
 
 def foreign(session: Session, task_ids: Collection[UUID], kb_ids: Collection[str]) -> list[UUID]:

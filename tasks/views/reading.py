@@ -32,8 +32,8 @@ _TOLD = """
 """
 _LISTED_COLUMNS = ", ".join(
     f"CASE WHEN pg_column_size({name}) > {LOOKED_AT} THEN NULL"
-    f" WHEN octet_length(({told})::text) > {LISTED} THEN NULL ELSE {told} END AS {name}"
-    if (told := {"payload": _TOLD, "metadata": "metadata"}.get(name))
+    f" WHEN octet_length(({expression})::text) > {LISTED} THEN NULL ELSE {expression} END AS {name}"
+    if (expression := {"payload": _TOLD, "metadata": "metadata"}.get(name))
     else "NULL AS attempts"
     if name == "attempts"
     else f"tasks.{name}"
@@ -169,10 +169,10 @@ def submitted_after(session: Session, task_ids: Sequence[UUID], moment: datetime
     """Return those of some tasks that were submitted after a moment, as `submitted_at` has it."""
     if not task_ids:
         return set()
-    kept = session.execute(select(Task.id, Task.created_at).where(Task.id.in_(task_ids))).all()
-    known = {task_id for task_id, _ in kept}
+    rows = session.execute(select(Task.id, Task.created_at).where(Task.id.in_(task_ids))).all()
+    known = {task_id for task_id, _ in rows}
     since = id_at(moment)
-    return {each for each, created_at in kept if created_at > moment} | {
+    return {task_id for task_id, created_at in rows if created_at > moment} | {
         task_id for task_id in task_ids if task_id not in known and task_id > since
     }
 
@@ -180,7 +180,7 @@ def submitted_after(session: Session, task_ids: Sequence[UUID], moment: datetime
 def version(shown: Json) -> str:
     """Return what changes with a task as it is shown, and not merely with the time."""
     steady = {name: value for name, value in shown.items() if name not in PASSING}
-    stages = [{name: value for name, value in each.items() if name not in PASSING} for each in shown["stages"]]
+    stages = [{name: value for name, value in stage.items() if name not in PASSING} for stage in shown["stages"]]
     return hashlib.sha256(repr(sorted((steady | {"stages": stages}).items())).encode()).hexdigest()[:32]
 
 

@@ -83,8 +83,8 @@ def count(session: Session, chosen: Filter, most: int = MOST_COUNTED) -> Count:
     """
     statement, values = select_ids(chosen, most + 1)
     with hasty("count") as limit:
-        found = session.execute(text(f"{limit} SELECT count(*) FROM ({statement}) AS chosen"), values).scalar_one()
-    return Count(min(found, most), found > most)
+        number = session.execute(text(f"{limit} SELECT count(*) FROM ({statement}) AS chosen"), values).scalar_one()
+    return Count(min(number, most), number > most)
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def select_ids(chosen: Filter, limit: int, before: UUID | None = None) -> tuple[
 
 def _bounds(chosen: Filter, before: UUID | None) -> Mapping[str, UUID]:
     """Return between which ids the page lies: what finished before a moment was created before it as well."""
-    ends = [each + LATER for each in (chosen.created_before, chosen.finished_before) if each is not None]
+    ends = [moment + LATER for moment in (chosen.created_before, chosen.finished_before) if moment is not None]
     return {
         "before": min([before or LAST_ID, *map(id_at, ends)]),
         "after": FIRST_ID if chosen.created_after is None else id_at(chosen.created_after - EARLIER),

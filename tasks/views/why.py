@@ -46,7 +46,7 @@ def why(session: Session, task_id: UUID, broker: str) -> Json | None:
     if task is None:
         return None
     look = Look(session, task, broker, session.execute(text("SELECT now()")).scalar_one())
-    reason, cause = next((each, cause) for each in REASONS if (cause := each.holds(look)) is not None)
+    reason, cause = next((reason, cause) for reason in REASONS if (cause := reason.holds(look)) is not None)
     said = {"task": task, **(cause.said or {})}
     return {
         "reason": reason.name,

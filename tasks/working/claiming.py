@@ -71,7 +71,7 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
       expired, in a queue that is paused, beyond MAX_CONCURRENT_TASKS, of a document that another task works on,
       or of a type that this release does not know; that goes back to the dispatch.
     """
-    wishes: dict[str, object] = {"wishes": json_of([{"task_id": each.task_id, "stage": each.stage} for each in wanted])}
+    wishes: dict[str, object] = {"wishes": json_of([{"task_id": wish.task_id, "stage": wish.stage} for wish in wanted])}
     places = concurrency.places(unit) if concurrency.is_short() else None
     rows = _take(unit, wishes, places)
     if not rows and places is None and (places := concurrency.places(unit)) is not None:
@@ -79,11 +79,11 @@ def claim(unit: Unit, wanted: Sequence[Wanted]) -> list[Claim | None]:
     claims = [_claim(row) for row in rows]
     unit.claimed(row.id for row in rows)
     if divided := {row.id for row in rows if row.shards}:
-        whole = [each for each in claims if each.task_id not in divided]
-        claims = whole + shards.take(unit, [each for each in claims if each.task_id in divided])
+        whole = [claim for claim in claims if claim.task_id not in divided]
+        claims = whole + shards.take(unit, [claim for claim in claims if claim.task_id in divided])
     # What is wished for twice is claimed once.
-    by_stage = {(each.task_id, each.stage): each for each in claims}
-    return [by_stage.pop((each.task_id, each.stage), None) for each in wanted]
+    by_stage = {(claim.task_id, claim.stage): claim for claim in claims}
+    return [by_stage.pop((wish.task_id, wish.stage), None) for wish in wanted]
 
 
 def _take(unit: Unit, wishes: dict[str, object], places: int | None) -> Sequence[Claimed]:

@@ -60,10 +60,10 @@ def fail(unit: Unit, failures: Sequence[Failure]) -> list[bool]:
     ends: dict[UUID, End] = {}
     enders = set()
     ahead = [failure for failure in failures if _earlier(failure) is None]
-    for each in ahead:
-        if not _has_another(each) and each.claim.task_id not in ends and (end := _end(unit, each)) is not None:
-            ends[each.claim.task_id] = end
-            enders.add(each.claim.key)
+    for failure in ahead:
+        if not _has_another(failure) and failure.claim.task_id not in ends and (end := _end(unit, failure)) is not None:
+            ends[failure.claim.task_id] = end
+            enders.add(failure.claim.key)
     gone = ending.fail(unit, list(ends.values()))
     for failure in failures:
         if (stage := _earlier(failure)) is not None:
@@ -137,7 +137,7 @@ def _go_back(unit: Unit, failure: Failure, stage: Stage) -> bool:
             "stage": stage.name,
             "queue": stage.queue,
             "error": json_of(error_fields(failure.error, claim.stage)),
-            "before": [each.name for each in task_type(claim.task_type).before(stage.name)],
+            "before": [step.name for step in task_type(claim.task_type).before(stage.name)],
             "sources": list(sources("go_back")),
             "target": target("go_back"),
         },

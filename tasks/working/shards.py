@@ -36,24 +36,25 @@ from tasks.working.claim import Advance, Claim, Key, Range
 def ranges(units: int, size: int) -> list[tuple[int, int]]:
     """Divide so many units among as few shards as hold at most `size` each, about equally large."""
     count = max(1, -(-units // size))
-    return list(pairwise(units * each // count for each in range(count + 1)))
+    return list(pairwise(units * index // count for index in range(count + 1)))
 
 
 def divide(unit: Unit, divided: Sequence[Advance]) -> None:
     """Divide stages into shards, and offer these to all workers; those that another attempt has done stay done."""
-    for each in divided:
-        if not fence.is_held(unit.session, each.claim, "FOR UPDATE"):
+    for outcome in divided:
+        if not fence.is_held(unit.session, outcome.claim, "FOR UPDATE"):
             continue
-        stage: dict[str, object] = {"id": each.claim.task_id, "stage": each.claim.stage}
-        if each.anew:
+        stage: dict[str, object] = {"id": outcome.claim.task_id, "stage": outcome.claim.stage}
+        if outcome.anew:
             unit.execute(transitions.FORGET_STAGE, stage)
         if not unit.execute(transitions.RESET, stage):
             unit.execute(
                 transitions.INSERT,
-                stage | {"firsts": [first for first, _ in each.shards], "lasts": [last for _, last in each.shards]},
+                stage
+                | {"firsts": [first for first, _ in outcome.shards], "lasts": [last for _, last in outcome.shards]},
             )
         (row,) = unit.execute(DIVIDE, stage | _states("divide"))
-        _total(unit, [each.claim])
+        _total(unit, [outcome.claim])
         dispatch.announce(unit, [row.queue])
 
 
@@ -92,9 +93,12 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
     """
     if not done:
         return {}
-    claims = [each.claim for each in done]
+    claims = [outcome.claim for outcome in done]
     _lock(unit, claims)
-    own = [bool(unit.execute(transitions.FINISH, fence.fenced(each.claim) | {"result": each.part})) for each in done]
+    own = [
+        bool(unit.execute(transitions.FINISH, fence.fenced(outcome.claim) | {"result": outcome.part}))
+        for outcome in done
+    ]
     _total(unit, claims)
     ids = [claim.task_id for claim in claims]
     over = set(ids) - {row.id for row in unit.execute(transitions.UNFINISHED, {"ids": ids})}
@@ -103,8 +107,8 @@ def finish(unit: Unit, done: Sequence[Advance]) -> dict[Key, Claim]:
     joined = {row.id: row for row in unit.execute(JOIN, values)} if over else {}
     last = {claim.task_id: claim for claim, ours in zip(claims, own, strict=True) if ours}
     return {
-        last[each].key: replace(_again(last[each], row), shard=None, joins=True, lost=False)
-        for each, row in joined.items()
+        last[task_id].key: replace(_again(last[task_id], row), shard=None, joins=True, lost=False)
+        for task_id, row in joined.items()
     }
 
 

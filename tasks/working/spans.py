@@ -35,12 +35,12 @@ def begin(claim: Claim) -> Span | None:
 
 def end(span: Span, outcome: object) -> None:
     """End the span of an attempt that went well, with the stages that it went through without a claim for each."""
-    for each in outcome.passed if isinstance(outcome, Advance) else ():
+    for step in outcome.passed if isinstance(outcome, Advance) else ():
         inner = tracing.begin(
-            each.stage, "INTERNAL", span.traceparent, {"task.stage": each.stage}, at=tracing.unix_time(each.began)
+            step.stage, "INTERNAL", span.traceparent, {"task.stage": step.stage}, at=tracing.unix_time(step.began)
         )
         assert inner is not None
-        inner.end(at=tracing.unix_time(each.ended))
+        inner.end(at=tracing.unix_time(step.ended))
     span.end()
 
 

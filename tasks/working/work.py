@@ -35,10 +35,10 @@ def turn(unit: Unit, turns: Sequence[Turn]) -> list[Answer]:
     Returns:
       for each thread what came of it.
     """
-    done = [each for given in turns for each in given.done]
+    done = [outcome for entry in turns for outcome in entry.done]
     over = iter(advance(unit, done) if done else [])
-    answers = [Answer([next(over) for _ in given.done]) for given in turns]
-    asking = [position for position, given in enumerate(turns) if given.wanted is not None]
+    answers = [Answer([next(over) for _ in entry.done]) for entry in turns]
+    asking = [position for position, entry in enumerate(turns) if entry.wanted is not None]
     if asking:
         wanted = turns[asking[0]].wanted
         assert wanted is not None
@@ -63,43 +63,53 @@ def advance(unit: Unit, done: Sequence[Advance]) -> list[bool | Claim]:
     Raises:
       NotHeld: the row of one that has written `first` was no longer its claim's own.
     """
-    shards.divide(unit, [each for each in done if each.shards])
-    joined = shards.finish(unit, [each for each in done if each.claim.shard])
-    own = _advance_whole(unit, [each for each in done if not each.shards and not each.claim.shard])
-    return [joined.get(each.claim.key) or each.claim.task_id in own for each in done]
+    shards.divide(unit, [outcome for outcome in done if outcome.shards])
+    joined = shards.finish(unit, [outcome for outcome in done if outcome.claim.shard])
+    own = _advance_whole(unit, [outcome for outcome in done if not outcome.shards and not outcome.claim.shard])
+    return [joined.get(outcome.claim.key) or outcome.claim.task_id in own for outcome in done]
 
 
 def _advance_whole(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
-    for each in done:
-        if each.first is not None:
-            each.first(unit)
-    held = _held(unit, [each.claim for each in done if each.overtakes or each.within or each.members])
-    if any(each.first is not None and each.claim.task_id not in held for each in done):
+    for outcome in done:
+        if outcome.first is not None:
+            outcome.first(unit)
+    held = _held(unit, [outcome.claim for outcome in done if outcome.overtakes or outcome.within or outcome.members])
+    if any(outcome.first is not None and outcome.claim.task_id not in held for outcome in done):
         raise NotHeld
     # Rows before locks of KBs, and these in their order: so nobody holds one that another waits for.
-    own_done = sorted((each for each in done if each.claim.task_id in held), key=lambda each: each.claim.kb_id or "")
-    for each in own_done:
-        if each.overtakes is not None:
-            each.result["superseded"] = _overtake(unit, each.claim, each.overtakes)
-    for each in own_done:
-        if each.within is not None:
-            each.result.update(each.within(unit))
-        if each.members:
-            each.result["batch_id"] = str(submission.submit_members(unit, each.claim.task_id, each.members))
-    _pass(unit, [each for each in done if each.passed])
-    going_on = [each for each in done if _goes_on(each)]
-    ended = [each for each in done if not _goes_on(each)]
+    own_done = sorted(
+        (outcome for outcome in done if outcome.claim.task_id in held), key=lambda outcome: outcome.claim.kb_id or ""
+    )
+    for outcome in own_done:
+        if outcome.overtakes is not None:
+            outcome.result["superseded"] = _overtake(unit, outcome.claim, outcome.overtakes)
+    for outcome in own_done:
+        if outcome.within is not None:
+            outcome.result.update(outcome.within(unit))
+        if outcome.members:
+            outcome.result["batch_id"] = str(submission.submit_members(unit, outcome.claim.task_id, outcome.members))
+    _pass(unit, [outcome for outcome in done if outcome.passed])
+    going_on = [outcome for outcome in done if _goes_on(outcome)]
+    ended = [outcome for outcome in done if not _goes_on(outcome)]
     worker = process_id()
     own = _next_stage(unit, going_on) | ending.complete(
-        unit, [End(each.claim.task_id, each.claim.attempt, worker, each.result, units=each.units) for each in ended]
+        unit,
+        [
+            End(outcome.claim.task_id, outcome.claim.attempt, worker, outcome.result, units=outcome.units)
+            for outcome in ended
+        ],
     )
-    if over := [each.claim.task_id for each in done if each.claim.joins and each.claim.task_id in own]:
+    if over := [outcome.claim.task_id for outcome in done if outcome.claim.joins and outcome.claim.task_id in own]:
         shard_repair.forget(unit.session, over)
     return own
 
 
-def _goes_on(done: Advance) -> bool:
-    return not done.ends and not done.members and task_type(done.claim.task_type).after(done.claim.stage) is not None
+def _goes_on(outcome: Advance) -> bool:
+    return (
+        not outcome.ends
+        and not outcome.members
+        and task_type(outcome.claim.task_type).after(outcome.claim.stage) is not None
+    )
 
 
 def _held(unit: Unit, claims: Sequence[Claim]) -> set[UUID]:
@@ -133,38 +143,38 @@ def _pass(unit: Unit, done: Sequence[Advance]) -> None:
         return
     now = time.monotonic()
     values = {"worker": process_id(), "sources": list(sources("pass")), "target": target("pass")}
-    unit.execute(PASS, values | {"done": json_of([_passed(each, now) for each in done])})
-    for each in done:
-        for stage in each.passed:
+    unit.execute(PASS, values | {"done": json_of([_passed(outcome, now) for outcome in done])})
+    for outcome in done:
+        for stage in outcome.passed:
             unit.count(metrics.SUCCESS, stage.stage)
             unit.observe(metrics.PROCESSING, stage.stage, value=stage.ended - stage.began)
     unit.tell(
-        _told(each.claim, stage.stage, stage.ended - stage.began, stage.units, waited=0.0 if place else None)
-        for each in done
-        for place, stage in enumerate(each.passed)
+        _told(outcome.claim, stage.stage, stage.ended - stage.began, stage.units, waited=0.0 if place else None)
+        for outcome in done
+        for place, stage in enumerate(outcome.passed)
     )
 
 
-def _passed(done: Advance, now: float) -> Json:
-    kind = task_type(done.claim.task_type)
-    last = kind.after(done.passed[-1].stage)
+def _passed(outcome: Advance, now: float) -> Json:
+    kind = task_type(outcome.claim.task_type)
+    last = kind.after(outcome.passed[-1].stage)
     assert last is not None
-    following = [*(each.stage for each in done.passed[1:]), last.name]
+    following = [*(step.stage for step in outcome.passed[1:]), last.name]
     return {
-        "task_id": done.claim.task_id,
-        "attempt": done.claim.attempt,
+        "task_id": outcome.claim.task_id,
+        "attempt": outcome.claim.attempt,
         "stage": last.name,
         "queue": last.queue,
         "passed": [
             {
-                "name": each.stage,
-                "units": each.units,
-                "began": now - each.began,
-                "ended": now - each.ended,
+                "name": step.stage,
+                "units": step.units,
+                "began": now - step.began,
+                "ended": now - step.ended,
                 "following": after,
                 "progress": kind.progress(after, 0),
             }
-            for each, after in zip(done.passed, following, strict=True)
+            for step, after in zip(outcome.passed, following, strict=True)
         ],
     }
 
@@ -175,15 +185,15 @@ def _next_stage(unit: Unit, done: Sequence[Advance]) -> set[UUID]:
     rows = unit.execute(
         ADVANCE,
         {
-            "done": json_of([_following(each) for each in done]),
+            "done": json_of([_following(outcome) for outcome in done]),
             "worker": process_id(),
             "sources": list(sources("advance")),
             "target": target("advance"),
         },
     )
     unit.ready(rows)
-    given = {each.claim.task_id: each for each in done}
-    unit.tell(_told(given[row.id].claim, row.done_stage, row.seconds, given[row.id].units) for row in rows)
+    outcomes = {outcome.claim.task_id: outcome for outcome in done}
+    unit.tell(_told(outcomes[row.id].claim, row.done_stage, row.seconds, outcomes[row.id].units) for row in rows)
     for row in rows:
         unit.count(metrics.SUCCESS, row.done_stage)
         unit.observe(metrics.PROCESSING, row.done_stage, value=row.seconds)
@@ -205,14 +215,14 @@ def _told(claim: Claim, stage: str, worked: float, units: int, waited: float | N
     )
 
 
-def _following(done: Advance) -> Json:
-    kind = task_type(done.claim.task_type)
-    stage = kind.after(done.claim.stage)
+def _following(outcome: Advance) -> Json:
+    kind = task_type(outcome.claim.task_type)
+    stage = kind.after(outcome.claim.stage)
     assert stage is not None
     return {
-        "task_id": done.claim.task_id,
-        "attempt": done.claim.attempt,
-        "units": done.units,
+        "task_id": outcome.claim.task_id,
+        "attempt": outcome.claim.attempt,
+        "units": outcome.units,
         "stage": stage.name,
         "queue": stage.queue,
         "progress": kind.progress(stage.name, 0),
@@ -225,7 +235,7 @@ def report(unit: Unit, reports: Sequence[tuple[Claim, int, int]]) -> list[bool]:
     Returns:
       for each whether the row was still the claim's own.
     """
-    whole = [each for each in reports if not each[0].shard]
+    whole = [entry for entry in reports if not entry[0].shard]
     rows = unit.execute(
         REPORT,
         {

@@ -111,6 +111,6 @@ def _reason(error: ValueError) -> Bilingual:
         for problem in error.errors(include_url=False, include_input=False)
     ]
     return Bilingual(
-        "; ".join(f"{field}: {told}" for field, told in problems)[:LONGEST_REASON],
-        "；".join(f"{field}：{told.chinese}" for field, told in problems)[:LONGEST_REASON],
+        "; ".join(f"{field}: {sentence}" for field, sentence in problems)[:LONGEST_REASON],
+        "；".join(f"{field}：{sentence.chinese}" for field, sentence in problems)[:LONGEST_REASON],
     )

@@ -64,7 +64,7 @@ def make(unit: Unit, actor: Actor, wanted: Wanted, key: Key | None) -> UUID | Ex
     """
 
     def accept(new: Sequence[Wanted]) -> list[Made | Exception]:
-        return [_write(unit, actor, each) for each in new]
+        return [_write(unit, actor, schedule) for schedule in new]
 
     (made,) = idempotency.once(unit, [wanted], [key], accept, TypeAdapter(Made))
     return made.schedule_id if isinstance(made, Made) else made

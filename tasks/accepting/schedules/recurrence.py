@@ -98,8 +98,8 @@ class Recurrence:
     def _from(self, moment: datetime) -> Iterator[datetime]:
         """Yield the due times after a moment, each once."""
         last = moment
-        for each in CronSim(self.cron, moment.astimezone(time_zone(self.timezone))):
-            due = each.astimezone(UTC)
+        for occurrence in CronSim(self.cron, moment.astimezone(time_zone(self.timezone))):
+            due = occurrence.astimezone(UTC)
             # Where an hour comes twice, the library counts from its first time; where one is passed over, two may meet.
             if due > last:
                 last = due

@@ -165,7 +165,7 @@ def record(unit: Unit) -> None:
 
 
 def _names() -> list[str]:
-    return [each.name for each in (*NOTED, *NOTED_BESIDES)]
+    return [metric.name for metric in (*NOTED, *NOTED_BESIDES)]
 
 
 def _of_queues(session: Session) -> dict[Key, Total]:

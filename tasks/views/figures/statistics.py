@@ -101,7 +101,7 @@ class Snapshot:
 
     def threads(self, queue: str) -> int:
         """Count the threads of the workers that serve a queue."""
-        return sum(each.threads for each in self.alive("worker") if queue in each.queues)
+        return sum(process.threads for process in self.alive("worker") if queue in process.queues)
 
     def unserved(self) -> list[str]:
         """Return the queues with tasks that could start, and no worker."""
@@ -122,7 +122,7 @@ def look(session: Session) -> Snapshot:
         owed=owed,
         failed={row.code: row.tasks for row in database.rows(session, _FAILED, {"most": MOST_COUNTED})},
         paced={row.provider: row.free_at for row in database.rows(session, _PACED)},
-        past={each: history.totals_since(session, each) for each in (HOUR, MINUTE)},
+        past={period: history.totals_since(session, period) for period in (HOUR, MINUTE)},
     )
 
 
@@ -192,7 +192,7 @@ def workers(snapshot: Snapshot) -> Json:
                 "queues": row.queues,
                 "threads": row.threads,
                 "active": active[row.id],
-                "current_tasks": [str(each) for each in row.current],
+                "current_tasks": [str(task_id) for task_id in row.current],
                 "prefetched": row.prefetched,
                 "started_at": rfc3339(row.started_at),
                 "heartbeat_at": rfc3339(row.heartbeat_at),
