@@ -393,4 +393,5 @@ _EARLIER = Statement(
     ) AS asked(queue, priority, kb, id)
     """,
     Earlier,
+    is_prepared=True,
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections import namedtuple
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 from sqlalchemy.orm import Session
 
-from models import Task
+from models import Task, database
 from models.base import Json, id_at, rfc3339, trace_id_of
+from models.statement import Statement
 from tasks.input.fields import KEPT, Filter
 from tasks.lifecycle import ENDED, Status
 from tasks.types import all_types
@@ -40,6 +42,13 @@ _LISTED_COLUMNS = ", ".join(
     for name in (column.name for column in Task.__table__.columns)
     if name != "source_headers"
 )
+#: The columns of a task by the names of its attributes, without the secret that is deferred.
+_ATTRIBUTES = {each.key: each.columns[0].name for each in inspect(Task).column_attrs if not each.deferred}
+_TASK = Statement(
+    f"SELECT {', '.join(f'{column} AS {name}' for name, column in _ATTRIBUTES.items())} FROM tasks WHERE id = :id",
+    namedtuple("_Columns", _ATTRIBUTES),
+    is_prepared=True,
+)
 
 
 def show(session: Session, task_id: UUID, *, estimated: bool = True) -> Json | None:
@@ -48,11 +57,17 @@ def show(session: Session, task_id: UUID, *, estimated: bool = True) -> Json | N
     Parameters:
       estimated: whether to estimate when it will have ended, which costs some queries.
     """
-    task = session.get(Task, task_id)
+    task = _read(session, task_id)
     if task is None:
         return None
     shown = view(task, estimating.estimates(session, [task]).get(task.id) if estimated else None)
     return shown | {"attempts": attempts(task)}
+
+
+def _read(session: Session, task_id: UUID) -> Task | None:
+    """Read a task without the ORM, in a fifth of its CPU: clients ask for nothing as often as for one task."""
+    rows = database.rows(session, _TASK, {"id": task_id})
+    return Task(**dict(zip(_ATTRIBUTES, rows[0], strict=True))) if rows else None
 
 
 def page(session: Session, chosen: Filter, *, limit: int, before: UUID | None = None) -> list[Json]:
