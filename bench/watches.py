@@ -2,11 +2,12 @@
 
     make bench-watches ARGS="--watches 1000 --seconds 60"
 
-A process of its own holds the streams: each watches a task from its submission to its end, and then the next one, so
-that tasks run and streams end and begin all the time. Another makes Submit and Get at fixed rates, at random moments
-and however long the ones before take, and notes how long each takes from the moment at which it was due. Both are
-measured without streams first. In the end each stream that saw its task end is compared with the log: the same events,
-in the same order, none twice.
+A process of its own holds the streams: each watches a task from its submission to its end, and then the next one.
+Another makes Submit and Get at fixed rates, at random moments and however long the ones before take, and notes how long
+each takes from the moment at which it was due. Both are measured three times: without streams, beside streams whose
+tasks are due in an hour, and beside streams whose tasks run within two minutes, so that streams end and begin all the
+time. In the end each stream that saw its task end is compared with the log: the same events, in the same order, none
+twice.
 
 Everything runs on this machine and takes CPU from the rest, so what each part of it takes is told as well. In a
 deployment the workers are elsewhere: `--workers-aside` has them, and the clock, take only what the others leave.
@@ -42,8 +43,10 @@ from tests.rpc.conftest import is_serving
 from tests.servers import free_port
 
 KEY = (("authorization", "Bearer bench"),)
-#: Streams that are begun at once, and seconds until a watched task may run, at random up to this.
-OPENING, WAITS = 50, 120.0
+#: Streams that are begun at once.
+OPENING = 50
+#: Seconds from which and up to which a watched task is due, at random: of streams that stay, and of those that end.
+LATER, SOON = (3600.0, 3600.0), (1.0, 120.0)
 #: Calls a second.
 SUBMITS, GETS = 10.0, 40.0
 #: Events of a task behind one of them.
@@ -53,12 +56,16 @@ BEHIND = "SELECT id FROM events WHERE task_id = %s AND id > %s ORDER BY id"
 class Watching:
     """Tasks that are watched, one after the other in each of so many places.
 
+    Parameters:
+      due: seconds from which and up to which a task is due.
+
     `refused` counts streams that found no place, `seen` holds the tokens of those that saw their task end, and `opened`
     is set once there is a stream in each place.
     """
 
-    def __init__(self, stub: Any, count: int) -> None:
+    def __init__(self, stub: Any, count: int, due: tuple[float, float]) -> None:
         self._stub = stub
+        self._due = due
         self._opening = asyncio.Semaphore(OPENING)
         self._left = count
         self.opened = asyncio.Event()
@@ -78,7 +85,7 @@ class Watching:
     async def _open(self) -> tuple[str, Any, list[int]]:
         """Submit a task and begin to watch it. Returns its id, the stream, and the tokens so far."""
         message = SubmitRequest(task_type="test")
-        message.run_at.FromDatetime(datetime.now(UTC) + timedelta(seconds=random.uniform(1, WAITS)))
+        message.run_at.FromDatetime(datetime.now(UTC) + timedelta(seconds=random.uniform(*self._due)))
         async with self._opening:
             task_id = (await self._stub.Submit(message, metadata=KEY)).task_id
             while True:
@@ -95,10 +102,10 @@ class Watching:
         self.seen.append((task_id, tokens))
 
 
-async def watch(target: str, count: int) -> None:
+async def watch(target: str, count: int, due: tuple[float, float]) -> None:
     """Hold so many streams until standard input ends; say `open` once they are, and then what each has seen."""
     async with grpc.aio.insecure_channel(target) as channel:
-        watching = Watching(TaskServiceStub(channel), count)
+        watching = Watching(TaskServiceStub(channel), count, due)
         places = [asyncio.create_task(watching.keep()) for _ in range(count)]
         await watching.opened.wait()
         print("open", flush=True)
@@ -167,24 +174,27 @@ async def measure(target: str, database_url: str, count: int, seconds: float, gr
     """
     print("| | calls | p50, ms | p99, ms | most, ms |\n|---|---|---|---|---|")
     await _calls("no stream", target, seconds, groups)
-    watching = await _child("--watch", target, "--watches", str(count))
-    assert watching.stdout is not None
-    assert (await watching.stdout.readline()).strip() == b"open"
-    await _calls(
-        f"{count:,} streams", target, seconds, {**groups, "the streams' client": [psutil.Process(watching.pid)]}
-    )
-    found = json.loads((await watching.communicate(b""))[0])
+    seen, refused = [], 0
+    for name, due in ((f"{count:,} streams", LATER), (f"{count:,} streams that end and begin", SOON)):
+        watching = await _child("--watch", target, "--watches", str(count), "--due", *map(str, due))
+        assert watching.stdout is not None
+        assert (await watching.stdout.readline()).strip() == b"open"
+        client = {"the streams' client": [psutil.Process(watching.pid)]}
+        await _calls(name, target, seconds, {**groups, **client})
+        found = json.loads((await watching.communicate(b""))[0])
+        seen += found["seen"]
+        refused += found["refused"]
     wrong = 0
     connection = psycopg2.connect(database_url)
     with connection.cursor() as cursor:
-        for task_id, tokens in found["seen"]:
+        for task_id, tokens in seen:
             cursor.execute(BEHIND, (task_id, tokens[0]))
             wrong += [row[0] for row in cursor.fetchall()] != tokens[1:]
     connection.close()
-    events = sum(len(tokens) for _, tokens in found["seen"])
+    events = sum(len(tokens) for _, tokens in seen)
     print(
-        f"\n{len(found['seen']):,} streams ended with their tasks after {events:,} events, {wrong} of them differ from "
-        f"the log; {found['refused']} were refused. Load average {os.getloadavg()[0]:.1f}."
+        f"\n{len(seen):,} streams ended with their tasks after {events:,} events, {wrong} of them differ from "
+        f"the log; {refused} were refused. Load average {os.getloadavg()[0]:.1f}."
     )
     assert not wrong
 
@@ -203,10 +213,11 @@ def main() -> None:
     aside = "the workers and the clock take only what is left"
     parser.add_argument("--workers-aside", action="store_true", help=aside)
     parser.add_argument("--watch", help=argparse.SUPPRESS)
+    parser.add_argument("--due", type=float, nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--call", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.watch:
-        asyncio.run(watch(given.watch, given.watches))
+        asyncio.run(watch(given.watch, given.watches, tuple(given.due)))
         return
     if given.call:
         asyncio.run(call(given.call, given.seconds))
