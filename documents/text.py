@@ -159,7 +159,7 @@ class Writer:
     def finish(self, format: str, **facts: Any) -> Extracted:
         """Return what was written, as a reader returns it."""
         text = "".join(self._parts)
-        warnings = [clean(each)[0] for each in (*facts.pop("warnings", []), *clean_warning(self.removed))]
+        warnings = [clean(warning)[0] for warning in (*facts.pop("warnings", []), *clean_warning(self.removed))]
         if properties := facts.get("properties"):
             cleaned = {name: clean(value)[0] if isinstance(value, str) else value for name, value in properties.items()}
             facts["properties"] = cleaned

@@ -67,8 +67,8 @@ class CohereEmbedder:
         tokens = 0
         for start in range(0, len(texts), BATCH_SIZE):
             call = partial(self._embed, texts[start : start + BATCH_SIZE], kind)
-            found, used = self._provider.patiently(call, kind)
-            vectors += found
+            answer, used = self._provider.patiently(call, kind)
+            vectors += answer
             tokens += used
         return Embedded(vectors, tokens)
 
@@ -81,8 +81,8 @@ class CohereEmbedder:
             "embedding_types": ["float"],
             **options,
         }
-        found, tokens = self._post(request) if kind == "query" else self._call(request)
-        return self._provider.vectors(found, len(texts), self.dimension), tokens
+        answer, tokens = self._post(request) if kind == "query" else self._call(request)
+        return self._provider.vectors(answer, len(texts), self.dimension), tokens
 
     def _post(self, request: dict[str, Any]) -> tuple[Sequence[Any], int]:
         """Embed a query without the SDK: a process that only searches is spared its 47 MB, and need not have it."""

@@ -55,10 +55,10 @@ class OpenAIEmbedder:
         Raises:
           TaskError: as `embed` does, when the endpoint has to be asked.
         """
-        found, _ = self._provider.patiently(partial(self._request, [HARMLESS], "document"), "document")
-        if not found or not found[0]:
+        vectors, _ = self._provider.patiently(partial(self._request, [HARMLESS], "document"), "document")
+        if not vectors or not vectors[0]:
             raise TaskError("embedder_unavailable", f"{self._provider.name} returned no vector for a text")
-        return len(found[0])
+        return len(vectors[0])
 
     @property
     def name(self) -> str:
@@ -80,15 +80,15 @@ class OpenAIEmbedder:
         tokens = 0
         for start in range(0, len(texts), self.batch_size):
             batch = texts[start : start + self.batch_size]
-            found, used = self._provider.patiently(partial(self._checked, batch, kind), kind)
-            vectors += found
+            answer, used = self._provider.patiently(partial(self._checked, batch, kind), kind)
+            vectors += answer
             tokens += used
         return Embedded(vectors, tokens)
 
     def _checked(self, texts: Sequence[str], kind: Kind) -> tuple[list[array[float]], int]:
         dimension = self.dimension
-        found, tokens = self._request(texts, kind)
-        return self._provider.vectors(found, len(texts), dimension), tokens
+        answer, tokens = self._request(texts, kind)
+        return self._provider.vectors(answer, len(texts), dimension), tokens
 
     def _request(self, texts: Sequence[str], kind: Kind) -> tuple[list[Sequence[float]], int]:
         """Ask the endpoint; return vectors as they came, in the order of the texts, and the tokens that it counts."""

@@ -51,15 +51,15 @@ class Provider:
         self._client = self._client or httpx2.Client()
         try:
             answer = self._client.post(url, json=body, headers=headers, timeout=TIMEOUT[kind])
-            found = answer.json() if answer.content else None
+            content = answer.json() if answer.content else None
         # `from None`: the library's errors carry the request, and so the key.
         except httpx2.HTTPError as error:
             raise self.unreachable(error) from None
         except ValueError:
-            found = None
-        if answer.status_code >= 300 or not isinstance(found, dict):
-            raise self.error(answer.status_code, answer.headers, found)
-        return found
+            content = None
+        if answer.status_code >= 300 or not isinstance(content, dict):
+            raise self.error(answer.status_code, answer.headers, content)
+        return content
 
     def patiently(self, call: Callable[[], T], kind: Kind) -> T:
         """Return the answer of `call`, tried again after failures that pass by themselves within a short wait."""
@@ -102,15 +102,15 @@ class Provider:
             return TaskError("embedder_unavailable", said, retry_after=wait)
         return TaskError("embedder_rejected", said)
 
-    def vectors(self, found: Sequence[Any], count: int, dimension: int) -> list[array[float]]:
+    def vectors(self, answer: Sequence[Any], count: int, dimension: int) -> list[array[float]]:
         """Return the vectors of an answer, of length 1.
 
         Raises:
           TaskError: embedder_unavailable, when there are more or fewer than `count`, or one is not a vector.
         """
-        if len(found) != count:
-            raise TaskError("embedder_unavailable", f"{self.name} returned {len(found)} vectors for {count} texts")
-        return [self._normalised(vector, position, dimension) for position, vector in enumerate(found)]
+        if len(answer) != count:
+            raise TaskError("embedder_unavailable", f"{self.name} returned {len(answer)} vectors for {count} texts")
+        return [self._normalised(vector, position, dimension) for position, vector in enumerate(answer)]
 
     def _normalised(self, vector: Any, position: int, dimension: int) -> array[float]:
         problem = ""
@@ -128,7 +128,7 @@ class Provider:
 
 def _said(body: Any) -> str:
     """Return the message in a provider's error, in one of the forms `{message}`, `{error}` and `{error: {message}}`."""
-    found = body
+    message = body
     for name in ("error", "message"):
-        found = found.get(name, found) if isinstance(found, dict) else found
-    return found if isinstance(found, str) else ""
+        message = message.get(name, message) if isinstance(message, dict) else message
+    return message if isinstance(message, str) else ""

@@ -232,18 +232,18 @@ def _scores(data: bytes, sample: bytes) -> dict[str, float]:
         east = likelihood.likelihood(signs, language) * len(signs)
         scores[name] = prior + east + likelihood.ASCII * (len(text) - len(signs))
     if wide := wide_encoding(data[:_HEAD]):
-        each = likelihood.likelihood(data[: _HEAD & ~1].decode(wide, "replace"), likelihood.universal) / 2
-        scores[wide] = _WIDE_PRIOR + each * len(sample)
+        per_byte = likelihood.likelihood(data[: _HEAD & ~1].decode(wide, "replace"), likelihood.universal) / 2
+        scores[wide] = _WIDE_PRIOR + per_byte * len(sample)
     return scores
 
 
 def _latin(sample: bytes) -> float:
     """Return the logarithm of how likely the sample's bytes are in cp1252."""
     score = 0.0
-    for pattern, each in _LATIN:
+    for pattern, per_byte in _LATIN:
         count = len(sample)
         sample = pattern.sub(lambda match: match.group().translate(None, _ALL_HIGH), sample)
-        score += each * (count - len(sample))
+        score += per_byte * (count - len(sample))
     return _LATIN_PRIOR + score + likelihood.ASCII * len(sample)
 
 

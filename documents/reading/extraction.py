@@ -61,14 +61,14 @@ def extract(
     if path.stat().st_size == 0:
         raise TaskError("empty", f"{shown(filename)} has no content: its size is 0 bytes")
     with _explained(filename):
-        found = format_of(path, filename, content_type)
-    reader = _reader(found)
+        format = format_of(path, filename, content_type)
+    reader = _reader(format)
     with _explained(filename):
-        if found is _DIVISIBLE and at_once is not None and (pages := _divisible().count(path)) > at_once:
-            extracted = Extracted("", [], found.name, pages=pages, unread=True)
+        if format is _DIVISIBLE and at_once is not None and (pages := _divisible().count(path)) > at_once:
+            extracted = Extracted("", [], format.name, pages=pages, unread=True)
         else:
             extracted = _with_text(reader.read(path, encoding or _charset(content_type)), filename)
-    if (warning := _lie(found, filename, content_type)) is not None:
+    if (warning := _lie(format, filename, content_type)) is not None:
         extracted.warnings.insert(0, warning)
     return extracted
 
@@ -119,11 +119,11 @@ def _divisible() -> DivisibleReader:
     return cast(DivisibleReader, _reader(_DIVISIBLE))
 
 
-def _lie(found: Format, filename: str | None, content_type: str | None) -> str | None:
+def _lie(format: Format, filename: str | None, content_type: str | None) -> str | None:
     """Return what the submitter is told when the content is not what the name says."""
     named = named_format(filename, content_type)
-    if found.is_recognised and named is not None and named is not found:
-        return f"{shown(filename)} is named as {named.name} but was read as {found.name}, which it is"
+    if format.is_recognised and named is not None and named is not format:
+        return f"{shown(filename)} is named as {named.name} but was read as {format.name}, which it is"
     return None
 
 

@@ -26,17 +26,17 @@ def format_of(path: Path, filename: str | None = None, content_type: str | None 
         encrypted, archive_bomb.
     """
     with path.open("rb") as file:
-        found = format_of_head(file.read(HEAD), filename, content_type)
-        if found is COMPOUND:
+        format = format_of_head(file.read(HEAD), filename, content_type)
+        if format is COMPOUND:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                found = compound_format(data, named_format(filename, content_type))
-    if found is ZIP:
-        found = zip_format(path)
-    if found is ENCRYPTED:
-        raise TaskError("encrypted", f"{shown(filename)} is {found.label}")
-    if found.reader is None:
-        raise _unsupported(filename, found)
-    return found
+                format = compound_format(data, named_format(filename, content_type))
+    if format is ZIP:
+        format = zip_format(path)
+    if format is ENCRYPTED:
+        raise TaskError("encrypted", f"{shown(filename)} is {format.label}")
+    if format.reader is None:
+        raise _unsupported(filename, format)
+    return format
 
 
 def format_of_head(head: bytes, filename: str | None = None, content_type: str | None = None) -> Format:
@@ -78,9 +78,9 @@ def shown(filename: str | None) -> str:
     return PurePath(filename).name if filename else "the file"
 
 
-def _unsupported(filename: str | None, found: Format) -> TaskError:
-    hint = f" ({found.hint})" if found.hint else ""
-    return TaskError("unsupported_format", f"{shown(filename)} is {found.label}{hint}, which has no reader")
+def _unsupported(filename: str | None, format: Format) -> TaskError:
+    hint = f" ({format.hint})" if format.hint else ""
+    return TaskError("unsupported_format", f"{shown(filename)} is {format.label}{hint}, which has no reader")
 
 
 def _is_binary(head: bytes) -> bool:

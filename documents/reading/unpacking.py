@@ -79,11 +79,11 @@ def unpack(
         return None
     unpacking = _Unpacking(Path(folder), max_bytes, budget or Budget())
     unpacking.archive(Path(path), filename, "", 1)
-    found = unpacking.unpacked
-    if not found.members:
+    contents = unpacking.unpacked
+    if not contents.members:
         raise unpacking.nothing()
-    found.warnings = told(found.warnings)
-    return found
+    contents.warnings = told(contents.warnings)
+    return contents
 
 
 class _Unpacking:

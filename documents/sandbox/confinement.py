@@ -77,6 +77,6 @@ def _refuse_calls(libc: ctypes.CDLL) -> None:
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _REFUSE),
     ]
-    filters = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in program))
+    filters = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in program))
     pointer = struct.pack("@HP", len(program), ctypes.addressof(filters))
     libc.prctl(_PR_SET_SECCOMP, 2, ctypes.c_char_p(pointer), 0, 0)

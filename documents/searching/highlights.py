@@ -63,8 +63,8 @@ _normalised = lru_cache(CACHED)(normalised)
 @lru_cache(CACHED)
 def _stays_one(character: str) -> bool:
     """Return whether a character is normalised to one, whatever stands beside it."""
-    found = normalised(character)
-    return len(found) == 1 and not _joins(character) and not _joins(found)
+    form = normalised(character)
+    return len(form) == 1 and not _joins(character) and not _joins(form)
 
 
 def _clusters(text: str) -> Iterator[tuple[int, str]]:

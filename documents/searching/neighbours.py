@@ -60,10 +60,10 @@ def _runs(hits: Sequence[Hit], reach: int) -> list[Run]:
         of_version[_chunk_of(hit)[0]].append(hit)
     rank = {hit.chunk_id: place for place, hit in enumerate(hits)}
     groups: list[list[Hit]] = []
-    for found in of_version.values():
-        found.sort(key=lambda hit: _chunk_of(hit)[1])
-        for number, hit in enumerate(found):
-            if number and _chunk_of(hit)[1] - _chunk_of(found[number - 1])[1] <= reach:
+    for version_hits in of_version.values():
+        version_hits.sort(key=lambda hit: _chunk_of(hit)[1])
+        for number, hit in enumerate(version_hits):
+            if number and _chunk_of(hit)[1] - _chunk_of(version_hits[number - 1])[1] <= reach:
                 groups[-1].append(hit)
             else:
                 groups.append([hit])

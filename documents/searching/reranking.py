@@ -89,9 +89,9 @@ def _found(answer: Any) -> dict[int, float]:
     """Return the relevance of each text by its place; what cannot be read is left out."""
     results = answer.get("results")
     pairs = [
-        (each.get("index"), each.get("relevance_score"))
-        for each in (results if isinstance(results, list) else [])
-        if isinstance(each, dict)
+        (result.get("index"), result.get("relevance_score"))
+        for result in (results if isinstance(results, list) else [])
+        if isinstance(result, dict)
     ]
     return {
         index: float(relevance)

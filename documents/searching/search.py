@@ -171,10 +171,10 @@ def search(
         for kb_id, question in questions.items()
         if (scope := scope_of(session, kb_id, filter)) is not None
     ]
-    sought = Sought.together([each.sought for each in asked])
+    sought = Sought.together([kb.sought for kb in asked])
     depth = max(TENTH if per_document is None else DEPTH, limit)
     while True:
-        rankings = [_best(session, each, mode, depth) for each in asked]
+        rankings = [_best(session, kb, mode, depth) for kb in asked]
         ranked = _merged(rankings)
         kept = _kept(ranked, limit, min_score, per_document)
         # Only `per_document` can leave out so many that it is worth while to look further.
@@ -190,19 +190,19 @@ def _words(session: Session, scope: Scope, question: Question) -> Words:
 
 def _merged(rankings: Sequence[Mapping[Chunk, Scores]]) -> list[tuple[Chunk, Scores]]:
     """Return the chunks of all KBs, best first."""
-    ranked = [each for ranking in rankings for each in ranking.items()]
+    ranked = [pair for ranking in rankings for pair in ranking.items()]
     if len(rankings) > 1:
-        ranked.sort(key=lambda each: best_first((each[0], each[1].total)))
+        ranked.sort(key=lambda pair: best_first((pair[0], pair[1].total)))
     return ranked
 
 
 def _confidence(asked: Sequence[Asked], rankings: Sequence[Mapping[Chunk, Scores]], mode: Mode) -> float:
     """Return the confidence of the KB that is likeliest to answer."""
-    found = (
-        curve_of(mode, each.question.nearness).at([scores.total for scores in islice(ranking.values(), TENTH)])
-        for each, ranking in zip(asked, rankings, strict=True)
+    confidences = (
+        curve_of(mode, kb.question.nearness).at([scores.total for scores in islice(ranking.values(), TENTH)])
+        for kb, ranking in zip(asked, rankings, strict=True)
     )
-    return round(max(found, default=0.0), 3)
+    return round(max(confidences, default=0.0), 3)
 
 
 def _best(session: Session, asked: Asked, mode: Mode, depth: int) -> dict[Chunk, Scores]:
@@ -304,7 +304,7 @@ def _hit(row: Row[Any], scores: Scores, sought: Sought) -> Hit:
         chunk_ids=[chunk_id],
         text=row.text,
         score=rounded(scores.total),
-        scores=Parts(*(None if each is None else rounded(each) for each in (scores.words, scores.vector))),
+        scores=Parts(*(None if score is None else rounded(score) for score in (scores.words, scores.vector))),
         page=row.page,
         heading_path=row.heading_path,
         context=row.context,

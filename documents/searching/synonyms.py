@@ -53,8 +53,8 @@ class Sought:
     @classmethod
     def together(cls, several: Sequence[Sought]) -> Sought:
         """Return what is marked where several KBs were asked."""
-        own = frozenset[str]().union(*(each.own for each in several))
-        return cls(own, tuple(term for each in several for term in each.terms))
+        own = frozenset[str]().union(*(part.own for part in several))
+        return cls(own, tuple(term for part in several for term in part.terms))
 
     @property
     def tokens(self) -> set[str]:
@@ -76,7 +76,7 @@ def meant(query: str, groups: Sequence[Sequence[str]]) -> list[Meant]:
     asked = _spelt(query)
     present = {spelling for group in groups for spelling in map(_spelling, group) if spelling and spelling in asked}
     spellings = []
-    for spelling in sorted(present, key=lambda each: (-len(each), each)):
+    for spelling in sorted(present, key=lambda term: (-len(term), term)):
         if spelling in asked:
             # No other term can begin or end within this one.
             asked = asked.replace(spelling, "\n")

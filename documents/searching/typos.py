@@ -44,8 +44,11 @@ def corrections(session: Session, kb_id: str, words: Sequence[str]) -> dict[str,
     )
     held = {row.lexeme: row.chunks for row in rows}
     session.execute(_READ_ALL, {"value": "on"})
-    best = {word: max(near[word] & held.keys(), key=lambda each: (held[each], each), default=None) for word in asked}
-    return {word: found for word, found in best.items() if found is not None}
+    best = {
+        word: max(near[word] & held.keys(), key=lambda candidate: (held[candidate], candidate), default=None)
+        for word in asked
+    }
+    return {word: correction for word, correction in best.items() if correction is not None}
 
 
 def _one_edit_away(word: str) -> Iterator[str]:

@@ -103,7 +103,7 @@ def weighed(session: Session, scope: Scope, tokens: Sequence[str], meant: Sequen
     tokens = tokens[:COUNTED]
     common = min(max(COMMON_FROM, int(COMMON * scope.kb_chunks)), COMMON_TO)
     frequencies = _frequencies(session, scope, tokens, common + 1)
-    terms = frozenset[str]().union(*(each.tokens for each in meant))
+    terms = frozenset[str]().union(*(term.tokens for term in meant))
     near = corrections(
         session, scope.kb_id, [token for token in tokens if token not in frequencies and token not in terms]
     )
@@ -123,24 +123,24 @@ def _with_synonyms(session: Session, scope: Scope, words: Words, meant: Sequence
     """Return the words with the synonyms that the KB knows. All that is said by a synonym is worth what the query's
     own term is: the owner says that they are one. So a perfect passage is worth the same as without.
     """
-    asked = list(dict.fromkeys(token for each in meant for other in each.others for token in other))[:COUNTED_OF_OTHERS]
+    asked = list(dict.fromkeys(token for term in meant for other in term.others for token in other))[:COUNTED_OF_OTHERS]
     counts = _frequencies(session, scope, asked, words.common + 1)
     common = scope.kb_chunks if words.few else words.common
     terms = []
-    for each in meant:
-        unknown = _unknown(list(each.tokens), words.frequencies.keys()) * _idf(0, scope.kb_chunks)
-        worth = unknown + sum(words.weights.get(token, 0.0) for token in each.tokens)
+    for term in meant:
+        unknown = _unknown(list(term.tokens), words.frequencies.keys()) * _idf(0, scope.kb_chunks)
+        worth = unknown + sum(words.weights.get(token, 0.0) for token in term.tokens)
         known = (
-            (other, {token: counts[token] for token in other if token in counts}) for other in each.others if worth
+            (other, {token: counts[token] for token in other if token in counts}) for other in term.others if worth
         )
         others = [
             Term(
                 {token: weight * worth / sum(weights.values()) for token, weight in weights.items()}, parts_of(weights)
             )
-            for other, found in known
-            if parts_of(found) == parts_of(other) and (weights := _weights(found, scope.kb_chunks, common))
+            for other, frequencies in known
+            if parts_of(frequencies) == parts_of(other) and (weights := _weights(frequencies, scope.kb_chunks, common))
         ]
-        terms.append((each.tokens, others))
+        terms.append((term.tokens, others))
     return replace(words, frequencies=counts | words.frequencies, terms=terms)
 
 
@@ -233,7 +233,7 @@ def _all(words: Words) -> str:
     parts: list[str] = []
     for tokens, others in words.terms:
         said = [[token for token in plain if token in tokens], *(list(other.weights) for other in others)]
-        parts.append(either(all_of(each) for each in said if each))
+        parts.append(either(all_of(alternative) for alternative in said if alternative))
         plain = [token for token in plain if token not in tokens]
     return both([*([all_of(plain)] if plain else []), *filter(None, parts)])
 

@@ -83,11 +83,11 @@ class Known:
             beginning = self._earlier.text[start : start + _CONTEXT]
             beginnings[beginning] = None if beginning in beginnings else index
         for unit in self._units if beginnings else ():
-            found = beginnings.get(self._text[unit.start : unit.start + _CONTEXT])
-            if found is not None:
-                shift = unit.start - self._earlier.spans[found][0]
-                if self._is_at(found, shift):
-                    self._note(found, shift)
+            candidate = beginnings.get(self._text[unit.start : unit.start + _CONTEXT])
+            if candidate is not None:
+                shift = unit.start - self._earlier.spans[candidate][0]
+                if self._is_at(candidate, shift):
+                    self._note(candidate, shift)
 
     def _is_at(self, index: int, shift: int) -> bool:
         start, end = self._earlier.spans[index]

@@ -46,14 +46,14 @@ def index_tokens(text: str) -> list[str]:
     return words
 
 
-def _with_pairs(found: Iterable[str]) -> Iterator[str]:
+def _with_pairs(words: Iterable[str]) -> Iterator[str]:
     """Yield the words that a dictionary found, and each two single characters that follow each other.
 
     A word that the dictionary lacks falls apart into characters (年假); its pairs make it findable. On CMRC 2018
     this lifts the mean reciprocal rank from .973 to .981, and recall@10 from .995 to .999.
     """
     before = ""
-    for word in found:
+    for word in words:
         if word == "\n":
             before = ""
             continue

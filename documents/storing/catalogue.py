@@ -174,14 +174,14 @@ def chunks(
 def around(session: Session, kb_id: str, document_id: str, index: int, neighbours: int) -> Json | None:
     """Return a chunk by its index, and so many before and after it; None when there is no such chunk to be found."""
     first = max(0, index - neighbours)
-    found = chunks(session, kb_id, document_id, limit=index + neighbours - first + 1, after=first - 1) or []
-    at = next((each for each in found if each["index"] == index), None)
+    rows = chunks(session, kb_id, document_id, limit=index + neighbours - first + 1, after=first - 1) or []
+    at = next((chunk for chunk in rows if chunk["index"] == index), None)
     if at is None:
         return None
     return {
         "chunk": at,
-        "before": [each for each in found if each["index"] < index],
-        "after": [each for each in found if each["index"] > index],
+        "before": [chunk for chunk in rows if chunk["index"] < index],
+        "after": [chunk for chunk in rows if chunk["index"] > index],
     }
 
 
@@ -208,18 +208,18 @@ def covered(session: Session, kb_id: str, document_id: str) -> int | None:
         return None
     reached = func.max(Chunk.end_offset).over(order_by=Chunk.index, rows=(None, -1))
     ranges = select(Chunk.end_offset, func.greatest(Chunk.start_offset, func.coalesce(reached, 0)).label("start"))
-    each = ranges.where(Chunk.version_id == version_id).subquery()
-    return session.scalar(select(func.coalesce(func.sum(func.greatest(0, each.c.end_offset - each.c.start)), 0)))
+    spans = ranges.where(Chunk.version_id == version_id).subquery()
+    return session.scalar(select(func.coalesce(func.sum(func.greatest(0, spans.c.end_offset - spans.c.start)), 0)))
 
 
 def stretch(session: Session, kb_id: str, document_id: str, start: int, end: int) -> str:
     """Return what stands between two offsets of a document's text; nothing when it is not searchable."""
-    found = session.scalar(
+    passage = session.scalar(
         select(func.substr(Version.text, start + 1, end - start))
         .join(Document, Document.version_id == Version.id)
         .where(Document.kb_id == kb_id, Document.document_id == document_id)
     )
-    return found or ""
+    return passage or ""
 
 
 def original(session: Session, kb_id: str, document_id: str) -> Any | None:

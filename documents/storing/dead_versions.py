@@ -50,7 +50,7 @@ def _delete(session: Session, chosen: ColumnElement[bool], limit: int) -> int:
     if deleted < limit and doomed:
         # What is left of a version that is not yet empty goes with it.
         gone = session.execute(delete(Version).where(Version.id.in_(doomed)).returning(Version.original)).all()
-        _let_go(session, [each.original for each in gone if each.original is not None])
+        _let_go(session, [version.original for version in gone if version.original is not None])
         deleted += len(gone)
     return deleted
 

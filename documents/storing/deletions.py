@@ -64,8 +64,8 @@ def submission_shown(session: Session, kb_id: str, document_id: str) -> UUID | N
 
 def count(session: Session, kb_id: str, deleted_at: datetime) -> int:
     """Return how many documents were deleted by what was asked for at a moment."""
-    found: int = session.execute(_COUNT, {"kb_id": kb_id, "deleted_at": deleted_at}).scalar_one()
-    return found
+    number: int = session.execute(_COUNT, {"kb_id": kb_id, "deleted_at": deleted_at}).scalar_one()
+    return number
 
 
 def forget(session: Session, kept: timedelta) -> int:

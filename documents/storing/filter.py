@@ -65,8 +65,10 @@ class Filter:
             values = wanted if isinstance(wanted, list) else [wanted]
             # Containment is what the index on `metadata` answers.
             forms = [json.dumps({name: form}) for value in values for form in (value, [value])]
-            named = {f"metadata_{number}_{each}": form for each, form in enumerate(forms)}
-            conditions.append(f"({' OR '.join(f'd.metadata @> CAST(:{each} AS jsonb)' for each in named) or 'false'})")
+            named = {f"metadata_{number}_{place}": form for place, form in enumerate(forms)}
+            conditions.append(
+                f"({' OR '.join(f'd.metadata @> CAST(:{parameter} AS jsonb)' for parameter in named) or 'false'})"
+            )
             parameters |= named
         return " AND ".join(conditions), parameters
 
@@ -96,5 +98,5 @@ def count(session: Session, kb_id: str, filter: Filter, most: int) -> int:
     """Return how many documents a filter names, counted up to a bound."""
     condition, parameters = filter.condition()
     statement = f"SELECT count(*) FROM (SELECT FROM documents AS d WHERE {condition} LIMIT :most) AS chosen"
-    found: int = session.execute(text(statement), parameters | {"kb_id": kb_id, "most": most}).scalar_one()
-    return found
+    number: int = session.execute(text(statement), parameters | {"kb_id": kb_id, "most": most}).scalar_one()
+    return number

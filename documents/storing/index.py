@@ -188,10 +188,10 @@ def facts(session: Session, version_id: UUID) -> Version:
     Raises:
       TaskError: internal, when there is no such version.
     """
-    found = session.scalar(_FACTS, {"version_id": version_id})
-    if found is None:
+    row = session.scalar(_FACTS, {"version_id": version_id})
+    if row is None:
         raise _gone(version_id)
-    return found
+    return row
 
 
 def digest(session: Session, version_id: UUID) -> bytes | None:

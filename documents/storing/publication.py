@@ -42,8 +42,8 @@ class Opening(NamedTuple):
 
 def opening(kb_id: str, document_id: str) -> Opening:
     """Look at the place of a document in its KB."""
-    (found,) = database.read(_OPENING, {"kb_id": kb_id, "document_id": document_id})
-    return found
+    (place,) = database.read(_OPENING, {"kb_id": kb_id, "document_id": document_id})
+    return place
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,8 @@ def _embedded(graph: _Graph, weights: Weights) -> str:
 
 
 def _layer(graph: _Graph, weights: Weights, value: str, bias: str, number: int) -> str:
-    part, hidden, each = f"l{number}", weights.hidden, weights.hidden // weights.heads
-    apart = graph.integers(0, 0, weights.heads, each)
+    part, hidden, width = f"l{number}", weights.hidden, weights.hidden // weights.heads
+    apart = graph.integers(0, 0, weights.heads, width)
     heads = {
         name: graph.add(
             "Transpose",
@@ -149,7 +149,7 @@ def _layer(graph: _Graph, weights: Weights, value: str, bias: str, number: int) 
         )
         for name in "qkv"
     }
-    scaled = graph.add("Mul", heads["q"], graph.constant(numpy.float32(each**-0.5)))
+    scaled = graph.add("Mul", heads["q"], graph.constant(numpy.float32(width**-0.5)))
     attention = graph.add("Softmax", graph.add("Add", graph.add("MatMul", scaled, heads["k"]), bias), axis=-1)
     mixed = graph.add("Transpose", graph.add("MatMul", attention, heads["v"]), perm=[0, 2, 1, 3])
     joined = graph.add("Reshape", mixed, graph.integers(0, 0, hidden))

@@ -107,19 +107,19 @@ class ModelEmbedder:
             connection.close()  # the stream keeps it open
         # Where this thread is interrupted, the rest of the answer must not be taken for that of the next request.
         self._connections.stream = None
-        asked = json.dumps({"texts": texts}).encode()
-        stream.write(LENGTH.pack(len(asked)) + asked)
+        request = json.dumps({"texts": texts}).encode()
+        stream.write(LENGTH.pack(len(request)) + request)
         stream.flush()
-        told = json.loads(stream.read(*LENGTH.unpack(stream.read(LENGTH.size))))
-        if "error" in told:
+        answer = json.loads(stream.read(*LENGTH.unpack(stream.read(LENGTH.size))))
+        if "error" in answer:
             self._connections.stream = stream
-            raise TaskError("embedder_rejected", f"the model {self._name} failed: {told['error']}")
+            raise TaskError("embedder_rejected", f"the model {self._name} failed: {answer['error']}")
         vectors = []
         for _ in texts:
-            vector = array("f", stream.read(4 * told["dimension"]))
+            vector = array("f", stream.read(4 * answer["dimension"]))
             if sys.byteorder == "big":
                 vector.byteswap()
-            if len(vector) != told["dimension"]:
+            if len(vector) != answer["dimension"]:
                 raise ValueError("the answer is cut short")
             vectors.append(vector)
         self._connections.stream = stream

@@ -46,12 +46,12 @@ class Model:
         self._session = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
-        self._inputs = {each.name for each in self._session.get_inputs()}
+        self._inputs = {node.name for node in self._session.get_inputs()}
         self._turn = threading.Lock()
 
     def embed(self, texts: list[str]) -> Any:
         """Return the vectors of texts, a row each; texts of like length are computed together."""
-        tokens = [each.ids for each in self._tokenizer.encode_batch(texts)]
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
         by_length = sorted(range(len(texts)), key=lambda place: -len(tokens[place]))
         rows: dict[int, Any] = {}
         for start in range(0, len(texts), TOGETHER):

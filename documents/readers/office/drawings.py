@@ -41,9 +41,9 @@ def write_drawing(writer: Writer, archive: Archive, reference: etree._Element, k
 def _chart(writer: Writer, tree: etree._Element) -> None:
     """Write the titles of a chart and of its axes, and its figures as one table for all series of the same labels."""
     writer.block("\n".join(filter(None, map(_title, tree.iter("{*}title")))))
-    series = [(_labels(each), each) for each in tree.iter("{*}ser")]
+    series = [(_labels(element), element) for element in tree.iter("{*}ser")]
     for labels, group in groupby(series, key=lambda pair: pair[0]):
-        columns = [(_paragraphs(child_of(each, "tx")), _values(each)) for _, each in group]
+        columns = [(_paragraphs(child_of(element, "tx")), _values(element)) for _, element in group]
         places = sorted(labels.keys() | {place for _, values in columns for place in values})
         if places:
             rows = [[labels.get(place, ""), *(values.get(place, "") for _, values in columns)] for place in places]
@@ -80,10 +80,10 @@ def _values(series: etree._Element) -> dict[int, str]:
 
 def _points(holder: etree._Element) -> dict[int, str]:
     """Return the points below an element by their place, numbers as their format shows them."""
-    code = next((each.text or GENERAL for each in holder.iter("{*}formatCode")), None)
+    code = next((element.text or GENERAL for element in holder.iter("{*}formatCode")), None)
     values = {}
     for point in holder.iter("{*}pt"):
-        text = "".join(each.text or "" for each in point.iter("{*}v")).strip()
+        text = "".join(value.text or "" for value in point.iter("{*}v")).strip()
         place = point.get("idx") or ""
         if text and place.isdecimal():
             values[int(place)] = _shown(text, point.get("formatCode") or code)
@@ -107,6 +107,6 @@ def _lines(holder: etree._Element | None) -> Iterator[str]:
     if holder is None:
         return
     for paragraph in holder.iter("{*}p"):
-        yield "".join(each.text or "" for each in paragraph.iter("{*}t")).strip()
+        yield "".join(run.text or "" for run in paragraph.iter("{*}t")).strip()
     for value in holder.iter("{*}v"):
         yield (value.text or "").strip()

@@ -33,7 +33,7 @@ def beside(element: etree._Element) -> str:
 
 def formulas(paragraph: etree._Element) -> str:
     """Return the formulas of a paragraph that holds nothing else, each on a line. Raises what `formula` does."""
-    return "\n".join(formula(each) for each in paragraph if name_of(each) == "oMath")
+    return "\n".join(formula(element) for element in paragraph if name_of(element) == "oMath")
 
 
 def _written(element: etree._Element, depth: int) -> str:
@@ -76,7 +76,7 @@ class _Parts:
         """Return a property, such as the sign of a sum; `otherwise` where it is not set."""
         for properties in self._element:
             if name_of(properties).endswith("Pr"):
-                child = next((each for each in children_of(properties) if name_of(each) == name), None)
+                child = next((element for element in children_of(properties) if name_of(element) == name), None)
                 if child is not None:
                     return value_of(child) or ""
         return otherwise

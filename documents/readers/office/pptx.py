@@ -103,14 +103,17 @@ class _Reader:
     def _inherited(self, shape: etree._Element, known: dict[str, Relation]) -> Box | None:
         """Return where a placeholder stands that leaves this to the slide's layout."""
         mark = child_of(shape, "nvSpPr", "nvPr", "ph")
-        layout = next((each.target for each in known.values() if each.kind == "slideLayout"), None)
+        layout = next((relation.target for relation in known.values() if relation.kind == "slideLayout"), None)
         if mark is None or layout is None:
             return None
         if layout not in self._layouts:
             data = self._archive.read(layout)
             placed = _shapes(child_of(parse(data, layout), "cSld", "spTree")) if data else ()
             self._layouts[layout] = {
-                key: box for each in placed if (box := _box(each)) is not None for key in _keys(each)
+                key: box
+                for placeholder in placed
+                if (box := _box(placeholder)) is not None
+                for key in _keys(placeholder)
             }
         return next((box for key in _keys(shape) if (box := self._layouts[layout].get(key)) is not None), None)
 
@@ -268,7 +271,7 @@ def _rows(table: etree._Element) -> Iterator[list[str]]:
         if name_of(row) == "tr":
             cells = [
                 above[number] if cell.get("vMerge") in _YES and number < len(above) else _cell(cell)
-                for number, cell in enumerate(each for each in row if name_of(each) == "tc")
+                for number, cell in enumerate(element for element in row if name_of(element) == "tc")
             ]
             yield cells
             above = list(map(repeated, cells))

@@ -26,7 +26,7 @@ def reading_order(boxes: Sequence[Box | None]) -> list[int]:
     is left of it. A shape of which the place is not known comes behind the one before it in the file.
     """
     placed = [_Placed(index, box) for index, box in enumerate(boxes) if box is not None]
-    order = [each.index for each in _read(placed, _DEEPEST)]
+    order = [shape.index for shape in _read(placed, _DEEPEST)]
     known = {index: place for place, index in enumerate(order)}
     at, keys = -1, []
     for index in range(len(boxes)):
@@ -41,21 +41,21 @@ def _read(shapes: list[_Placed], depth: int) -> list[_Placed]:
     for start in (1, 0) if depth > 0 else ():  # from top to bottom, then from left to right
         groups = _cut(shapes, start)
         if len(groups) > 1:
-            return [each for group in groups for each in _read(group, depth - 1)]
-    return sorted(shapes, key=lambda each: (each.box[1], each.box[0], each.index))
+            return [shape for group in groups for shape in _read(group, depth - 1)]
+    return sorted(shapes, key=lambda shape: (shape.box[1], shape.box[0], shape.index))
 
 
 def _cut(shapes: list[_Placed], start: int) -> list[list[_Placed]]:
     """Cut shapes where a gap runs between them; `start` is 1 for rows and 0 for columns."""
-    ranked = sorted(shapes, key=lambda each: (each.box[start], each.index))
+    ranked = sorted(shapes, key=lambda shape: (shape.box[start], shape.index))
     groups: list[list[_Placed]] = []
     reach = float("-inf")
-    for each in ranked:
-        first, last = each.box[start], each.box[start + 2]
+    for shape in ranked:
+        first, last = shape.box[start], shape.box[start + 2]
         if not groups or first >= reach - _OVERLAP * (last - first):
-            groups.append([each])
+            groups.append([shape])
             reach = last
         else:
-            groups[-1].append(each)
+            groups[-1].append(shape)
             reach = max(reach, last)
     return groups

@@ -85,7 +85,7 @@ class _Workbook:
 
     def rows(self, part: str) -> list[Row]:
         """Return the rows of a sheet that hold something."""
-        found: list[Row] = []
+        rows: list[Row] = []
         length = number = 0
         data = self._archive.read(part)
         merged = Merged(_merged(data))
@@ -103,9 +103,9 @@ class _Workbook:
                     length += len(text)
             length += merged.complete(number, row)
             if row:
-                found.append(row)
+                rows.append(row)
                 require_length(length)
-        return found
+        return rows
 
     def beside(self, part: str) -> Iterator[str]:
         """Yield what is written on a sheet but in none of its cells: comments, with their cell, and text boxes."""

@@ -52,15 +52,15 @@ class HeadersFooters:
                     headings |= {(index, level) for level in outline.levels(index, page.lines)}
         body = letters.most_common(1)[0][0] if letters else 0.0
         heads = {place for edge in edges for place in running(_texts(edge, body, headings), outline)}
-        found = _dropped(edges, heads, sum(map(bool, sizes)))
-        dropped = Counter(index for index, _ in found)
+        texts = _dropped(edges, heads, sum(map(bool, sizes)))
+        dropped = Counter(index for index, _ in texts)
         left = sum(size > dropped[index] for index, size in enumerate(sizes))
         if 2 * left <= sum(map(bool, sizes)):  # pages that are alike are no headers of each other
-            found = {}
+            texts = {}
         self._dropped: dict[int, set[int]] = defaultdict(set)
-        for index, at in found:
+        for index, at in texts:
             self._dropped[index].add(at)
-        self.warnings = _told(found[place] for place in sorted(found))
+        self.warnings = _told(texts[place] for place in sorted(texts))
 
     def without(self, index: int, lines: list[Line]) -> list[Line]:
         """Return the lines of a page that are not dropped."""

@@ -34,25 +34,25 @@ def typed(line: Line, start: int, edges: Edges) -> Typed | None:
     wide = None if text.isascii() else WIDE.search(text)
     if wide is not None and not _QUOTES.search(text, 0, wide.start()):
         return None
-    found = letters(text[: wide.start()] if wide else text)
-    width = _width(start, edges, found, line.size)
+    pair = letters(text[: wide.start()] if wide else text)
+    width = _width(start, edges, pair, line.size)
     if width is None or not isfinite(line.left):
         return None
     if wide is not None:
         return text, width, False
     if abs(line.right - line.left - len(text) * width) > _OFF * width:
         text = _in_columns(text, start, line.left, width, edges) or _in_words(text, start, width, edges)
-    return (text, width, found is not None) if text else None
+    return (text, width, pair is not None) if text else None
 
 
-def _width(start: int, edges: Edges, found: tuple[int, int] | None, size: float) -> float | None:
+def _width(start: int, edges: Edges, pair: tuple[int, int] | None, size: float) -> float | None:
     """Return the width that a narrow letter and another one have in common; None where they differ."""
-    narrow, other = found or (0, 0)
+    narrow, other = pair or (0, 0)
     left, right = edges(start + narrow)
     width = right - left
     if not _NARROWEST * size < width < inf:
         return None
-    left, right = edges(start + other) if found else (left, right)
+    left, right = edges(start + other) if pair else (left, right)
     return width if abs(right - left - width) <= _ALIKE * width else None
 
 

@@ -137,10 +137,10 @@ def _properties(document: pypdfium2.PdfDocument) -> dict[str, Any]:
     return properties | ({"created": _moment(properties["created"])} if "created" in properties else {})
 
 
-def _moment(given: str) -> str:
+def _moment(value: str) -> str:
     """Convert a date of a PDF (ISO 32000-1, 7.9.4) to ISO 8601. Return any other text unchanged."""
-    if (date := _DATE.fullmatch(given)) is None:
-        return given
+    if (date := _DATE.fullmatch(value)) is None:
+        return value
     year, month, day, hour, minute, second, sign, hours, minutes = date.groups()
     text = "-".join(filter(None, (year, month, day)))
     if hour is None:

@@ -27,12 +27,12 @@ def running(texts: Texts, outline: Outline) -> Iterator[tuple[int, int]]:
     """
     titles = _in_force(outline, len(texts))
     said: dict[tuple[str, int | None], int] = {}
-    for index, (found, named) in enumerate(zip(texts, titles, strict=True)):
-        keys = {at: list(_keys(text, index)) for at, text in found}
-        for at, text in found:
-            if any(index - said.get(key, -_BACK - 1) <= _BACK for key in keys[at]) or _names(text, named):
+    for index, (margin, page_titles) in enumerate(zip(texts, titles, strict=True)):
+        keys = {at: list(_keys(text, index)) for at, text in margin}
+        for at, text in margin:
+            if any(index - said.get(key, -_BACK - 1) <= _BACK for key in keys[at]) or _names(text, page_titles):
                 yield index, at
-        said |= {key: index for each in keys.values() for key in each}
+        said |= {key: index for group in keys.values() for key in group}
 
 
 def _in_force(outline: Outline, pages: int) -> Iterator[list[str]]:

@@ -85,8 +85,8 @@ class Pages:
     def _tables_and_code(self, lines: list[Line], levels: dict[int, int]) -> list[Table | Listing]:
         listings = list(self._code.listings(lines, levels))
         certain: list[Table | Listing] = [*listings, *ruled_tables(lines, levels)]
-        taken = levels.keys() | {at for each in certain for at in range(each.first, each.last)}
-        return sorted([*certain, *tables_of(lines, taken)], key=lambda each: each.first)
+        taken = levels.keys() | {at for block in certain for at in range(block.first, block.last)}
+        return sorted([*certain, *tables_of(lines, taken)], key=lambda block: block.first)
 
     def _joint(self, lines: list[Line]) -> str | None:
         """Return what stands between the held paragraph and the rest of it on this page; None where it has ended."""

@@ -67,10 +67,10 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
         warnings += write_pictures("document", pictures(data), reader.writer)
     if reader.broken:
         warnings.append(f"{reader.broken} characters are broken in their encoding and became U+FFFD")
-    found = {name: " ".join("".join(parts).split()) for name, parts in reader.properties.items()}
+    texts = {name: " ".join("".join(parts).split()) for name, parts in reader.properties.items()}
     days = {name: [time.get(word, 0) for word in _DAY] for name, time in reader.times.items()}
-    found |= {name: "{:04}-{:02}-{:02}".format(*day) for name, day in days.items() if all(day)}
-    properties = {name: value for name, value in found.items() if value}
+    texts |= {name: "{:04}-{:02}-{:02}".format(*day) for name, day in days.items() if all(day)}
+    properties = {name: value for name, value in texts.items() if value}
     return reader.writer.finish("rtf", encoding=reader.encoding, warnings=warnings, properties=properties)
 
 

@@ -48,8 +48,8 @@ def languages() -> str | None:
     if command is None:
         return None
     said = subprocess.run([command, "--list-langs"], capture_output=True, text=True, timeout=30, check=False)
-    found = [language for language in LANGUAGES if language in said.stdout.split()]
-    return "+".join(found) or None
+    codes = [language for language in LANGUAGES if language in said.stdout.split()]
+    return "+".join(codes) or None
 
 
 def recognise(picture: bytes, resolution: int, page: int = 0) -> list[Row]:

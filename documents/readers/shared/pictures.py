@@ -51,18 +51,18 @@ class Pictures:
 
     def warnings(self, count: int) -> list[str]:
         """Return what the submitter is told, of `count` that there are of what is numbered."""
-        told, nouns = [], f"{self._noun}s"
+        warnings, nouns = [], f"{self._noun}s"
         if read := sorted(self._confidence):
             where = listed(read, self._noun)
-            told.append(f"{len(read)} of {count} {nouns} were read by OCR ({ocr.languages()}): {where}")
+            warnings.append(f"{len(read)} of {count} {nouns} were read by OCR ({ocr.languages()}): {where}")
         if doubtful := [number for number in read if self._confidence[number] < CONFIDENT]:
-            told.append(f"OCR is not sure of what it read on {listed(doubtful, self._noun)}")
+            warnings.append(f"OCR is not sure of what it read on {listed(doubtful, self._noun)}")
         if self._unread:
             lack = "hold no text that OCR could read"
             if ocr.languages() is None:
                 lack = "hold no text and would need OCR"
-            told.append(f"{len(self._unread)} of {count} {nouns} {lack}: {listed(self._unread, self._noun)}")
-        return told + failed(self._failures, self._noun)
+            warnings.append(f"{len(self._unread)} of {count} {nouns} {lack}: {listed(self._unread, self._noun)}")
+        return warnings + failed(self._failures, self._noun)
 
     def require_text(self, what: str) -> None:
         """Refuse a document, called `what`, of which nothing but unread pictures is known.

@@ -85,13 +85,13 @@ def relations(archive: Archive, part: str = "") -> dict[str, Relation]:
     folder, name = posixpath.split(part)
     file = posixpath.join(folder, "_rels", f"{name}.rels")
     data = archive.read(file)
-    found = {}
+    by_id = {}
     for relation in parse(data, file) if data else ():
         if relation.get("TargetMode") != "External":
             kind = (relation.get("Type") or "").rpartition("/")[2]
             target = posixpath.normpath(posixpath.join("/", folder, relation.get("Target") or "")).lstrip("/")
-            found[relation.get("Id") or ""] = Relation(kind, target)
-    return found
+            by_id[relation.get("Id") or ""] = Relation(kind, target)
+    return by_id
 
 
 def main_part(archive: Archive, usual: str) -> str:

@@ -61,14 +61,14 @@ def front_matter(text: str) -> tuple[int, dict[str, str]]:
             if _KNOWN.isdisjoint(map(str.lower, properties)):
                 break
             return match.end(), {name: value for name, value in properties.items() if value}
-        elif found := _PROPERTY.match(line):
-            name = found.group(1)
-            value = (found.group(2) or "").strip()
+        elif pair := _PROPERTY.match(line):
+            name = pair.group(1)
+            value = (pair.group(2) or "").strip()
             properties[name] = "" if value in (">", "|", ">-", "|-") else _unquoted(value)
-        elif name and (found := _ITEM.match(line) or _GOES_ON.match(line)):
-            more = _unquoted(found.group(1) if found.re is _ITEM else line.strip())
+        elif name and (item := _ITEM.match(line) or _GOES_ON.match(line)):
+            more = _unquoted(item.group(1) if item.re is _ITEM else line.strip())
             if more and not line.startswith("#"):
-                properties[name] += (", " if found.re is _ITEM else " ") * bool(properties[name]) + more
+                properties[name] += (", " if item.re is _ITEM else " ") * bool(properties[name]) + more
         else:
             break
     return 0, {}
@@ -97,12 +97,12 @@ def _with_title(body: str, properties: Mapping[str, str]) -> tuple[str, bool]:
 
 def scan(text: str) -> list[Anchor]:
     """Find the headings, tables and blocks of code of a text in Markdown."""
-    found = _Scan()
+    scanner = _Scan()
     for match in _LINE.finditer(text):
         if match.group():
-            found.line(match.start(), match.group().rstrip("\r\n"))
-    found.close(len(text))
-    return sorted(found.anchors, key=lambda anchor: anchor.start)
+            scanner.line(match.start(), match.group().rstrip("\r\n"))
+    scanner.close(len(text))
+    return sorted(scanner.anchors, key=lambda anchor: anchor.start)
 
 
 class _Scan:

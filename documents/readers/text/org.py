@@ -82,7 +82,7 @@ class _Scan:
             self._table(self._while(_ROW))
         elif _FIXED.match(line):
             self._flush()
-            self.writer.code("\n".join(_FIXED.sub(r"\1", each) for each in self._while(_FIXED)))
+            self.writer.code("\n".join(_FIXED.sub(r"\1", row) for row in self._while(_FIXED)))
         elif match := _KEYWORD.match(line):
             self._keyword(match.group(1).lower(), match.group(2).strip())
         elif not line.strip() or _RULE.match(line):

@@ -152,7 +152,7 @@ class _Body:
         elif line.startswith(">>> "):
             self._writer.code("\n".join(self._until_blank()))
         elif line.startswith("| ") or line == "|":
-            self._writer.block(self._reading.shown("\n".join(each[2:] for each in self._while("|"))))
+            self._writer.block(self._reading.shown("\n".join(row[2:] for row in self._while("|"))))
         elif _ANONYMOUS.match(line):
             self._at += 1
         else:

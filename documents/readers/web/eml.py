@@ -110,8 +110,8 @@ def write_mail(mail: Message, format: str, encoding: str | None, as_saved: str |
                 attachments.add(part)
     finally:
         _BOUNDS.reset(token)
-    found = {"title": subject, "author": _header(mail, "From"), "created": _sent(mail)}
-    properties = {name: value for name, value in found.items() if value}
+    facts = {"title": subject, "author": _header(mail, "From"), "created": _sent(mail)}
+    properties = {name: value for name, value in facts.items() if value}
     return writer.finish(format, warnings=warnings, properties=properties)
 
 
@@ -130,7 +130,7 @@ def _sort(part: Message, content: _Content) -> None:
         part = stack.pop()
         kind = part.get_content_type()
         if part.is_multipart() and kind not in _MAILS:
-            parts = [each for each in part.get_payload() if isinstance(each, Message)]
+            parts = [child for child in part.get_payload() if isinstance(child, Message)]
             stack.extend(reversed(_chosen(parts) if kind == "multipart/alternative" else parts))
         elif kind in ("text/plain", "text/html") and part.get_content_disposition() != "attachment":
             content.texts.append(part)
@@ -257,13 +257,13 @@ def _append(extracted: Extracted, writer: Writer) -> None:
 def _payload(part: Message) -> bytes:
     """Return the bytes of a part, as they were before they were made fit for the way."""
     if part.get_content_type() in _MAILS:
-        inner = [each for each in part.get_payload() if isinstance(each, Message)] if part.is_multipart() else []
+        inner = [child for child in part.get_payload() if isinstance(child, Message)] if part.is_multipart() else []
         if len(inner) == 1 and not inner[0].keys():  # in base64, which no mail should be, and which hides its headers
             carrier = Message()
             carrier["Content-Transfer-Encoding"] = str(part.get("Content-Transfer-Encoding", "7bit"))
             carrier.set_payload(inner[0].get_payload())
             return _decoded_payload(carrier)
-        return b"\n\n".join(each.as_bytes() for each in inner)
+        return b"\n\n".join(child.as_bytes() for child in inner)
     return _decoded_payload(part)
 
 

@@ -155,12 +155,12 @@ def _spine(package: etree._Element, items: dict[str, _Item]) -> dict[str, None]:
 
 
 def _properties(package: etree._Element) -> dict[str, str]:
-    found: dict[str, str] = {}
+    properties: dict[str, str] = {}
     for item in children_of(package, "metadata"):
         name = _PROPERTIES.get(name_of(item))
         if name and (text := " ".join((item.text or "").split())):
-            found.setdefault(name, text)
-    return found
+            properties.setdefault(name, text)
+    return properties
 
 
 def _refuse_protection(archive: Archive) -> None:

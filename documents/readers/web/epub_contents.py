@@ -47,8 +47,10 @@ class Place:
 def navigation(tree: LexborHTMLParser, folder: str) -> Contents:
     """Read the contents from a navigation document of EPUB 3."""
     lists = tree.css("nav")
-    marks = [f"{each.attributes.get('epub:type')} {each.attributes.get('role')}".split() for each in lists]
-    contents = [each for each, mark in zip(lists, marks, strict=True) if "toc" in mark or "doc-toc" in mark] or lists
+    marks = [f"{element.attributes.get('epub:type')} {element.attributes.get('role')}".split() for element in lists]
+    contents = [
+        element for element, mark in zip(lists, marks, strict=True) if "toc" in mark or "doc-toc" in mark
+    ] or lists
     return _contents(_links(contents[0]) if contents else (), folder)
 
 
@@ -69,7 +71,7 @@ def _links(navigation: LexborNode) -> Iterator[tuple[int, str, str | None]]:
     """Yield depth, title and target of each line; a line that is a mere caption of others has no target."""
     for node in navigation.css("a, span"):
         if node.parent is not None and node.parent.tag == "li":
-            lists = sum(each.tag == "ol" for each in islice(_above(node), _NEARBY))
+            lists = sum(ancestor.tag == "ol" for ancestor in islice(_above(node), _NEARBY))
             yield lists, text_of(node), node.attributes.get("href")
 
 
@@ -118,7 +120,7 @@ def _headings(tree: LexborHTMLParser) -> Iterator[LexborNode]:
     selector, inner = ", ".join(HEADINGS), set[int]()
     for node in tree.css(selector):
         if node.mem_id not in inner:
-            inner.update(each.mem_id for each in node.css(selector))
+            inner.update(heading.mem_id for heading in node.css(selector))
             yield node
 
 
@@ -127,21 +129,21 @@ def _heading_at(node: LexborNode) -> int | None:
     for above in islice(_above(node), _NEARBY):
         if above.tag in HEADINGS:
             return HEADINGS[above.tag]
-    for each in islice(_onward(node), _NEARBY):
-        if each.is_text_node:
-            if (each.text_content or "").strip():
+    for successor in islice(_onward(node), _NEARBY):
+        if successor.is_text_node:
+            if (successor.text_content or "").strip():
                 return None
-        elif each.tag in HEADINGS and text_of(each):
-            return HEADINGS[each.tag]
+        elif successor.tag in HEADINGS and text_of(successor):
+            return HEADINGS[successor.tag]
     return None
 
 
 def _shows(node: LexborNode, title: str) -> bool:
     """Return whether a page goes on with the title itself, merely not as a heading."""
     wanted, letters = letters_of(title), ""
-    for each in islice(_onward(node), _NEARBY):
-        if each.is_text_node:
-            letters += letters_of(each.text_content or "")
+    for successor in islice(_onward(node), _NEARBY):
+        if successor.is_text_node:
+            letters += letters_of(successor.text_content or "")
             if len(letters) >= len(wanted) or not wanted.startswith(letters):
                 break
     return letters.startswith(wanted)

@@ -125,7 +125,7 @@ def _multiscripts(parts: _Parts) -> str:
     names, texts = [name for name, _ in others], [text for _, text in others]
     end = names.index("mprescripts") if "mprescripts" in names else len(names)
     after, before = texts[:end], texts[end + 1 :]
-    left, right = (scripts("".join(each[::2]), "".join(each[1::2])) for each in (before, after))
+    left, right = (scripts("".join(side[::2]), "".join(side[1::2])) for side in (before, after))
     return left + one(base) + right
 
 

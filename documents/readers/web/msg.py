@@ -76,19 +76,24 @@ class _Properties:
         return decode(data, encoding_of_page(page)).text
 
 
-def _mail(found: _Properties, depth: int) -> Message:
+def _mail(properties: _Properties, depth: int) -> Message:
     mail = Message()
     sender = next(
-        (pair for name, address in _SENDERS if any(pair := (found.text(name), found.text(address)))), ("", "")
+        (pair for name, address in _SENDERS if any(pair := (properties.text(name), properties.text(address)))), ("", "")
     )
-    said = {"From": _address(*sender), "To": found.text(_TO), "Cc": found.text(_CC), "Subject": found.text(_SUBJECT)}
-    said["Date"] = _time(found.number(_SENT) or found.number(_DELIVERED) or 0)
+    said = {
+        "From": _address(*sender),
+        "To": properties.text(_TO),
+        "Cc": properties.text(_CC),
+        "Subject": properties.text(_SUBJECT),
+    }
+    said["Date"] = _time(properties.number(_SENT) or properties.number(_DELIVERED) or 0)
     for name, value in said.items():
         if value := " ".join(value.split()):
             mail[name] = value
     mail["Content-Type"] = "multipart/mixed"
-    parts = [_body(found)]
-    for name, storage in sorted(found.storage.storages.items()):
+    parts = [_body(properties)]
+    for name, storage in sorted(properties.storage.storages.items()):
         if name.startswith("__attach"):
             parts.append(_attachment(_Properties(storage, _HEAD_OF_ATTACHMENT), depth))
     mail.set_payload([part for part in parts if part is not None])
@@ -110,31 +115,31 @@ def _time(ticks: int) -> str:
         return ""
 
 
-def _body(found: _Properties) -> Message | None:
+def _body(properties: _Properties) -> Message | None:
     """Return the text of a mail: plain before HTML before RTF."""
-    if (text := found.text(_BODY)).strip():
+    if (text := properties.text(_BODY)).strip():
         return _part("text/plain", text.encode(), "utf-8")
-    if (page := found.text(_HTML)).strip():
+    if (page := properties.text(_HTML)).strip():
         return _part("text/html", page.encode(), "utf-8")
-    if data := found.bytes(_HTML):
-        return _part("text/html", data, encoding_of_page((found.number(_CODE_PAGE_OF_HTML) or 0) & 0xFFFF))
-    if data := found.bytes(_RTF):
+    if data := properties.bytes(_HTML):
+        return _part("text/html", data, encoding_of_page((properties.number(_CODE_PAGE_OF_HTML) or 0) & 0xFFFF))
+    if data := properties.bytes(_RTF):
         return _named(_part("application/rtf", inflated(data)), "text.rtf")
     return None
 
 
-def _attachment(found: _Properties, depth: int) -> Message | None:
-    name = found.text(_LONG_NAME) or found.text(_NAME)
-    inner = found.storage.storages.get(f"__substg1.0_{_MAIL:04X}000D")
-    if inner is not None and (found.number(_METHOD) or 0) & 0xFF == _EMBEDDED:
+def _attachment(properties: _Properties, depth: int) -> Message | None:
+    name = properties.text(_LONG_NAME) or properties.text(_NAME)
+    inner = properties.storage.storages.get(f"__substg1.0_{_MAIL:04X}000D")
+    if inner is not None and (properties.number(_METHOD) or 0) & 0xFF == _EMBEDDED:
         if depth >= _DEEPEST:
             return None
         part = Message()
         part["Content-Type"] = "message/rfc822"
         part.set_payload([_mail(_Properties(inner, _HEAD_OF_INNER), depth + 1)])
         return part
-    kind = found.text(_TYPE).strip().lower()
-    data = found.bytes(_DATA)
+    kind = properties.text(_TYPE).strip().lower()
+    data = properties.bytes(_DATA)
     # A mail or parts of one, as a file: these are bytes like any others here, and the name says what they are.
     if not _MEDIA_TYPE.fullmatch(kind) or kind.startswith(("message/", "multipart/")):
         kind = "application/octet-stream"

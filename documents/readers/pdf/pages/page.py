@@ -204,6 +204,6 @@ def _doubt_half(lines: list[Line], starts: list[int], characters: _Characters) -
         if WIDE.search(line.text) and (letter := letters(line.text)):
             widths = [right - left for left, right in (characters.edges(start + at) for at in letter)]
             if all(is_half(width, line.size) for width in widths):
-                for each in half:
-                    each.typed = None
+                for candidate in half:
+                    candidate.typed = None
                 return

@@ -108,7 +108,7 @@ class Scans:
         raise TaskError("needs_ocr", f"no page of the PDF holds {what}, and {lacking}: {listed(pictures)}")
 
     def _of(self, source: str) -> list[int]:
-        return sorted(number for number, each in self._sources.items() if each == source)
+        return sorted(number for number, origin in self._sources.items() if origin == source)
 
     def _lack(self) -> str:
         if self._confidence:
@@ -130,11 +130,11 @@ def recognised(page: pypdfium2.PdfPage, lines: list[Line], garbled: list[Line]) 
     if ocr.languages() is None:
         return Page(lines, lower, upper, lacking)
     try:
-        found, confidence = _recognised(page)
+        ocr_lines, confidence = _recognised(page)
     except ocr.Failed as failure:
         return Page(lines, lower, upper, lacking, failure=str(failure))
-    if _length(found) > _length(lines):
-        return Page(found, lower, upper, "ocr", confidence)
+    if _length(ocr_lines) > _length(lines):
+        return Page(ocr_lines, lower, upper, "ocr", confidence)
     return Page(lines, lower, upper, lacking, confidence)
 
 

@@ -117,11 +117,11 @@ def _rules(page: pypdfium2.PdfPage) -> tuple[list[Rule], list[Rule]]:
     return rules
 
 
-def _note(found: tuple[list[Rule], list[Rule]], left: float, bottom: float, right: float, top: float) -> None:
+def _note(rules: tuple[list[Rule], list[Rule]], left: float, bottom: float, right: float, top: float) -> None:
     if top - bottom <= _THICKEST and right - left >= _SHORTEST:
-        found[0].append(Rule((top + bottom) / 2, left, right))
+        rules[0].append(Rule((top + bottom) / 2, left, right))
     elif right - left <= _THICKEST and top - bottom >= _SHORTEST:
-        found[1].append(Rule((left + right) / 2, bottom, top))
+        rules[1].append(Rule((left + right) / 2, bottom, top))
 
 
 def _is_drawn(shape: pdfium.FPDF_PAGEOBJECT) -> bool:
