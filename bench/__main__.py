@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench import pipeline, report, size, throughput
 from bench.report import Results
-from bench.servers import Servers, servers
+from bench.servers import Servers, start
 
 PARTS = ("single", "documents", "size")
 
@@ -36,33 +36,37 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Measure and write. Returns 1 where something failed."""
-    given = arguments()
+    options = arguments()
     parts: dict[str, Callable[[Servers, Results], None]] = {
-        "single": lambda found, results: throughput.measure(
-            found, given.rounds, given.seconds, results.throughput, results.failures
+        "single": lambda servers, results: throughput.measure(
+            servers, options.rounds, options.seconds, results.throughput, results.failures
         ),
-        "documents": lambda found, results: pipeline.measure(found, given.rounds, given.documents, results.documents),
-        "size": lambda found, results: size.measure(found, given.pairs, given.rows, given.seconds, results.size),
+        "documents": lambda servers, results: pipeline.measure(
+            servers, options.rounds, options.documents, results.documents
+        ),
+        "size": lambda servers, results: size.measure(
+            servers, options.pairs, options.rows, options.seconds, results.size
+        ),
     }
     command = " ".join(["make bench", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
-    with servers("bench-") as found:
+    with start("bench-") as servers:
         results = Results(
             command,
             f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            [found.postgres.description().partition(" (")[0], found.rabbitmq.description().partition(" (")[0]],
-            documents_count=given.documents,
-            rows=given.rows,
+            [servers.postgres.description().partition(" (")[0], servers.rabbitmq.description().partition(" (")[0]],
+            documents_count=options.documents,
+            rows=options.rows,
         )
         for name, measure in parts.items():
-            if given.only and name not in given.only:
+            if options.only and name not in options.only:
                 continue
             results.loads.append(os.getloadavg()[0])
             try:
-                measure(found, results)
+                measure(servers, results)
             except Exception as error:
                 results.failures.append(f"{name}: {type(error).__name__}: {str(error)[:500]}")
-            report.write(results, given.output)
-    print(given.output.read_text())
+            report.write(results, options.output)
+    print(options.output.read_text())
     return 1 if results.failures else 0
 
 

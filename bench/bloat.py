@@ -17,15 +17,14 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from bench.servers import servers
+from bench.servers import start
 from broker.in_process import InProcessBroker
 from models import database
 from settings import settings
 from tasks import process
 from tasks.accepting.submission import Accepted, AcceptedBatch, NewBatch, Submission, submit_batch
 from tasks.ending import retention
-from tasks.transactions import unit
-from tasks.transactions.unit import unit_of_work
+from tasks.transactions.unit import unit_of_work, use_broker
 from tasks.working import claiming, work
 from tasks.working.claim import Advance, Claim, Wanted
 
@@ -41,23 +40,23 @@ _SIZES = text("""
 
 def live(count: int) -> None:
     """Let so many tasks be submitted, claimed and completed."""
-    with unit_of_work() as each:
-        (batch,) = submit_batch(each, [NewBatch(submissions=[Submission(task_type="test", payload={})] * count)])
+    with unit_of_work() as unit:
+        (batch,) = submit_batch(unit, [NewBatch(submissions=[Submission(task_type="test", payload={})] * count)])
     assert isinstance(batch, AcceptedBatch)
     wanted = [Wanted(accepted.task_id, "test") for accepted in batch.tasks if isinstance(accepted, Accepted)]
-    with unit_of_work() as each:
-        claims = claiming.claim(each, wanted)
-    with unit_of_work() as each:
-        done = work.advance(each, [Advance(claim, {"echo": {}}) for claim in claims if isinstance(claim, Claim)])
+    with unit_of_work() as unit:
+        claims = claiming.claim(unit, wanted)
+    with unit_of_work() as unit:
+        done = work.advance(unit, [Advance(claim, {"echo": {}}) for claim in claims if isinstance(claim, Claim)])
     assert done == [True] * count
 
 
 def row(done: int, seconds: float) -> str:
     """Write a line of the table that is printed."""
     with database.transaction() as session:
-        found = session.execute(_SIZES).one()
-    sizes = f"{found.rows / 1e6:.0f} MB | {found.indexes / 1e6:.0f} MB"
-    return f"| {done:,} | {found.count:,} | {sizes} | {found.dead:,} | {done / seconds:,.0f} |"
+        table = session.execute(_SIZES).one()
+    sizes = f"{table.rows / 1e6:.0f} MB | {table.indexes / 1e6:.0f} MB"
+    return f"| {done:,} | {table.count:,} | {sizes} | {table.dead:,} | {done / seconds:,.0f} |"
 
 
 def main() -> None:
@@ -65,21 +64,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tasks", type=int, default=1_000_000)
     parser.add_argument("--kept", type=int, default=100_000)
-    given = parser.parse_args()
-    with servers("bloat-") as found, found.postgres.database() as url:
+    arguments = parser.parse_args()
+    with start("bloat-") as servers, servers.postgres.database() as url:
         os.environ["DATABASE_URL"] = url
         database.connect(url, pool_size=2, application_name="bloat")
-        unit.use_broker(InProcessBroker())
+        use_broker(InProcessBroker())
         process.adopt(UUID(int=1))
         print("| tasks that ended | kept | rows | indexes | dead rows | a second |\n|---|---|---|---|---|---|")
         began = time.monotonic()
-        for done in range(AT_ONCE, given.tasks + 1, AT_ONCE):
+        for done in range(AT_ONCE, arguments.tasks + 1, AT_ONCE):
             live(AT_ONCE)
-            if done > given.kept and done % retention.AT_ONCE == 0:
-                with unit_of_work() as each:
-                    retention.prune(each, datetime.now(UTC) + LATER)
+            if done > arguments.kept and done % retention.AT_ONCE == 0:
+                with unit_of_work() as unit:
+                    retention.prune(unit, datetime.now(UTC) + LATER)
             seconds = time.monotonic() - began
-            if done * 10 // given.tasks > (done - AT_ONCE) * 10 // given.tasks:
+            if done * 10 // arguments.tasks > (done - AT_ONCE) * 10 // arguments.tasks:
                 print(row(done, seconds), flush=True)
         with database.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM FULL tasks"))

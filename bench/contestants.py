@@ -100,8 +100,8 @@ CONTESTANTS = (
         {
             "web": "uvicorn bench.peers.procrastinate_fastapi:app --workers 2 --port {port} --log-level warning",
             **{
-                f"worker-{each}": "procrastinate --app=bench.peers.procrastinate_fastapi.jobs worker --concurrency 10"
-                for each in (1, 2)
+                f"worker-{number}": "procrastinate --app=bench.peers.procrastinate_fastapi.jobs worker --concurrency 10"
+                for number in (1, 2)
             },
         },
         "!procrastinate --app=bench.peers.procrastinate_fastapi.jobs schema --apply",
@@ -147,12 +147,12 @@ class Running:
 
     def memory(self) -> dict[str, tuple[float, float]]:
         """RSS and PSS of each process group, in MB: every process of it summed up."""
-        found = {}
+        megabytes = {}
         for name, roots in self.own.items():
-            members = [each for root in roots for each in (root, *root.children(recursive=True))]
-            full = [each.memory_full_info() for each in members]
-            found[name] = (sum(each.rss for each in full) / 1e6, sum(each.pss for each in full) / 1e6)
-        return found
+            members = [process for root in roots for process in (root, *root.children(recursive=True))]
+            full = [process.memory_full_info() for process in members]
+            megabytes[name] = (sum(memory.rss for memory in full) / 1e6, sum(memory.pss for memory in full) / 1e6)
+        return megabytes
 
     def ask(self, statement: str, since: float = 0.0) -> tuple[float, ...]:
         """Return the first row of a statement's answer."""
@@ -162,7 +162,7 @@ class Running:
 
     def counted(self) -> int:
         """Return what the worker processes of a contestant without a database have counted."""
-        return sum(struct.unpack("<q", each.read_bytes())[0] for each in (self._folder / "counters").iterdir())
+        return sum(struct.unpack("<q", counter.read_bytes())[0] for counter in (self._folder / "counters").iterdir())
 
     def finished(self, since: float, expected: int, seconds: float) -> tuple[int, float]:
         """How many tasks that were submitted `since` are done, and when the last was, once none is left.
@@ -203,8 +203,8 @@ def running(contestant: Contestant, servers: Servers, folder: Path, *, workers: 
     ours = contestant is OURS
     with servers.postgres.database(migrated=ours) as database_url, servers.rabbitmq.fresh() as broker:
         start = partial(_ours, workers=workers) if ours else _peer
-        with start(contestant, servers, database_url, broker.url, folder) as found, closing(found):
-            yield found
+        with start(contestant, servers, database_url, broker.url, folder) as service, closing(service):
+            yield service
 
 
 @contextmanager
@@ -218,11 +218,11 @@ def _ours(
         for name in (*["worker"] * workers, "clock"):
             deployment.start(name)
         own: dict[str, list[psutil.Process]] = {}
-        for each in deployment.processes:
-            own.setdefault(each.name, []).append(psutil.Process(each.pid))
-        found = Running(contestant, servers, deployment.url, database_url, own, folder)
-        found.ready_seconds = ready
-        yield found
+        for process in deployment.processes:
+            own.setdefault(process.name, []).append(psutil.Process(process.pid))
+        service = Running(contestant, servers, deployment.url, database_url, own, folder)
+        service.ready_seconds = ready
+        yield service
 
 
 @contextmanager
@@ -260,10 +260,10 @@ def _peer(
             servers.guard.watch(process.pid)
             started.append(process)
             own.setdefault(name.partition("-")[0], []).append(psutil.Process(process.pid))
-        found = Running(contestant, servers, f"http://127.0.0.1:{port}", database_url, own, folder)
-        eventually(lambda: httpx2.get(f"{found.url}/health", timeout=2).status_code == 200, seconds=60, every=0.02)
-        found.ready_seconds = time.perf_counter() - began
-        yield found
+        service = Running(contestant, servers, f"http://127.0.0.1:{port}", database_url, own, folder)
+        eventually(lambda: httpx2.get(f"{service.url}/health", timeout=2).status_code == 200, seconds=60, every=0.02)
+        service.ready_seconds = time.perf_counter() - began
+        yield service
     finally:
         for process in started:
             _end(process)

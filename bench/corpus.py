@@ -58,8 +58,8 @@ def fetch(package: str, folder: Path) -> Path:
 def take(share: Path, document: str, target: Path) -> None:
     """Put a document of a package, and its text, into the folder of documents."""
     text = Path(document).with_suffix(".txt")
-    found, packed = (next(share.rglob(name)) for name in (document, f"{text}.gz"))
-    shutil.copyfile(found, target / document)
+    file, packed = (next(share.rglob(name)) for name in (document, f"{text}.gz"))
+    shutil.copyfile(file, target / document)
     (target / text).write_bytes(gzip.decompress(packed.read_bytes()))
 
 
@@ -75,32 +75,32 @@ def blocks(text: str) -> Iterator[Block]:
             yield Block("item" if item else "paragraph", line[item.end() :] if item else line)
 
 
-def rows(found: list[Block]) -> list[list[str]]:
+def rows(manual: list[Block]) -> list[list[str]]:
     """Return the items of a manual as a table of two columns, the first of which counts them."""
-    items = [block.text for block in found if block.kind == "item"]
+    items = [block.text for block in manual if block.kind == "item"]
     return [["No.", "Item"], *([f"{number}.", item] for number, item in enumerate(items, 1))]
 
 
-def make_docx(found: list[Block], path: Path) -> str:
+def make_docx(manual: list[Block], path: Path) -> str:
     """Make a Word document: headings, lists, and all items as a table. Returns what was written."""
     document = docx.Document()
     styles = {"heading": "Heading 1", "item": "List Bullet", "paragraph": "Normal"}
-    for block in found:
+    for block in manual:
         document.add_paragraph(block.text, styles[block.kind])
-    cells = rows(found)[:200]
+    cells = rows(manual)[:200]
     table = document.add_table(len(cells), 2)
     for row, texts in zip(table.rows, cells, strict=True):
         for cell, text in zip(row.cells, texts, strict=True):
             cell.text = text
     document.save(str(path))
-    return "\n\n".join([*(block.text for block in found), *(" ".join(texts) for texts in cells)])
+    return "\n\n".join([*(block.text for block in manual), *(" ".join(texts) for texts in cells)])
 
 
-def make_pptx(found: list[Block], path: Path) -> str:
+def make_pptx(manual: list[Block], path: Path) -> str:
     """Make a presentation: a few blocks to a slide, the last of them in its notes. Returns what was written."""
     show = pptx.Presentation()
     written = []
-    turn = iter(found)
+    turn = iter(manual)
     while slide := list(islice(turn, _SLIDE)):
         title, *body = [block.text for block in slide]
         page = show.slides.add_slide(show.slide_layouts[1])
@@ -112,22 +112,22 @@ def make_pptx(found: list[Block], path: Path) -> str:
     return "\n\n".join(written)
 
 
-def make_xlsx(found: list[Block], path: Path) -> str:
+def make_xlsx(manual: list[Block], path: Path) -> str:
     """Make a workbook: a row for each block. Returns what was written."""
     book = openpyxl.Workbook()
-    cells = [["kind", "text"], *([block.kind, block.text] for block in found if not block.text.startswith("="))]
+    cells = [["kind", "text"], *([block.kind, block.text] for block in manual if not block.text.startswith("="))]
     for texts in cells:
         book.active.append(texts)
     book.save(path)
     return "\n".join(" ".join(texts) for texts in cells)
 
 
-def make_html(found: list[Block], path: Path) -> str:
+def make_html(manual: list[Block], path: Path) -> str:
     """Make a page without anything around its text. Returns what was written."""
     tags = {"heading": "h1", "item": "li", "paragraph": "p"}
-    body = "\n".join(f"<{tags[each.kind]}>{escape(each.text)}</{tags[each.kind]}>" for each in found)
+    body = "\n".join(f"<{tags[block.kind]}>{escape(block.text)}</{tags[block.kind]}>" for block in manual)
     path.write_text(f"<!doctype html><meta charset=utf-8><title>Manual</title><body>\n{body}\n", encoding="utf-8")
-    return "\n\n".join(block.text for block in found)
+    return "\n\n".join(block.text for block in manual)
 
 
 MAKERS = {".docx": make_docx, ".pptx": make_pptx, ".xlsx": make_xlsx, ".html": make_html}
@@ -145,10 +145,10 @@ def main() -> None:
             for document in documents:
                 take(share, document, target)
     for name in MADE_OF:
-        found = list(blocks((target / f"{name}.txt").read_text(encoding="utf-8")))
+        manual = list(blocks((target / f"{name}.txt").read_text(encoding="utf-8")))
         for suffix, make in MAKERS.items():
             path = target / f"made-{suffix[1:]}-{name}{suffix}"
-            path.with_suffix(".txt").write_text(make(found, path), encoding="utf-8")
+            path.with_suffix(".txt").write_text(make(manual, path), encoding="utf-8")
 
 
 if __name__ == "__main__":

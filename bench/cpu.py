@@ -21,7 +21,7 @@ def seconds(root: psutil.Process) -> float:
     while True:
         try:
             members = (root, *root.children(recursive=True))
-            return sum(sum(each.cpu_times()[:4]) for each in members)
+            return sum(sum(member.cpu_times()[:4]) for member in members)
         except psutil.NoSuchProcess:
             # A child that ended meanwhile is found in its parent's times by the next look.
             if not root.is_running():

@@ -116,11 +116,11 @@ def main(kind: str, name: str, out: str, files: list[str]) -> None:
     while not passes or (len(passes) == 1 and passes[0] < PATIENCE):
         spent = 0.0
         for number, file in enumerate(files):
-            given = Path(file) if kind == "read" else Path(file).read_text(encoding="utf-8")
+            document = Path(file) if kind == "read" else Path(file).read_text(encoding="utf-8")
             # Of CPU, all threads together: the machine may be busy with something else.
             began = cpu()
             try:
-                made = work(given)  # type: ignore[arg-type]
+                made = work(document)  # type: ignore[arg-type]
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:  # kreuzberg's panics are no Exception
@@ -136,7 +136,7 @@ def main(kind: str, name: str, out: str, files: list[str]) -> None:
 def cpu() -> float:
     """Seconds of CPU of this process, and of those that it started and that have ended: a reader may run Tesseract."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def peak() -> float:

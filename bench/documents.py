@@ -78,9 +78,9 @@ def grams(text: str) -> Counter[int]:
 
 def scores(read: str, truth: Counter[int]) -> tuple[float, float]:
     """Recall and precision."""
-    found = grams(read)
-    shared = (found & truth).total()
-    return shared / max(1, truth.total()), shared / max(1, found.total())
+    counts = grams(read)
+    shared = (counts & truth).total()
+    return shared / max(1, truth.total()), shared / max(1, counts.total())
 
 
 def harmonic(recall: float, precision: float) -> float:
@@ -90,12 +90,12 @@ def harmonic(recall: float, precision: float) -> float:
 
 def judged(folder: Path) -> dict[str, list[tuple[Path, Path]]]:
     """Files and the texts that they are judged by, by suffix."""
-    found: dict[str, list[tuple[Path, Path]]] = {}
+    by_suffix: dict[str, list[tuple[Path, Path]]] = {}
     for path in sorted(folder.iterdir()):
-        truth = next((path.with_suffix(each) for each in TRUTH if path.with_suffix(each).exists()), None)
+        truth = next((path.with_suffix(suffix) for suffix in TRUTH if path.with_suffix(suffix).exists()), None)
         if truth is not None and path.suffix not in TRUTH:
-            found.setdefault(path.suffix, []).append((path, truth))
-    return found
+            by_suffix.setdefault(path.suffix, []).append((path, truth))
+    return by_suffix
 
 
 def read_all(folder: Path) -> None:
@@ -107,12 +107,12 @@ def read_all(folder: Path) -> None:
         megabytes = sum(path.stat().st_size for path in files) / 1e6
         for name in (*ALL, *MORE.get(suffix, ())):
             outcome = run("read", name, files)
-            each = [
+            figures = [
                 scores(made, truth) if isinstance(made, str) else (0.0, 0.0)
                 for made, truth in zip(outcome.made, truths, strict=True)
             ]
-            recall, precision = (sum(column) / len(each) for column in zip(*each, strict=True))
-            f1 = sum(harmonic(*pair) for pair in each) / len(each)
+            recall, precision = (sum(column) / len(figures) for column in zip(*figures, strict=True))
+            f1 = sum(harmonic(*pair) for pair in figures) / len(figures)
             read = sum(made is not None for made in outcome.made)
             print(
                 f"{suffix[1:]:6} {name:12} {f'{read}/{len(files)}':>5} {megabytes / outcome.seconds:7.2f}"

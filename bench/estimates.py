@@ -79,26 +79,26 @@ def wave(deployment: Deployment, name: str, count: int, chance: random.Random) -
 
 def errors(tasks: dict[str, Any], seen: dict[str, list[Seen]], moment: float) -> list[float | None]:
     """Of each task the error in per cent of its life at this part of it; None where nothing was said."""
-    found: list[float | None] = []
+    percents: list[float | None] = []
     for task_id, task in tasks.items():
         created, finished = (datetime.fromisoformat(task[name]) for name in ("created_at", "finished_at"))
         until = created + (finished - created) * moment
         last = [end for at, end in seen[task_id] if at <= until]
         if last:
             end = last[-1]
-            found.append(abs(end - finished) / (finished - created) * 100 if end else None)
-    return found
+            percents.append(abs(end - finished) / (finished - created) * 100 if end else None)
+    return percents
 
 
 def row(run: int, name: str, tasks: dict[str, Any], seen: dict[str, list[Seen]], moment: float) -> str:
     """Write a line of the table."""
-    found = errors(tasks, seen, moment)
-    told = sorted(each for each in found if each is not None)
-    if not told:
+    percents = errors(tasks, seen, moment)
+    figures = sorted(percent for percent in percents if percent is not None)
+    if not figures:
         return f"| {run} | {name} | {moment:.0%} | 0% | | |"
-    ninth = told[min(len(told) - 1, int(len(told) * 0.9))]
-    share = f"{len(told) / len(found):.0%}"
-    return f"| {run} | {name} | {moment:.0%} | {share} | {statistics.median(told):.0f} % | {ninth:.0f} % |"
+    ninth = figures[min(len(figures) - 1, int(len(figures) * 0.9))]
+    share = f"{len(figures) / len(percents):.0%}"
+    return f"| {run} | {name} | {moment:.0%} | {share} | {statistics.median(figures):.0f} % | {ninth:.0f} % |"
 
 
 def life(tasks: dict[str, Any]) -> str:

@@ -69,7 +69,7 @@ class Cluster:
     @property
     def urls(self) -> list[str]:
         """Where the webs listen."""
-        return [url(each) for each in self.webs]
+        return [url(web) for web in self.webs]
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Return what the primary answers."""
@@ -113,7 +113,9 @@ class Cluster:
         """Return a worker that stands still while it holds tasks."""
         for name, _ in self.sql(HELD):
             pid = int(name.rpartition(":")[2])
-            worker = next((each for each in self.workers if pid in {member.pid for member in each.members}), None)
+            worker = next(
+                (process for process in self.workers if pid in {member.pid for member in process.members}), None
+            )
             if worker is None:
                 continue
             os.killpg(worker.pid, signal.SIGSTOP)
@@ -133,18 +135,18 @@ class Cluster:
                 def leader() -> Process | None:
                     cursor.execute(LEADING)
                     ports = {port for (port,) in cursor.fetchall()}
-                    return next((each for each in self.clocks if ports & local_ports(each)), None)
+                    return next((process for process in self.clocks if ports & local_ports(process)), None)
 
-                found = eventually(leader, seconds=60, every=0.001, reason="a clock is at its duties")
+                clock = eventually(leader, seconds=60, every=0.001, reason="a clock is at its duties")
         finally:
             connection.close()
-        assert found is not None
-        return found
+        assert clock is not None
+        return clock
 
 
 def local_ports(process: Process) -> set[int]:
     """Return the ports from which a process is connected to others."""
-    return {connection.laddr.port for each in process.members for connection in each.net_connections("tcp")}
+    return {connection.laddr.port for member in process.members for connection in member.net_connections("tcp")}
 
 
 def url(web: Process) -> str:
@@ -158,8 +160,8 @@ def answers(web: Process) -> bool:
 
 
 @contextmanager
-def cluster(folder: Path, guard: Guard) -> Iterator[Cluster]:
-    """All of it, in a folder that whoever runs PostgreSQL may write to."""
+def start(folder: Path, guard: Guard) -> Iterator[Cluster]:
+    """Start all of it, in a folder that whoever runs PostgreSQL may write to."""
     rabbitmq = Trio(folder / "rabbitmq", guard)
     postgres = Pair(folder / "postgres", guard, synchronous=True)
     logs = folder / "logs"
@@ -178,16 +180,16 @@ def cluster(folder: Path, guard: Guard) -> Iterator[Cluster]:
         rabbitmq.close()
 
 
-def run(each: Cluster, calm: float = CALM) -> Course:
+def run(cluster: Cluster, calm: float = CALM) -> Course:
     """Lose one of each under load, and wait for the end of all that was accepted."""
     stop = threading.Event()
     course = Course(time.time())
-    clients = [Client(each.urls, number, stop, keyed=True) for number in range(1, CLIENTS + 1)]
+    clients = [Client(cluster.urls, number, stop, keyed=True) for number in range(1, CLIENTS + 1)]
     for client in clients:
         client.start()
     try:
         time.sleep(calm)
-        for what, lose in ways(each).items():
+        for what, lose in ways(cluster).items():
             loss = Loss(what, time.time())
             course.losses.append(loss)
             lose()
@@ -199,19 +201,19 @@ def run(each: Cluster, calm: float = CALM) -> Course:
         for client in clients:
             client.join()
     course.ended = time.time()
-    fail_over_books.keep(course, clients, each.sql, each.receiver)
+    fail_over_books.keep(course, clients, cluster.sql, cluster.receiver)
     return course
 
 
-def ways(each: Cluster) -> dict[str, Callable[[], None]]:
+def ways(cluster: Cluster) -> dict[str, Callable[[], None]]:
     """Return what is lost, in this order; each waits until it is there again. The first is nothing, to compare with."""
     return {
         "nothing": lambda: None,
-        "rabbitmq": each.lose_rabbitmq,
-        "web": each.lose_web,
-        "worker": each.lose_worker,
-        "clock": each.lose_clock,
-        "postgresql": each.lose_postgresql,
+        "rabbitmq": cluster.lose_rabbitmq,
+        "web": cluster.lose_web,
+        "worker": cluster.lose_worker,
+        "clock": cluster.lose_clock,
+        "postgresql": cluster.lose_postgresql,
     }
 
 
@@ -222,8 +224,8 @@ def main() -> None:
     folder.chmod(0o755)
     guard.remove_later(folder)
     try:
-        with cluster(folder, guard) as each:
-            course = run(each)
+        with start(folder, guard) as cluster:
+            course = run(cluster)
     finally:
         guard.close()
     print(fail_over_books.report(course))

@@ -66,15 +66,17 @@ class Course:
 def keep(course: Course, clients: Sequence[Client], sql: Ask, receiver: Receiver) -> None:
     """Wait for the end of all, and compare what was accepted with what is there, has ended and was told."""
     requests = [request for client in clients for request in client.requests]
-    course.asked = [(each.asked_at, each.accepted_at) for each in requests if each.accepted_at]
-    course.accepted = {task_id: each.accepted_at or 0 for each in requests for task_id in each.task_ids}
+    course.asked = [(request.asked_at, request.accepted_at) for request in requests if request.accepted_at]
+    course.accepted = {task_id: request.accepted_at or 0 for request in requests for task_id in request.task_ids}
     _await(course, lambda: not sql(_UNFINISHED), lambda: f"open: {sql(_UNFINISHED)[:10]}")
     rows = sql(_TASKS)
     course.tasks = [(float(made), float(ended)) for *_, made, ended in rows if ended]
     subjects = {row[0] for row in rows} | {row[2] for row in rows if row[2]}
-    told = receiver.ids_by_subject
+    ids_by_subject = receiver.ids_by_subject
     _await(
-        course, lambda: subjects <= told().keys(), lambda: f"not called back: {sorted(subjects - told().keys())[:10]}"
+        course,
+        lambda: subjects <= ids_by_subject().keys(),
+        lambda: f"not called back: {sorted(subjects - ids_by_subject().keys())[:10]}",
     )
     chunks = sql(_CHUNKS)
     course.figures = {
@@ -82,23 +84,23 @@ def keep(course: Course, clients: Sequence[Client], sql: Ask, receiver: Receiver
         "asked again": sum(client.asked_again for client in clients),
         "tasks accepted": len(course.accepted),
         "ended": sum(status in ENDED for _, status, *_ in rows),
-        "ends of tasks and batches called back": len(told()),
+        "ends of tasks and batches called back": len(ids_by_subject()),
         "callbacks": len(receiver.received),
         "documents": len(chunks),
         "chunks": sum(count for _, count, *_ in chunks),
     }
-    documents = {f"d{number}" for each in requests for number in each.documents.values()}
+    documents = {f"d{number}" for request in requests for number in request.documents.values()}
     said: dict[str, set[Any]] = {
         "answers that are none": {fault for client in clients for fault in client.faults},
         "accepted and not there": course.accepted.keys() - {row[0] for row in rows},
         "there and not accepted": {row[0] for row in rows} - course.accepted.keys(),
         "not completed": {row[:2] for row in rows if row[1] != "completed"},
-        "called back by several ids": {subject for subject, ids in told().items() if len(ids) != 1},
-        "callbacks that are not right": {each.problem for each in receiver.received if each.problem},
+        "called back by several ids": {subject for subject, ids in ids_by_subject().items() if len(ids) != 1},
+        "callbacks that are not right": {callback.problem for callback in receiver.received if callback.problem},
         "documents that are not searchable": documents - {name for (name,) in sql(_SEARCHABLE)},
         "documents with a chunk twice or none": {row for row in chunks if len({*row[1:], chunks[0][1]}) != 1},
     }
-    course.wrong += [f"{what}: {sorted(map(str, found))[:10]}" for what, found in said.items() if found]
+    course.wrong += [f"{what}: {sorted(map(str, cases))[:10]}" for what, cases in said.items() if cases]
 
 
 def _await(course: Course, ask: Callable[[], bool], why: Callable[[], str]) -> None:
@@ -129,12 +131,12 @@ class Recovery:
 
 def recoveries(course: Course) -> list[Recovery]:
     """Return how soon work went on after each loss."""
-    until = [each.at for each in course.losses[1:]] + [course.ended]
-    found = []
+    until = [loss.at for loss in course.losses[1:]] + [course.ended]
+    results = []
     for loss, end in zip(course.losses, until, strict=True):
         ends = sorted(ended for _, ended in course.tasks if loss.at <= ended <= end)
         before = [ended for made, ended in course.tasks if made <= loss.at]
-        found.append(
+        results.append(
             Recovery(
                 loss.what,
                 min(accepted for asked, accepted in course.asked if asked > loss.at) - loss.at,
@@ -143,14 +145,14 @@ def recoveries(course: Course) -> list[Recovery]:
                 loss.back - loss.at,
             )
         )
-    return found
+    return results
 
 
 def report(course: Course) -> str:
     """Say what became of all, as it stands in docs/fail-over.md."""
     lines = ["| lost | accepts again | longest pause | all of before ended | there again |", "|---|---|---|---|---|"]
-    for each in recoveries(course):
-        figures = (each.accepted, each.pause, each.caught_up, each.back)
-        lines.append(f"| {each.what} | " + " | ".join(f"{figure:.1f}" for figure in figures) + " |")
+    for recovery in recoveries(course):
+        figures = (recovery.accepted, recovery.pause, recovery.caught_up, recovery.back)
+        lines.append(f"| {recovery.what} | " + " | ".join(f"{figure:.1f}" for figure in figures) + " |")
     counts = ", ".join(f"{count:,} {what}" for what, count in course.figures.items())
     return "\n".join([*lines, "", f"{course.ended - course.began:.0f} s of load: {counts}.", *course.wrong])

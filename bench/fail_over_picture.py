@@ -74,8 +74,8 @@ class Paper:
 def draw(course: Course, folder: Path = ROOT / "docs" / "pictures") -> list[Path]:
     """Write the picture in each language. Returns the files."""
     last = max(course.ended, *(ended for _, ended in course.tasks)) - course.began
-    accepted = rates([each - course.began for each in course.accepted.values()], last)
-    ended = rates([each - course.began for _, each in course.tasks], last)
+    accepted = rates([moment - course.began for moment in course.accepted.values()], last)
+    ended = rates([moment - course.began for _, moment in course.tasks], last)
     paper = Paper(last, max(*accepted, *ended) * 1.05)
     written = []
     for name, words in WORDS.items():
@@ -94,8 +94,8 @@ def draw(course: Course, folder: Path = ROOT / "docs" / "pictures") -> list[Path
 def rates(moments: Sequence[float], last: float) -> list[float]:
     """How many there are a second, for each STEP seconds."""
     counts = [0] * (int(last / STEP) + 1)
-    for each in moments:
-        counts[min(int(each / STEP), len(counts) - 1)] += 1
+    for moment in moments:
+        counts[min(int(moment / STEP), len(counts) - 1)] += 1
     return [count / STEP for count in counts]
 
 

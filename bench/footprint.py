@@ -53,7 +53,7 @@ def mixed_documents(count: int) -> Iterator[tuple[str, bytes]]:
     """File names and contents: small documents of five formats, in English and in Chinese."""
     for number, (form, topics) in enumerate(islice(cycle(_FORMS), count)):
         heading, sentence = topics[number % len(topics)]
-        sentences = [sentence.format(number + each) for each in range(40)]
+        sentences = [sentence.format(number + offset) for offset in range(40)]
         suffix, make = form
         yield f"{number}.{suffix}", make(heading.format(number), sentences)
 
@@ -119,17 +119,17 @@ def load(deployment: Deployment, count: int) -> None:
 
 def members(process: Process) -> dict[str, psutil.Process]:
     """Return a process of the Procfile and its children, by what they are for."""
-    found: dict[str, psutil.Process] = {}
+    processes: dict[str, psutil.Process] = {}
     readers = 0
-    for each in process.members:
-        if each.pid == process.pid:
-            found[process.name] = each
-        elif "documents.sandbox.child" in each.cmdline():
+    for member in process.members:
+        if member.pid == process.pid:
+            processes[process.name] = member
+        elif "documents.sandbox.child" in member.cmdline():
             readers += 1
-            found[f"{process.name} / reader {readers}"] = each
+            processes[f"{process.name} / reader {readers}"] = member
         else:
-            found[f"{process.name} / process"] = each
-    return found
+            processes[f"{process.name} / process"] = member
+    return processes
 
 
 def peak(process: psutil.Process) -> int:
@@ -158,12 +158,14 @@ def healthy(deployment: Deployment) -> bool:
 
 def starts(deployment: Deployment) -> dict[str, tuple[Process, float, float]]:
     """Start web, worker and clock one after the other; each is idle when the next one starts."""
-    found = {"web": start(deployment, "web", lambda _: healthy(deployment))}
+    processes = {"web": start(deployment, "web", lambda _: healthy(deployment))}
     task = deployment.http.post("/api/v1/tasks", json={"task_type": "test"}).json()["task_id"]
     address = f"/api/v1/tasks/{task}"
-    found["worker"] = start(deployment, "worker", lambda _: bool(deployment.http.get(address).json()["finished_at"]))
-    found["clock"] = start(deployment, "clock", lambda clock: "clock_ready" in clock.log)
-    return found
+    processes["worker"] = start(
+        deployment, "worker", lambda _: bool(deployment.http.get(address).json()["finished_at"])
+    )
+    processes["clock"] = start(deployment, "clock", lambda clock: "clock_ready" in clock.log)
+    return processes
 
 
 Samples = dict[tuple[str, str], list[float]]
@@ -185,10 +187,10 @@ def measure(server: Postgres, node: RabbitNode, folder: Path, guard: Guard, docu
             return
         load(deployment, documents)
         for process, _, _ in started.values():
-            for name, each in members(process).items():
-                memory = each.memory_full_info()
+            for name, member in members(process).items():
+                memory = member.memory_full_info()
                 into[name, "RSS, MB"].append(memory.rss / MEGABYTE)
-                into[name, "peak RSS, MB"].append(peak(each) / MEGABYTE)
+                into[name, "peak RSS, MB"].append(peak(member) / MEGABYTE)
                 into[name, "PSS, MB"].append(memory.pss / MEGABYTE)
 
 

@@ -64,14 +64,14 @@ def levels(counts: Counter[str], length: int, ceiling: float, rare: int) -> dict
     have `length` units.
     """
     total = counts.total()
-    found: dict[int, list[str]] = defaultdict(list)
+    by_level: dict[int, list[str]] = defaultdict(list)
     for unit, count in counts.most_common():
         idf = -math.log(-math.expm1(-length * count / total))
         level = 5 * round(20 * idf / ceiling)
         if level >= rare:
             break
-        found[level].append(unit)
-    return found
+        by_level[level].append(unit)
+    return by_level
 
 
 def main() -> None:

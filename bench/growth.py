@@ -16,7 +16,7 @@ import httpx2
 
 from bench import cpu, size
 from bench.contestants import BODY, OURS, Running, running
-from bench.servers import Servers, servers
+from bench.servers import Servers, start
 from bench.throughput import BATCH, BATCH_CLIENTS, CLIENTS, load
 
 QUEUE = f"{OURS.prefix}/queues/default"
@@ -39,31 +39,31 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=[10_000, 100_000], nargs="+", help="tasks that wait at once")
     parser.add_argument("--rows", type=int, default=[1_000_000], nargs="+", help="ended tasks in the table")
     parser.add_argument("--seconds", type=float, default=5.0)
-    given = parser.parse_args()
-    with servers("growth-") as found:
+    arguments = parser.parse_args()
+    with start("growth-") as servers:
         print("| | single/s | CPU µs | batches/s | CPU µs |\n|---|---|---|---|---|")
-        for count in given.workers:
-            with running(OURS, found, found.folder / f"workers-{count}", workers=count) as ours:
-                print(_line(f"{count} worker{'s' * (count > 1)}", ours, given.seconds), flush=True)
-        for count in given.rows:
-            with running(OURS, found, found.folder / f"rows-{count}") as ours:
+        for count in arguments.workers:
+            with running(OURS, servers, servers.folder / f"workers-{count}", workers=count) as ours:
+                print(_line(f"{count} worker{'s' * (count > 1)}", ours, arguments.seconds), flush=True)
+        for count in arguments.rows:
+            with running(OURS, servers, servers.folder / f"rows-{count}") as ours:
                 size.fill(ours, count)
-                print(_line(f"1 worker, {count:,} ended tasks", ours, given.seconds), flush=True)
-        for count in given.waiting:
-            print(_drained(found, count), flush=True)
+                print(_line(f"1 worker, {count:,} ended tasks", ours, arguments.seconds), flush=True)
+        for count in arguments.waiting:
+            print(_drained(servers, count), flush=True)
 
 
 def _line(name: str, ours: Running, seconds: float) -> str:
     load(ours, "/tasks", BODY, CLIENTS, min(1.0, seconds))
     single = load(ours, "/tasks", BODY, CLIENTS, seconds)
     batches = load(ours, "/tasks/batch", {"tasks": [BODY] * BATCH}, BATCH_CLIENTS, seconds, BATCH)
-    figures = (f"{each.completed:,.0f} | {sum(each.cpu.values()):,.0f}" for each in (single, batches))
+    figures = (f"{outcome.completed:,.0f} | {sum(outcome.cpu.values()):,.0f}" for outcome in (single, batches))
     return f"| {name} | {' | '.join(figures)} |"
 
 
-def _drained(found: Servers, count: int) -> str:
+def _drained(servers: Servers, count: int) -> str:
     """Let so many tasks wait in a queue that is paused, resume it, and write how they were worked off."""
-    with running(OURS, found, found.folder / f"waiting-{count}") as ours, httpx2.Client(base_url=ours.url) as http:
+    with running(OURS, servers, servers.folder / f"waiting-{count}") as ours, httpx2.Client(base_url=ours.url) as http:
         assert http.post(f"{QUEUE}/pause").is_success
         began = time.time()
         with ours.connection.cursor() as cursor:

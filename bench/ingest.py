@@ -19,7 +19,7 @@ from bench import report
 from bench.ingest_contestants import CONTESTANTS, EMBEDDED, ONE, SCRIPTS, SERVICE, Contestant
 from bench.pipeline import WARM, mixture
 from bench.report import Results, cell
-from bench.servers import Servers, servers
+from bench.servers import Servers, start
 from tests.processes import ROOT
 
 PATH = ROOT / "docs" / "benchmarks-ingest.md"
@@ -53,21 +53,21 @@ def measure(
         results.loads.append(os.getloadavg()[0])
         for number, contestant in enumerate(contestants):
             try:
-                found = contestant.take_in(servers, servers.folder / f"{turn}-{number}", warm, documents)
-                assert found.documents == len(warm) + count, f"{found.documents} documents are searchable"
+                ingestion = contestant.take_in(servers, servers.folder / f"{turn}-{number}", warm, documents)
+                assert ingestion.documents == len(warm) + count, f"{ingestion.documents} documents are searchable"
             except Exception as error:
                 results.failures.append(f"{contestant.name}, round {turn + 1}: {type(error).__name__}: {error}"[:500])
                 continue
             figures = {
-                "seconds": found.seconds,
-                "documents/s": count / found.seconds,
-                "CPU ms": sum(found.cpu.values()) / count * 1000,
-                **{f"{group}, CPU ms": each / count * 1000 for group, each in found.cpu.items()},
-                "chunks a document": found.chunks / found.documents,
+                "seconds": ingestion.seconds,
+                "documents/s": count / ingestion.seconds,
+                "CPU ms": sum(ingestion.cpu.values()) / count * 1000,
+                **{f"{group}, CPU ms": seconds / count * 1000 for group, seconds in ingestion.cpu.items()},
+                "chunks a document": ingestion.chunks / ingestion.documents,
             }
             for column, figure in figures.items():
                 results.throughput.setdefault((contestant.name, column), []).append(figure)
-            print(f"{contestant.name}: {found.seconds:.1f} s, {figures['CPU ms']:.1f} ms of CPU each", flush=True)
+            print(f"{contestant.name}: {ingestion.seconds:.1f} s, {figures['CPU ms']:.1f} ms of CPU each", flush=True)
 
 
 def write(results: Results, path: Path = PATH) -> None:
@@ -103,7 +103,7 @@ def _table(results: Results) -> str:
     columns = {"seconds": 1, "documents/s": 0, "CPU ms": 1, **{f"{group}, CPU ms": 1 for group in GROUPS}}
     columns["chunks a document"] = 1
     lines = ["| | " + " | ".join(columns) + " |", "|" + "---|" * (1 + len(columns))]
-    for name in (each.name for each in CONTESTANTS):
+    for name in (contestant.name for contestant in CONTESTANTS):
         figures = {column: results.throughput.get((name, column), []) for column in columns}
         if any(figures.values()):
             cells = [cell(figures[column], digits) for column, digits in columns.items()]
@@ -112,7 +112,7 @@ def _table(results: Results) -> str:
 
 
 def _settings() -> str:
-    lines = [f"- **{each.name}**: {each.settings}." for each in (SERVICE, EMBEDDED)]
+    lines = [f"- **{contestant.name}**: {contestant.settings}." for contestant in (SERVICE, EMBEDDED)]
     lines += [f"- **{name}**: {settings}." for name, *_, settings in SCRIPTS]
     lines.append(f"- Libraries: {report.versions('ingest', LIBRARIES)}.")
     return "\n".join(["## Versions and settings", "", *lines, ""])
@@ -124,18 +124,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--output", type=Path, default=PATH)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     command = " ".join(["make bench-ingest", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
-    with servers("bench-ingest-") as found:
+    with start("bench-ingest-") as servers:
         results = Results(
             command,
             f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            [found.postgres.description().partition(" (")[0], found.rabbitmq.description().partition(" (")[0]],
-            documents_count=given.documents,
+            [servers.postgres.description().partition(" (")[0], servers.rabbitmq.description().partition(" (")[0]],
+            documents_count=arguments.documents,
         )
-        measure(found, given.rounds, given.documents, results)
-    write(results, given.output)
-    print(given.output.read_text())
+        measure(servers, arguments.rounds, arguments.documents, results)
+    write(results, arguments.output)
+    print(arguments.output.read_text())
     return 1 if results.failures else 0
 
 

@@ -56,11 +56,11 @@ class Contestant:
 
 def service(servers: Servers, folder: Path, warm: list[Document], documents: list[Document]) -> Ingestion:
     """Upload to web, worker and clock."""
-    with running(OURS, servers, folder) as found:
-        seconds, used = pipeline.service(found, warm, documents)
-        own = sum(each for group, each in used.items() if group in found.own)
-        servers_only = {group: each for group, each in used.items() if group not in found.own}
-        return Ingestion(seconds, {"own": own, **servers_only}, *_searchable(found.ask))
+    with running(OURS, servers, folder) as ours:
+        seconds, used = pipeline.service(ours, warm, documents)
+        own = sum(cost for group, cost in used.items() if group in ours.own)
+        servers_only = {group: cost for group, cost in used.items() if group not in ours.own}
+        return Ingestion(seconds, {"own": own, **servers_only}, *_searchable(ours.ask))
 
 
 def embedded(servers: Servers, folder: Path, warm: list[Document], documents: list[Document]) -> Ingestion:

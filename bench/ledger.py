@@ -158,7 +158,7 @@ def _keep_books(storm: Storm, url: str, database_url: str, receiver: Receiver) -
     print(f"seed {SEED}: {storm.done.total()} disturbances in {time.monotonic() - began:.0f} s", end=" ")
     print(dict(sorted(storm.done.items())))
     answers = sum((client.answers for client in clients), Counter[str]())
-    accepted = {each for client in clients for each in client.accepted}
+    accepted = {task_id for client in clients for task_id in client.accepted}
     print(f"requests: {dict(answers)}")
     with suppress(AssertionError):
         eventually(lambda: not accepted - _ended(database_url), seconds=AFTERWARDS, every=1.0)
@@ -168,8 +168,9 @@ def _keep_books(storm: Storm, url: str, database_url: str, receiver: Receiver) -
     print(f"{len(accepted)} accepted, {len(lost)} of them never ended, {len(ended - accepted)} ended besides")
     rows = _sql(database_url, "SELECT id::text FROM jobs WHERE status <> 'completed'")
     print(f"{len(rows)} rows are left that are not completed")
-    told = Counter(each.body["task_id"] for each in receiver.received)
-    print(f"{len(ended - told.keys())} ends without a callback, {sum(count > 1 for count in told.values())} told again")
+    callbacks = Counter(callback.body["task_id"] for callback in receiver.received)
+    again = sum(count > 1 for count in callbacks.values())
+    print(f"{len(ended - callbacks.keys())} ends without a callback, {again} told again")
     return 1 if lost else 0
 
 

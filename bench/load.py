@@ -48,10 +48,10 @@ _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 def _content_length(answer: bytes) -> int:
-    found = _CONTENT_LENGTH.search(answer)
-    if found is None:
+    match = _CONTENT_LENGTH.search(answer)
+    if match is None:
         raise ValueError(f"an answer without Content-Length: {answer!r}")
-    return int(found[1])
+    return int(match[1])
 
 
 def post(
@@ -148,10 +148,10 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--every", type=float, default=0.0, help="seconds between two requests of a connection")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     body = sys.stdin.buffer.read()
-    limits = {"connections": given.connections, "requests": given.requests, "seconds": given.seconds}
-    print(json.dumps(post(given.url, body, every=given.every, **limits)))
+    limits = {"connections": arguments.connections, "requests": arguments.requests, "seconds": arguments.seconds}
+    print(json.dumps(post(arguments.url, body, every=arguments.every, **limits)))
 
 
 if __name__ == "__main__":

@@ -29,42 +29,45 @@ PARAPHRASES = Path(__file__).resolve().parent.parent / "tests" / "documents" / "
 
 def paraphrases(language: str) -> QuestionSet:
     """Questions that share no content word with their passage, among all passages of the file."""
-    found = QuestionSet(f"paraphrases-{language}", ".txt")
-    told = json.loads(PARAPHRASES.read_text(encoding="utf-8"))
+    question_set = QuestionSet(f"paraphrases-{language}", ".txt")
+    content = json.loads(PARAPHRASES.read_text(encoding="utf-8"))
     for group in ("en", "zh"):
-        for number, (passage, question) in enumerate(told[group]):
-            found.documents[f"{group}-{number}"] = passage
+        for number, (passage, question) in enumerate(content[group]):
+            question_set.documents[f"{group}-{number}"] = passage
             if group == language:
-                found.questions.append(Question(question, f"{group}-{number}", [(0, len(passage))]))
-    found.documents |= {f"other-{number}": passage for number, passage in enumerate(told["others"])}
-    return found
+                question_set.questions.append(Question(question, f"{group}-{number}", [(0, len(passage))]))
+    question_set.documents |= {f"other-{number}": passage for number, passage in enumerate(content["others"])}
+    return question_set
 
 
 def sets(folder: Path, share: int) -> Iterator[QuestionSet]:
     """All sets, with every `share`th question."""
-    found = [paraphrases("en"), paraphrases("zh"), english(folder), chinese(folder)]
-    found += [squad(path) for path in sorted([*folder.glob("xquad*.json"), *folder.glob("drcd*.json")])]
-    for each in found:
-        if not each.name.startswith("paraphrases"):
-            each.questions = each.questions[::share]
-        yield each
+    question_sets = [paraphrases("en"), paraphrases("zh"), english(folder), chinese(folder)]
+    question_sets += [squad(path) for path in sorted([*folder.glob("xquad*.json"), *folder.glob("drcd*.json")])]
+    for question_set in question_sets:
+        if not question_set.name.startswith("paraphrases"):
+            question_set.questions = question_set.questions[::share]
+        yield question_set
 
 
-def declined(client: Client, found: QuestionSet) -> None:
+def declined(client: Client, question_set: QuestionSet) -> None:
     """Print how many of the questions a caller does without at each threshold of `confidence`, and how many of the
     same when the documents that answer them are not searched.
     """
 
     def ask(question: Question, *, removed: bool) -> float:
-        others = [name for name in found.documents if name != question.document_id]
+        others = [name for name in question_set.documents if name != question.document_id]
         filter = {"documents": others} if removed else {}
-        return float(client.search(found.name, question.text, "hybrid", filter)["confidence"])
+        return float(client.search(question_set.name, question.text, "hybrid", filter)["confidence"])
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        there, gone = (list(pool.map(partial(ask, removed=each), found.questions)) for each in (False, True))
+        there, gone = (list(pool.map(partial(ask, removed=absent), question_set.questions)) for absent in (False, True))
     for threshold in THRESHOLDS:
-        shares = [sum(each < threshold for each in part) / len(part) for part in (there, gone)]
-        print(f"{found.name:16} confidence < {threshold:.2f}: {shares[0]:6.1%}, without the answer {shares[1]:6.1%}")
+        shares = [sum(confidence < threshold for confidence in part) / len(part) for part in (there, gone)]
+        print(
+            f"{question_set.name:16} confidence < {threshold:.2f}: {shares[0]:6.1%}, "
+            f"without the answer {shares[1]:6.1%}"
+        )
 
 
 def main() -> None:
@@ -75,20 +78,23 @@ def main() -> None:
     parser.add_argument("--share", type=int, default=1, help="ask every so manieth question only")
     parser.add_argument("--sets", nargs="+", help="the names of some sets")
     arguments = parser.parse_args()
-    told = {name: value for name, value in os.environ.items() if name.startswith("EMBEDDING_")}
+    settings = {name: value for name, value in os.environ.items() if name.startswith("EMBEDDING_")}
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     for embedder in arguments.embedders:
-        with EmbeddedService(told) as service:
+        with EmbeddedService(settings) as service:
             client = Client(service.url, embedder)
             print(f"\n{embedder}\n{'set':16} {'questions':>9} {'mode':7} {'recall@10':>9} {'MRR@10':>7} {'ms':>6}")
-            for found in sets(arguments.data / "retrieval", arguments.share):
-                if arguments.sets and found.name not in arguments.sets:
+            for question_set in sets(arguments.data / "retrieval", arguments.share):
+                if arguments.sets and question_set.name not in arguments.sets:
                     continue
                 began = time.monotonic()
-                client.take_in(found.name, found, *SIZES[0])
-                print(f"{found.name}: {len(found.documents)} documents taken in, {time.monotonic() - began:.0f} s")
-                ranking(client, found, halves=False)
-                declined(client, found)
+                client.take_in(question_set.name, question_set, *SIZES[0])
+                print(
+                    f"{question_set.name}: {len(question_set.documents)} documents taken in, "
+                    f"{time.monotonic() - began:.0f} s"
+                )
+                ranking(client, question_set, halves=False)
+                declined(client, question_set)
 
 
 if __name__ == "__main__":

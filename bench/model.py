@@ -92,8 +92,8 @@ def main() -> None:
     arguments = parser.parse_args()
     warm, documents = mixture(arguments.documents)
     load_before = os.getloadavg()[0]
-    told = {name: value for name, value in os.environ.items() if name.startswith("EMBEDDING_")}
-    with EmbeddedService({**told, "EMBEDDER": "e5"}) as service:
+    settings = {name: value for name, value in os.environ.items() if name.startswith("EMBEDDING_")}
+    with EmbeddedService({**settings, "EMBEDDER": "e5"}) as service:
         take_in(service.url, warm)
         process = model()
         watch = Watch(process)

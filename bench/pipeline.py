@@ -41,8 +41,8 @@ def measure(servers: Servers, rounds: int, count: int, samples: dict[str, list[f
     for turn in range(rounds):
         with tempfile.TemporaryDirectory(prefix="loop-") as folder:
             _note(samples, "loop", count, *_loop(servers, warm, documents, Path(folder)))
-        with running(OURS, servers, servers.folder / f"pipeline-{turn}") as found:
-            _note(samples, "service", count, *service(found, warm, documents))
+        with running(OURS, servers, servers.folder / f"pipeline-{turn}") as ours:
+            _note(samples, "service", count, *service(ours, warm, documents))
         print(
             f"documents: loop {samples['loop, s'][-1]:.1f} s, service {samples['service, s'][-1]:.1f} s, "
             f"{samples['service, CPU ms'][-1]:.1f} ms of CPU each",
@@ -77,7 +77,8 @@ def _loop(
         extracted = sandbox.extract(path, filename=name, timeout=300)
         pieces = list(sandbox.split(extracted.text, extracted.anchors, SIZE, OVERLAP, timeout=300))
         texts = [
-            embedded_text(each.heading_path, each.context, extracted.text[each.start : each.end]) for each in pieces
+            embedded_text(piece.heading_path, piece.context, extracted.text[piece.start : piece.end])
+            for piece in pieces
         ]
         embedder.embed(texts, "document")
 
@@ -92,12 +93,12 @@ def _loop(
     return wall, {"reading": used["reading"] - used["RabbitMQ"]}
 
 
-def service(found: Running, warm: list[Document], documents: list[Document]) -> tuple[float, dict[str, float]]:
+def service(ours: Running, warm: list[Document], documents: list[Document]) -> tuple[float, dict[str, float]]:
     """Upload the same documents, and measure from the first request to the end of the last task."""
-    take_in(found.url, found.ask, warm)
-    began, before = time.perf_counter(), cpu.by_group(found.processes)
-    take_in(found.url, found.ask, documents)
-    return time.perf_counter() - began, cpu.spent(found.processes, before)
+    take_in(ours.url, ours.ask, warm)
+    began, before = time.perf_counter(), cpu.by_group(ours.processes)
+    take_in(ours.url, ours.ask, documents)
+    return time.perf_counter() - began, cpu.spent(ours.processes, before)
 
 
 def take_in(url: str, ask: Callable[[str], tuple[float, ...]], documents: list[Document]) -> None:

@@ -35,16 +35,16 @@ class QuestionSet:
 
 def english(folder: Path) -> QuestionSet:
     """Chroma's chunking evaluation: 472 questions on five texts."""
-    found = QuestionSet("english", ".md")
+    question_set = QuestionSet("english", ".md")
     for name in ENGLISH:
         # newline="": the spans count characters of the file as it is.
         with (folder / f"{name}.md").open(encoding="utf-8", newline="") as file:
-            found.documents[name] = file.read()
+            question_set.documents[name] = file.read()
     with (folder / "questions.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             spans = [(span["start_index"], span["end_index"]) for span in json.loads(row["references"])]
-            found.questions.append(Question(row["question"], row["corpus_id"], spans))
-    return found
+            question_set.questions.append(Question(row["question"], row["corpus_id"], spans))
+    return question_set
 
 
 def chinese(folder: Path) -> QuestionSet:
@@ -54,18 +54,18 @@ def chinese(folder: Path) -> QuestionSet:
 
 def squad(path: Path, name: str | None = None) -> QuestionSet:
     """Read a file of the form of SQuAD: XQuAD, DRCD, CMRC 2018."""
-    found = QuestionSet(name or path.stem, ".txt")
+    question_set = QuestionSet(name or path.stem, ".txt")
     with path.open(encoding="utf-8") as file:
         paragraphs = [paragraph for entry in json.load(file)["data"] for paragraph in entry["paragraphs"]]
     for number, paragraph in enumerate(paragraphs):
         document_id = str(paragraph.get("id", number))
-        found.documents[document_id] = paragraph["context"]
+        question_set.documents[document_id] = paragraph["context"]
         for question in paragraph["qas"]:
             spans = [
                 (answer["answer_start"], answer["answer_start"] + len(answer["text"])) for answer in question["answers"]
             ]
-            found.questions.append(Question(question["question"], document_id, spans))
-    return found
+            question_set.questions.append(Question(question["question"], document_id, spans))
+    return question_set
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ def overlap(chunks: Iterable[tuple[str, Span]], question: Question) -> Overlap:
     chunks = list(chunks)
     retrieved = sum(end - start for _, (start, end) in chunks)
     own = [span for document_id, span in chunks if document_id == question.document_id]
-    found = _length(_shared(own, question.spans))
+    length = _length(_shared(own, question.spans))
     wanted = sum(end - start for start, end in question.spans)
-    missed = _length(question.spans) - found
-    return Overlap(found / wanted, found / retrieved if retrieved else 0.0, found / (retrieved + missed))
+    missed = _length(question.spans) - length
+    return Overlap(length / wanted, length / retrieved if retrieved else 0.0, length / (retrieved + missed))
 
 
 def precision_omega(chunks: Iterable[tuple[str, Span]], question: Question) -> float:

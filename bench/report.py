@@ -74,7 +74,7 @@ def machine(results: Results) -> str:
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?"
     )
     memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
-    load = ", ".join(f"{each:.1f}" for each in results.loads)
+    load = ", ".join(f"{average:.1f}" for average in results.loads)
     return (
         f"`{results.command}` on {results.date}: {os.cpu_count()} cores ({cpu}), {memory / 1e6:.0f} GB, "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}. "
@@ -126,7 +126,9 @@ def goals(rows: Sequence[tuple[str, str, str, bool]]) -> str:
 
 
 def _table(samples: Samples, columns: dict[str, int], head: str = "") -> str:
-    names = [each.name for each in CONTESTANTS if any((each.name, column) in samples for column in columns)]
+    names = [
+        contestant.name for contestant in CONTESTANTS if any((contestant.name, column) in samples for column in columns)
+    ]
     if not names:
         return ""
     lines = [f"| {head} | " + " | ".join(columns) + " |", "|" + "---|" * (1 + len(columns))]
@@ -151,7 +153,7 @@ others work on the machine it is the figure to be trusted, and the cores divided
 
 def _cpu(results: Results) -> str:
     lines = ["| | " + " | ".join(GROUPS) + " |", "|" + "---|" * (1 + len(GROUPS))]
-    for name in (each.name for each in CONTESTANTS):
+    for name in (contestant.name for contestant in CONTESTANTS):
         for how in HOW:
             figures = [results.throughput.get((name, f"{how}, {group}, CPU µs"), []) for group in GROUPS]
             if any(figures):
@@ -227,7 +229,7 @@ def _memory(results: Results) -> str:
             if not any(figures):
                 continue
             ready = cell(results.throughput.get((contestant.name, "ready, s"), []), 2) if process == "web" else ""
-            cells = " | ".join(cell(each) for each in figures)
+            cells = " | ".join(cell(samples) for samples in figures)
             lines.append(f"| {contestant.name}: {process} | {ready} | {cells} |")
     if len(lines) == 2:
         return ""
@@ -242,11 +244,11 @@ def failed(results: Results) -> str:
     """Write what could not be measured; nothing where all could."""
     if not results.failures:
         return ""
-    return "\n".join(["## What failed", "", *(f"- {' '.join(each.split())}" for each in results.failures), ""])
+    return "\n".join(["## What failed", "", *(f"- {' '.join(failure.split())}" for failure in results.failures), ""])
 
 
 def _settings() -> str:
-    lines = [f"- **{each.name}**: {each.settings}." for each in CONTESTANTS]
+    lines = [f"- **{contestant.name}**: {contestant.settings}." for contestant in CONTESTANTS]
     return "\n".join(
         ["## Versions and settings", "", *lines, f"- Peers' libraries: {versions('bench', LIBRARIES)}.", ""]
     )

@@ -111,16 +111,18 @@ class Client:
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self._http.post(path, json=body)
         assert answer.is_success, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        content: dict[str, Any] = answer.json()
+        return content
 
 
-def ranking(client: Client, found: QuestionSet, halves: bool) -> None:
+def ranking(client: Client, question_set: QuestionSet, halves: bool) -> None:
     """Print recall@10 and MRR@10 of a KB that holds the set."""
     for mode in MODES:
-        hits, milliseconds = client.ask(found.name, found.questions, mode)
-        ranks = [_rank(each, question) for each, question in zip(hits, found.questions, strict=True)]
-        for name, part in _parts(found.name, ranks, halves):
+        hits, milliseconds = client.ask(question_set.name, question_set.questions, mode)
+        ranks = [
+            _rank(question_hits, question) for question_hits, question in zip(hits, question_set.questions, strict=True)
+        ]
+        for name, part in _parts(question_set.name, ranks, halves):
             recall = sum(rank is not None for rank in part) / len(part)
             reciprocal = sum(1 / rank for rank in part if rank) / len(part)
             print(f"{name:16} {len(part):9} {mode:7} {recall:9.4f} {reciprocal:7.4f} {milliseconds:6.1f}", flush=True)
@@ -141,16 +143,16 @@ def _rank(hits: list[dict[str, Any]], question: Question) -> int | None:
     return None
 
 
-def coverage(client: Client, kb_id: str, found: QuestionSet, label: str) -> None:
+def coverage(client: Client, kb_id: str, question_set: QuestionSet, label: str) -> None:
     """Print Chroma's measures of a KB that holds the set, in percent."""
-    chunks = list(client.chunks(kb_id, list(found.documents)))
-    omega = statistics.mean(precision_omega(chunks, question) for question in found.questions)
+    chunks = list(client.chunks(kb_id, list(question_set.documents)))
+    omega = statistics.mean(precision_omega(chunks, question) for question in question_set.questions)
     average = statistics.mean(end - start for _, (start, end) in chunks)
     for mode in ("text", "hybrid"):
-        hits, _ = client.ask(kb_id, found.questions, mode)
+        hits, _ = client.ask(kb_id, question_set.questions, mode)
         scores = [
-            overlap([(hit["document_id"], (hit["start"], hit["end"])) for hit in each[:RETRIEVED]], question)
-            for each, question in zip(hits, found.questions, strict=True)
+            overlap([(hit["document_id"], (hit["start"], hit["end"])) for hit in question_hits[:RETRIEVED]], question)
+            for question_hits, question in zip(hits, question_set.questions, strict=True)
         ]
         shares = [statistics.mean(getattr(score, name) for score in scores) for name in ("recall", "precision", "iou")]
         _row(f"{label} (~{average:.0f}), {mode}", *(100 * share for share in (shares[0], shares[1], omega, shares[2])))
@@ -172,17 +174,17 @@ def main() -> None:
         client = Client(service.url, arguments.embedder)
         print(f"embedder {arguments.embedder}; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
         print(f"{'set':16} {'questions':>9} {'mode':7} {'recall@10':>9} {'MRR@10':>7} {'ms':>6}")
-        for found in (english(folder), chinese(folder)):
-            client.take_in(found.name, found, *SIZES[0])
-            ranking(client, found, arguments.halves)
+        for question_set in (english(folder), chinese(folder)):
+            client.take_in(question_set.name, question_set, *SIZES[0])
+            ranking(client, question_set, arguments.halves)
         title = f"chunks of the English set, {RETRIEVED} retrieved"
         print(f"\n{title:42} {'recall':>7} {'precision':>9} {'precision Ω':>11} {'IoU':>5}")
-        found = english(folder)
+        question_set = english(folder)
         for size, shared in SIZES:
-            kb_id = found.name if (size, shared) == SIZES[0] else f"{found.name}-{size}-{shared}"
-            if kb_id != found.name:
-                client.take_in(kb_id, found, size, shared)
-            coverage(client, kb_id, found, f"ours, {size} characters, overlap {shared}")
+            kb_id = question_set.name if (size, shared) == SIZES[0] else f"{question_set.name}-{size}-{shared}"
+            if kb_id != question_set.name:
+                client.take_in(kb_id, question_set, size, shared)
+            coverage(client, kb_id, question_set, f"ours, {size} characters, overlap {shared}")
         for name, *percent in PUBLISHED:
             _row(f"published: {name}", *percent)
 

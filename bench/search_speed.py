@@ -72,9 +72,9 @@ def documents(folder: Path) -> Iterator[str]:
 
 def load(folder: Path, count: int) -> None:
     """Make a KB of at most `count` chunks."""
-    found = islice(documents(folder), count // CHUNKS)
+    source = islice(documents(folder), count // CHUNKS)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        while part := list(islice(found, AT_ONCE)):
+        while part := list(islice(source, AT_ONCE)):
             rows, shown = [], []
             for values, of_document in pool.map(_document, part):
                 rows += of_document
@@ -130,8 +130,8 @@ def queries(kb_id: str, count: int) -> list[str]:
             {"kb_id": kb_id, "count": count},
         )
         texts = [" ".join(row.text.split()) for row in rows]
-    starts = [lot.randrange(max(1, len(each) - 24)) for each in texts]
-    return [each[start : start + lot.randint(8, 24)] for each, start in zip(texts, starts, strict=True)]
+    starts = [lot.randrange(max(1, len(passage) - 24)) for passage in texts]
+    return [passage[start : start + lot.randint(8, 24)] for passage, start in zip(texts, starts, strict=True)]
 
 
 def measure(kb_id: str, asked: list[str], mode: Mode) -> list[float]:

@@ -45,8 +45,8 @@ def postmaster(data: Path) -> psutil.Process:
 
 
 @contextmanager
-def servers(prefix: str) -> Iterator[Servers]:
-    """Servers of the run's own, which end with it."""
+def start(prefix: str) -> Iterator[Servers]:
+    """Start servers of the run's own, which end with it."""
     guard = Guard()
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     guard.remove_later(folder)

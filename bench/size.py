@@ -36,26 +36,26 @@ def measure(servers: Servers, pairs: int, rows: int, seconds: float, samples: di
         running(OURS, servers, servers.folder / "empty") as empty,
     ):
         fill(full, rows)
-        for each in (full, empty):
-            load(each, "/tasks", BODY, CLIENTS, min(1.0, seconds))
+        for service in (full, empty):
+            load(service, "/tasks", BODY, CLIENTS, min(1.0, seconds))
         for pair in range(pairs):
             # Whoever comes second finds a warmer machine, or a busier one: they take turns.
-            for found in (full, empty) if pair % 2 else (empty, full):
-                figure = _fresh(found, seconds)
-                samples.setdefault("full" if found is full else "empty", []).append(figure)
+            for service in (full, empty) if pair % 2 else (empty, full):
+                figure = _fresh(service, seconds)
+                samples.setdefault("full" if service is full else "empty", []).append(figure)
             ratio = samples["full"][-1] / samples["empty"][-1]
             samples.setdefault("ratio", []).append(ratio)
             print(f"size: {samples['full'][-1]:.0f}/s with {rows:,} tasks, {ratio:.2f} of the empty one", flush=True)
 
 
-def _fresh(found: Running, seconds: float) -> float:
+def _fresh(service: Running, seconds: float) -> float:
     """Completed tasks a second; what an earlier round left is not counted, and not deleted either."""
-    return load(found, "/tasks", BODY, CLIENTS, seconds).completed
+    return load(service, "/tasks", BODY, CLIENTS, seconds).completed
 
 
-def fill(found: Running, rows: int) -> None:
+def fill(service: Running, rows: int) -> None:
     """Give a database ended tasks, and vacuum and analyse them as an hour of autovacuum would."""
-    connection = psycopg2.connect(found.database_url)
+    connection = psycopg2.connect(service.database_url)
     connection.autocommit = True
     with connection.cursor() as cursor:
         for first in range(1, rows + 1, AT_ONCE):

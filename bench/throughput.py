@@ -50,27 +50,27 @@ def measure(
 
 def _one(contestant: Contestant, servers: Servers, turn: int, seconds: float, samples: Samples) -> None:
     folder = servers.folder / f"{contestant.name.replace(' ', '-')}-{turn}"
-    with running(contestant, servers, folder) as found:
+    with running(contestant, servers, folder) as service:
         note = _Notes(contestant.name, samples)
-        note("ready, s", found.ready_seconds)
-        load(found, "/tasks", BODY, CLIENTS, min(1.0, seconds))
-        _memory(found, note, "at rest")
-        found.forget()
-        idle = _idle(found, max(5, int(20 * seconds)))
+        note("ready, s", service.ready_seconds)
+        load(service, "/tasks", BODY, CLIENTS, min(1.0, seconds))
+        _memory(service, note, "at rest")
+        service.forget()
+        idle = _idle(service, max(5, int(20 * seconds)))
         if idle:
             note("idle p50, ms", statistics.median(idle))
             note("idle p99, ms", sorted(idle)[int(len(idle) * 0.99)])
-            found.forget()
-        single = load(found, "/tasks", BODY, CLIENTS, seconds)
+            service.forget()
+        single = load(service, "/tasks", BODY, CLIENTS, seconds)
         _throughput(single, note, "single")
         note("POST p50, ms", single.p50)
         note("POST p99, ms", single.p99)
-        found.forget()
+        service.forget()
         # The last measurement: where a peer takes minutes to end what it accepted, the rate is known long before.
         whole = contestant is OURS
-        batch = load(found, "/tasks/batch", {"tasks": [BODY] * BATCH}, BATCH_CLIENTS, seconds, BATCH, whole=whole)
+        batch = load(service, "/tasks/batch", {"tasks": [BODY] * BATCH}, BATCH_CLIENTS, seconds, BATCH, whole=whole)
         _throughput(batch, note, "batches")
-        _memory(found, note, "at the end")
+        _memory(service, note, "at the end")
         print(
             f"{contestant.name}: single {single.completed:.0f}/s ({sum(single.cpu.values()):.0f} µs of CPU each), "
             f"batches {batch.completed:.0f}/s ({sum(batch.cpu.values()):.0f} µs)",
@@ -105,7 +105,7 @@ class Load:
 
 
 def load(
-    found: Running, path: str, body: Any, clients: int, seconds: float, size: int = 1, *, whole: bool = True
+    service: Running, path: str, body: Any, clients: int, seconds: float, size: int = 1, *, whole: bool = True
 ) -> Load:
     """Submit for `seconds`, and wait for the last task's end.
 
@@ -116,20 +116,20 @@ def load(
     Raises:
       AssertionError: when a submission was refused, or a task did not end.
     """
-    before = found.counted() if not found.contestant.unfinished else 0
-    url = found.url + found.contestant.prefix + path
+    before = service.counted() if not service.contestant.unfinished else 0
+    url = service.url + service.contestant.prefix + path
     command = [sys.executable, "-m", "bench.load", url, "--connections", str(clients), "--seconds", str(seconds)]
-    used = cpu.by_group(found.processes)
+    used = cpu.by_group(service.processes)
     done = subprocess.run(command, input=json.dumps(body).encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-300:]
     answer = json.loads(done.stdout)
     assert set(answer["statuses"]) == {"202"}, answer["statuses"]
     sent = answer["statuses"]["202"] * size
     # Some servers' clocks tick in milliseconds.
-    count, last = found.finished(
+    count, last = service.finished(
         answer["began"] - 0.002, before + sent, (PATIENCE if whole else SHORT_PATIENCE) * max(seconds, 2.0)
     )
-    used = cpu.spent(found.processes, used)
+    used = cpu.spent(service.processes, used)
     completed = count - before
     assert completed == sent or (completed and not whole), f"{completed} of {sent} tasks ended in time"
     return Load(
@@ -137,24 +137,24 @@ def load(
         submitted=sent / answer["seconds"],
         p50=answer["p50"],
         p99=answer["p99"],
-        cpu={group: each / completed * 1e6 for group, each in used.items()},
+        cpu={group: cost / completed * 1e6 for group, cost in used.items()},
     )
 
 
-def _idle(found: Running, count: int) -> list[float]:
+def _idle(service: Running, count: int) -> list[float]:
     """Milliseconds from a POST to the end of its task, as its row tells; one task at a time."""
-    if not found.contestant.unfinished:
+    if not service.contestant.unfinished:
         return []
-    connection = psycopg2.connect(found.database_url)
+    connection = psycopg2.connect(service.database_url)
     connection.autocommit = True
     latencies = []
-    with httpx2.Client(base_url=found.url) as http, connection.cursor() as cursor:
+    with httpx2.Client(base_url=service.url) as http, connection.cursor() as cursor:
         for _ in range(count):
             time.sleep(PAUSE)
             began = time.perf_counter()
-            task = http.post(f"{found.contestant.prefix}/tasks", json=BODY).json()["task_id"]
+            task = http.post(f"{service.contestant.prefix}/tasks", json=BODY).json()["task_id"]
             while True:
-                cursor.execute(found.contestant.one, (task,))
+                cursor.execute(service.contestant.one, (task,))
                 row = cursor.fetchone()
                 if row and row[0]:
                     break
@@ -172,7 +172,7 @@ def _throughput(measured: Load, note: _Notes, how: str) -> None:
         note(f"{how}, {group}, CPU µs", microseconds)
 
 
-def _memory(found: Running, note: _Notes, when: str) -> None:
-    for name, (rss, pss) in found.memory().items():
+def _memory(service: Running, note: _Notes, when: str) -> None:
+    for name, (rss, pss) in service.memory().items():
         note(f"{name} RSS {when}, MB", rss)
         note(f"{name} PSS {when}, MB", pss)

@@ -35,7 +35,7 @@ import psutil
 import psycopg2
 
 from bench.cpu import Groups, by_group, spent
-from bench.servers import servers
+from bench.servers import start
 from rpc.generated.taskmanager.v1.task_service_pb2 import GetRequest, SubmitRequest, WatchRequest
 from rpc.generated.taskmanager.v1.task_service_pb2_grpc import TaskServiceStub
 from tests.processes import Deployment
@@ -111,9 +111,9 @@ async def watch(target: str, count: int, due: tuple[float, float]) -> None:
         print("open", flush=True)
         until = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         await asyncio.wait({until, *places}, return_when=asyncio.FIRST_COMPLETED)
-        for each in places:
+        for place in places:
             # A place that failed says why.
-            each.result() if each.done() else each.cancel()
+            place.result() if place.done() else place.cancel()
         print(json.dumps({"refused": watching.refused, "seen": watching.seen}), flush=True)
 
 
@@ -162,7 +162,7 @@ async def _calls(name: str, target: str, seconds: float, groups: Groups) -> None
     used, lasted, busy = spent(groups, before), time.monotonic() - began, psutil.cpu_percent()
     await child.wait()
     _show(name, took)
-    shares = ", ".join(f"{group} {100 * each / lasted:.0f} %" for group, each in used.items())
+    shares = ", ".join(f"{group} {100 * cost / lasted:.0f} %" for group, cost in used.items())
     print(f"| {name}: CPU of one core: {shares}; the machine was {busy:.0f} % busy | | | | |", flush=True)
 
 
@@ -181,9 +181,9 @@ async def measure(target: str, database_url: str, count: int, seconds: float, gr
         assert (await watching.stdout.readline()).strip() == b"open"
         client = {"the streams' client": [psutil.Process(watching.pid)]}
         await _calls(name, target, seconds, {**groups, **client})
-        found = json.loads((await watching.communicate(b""))[0])
-        seen += found["seen"]
-        refused += found["refused"]
+        record = json.loads((await watching.communicate(b""))[0])
+        seen += record["seen"]
+        refused += record["refused"]
     wrong = 0
     connection = psycopg2.connect(database_url)
     with connection.cursor() as cursor:
@@ -200,9 +200,12 @@ async def measure(target: str, database_url: str, count: int, seconds: float, gr
 
 
 def _show(name: str, took: dict[str, list[float]]) -> None:
-    for call_, found in took.items():
-        parts = statistics.quantiles(found, n=100)
-        print(f"| {call_}, {name} | {len(found)} | {parts[49]:.1f} | {parts[98]:.1f} | {max(found):.1f} |", flush=True)
+    for call_, milliseconds in took.items():
+        parts = statistics.quantiles(milliseconds, n=100)
+        print(
+            f"| {call_}, {name} | {len(milliseconds)} | {parts[49]:.1f} | {parts[98]:.1f} | {max(milliseconds):.1f} |",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -215,32 +218,32 @@ def main() -> None:
     parser.add_argument("--watch", help=argparse.SUPPRESS)
     parser.add_argument("--due", type=float, nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--call", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.watch:
-        asyncio.run(watch(given.watch, given.watches, tuple(given.due)))
+    arguments = parser.parse_args()
+    if arguments.watch:
+        asyncio.run(watch(arguments.watch, arguments.watches, tuple(arguments.due)))
         return
-    if given.call:
-        asyncio.run(call(given.call, given.seconds))
+    if arguments.call:
+        asyncio.run(call(arguments.call, arguments.seconds))
         return
     with (
         tempfile.TemporaryDirectory(prefix="watches-") as folder,
-        servers("watches-") as found,
-        found.postgres.database() as database_url,
-        found.rabbitmq.fresh() as rabbitmq,
+        start("watches-") as servers,
+        servers.postgres.database() as database_url,
+        servers.rabbitmq.fresh() as rabbitmq,
     ):
         port = free_port()
         own = {"GRPC_PORT": str(port), "API_KEYS": "bench:bench"}
-        with Deployment(database_url, rabbitmq.url, Path(folder), found.guard, **own) as deployment:
+        with Deployment(database_url, rabbitmq.url, Path(folder), servers.guard, **own) as deployment:
             others = [deployment.start(name) for name in ("worker", "clock")]
             rpc = deployment.start("rpc", ready=is_serving)
             groups: Groups = {
                 "rpc": [psutil.Process(rpc.pid)],
-                "worker and clock": [psutil.Process(each.pid) for each in others],
-                **found.processes,
+                "worker and clock": [psutil.Process(process.pid) for process in others],
+                **servers.processes,
             }
-            if given.workers_aside:
+            if arguments.workers_aside:
                 _put_aside(groups["worker and clock"])
-            asyncio.run(measure(f"127.0.0.1:{port}", database_url, given.watches, given.seconds, groups))
+            asyncio.run(measure(f"127.0.0.1:{port}", database_url, arguments.watches, arguments.seconds, groups))
 
 
 def _put_aside(roots: Sequence[psutil.Process]) -> None:

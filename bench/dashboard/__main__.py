@@ -26,7 +26,7 @@ import psycopg2
 from bench.contestants import OURS, Running
 from bench.dashboard import engine, fill, flower, pages, report
 from bench.dashboard.report import Results
-from bench.servers import Servers, servers
+from bench.servers import Servers, start
 from tests.postgres import OwnPostgres
 from tests.processes import Deployment
 from tests.servers import eventually
@@ -89,8 +89,8 @@ def minimal_log(server: OwnPostgres) -> Iterator[None]:
         connection = psycopg2.connect(server.url)
         connection.autocommit = True
         with connection.cursor() as cursor:
-            for each in statements:
-                cursor.execute(each)
+            for statement in statements:
+                cursor.execute(statement)
         connection.close()
         server.stop()
         server.start()
@@ -102,23 +102,23 @@ def minimal_log(server: OwnPostgres) -> Iterator[None]:
 
 
 @contextmanager
-def filled(found: Servers, results: Results) -> Iterator[tuple[Running, dict[str, str]]]:
+def filled(servers: Servers, results: Results) -> Iterator[tuple[Running, dict[str, str]]]:
     """Give a deployment on full tables, and the pages that there are of it."""
-    own = found.postgres
+    own = servers.postgres
     assert isinstance(own, OwnPostgres), "TEST_DATABASE_URL is set; this starts a PostgreSQL of its own"
-    folder = found.folder / "deployment"
+    folder = servers.folder / "deployment"
     folder.mkdir()
     with (
         own.database() as url,
-        found.rabbitmq.fresh() as broker,
+        servers.rabbitmq.fresh() as broker,
         # What is filled in alone would be as much as may wait.
-        Deployment(url, broker.url, folder, found.guard, MAX_BACKLOG=str(10 * results.opened)) as deployment,
+        Deployment(url, broker.url, folder, servers.guard, MAX_BACKLOG=str(10 * results.opened)) as deployment,
     ):
         for name in ("web", "worker", "clock"):
             deployment.start(name)
         _document(deployment)
-        for each in deployment.processes:
-            each.end()
+        for process in deployment.processes:
+            process.end()
         deployment.processes.clear()
         with minimal_log(own):
             results.filled = fill.fill(url, results.ended, results.opened)
@@ -126,8 +126,8 @@ def filled(found: Servers, results: Results) -> Iterator[tuple[Running, dict[str
         # What is filled in waits in the queues of documents.
         deployment.start("worker", "--queues default callback")
         deployment.start("clock")
-        processes = {each.name: [psutil.Process(each.pid)] for each in deployment.processes}
-        with closing(Running(OURS, found, deployment.url, url, processes, folder)) as running:
+        processes = {process.name: [psutil.Process(process.pid)] for process in deployment.processes}
+        with closing(Running(OURS, servers, deployment.url, url, processes, folder)) as running:
             (task,) = running.ask("SELECT id FROM tasks WHERE status = 'completed' LIMIT 1")
             more = {"task": f"/tasks/{task}", "document": f"/kbs/kb-0/documents/{quote('a/long.md', safe='')}"}
             yield running, {**PAGES, **more}
@@ -142,35 +142,35 @@ def _document(deployment: Deployment) -> None:
     body = {"task_type": "document_processing", "kb_id": "kb-0", "payload": payload}
     task = str(deployment.http.post("/api/v1/tasks", json=body).json()["task_id"])
     shown = eventually(
-        lambda: (each := deployment.http.get(f"/api/v1/tasks/{task}").json())["finished_at"] and each, seconds=120
+        lambda: (answer := deployment.http.get(f"/api/v1/tasks/{task}").json())["finished_at"] and answer, seconds=120
     )
     assert shown["status"] == "completed", shown
     time.sleep(25)
 
 
-def measure(found: Servers, given: argparse.Namespace, results: Results) -> None:
+def measure(servers: Servers, options: argparse.Namespace, results: Results) -> None:
     """Measure one part after the other, and write the page after each."""
     results.loads.append(os.getloadavg()[0])
-    with filled(found, results) as (running, paths):
+    with filled(servers, results) as (running, paths):
         print(f"filled in {results.filled:.0f} s", flush=True)
         results.loads.append(os.getloadavg()[0])
-        results.pages = pages.ask(running.url, {"livez": "/livez", **paths}, rounds=given.rounds)
-        report.write(results, given.output)
+        results.pages = pages.ask(running.url, {"livez": "/livez", **paths}, rounds=options.rounds)
+        report.write(results, options.output)
         results.loads.append(os.getloadavg()[0])
-        results.figures, results.snapshots = _figures(running, given.figures)
-        report.write(results, given.output)
+        results.figures, results.snapshots = _figures(running, options.figures)
+        report.write(results, options.output)
         results.loads.append(os.getloadavg()[0])
-        results.viewers, results.seconds = given.viewers, given.seconds
-        results.turns = engine.measure(running, given.viewers, given.pairs, given.seconds)
-        report.write(results, given.output)
+        results.viewers, results.seconds = options.viewers, options.seconds
+        results.turns = engine.measure(running, options.viewers, options.pairs, options.seconds)
+        report.write(results, options.output)
 
 
-def beside_flower(found: Servers, given: argparse.Namespace, results: Results) -> None:
+def beside_flower(servers: Servers, options: argparse.Namespace, results: Results) -> None:
     """Measure what Flower costs Celery."""
     load = os.getloadavg()[0]
-    results.viewers = given.viewers
-    results.flower = flower.measure(found, given.viewers, given.pairs, given.seconds)
-    report.write_flower(results, load, given.output)
+    results.viewers = options.viewers
+    results.flower = flower.measure(servers, options.viewers, options.pairs, options.seconds)
+    report.write_flower(results, load, options.output)
 
 
 PARTS: dict[str, Callable[[Servers, argparse.Namespace, Results], None]] = {"pages": measure, "flower": beside_flower}
@@ -180,35 +180,38 @@ def _figures(running: Running, rounds: int) -> tuple[dict[str, pages.Answers], i
     """Ask for figures ten times a second. Returns with them how many snapshots were taken meanwhile."""
     with httpx2.Client(base_url=running.url, timeout=60) as client:
         seen: set[str] = set()
-        found: dict[str, pages.Answers] = {}
+        figures: dict[str, pages.Answers] = {}
         for _ in range(10):
             part = pages.ask(running.url, FIGURES, rounds=rounds // 10, every=0.1, html=False)
             seen.add(client.get("/api/v1/stats/queues").json()["as_of"])
-            for name, each in part.items():
-                if name in found:
-                    found[name].milliseconds += each.milliseconds
+            for name, answers in part.items():
+                if name in figures:
+                    figures[name].milliseconds += answers.milliseconds
                 else:
-                    found[name] = each
-    return found, len(seen)
+                    figures[name] = answers
+    return figures, len(seen)
 
 
 def main() -> int:
     """Measure and write. Returns 1 where something failed."""
-    given = arguments()
+    options = arguments()
     command = " ".join(["make bench-dashboard", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
-    with servers("bench-dashboard-") as found:
-        ended, opened, scaled = fitting(given.ended, given.open, found.folder)
-        told = [found.postgres.description().partition(" (")[0], found.rabbitmq.description().partition(" (")[0]]
-        results = Results(command, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", told, ended, opened, scaled)
+    with start("bench-dashboard-") as servers:
+        ended, opened, scaled = fitting(options.ended, options.open, servers.folder)
+        descriptions = [
+            servers.postgres.description().partition(" (")[0],
+            servers.rabbitmq.description().partition(" (")[0],
+        ]
+        results = Results(command, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", descriptions, ended, opened, scaled)
         for name, part in PARTS.items():
-            if given.only not in (None, name):
+            if options.only not in (None, name):
                 continue
             try:
-                part(found, given, results)
+                part(servers, options, results)
             except Exception as error:
                 results.failures.append(f"{part.__name__}: {type(error).__name__}: {str(error)[:500]}")
-        report.write_failures(results, given.output)
-    print(given.output.read_text())
+        report.write_failures(results, options.output)
+    print(options.output.read_text())
     return 1 if results.failures else 0
 
 

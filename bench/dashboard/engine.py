@@ -41,13 +41,13 @@ class Turns:
         return f"{statistics.median(ratios):.3f} ({low:.3f}–{high:.3f})"
 
 
-def measure(found: Running, count: int, pairs: int, seconds: float, paths: Sequence[str] = LOOKED_AT) -> Turns:
+def measure(service: Running, count: int, pairs: int, seconds: float, paths: Sequence[str] = LOOKED_AT) -> Turns:
     """Measure turns without and with so many dashboards."""
-    return turns_of(found, pairs, seconds, lambda: looking(found.url, count, paths))
+    return turns_of(service, pairs, seconds, lambda: looking(service.url, count, paths))
 
 
 def turns_of(
-    found: Running,
+    service: Running,
     pairs: int,
     seconds: float,
     watching: Callable[[], AbstractContextManager[dict[str, Any]]],
@@ -60,11 +60,11 @@ def turns_of(
       path: where tasks are submitted.
     """
     turns = Turns()
-    load(found, path, BODY, CLIENTS, 3.0)
+    load(service, path, BODY, CLIENTS, 3.0)
     for pair in range(pairs):
         for watched in (False, True) if pair % 2 == 0 else (True, False):
             with watching() if watched else nullcontext({}) as seen:
-                done = load(found, path, BODY, CLIENTS, seconds)
+                done = load(service, path, BODY, CLIENTS, seconds)
             if watched:
                 turns.seen.append(seen)
             turns.rates[watched].append(done.completed)
@@ -88,6 +88,6 @@ def looking(url: str, count: int, paths: Sequence[str]) -> Iterator[dict[str, An
         time.sleep(OPENED)
         yield seen
     finally:
-        told, _ = process.communicate(timeout=30)
-    seen |= json.loads(told)
+        output, _ = process.communicate(timeout=30)
+    seen |= json.loads(output)
     assert seen["open"] == count, seen

@@ -170,6 +170,6 @@ def _bare(cursor: Any) -> Iterator[None]:
 def _stages() -> str:
     """Return what a row tells of stages that have ended."""
     times = '"status": "completed", "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:01Z"'
-    names = [each.strip(" '") for each in _STAGES.split(",")]
+    names = [name.strip(" '") for name in _STAGES.split(",")]
     rest = '"waited": 0.1, "units": 12, "units_done": 12, "attempts": 1'
     return "[" + ", ".join(f'{{"name": "{name}", {times}, {rest}}}' for name in names) + "]"

@@ -26,15 +26,15 @@ EVERY = 1.0
 
 def measure(servers: Servers, count: int, pairs: int, seconds: float) -> Turns:
     """Measure turns without Flower, and with it and so many who look at it."""
-    with running(CELERY, servers, servers.folder / "flower") as found:
-        return turns_of(found, pairs, seconds, lambda: looking(found, count))
+    with running(CELERY, servers, servers.folder / "flower") as celery:
+        return turns_of(celery, pairs, seconds, lambda: looking(celery, count))
 
 
 @contextmanager
-def looking(found: Running, count: int) -> Iterator[dict[str, Any]]:
+def looking(celery: Running, count: int) -> Iterator[dict[str, Any]]:
     """Run Flower, which has the workers tell of each task, and have its page open so many times."""
     port = free_port()
-    environment = found.own["worker"][0].environ()
+    environment = celery.own["worker"][0].environ()
     command = [str(PEERS / "celery"), "-A", APPLICATION]
     flower = subprocess.Popen(
         [*command, "flower", f"--port={port}", "--logging=error"],
@@ -80,8 +80,8 @@ async def _look(url: str, count: int) -> None:
 
     pages = [asyncio.create_task(page(EVERY * number / count)) for number in range(count)]
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    for each in pages:
-        each.cancel()
+    for task in pages:
+        task.cancel()
 
 
 if __name__ == "__main__":

@@ -39,16 +39,16 @@ def ask(
     Raises:
       httpx2.HTTPStatusError: one was not answered with 200.
     """
-    found = {name: Answers(path) for name, path in paths.items()}
+    by_name = {name: Answers(path) for name, path in paths.items()}
     with httpx2.Client(base_url=url, headers=HTML if html else JSON, timeout=60) as client:
         for path in paths.values():
             client.get(path).raise_for_status()
         for _ in range(rounds):
             began = time.perf_counter()
-            for answers in found.values():
+            for answers in by_name.values():
                 asked = time.perf_counter()
                 answer = client.get(answers.path).raise_for_status()
                 answers.milliseconds.append((time.perf_counter() - asked) * 1000)
                 answers.bytes = len(answer.content)
             time.sleep(max(0.0, began + every - time.perf_counter()))
-    return found
+    return by_name

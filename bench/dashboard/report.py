@@ -111,15 +111,15 @@ def _machine(results: Results) -> str:
 
 def _goals(results: Results) -> str:
     rows = []
-    pages = {name: each for name, each in results.pages.items() if name != "livez"}
+    pages = {name: page for name, page in results.pages.items() if name != "livez"}
     if pages:
-        slowest = max(pages.values(), key=lambda each: each.share(0.95))
+        slowest = max(pages.values(), key=lambda page: page.share(0.95))
         figure = slowest.share(0.95)
         rows.append((f"the slowest page, `{slowest.path}`, p95", f"{figure:.0f} ms", f"{PAGE} ms", figure < PAGE))
-    for name, each in results.figures.items():
+    for name, answers in results.figures.items():
         if name != "livez":
-            figure = each.share(0.95)
-            rows.append((f"`{each.path}`, p95", f"{figure:.0f} ms", f"{FIGURE} ms", figure < FIGURE))
+            figure = answers.share(0.95)
+            rows.append((f"`{answers.path}`, p95", f"{figure:.0f} ms", f"{FIGURE} ms", figure < FIGURE))
     if results.turns is not None:
         ratios = sorted(results.turns.ratios(results.turns.rates))
         cost = 1 - ratios[len(ratios) // 2]
@@ -132,9 +132,9 @@ def _goals(results: Results) -> str:
 
 def _table(answers: Mapping[str, Answers]) -> str:
     lines = ["| address | p50, ms | p95, ms | worst, ms | KB |", "|---|---|---|---|---|"]
-    for each in answers.values():
-        times = " | ".join(f"{each.share(part):.1f}" for part in (0.5, 0.95, 1.0))
-        lines.append(f"| `{each.path}` | {times} | {each.bytes / 1000:.1f} |")
+    for page in answers.values():
+        times = " | ".join(f"{page.share(part):.1f}" for part in (0.5, 0.95, 1.0))
+        lines.append(f"| `{page.path}` | {times} | {page.bytes / 1000:.1f} |")
     return "\n".join([*lines, ""])
 
 

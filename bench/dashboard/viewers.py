@@ -81,8 +81,8 @@ async def watch(url: str, paths: list[str], count: int) -> Counter[str]:
         if path == "/":
             looks.append(asyncio.create_task(viewers.plot(delay)))
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    for each in looks:
-        each.cancel()
+    for look in looks:
+        look.cancel()
     return viewers.counts
 
 
@@ -92,8 +92,8 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("paths", nargs="+")
     parser.add_argument("--count", type=int, default=200)
-    given = parser.parse_args()
-    print(json.dumps(asyncio.run(watch(given.url, given.paths, given.count))))
+    arguments = parser.parse_args()
+    print(json.dumps(asyncio.run(watch(arguments.url, arguments.paths, arguments.count))))
 
 
 if __name__ == "__main__":

@@ -37,10 +37,10 @@ class Tasks:
     """`/tasks`"""
 
     def on_post(self, req: Any, resp: Any) -> None:
-        given = req.media
+        task = req.media
         job_id = uuid.uuid4()
         with pool().connection() as connection:
-            connection.execute(INSERT, (job_id, given["task_type"], Jsonb(given["payload"])))
+            connection.execute(INSERT, (job_id, task["task_type"], Jsonb(task["payload"])))
         work.delay(str(job_id))
         resp.status = falcon.HTTP_202
         resp.media = {"task_id": str(job_id), "status": "queued"}
@@ -50,7 +50,7 @@ class Batches:
     """`/tasks/batch`"""
 
     def on_post(self, req: Any, resp: Any) -> None:
-        rows = [(uuid.uuid4(), each["task_type"], Jsonb(each["payload"])) for each in req.media["tasks"]]
+        rows = [(uuid.uuid4(), task["task_type"], Jsonb(task["payload"])) for task in req.media["tasks"]]
         with pool().connection() as connection, connection.cursor() as cursor:
             cursor.executemany(INSERT, rows)
         for job_id, _, _ in rows:

@@ -52,8 +52,8 @@ class Batches:
     """`/tasks/batch`"""
 
     def on_post(self, req: Any, resp: Any) -> None:
-        ids = [work.send(each["payload"]).message_id for each in req.media["tasks"]]
-        resp.media = {"tasks": [{"task_id": each, "status": "queued"} for each in ids]}
+        ids = [work.send(task["payload"]).message_id for task in req.media["tasks"]]
+        resp.media = {"tasks": [{"task_id": task_id, "status": "queued"} for task_id in ids]}
         resp.status = falcon.HTTP_202
 
 

@@ -79,7 +79,7 @@ def submit(submission: Submission) -> dict[str, str]:
 def submit_batch(batch: Batch) -> dict[str, Any]:
     """Many tasks: their rows in one commit, then a message for each."""
     jobs = [
-        Job(id=uuid.uuid4(), task_type=each.task_type, payload=each.payload, status="queued") for each in batch.tasks
+        Job(id=uuid.uuid4(), task_type=task.task_type, payload=task.payload, status="queued") for task in batch.tasks
     ]
     with Session() as session:
         session.add_all(jobs)

@@ -45,8 +45,13 @@ class Local:
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
         """Give each document its vector."""
-        found = vectors([each.content or "" for each in documents])
-        return {"documents": [replace(each, embedding=of) for each, of in zip(documents, found, strict=True)]}
+        embeddings = vectors([document.content or "" for document in documents])
+        return {
+            "documents": [
+                replace(document, embedding=embedding)
+                for document, embedding in zip(documents, embeddings, strict=True)
+            ]
+        }
 
 
 class Ingest:

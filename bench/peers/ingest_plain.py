@@ -33,8 +33,8 @@ class Ingest:
         for path in paths:
             extracted = extract(path, filename=path.name)
             texts = [
-                embedded_text(each.heading_path, each.context, extracted.text[each.start : each.end])
-                for each in split(extracted.text, extracted.anchors, SIZE, OVERLAP)
+                embedded_text(piece.heading_path, piece.context, extracted.text[piece.start : piece.end])
+                for piece in split(extracted.text, extracted.anchors, SIZE, OVERLAP)
             ]
             rows += [
                 f"{path.name}\t{_escaped(chunk)}\t{vector}\n"

@@ -52,8 +52,8 @@ async def submit(submission: Submission) -> dict[str, Any]:
 @app.post("/tasks/batch", status_code=202)
 async def submit_batch(batch: Batch) -> dict[str, Any]:
     """Many jobs in one statement."""
-    ids = await work.batch_defer_async(*({"payload": each.payload} for each in batch.tasks))
-    return {"tasks": [{"task_id": each, "status": "queued"} for each in ids]}
+    ids = await work.batch_defer_async(*({"payload": task.payload} for task in batch.tasks))
+    return {"tasks": [{"task_id": task_id, "status": "queued"} for task_id in ids]}
 
 
 @jobs.task(name="work")

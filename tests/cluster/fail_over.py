@@ -24,7 +24,7 @@ def test_whatever_is_lost_all_that_was_accepted_ends_once(guard: Guard) -> None:
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
     folder.chmod(0o755)
     guard.remove_later(folder)
-    with fail_over.cluster(folder, guard) as each:
+    with fail_over.start(folder, guard) as each:
         course = fail_over.run(each, CALM)
     print(report(course))
     assert course.wrong == []
