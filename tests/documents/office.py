@@ -237,7 +237,9 @@ def xls(sheets: Mapping[str, Sequence[Sequence[Cell]]], formats: Sequence[str] =
     start += b"".join(record(0x041E, struct.pack("<H", 164 + at) + text(code, "H")) for at, code in enumerate(formats))
     for style in (0, 14, *range(164, 164 + len(formats))):
         start += record(0x00E0, struct.pack("<HHH", 0, style, 1) + bytes(14))
-    end = record(0x00FC, struct.pack("<II", len(strings), len(strings)) + b"".join(text(each, "H") for each in strings))
+    end = record(
+        0x00FC, struct.pack("<II", len(strings), len(strings)) + b"".join(text(string, "H") for string in strings)
+    )
     end += record(0x000A)
     names = [text(name, "B") for name in sheets]
     offset = len(start) + sum(len(record(0x0085, bytes(6) + name)) for name in names) + len(end)

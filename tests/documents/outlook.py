@@ -95,7 +95,7 @@ def mail(
     head: int = 32,
 ) -> Tree:
     """A mail with attachments, as a tree of streams."""
-    held = {f"__attach_version1.0_#{number:08X}": each for number, each in enumerate(attachments)}
+    held = {f"__attach_version1.0_#{number:08X}": tree for number, tree in enumerate(attachments)}
     return {**properties(head, fixed or {}, texts, page), **held, "__nameid_version1.0": {"x": b"1"}}
 
 

@@ -101,10 +101,10 @@ def pdf(
     fields = b""
     for index, page in enumerate(pages):
         annotations = b""
-        for each in filled:
-            if each.page == index:
-                annotations += b"%d 0 R " % add(each.body())
-                fields += b"" if each.kind == "FreeText" else b"%d 0 R " % len(objects)
+        for annotation in filled:
+            if annotation.page == index:
+                annotations += b"%d 0 R " % add(annotation.body())
+                fields += b"" if annotation.kind == "FreeText" else b"%d 0 R " % len(objects)
         stream = _content(page)
         number = len(objects) + 1
         stream = _rc4(_object_key(key, number), stream) if key else stream

@@ -55,11 +55,11 @@ def test_it_embeds_in_batches_of_96_and_keeps_the_order(server: CohereServer) ->
     assert [len(request.body["texts"]) for request in server.requests] == [96, 96, 8]
     assert server.texts == texts
     assert answer.tokens == 600
-    for text, found in zip(texts, answer.vectors, strict=True):
+    for text, embedding in zip(texts, answer.vectors, strict=True):
         expected = vector(text, 1024)
         norm = math.hypot(*expected)
-        assert found.tolist() == pytest.approx([value / norm for value in expected], abs=1e-6)
-        assert math.hypot(*found) == pytest.approx(1, abs=1e-5)
+        assert embedding.tolist() == pytest.approx([value / norm for value in expected], abs=1e-6)
+        assert math.hypot(*embedding) == pytest.approx(1, abs=1e-5)
 
 
 def test_it_says_what_the_api_asks_for(server: CohereServer) -> None:

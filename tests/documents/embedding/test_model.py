@@ -40,8 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def e5(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Embedder]:
     """The embedder, with a process of the test's own."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = embedder("e5", read({"EMBEDDER": "e5", "EMBEDDING_MODEL_PATH": str(folder)}))
-    yield found
+    model = embedder("e5", read({"EMBEDDER": "e5", "EMBEDDING_MODEL_PATH": str(folder)}))
+    yield model
     for pid in holding(tmp_path):
         os.kill(pid, signal.SIGKILL)
     embedder.__globals__["_model"].cache_clear()
@@ -50,20 +50,20 @@ def e5(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
 
 def holding(place: Path) -> list[int]:
     """The processes that hold a model for whoever looks in a folder."""
-    found = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             command = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if b"documents.embedding.model.process" in command and any(part.startswith(bytes(place)) for part in command):
-            found.append(int(path.parent.name))
-    return found
+            pids.append(int(path.parent.name))
+    return pids
 
 
-def cosine(found: Embedder, query: str, text: str) -> float:
+def cosine(model: Embedder, query: str, text: str) -> float:
     """How near a query is to a text."""
-    one, other = (found.embed([each], kind).vectors[0] for each, kind in kinds(query, text))
+    one, other = (model.embed([sentence], kind).vectors[0] for sentence, kind in kinds(query, text))
     return sum(map(float.__mul__, one, other))
 
 
@@ -75,17 +75,17 @@ def kinds(query: str, text: str) -> tuple[tuple[str, Kind], tuple[str, Kind]]:
 @pytest.mark.timeout(600)
 def test_it_finds_what_is_asked_in_other_words_and_in_the_other_language(e5: Embedder, tmp_path: Path) -> None:
     assert e5.name == "e5:multilingual-e5-small:384"
-    found = e5.embed(TEXTS, "document")
-    assert [len(vector) for vector in found.vectors] == [384] * 4
-    assert found.tokens == 0
-    assert all(abs(sum(value * value for value in vector) - 1) < 1e-4 for vector in found.vectors)
+    result = e5.embed(TEXTS, "document")
+    assert [len(vector) for vector in result.vectors] == [384] * 4
+    assert result.tokens == 0
+    assert all(abs(sum(value * value for value in vector) - 1) < 1e-4 for vector in result.vectors)
     for query, best in (("I cannot log in any more", 0), ("How hot should the water for tea be?", 1)):
         near = [cosine(e5, query, text) for text in TEXTS[:3]]
         assert near.index(max(near)) == best
     assert 0.6 < e5.nearness.floor < 0.8 < e5.nearness.ceiling < 1
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda text: e5.embed([text], "document").vectors[0], TEXTS * 2))
-    for answer, vector in zip(answers, found.vectors * 2, strict=True):
+    for answer, vector in zip(answers, result.vectors * 2, strict=True):
         assert sum(map(float.__mul__, answer, vector)) > 0.99
     assert len(holding(tmp_path)) == 1
 

@@ -30,10 +30,10 @@ def test_the_scale_runs_from_unrelated_texts_to_beyond_an_answer(answers: float,
             vectors.append(vector)
         return vectors
 
-    found = measured(embed)
-    assert found.floor == pytest.approx(others, abs=1e-3)
-    assert found.ceiling == pytest.approx(min(1.0, others + 1.5 * (answers - others)), abs=1e-3)
-    assert found.share(others - 0.5) == 0 < found.share(answers) < found.share(2) == 1
+    nearness = measured(embed)
+    assert nearness.floor == pytest.approx(others, abs=1e-3)
+    assert nearness.ceiling == pytest.approx(min(1.0, others + 1.5 * (answers - others)), abs=1e-3)
+    assert nearness.share(others - 0.5) == 0 < nearness.share(answers) < nearness.share(2) == 1
 
 
 def test_a_model_that_tells_nothing_apart_is_taken_at_its_cosines() -> None:
@@ -41,5 +41,5 @@ def test_a_model_that_tells_nothing_apart_is_taken_at_its_cosines() -> None:
     vector = array("f", [made.random() for _ in range(4)])
     norm = math.hypot(*vector)
     same = array("f", [value / norm for value in vector])
-    found = measured(lambda texts, kind: [same] * len(texts))
-    assert (found.floor, found.ceiling) == (0.0, 1.0)
+    nearness = measured(lambda texts, kind: [same] * len(texts))
+    assert (nearness.floor, nearness.ceiling) == (0.0, 1.0)

@@ -62,10 +62,10 @@ def test_it_embeds_in_batches_and_keeps_the_order(base64: bool) -> None:
         answer = embedder_at(server.url).embed(texts, "document")
         assert [len(request.body["input"]) for request in server.requests] == [32, 32, 6]
     assert answer.tokens == 210
-    for text, found in zip(texts, answer.vectors, strict=True):
+    for text, embedding in zip(texts, answer.vectors, strict=True):
         expected = vector(text, 1024)
         norm = math.hypot(*expected)
-        assert found.tolist() == pytest.approx([value / norm for value in expected], abs=1e-6)
+        assert embedding.tolist() == pytest.approx([value / norm for value in expected], abs=1e-6)
 
 
 def test_it_says_what_the_api_asks_for(server: OpenAIServer) -> None:
@@ -151,9 +151,9 @@ def test_it_does_not_repeat_what_is_refused(server: OpenAIServer, status: int) -
 def test_a_text_that_is_too_long_is_named_with_what_the_endpoint_says(server: OpenAIServer, said: object) -> None:
     server.poison["too long"] = Failure(400, text=json.dumps(said))
     client = embedder_at(server.url)
-    found = list(outcomes(lambda texts: client.embed(texts, "document"), ["short", "too long", "brief", "terse"]))
-    assert [list(places) for places, _ in found] == [[0], [1], [2, 3]]
-    ((error,),) = [[outcome] for _, outcome in found if not isinstance(outcome, Embedded)]
+    results = list(outcomes(lambda texts: client.embed(texts, "document"), ["short", "too long", "brief", "terse"]))
+    assert [list(places) for places, _ in results] == [[0], [1], [2, 3]]
+    ((error,),) = [[outcome] for _, outcome in results if not isinstance(outcome, Embedded)]
     assert isinstance(error, TaskError)
     assert error.code == "embedder_rejected"
     assert error.message.endswith("maximum context length is 512 tokens")
@@ -209,8 +209,8 @@ def test_it_needs_a_key_or_an_address() -> None:
 def test_prefixes_go_before_queries_and_documents(server: OpenAIServer) -> None:
     prefixes = {"embedding_query_prefix": "query: ", "embedding_document_prefix": "passage: "}
     settings = settings_for(server.url).model_copy(update=prefixes)
-    found = embedder(f"openai:{MODEL}:1024", settings)
-    assert found.name == f"openai:{MODEL}:1024"
-    found.embed(["tea"], "query")
-    found.embed(["tea"], "document")
-    assert [each.body["input"] for each in server.requests[-2:]] == [["query: tea"], ["passage: tea"]]
+    client = embedder(f"openai:{MODEL}:1024", settings)
+    assert client.name == f"openai:{MODEL}:1024"
+    client.embed(["tea"], "query")
+    client.embed(["tea"], "document")
+    assert [request.body["input"] for request in server.requests[-2:]] == [["query: tea"], ["passage: tea"]]

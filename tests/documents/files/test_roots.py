@@ -35,10 +35,10 @@ def refusal(yard: Yard, url: str, roots: str) -> TaskError:
 
 def test_a_document_below_a_root_is_read(yard: Yard, memory: fsspec.AbstractFileSystem) -> None:
     environment = {"SOURCE_ROOTS": "s3://bucket,memory://docs/"}
-    found = yard.fetch({"url": "memory://docs/tea.md"}, environment=environment)
-    assert (found.path.read_text(), found.filename, found.size) == ("Green tea", "tea.md", 9)
-    found = yard.fetch({"url": "MEMORY://docs/\u7eff \u8336.md", "filename": "a.md"}, environment=environment)
-    assert (found.path.read_text(), found.filename) == ("Green", "a.md")
+    file = yard.fetch({"url": "memory://docs/tea.md"}, environment=environment)
+    assert (file.path.read_text(), file.filename, file.size) == ("Green tea", "tea.md", 9)
+    file = yard.fetch({"url": "MEMORY://docs/\u7eff \u8336.md", "filename": "a.md"}, environment=environment)
+    assert (file.path.read_text(), file.filename) == ("Green", "a.md")
 
 
 def test_without_roots_nothing_is_read(yard: Yard, memory: fsspec.AbstractFileSystem) -> None:
@@ -63,8 +63,8 @@ def test_a_folder_of_this_machine_is_held_to_what_its_files_really_are(yard: Yar
     root = yard.open.as_uri()
     environment = {"SOURCE_ROOTS": root}
     (yard.open / "a b%20.md").write_text("Green")
-    found = yard.fetch({"url": f"{root}/a%20b%2520.md"}, environment=environment)
-    assert (found.path.read_text(), found.filename) == ("Green", "a b%20.md")
+    file = yard.fetch({"url": f"{root}/a%20b%2520.md"}, environment=environment)
+    assert (file.path.read_text(), file.filename) == ("Green", "a b%20.md")
     (yard.open / "link.txt").symlink_to(yard.closed / "secret.txt")
     (yard.open / "std::vector.md").write_text("Green")
     assert yard.fetch({"url": f"{root}/std::vector.md"}, environment=environment).size == 5
@@ -125,11 +125,11 @@ def test_no_error_tells_more_than_the_place(
 @pytest.fixture
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     """A bucket of S3, with something in it."""
-    with s3_server(tmp_path / "s3", monkeypatch) as found:
-        found.put("handbook/\u7eff \u8336.md", b"Green tea")
-        found.put("secret/secret.txt", b"secret")
-        found.put("a.md", b"secret", bucket="other")
-        yield found
+    with s3_server(tmp_path / "s3", monkeypatch) as store:
+        store.put("handbook/\u7eff \u8336.md", b"Green tea")
+        store.put("secret/secret.txt", b"secret")
+        store.put("a.md", b"secret", bucket="other")
+        yield store
 
 
 ROOT = {"SOURCE_ROOTS": "s3://docs/handbook"}
@@ -137,8 +137,8 @@ ROOT = {"SOURCE_ROOTS": "s3://docs/handbook"}
 
 def test_a_bucket_is_read_below_its_root_alone(yard: Yard, bucket: Bucket) -> None:
     bucket.put("handbook/parts", bytes(range(256)) * (LARGEST // 256))
-    found = yard.fetch({"url": "s3://docs/handbook/\u7eff \u8336.md"}, environment=ROOT)
-    assert (found.path.read_bytes(), found.filename) == (b"Green tea", "\u7eff \u8336.md")
+    file = yard.fetch({"url": "s3://docs/handbook/\u7eff \u8336.md"}, environment=ROOT)
+    assert (file.path.read_bytes(), file.filename) == (b"Green tea", "\u7eff \u8336.md")
     assert yard.fetch({"url": "s3://docs/handbook/parts"}, environment=ROOT).size == LARGEST
     for url in ("s3://docs/secret/secret.txt", "s3://docs/handbook/../secret/secret.txt", "s3://other/a.md",
                 "s3a://docs/handbook/parts", "s3://docs/handbook", "s3://a:b@docs/handbook/parts"):  # fmt: skip

@@ -26,8 +26,8 @@ class Yard:
 
     def __init__(self, folder: Path) -> None:
         self.open, self.closed, self.work = folder / "open", folder / "closed", folder / "work"
-        for each in (self.open, self.closed, self.work):
-            each.mkdir()
+        for place in (self.open, self.closed, self.work):
+            place.mkdir()
         self.allowed = ""
         (self.open / "tea.md").write_text("Green tea")
         (self.closed / "secret.txt").write_text("secret")
@@ -58,18 +58,18 @@ def yard(tmp_path: Path) -> Yard:
 
 
 def test_content_is_its_own_source(yard: Yard) -> None:
-    found = yard.fetch({"content": "绿茶"})
-    assert found.path.read_text() == "绿茶"
-    assert (found.filename, found.size) == ("content.txt", 6)
-    assert found.sha256 == hashlib.sha256("绿茶".encode()).digest()
+    file = yard.fetch({"content": "绿茶"})
+    assert file.path.read_text() == "绿茶"
+    assert (file.filename, file.size) == ("content.txt", 6)
+    assert file.sha256 == hashlib.sha256("绿茶".encode()).digest()
 
 
 def test_a_file_below_a_root_is_read(yard: Yard) -> None:
     (yard.open / "deep" / "er").mkdir(parents=True)
     (yard.open / "deep" / "er" / "绿 茶.md").write_text("deep")
     assert yard.fetch({"file_path": f"{yard.open}/deep/er/绿 茶.md"}).filename == "绿 茶.md"
-    found = yard.fetch({"file_path": f"{yard.open}/deep/../tea.md", "filename": "a.txt", "content_type": "text/plain"})
-    assert (found.path.read_text(), found.filename, found.content_type) == ("Green tea", "a.txt", "text/plain")
+    file = yard.fetch({"file_path": f"{yard.open}/deep/../tea.md", "filename": "a.txt", "content_type": "text/plain"})
+    assert (file.path.read_text(), file.filename, file.content_type) == ("Green tea", "a.txt", "text/plain")
 
 
 def test_a_root_may_be_a_link_itself(yard: Yard) -> None:
@@ -90,8 +90,8 @@ OUTSIDE = [
 def test_a_path_that_leads_outside_is_forbidden(yard: Yard, path: str) -> None:
     (yard.open.parent / "open-other").mkdir()
     (yard.open.parent / "open-other" / "secret.txt").write_text("secret")
-    given = path.format(open=yard.open, closed=yard.closed)
-    assert yard.refusal({"file_path": given}).code == "forbidden_path"
+    file_path = path.format(open=yard.open, closed=yard.closed)
+    assert yard.refusal({"file_path": file_path}).code == "forbidden_path"
 
 
 def test_a_link_that_leads_outside_is_forbidden(yard: Yard) -> None:
@@ -176,8 +176,8 @@ def test_a_redirect_is_held_to_the_same_hosts(yard: Yard, site: Site, other: Sit
 
 def test_a_url_is_fetched_with_what_the_server_says(yard: Yard, site: Site) -> None:
     site.pages["/%E7%BB%BF%E8%8C%B6.md"] = answer(200, b"Green tea", content_type="text/markdown")
-    found = yard.fetch({"url": site.url("/%E7%BB%BF%E8%8C%B6.md")})
-    assert (found.filename, found.content_type, found.size) == ("绿茶.md", "text/markdown", 9)
+    file = yard.fetch({"url": site.url("/%E7%BB%BF%E8%8C%B6.md")})
+    assert (file.filename, file.content_type, file.size) == ("绿茶.md", "text/markdown", 9)
     site.pages["/a%00b%0A.txt"] = answer(200, b"Green tea")
     assert yard.fetch({"url": site.url("/a%00b%0A.txt")}).filename == "ab .txt", "which PostgreSQL can hold"
     own = yard.fetch({"url": site.url("/%E7%BB%BF%E8%8C%B6.md"), "filename": "a.txt", "content_type": "text/plain"})

@@ -54,9 +54,9 @@ def blocks(draw: st.DrawFn) -> list[Block]:
     ]
 
 
-def as_html(given: list[Block]) -> str:
+def as_html(document: list[Block]) -> str:
     parts = []
-    for block in given:
+    for block in document:
         lines = [escape(line) for line in block.lines]
         match block.kind:
             case "heading":
@@ -71,9 +71,9 @@ def as_html(given: list[Block]) -> str:
     return "".join(parts)
 
 
-def as_docx(given: list[Block]) -> bytes:
+def as_docx(document: list[Block]) -> bytes:
     parts = []
-    for block in given:
+    for block in document:
         match block.kind:
             case "heading":
                 parts.append(samples.paragraph(block.lines[0], "1"))
@@ -84,9 +84,9 @@ def as_docx(given: list[Block]) -> bytes:
     return samples.docx("".join(parts))
 
 
-def as_odt(given: list[Block]) -> bytes:
+def as_odt(document: list[Block]) -> bytes:
     parts = []
-    for block in given:
+    for block in document:
         lines = [escape(line) for line in block.lines]
         match block.kind:
             case "heading":
@@ -106,12 +106,12 @@ def as_odt(given: list[Block]) -> bytes:
     return books.odt("".join(parts))
 
 
-def as_rtf(given: list[Block]) -> bytes:
+def as_rtf(document: list[Block]) -> bytes:
     def encoded(text: str) -> str:
         return "".join(sign if sign.isascii() else f"\\u{ord(sign) - (ord(sign) > 32767) * 65536}?" for sign in text)
 
     parts = []
-    for block in given:
+    for block in document:
         if block.kind == "table":
             parts += ["".join(f"\\intbl {encoded(cell)}\\cell " for cell in row) + "\\row\n" for row in block.rows]
         else:
@@ -119,9 +119,9 @@ def as_rtf(given: list[Block]) -> bytes:
     return ("{\\rtf1\\ansi\\uc1 " + "".join(parts) + "}").encode()
 
 
-def as_pptx(given: list[Block]) -> bytes:
+def as_pptx(document: list[Block]) -> bytes:
     slides = []
-    for block in given:
+    for block in document:
         match block.kind:
             case "heading":
                 slides.append(office.title(block.lines[0]))
@@ -132,9 +132,9 @@ def as_pptx(given: list[Block]) -> bytes:
     return office.pptx(slides)
 
 
-def as_pdf(given: list[Block]) -> bytes:
+def as_pdf(document: list[Block]) -> bytes:
     lines: list[samples.Line] = []
-    for block in given:
+    for block in document:
         size = 14.0 if block.kind == "heading" else 8.0
         drop = 2.5 * size
         for row in block.rows if block.kind == "table" else [[line] for line in block.lines]:
@@ -149,38 +149,40 @@ def as_pdf(given: list[Block]) -> bytes:
                 drop = 1.2 * size
     pages: list[list[samples.Line]] = [[]]
     for line in lines:
-        if sum(each.drop for each in pages[-1]) + line.drop > 700:
+        if sum(above.drop for above in pages[-1]) + line.drop > 700:
             pages.append([])
         pages[-1].append(line)
     return samples.pdf(pages)
 
 
-def as_eml(given: list[Block]) -> bytes:
+def as_eml(document: list[Block]) -> bytes:
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = "制度 policy", "a@example.org", "b@example.org"
-    mail.set_content("\n\n".join(line for block in given for line in block.lines))
+    mail.set_content("\n\n".join(line for block in document for line in block.lines))
     return mail.as_bytes()
 
 
-def as_msg(given: list[Block]) -> bytes:
-    text = "\r\n\r\n".join(line for block in given for line in block.lines)
+def as_msg(document: list[Block]) -> bytes:
+    text = "\r\n\r\n".join(line for block in document for line in block.lines)
     return outlook.compound(outlook.mail({0x0037: "制度 policy", 0x0C1A: "Ada", 0x1000: text}))
 
 
-def as_csv(given: list[Block]) -> str:
+def as_csv(document: list[Block]) -> str:
     out = io.StringIO()
-    csv.writer(out).writerows([["id", "text"], *([n, line] for n, block in enumerate(given) for line in block.lines)])
+    csv.writer(out).writerows(
+        [["id", "text"], *([n, line] for n, block in enumerate(document) for line in block.lines)]
+    )
     return out.getvalue()
 
 
-def as_markdown(given: list[Block]) -> str:
+def as_markdown(document: list[Block]) -> str:
     mark = {"heading": "## ", "list": "- "}
-    return "\n\n".join("\n".join(mark.get(block.kind, "") + line for line in block.lines) for block in given)
+    return "\n\n".join("\n".join(mark.get(block.kind, "") + line for line in block.lines) for block in document)
 
 
-def as_org(given: list[Block]) -> str:
+def as_org(document: list[Block]) -> str:
     parts = []
-    for block in given:
+    for block in document:
         if block.kind == "table":
             parts += ["".join(f"| {cell} " for cell in row) + "|" for row in block.rows]
         else:
@@ -189,9 +191,9 @@ def as_org(given: list[Block]) -> str:
     return "\n".join(parts)
 
 
-def as_rst(given: list[Block]) -> str:
+def as_rst(document: list[Block]) -> str:
     parts = []
-    for block in given:
+    for block in document:
         match block.kind:
             case "heading":
                 parts.append(f"{block.lines[0]}\n{'-' * 80}")
@@ -207,32 +209,34 @@ def as_rst(given: list[Block]) -> str:
     return "\n\n".join(parts)
 
 
-def as_notebook(given: list[Block]) -> str:
+def as_notebook(document: list[Block]) -> str:
     kinds = {"table": "code", "list": "raw"}
     cells = [
         {"cell_type": kinds.get(block.kind, "markdown"), "source": "\n".join(block.lines), "outputs": []}
-        for block in given
+        for block in document
     ]
     return json.dumps({"cells": cells, "nbformat": 4})
 
 
-def as_subtitles(given: list[Block]) -> str:
-    lines = [line for block in given for line in block.lines]
+def as_subtitles(document: list[Block]) -> str:
+    lines = [line for block in document for line in block.lines]
     return "\n\n".join(f"{n}\n00:00:{n:02},000 --> 00:00:{n:02},900\n{line}" for n, line in enumerate(lines, 1))
 
 
 FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
-    "a.txt": lambda given: "\n".join(line for block in given for line in block.lines),
+    "a.txt": lambda document: "\n".join(line for block in document for line in block.lines),
     "a.md": as_markdown,
-    "a.html": lambda given: f"<!doctype html><meta charset=utf-8><body>{as_html(given)}</body>",
+    "a.html": lambda document: f"<!doctype html><meta charset=utf-8><body>{as_html(document)}</body>",
     "a.docx": as_docx,
     "a.odt": as_odt,
     "a.rtf": as_rtf,
-    "a.epub": lambda given: books.epub({f"{n}.xhtml": as_html([block]) for n, block in enumerate(given)}),
+    "a.epub": lambda document: books.epub({f"{n}.xhtml": as_html([block]) for n, block in enumerate(document)}),
     "a.pptx": as_pptx,
     "a.pdf": as_pdf,
-    "a.xlsx": lambda given: office.xlsx({f"s{n}": [list(row) for row in block.rows] for n, block in enumerate(given)}),
-    "a.xls": lambda given: office.xls({f"s{n}": block.rows for n, block in enumerate(given)}),
+    "a.xlsx": lambda document: office.xlsx(
+        {f"s{n}": [list(row) for row in block.rows] for n, block in enumerate(document)}
+    ),
+    "a.xls": lambda document: office.xls({f"s{n}": block.rows for n, block in enumerate(document)}),
     "a.eml": as_eml,
     "a.msg": as_msg,
     "a.csv": as_csv,
@@ -240,9 +244,9 @@ FORMATS: dict[str, Callable[[list[Block]], str | bytes]] = {
     "a.rst": as_rst,
     "a.ipynb": as_notebook,
     "a.srt": as_subtitles,
-    "a.vtt": lambda given: f"WEBVTT\n\n{as_subtitles(given)}",
-    "a.json": lambda given: json.dumps([block.lines for block in given], ensure_ascii=False),
-    "a.jsonl": lambda given: "\n".join(json.dumps({"lines": block.lines}, ensure_ascii=False) for block in given),
+    "a.vtt": lambda document: f"WEBVTT\n\n{as_subtitles(document)}",
+    "a.json": lambda document: json.dumps([block.lines for block in document], ensure_ascii=False),
+    "a.jsonl": lambda document: "\n".join(json.dumps({"lines": block.lines}, ensure_ascii=False) for block in document),
 }
 
 
@@ -261,9 +265,9 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, name
     text = squeezed(extracted.text)
     at = 0
     for piece in map(squeezed, pieces):
-        found = text.find(piece, at)
-        assert found >= 0, (piece, text[at : at + 200])
-        at = found + len(piece)
+        place = text.find(piece, at)
+        assert place >= 0, (piece, text[at : at + 200])
+        at = place + len(piece)
     assert not any("U+FFFD" in warning for warning in extracted.warnings)
 
 
@@ -279,11 +283,11 @@ def test_structure_is_read_as_it_was_written(
         for kind in ("heading", "table")
     }
     headings = [block.lines[0] for block in written if block.kind == "heading"]
-    assert [squeezed(each.lstrip("# ")) for each in anchors["heading"]] == [*map(squeezed, headings)]
+    assert [squeezed(heading.lstrip("# ")) for heading in anchors["heading"]] == [*map(squeezed, headings)]
     cells = [[squeezed("".join(row)) for row in block.rows] for block in written if block.kind == "table"]
     rows = [
-        [squeezed(row.replace("|", "")) for row in each.split("\n") if "| --- |" not in row]
-        for each in anchors["table"]
+        [squeezed(row.replace("|", "")) for row in table.split("\n") if "| --- |" not in row]
+        for table in anchors["table"]
     ]
     assert rows == cells
 

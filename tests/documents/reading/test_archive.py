@@ -50,11 +50,11 @@ def test_a_changed_byte_changes_no_content(
         with Archive(path) as archive:
             for name in archive.members:
                 try:
-                    found = archive.read(name)
+                    result = archive.read(name)
                 except TaskError as error:
                     assert error.code in ("corrupt", "encrypted", "archive_bomb")
                 else:
-                    assert found in [content for content, _ in members.values()]
+                    assert result in [content for content, _ in members.values()]
     except TaskError as error:
         assert error.code in ("corrupt", "archive_bomb")
 

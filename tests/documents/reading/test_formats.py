@@ -53,9 +53,9 @@ def test_a_reader_calls_its_format_as_its_row_does(tmp_path: Path, name: str) ->
 def test_what_has_no_reader_is_told_with_a_format_that_has_one(format: Format) -> None:
     assert format.label
     for suffix in re.findall(r"\.(\w+)", format.hint):
-        found = format_named(suffix, "")
-        assert found is not None
-        assert found.reader is not None
+        other = format_named(suffix, "")
+        assert other is not None
+        assert other.reader is not None
 
 
 def test_formats_that_are_recommended_have_a_reader() -> None:

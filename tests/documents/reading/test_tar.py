@@ -58,8 +58,8 @@ def test_every_member_comes_out_whole(
     folder = tarfile.TarInfo("folder")
     folder.type = tarfile.DIRTYPE
     data = PACKERS[suffix](tarred({"folder": folder, **wanted, "first.txt": TEXT}))
-    found = contents(unpacked(tmp_path_factory.mktemp("tar"), data, f"a.{suffix}"))
-    assert found == wanted | {"first.txt": TEXT}
+    documents = contents(unpacked(tmp_path_factory.mktemp("tar"), data, f"a.{suffix}"))
+    assert documents == wanted | {"first.txt": TEXT}
 
 
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -75,8 +75,8 @@ def test_names_are_read_as_they_were_meant(tmp_path: Path, format: int, encoding
 def test_a_single_file_that_is_packed_is_its_one_member(tmp_path: Path, filename: str | None) -> None:
     pack = bz2.compress if filename == "a.csv.bz2" else gzip.compress
     (tmp_path / "payload").write_bytes(pack(TEXT))
-    found = unpacking.unpack(str(tmp_path / "payload"), filename, None, str(tmp_path), 1000)
-    assert contents(found) == {"a.csv" if filename else "document": TEXT}
+    result = unpacking.unpack(str(tmp_path / "payload"), filename, None, str(tmp_path), 1000)
+    assert contents(result) == {"a.csv" if filename else "document": TEXT}
 
 
 def test_streams_that_were_put_together_are_one_file(tmp_path: Path) -> None:
@@ -98,19 +98,19 @@ def test_no_name_leads_out_of_the_archive_and_no_link_is_followed(tmp_path: Path
             "pipe": special(tarfile.FIFOTYPE),
         }
     )
-    found = unpacked(tmp_path, data, "a.tar")
-    assert sorted(contents(found)) == ["b.txt", "etc/passwd.txt", "root/a.txt"]
-    assert found is not None
-    assert len(found.warnings) == 4
-    assert all("it is a link, a device or a sparse file" in warning for warning in found.warnings)
+    result = unpacked(tmp_path, data, "a.tar")
+    assert sorted(contents(result)) == ["b.txt", "etc/passwd.txt", "root/a.txt"]
+    assert result is not None
+    assert len(result.warnings) == 4
+    assert all("it is a link, a device or a sparse file" in warning for warning in result.warnings)
     assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path, tmp_path / "members"}
 
 
 def test_archives_of_each_kind_lie_in_each_other_to_a_depth(tmp_path: Path) -> None:
     inner = zipped({"1.txt": TEXT, "2.txt.gz": gzip.compress(TEXT)})
     data = gzip.compress(tarred({"b.zip": inner, "c.docx": samples.docx(samples.paragraph("Hello"))}))
-    found = contents(unpacked(tmp_path, zipped({"a.tgz": data}), "a.zip"))
-    assert sorted(found) == ["a.tgz/b.zip/1.txt", "a.tgz/c.docx"]
+    documents = contents(unpacked(tmp_path, zipped({"a.tgz": data}), "a.zip"))
+    assert sorted(documents) == ["a.tgz/b.zip/1.txt", "a.tgz/c.docx"]
     assert sorted(contents(unpacked(tmp_path, data, "a.tgz"))) == ["b.zip/1.txt", "b.zip/2.txt.gz/2.txt", "c.docx"]
 
 
@@ -170,17 +170,17 @@ class TestLimits:
     def test_a_bomb_is_refused_before_it_is_inflated_whole(
         self, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        told: list[int] = []
+        sizes: list[int] = []
         count = tar.Inflated._count
 
         def counted(stream: tar.Inflated, size: int) -> None:
-            told.append(size)
+            sizes.append(size)
             count(stream, size)
 
         monkeypatch.setattr(tar.Inflated, "_count", counted)
         bomb = PACKERS[suffix](tarred({"a.txt": bytes(100 * 2**20)}))
         assert refused(tmp_path, bomb, suffix) == "archive_bomb"
-        assert sum(told) < 40 * 2**20
+        assert sum(sizes) < 40 * 2**20
         assert list((tmp_path / "members").iterdir()) == []
 
     def test_a_single_file_may_be_a_bomb(self, tmp_path: Path) -> None:
@@ -192,10 +192,10 @@ class TestLimits:
         assert refused(tmp_path, tarred({f"{n}.tgz": inner for n in range(4)}), "tar") == "archive_bomb"
 
     def test_a_file_that_is_too_large_is_told_with_its_size(self, tmp_path: Path) -> None:
-        found = unpacked(tmp_path, tarred({"a.txt": bytes(2**20 + 1), "b.txt": TEXT}), "a.tar")
-        assert list(contents(found)) == ["b.txt"]
-        assert found is not None
-        assert found.warnings == ["a.txt was not read: too_large: it has 1,048,577 bytes, more than 1,048,576"]
+        result = unpacked(tmp_path, tarred({"a.txt": bytes(2**20 + 1), "b.txt": TEXT}), "a.tar")
+        assert list(contents(result)) == ["b.txt"]
+        assert result is not None
+        assert result.warnings == ["a.txt was not read: too_large: it has 1,048,577 bytes, more than 1,048,576"]
         assert refusal(tmp_path, gzip.compress(bytes(2**20 + 1))).code == "too_large"
 
     def test_there_are_only_so_many_members(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

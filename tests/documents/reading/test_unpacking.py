@@ -50,9 +50,9 @@ def unpacked(folder: Path, data: bytes, filename: str = "a.zip") -> Unpacked | N
     return unpack(str(path), filename, None, str(folder / "members"), 1024 * 1024)
 
 
-def contents(found: Unpacked | None) -> dict[str, bytes]:
-    assert found is not None
-    return {member.name: Path(member.file).read_bytes() for member in found.members}
+def contents(result: Unpacked | None) -> dict[str, bytes]:
+    assert result is not None
+    return {member.name: Path(member.file).read_bytes() for member in result.members}
 
 
 def refusal(folder: Path, data: bytes) -> TaskError:
@@ -99,26 +99,26 @@ def test_archives_in_archives_are_unpacked_to_a_depth(tmp_path: Path) -> None:
     data = archive({"deep.txt": TEXT})
     for depth in range(1, unpacking.DEEPEST + 1):
         data = archive({f"{depth}.zip": data, f"{depth}.txt": TEXT})
-    found = unpacked(tmp_path, data)
-    assert sorted(contents(found)) == ["3.txt", "3.zip/2.txt", "3.zip/2.zip/1.txt"]
-    assert found is not None
-    assert "3.zip/2.zip/1.zip was not read" in found.warnings[0]
+    result = unpacked(tmp_path, data)
+    assert sorted(contents(result)) == ["3.txt", "3.zip/2.txt", "3.zip/2.zip/1.txt"]
+    assert result is not None
+    assert "3.zip/2.zip/1.zip was not read" in result.warnings[0]
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
     data = archive({"a.txt": TEXT, "b.gif": b"GIF89a" + bytes(100), "c.txt": b"", "d.txt": bytes(2**20 + 1)})
-    found = unpacked(tmp_path, data)
-    assert list(contents(found)) == ["a.txt"]
-    assert found is not None
-    assert [warning.split(" was not read: ")[0] for warning in found.warnings] == ["b.gif", "c.txt", "d.txt"]
-    assert [warning.split(": ")[1] for warning in found.warnings] == ["unsupported_format", "empty", "too_large"]
+    result = unpacked(tmp_path, data)
+    assert list(contents(result)) == ["a.txt"]
+    assert result is not None
+    assert [warning.split(" was not read: ")[0] for warning in result.warnings] == ["b.gif", "c.txt", "d.txt"]
+    assert [warning.split(": ")[1] for warning in result.warnings] == ["unsupported_format", "empty", "too_large"]
 
 
 def test_warnings_of_an_archive_are_counted_when_they_are_many(tmp_path: Path) -> None:
-    found = unpacked(tmp_path, archive({"a.txt": TEXT, **{f"{number}.txt": b"" for number in range(150)}}))
-    assert found is not None
-    assert len(found.warnings) == 101
-    assert found.warnings[-1] == "there are 50 more warnings"
+    result = unpacked(tmp_path, archive({"a.txt": TEXT, **{f"{number}.txt": b"" for number in range(150)}}))
+    assert result is not None
+    assert len(result.warnings) == 101
+    assert result.warnings[-1] == "there are 50 more warnings"
 
 
 def test_what_systems_leave_behind_is_no_document(tmp_path: Path) -> None:
@@ -148,10 +148,10 @@ def test_where_no_member_can_be_read_the_error_says_why(tmp_path: Path) -> None:
 def test_a_damaged_member_harms_no_other(tmp_path: Path) -> None:
     data = bytearray(archive({"a.txt": TEXT, "b.txt": b"good"}, zipfile.ZIP_STORED))
     data[data.index(TEXT)] ^= 1
-    found = unpacked(tmp_path, bytes(data))
-    assert contents(found) == {"b.txt": b"good"}
-    assert found is not None
-    assert found.warnings[0].startswith("a.txt was not read: corrupt")
+    result = unpacked(tmp_path, bytes(data))
+    assert contents(result) == {"b.txt": b"good"}
+    assert result is not None
+    assert result.warnings[0].startswith("a.txt was not read: corrupt")
 
 
 class TestLimits:

@@ -45,7 +45,7 @@ def test_it_holds_nothing_open_but_its_pipes_and_the_log(sandbox: Sandbox, tmp_p
         try:
             made.run(HERE + "echo", (1,), timeout=20)
             folder = Path(f"/proc/{made.children[0]}/fd")
-            held = {int(each.name): str(each.readlink()) for each in folder.iterdir()}
+            held = {int(link.name): str(link.readlink()) for link in folder.iterdir()}
         finally:
             made.close()
     assert {held[number] for number in held if number > 2 and not held[number].startswith("pipe:")} == set()
@@ -54,10 +54,10 @@ def test_it_holds_nothing_open_but_its_pipes_and_the_log(sandbox: Sandbox, tmp_p
 def test_it_gains_no_rights_and_keeps_within_its_limits(sandbox: Sandbox, tmp_path: Path) -> None:
     status = Path(f"/proc/{sandbox.children[0]}/status").read_text()
     assert "NoNewPrivs:\t1" in status
-    found = sandbox.run(HERE + "limits", (), timeout=20)
-    assert found["FSIZE"] == found["AS"] == (MEMORY_BYTES, MEMORY_BYTES)
-    assert found["CORE"] == (0, 0)
-    assert found["NPROC"][1] <= PROCESSES
+    limits = sandbox.run(HERE + "limits", (), timeout=20)
+    assert limits["FSIZE"] == limits["AS"] == (MEMORY_BYTES, MEMORY_BYTES)
+    assert limits["CORE"] == (0, 0)
+    assert limits["NPROC"][1] <= PROCESSES
     assert sandbox.run(HERE + "write_too_much", (str(tmp_path / "large"),), timeout=20) == "EFBIG"
 
 

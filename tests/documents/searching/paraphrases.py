@@ -51,13 +51,13 @@ def paraphrases() -> list[Paraphrase]:
 
 
 def _pairs() -> list[tuple[str, str, str]]:
-    found = _read()
-    return [(language, passage, question) for language in ("en", "zh") for passage, question in found[language]]
+    content = _read()
+    return [(language, passage, question) for language in ("en", "zh") for passage, question in content[language]]
 
 
 def _read() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((_HERE / "paraphrases.json").read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads((_HERE / "paraphrases.json").read_text(encoding="utf-8"))
+    return content
 
 
 def _vectors() -> list[array[float]]:

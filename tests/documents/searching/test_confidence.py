@@ -41,8 +41,8 @@ def test_each_mode_has_a_curve_of_its_own(database: Engine, mode: Mode, curve: C
     def ask(*kbs: str) -> tuple[list[Hit], float]:
         questions = dict.fromkeys(kbs, question)
         with models_database.transaction(repeatable=True) as session:
-            found = search(session, questions, mode=mode, limit=1)
-        return found.hits, found.confidence
+            answer = search(session, questions, mode=mode, limit=1)
+        return answer.hits, answer.confidence
 
     (hit,), likely = ask("one")
     assert likely == pytest.approx(curve.at([hit.score]), abs=0.001)

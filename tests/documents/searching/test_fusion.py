@@ -79,9 +79,11 @@ def test_hybrid_keeps_what_vectors_find_in_other_words(database: Engine) -> None
     modes: tuple[Mode, ...] = ("text", "vector", "hybrid")
     for mode in modes:
         for language in ("en", "zh"):
-            asked = [each for each in paraphrases() if each.language == language]
-            found = [each.passage in map(number, ask("kb", each.text, each.vector, mode)) for each in asked]
-            recall[language, mode] = sum(found) / len(found)
+            asked = [question for question in paraphrases() if question.language == language]
+            hits = [
+                question.passage in map(number, ask("kb", question.text, question.vector, mode)) for question in asked
+            ]
+            recall[language, mode] = sum(hits) / len(hits)
     for language in ("en", "zh"):
         better = max(recall[language, "text"], recall[language, "vector"])
         assert recall[language, "hybrid"] >= better - 0.05

@@ -18,16 +18,16 @@ TEXTS = ["tea is green", "coffee is brown", "milk is white"]
 
 @pytest.fixture
 def server() -> Iterator[RerankServer]:
-    with rerank_server() as found:
-        found.relevances = {"coffee": 0.9, "milk": 0.5}
-        yield found
+    with rerank_server() as reranking:
+        reranking.relevances = {"coffee": 0.9, "milk": 0.5}
+        yield reranking
 
 
 def made(**environment: str) -> Reranker:
     """The reranker of an environment."""
-    found = reranker(read(environment))
-    assert found is not None
-    return found
+    model = reranker(read(environment))
+    assert model is not None
+    return model
 
 
 def endpoint(server: RerankServer) -> Reranker:
@@ -39,8 +39,8 @@ def test_without_a_setting_there_is_none() -> None:
 
 
 def test_cohere_is_asked_as_its_reference_says(server: RerankServer) -> None:
-    found = made(RERANK="cohere", COHERE_API_KEY=KEY, COHERE_BASE_URL=server.url, RERANK_MODEL="rerank-v3.5")
-    assert found.relevances("coffee?", TEXTS) == [0.1, 0.9, 0.5]
+    model = made(RERANK="cohere", COHERE_API_KEY=KEY, COHERE_BASE_URL=server.url, RERANK_MODEL="rerank-v3.5")
+    assert model.relevances("coffee?", TEXTS) == [0.1, 0.9, 0.5]
     (request,) = server.requests
     assert (request.path, request.body) == (
         "/v2/rerank",

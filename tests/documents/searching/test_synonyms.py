@@ -113,11 +113,11 @@ def test_of_terms_that_overlap_the_longest_is_meant() -> None:
         Meant(frozenset(["费", "用", "报", "销", "费用", "用报", "报销", "费用报", "用报销", "费用报销"]), (("y",),)),
     ]
     assert meant("virtually private networks", groups) == []
-    assert [each.others for each in meant("a private network", groups)] == [(("lan",),)]
+    assert [term.others for term in meant("a private network", groups)] == [(("lan",),)]
 
 
 def test_a_term_of_two_groups_has_the_synonyms_of_both() -> None:
-    ((tokens, others),) = [(each.tokens, each.others) for each in meant("the PM", [["PM", "premier"], ["pm", "lead"]])]
+    ((tokens, others),) = [(term.tokens, term.others) for term in meant("the PM", [["PM", "premier"], ["pm", "lead"]])]
     assert (tokens, others) == (frozenset({"pm"}), (("premier",), ("lead",)))
 
 
@@ -126,7 +126,7 @@ def test_a_kb_without_synonyms_is_asked_the_same_statements() -> None:
     with models_database.transaction() as session:
         engine = session.get_bind()
     statements: list[str] = []
-    listener = lambda *each: statements.append(each[2])  # noqa: E731 - SQLAlchemy's own signature
+    listener = lambda *arguments: statements.append(arguments[2])  # noqa: E731 - SQLAlchemy's own signature
     event.listen(engine, "before_cursor_execute", listener)
     find("virtual token")
     without = list(statements)

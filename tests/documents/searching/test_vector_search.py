@@ -138,12 +138,12 @@ def _is_alone() -> bool:
 def recall(shelf: Shelf, kb_id: str, monkeypatch: pytest.MonkeyPatch, filter: Filter = EVERYTHING) -> float:
     """The share of the 10 nearest that a search finds, over 20 queries; each must find 10."""
     queries = [shelf.vector() for _ in range(20)]
-    found = [nearest(kb_id, query, filter=filter) for query in queries]
-    assert [len(each) for each in found] == [10] * len(queries)
+    results = [nearest(kb_id, query, filter=filter) for query in queries]
+    assert [len(result) for result in results] == [10] * len(queries)
     with monkeypatch.context() as changed:
         changed.setattr(vector_search, "EXACT", 10**9)
         exact = [nearest(kb_id, query, filter=filter) for query in queries]
-    hits = sum(len(dict(one).keys() & dict(other).keys()) for one, other in zip(found, exact, strict=True))
+    hits = sum(len(dict(one).keys() & dict(other).keys()) for one, other in zip(results, exact, strict=True))
     return hits / (10 * len(queries))
 
 

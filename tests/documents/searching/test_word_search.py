@@ -24,7 +24,7 @@ def add(name: str, *chunks: str) -> None:
         "version": version,
         "name": name,
         "chunks": len(chunks),
-        "tokens": sum(len(each.split()) for each in chunks),
+        "tokens": sum(len(chunk.split()) for chunk in chunks),
     }
     with models_database.transaction() as session:
         session.execute(
@@ -116,7 +116,7 @@ def test_in_a_large_kb_a_common_word_is_counted_once(database: Engine, monkeypat
     first = sorted(found("common rare"))
     assert sorted(found("common rare")) == first == ["common rare", "rare one"]
     event.remove(database, "before_cursor_execute", note)
-    assert [each for each in counted if each] == [["common", "rare"], ["rare"]]
+    assert [tokens for tokens in counted if tokens] == [["common", "rare"], ["rare"]]
 
 
 def test_a_filter_is_searched_by_the_words_that_it_holds() -> None:

@@ -95,8 +95,8 @@ def test_what_is_embedded_with_a_chunk_counts_too(tokenizer: Path, name: str) ->
 def test_bytes_never_count_fewer_tokens_than_there_are(tokenizer: Path) -> None:
     real = real_count(tokenizer)
     for text in ["", "a", "🇨🇳👩‍👩‍👧", "\x00\ufffd", *CORPUS]:
-        found = measure(BYTES, text)
-        assert real(text) <= found.of(text) + found.reserved
+        budget = measure(BYTES, text)
+        assert real(text) <= budget.of(text) + budget.reserved
 
 
 def test_a_tokenizer_that_is_none_is_named(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from models.database import transaction
 def test_what_means_something_in_a_pattern_means_itself_in_a_prefix(database: Engine, prefix: str) -> None:
     asked = {"pattern": beginning(prefix), "hit": prefix + "and more", "miss": "x" + prefix}
     with transaction() as session:
-        found = session.execute(text("SELECT :hit LIKE :pattern, :miss LIKE :pattern"), asked).one()
-    assert tuple(found) == (True, False)
+        answers = session.execute(text("SELECT :hit LIKE :pattern, :miss LIKE :pattern"), asked).one()
+    assert tuple(answers) == (True, False)
 
 
 def test_an_index_finds_what_begins_with_a_prefix(database: Engine) -> None:

@@ -144,8 +144,8 @@ CHINESE = "员工每年享有十五天带薪年假在本公司工作满五年的
 def test_what_begins_anew_stays_apart(read: Read, end: Line | str, begin: Line | str) -> None:
     body = CHINESE if samples.is_chinese(begin) else FULL
     extracted = read_pages(read, [FULL, end], [begin, body])
-    found = pages(extracted)
-    for text, line in zip(found, (end, begin), strict=True):
+    texts = pages(extracted)
+    for text, line in zip(texts, (end, begin), strict=True):
         assert (line.text if isinstance(line, Line) else line) in text
     start = extracted.anchors[1].start
     assert extracted.text[start - 2 : start] == "\n\n"

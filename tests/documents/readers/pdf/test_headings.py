@@ -18,7 +18,7 @@ def heading(text: str) -> Line:
 
 def test_bold_lines_with_numbers_are_headings_below_the_title(read: Read) -> None:
     titles = ["1 Introduction", "2 Background", "2.1 Overview", "2.1.1 Details", "2.2 Methods", "3. Results"]
-    lines = [TITLE, *(each for title in titles for each in (heading(title), *PROSE))]
+    lines = [TITLE, *(line for title in titles for line in (heading(title), *PROSE))]
     assert headings(read("a.pdf", samples.pdf([lines]))) == [
         (1, "Dense Passage Retrieval"),
         (2, "1 Introduction"),
@@ -33,9 +33,9 @@ def test_bold_lines_with_numbers_are_headings_below_the_title(read: Read) -> Non
 def test_lines_with_numbers_that_are_not_bold_or_in_no_order_are_no_headings(read: Read) -> None:
     plain = [Line("1 Introduction", drop=24), *PROSE, Line("2 Background", drop=24), *PROSE, Line("3 Results", drop=24)]
     assert headings(read("a.pdf", samples.pdf([[*plain, *PROSE]]))) == []
-    mixed = [each for number in (7, 3, 9, 1) for each in (heading(f"{number} pieces of silver"), *PROSE)]
+    mixed = [line for number in (7, 3, 9, 1) for line in (heading(f"{number} pieces of silver"), *PROSE)]
     assert headings(read("a.pdf", samples.pdf([mixed]))) == []
-    sentences = [each for number in (1, 2, 3) for each in (heading(f"{number} Read this first."), *PROSE)]
+    sentences = [line for number in (1, 2, 3) for line in (heading(f"{number} Read this first."), *PROSE)]
     assert headings(read("a.pdf", samples.pdf([sentences]))) == []
 
 

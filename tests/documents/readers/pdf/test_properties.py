@@ -16,7 +16,7 @@ def test_a_pdf_tells_its_title_and_when_it_was_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("date", "expected"),
     [
         ("D:20240305143000+08'00'", "2024-03-05T14:30:00+08:00"),
         ("D:20240305143000-05'30", "2024-03-05T14:30:00-05:30"),
@@ -27,5 +27,5 @@ def test_a_pdf_tells_its_title_and_when_it_was_made() -> None:
         ("5 March 2024", "5 March 2024"),
     ],
 )
-def test_a_date_is_written_as_everywhere_and_left_as_it_is_where_it_is_none(given: str, expected: str) -> None:
-    assert reader._moment(given) == expected
+def test_a_date_is_written_as_everywhere_and_left_as_it_is_where_it_is_none(date: str, expected: str) -> None:
+    assert reader._moment(date) == expected

@@ -29,8 +29,8 @@ def test_headlines_are_headings_by_their_stars_without_states_priorities_and_tag
 
 
 def test_lists_and_paragraphs_keep_their_lines(read: Read) -> None:
-    given = "First line\nand second.\n\n- one\n  - [X] deep\n- term :: what it is\n\n1. a\n2. b"
-    assert read("a.org", given).text == given
+    text = "First line\nand second.\n\n- one\n  - [X] deep\n- term :: what it is\n\n1. a\n2. b"
+    assert read("a.org", text).text == text
 
 
 def test_tables_are_those_of_markdown(read: Read) -> None:
@@ -76,13 +76,13 @@ def test_drawers_of_properties_are_left_out_and_others_are_read(read: Read) -> N
 
 
 def test_what_is_never_closed_loses_nothing(read: Read) -> None:
-    given = "#+begin_comment\n:PROPERTIES:\nText.\n#+begin_src\n* A\nMore."
-    assert read("a.org", given).text == "#+begin_comment\n:PROPERTIES:\nText.\n#+begin_src\n\n# A\n\nMore."
+    text = "#+begin_comment\n:PROPERTIES:\nText.\n#+begin_src\n* A\nMore."
+    assert read("a.org", text).text == "#+begin_comment\n:PROPERTIES:\nText.\n#+begin_src\n\n# A\n\nMore."
 
 
 def test_links_show_what_they_say(read: Read) -> None:
-    given = "See [[https://example.org/a][the rules]], [[file:b.org]] and [[https://example.org]]; a[[1]]."
-    assert read("a.org", given).text == "See the rules, b.org and https://example.org; a1."
+    text = "See [[https://example.org/a][the rules]], [[file:b.org]] and [[https://example.org]]; a[[1]]."
+    assert read("a.org", text).text == "See the rules, b.org and https://example.org; a1."
 
 
 @pytest.mark.parametrize("line", ["#+begin_src\n", ":A:\n", "* \t", "[[", "|", ":"])

@@ -26,8 +26,8 @@ def test_titles_have_the_levels_of_their_adornments(read: Read) -> None:
 
 
 def test_lists_keep_their_lines(read: Read) -> None:
-    given = "- one\n  goes on\n- two\n\n1. a\n2. b\n\nTerm\n    What it is."
-    assert read("a.rst", given).text == given
+    text = "- one\n  goes on\n- two\n\n1. a\n2. b\n\nTerm\n    What it is."
+    assert read("a.rst", text).text == text
 
 
 def test_literal_blocks_end_where_their_paragraph_goes_on(read: Read) -> None:
@@ -61,20 +61,20 @@ def test_directives_of_code_are_code_and_others_are_read(read: Read) -> None:
 
 
 def test_comments_and_targets_are_left_out_and_footnotes_stay(read: Read) -> None:
-    given = (
+    text = (
         ".. A comment\n   of two lines\n\n.. _target:\n.. _other: https://example.org\n__ anonymous\n\nText [1]_.\n\n"
         ".. [1] Note\n   of two.\n\n..\n\nEnd."
     )
-    assert read("a.rst", given).text == "Text [1].\n\n[1] Note\nof two.\n\nEnd."
+    assert read("a.rst", text).text == "Text [1].\n\n[1] Note\nof two.\n\nEnd."
 
 
 def test_links_and_roles_show_what_they_say(read: Read) -> None:
-    given = (
+    text = (
         ".. |days| replace:: fifteen days\n\n`Rules <https://example.org>`_, :ref:`the list <list>`,"
         " :func:`~a.b.leave`, :py:class:`!Leave`, ``a|b ``, name_, |days|_, |other|,"
         " 2\\ :sup:`n`, \\*, __init__ and `<u>`__."
     )
-    assert read("a.rst", given).text == (
+    assert read("a.rst", text).text == (
         "Rules, the list, leave, Leave, `a|b `, name, fifteen days, |other|, 2n, *, __init__ and u."
     )
 
@@ -136,13 +136,13 @@ def test_tables_in_directives(read: Read) -> None:
 
 
 def test_what_is_no_table_and_no_title_stays(read: Read) -> None:
-    for given in ("== ==\n\nText.", "+--+\n\nText.", "a\n  b\n c", "=====\nText"):
-        assert read("a.rst", given + "\n\nText").text.endswith("Text")
+    for text in ("== ==\n\nText.", "+--+\n\nText.", "a\n  b\n c", "=====\nText"):
+        assert read("a.rst", text + "\n\nText").text.endswith("Text")
 
 
 def test_what_is_nested_deep_is_read(read: Read) -> None:
-    given = "".join(f"{' ' * depth}word{depth}\n\n" for depth in range(200))
-    words = read("a.rst", given).text.split()
+    text = "".join(f"{' ' * depth}word{depth}\n\n" for depth in range(200))
+    words = read("a.rst", text).text.split()
     assert words == [f"word{depth}" for depth in range(200)]
 
 

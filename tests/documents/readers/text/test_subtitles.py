@@ -103,5 +103,5 @@ def test_every_word_is_kept_in_order(lines: list[str]) -> None:
     from documents.readers.text.subtitles import _cues
 
     shown = [" ".join(line.split()) for line in lines if line.strip() and "-->" not in line]
-    found = [" ".join(" ".join(cue.lines).split()) for cue in _cues(timed([line.replace("\n", " ") for line in shown]))]
-    assert found == shown
+    texts = [" ".join(" ".join(cue.lines).split()) for cue in _cues(timed([line.replace("\n", " ") for line in shown]))]
+    assert texts == shown

@@ -178,8 +178,8 @@ def test_archives_and_mails_share_the_bounds_of_the_mail_that_holds_them(
         "b.zip: the last 20 of its documents were not read: there are more than 100 attachments"
     ]
     monkeypatch.setattr(unpacking, "MAX_INFLATED", 700)
-    told = read("a.eml", message.as_bytes()).warnings
-    assert [warning[:58] for warning in told] == ["the attachment b.zip was not read: archive_bomb: the archi"]
+    warnings = read("a.eml", message.as_bytes()).warnings
+    assert [warning[:58] for warning in warnings] == ["the attachment b.zip was not read: archive_bomb: the archi"]
 
 
 def test_archives_and_mails_in_each_other_are_read_down_to_a_depth(read: Read) -> None:

@@ -49,7 +49,7 @@ def page(cells: Cells, ruled: str, across: bool, step: float = 80) -> list[Line 
                 for column, cell in enumerate(row)
                 for line, text in enumerate(cell)
             ),
-            key=lambda each: -each[0] if across else 0,
+            key=lambda entry: -entry[0] if across else 0,
         )
         heights.append(heights[-1] - PITCH * max(1, *map(len, row)) - 6)
     made: list[Line | str | Stroke] = [Line("Before it.", drop=20)]
@@ -138,9 +138,9 @@ def test_a_line_that_runs_through_cells_is_cut_at_their_border(read: Read) -> No
     made += [Stroke(LEFT + at, 600, LEFT + at, 640) for at in (0, 60, 120)]
     y = TOP - 3 * 18 - 30 - 6
     made += [Line("张三研发部", left=LEFT + 30, drop=y - 625), Line("李四财务部", left=LEFT + 30, drop=20)]
-    found = spans(read("a.pdf", samples.pdf([made])), "table")
-    assert "| 张三研 | 发部 |" in found[-1]
-    assert "| 李四财 | 务部 |" in found[-1]
+    content = spans(read("a.pdf", samples.pdf([made])), "table")
+    assert "| 张三研 | 发部 |" in content[-1]
+    assert "| 李四财 | 务部 |" in content[-1]
 
 
 @pytest.mark.parametrize("across", [True, False])
