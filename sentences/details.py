@@ -11,7 +11,7 @@ THINGS = {
     "KB": "知识库",
     "batch": "批次",
     "callback": "回调",
-    "chunk": "文本块",
+    "chunk": "分块",
     "document": "文档",
     "queue": "队列",
     "schedule": "定时计划",

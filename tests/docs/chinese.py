@@ -37,12 +37,12 @@ ROUTES = {
     # tasks
     "List tasks, newest first.": "列出任务，最新的在前。",
     "Submit a task.": "提交一个任务。",
-    "Cancel tasks by a filter.": "按过滤条件取消任务。",
-    "Run tasks again that failed or were cancelled, by a filter.": "按过滤条件重试失败或已取消的任务。",
-    "Change the priority of waiting and queued tasks by a filter.": "按过滤条件修改等待中和排队中任务的优先级。",
+    "Cancel tasks by a filter.": "按筛选条件取消任务。",
+    "Run tasks again that failed or were cancelled, by a filter.": "按筛选条件重试失败或已取消的任务。",
+    "Change the priority of waiting and queued tasks by a filter.": "按筛选条件修改等待中和排队中任务的优先级。",
     "Re-ingest documents by a filter, from where they came and as they were submitted; what each shows now stays"
     " searchable until it is replaced.": (
-        "按过滤条件重新入库文档：从原来的来源，按原来的提交参数；新版本替换之前，现有内容仍可检索。"
+        "按筛选条件重新入库文档：从原来的来源，按原来的提交参数；新版本替换之前，现有内容仍可检索。"
     ),
     "Show a task.": "查看一个任务。",
     "Cancel a task.": "取消一个任务。",
@@ -82,7 +82,7 @@ ROUTES = {
     "Deliver a batch's callback again, under the same `webhook-id`.": "重新投递批次的回调，`webhook-id` 不变。",
     "List callbacks, newest first.": "列出回调，最新的在前。",
     "Deliver callbacks again by a filter, each under its `webhook-id`.": (
-        "按过滤条件重新投递回调，各自的 `webhook-id` 不变。"
+        "按筛选条件重新投递回调，各自的 `webhook-id` 不变。"
     ),
     # kbs
     "List the KBs in the order of their ids.": "按 id 顺序列出知识库。",
@@ -97,11 +97,11 @@ ROUTES = {
     "List the documents of a KB.": "列出知识库的文档。",
     "Upload a document and submit its task.": "上传文档并提交其任务。",
     "Delete documents by a filter, which is that of `GET /kbs/{kb_id}/documents`, or by their `ids`.": (
-        "按过滤条件删除文档，条件与 `GET /kbs/{kb_id}/documents` 相同，或按其 `ids`。"
+        "按筛选条件删除文档，条件与 `GET /kbs/{kb_id}/documents` 相同，或按其 `ids`。"
     ),
     "Show a document.": "查看一篇文档。",
     "Change a document's metadata, by which a search can be filtered; nothing is read or embedded.": (
-        "修改文档的元数据，检索可以按它过滤；不会重新读取或嵌入。"
+        "修改文档的元数据，检索可以按它筛选；不会重新读取或嵌入。"
     ),
     "Delete a document; search forgets it at once.": "删除文档；检索立即不再返回它。",
     "List a document's chunks.": "列出文档的分块。",
@@ -134,7 +134,7 @@ ROUTES = {
         "一项指标在一小时内（每 10 秒）、一天内（每分钟）或 90 天内（每小时）的变化。"
     ),
     "Why tasks failed: by code, stage and format, with an example and what can be done.": (
-        "任务失败的原因：按错误码、阶段和格式分组，附示例和处理办法。"
+        "任务失败的原因：按错误代码、阶段和格式分组，附示例和处理办法。"
     ),
     "How many workers are wanted, as an autoscaler asks it.": "需要多少 worker，供自动伸缩使用。",
     "How long the oldest task has waited, as HireFire asks it.": "最早的任务已等待多久，供 HireFire 使用。",
