@@ -28,6 +28,7 @@ from tests.test_requirements import ROOT
 
 HERE = ROOT / "tests" / "docs" / "typescript"
 GENERATED = ROOT / "tests" / "docs" / "openapi_typescript"
+GENERATED_CLIENT = "generated.ts"
 NODE = ROOT / ".venv" / "snippets" / "lib"
 COMPILE_SECONDS = 900
 
@@ -46,7 +47,7 @@ def programs(language: str, folder: Path, port: int, service: EmbeddedDeployment
     """Save the two programs of a language as the pages show them, but for their addresses."""
     for page in ("integrate.md", "callbacks.md"):
         for block in blocks(DOCS / page):
-            if block.language == language and block.name:
+            if block.language == language and block.name and block.name != GENERATED_CLIENT:
                 code = block.code.replace("localhost:8084", f"localhost:{service.port}").replace("9000", str(port))
                 (folder / block.name).write_text(code, encoding="utf-8")
 
@@ -83,8 +84,11 @@ def test_a_client_by_openapi_typescript_compiles_and_runs_the_tutorial(
 ) -> None:
     node, call = packages_of_node(GENERATED, tmp_path)
     call("openapi-typescript", f"{service.url}/openapi.json", "--default-non-nullable", "false", "-o", "service.d.ts")
+    shown = next(block for block in blocks(DOCS / "integrate.md") if block.name == GENERATED_CLIENT)
+    (tmp_path / GENERATED_CLIENT).write_text(shown.code.replace("http://localhost:8084", service.url), encoding="utf-8")
     call("tsc", "--project", ".")
     assert run(node, "tutorial.ts", service.url, folder=tmp_path) == "completed\n"
+    assert run(node, GENERATED_CLIENT, folder=tmp_path).startswith("completed {")
 
 
 def go(folder: Path) -> tuple[list[str], list[str]]:
