@@ -13,8 +13,7 @@ from models import database as models_database
 from tasks.accepting.submission import Accepted, Submission, submit
 from tasks.dispatching import dispatch
 from tasks.dispatching.dispatch import Queues
-from tasks.transactions import unit
-from tasks.transactions.unit import Unit, unit_of_work
+from tasks.transactions.unit import Unit, unit_of_work, use_broker
 from tasks.working import claiming
 from tasks.working.claim import Claim, Wanted
 
@@ -28,8 +27,8 @@ class Desk:
     def submit(self, count: int = 1, **fields: Any) -> list[UUID]:
         """Submit tasks in one transaction; `test` tasks unless told otherwise."""
         submissions = [Submission(**{"task_type": "test", **fields}) for _ in range(count)]
-        with unit_of_work() as each:
-            return [accepted.task_id for accepted in submit(each, submissions) if isinstance(accepted, Accepted)]
+        with unit_of_work() as unit:
+            return [accepted.task_id for accepted in submit(unit, submissions) if isinstance(accepted, Accepted)]
 
     def document(self, **fields: Any) -> UUID:
         """Submit a document."""
@@ -38,8 +37,8 @@ class Desk:
 
     def claim(self, task_id: UUID, stage: str = "test") -> Claim | None:
         """Claim a stage as a worker's thread does."""
-        with unit_of_work() as each:
-            return claiming.claim(each, [Wanted(task_id, stage)])[0]
+        with unit_of_work() as unit:
+            return claiming.claim(unit, [Wanted(task_id, stage)])[0]
 
     def held(self, task_id: UUID, stage: str = "test") -> Claim:
         """Claim a stage that can be claimed."""
@@ -49,13 +48,13 @@ class Desk:
 
     def next(self, threads: int = 1, queues: Queues | None = None, *, woken: bool = False) -> list[list[Claim]]:
         """What so many threads of a worker are given to run."""
-        with unit_of_work() as each:
-            return claiming.take(each, queues or Queues(dispatch.queues()), threads, woken=woken)
+        with unit_of_work() as unit:
+            return claiming.take(unit, queues or Queues(dispatch.queues()), threads, woken=woken)
 
     def within(self, operation: Any, *items: Any) -> Any:
         """Run an operation of a group commit on these items."""
-        with unit_of_work() as each:
-            return operation(each, items)
+        with unit_of_work() as unit:
+            return operation(unit, items)
 
     def row(self, task_id: UUID) -> Any:
         """A task's row."""
@@ -79,7 +78,7 @@ class Desk:
 def desk(database: Engine) -> Desk:
     """A broker that nobody consumes, and tasks to be handled by hand."""
     broker = InProcessBroker()
-    unit.use_broker(broker)
+    use_broker(broker)
     return Desk(broker)
 
 

@@ -49,8 +49,8 @@ def test_a_document_goes_through_its_stages_in_order(desk: Desk) -> None:
         progress.append(desk.row(task_id).progress)
     row = desk.row(task_id)
     assert (row.status, row.progress, row.result) == ("completed", 100, {"chunks": 3})
-    assert [each["name"] for each in row.stages] == list(STAGES)
-    assert all(each["status"] == "completed" and each["attempts"] == 1 for each in row.stages)
+    assert [entry["name"] for entry in row.stages] == list(STAGES)
+    assert all(entry["status"] == "completed" and entry["attempts"] == 1 for entry in row.stages)
     assert progress == sorted(progress)
 
 
@@ -246,7 +246,7 @@ def test_a_task_is_shown_with_its_stages(desk: Desk) -> None:
     assert shown is not None
     assert (shown["status"], shown["stage"], shown["attempt"]) == ("processing", "chunking", 1)
     pending = ["pending"] * (len(STAGES) - 2)
-    assert [each["status"] for each in shown["stages"]] == ["completed", "processing", *pending]
+    assert [stage["status"] for stage in shown["stages"]] == ["completed", "processing", *pending]
     assert shown["stages"][0]["units"] == 4
     assert shown["metadata"] == {"yours": "数据"}
     assert shown["created_at"].endswith("Z")

@@ -75,10 +75,10 @@ def test_what_found_no_place_runs_when_one_is_free(desk: Desk, free: Callable[[D
 @pytest.mark.usefixtures("three_places")
 def test_a_place_that_a_worker_frees_and_does_not_take_is_offered_to_others(desk: Desk) -> None:
     threads(desk, 20)
-    claims = [desk.held(each) for each in desk.submit(3)]
+    claims = [desk.held(task_id) for task_id in desk.submit(3)]
     desk.document()
-    for each in desk.broker.queues.values():
-        each.ready.clear()
+    for queue in desk.broker.queues.values():
+        queue.ready.clear()
     # What waits is in a queue that this worker does not serve.
     desk.within(work.turn, Turn([Advance(claims[0], {})], Queues(["default"])))
     assert desk.queued("preprocessing") == 1

@@ -177,7 +177,7 @@ def test_an_earlier_task_that_another_worker_is_about_to_claim_is_not_overtaken(
         assert desk.claim(second, "preprocessing") is None
         assert desk.row(second).status == "queued"
     with unit_of_work() as unit:
-        claims = claiming.claim(unit, [Wanted(each, "preprocessing") for each in (first, second, third)])
+        claims = claiming.claim(unit, [Wanted(task_id, "preprocessing") for task_id in (first, second, third)])
     assert [claim is not None for claim in claims] == [True, False, False]
     for task_id in (second, third):
         waits_for(desk, task_id, first)

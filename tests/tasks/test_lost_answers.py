@@ -23,9 +23,8 @@ from tasks.accepting.submission import NewBatch, Submission, submit, submit_batc
 from tasks.dispatching import pausing
 from tasks.ending import callbacks, ending, retrying
 from tasks.ending.callbacks import Delivery
-from tasks.transactions import unit
 from tasks.transactions.group_commit import GroupCommit
-from tasks.transactions.unit import Unit, unit_of_work
+from tasks.transactions.unit import Unit, unit_of_work, use_broker
 from tasks.working import claiming, failing, presence, work
 from tasks.working.claim import Advance, Wanted
 from tasks.working.failing import Failure
@@ -37,24 +36,24 @@ Lose = Callable[[CommitProxy], None]
 
 @pytest.fixture
 def proxy(database_url: str) -> Iterator[CommitProxy]:
-    with CommitProxy(database_url) as each:
-        database.connect(each.url, pool_size=5, application_name="tests")
-        yield each
+    with CommitProxy(database_url) as proxy:
+        database.connect(proxy.url, pool_size=5, application_name="tests")
+        yield proxy
         database.disconnect()
 
 
 @pytest.fixture
 def desk(proxy: CommitProxy) -> Desk:
     broker = InProcessBroker()
-    unit.use_broker(broker)
+    use_broker(broker)
     return Desk(broker)
 
 
 @pytest.fixture
 def commits() -> Iterator[GroupCommit]:
-    each = GroupCommit("test", patience=20)
-    yield each
-    each.close()
+    commits = GroupCommit("test", patience=20)
+    yield commits
+    commits.close()
 
 
 @pytest.fixture(params=["answer", "commit"])
@@ -80,7 +79,7 @@ def several_at_once(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) 
     lose()
     futures = [commits.put(submit, Submission(task_type="test")) for _ in range(5)]
     gate.set()
-    assert {each.result(20).task_id for each in futures} == {row.id for row in desk.sql("SELECT id FROM tasks")}
+    assert {future.result(20).task_id for future in futures} == {row.id for row in desk.sql("SELECT id FROM tasks")}
 
 
 def batch(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
@@ -104,7 +103,7 @@ def advance(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None:
     claim = desk.held(desk.document(), "preprocessing")
     lose()
     assert commits.run(work.advance, Advance(claim, {})) is True
-    assert [each["name"] for each in desk.row(claim.task_id).stages] == ["preprocessing"]
+    assert [stage["name"] for stage in desk.row(claim.task_id).stages] == ["preprocessing"]
 
 
 def prepared(desk: Desk) -> UUID:
@@ -156,14 +155,14 @@ def callback(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None
     assert commits.run(work.advance, Advance(claim, {})) is True
     (callback_id,) = desk.sql("SELECT id FROM callbacks")[0]
     lose()
-    (taken,) = commits.run(lambda unit, ids: [callbacks.take(unit, each) for each in ids], [callback_id])
+    (taken,) = commits.run(lambda unit, ids: [callbacks.take(unit, delivery_id) for delivery_id in ids], [callback_id])
     assert taken is not None
     assert taken.attempt == 1
     lose()
 
     def tell(unit: Unit, deliveries: Sequence[Delivery]) -> Sequence[None]:
-        for each in deliveries:
-            callbacks.delivered(unit, each, "HTTP 200")
+        for delivery in deliveries:
+            callbacks.delivered(unit, delivery, "HTTP 200")
         return [None] * len(deliveries)
 
     commits.run(tell, taken)
@@ -175,7 +174,7 @@ def callback(desk: Desk, commits: GroupCommit, lose: Callable[[], None]) -> None
 WRITES = [submission, several_at_once, batch, claim, advance, end, failure, put_off, hand_back, report, callback]
 
 
-@pytest.mark.parametrize("write", WRITES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("write", WRITES, ids=lambda act: act.__name__)
 def test_what_shares_commits_is_done_once(
     desk: Desk,
     proxy: CommitProxy,
@@ -192,20 +191,20 @@ def test_what_has_a_transaction_of_its_own_is_done_or_not_and_never_in_doubt(des
     (task_id,) = desk.submit()
     for change, status in ((ending.cancel, "cancelled"), (retrying.retry, "queued")):
         proxy.lose_commits()
-        with pytest.raises(OperationalError) as caught, unit_of_work() as each:
-            change(each, [task_id])
+        with pytest.raises(OperationalError) as caught, unit_of_work() as unit:
+            change(unit, [task_id])
         assert isinstance(caught.value.orig, NotCommitted)
         assert desk.row(task_id).status != status
         proxy.lose_answers()
-        with unit_of_work() as each:
-            change(each, [task_id])
+        with unit_of_work() as unit:
+            change(unit, [task_id])
         assert desk.row(task_id).status == status
     proxy.lose_answers()
-    with unit_of_work() as each:
-        pausing.pause(each, "default")
+    with unit_of_work() as unit:
+        pausing.pause(unit, "default")
     proxy.lose_answers()
-    with unit_of_work() as each:
-        presence.leave(each)
+    with unit_of_work() as unit:
+        presence.leave(unit)
     assert proxy.lost == 6
     assert desk.sql("SELECT queue FROM paused_queues") == [("default",)]
 

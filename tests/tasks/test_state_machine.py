@@ -183,13 +183,13 @@ class Lives(RuleBasedStateMachine):
     def submit_batch(self, data: Any, kinds: list[str], chained: bool) -> None:
         submissions: list[Submission] = []
         for kind in kinds:
-            each = self.submission(data, kind, None, None).named(new_id())
+            submission = self.submission(data, kind, None, None).named(new_id())
             if chained and submissions and submissions[-1].task_id:
-                each.depends_on.append(submissions[-1].task_id)
-            submissions.append(each)
+                submission.depends_on.append(submissions[-1].task_id)
+            submissions.append(submission)
         (answer,) = self.desk.within(submit_batch, NewBatch(submissions=submissions, callback_url=URL))
         assert isinstance(answer, AcceptedBatch)
-        self.accepted += [each.task_id for each in answer.tasks if isinstance(each, Accepted)]
+        self.accepted += [task.task_id for task in answer.tasks if isinstance(task, Accepted)]
 
     def submission(
         self, data: Any, kind: str, delay: int | None, patience: int | None, retry_limit: int = 0
@@ -231,10 +231,10 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry_in_a_bulk(self, data: Any) -> None:
         ids = sorted(data.draw(st.lists(st.sampled_from(self.accepted), min_size=1, max_size=4, unique=True)))
-        before = {each: self.desk.row(each) for each in ids}
+        before = {task_id: self.desk.row(task_id) for task_id in ids}
         bulk_id, wanted = new_id(), Bulk(action="retry", include_permanent=True)
         if changed := self.bulk(bulk_id, wanted, ids):
-            self.bulks[bulk_id] = {each: before[each] for each in changed}
+            self.bulks[bulk_id] = {task_id: before[task_id] for task_id in changed}
 
     @precondition(lambda self: self.bulks)
     @rule(data=st.data())
@@ -244,25 +244,27 @@ class Lives(RuleBasedStateMachine):
         wanted = actions.undoing(bulk_id, Bulk(action="retry"))
         assert wanted is not None
         left = {
-            each for each in retried if (row := self.desk.row(each)).status in ENDED or row.run > retried[each].run + 1
+            task_id
+            for task_id in retried
+            if (row := self.desk.row(task_id)).status in ENDED or row.run > retried[task_id].run + 1
         }
         restored = self.bulk(new_id(), wanted, sorted(retried, reverse=True))
         # What depends on one that is met first may end by that.
         assert restored <= retried.keys() - left
-        for each in restored:
-            row, before = self.desk.row(each), retried[each]
+        for task_id in restored:
+            row, before = self.desk.row(task_id), retried[task_id]
             assert (row.status, row.stage, row.error) == (before.status, before.stage, before.error)
             assert row.run == before.run + 1
-            self.restored[each] += 1
+            self.restored[task_id] += 1
 
     def bulk(self, bulk_id: UUID, wanted: Bulk, ids: list[UUID]) -> set[UUID]:
         """Do a bulk to tasks. Returns those that it has changed."""
         with unit_of_work() as unit:
-            unit.session.add_all(BulkItem(bulk_id=bulk_id, item_id=each) for each in ids)
+            unit.session.add_all(BulkItem(bulk_id=bulk_id, item_id=task_id) for task_id in ids)
             unit.session.flush()
             outcomes = actions.act(unit, bulk_id, wanted, ids)
             items.record(unit.session, bulk_id, outcomes)
-        return {each.item_id for each in outcomes if each.changed}
+        return {outcome.item_id for outcome in outcomes if outcome.changed}
 
     @rule(queue=st.sampled_from(["default", "preprocessing"]), paused=st.booleans())
     def pause(self, queue: str, paused: bool) -> None:
@@ -359,7 +361,7 @@ class Lives(RuleBasedStateMachine):
 
     def held(self, data: Any) -> tuple[Worker, Claim]:
         """One of the claims that a living worker believes to have; the rows may have been taken from it since."""
-        worker = data.draw(st.sampled_from([each for each in self.workers if each.claims]))
+        worker = data.draw(st.sampled_from([holder for holder in self.workers if holder.claims]))
         claim = data.draw(st.sampled_from(worker.claims))
         process.adopt(worker.id)
         return worker, claim
@@ -376,7 +378,7 @@ class Lives(RuleBasedStateMachine):
         worker.claims.remove(claim)
         self.fenced.append((worker, claim))
 
-    @precondition(lambda self: any(each.claims for each in self.workers))
+    @precondition(lambda self: any(worker.claims for worker in self.workers))
     @rule(data=st.data())
     def advance(self, data: Any) -> None:
         worker, claim = self.held(data)
@@ -395,7 +397,7 @@ class Lives(RuleBasedStateMachine):
         else:
             assert answer == (own and not claim.shard)
 
-    @precondition(lambda self: any(each.claims for each in self.workers))
+    @precondition(lambda self: any(worker.claims for worker in self.workers))
     @rule(data=st.data(), anew=st.booleans())
     def divide(self, data: Any, anew: bool) -> None:
         worker, claim = self.held(data)
@@ -405,14 +407,14 @@ class Lives(RuleBasedStateMachine):
             self.divided.add(claim.task_id)
             self.let_go(worker, claim)
 
-    @precondition(lambda self: any(each.claims for each in self.workers))
+    @precondition(lambda self: any(worker.claims for worker in self.workers))
     @rule(data=st.data(), done=st.integers(0, 4))
     def report(self, data: Any, done: int) -> None:
         worker, claim = self.held(data)
         units = len(claim.shard.units) if claim.shard else 4
         assert self.desk.within(work.report, (claim, min(done, units), units)) == [self.is_own(worker, claim)]
 
-    @precondition(lambda self: any(each.claims for each in self.workers))
+    @precondition(lambda self: any(worker.claims for worker in self.workers))
     @rule(data=st.data(), code=ERRORS)
     def fail(self, data: Any, code: str) -> None:
         worker, claim = self.held(data)
@@ -425,7 +427,7 @@ class Lives(RuleBasedStateMachine):
             self.put_off.add(claim.task_id)
         self.let_go(worker, claim)
 
-    @precondition(lambda self: any(each.claims for each in self.workers))
+    @precondition(lambda self: any(worker.claims for worker in self.workers))
     @rule(data=st.data())
     def hand_back(self, data: Any) -> None:
         worker, claim = self.held(data)
@@ -445,7 +447,7 @@ class Lives(RuleBasedStateMachine):
         with unit_of_work() as unit:
             presence.leave(unit)
 
-    @precondition(lambda self: any(each.claims for each in self.workers))
+    @precondition(lambda self: any(worker.claims for worker in self.workers))
     @rule(which=st.integers(0, 1), noticed=st.booleans())
     def crash(self, which: int, noticed: bool) -> None:
         worker = self.replaced(which)
@@ -527,10 +529,10 @@ class Lives(RuleBasedStateMachine):
     def check_transitions(self, rows: dict[UUID, Any]) -> None:
         ends: Counter[UUID] = Counter()
         again: Counter[UUID] = Counter()
-        for each in self.desk.sql("SELECT * FROM steps"):
-            assert (each.was, each.became) in ALLOWED, (each.was, each.became)
-            ends[each.id] += each.became in ENDED
-            again[each.id] += each.was in ENDED
+        for step in self.desk.sql("SELECT * FROM steps"):
+            assert (step.was, step.became) in ALLOWED, (step.was, step.became)
+            ends[step.id] += step.became in ENDED
+            again[step.id] += step.was in ENDED
         owed = Counter(row.task_id for row in self.desk.sql("SELECT task_id FROM callbacks WHERE task_id IS NOT NULL"))
         for task_id, row in rows.items():
             assert row.run == 1 + again[task_id]
@@ -579,31 +581,31 @@ class Lives(RuleBasedStateMachine):
         with database.transaction() as session:
             for task in session.scalars(select(Task)):
                 shown = attempts(task)
-                running = [each for each in shown if each["outcome"] == "running"]
-                assert [each["worker"] for each in running if not task.shards] == [
-                    str(each) for each in [task.worker_id] if each and not task.shards
+                running = [entry for entry in shown if entry["outcome"] == "running"]
+                assert [entry["worker"] for entry in running if not task.shards] == [
+                    str(worker_id) for worker_id in [task.worker_id] if worker_id and not task.shards
                 ]
                 assert shown[len(shown) - len(running) :] == running, "the present one is the last"
                 if task.id not in self.divided:
                     assert len(shown) == task.attempt, "each claim was an attempt, and each is told once"
-                    assert all(each["worker"] for each in shown)
+                    assert all(entry["worker"] for entry in shown)
 
     def check_reasons(self, rows: dict[UUID, Any]) -> None:
-        self.begun -= {each for each in self.begun if rows[each].status in ENDED}
+        self.begun -= {task_id for task_id in self.begun if rows[task_id].status in ENDED}
         self.desk.sql(VERSIONS)
         with database.transaction(repeatable=True) as session:
             workers = session.execute(
                 text("SELECT id, heartbeat_at > now() - interval '2 s' AS lives FROM workers")
             ).all()
-            told = {each: why(session, each, self.broker) for each in rows}
+            answers = {task_id: why(session, task_id, self.broker) for task_id in rows}
             held = set(session.execute(text("SELECT task_id, index, worker_id, attempt FROM shards")).all())
         crew = Crew(
-            lives=any(each.lives for each in workers),
-            idle=any(each.lives and self.busy[each.id] < 1 for each in workers),
+            lives=any(worker.lives for worker in workers),
+            idle=any(worker.lives and self.busy[worker.id] < 1 for worker in workers),
             is_full=len(workers) > self.most <= self.running(rows, held),
         )
         for task_id, row in rows.items():
-            answer = told[task_id]
+            answer = answers[task_id]
             assert answer is not None
             assert answer["reason"] == self.reason(row, rows, held, crew), (answer, row)
             assert answer["since"] is None or datetime.fromisoformat(answer["since"]) <= datetime.now(UTC)
@@ -611,7 +613,7 @@ class Lives(RuleBasedStateMachine):
     def running(self, rows: dict[UUID, Any], held: set[Any]) -> int:
         """Count the stages, and shards of stages, that somebody has."""
         whole = [row for row in rows.values() if row.worker_id not in (None, TAKEN)]
-        return len(whole) + sum(each.worker_id is not None for each in held)
+        return len(whole) + sum(shard.worker_id is not None for shard in held)
 
     def reason(self, row: Any, rows: dict[UUID, Any], held: set[Any], crew: Crew) -> str:
         """Say why a task does not run, by what was done to it."""
@@ -639,12 +641,14 @@ class Lives(RuleBasedStateMachine):
         """Say why nobody has claimed a task."""
         now = datetime.now(UTC)
 
-        def is_ready(each: Any) -> bool:
-            expired = each.started_at is None and each.expires_at and each.expires_at <= now
-            return each.worker_id is None and each.status in ("queued", "processing") and not expired
+        def is_ready(other: Any) -> bool:
+            expired = other.started_at is None and other.expires_at and other.expires_at <= now
+            return other.worker_id is None and other.status in ("queued", "processing") and not expired
 
-        ready = [each for each in rows.values() if is_ready(each) and each.queue == row.queue]
-        same = [each for each in rows.values() if each.subject and each.subject == row.subject and each.id != row.id]
+        ready = [other for other in rows.values() if is_ready(other) and other.queue == row.queue]
+        same = [
+            other for other in rows.values() if other.subject and other.subject == row.subject and other.id != row.id
+        ]
         if not row.started_at and row.expires_at and row.expires_at <= now:
             return "scheduled"
         if row.status == "waiting":
@@ -657,12 +661,12 @@ class Lives(RuleBasedStateMachine):
             return "no_worker"
         if crew.is_full:
             return "limit"
-        earlier = [each for each in same if each in ready and each.id < row.id and each.priority >= row.priority]
-        if earlier or any(each.id in self.begun for each in same):
+        earlier = [other for other in same if other in ready and other.id < row.id and other.priority >= row.priority]
+        if earlier or any(other.id in self.begun for other in same):
             return "locked"
         if self.broker != "up" and crew.idle:
             return "broker_away"
-        ahead = [each for each in ready if (-each.priority, each.id) < (-row.priority, row.id)]
+        ahead = [other for other in ready if (-other.priority, other.id) < (-row.priority, row.id)]
         return "isolation" if row.deaths and not ahead else "behind"
 
     # --- and in the end

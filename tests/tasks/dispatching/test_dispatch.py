@@ -21,8 +21,7 @@ from settings import settings
 from tasks.dispatching import dispatch, pausing
 from tasks.dispatching.dispatch import AGEING, BUSY, KBS_AT_ONCE, ONE_IN, WAKES, Queues
 from tasks.process import process_id
-from tasks.transactions import unit
-from tasks.transactions.unit import unit_of_work
+from tasks.transactions.unit import unit_of_work, use_broker
 from tasks.transactions.waking import MOST_MESSAGES
 from tasks.working import claiming, failing, presence, work
 from tasks.working.claim import Advance, Claim, Turn, Wanted
@@ -37,7 +36,7 @@ def quick(width: int = 100) -> Queues:
 
 
 def ids(claims: list[list[Claim]]) -> list[UUID]:
-    return [claim.task_id for each in claims for claim in each]
+    return [claim.task_id for bundle in claims for claim in bundle]
 
 
 def messages(desk: Desk, queue: str = "default") -> list[Message[Any]]:
@@ -76,20 +75,20 @@ def test_a_worker_takes_from_its_own_queues_only(desk: Desk) -> None:
 def test_a_thread_takes_a_bundle_of_what_is_quick(desk: Desk) -> None:
     submitted = desk.submit(25)
     claims = desk.next(threads=2, queues=quick(10))
-    assert [len(each) for each in claims] == [10, 10]
+    assert [len(bundle) for bundle in claims] == [10, 10]
     assert ids(claims) == submitted[:20]
 
 
 def test_what_is_not_known_to_be_quick_goes_one_to_each_thread(desk: Desk) -> None:
     desk.submit(25)
-    assert [len(each) for each in desk.next(threads=4)] == [1, 1, 1, 1]
+    assert [len(bundle) for bundle in desk.next(threads=4)] == [1, 1, 1, 1]
 
 
 def test_a_thread_gets_either_a_bundle_or_one_slow_task(desk: Desk) -> None:
     document = desk.document()
     submitted = desk.submit(3)
     claims = desk.next(threads=2, queues=quick())
-    assert sorted([[claim.task_id for claim in each] for each in claims]) == sorted([[document], submitted])
+    assert sorted([[claim.task_id for claim in bundle] for bundle in claims]) == sorted([[document], submitted])
 
 
 def test_what_a_thread_ended_and_what_it_runs_next_is_one_transaction(desk: Desk) -> None:
@@ -97,7 +96,7 @@ def test_what_a_thread_ended_and_what_it_runs_next_is_one_transaction(desk: Desk
     claim = desk.held(first)
     (answer,) = desk.within(work.turn, Turn([Advance(claim, {})], Queues(dispatch.queues())))
     assert answer.over == [True]
-    assert [each.task_id for each in answer.claims] == [second]
+    assert [next_claim.task_id for next_claim in answer.claims] == [second]
     ended, begun = desk.row(first), desk.row(second)
     assert ended.finished_at == begun.claimed_at, "both are the transaction's time"
 
@@ -106,7 +105,7 @@ def test_the_thread_that_ended_a_stage_goes_on_with_the_next(desk: Desk) -> None
     task_id = desk.document()
     claim = desk.held(task_id, "preprocessing")
     (answer,) = desk.within(work.turn, Turn([Advance(claim)], Queues(dispatch.queues())))
-    assert [(each.task_id, each.stage) for each in answer.claims] == [(task_id, "chunking")]
+    assert [(next_claim.task_id, next_claim.stage) for next_claim in answer.claims] == [(task_id, "chunking")]
     assert desk.queued("chunking") == 0, "nobody need be woken for it"
 
 
@@ -158,12 +157,12 @@ def weigh(**weights: int) -> None:
 
 def served(desk: Desk, looks: int, threads: int = 1, queues: Queues | None = None) -> list[str]:
     """The KBs of what so many looks take, in their order; all of it has ended by the next one."""
-    queues, found = queues or Queues(dispatch.queues()), []
+    queues, kbs = queues or Queues(dispatch.queues()), []
     for _ in range(looks):
-        claims = [claim for each in desk.next(threads=threads, queues=queues) for claim in each]
-        found += [claim.kb_id or "" for claim in claims]
+        claims = [claim for bundle in desk.next(threads=threads, queues=queues) for claim in bundle]
+        kbs += [claim.kb_id or "" for claim in claims]
         desk.within(work.advance, *(Advance(claim, {}) for claim in claims))
-    return found
+    return kbs
 
 
 @pytest.mark.parametrize(("threads", "width"), [(1, 1), (2, 1), (4, 1), (1, 4), (1, 7), (2, 10)])
@@ -172,10 +171,10 @@ def test_a_kb_of_weight_3_gets_three_turns_where_another_gets_one(desk: Desk, th
     for name in ("a", "b", "c"):
         desk.submit(150, kb_id=name)
     looks = 120 // (threads * width)
-    found = served(desk, looks, threads, quick(width))
-    taken = len(found) // 6 * 6
+    kbs = served(desk, looks, threads, quick(width))
+    taken = len(kbs) // 6 * 6
     assert taken >= 100
-    counts = Counter(found[:taken])
+    counts = Counter(kbs[:taken])
     assert counts == {"a": taken / 6, "b": taken / 2, "c": taken / 3}
 
 
@@ -186,7 +185,7 @@ def test_a_weight_holds_within_a_priority_and_for_what_runs(desk: Desk) -> None:
             desk.submit(kb_id=name, task_type="document_deletion", payload={"document_id": str(number)})
     (urgent,) = desk.submit(kb_id="b", priority="urgent", task_type="document_deletion", payload={"document_id": "x"})
     queues = Queues(dispatch.queues())
-    first, *claims = (claim for _ in range(17) for each in desk.next(queues=queues) for claim in each)
+    first, *claims = (claim for _ in range(17) for bundle in desk.next(queues=queues) for claim in bundle)
     assert first.task_id == urgent
     # None of them has ended: of what runs, three in four are of the one.
     assert Counter(claim.kb_id for claim in (first, *claims)) in ({"a": 12, "b": 5}, {"a": 13, "b": 4})
@@ -203,9 +202,9 @@ def test_each_kb_has_all_its_turns_in_every_round(
     for name, weight in weights.items():
         desk.submit(weight * (rounds + 1), kb_id=name)
     looks = -(-total * rounds // (threads * width))
-    found = served(desk, looks, threads, quick(width))[: total * rounds]
-    for start in range(0, len(found) - total + 1, total):
-        assert Counter(found[start : start + total]) == weights
+    kbs = served(desk, looks, threads, quick(width))[: total * rounds]
+    for start in range(0, len(kbs) - total + 1, total):
+        assert Counter(kbs[start : start + total]) == weights
 
 
 def test_weight_1_is_no_weight(desk: Desk) -> None:
@@ -226,8 +225,8 @@ def test_no_kb_starves_where_more_wait_than_one_look_walks_through(desk: Desk) -
     queues, served = Queues(dispatch.queues()), set()
     for _ in range(12):
         claims = desk.next(threads=20, queues=queues)
-        served |= {claim.kb_id for each in claims for claim in each}
-        desk.within(work.advance, *(Advance(claim, {}) for each in claims for claim in each))
+        served |= {claim.kb_id for bundle in claims for claim in bundle}
+        desk.within(work.advance, *(Advance(claim, {}) for bundle in claims for claim in bundle))
     assert len(served) == kbs
 
 
@@ -236,11 +235,11 @@ def test_a_look_reads_few_rows_though_postgresql_knows_nothing_yet_of_a_backlog_
     for number in range(kbs):
         desk.submit(each_has, kb_id=f"kb{number:04}")
     fetched = text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tasks'")
-    with unit_of_work() as each:
-        before = each.session.execute(fetched).scalar_one()
-        assert len(ids(claiming.take(each, Queues(dispatch.queues()), 10, woken=0))) == 10
+    with unit_of_work() as unit:
+        before = unit.session.execute(fetched).scalar_one()
+        assert len(ids(claiming.take(unit, Queues(dispatch.queues()), 10, woken=0))) == 10
         # The rest of the backlog is some 2,000 rows.
-        assert each.session.execute(fetched).scalar_one() - before < 6 * KBS_AT_ONCE
+        assert unit.session.execute(fetched).scalar_one() - before < 6 * KBS_AT_ONCE
 
 
 def test_a_claim_and_an_end_read_their_own_rows_though_their_plans_were_made_for_an_empty_table(desk: Desk) -> None:
@@ -248,11 +247,11 @@ def test_a_claim_and_an_end_read_their_own_rows_though_their_plans_were_made_for
     desk.within(work.turn, Turn([Advance(desk.held(first), {})]))
     many = desk.submit(2000)
     looked_at = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tasks'")
-    with unit_of_work() as each:
-        before = each.session.execute(looked_at).scalar_one()
-        claims = claiming.claim(each, [Wanted(task_id, "test") for task_id in many[:10]])
-        work.advance(each, [Advance(claim, {}) for claim in claims if claim is not None])
-        assert each.session.execute(looked_at).scalar_one() - before < 200
+    with unit_of_work() as unit:
+        before = unit.session.execute(looked_at).scalar_one()
+        claims = claiming.claim(unit, [Wanted(task_id, "test") for task_id in many[:10]])
+        work.advance(unit, [Advance(claim, {}) for claim in claims if claim is not None])
+        assert unit.session.execute(looked_at).scalar_one() - before < 200
 
 
 def test_a_look_knows_whether_it_took_all_that_waited(desk: Desk) -> None:
@@ -285,8 +284,8 @@ def test_nothing_of_a_paused_queue_runs(desk: Desk) -> None:
     submitted = desk.submit(2)
     pause()
     assert ids(desk.next()) == []
-    with unit_of_work() as each:
-        pausing.resume(each, "default")
+    with unit_of_work() as unit:
+        pausing.resume(unit, "default")
     assert ids(desk.next(threads=2)) == submitted
 
 
@@ -348,18 +347,18 @@ def test_a_message_carries_ids(desk: Desk) -> None:
 def test_quick_tasks_of_one_commit_share_a_message(desk: Desk) -> None:
     submitted = desk.submit(150)
     named = [message.options["tasks"] for message in messages(desk)]
-    assert [len(each) for each in named] == [100, 50]
+    assert [len(part) for part in named] == [100, 50]
     # In whatever order: PostgreSQL decides what runs first.
-    assert sorted(UUID(each) for part in named for each in part) == sorted(submitted)
+    assert sorted(UUID(task_id) for part in named for task_id in part) == sorted(submitted)
 
 
 def test_the_most_urgent_is_published_first(desk: Desk) -> None:
     for priority in ("low", "urgent", "normal"):
         desk.submit(priority=priority)
     broker = AwayBroker()
-    unit.use_broker(broker)
-    with unit_of_work() as each:
-        assert dispatch.announce(each, ["default"]) == 3
+    use_broker(broker)
+    with unit_of_work() as unit:
+        assert dispatch.announce(unit, ["default"]) == 3
     assert [message.options["broker_priority"] for message in broker.offered] == [9, 4, 1]
 
 
@@ -430,19 +429,19 @@ def age(desk: Desk, seconds: float) -> None:
 
 
 def pause() -> None:
-    with unit_of_work() as each:
-        pausing.pause(each, "default")
+    with unit_of_work() as unit:
+        pausing.pause(unit, "default")
 
 
 def find_lost(ready: int) -> int:
-    with unit_of_work() as each:
-        return dispatch.find_lost(each, {"default": ready})
+    with unit_of_work() as unit:
+        return dispatch.find_lost(unit, {"default": ready})
 
 
 def test_what_rabbitmq_did_not_take_is_published_by_the_clock(desk: Desk) -> None:
-    unit.use_broker(AwayBroker())
+    use_broker(AwayBroker())
     desk.submit(3)
-    unit.use_broker(desk.broker)
+    use_broker(desk.broker)
     assert find_lost(ready=0) == 0, "it is given a moment"
     age(desk, 3)
     assert find_lost(ready=0) == 1
@@ -472,11 +471,11 @@ def test_what_is_put_off_wakes_a_worker_when_it_is_due(desk: Desk) -> None:
     (task_id,) = desk.submit()
     desk.within(failing.fail, Failure(desk.held(task_id), TaskError("internal", "x")))
     before = desk.queued()
-    with unit_of_work() as each:
-        assert dispatch.wake(each) == 0
+    with unit_of_work() as unit:
+        assert dispatch.wake(unit) == 0
     desk.sql("UPDATE tasks SET due_at = now()")
-    with unit_of_work() as each:
-        assert dispatch.wake(each) == 1
+    with unit_of_work() as unit:
+        assert dispatch.wake(unit) == 1
     assert desk.queued() == before + 1
     assert desk.claim(task_id) is not None
 
@@ -498,8 +497,8 @@ def test_a_claim_that_its_worker_does_not_know_of_is_requeued(desk: Desk, known:
     with database.transaction() as session:
         presence.beat(session, "worker", threads=1, current=[task_id] if known else [])
     before = desk.queued()
-    with unit_of_work() as each:
-        assert presence.sweep(each) == (0 if known else 1)
+    with unit_of_work() as unit:
+        assert presence.sweep(unit) == (0 if known else 1)
     assert desk.queued() == before + (0 if known else 1), "a worker is woken for it"
     row = desk.row(task_id)
     assert row.deaths == 0
@@ -518,8 +517,8 @@ def test_the_work_of_a_silent_worker_is_requeued_and_its_counts_are_kept(
     with database.transaction() as session:
         presence.beat(session, "worker", threads=1, current=[second])
     desk.sql("UPDATE workers SET heartbeat_at = now() - interval '1 minute'")
-    with unit_of_work() as each:
-        assert presence.sweep(each) == 1
+    with unit_of_work() as unit:
+        assert presence.sweep(unit) == 1
     assert desk.sql("SELECT count(*) FROM workers WHERE id = :id", id=process_id()) == [(0,)]
     assert desk.row(second).deaths == 1
     tally = "SELECT worker_id, count FROM tallies WHERE metric = 'task_success_total' AND labels = 'test'"
@@ -536,6 +535,6 @@ def test_nobody_is_dead_whom_postgresql_could_not_hear_while_it_was_away(
     with database.transaction() as session:
         presence.beat(session, "worker", threads=1, current=[task_id])
     desk.sql("UPDATE workers SET heartbeat_at = now() - interval '2 days'")
-    with unit_of_work() as each:
-        assert presence.sweep(each) == 0, "this server was started less than a lease ago"
+    with unit_of_work() as unit:
+        assert presence.sweep(unit) == 0, "this server was started less than a lease ago"
     assert desk.row(task_id).status == "processing"

@@ -33,7 +33,7 @@ def test_its_neighbours_run(desk: Desk, column: str) -> None:
     (first,) = desk.submit()
     strange = of_a_later_release(desk, column)
     (second,) = desk.submit()
-    assert [claim.task_id for each in desk.next(threads=3) for claim in each] == [first, second]
+    assert [claim.task_id for bundle in desk.next(threads=3) for claim in bundle] == [first, second]
     assert desk.row(strange).status == "queued"
 
 
@@ -41,7 +41,7 @@ def test_many_of_them_hold_up_no_other(desk: Desk, column: str) -> None:
     desk.submit(dispatch.BUSY)
     desk.sql(f"UPDATE tasks SET {column} = 'new'")
     (known,) = desk.submit()
-    assert [claim.task_id for each in desk.next() for claim in each] == [known]
+    assert [claim.task_id for bundle in desk.next() for claim in bundle] == [known]
 
 
 @pytest.mark.parametrize("queue", ["default", "preprocessing"])
@@ -49,7 +49,7 @@ def test_one_that_is_more_urgent_holds_up_no_other(desk: Desk, column: str, queu
     (strange,) = desk.submit(priority="urgent")
     desk.sql(f"UPDATE tasks SET {column} = 'new', queue = :queue WHERE id = :id", id=strange, queue=queue)
     (known,) = desk.submit()
-    assert [claim.task_id for each in desk.next() for claim in each] == [known]
+    assert [claim.task_id for bundle in desk.next() for claim in bundle] == [known]
 
 
 def test_those_of_many_kbs_hold_up_no_other(desk: Desk, column: str) -> None:
@@ -57,7 +57,7 @@ def test_those_of_many_kbs_hold_up_no_other(desk: Desk, column: str) -> None:
         desk.submit(kb_id=f"a{number:03}")
     desk.sql(f"UPDATE tasks SET {column} = 'new'")
     (known,) = desk.submit(kb_id="b")
-    assert [claim.task_id for each in desk.next() for claim in each] == [known]
+    assert [claim.task_id for bundle in desk.next() for claim in bundle] == [known]
 
 
 def test_a_worker_of_the_later_release_is_woken_for_it(desk: Desk, column: str) -> None:
@@ -79,7 +79,7 @@ def test_the_clock_does_its_duties_beside_them(desk: Desk, column: str) -> None:
     for entry in clock.TIMETABLE:
         clock.tick(entry)
     assert desk.row(due).status == "queued"
-    assert [desk.row(each).status for each in (strange, put_off)] == ["queued", "queued"]
+    assert [desk.row(task_id).status for task_id in (strange, put_off)] == ["queued", "queued"]
     assert desk.sql("SELECT count(*) FROM tallies WHERE metric = 'clock_duty_failure_total'") == [(0,)]
 
 
@@ -89,7 +89,7 @@ def test_it_is_said_once_and_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     with capture_logs() as logs, unit_of_work() as unit:
         unknown.look(unit)
         unknown.look(unit)
-    assert [each["what"] for each in logs if each["event"] == "unknown_to_this_release"] == ["new"]
+    assert [entry["what"] for entry in logs if entry["event"] == "unknown_to_this_release"] == ["new"]
     with unit_of_work() as unit:
         assert b'task_type_unknown{task_type="new"} 1.0' in exposition.exposition(
             statistics.look(unit.session), Besides({})

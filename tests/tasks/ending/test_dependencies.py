@@ -52,7 +52,7 @@ def test_what_ended_before_is_not_waited_for(desk: Desk) -> None:
 
 def test_a_chain_breaks_at_the_first_that_fails(desk: Desk) -> None:
     items = [{"name": str(turn), "depends_on": [str(turn - 1)] if turn else []} for turn in range(1000)]
-    chain = [each.task_id for each in batch(desk, *items).tasks]  # type: ignore[union-attr]
+    chain = [task.task_id for task in batch(desk, *items).tasks]  # type: ignore[union-attr]
     fail(desk, chain[0])
     codes = desk.sql("SELECT error->>'code', count(*) FROM tasks WHERE status = 'failed' GROUP BY 1 ORDER BY 2")
     assert [tuple(row) for row in codes] == [("empty", 1), ("dependency_failed", 999)]
@@ -89,10 +89,10 @@ def batch(desk: Desk, *items: dict[str, Any], atomic: bool = False) -> AcceptedB
     resolved, names = by_name(items)
     ids = {name: task_id for task_id, name in names.items()}
     submissions = []
-    for given, item in zip(items, resolved, strict=True):
+    for original, item in zip(items, resolved, strict=True):
         assert isinstance(item, dict)
         submission = Submission(task_type="test", **item)
-        submissions.append(submission.named(ids[given["name"]]) if "name" in given else submission)
+        submissions.append(submission.named(ids[original["name"]]) if "name" in original else submission)
     (answer,) = desk.within(submit_batch, NewBatch(submissions=submissions, atomic=atomic))
     assert isinstance(answer, AcceptedBatch)
     return answer
@@ -100,8 +100,8 @@ def batch(desk: Desk, *items: dict[str, Any], atomic: bool = False) -> AcceptedB
 
 def test_items_of_a_batch_depend_on_each_other_by_name_in_any_order(desk: Desk) -> None:
     answer = batch(desk, {"depends_on": ["a", "b"]}, {"name": "a"}, {"name": "b", "depends_on": ["a"]})
-    last, first, middle = [each.task_id for each in answer.tasks]  # type: ignore[union-attr]
-    assert [desk.row(each).status for each in (first, middle, last)] == ["queued", "waiting", "waiting"]
+    last, first, middle = [task.task_id for task in answer.tasks]  # type: ignore[union-attr]
+    assert [desk.row(task_id).status for task_id in (first, middle, last)] == ["queued", "waiting", "waiting"]
     for task_id in (first, middle, last):
         complete(desk, task_id)
     assert desk.sql("SELECT pending, finished_at IS NOT NULL FROM batches") == [(0, True)]
@@ -114,7 +114,7 @@ def test_an_item_that_depends_on_a_refused_one_is_refused_with_it(desk: Desk) ->
         {"name": "c"},
     ]
     answer = batch(desk, *items)
-    assert [hasattr(each, "unknown") for each in answer.tasks] == [True, True, False]
+    assert [hasattr(task, "unknown") for task in answer.tasks] == [True, True, False]
     assert desk.sql("SELECT total, pending FROM batches") == [(1, 1)]
     assert batch(desk, *items, atomic=True).batch_id is None
     assert desk.sql("SELECT count(*) FROM batches") == [(1,)]

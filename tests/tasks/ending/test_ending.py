@@ -51,7 +51,7 @@ def test_a_failed_and_a_cancelled_task_owe_theirs(desk: Desk) -> None:
     failing_id, cancelled_id = desk.submit(2, callback_url=URL)
     desk.within(failing.fail, Failure(desk.held(failing_id), TaskError("corrupt", "x")))
     desk.within(ending.cancel, cancelled_id)
-    assert [each.body["type"] for each in owed(desk)] == ["task.failed", "task.cancelled"]
+    assert [callback.body["type"] for callback in owed(desk)] == ["task.failed", "task.cancelled"]
     assert owed(desk)[0].body["data"]["error"]["code"] == "corrupt"
 
 
@@ -68,7 +68,7 @@ def test_the_address_of_the_deployment_serves_where_a_task_names_none(
     settings_module.settings.cache_clear()
     (task_id,) = desk.submit()
     desk.within(work.advance, Advance(desk.held(task_id), {}))
-    assert [each.url for each in owed(desk)] == ["https://kb.example.com/all"]
+    assert [callback.url for callback in owed(desk)] == ["https://kb.example.com/all"]
 
 
 def test_an_end_that_is_rolled_back_owes_nothing(desk: Desk) -> None:
@@ -85,7 +85,7 @@ def test_an_end_that_is_rolled_back_owes_nothing(desk: Desk) -> None:
 def batch(desk: Desk, count: int) -> tuple[UUID, list[UUID]]:
     request = NewBatch(submissions=[Submission(task_type="test") for _ in range(count)], callback_url=URL + "/batch")
     (answer,) = desk.within(submit_batch, request)
-    return answer.batch_id, [each.task_id for each in answer.tasks]
+    return answer.batch_id, [task.task_id for task in answer.tasks]
 
 
 def test_a_batch_is_called_back_once_whatever_became_of_its_tasks(desk: Desk) -> None:

@@ -42,7 +42,7 @@ def test_a_deletion_ends_what_was_submitted_before(desk: Desk, state: str) -> No
         ids.append(desk.document(callback_url=url))
         assert desk.claim(ids[1], "preprocessing") is None
     assert delete() == len(ids)
-    assert all(is_superseded(desk, each) for each in ids)
+    assert all(is_superseded(desk, task_id) for task_id in ids)
     if claim:
         assert desk.within(work.advance, Advance(claim, {})) == [False], "whoever works on it is fenced off"
     assert desk.sql("SELECT count(*) FROM callbacks") == [(len(ids),)]
@@ -58,7 +58,7 @@ def test_other_documents_and_what_comes_later_go_on(desk: Desk) -> None:
     desk.within(ending.cancel, ended)
     assert delete() == 0
     later = desk.document()
-    assert [desk.row(each).status for each in (other_kb, other, test, later)] == ["queued"] * 4
+    assert [desk.row(task_id).status for task_id in (other_kb, other, test, later)] == ["queued"] * 4
     assert desk.row(ended).status == "cancelled"
 
 
@@ -84,5 +84,5 @@ def test_many_that_are_completed_and_deleted_at_once_never_wait_for_each_other_i
         with ThreadPoolExecutor(4) as pool:
             one = pool.submit(desk.within, work.advance, *advances)
             deletions = [pool.submit(delete, "kb", f"d{number}") for number in range(6)]
-            advanced, gone = one.result(20), [each.result(20) for each in deletions]
-        assert [bool(each) for each in gone] == [not each for each in advanced]
+            advanced, gone = one.result(20), [deletion.result(20) for deletion in deletions]
+        assert [bool(outcome) for outcome in gone] == [not outcome for outcome in advanced]

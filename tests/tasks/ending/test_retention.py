@@ -100,7 +100,7 @@ def test_a_batch_goes_with_its_last_task_and_is_done_all_the_while(desk: Desk) -
         (accepted,) = submit_batch(unit, [batch])
     assert not isinstance(accepted, Exception)
     assert accepted.batch_id is not None
-    first, second = (each.task_id for each in accepted.tasks if isinstance(each, Accepted))
+    first, second = (task.task_id for task in accepted.tasks if isinstance(task, Accepted))
     end(desk, first, "completed", 50)
     end(desk, second, "failed", 50)
     with unit_of_work() as unit:
@@ -121,8 +121,8 @@ def test_a_batch_goes_with_its_last_task_and_is_done_all_the_while(desk: Desk) -
 
 def test_what_a_bulk_remembers_goes_with_it(desk: Desk) -> None:
     kept, gone = end(desk, submitted(2), "completed", 1), end(desk, submitted(100), "completed", 99)
-    for each in (kept, gone):
-        desk.sql("INSERT INTO bulk_items (bulk_id, item_id) VALUES (:bulk, gen_random_uuid())", bulk=each)
+    for bulk_id in (kept, gone):
+        desk.sql("INSERT INTO bulk_items (bulk_id, item_id) VALUES (:bulk, gen_random_uuid())", bulk=bulk_id)
     with unit_of_work() as unit:
         assert retention.prune(unit) == 1
     assert [row.bulk_id for row in desk.sql("SELECT bulk_id FROM bulk_items")] == [kept]
@@ -157,13 +157,13 @@ def test_pages_of_any_filter_follow_each_other(desk: Desk) -> None:
     tasks = of_every_kind(desk)
     for asked in ASKED:
         expected = [task["task_id"] for task in tasks if all(task[name] == value for name, value in asked.items())]
-        found: list[str] = []
+        ids: list[str] = []
         before = None
         with database.transaction() as session:
             while page := reading.page(session, Filter(**asked), limit=3, before=before):
-                found += [task["task_id"] for task in page]
+                ids += [task["task_id"] for task in page]
                 before = UUID(page[-1]["task_id"])
-        assert found == expected == sorted(expected, reverse=True), asked
+        assert ids == expected == sorted(expected, reverse=True), asked
     since = datetime.now(UTC) - timedelta(days=2, hours=12)
     expected = [task["task_id"] for task in tasks if datetime.fromisoformat(task["created_at"]) > since]
     with database.transaction() as session:

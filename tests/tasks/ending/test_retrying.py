@@ -43,13 +43,13 @@ def test_a_retry_resumes_at_the_stage_that_failed(desk: Desk) -> None:
     assert retry(task_id).task_ids == [task_id]
     row = desk.row(task_id)
     assert (row.status, row.stage, row.run, row.error, row.finished_at) == ("queued", "chunking", 2, None, None)
-    assert [each["name"] for each in row.stages] == ["preprocessing"]
+    assert [entry["name"] for entry in row.stages] == ["preprocessing"]
     assert row.progress == progress
     for stage in STAGES[STAGES.index("chunking") :]:
         desk.within(work.advance, Advance(desk.held(task_id, stage)))
     assert desk.row(task_id).status == "completed"
     ends = desk.sql("SELECT run, body->>'type' FROM callbacks ORDER BY run")
-    assert [tuple(each) for each in ends] == [(1, "task.failed"), (2, "task.completed")]
+    assert [tuple(end) for end in ends] == [(1, "task.failed"), (2, "task.completed")]
 
 
 def test_what_a_retry_needs_is_kept_for_a_day(desk: Desk) -> None:
@@ -85,14 +85,14 @@ def test_only_what_did_not_complete_is_retried(desk: Desk) -> None:
 def test_a_batch_that_is_retried_ends_again(desk: Desk) -> None:
     request = NewBatch(submissions=[Submission(task_type="test") for _ in range(2)], callback_url=URL)
     (answer,) = desk.within(submit_batch, request)
-    good, bad = [each.task_id for each in answer.tasks]
+    good, bad = [task.task_id for task in answer.tasks]
     complete(desk, good)
     fail(desk, bad)
     retry(bad)
     assert desk.sql("SELECT pending, run, finished_at FROM batches") == [(1, 2, None)]
     complete(desk, bad)
     rows = desk.sql("SELECT run, body->'data'->>'completed' FROM callbacks WHERE batch_id IS NOT NULL ORDER BY run")
-    assert [tuple(each) for each in rows] == [(1, "1"), (2, "2")]
+    assert [tuple(end) for end in rows] == [(1, "1"), (2, "2")]
 
 
 def test_a_task_whose_dependency_failed_runs_only_after_it(desk: Desk) -> None:
@@ -128,7 +128,7 @@ def test_two_requests_of_one_key_in_one_commit_make_one_task(desk: Desk) -> None
     answers = desk.within(
         submit, Submission(task_type="test").under(key), plain, Submission(task_type="test").under(key)
     )
-    ids = [each.task_id for each in answers if isinstance(each, Accepted)]
+    ids = [answer.task_id for answer in answers if isinstance(answer, Accepted)]
     assert ids[0] == ids[2] != ids[1]
     assert desk.sql("SELECT count(*) FROM tasks") == [(2,)]
 
@@ -198,7 +198,7 @@ def test_callbacks_are_paused_and_delivered_again_like_work(desk: Desk) -> None:
         callbacks.delivered(unit, delivery, "204")
         (listed,) = shown.of_task(unit.session, task_id)
     assert listed["status"] == "delivered"
-    assert [each["answer"] for each in listed["log"]] == ["500", "204"]
+    assert [entry["answer"] for entry in listed["log"]] == ["500", "204"]
     with unit_of_work() as unit:
         assert callbacks.redeliver(unit, callback_id, task_id=task_id)
     (delivery,) = desk.within(callbacks.take, callback_id)
@@ -215,4 +215,4 @@ def test_the_log_of_a_callback_stays_short(desk: Desk) -> None:
         with unit_of_work() as unit:
             callbacks.put_off(unit, delivery, str(turn), None)
     ((log,),) = desk.sql("SELECT log FROM callbacks")
-    assert [each["answer"] for each in log] == [str(turn) for turn in range(5, callbacks.LOGGED + 5)]
+    assert [entry["answer"] for entry in log] == [str(turn) for turn in range(5, callbacks.LOGGED + 5)]

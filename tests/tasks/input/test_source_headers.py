@@ -41,8 +41,8 @@ def submitted(desk: Desk, **more: Any) -> UUID:
 
 
 def kept(desk: Desk, task_id: UUID) -> dict[str, str] | None:
-    found: dict[str, str] | None = desk.row(task_id).source_headers
-    return found
+    headers: dict[str, str] | None = desk.row(task_id).source_headers
+    return headers
 
 
 def fail(desk: Desk, task_id: UUID) -> None:
@@ -60,7 +60,7 @@ def fail(desk: Desk, task_id: UUID) -> None:
         {"Range": SECRET}, {"X-A": SECRET, "x-a": SECRET}, {f"X-{n}": SECRET for n in range(21)},
         {"X-A": SECRET * 2000}, {"X-A": [SECRET]}, {"X-A": 7}, {"X-A": None}, [SECRET], SECRET, [["X-A", SECRET]],
     ],
-    ids=lambda each: ascii(each)[:30],
+    ids=lambda case: ascii(case)[:30],
 )  # fmt: skip
 def test_headers_that_do_not_fit_are_refused_and_not_quoted(headers: Any) -> None:
     with pytest.raises(ValidationError) as refused:
@@ -72,9 +72,9 @@ def test_headers_that_do_not_fit_are_refused_and_not_quoted(headers: Any) -> Non
 
 @pytest.mark.parametrize("source", [{"content": "a"}, {"file_path": "/a"}, {"url": "s3://bucket/a"}])
 def test_headers_go_with_a_url_of_the_web_alone(source: dict[str, str]) -> None:
-    given = {"url": None, **source}
+    payload = {"url": None, **source}
     with pytest.raises(ValidationError, match="only with an http"):
-        Submission(**document(**given))
+        Submission(**document(**payload))
 
 
 def test_a_url_without_headers_is_as_ever(desk: Desk) -> None:
@@ -94,10 +94,10 @@ def test_headers_are_kept_apart_and_their_names_are_shown(desk: Desk) -> None:
         shown = reading.show(session, task_id)
         (listed,) = reading.page(session, Filter(kb_id="kb"), limit=10)
     assert shown is not None
-    for each in (shown, listed):
-        assert each["payload"]["header_names"] == ["Authorization", "X-Tenant"]
-        assert "headers" not in each["payload"]
-        assert SECRET not in str(each)
+    for task in (shown, listed):
+        assert task["payload"]["header_names"] == ["Authorization", "X-Tenant"]
+        assert "headers" not in task["payload"]
+        assert SECRET not in str(task)
     for others in desk.sql("SELECT events::text FROM events"), desk.sql("SELECT audit::text FROM audit"):
         assert SECRET not in str(others)
 
@@ -141,7 +141,7 @@ def test_one_that_failed_or_was_cancelled_has_them_for_its_retry_and_a_day(desk:
         refused = retrying.retry(unit, [failed, cancelled]).refused
     assert kept(desk, failed) is kept(desk, cancelled) is None
     assert refused.keys() == {failed, cancelled}
-    assert all("submit it again" in each for each in refused.values())
+    assert all("submit it again" in reason for reason in refused.values())
 
 
 def test_one_that_was_overtaken_can_never_run_again_and_has_none(desk: Desk) -> None:
@@ -176,8 +176,8 @@ def test_a_schedule_keeps_them_apart_and_submits_with_them(desk: Desk) -> None:
     assert row(schedule_id).source_headers == HEADERS
     fallen_due(desk, schedule_id)
     tick()
-    (found,) = desk.sql("SELECT payload, source_headers FROM tasks")
-    assert found.source_headers == HEADERS
-    assert found.payload["header_names"] == sorted(HEADERS)
+    (task,) = desk.sql("SELECT payload, source_headers FROM tasks")
+    assert task.source_headers == HEADERS
+    assert task.payload["header_names"] == sorted(HEADERS)
     ((shown,),) = desk.sql("SELECT (to_jsonb(schedules) - 'source_headers')::text FROM schedules")
     assert SECRET not in shown

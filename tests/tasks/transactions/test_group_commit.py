@@ -42,7 +42,7 @@ def test_whoever_waits_shares_a_commit(desk: Desk) -> None:
     assert entered.wait(5)
     others = [commits.put(transactions, number) for number in range(50)]
     go_on.set()
-    numbers = {each.result(5) for each in others}
+    numbers = {other.result(5) for other in others}
     assert len(numbers) == 1
     assert first.result(5) not in numbers
     commits.close()
@@ -56,9 +56,9 @@ def test_a_poisoned_row_fails_alone(desk: Desk) -> None:
     # What validation lets through and PostgreSQL refuses: a NUL in JSON.
     poisoned = Submission(task_type="test")
     poisoned.payload = {"message": "a\0b"}
-    futures = [commits.put(submit, each) for each in (*good[:2], poisoned, *good[2:])]
+    futures = [commits.put(submit, submission) for submission in (*good[:2], poisoned, *good[2:])]
     gate.set()
-    outcomes = [each.exception(10) for each in futures]
+    outcomes = [future.exception(10) for future in futures]
     assert [error is None for error in outcomes] == [True, True, False, True, True, True]
     assert isinstance(outcomes[2], (DBAPIError, ValueError))
     assert desk.sql("SELECT count(*) FROM tasks") == [(5,)]
@@ -91,7 +91,7 @@ def test_a_pool_that_is_spent_for_a_while_costs_only_time(
                 all_of_them.enter_context(database.engine().connect())
         futures = [commits.put(transactions, number) for number in range(3)] if waits else []
         time.sleep(1)
-    assert len({each.result(5) for each in futures}) <= 1
+    assert len({future.result(5) for future in futures}) <= 1
     assert commits.put(transactions, 0).result(5)
     commits.close()
 

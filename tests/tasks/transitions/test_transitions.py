@@ -52,19 +52,19 @@ MADE = {"submit", "defer"}
 
 def statements() -> dict[str, list[dict[str, str]]]:
     """What each statement of the room sets of `tasks`: for each of its UPDATEs an expression by column."""
-    found = {}
+    by_name = {}
     for path in Path(transitions.__path__[0]).glob("[a-z]*.py"):
         module = import_module(f"tasks.transitions.{path.stem}")
         for name, statement in vars(module).items():
             if isinstance(statement, Statement) and (updates := assignments(statement.sql)):
-                found[f"{path.stem}.{name}"] = updates
-    return found
+                by_name[f"{path.stem}.{name}"] = updates
+    return by_name
 
 
 def assignments(sql: str) -> list[dict[str, str]]:
     """The SET list of each UPDATE of `tasks`."""
     sql = re.sub(r"\s+", " ", sql)
-    return [_assigned(sql[each.end() :]) for each in re.finditer(r"UPDATE tasks\b(?: AS t)? SET ", sql)]
+    return [_assigned(sql[match.end() :]) for match in re.finditer(r"UPDATE tasks\b(?: AS t)? SET ", sql)]
 
 
 def _assigned(rest: str) -> dict[str, str]:
@@ -77,7 +77,7 @@ def _assigned(rest: str) -> dict[str, str]:
             parts.append("")
         else:
             parts[-1] += word
-    pairs = [each.strip().split(" = ", 1) for each in parts]
+    pairs = [part.strip().split(" = ", 1) for part in parts]
     return {column: value.strip() for column, value in pairs}
 
 
@@ -86,21 +86,21 @@ FOUND = statements()
 
 def test_every_statement_and_every_transition_is_known_here() -> None:
     assert FOUND.keys() == STATEMENTS.keys() | NOTES.keys()
-    assert {name for names in STATEMENTS.values() for name in names} | MADE == {each.name for each in TRANSITIONS}
+    assert {name for names in STATEMENTS.values() for name in names} | MADE == {row.name for row in TRANSITIONS}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_writes_what_its_transitions_say(name: str) -> None:
     names = STATEMENTS[name]
     # The claim is two: of what it may have, and of what it stands back from.
-    groups = [[each] for each in names] if len(FOUND[name]) > 1 else [names]
+    groups = [[single] for single in names] if len(FOUND[name]) > 1 else [names]
     for written, group in zip(FOUND[name], groups, strict=True):
-        for each in map(transition, group):
-            sets, resets = set(each.sets), set(each.resets)
-            assert written.keys() - {"status"} == sets | resets, each.name
-            assert {column for column in resets if written[column] != BLANK[column]} == set(), each.name
+        for row in map(transition, group):
+            sets, resets = set(row.sets), set(row.resets)
+            assert written.keys() - {"status"} == sets | resets, row.name
+            assert {column for column in resets if written[column] != BLANK[column]} == set(), row.name
             assert not sets & resets
-            assert "status" in written or each.sources == (each.target,)
+            assert "status" in written or row.sources == (row.target,)
 
 
 @pytest.mark.parametrize("name", NOTES)

@@ -28,7 +28,7 @@ def told(task_id: UUID, *fields: str) -> list[Any]:
     with database.transaction() as session:
         task = reading.show(session, task_id)
     assert task is not None
-    rows = [tuple(each[name] for name in fields) for each in task["attempts"]]
+    rows = [tuple(attempt[name] for name in fields) for attempt in task["attempts"]]
     return [row[0] for row in rows] if len(fields) == 1 else rows
 
 

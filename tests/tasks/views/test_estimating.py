@@ -156,7 +156,7 @@ def test_the_queue_ahead_counts_as_far_as_no_thread_is_free(desk: Desk) -> None:
         took(desk, 10, ago=100 - 10 * number)
     work(threads=2)
     queued = [document(desk) for _ in range(6)]
-    assert [left(each) for each in queued] == [
+    assert [left(task_id) for task_id in queued] == [
         pytest.approx(expected, abs=0.5) for expected in (10, 10, 20, 30, 40, 50)
     ]
 
@@ -174,7 +174,7 @@ def test_a_list_estimates_nothing_and_costs_one_statement(desk: Desk) -> None:
         event.listen(database.engine(), "before_cursor_execute", note)
         listed = reading.page(session, Filter(), limit=50)
         event.remove(database.engine(), "before_cursor_execute", note)
-    assert {str(each) for each in queued} < {task["task_id"] for task in listed}
+    assert {str(task_id) for task_id in queued} < {task["task_id"] for task in listed}
     assert all(task["estimated_completion"] is None for task in listed)
     assert listed[0].keys() | {"attempts"} == shown(queued[-1]).keys()
     assert len(statements) == 1, statements
@@ -207,8 +207,8 @@ def test_the_weight_of_a_kb_counts_for_its_turns_and_those_of_others(desk: Desk)
     assert left(light[1]) == pytest.approx(10 * (1 + 6 + 2), abs=1)
     assert left(heavy[7]) == pytest.approx(10 * (7 + 3 + 2), abs=1)
     with database.transaction() as session:
-        tasks = [session.get_one(Task, each) for each in (light[1], heavy[7])]
-        ahead = [Look(session, each, "up", datetime.now(UTC)).ahead for each in tasks]
+        tasks = [session.get_one(Task, task_id) for task_id in (light[1], heavy[7])]
+        ahead = [Look(session, task, "up", datetime.now(UTC)).ahead for task in tasks]
     assert ahead == [1 + 6, 7 + 3]
 
 

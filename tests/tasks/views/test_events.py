@@ -37,7 +37,7 @@ def test_every_transition_is_in_the_log_once(desk: Desk) -> None:
         desk.within(report, (claim, 1, 2))
         desk.within(report, (claim, 1, 2))
         desk.within(advance, Advance(claim, units=2))
-    seen = [(each["status"], each["stage"], each["progress"]) for each in log(task_id=task_id)]
+    seen = [(event["status"], event["stage"], event["progress"]) for event in log(task_id=task_id)]
     expected: list[tuple[str, str, float]] = [("queued", "preprocessing", 0)]
     done = 0.0
     for stage, weight in WEIGHTS.items():
@@ -54,9 +54,9 @@ def test_what_is_put_off_fails_and_is_cancelled_is_in_the_log(desk: Desk) -> Non
     desk.sql("UPDATE tasks SET status = 'queued' WHERE id = :id", id=failing_one)
     desk.within(failing.fail, Failure(desk.held(failing_one), TaskError("corrupt", "x")))
     desk.within(ending.cancel, cancelled)
-    statuses = [each["status"] for each in log(task_id=failing_one)]
+    statuses = [event["status"] for event in log(task_id=failing_one)]
     assert statuses == ["queued", "processing", "waiting", "queued", "processing", "failed"]
-    assert [each["type"] for each in log(task_id=cancelled)] == ["task.queued", "task.cancelled"]
+    assert [event["type"] for event in log(task_id=cancelled)] == ["task.queued", "task.cancelled"]
     assert len(log()) == 8
 
 
@@ -67,7 +67,7 @@ def test_the_end_of_a_batch_follows_that_of_its_tasks(desk: Desk) -> None:
     first, second = (row.id for row in desk.sql("SELECT id FROM tasks ORDER BY id"))
     desk.within(advance, Advance(desk.held(first)))
     desk.within(ending.cancel, second)
-    types = [each["type"] for each in log(batch_id=accepted.batch_id)]
+    types = [event["type"] for event in log(batch_id=accepted.batch_id)]
     assert types[:2] == ["task.queued"] * 2
     assert types[-2:] == ["task.cancelled", "batch.completed"]
 
@@ -139,10 +139,10 @@ def test_the_log_is_kept_short(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> N
     desk.submit(50)
     with unit_of_work() as unit:
         events.prune(unit)
-    assert [each["id"] for each in log()] == list(range(26, 51))
+    assert [event["id"] for event in log()] == list(range(26, 51))
     for _ in range(2):
         with unit_of_work() as unit:
             events.prune(unit)
-    assert [each["id"] for each in log()] == list(range(40, 51))
+    assert [event["id"] for event in log()] == list(range(40, 51))
     with database.transaction() as session:
         assert [events.holds(session, after) for after in (38, 39, 50, 51)] == [False, True, True, False]

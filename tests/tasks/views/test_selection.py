@@ -86,12 +86,12 @@ def test_pages_and_counts_hold_what_fits_and_nothing_else(desk: Desk) -> None:
     for asked in ASKED:
         chosen = Filter(**asked)
         expected = [row.id for row in rows if fits(row, chosen)]
-        found: list[UUID] = []
+        ids: list[UUID] = []
         with database.transaction() as session:
-            while page := reading.page(session, chosen, limit=7, before=found[-1] if found else None):
-                found += [UUID(task["task_id"]) for task in page]
+            while page := reading.page(session, chosen, limit=7, before=ids[-1] if ids else None):
+                ids += [UUID(task["task_id"]) for task in page]
             assert selection.count(session, chosen) == selection.Count(len(expected), capped=False)
-        assert found == expected, asked
+        assert ids == expected, asked
         assert expected, f"nothing fits {asked}"
 
 

@@ -37,8 +37,8 @@ def test_wishes_are_answered_in_their_order_and_each_task_once(desk: Desk) -> No
     first, second = desk.submit(2)
     wanted = [Wanted(second, "test"), Wanted(uuid.uuid4(), "test"), Wanted(first, "test"), Wanted(second, "test")]
     with unit_of_work() as unit:
-        found = claiming.claim(unit, wanted)
-    assert [each and each.task_id for each in found] == [second, None, first, None]
+        claims = claiming.claim(unit, wanted)
+    assert [claim and claim.task_id for claim in claims] == [second, None, first, None]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_this_process_holds_is_told_by_the_rows(desk: Desk) -> None:
 def test_threads_share_what_waits(desk: Desk) -> None:
     desk.submit(3, task_type="benchmark", payload={"seconds": 1})
     shared = desk.next(threads=2)
-    taken = [each.task_id for claims in shared for each in claims]
+    taken = [claim.task_id for claims in shared for claim in claims]
     assert len(taken) == len(set(taken)) >= 2
     assert all(shared), "each thread has something"
 

@@ -96,7 +96,7 @@ def test_units_are_shared_out_evenly(units: int, size: int, sizes: list[int]) ->
 def test_each_shard_is_claimed_once_and_the_last_one_done_joins(desk: Desk) -> None:
     task_id = divided(desk)
     claims = all_shards(desk, task_id)
-    assert [(each.shard.first, each.shard.last) for each in claims if each.shard] == BOUNDS
+    assert [(claim.shard.first, claim.shard.last) for claim in claims if claim.shard] == BOUNDS
     assert desk.claim(task_id, STAGE) is None
     assert finish(desk, claims[1], b"b") is False
     assert finish(desk, claims[0], b"a") is False
@@ -131,10 +131,10 @@ def test_shards_that_finish_at_the_same_moment_are_joined_once(desk: Desk) -> No
         claims = all_shards(desk, divided(desk))
         with ThreadPoolExecutor(3) as pool:
             answers = list(pool.map(lambda claim: finish(desk, claim), claims))
-        assert sum(isinstance(each, Claim) for each in answers) == 1
+        assert sum(isinstance(answer, Claim) for answer in answers) == 1
     claims = all_shards(desk, divided(desk))
     answers = desk.within(work.advance, *(Advance(claim) for claim in claims))
-    assert [isinstance(each, Claim) for each in answers] == [False, False, True], "also in one commit"
+    assert [isinstance(answer, Claim) for answer in answers] == [False, False, True], "also in one commit"
 
 
 def test_a_shard_that_finishes_twice_counts_once(desk: Desk) -> None:
@@ -260,11 +260,11 @@ def test_a_cancelled_task_takes_its_shards_from_every_worker(desk: Desk) -> None
     task_id = divided(desk)
     claims = all_shards(desk, task_id)
     with unit_of_work() as unit:
-        assert claiming.still_held(unit.session) == {each.key for each in claims}
+        assert claiming.still_held(unit.session) == {claim.key for claim in claims}
         ending.cancel(unit, [task_id])
     with database.transaction() as session:
         assert claiming.still_held(session) == set()
-    assert [finish(desk, each) for each in claims] == [False] * 3
+    assert [finish(desk, claim) for claim in claims] == [False] * 3
 
 
 def test_a_retry_by_hand_does_only_the_shards_that_are_missing(desk: Desk) -> None:
@@ -279,7 +279,7 @@ def test_a_retry_by_hand_does_only_the_shards_that_are_missing(desk: Desk) -> No
     assert (whole.shard, whole.joins) == (None, False)
     assert desk.within(work.advance, Advance(whole, shards=[(0, 25)])) == [False]
     left = [shard(desk, task_id) for _ in range(2)]
-    assert [each.shard for each in left] == [first.shard, third.shard]
+    assert [claim.shard for claim in left] == [first.shard, third.shard]
     assert desk.row(task_id).units_done == 10
     assert finish(desk, third) is False, "an attempt of before the retry"
     assert finish(desk, left[0]) is False
@@ -360,7 +360,7 @@ def test_the_shards_of_one_kb_hold_up_no_other(desk: Desk) -> None:
     large = divided(desk)
     shard(desk, large)
     (small,) = desk.submit(task_type="document_processing", kb_id="small", payload={"content": "t"})
-    assert small in [claim.task_id for each in desk.next(threads=2) for claim in each]
+    assert small in [claim.task_id for bundle in desk.next(threads=2) for claim in bundle]
 
 
 def test_what_is_over_leaves_no_shards(desk: Desk) -> None:

@@ -20,11 +20,11 @@ SPRING, AUTUMN = (datetime(2027, *day, tzinfo=ZoneInfo(BERLIN)) for day in ((3, 
 
 def due(recurrence: Recurrence, since: datetime, count: int) -> list[str]:
     """The next due times, each asked for by itself after the one before, as the clock does."""
-    found = []
+    times = []
     for _ in range(count):
         since = recurrence.after(since)
-        found.append(since.astimezone(ZoneInfo(recurrence.timezone)).isoformat(timespec="minutes")[5:])
-    return found
+        times.append(since.astimezone(ZoneInfo(recurrence.timezone)).isoformat(timespec="minutes")[5:])
+    return times
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_no_due_time_is_lost_or_doubled_wherever_one_begins_to_count(
         all_of_them.append(recurrence.after(all_of_them[-1]))
     assert all(one < two for one, two in pairwise(all_of_them))
     moment = begin + timedelta(minutes=offset)
-    assert recurrence.after(moment) == next(each for each in all_of_them[1:] if each > moment)
-    first, *_ = met = [each for each in all_of_them[1:] if each <= end]
+    assert recurrence.after(moment) == next(time for time in all_of_them[1:] if time > moment)
+    first, *_ = met = [time for time in all_of_them[1:] if time <= end]
     assert recurrence.latest(first, end, 10_000) == met
     assert recurrence.latest(first, end, 1) == met[-1:]
 
@@ -112,6 +112,6 @@ def test_no_due_time_is_lost_or_doubled_wherever_one_begins_to_count(
 def test_the_latest_due_times_are_found_after_however_long(cron: str, years: int, expected: int) -> None:
     recurrence, now = Recurrence(cron, BERLIN), datetime(2026, 11, 30, tzinfo=UTC)
     first: Any = recurrence.after(now - timedelta(days=365 * years))
-    found = recurrence.latest(first, now, 100)
-    assert len(found) == expected
-    assert found[-1] <= now < recurrence.after(found[-1])
+    times = recurrence.latest(first, now, 100)
+    assert len(times) == expected
+    assert times[-1] <= now < recurrence.after(times[-1])

@@ -48,10 +48,10 @@ def tick() -> None:
 
 def row(schedule_id: UUID) -> Schedule:
     with models_database.transaction() as session:
-        found = session.get(Schedule, schedule_id)
-        assert found is not None
-        session.expunge(found)
-        return found
+        schedule = session.get(Schedule, schedule_id)
+        assert schedule is not None
+        session.expunge(schedule)
+        return schedule
 
 
 def tasks(desk: Desk) -> list[Any]:
@@ -152,8 +152,8 @@ def test_refused_schedules_keep_no_other_from_its_turn(desk: Desk, monkeypatch: 
 def test_what_postgresql_refuses_of_one_schedule_undoes_no_other(desk: Desk) -> None:
     refused, others = made(task=TASK | {"kb_id": "refused"}), [made(), made()]
     moment = fallen_due(desk, refused, timedelta(minutes=5))
-    for each in others:
-        fallen_due(desk, each)
+    for other in others:
+        fallen_due(desk, other)
     desk.sql("ALTER TABLE tasks ADD CONSTRAINT refusing CHECK (kb_id <> 'refused')")
     try:
         tick()
@@ -190,12 +190,14 @@ def test_next_times_are_counted_by_the_clock_of_postgresql(desk: Desk, monkeypat
 
 def test_two_at_once_submit_for_each_due_time_once(desk: Desk) -> None:
     ids = [made() for _ in range(40)]
-    moments = {fallen_due(desk, each) for each in ids}
+    moments = {fallen_due(desk, schedule_id) for schedule_id in ids}
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(tick) for _ in range(24)]:
             done.result()
     assert len(tasks(desk)) == 40
-    assert {row(each).last_due_at for each in ids} <= moments | {each + timedelta(minutes=1) for each in moments}
+    assert {row(schedule_id).last_due_at for schedule_id in ids} <= moments | {
+        moment + timedelta(minutes=1) for moment in moments
+    }
 
 
 def test_a_task_that_is_refused_waits_and_says_why_without_its_values(desk: Desk) -> None:
@@ -215,9 +217,9 @@ def test_a_task_that_is_refused_waits_and_says_why_without_its_values(desk: Desk
     assert "s3cret" not in schedule.last_error + schedule.last_error_zh
     assert [task.id for task in tasks(desk)] == [row(other).last_task_id], "the others go on"
     with unit_of_work() as unit:
-        found = keeping.locked(unit.session, schedule_id)
-        assert found is not None
-        keeping.change(unit, Actor("ops"), found, {"task": TASK})
+        record = keeping.locked(unit.session, schedule_id)
+        assert record is not None
+        keeping.change(unit, Actor("ops"), record, {"task": TASK})
     tick()
     assert len(tasks(desk)) == 2, "once it is mended, it is done"
     assert row(schedule_id).last_error is row(schedule_id).last_error_zh is None

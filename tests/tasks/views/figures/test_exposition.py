@@ -41,7 +41,7 @@ def told() -> Values:
 
 
 def test_each_counter_begins_with_zero_where_its_labels_are_known(desk: Desk) -> None:
-    found = told()
+    values = told()
     for series in (
         ("task_success_total", "document_processing"),
         ("task_success_total", "embedding"),
@@ -51,24 +51,24 @@ def test_each_counter_begins_with_zero_where_its_labels_are_known(desk: Desk) ->
         ("queue_unserved_total", "default"),
         ("search_degraded_total", "vectors"),
     ):
-        assert found[series] == 0, series
+        assert values[series] == 0, series
     with unit_of_work() as unit:
         unit.count(metrics.FAILURE, "document_processing", "corrupt")
         unit.count(metrics.CALLBACK, "of a later release")
-    found = told()
-    assert found["task_failure_total", "corrupt", "document_processing"] == 1
-    assert found["callback_delivery_total", "of a later release"] == 1
+    values = told()
+    assert values["task_failure_total", "corrupt", "document_processing"] == 1
+    assert values["callback_delivery_total", "of a later release"] == 1
 
 
 def test_tasks_are_told_by_status_and_against_the_limit(desk: Desk) -> None:
     first, *_ = desk.submit(3)
     desk.held(first)
     desk.submit(run_at="2999-01-01T00:00:00Z")
-    found = told()
-    statuses = {status: found["task_open_count", status] for status in ("waiting", "queued", "processing")}
+    values = told()
+    statuses = {status: values["task_open_count", status] for status in ("waiting", "queued", "processing")}
     assert statuses == {"waiting": 1, "queued": 2, "processing": 1}
-    assert found["task_backlog_size",] == 3
-    assert found["task_backlog_limit",] == settings().max_backlog
+    assert values["task_backlog_size",] == 3
+    assert values["task_backlog_limit",] == settings().max_backlog
 
 
 def test_callbacks_that_are_owed_are_told_with_the_age_of_the_oldest(desk: Desk) -> None:
@@ -78,47 +78,47 @@ def test_callbacks_that_are_owed_are_told_with_the_age_of_the_oldest(desk: Desk)
         "INSERT INTO callbacks (id, task_id, url, body, created_at)"
         " SELECT gen_random_uuid(), id, 'https://kb.example.com', '{}', now() - interval '1 hour' FROM tasks"
     )
-    found = told()
-    assert found["callback_owed_count",] == 2
-    assert found["callback_oldest_age_seconds",] == pytest.approx(3600, abs=60)
+    values = told()
+    assert values["callback_owed_count",] == 2
+    assert values["callback_oldest_age_seconds",] == pytest.approx(3600, abs=60)
 
 
 def test_pauses_processes_and_providers_are_told(desk: Desk) -> None:
-    found = told()
-    assert found["clock_heartbeat_age_seconds",] == float("inf")
-    assert found["queue_paused", "embedding"] == found["process_active_count", "worker"] == 0
+    values = told()
+    assert values["clock_heartbeat_age_seconds",] == float("inf")
+    assert values["queue_paused", "embedding"] == values["process_active_count", "worker"] == 0
     with unit_of_work() as unit:
         presence.beat(unit.session, "clock")
         pausing.pause(unit, "embedding")
         hold(unit.session, "cohere requests", 60)
     desk.sql("UPDATE workers SET heartbeat_at = now() - interval '20 seconds'")
-    found = told()
-    assert found["clock_heartbeat_age_seconds",] == pytest.approx(20, abs=10)
-    assert found["process_active_count", "clock"] == 1
-    assert (found["queue_paused", "embedding"], found["queue_paused", "default"]) == (1, 0)
-    assert found["embedding_provider_wait_seconds", "cohere"] == pytest.approx(60, abs=10)
+    values = told()
+    assert values["clock_heartbeat_age_seconds",] == pytest.approx(20, abs=10)
+    assert values["process_active_count", "clock"] == 1
+    assert (values["queue_paused", "embedding"], values["queue_paused", "default"]) == (1, 0)
+    assert values["embedding_provider_wait_seconds", "cohere"] == pytest.approx(60, abs=10)
 
 
 def test_without_postgresql_it_is_told_that_it_is_away() -> None:
-    found = parsed(exposition(None, Besides({metrics.UP: {("postgresql",): 0, ("rabbitmq",): 1}})))
+    values = parsed(exposition(None, Besides({metrics.UP: {("postgresql",): 0, ("rabbitmq",): 1}})))
     of_process = {(metric.name,) for metric in metrics.OF_PROCESS}
-    assert {name: value for name, value in found.items() if name not in of_process} == {
+    assert {name: value for name, value in values.items() if name not in of_process} == {
         ("dependency_up", "postgresql"): 0,
         ("dependency_up", "rabbitmq"): 1,
         ("task_manager_build_info", VERSION): 1,
         **{("task_stage_info", name): 1 for name in STAGES},
     }
-    assert all(found[name] > 0 for name in of_process)
+    assert all(values[name] > 0 for name in of_process)
 
 
 def test_postgresql_is_told_with_its_rows_and_with_who_keeps_events_back(desk: Desk) -> None:
     desk.submit(3)
     desk.sql("ANALYZE tasks")
-    found = told()
-    assert found["postgresql_connection_count", "active"] >= 1
-    assert found["postgresql_connection_limit",] > 1
-    assert found["postgresql_database_size_bytes",] > 1_000_000
-    assert found["postgresql_live_rows", "tasks"] == 3
+    values = told()
+    assert values["postgresql_connection_count", "active"] >= 1
+    assert values["postgresql_connection_limit",] > 1
+    assert values["postgresql_database_size_bytes",] > 1_000_000
+    assert values["postgresql_live_rows", "tasks"] == 3
     with unit_of_work() as unit:
         unit.session.execute(text("UPDATE tasks SET priority = 9"))
         time.sleep(0.2)

@@ -95,8 +95,8 @@ def test_what_needs_attention_is_named_with_its_time(desk: Desk) -> None:
         pausing.pause(unit, "embedding")
         hold(unit.session, "cohere requests", 60)
         hold(unit.session, "requests of somebody", 60)
-    found = seen("away")["attention"]
-    assert [each["code"] for each in found] == [
+    notices = seen("away")["attention"]
+    assert [notice["code"] for notice in notices] == [
         "queue_paused",
         "queue_without_worker",
         "no_clock",
@@ -105,11 +105,11 @@ def test_what_needs_attention_is_named_with_its_time(desk: Desk) -> None:
         "callbacks_failing",
         "suspects",
     ]
-    for each in found:
-        assert "{" not in each["message"] + each["message_zh"]
-        assert (each["since"] is None) == (each["code"] in ("rabbitmq_away", "provider_paced"))
-    assert found[0]["about"] == {"queue": "embedding"}
-    assert found[4]["about"]["provider"] == "cohere"
+    for notice in notices:
+        assert "{" not in notice["message"] + notice["message_zh"]
+        assert (notice["since"] is None) == (notice["code"] in ("rabbitmq_away", "provider_paced"))
+    assert notices[0]["about"] == {"queue": "embedding"}
+    assert notices[4]["about"]["provider"] == "cohere"
 
 
 def test_every_sentence_has_the_same_names_in_both_languages() -> None:
@@ -125,11 +125,11 @@ def test_failures_are_grouped_with_what_can_be_done(desk: Desk) -> None:
     fail(desk, *pdfs)
     fail(desk, document(desk, "a.docx"), code="encrypted")
     with database.transaction() as session:
-        found = failures(session, NOW - timedelta(hours=1))
+        report = failures(session, NOW - timedelta(hours=1))
         of_kb = failures(session, NOW - timedelta(hours=1), ["kb"])
         assert failures(session, datetime.now(UTC))["errors"] == []
-    assert (found["count"], found["capped"]) == (4, False)
-    first, second = found["errors"]
+    assert (report["count"], report["capped"]) == (4, False)
+    first, second = report["errors"]
     assert (first["code"], first["stage"], first["format"], first["count"], first["kbs"]) == (
         "corrupt",
         "preprocessing",
@@ -147,26 +147,26 @@ def test_a_filter_finds_the_tasks_of_each_row_of_failures(desk: Desk) -> None:
     fill(desk, 2000)
     since = NOW - timedelta(hours=20)
     with database.transaction() as session:
-        found = failures(session, since)["errors"]
-        assert len(found) == 10
-        assert None in {each["format"] for each in found}
-        for each in found:
+        errors = failures(session, since)["errors"]
+        assert len(errors) == 10
+        assert None in {error["format"] for error in errors}
+        for error in errors:
             row = Filter(
                 status=["failed"],
-                error_code=each["code"],
-                stage=each["stage"],
-                format=each["format"] or NO_FORMAT,
+                error_code=error["code"],
+                stage=error["stage"],
+                format=error["format"] or NO_FORMAT,
                 finished_after=since,
             )
-            assert selection.count(session, row).count == each["count"], each
+            assert selection.count(session, row).count == error["count"], error
 
 
 def test_failures_are_found_without_a_look_through_the_table(desk: Desk) -> None:
     fill(desk, 20_000)
     looked_at = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'tasks'")
     with database.transaction() as session:
-        found = failures(session, NOW - timedelta(hours=10))
-        assert found["count"] > 30
+        report = failures(session, NOW - timedelta(hours=10))
+        assert report["count"] > 30
         assert session.execute(looked_at).scalar_one() < 300
 
 

@@ -29,9 +29,9 @@ def back(desk: Desk, by: timedelta) -> None:
 
 def read(metric: str, window: str = "1h") -> dict[str, list[float | None]]:
     with database.transaction() as session:
-        found: dict[str, Any] = history.series(session, MEASURES[metric], WINDOWS[window])
-    assert all(len(each["values"]) == len(found["times"]) for each in found["series"])
-    return {each["name"]: each["values"] for each in found["series"]}
+        answer: dict[str, Any] = history.series(session, MEASURES[metric], WINDOWS[window])
+    assert all(len(series["values"]) == len(answer["times"]) for series in answer["series"])
+    return {series["name"]: series["values"] for series in answer["series"]}
 
 
 def count(metric: metrics.Metric, *labels: str, by: int = 1) -> None:
