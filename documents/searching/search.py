@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from documents.embedding import Embedder, Nearness
@@ -25,6 +25,8 @@ from documents.searching.word_search import Words, by_words, weighed, words_of
 from documents.splitting.tokens import is_covered, query_tokens
 from documents.storing.filter import Filter
 from errors import TaskError
+from models import database
+from models.statement import Statement
 
 Mode = Literal["hybrid", "vector", "text"]
 
@@ -276,41 +278,39 @@ def embedders_of(session: Session, kb_ids: Sequence[str]) -> dict[str, str]:
 
 def _hits(session: Session, ranked: Mapping[Chunk, Scores], sought: Sought) -> list[Hit]:
     """Return what is shown of chunks, in their order."""
-    rows = session.execute(
-        text(f"""
-            SELECT c.version_id, c.index AS number, d.kb_id, d.document_id, c.text, c.page, c.heading_path, c.context,
-                   c.start_offset, c.end_offset,
-                   tsvector_to_array({held("c.tokens", ":tokens")}) AS matched
-              FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
-              JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index
-              JOIN documents d ON d.version_id = c.version_id
-        """),
+    passages = database.rows(
+        session,
+        _PASSAGES,
         {
             "versions": [version for version, _ in ranked],
             "indexes": [index for _, index in ranked],
             "tokens": list(sought.tokens),
         },
     )
-    by_chunk = {(row.version_id, row.number): row for row in rows}
-    return [_hit(row, scores, sought) for chunk, scores in ranked.items() if (row := by_chunk.get(chunk)) is not None]
+    by_chunk = {(passage.version_id, passage.number): passage for passage in passages}
+    return [
+        _hit(passage, scores, sought)
+        for chunk, scores in ranked.items()
+        if (passage := by_chunk.get(chunk)) is not None
+    ]
 
 
-def _hit(row: Row[Any], scores: Scores, sought: Sought) -> Hit:
-    chunk_id = f"{row.version_id}:{row.number}"
+def _hit(passage: Passage, scores: Scores, sought: Sought) -> Hit:
+    chunk_id = f"{passage.version_id}:{passage.number}"
     return Hit(
-        kb_id=row.kb_id,
-        document_id=row.document_id,
+        kb_id=passage.kb_id,
+        document_id=passage.document_id,
         chunk_id=chunk_id,
         chunk_ids=[chunk_id],
-        text=row.text,
+        text=passage.text,
         score=rounded(scores.total),
         scores=Parts(*(None if score is None else rounded(score) for score in (scores.words, scores.vector))),
-        page=row.page,
-        heading_path=row.heading_path,
-        context=row.context,
-        start=row.start_offset,
-        end=row.end_offset,
-        highlights=marks(row.text, sought.marked(row.matched)),
+        page=passage.page,
+        heading_path=passage.heading_path,
+        context=passage.context,
+        start=passage.start_offset,
+        end=passage.end_offset,
+        highlights=marks(passage.text, sought.marked(passage.matched)),
         before=[],
         after=[],
     )
@@ -325,3 +325,32 @@ def marks(text: str, matched: Collection[str]) -> list[Place]:
 def rounded(score: float) -> float:
     """Round a score as it is shown, and compared with `min_score`."""
     return round(score, 6)
+
+
+class Passage(NamedTuple):
+    """A chunk and its place, with those of the sought tokens that it holds."""
+
+    version_id: UUID
+    number: int
+    kb_id: str
+    document_id: str
+    text: str
+    page: int | None
+    heading_path: list[str]
+    context: str | None
+    start_offset: int
+    end_offset: int
+    matched: list[str]
+
+
+_PASSAGES = Statement(
+    f"""
+    SELECT c.version_id, c.index AS number, d.kb_id, d.document_id, c.text, c.page, c.heading_path, c.context,
+           c.start_offset, c.end_offset, tsvector_to_array({held("c.tokens", ":tokens")}) AS matched
+      FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
+      JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index
+      JOIN documents d ON d.version_id = c.version_id
+    """,
+    Passage,
+    is_prepared=True,
+)

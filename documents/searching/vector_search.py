@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Collection
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -14,7 +15,8 @@ from documents.embedding.local import LocalEmbedder
 from documents.searching.ranking import Chunk, Ranked, best_first
 from documents.searching.scope import Scope
 from documents.storing.vector_index import EXACT
-from models import VectorIndex
+from models import VectorIndex, database
+from models.statement import Statement
 
 #: Chunks that HNSW keeps in view while it searches (`hnsw.ef_search`): those of `local` are harder to find than those
 #: of models. See docs/decisions/0018-hnsw-beside-the-ingest.md.
@@ -44,19 +46,16 @@ def vectors_of(session: Session, vector: array[float], chunks: Collection[Chunk]
     """Return the cosine similarity of certain chunks."""
     if not (any(vector) and chunks):
         return []
-    rows = session.execute(
-        text("""
-            SELECT c.version_id, c.index, c.embedding <#> CAST(:vector AS halfvec) AS distance
-              FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
-              JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index
-        """),
+    rows = database.rows(
+        session,
+        _COSINES,
         {
             "vector": _literal(vector),
             "versions": [version for version, _ in chunks],
             "indexes": [index for _, index in chunks],
         },
     )
-    return [((version, index), -distance) for version, index, distance in rows]
+    return [((row.version_id, row.number), row.cosine) for row in rows]
 
 
 def _indexes(session: Session, scope: Scope) -> list[VectorIndex]:
@@ -139,3 +138,22 @@ def _set(session: Session, **settings: str) -> None:
 
 def _literal(vector: array[float]) -> str:
     return "[" + ",".join(f"{value:.5g}" for value in vector) + "]"
+
+
+class Cosine(NamedTuple):
+    """How near a chunk is."""
+
+    version_id: UUID
+    number: int
+    cosine: float
+
+
+_COSINES = Statement(
+    """
+    SELECT c.version_id, c.index AS number, -(c.embedding <#> CAST(:vector AS halfvec)) AS cosine
+      FROM unnest(CAST(:versions AS uuid[]), CAST(:indexes AS integer[])) AS q (version_id, index)
+      JOIN chunks c ON c.version_id = q.version_id AND c.index = q.index
+    """,
+    Cosine,
+    is_prepared=True,
+)

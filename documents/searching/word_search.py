@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from documents.searching.ranking import Chunk, Ranked, best_first
-from documents.searching.scope import Scope
+from documents.searching.scope import LARGE, Scope
 from documents.searching.synonyms import COUNTED as COUNTED_OF_OTHERS
 from documents.searching.synonyms import Meant, Sought, Term, parts_of
 from documents.searching.tsquery import all_of, any_of, both, either, held
@@ -29,10 +29,6 @@ B = 0.75
 #: and takes long to count. In a small KB none is; in a large one it takes less than the share.
 COMMON = 0.2
 COMMON_FROM, COMMON_TO = 1000, 3000
-
-#: In a KB of more chunks than this a part of a longer token that the index knows is not counted at all: single
-#: characters of Chinese are in thousands of chunks, and the count took nine tenths of a search.
-LARGE = 20_000
 
 #: Seconds for which a token that was found common in a large KB is not counted again. Common tokens take most of the
 #: time of counting: in 100,000 chunks 30 ms each, and rare ones 3 to 6 (measured beside other work).
@@ -239,7 +235,11 @@ def _all(words: Words) -> str:
 
 
 def _frequencies(session: Session, scope: Scope, tokens: Sequence[str], ceiling: int) -> dict[str, int]:
-    """Return in how many chunks of a KB each token occurs, counted up to `ceiling`; those in none are left out."""
+    """Return in how many chunks of a KB each token occurs, counted up to `ceiling`; those in none are left out.
+
+    In a large KB a part of a longer token that the index knows is not counted at all: single characters of Chinese are
+    in thousands of chunks, and the count took nine tenths of a search.
+    """
     if scope.kb_chunks <= LARGE:
         return _counts(session, scope.kb_id, tokens, ceiling)
     long = [token for token in tokens if is_spaced(token) or len(token) > 1]
