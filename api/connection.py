@@ -108,8 +108,11 @@ class Connection(HttpToolsProtocol):
         # uvicorn asks for this where the parser has stopped behind the head.
         stopped = sys.exception()
         if isinstance(stopped, httptools.HttpParserUpgrade) and self._offers():
-            kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
-            lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1", *(b": ".join(each) for each in kept)]
+            headers = [(name, value) for name, value in self.headers if name != b"upgrade"]
+            lines = [
+                self.parser.get_method() + b" " + self.url + b" HTTP/1.1",
+                *(b": ".join(header) for header in headers),
+            ]
             self.parser = httptools.HttpRequestParser(self)
             self._anew = b"\r\n".join(lines) + b"\r\n\r\n" + self._parsed[stopped.args[0] :]
 

@@ -77,13 +77,13 @@ def described(fields: Mapping[str, FieldInfo]) -> Json:
     }
 
 
-def understood(name: str, given: str, fields: Mapping[str, FieldInfo]) -> Any:
+def understood(name: str, value: str, fields: Mapping[str, FieldInfo]) -> Any:
     """Return the value that the text of a field means, as far as its form tells; a number stays a text."""
     origin = get_origin(fields[name].annotation)
     if origin is list:
-        return given.replace(",", " ").split()
+        return value.replace(",", " ").split()
     if origin is dict:
         # What is no JSON stays a text, and is listed with whatever else does not fit.
         with suppress(ValueError, RecursionError):
-            return json.loads(given)
-    return given
+            return json.loads(value)
+    return value

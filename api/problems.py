@@ -82,7 +82,7 @@ class Invalid(Exception):
     """
 
     def __init__(self, problems: list[dict[str, str]]) -> None:
-        super().__init__("; ".join(f"{each['field']}: {each['message']}" for each in problems))
+        super().__init__("; ".join(f"{entry['field']}: {entry['message']}" for entry in problems))
         self.problems = problems
 
 
@@ -120,8 +120,10 @@ def problem(field: str, message: Bilingual, code: str | None = None) -> dict[str
 def fields_of(error: ValidationError, *prefix: str) -> list[dict[str, str]]:
     """Return the invalid fields of a pydantic error."""
     return [
-        problem(".".join(map(str, (*prefix, *each["loc"]))) or "body", of_pydantic(each["type"], each.get("ctx", {})))
-        for each in error.errors(include_url=False, include_input=False)
+        problem(
+            ".".join(map(str, (*prefix, *field["loc"]))) or "body", of_pydantic(field["type"], field.get("ctx", {}))
+        )
+        for field in error.errors(include_url=False, include_input=False)
     ]
 
 

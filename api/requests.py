@@ -223,14 +223,14 @@ def idempotency_key(req: asgi.Request, *parts: bytes | BaseModel) -> Key | None:
     return Key.of(req.context.caller, key, req.path.encode(), *said)
 
 
-def fit(model: type[Model], given: object) -> Model:
+def fit(model: type[Model], value: object) -> Model:
     """Read a body as a model.
 
     Raises:
       Invalid: naming every field that does not fit.
     """
     try:
-        return model.model_validate(given)
+        return model.model_validate(value)
     except ValidationError as error:
         raise Invalid(fields_of(error)) from None
 
@@ -275,16 +275,16 @@ def cursor(after: object) -> str:
     return base64.urlsafe_b64encode(str(after).encode()).decode().rstrip("=")
 
 
-def from_cursor(given: str | None, kind: Callable[[str], Result]) -> Result | None:
+def from_cursor(text: str | None, kind: Callable[[str], Result]) -> Result | None:
     """Return what a mark stands for; None for the first page, which has none.
 
     Raises:
       Invalid: when it is not one of ours.
     """
-    if given is None:
+    if text is None:
         return None
     try:
-        mark = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode()
+        mark = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
         if not mark or "\0" in mark:
             raise ValueError("no mark of ours is so")
         return kind(mark)

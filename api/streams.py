@@ -112,7 +112,7 @@ class Stream:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), COMMENT_EVERY)
         self._news.clear()
-        come = [each for each in self._waiting if each["id"] > self.after]
+        come = [event for event in self._waiting if event["id"] > self.after]
         self._waiting.clear()
         return come
 

@@ -88,7 +88,7 @@ def generate(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    for each in PROTO.rglob("*.proto"):
-        each.write_text(completed(each.read_text()))
+    for file in PROTO.rglob("*.proto"):
+        file.write_text(completed(file.read_text()))
     generate(GENERATED)
     sys.stdout.write(f"{GENERATED}\n")

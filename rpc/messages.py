@@ -75,9 +75,9 @@ def _each(read: Reader, values: list[object]) -> list[object]:
 def _whole(value: Any) -> Any:
     """Give whole numbers back what they were: a Struct knows only doubles."""
     if isinstance(value, dict):
-        return {name: _whole(each) for name, each in value.items()}
+        return {name: _whole(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_whole(each) for each in value]
+        return [_whole(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -82,8 +82,8 @@ def check(services: Iterable[Any] = SERVICES) -> None:
     described = {f"{service.full_name}/{method.name}" for service in services for method in service.methods}
     if wrong := sorted(described ^ METHODS.keys()):
         raise RuntimeError(f"rpc/methods.py and rpc/proto disagree about {', '.join(wrong)}")
-    for each in (*METHODS.values(), *FOLLOWED.values()):
-        if (each.verb, each.path) not in RULES:
+    for route in (*METHODS.values(), *FOLLOWED.values()):
+        if (route.verb, route.path) not in RULES:
             raise RuntimeError(
-                f"api/access/rules.py has no rule for {each.verb} {each.path}, which rpc/methods.py names"
+                f"api/access/rules.py has no rule for {route.verb} {route.path}, which rpc/methods.py names"
             )

@@ -42,12 +42,12 @@ def status_of(problem: Mapping[str, Any], headers: Mapping[str, str]) -> Status:
     if problem.get("errors"):
         violations = [
             details.BadRequest.FieldViolation(
-                field=each["field"],
-                description=each["message"],
-                reason=each["code"],
-                localized_message=details.LocalizedMessage(locale="zh", message=each["message_zh"]),
+                field=error["field"],
+                description=error["message"],
+                reason=error["code"],
+                localized_message=details.LocalizedMessage(locale="zh", message=error["message_zh"]),
             )
-            for each in problem["errors"]
+            for error in problem["errors"]
         ]
         messages.append(details.BadRequest(field_violations=violations))
     if "retry-after" in headers:

@@ -22,8 +22,8 @@ ANYBODY = Key("", b"")
 
 def key(req: asgi.Request) -> Key:
     """Return the key that the request came with."""
-    found: Key = req.context.key
-    return found
+    caller: Key = req.context.key
+    return caller
 
 
 def name(req: asgi.Request) -> str | None:
@@ -33,8 +33,8 @@ def name(req: asgi.Request) -> str | None:
 
 def session(req: asgi.Request) -> Session | None:
     """Return the browser's session that the request came with; None for a key, or where none is asked for."""
-    found: Session | None = getattr(req.context, "session", None)
-    return found
+    sign_in: Session | None = getattr(req.context, "session", None)
+    return sign_in
 
 
 def actor(req: asgi.Request) -> Actor:

@@ -135,8 +135,8 @@ class Access:
                 await demand_token(req, session)
             req.context.session = session
             return session.key
-        scheme, _, given = (req.auth or "").partition(" ")
-        key = holder(keys, given.strip().encode()) if scheme.lower() == "bearer" else None
+        scheme, _, credentials = (req.auth or "").partition(" ")
+        key = holder(keys, credentials.strip().encode()) if scheme.lower() == "bearer" else None
         if key is None:
             raise falcon.HTTPUnauthorized(
                 title="Unauthorized",
@@ -154,8 +154,8 @@ def _identify(req: asgi.Request, resp: asgi.Response) -> None:
     """
     req.context.began = time.perf_counter()
     made = uuid.uuid4()
-    given = req.get_header("X-Request-ID") or ""
-    req.context.request_id = request_id = given if REQUEST_ID.fullmatch(given) else str(made)
+    header = req.get_header("X-Request-ID") or ""
+    req.context.request_id = request_id = header if REQUEST_ID.fullmatch(header) else str(made)
     parent = _traceparent(req.get_header("traceparent"))
     req.context.span = span = tracing.begin(
         req.method, "SERVER", parent, {"http.request.method": req.method}, trace_id=made.int
@@ -175,9 +175,9 @@ def _end(span: tracing.Span, req: asgi.Request, resp: asgi.Response) -> None:
     span.end(facts, name=f"{req.method} {route}" if route else None, error=str(status) if status >= 500 else None)
 
 
-def _traceparent(given: str | None) -> str | None:
+def _traceparent(header: str | None) -> str | None:
     """Return a `traceparent` as version 00 writes it; None for one that is none."""
-    match = None if given is None else TRACEPARENT.fullmatch(given.strip())
+    match = None if header is None else TRACEPARENT.fullmatch(header.strip())
     if match is not None and not (match[1] == "00" and match[3]):
         return f"00-{match[2]}"
     return None

@@ -148,8 +148,8 @@ PUBLIC = frozenset(path for _, path in RULES) - {path for (_, path), rule in RUL
 
 def rule_of(method: str, template: str) -> Rule:
     """Return what a request needs. A method that the route has not is answered so to any key."""
-    found = RULES.get(("GET" if method == "HEAD" else method, template))
-    return found or Rule(None if template in PUBLIC else "scale")
+    entry = RULES.get(("GET" if method == "HEAD" else method, template))
+    return entry or Rule(None if template in PUBLIC else "scale")
 
 
 def is_public(method: str, template: str) -> bool:

@@ -69,7 +69,7 @@ class Sessions:
         self._keys = keys
         self._failures = Failures()
 
-    def begin(self, req: asgi.Request, resp: asgi.Response, given: str) -> Session:
+    def begin(self, req: asgi.Request, resp: asgi.Response, secret: str) -> Session:
         """Sign a browser in with a key, and set its cookie.
 
         Raises:
@@ -77,9 +77,9 @@ class Sessions:
           falcon.HTTPTooManyRequests: too many sign-ins from this address have failed.
         """
         self._failures.refuse(req.remote_addr)
-        key = holder(self._keys(), given.encode("utf-8", "surrogatepass"))
+        key = holder(self._keys(), secret.encode("utf-8", "surrogatepass"))
         if key is None:
-            if given:
+            if secret:
                 self._failures.count(req.remote_addr)
             raise falcon.HTTPUnauthorized(title="Unauthorized", description=say("unknown_key"))
         session = _new(key)
@@ -161,9 +161,9 @@ def _read(payload: str) -> tuple[str, int]:
         return "", 0
 
 
-def _same(right: str, given: str) -> bool:
+def _same(right: str, candidate: str) -> bool:
     """Compare in a time that tells nothing."""
-    return hmac.compare_digest(right.encode(), given.encode("utf-8", "surrogatepass"))
+    return hmac.compare_digest(right.encode(), candidate.encode("utf-8", "surrogatepass"))
 
 
 def _signed(key: Key, purpose: str, payload: str) -> str:

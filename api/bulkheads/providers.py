@@ -39,8 +39,8 @@ class Providers:
           TaskError: what an embedder raises; embedder_unavailable also when it does not answer in time.
         """
         names = sorted(built_with)
-        found = await asyncio.gather(*(self._question(query, name) for name in names))
-        return dict(zip(names, found, strict=True))
+        questions = await asyncio.gather(*(self._question(query, name) for name in names))
+        return dict(zip(names, questions, strict=True))
 
     async def _question(self, query: str, built_with: str) -> search.Question:
         provider = embedder(built_with, self._settings)

@@ -73,11 +73,11 @@ async def tables() -> statistics.Snapshot:
 
     Where the pauses cannot be asked for soon, they are those of the snapshot.
     """
-    found = await TABLES.get()
+    snapshot = await TABLES.get()
     try:
-        return replace(found, pauses=await _PAUSES.get())
+        return replace(snapshot, pauses=await _PAUSES.get())
     except (Busy, DBAPIError, PoolTimeout):
-        return found
+        return snapshot
 
 
 async def messages() -> dict[str, Counts]:

@@ -57,7 +57,7 @@ COUNTED = ("RateLimit", "RateLimit-Policy")
 def components() -> Json:
     """Return both, as components of the document."""
     return {
-        "parameters": {name: {"in": "header", **each} for name, each in TAKEN.items()},
+        "parameters": {name: {"in": "header", **header} for name, header in TAKEN.items()},
         "headers": GIVEN,
     }
 

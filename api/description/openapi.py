@@ -60,16 +60,16 @@ def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPubli
       is_public: whether a method of a path needs no key.
     """
     described = list(_described(routes, is_public))
-    schemas = Schemas(each.operation for each in described)
+    schemas = Schemas(route.operation for route in described)
     paths: dict[str, Json] = {}
     ids: set[str] = set()
-    for each in described:
-        entry = _entry(each, schemas)
+    for route in described:
+        entry = _entry(route, schemas)
         if entry["operationId"] in ids:
             # What is under the prefix and, for those who know only hosts, at the root.
             entry["operationId"] += "_at_root"
         ids.add(entry["operationId"])
-        paths.setdefault(each.path, {})[each.method] = entry
+        paths.setdefault(route.path, {})[route.method] = entry
     return {
         "openapi": "3.1.0",
         "info": {
@@ -107,22 +107,22 @@ class Schemas:
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        asked, taken = set[type[BaseModel]](), set[type[BaseModel]]()
+        queries, bodies = set[type[BaseModel]](), set[type[BaseModel]]()
         answers: set[type[BaseModel]] = {Problem, *SENT}
         for operation in operations:
-            asked.update([operation.query] if operation.query else [])
-            taken.update([operation.request] if operation.request else [])
+            queries.update([operation.query] if operation.query else [])
+            bodies.update([operation.request] if operation.request else [])
             answers.update(
                 model for model in (operation.response, operation.events, *operation.besides.values()) if model
             )
-        keys: list[tuple[type[BaseModel], Mode]] = [(each, "validation") for each in taken | asked]
+        keys: list[tuple[type[BaseModel], Mode]] = [(model, "validation") for model in bodies | queries]
         keys += [(answer, "serialization") for answer in answers]
         keys.sort(key=lambda key: (key[0].__name__, key[1]))
-        self._references, found = models_json_schema(keys, ref_template="#/components/schemas/{model}")
-        self.definitions: Json = found["$defs"]
+        self._references, schemas = models_json_schema(keys, ref_template="#/components/schemas/{model}")
+        self.definitions: Json = schemas["$defs"]
         _without_titles(self.definitions)
         # Each parameter is described by itself.
-        self._queries = {each: self.definitions.pop(_name(self.taken(each))) for each in asked - taken}
+        self._queries = {model: self.definitions.pop(_name(self.taken(model))) for model in queries - bodies}
 
     def taken(self, model: type[BaseModel]) -> Json:
         """Return the schema of a request's model, by reference."""
@@ -152,12 +152,12 @@ def _without_titles(schema: object) -> None:
     if isinstance(schema, dict):
         if isinstance(schema.get("title"), str):
             del schema["title"]
-        for name, each in schema.items():
+        for name, part in schema.items():
             if name not in ("default", "examples"):
-                _without_titles(each)
+                _without_titles(part)
     elif isinstance(schema, list):
-        for each in schema:
-            _without_titles(each)
+        for item in schema:
+            _without_titles(item)
 
 
 def _described(routes: Sequence[tuple[str, Any]], is_public: IsPublic) -> Iterator[Described]:
@@ -169,43 +169,43 @@ def _described(routes: Sequence[tuple[str, Any]], is_public: IsPublic) -> Iterat
 
 
 def _entry(described: Described, schemas: Schemas) -> Json:
-    each = described.operation
-    assert each.tag in TAGS, f"{each.id} has the tag {each.tag!r}; there are {', '.join(TAGS)}"
+    operation = described.operation
+    assert operation.tag in TAGS, f"{operation.id} has the tag {operation.tag!r}; there are {', '.join(TAGS)}"
     entry: Json = {
-        "operationId": each.id,
-        "tags": [each.tag],
-        "summary": each.summary,
-        "parameters": _parameters(described.path, each, schemas),
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": _parameters(described.path, operation, schemas),
     }
-    if each.description is not None:
-        entry["description"] = each.description
-    if each.request is not None:
-        content: Json = {"schema": schemas.taken(each.request)}
-        if each.example is not None:
-            content["example"] = each.example
-        kind = "multipart/form-data" if each.form else "application/json"
-        entry["requestBody"] = {"required": each.body_required, "content": {kind: content}}
+    if operation.description is not None:
+        entry["description"] = operation.description
+    if operation.request is not None:
+        content: Json = {"schema": schemas.taken(operation.request)}
+        if operation.example is not None:
+            content["example"] = operation.example
+        kind = "multipart/form-data" if operation.form else "application/json"
+        entry["requestBody"] = {"required": operation.body_required, "content": {kind: content}}
     entry["responses"] = _responses(described, schemas)
     if described.public:
         entry["security"] = []
     return entry
 
 
-def _parameters(path: str, each: Operation, schemas: Schemas) -> list[Json]:
+def _parameters(path: str, operation: Operation, schemas: Schemas) -> list[Json]:
     parameters: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", path)
     ]
-    if each.query is not None:
-        asked = schemas.query(each.query)
-        for name, given in asked["properties"].items():
-            parameter = {"name": name, "in": "query", "schema": _present(given)}
-            if name in asked.get("required", ()):
+    if operation.query is not None:
+        query = schemas.query(operation.query)
+        for name, schema in query["properties"].items():
+            parameter = {"name": name, "in": "query", "schema": _present(schema)}
+            if name in query.get("required", ()):
                 parameter["required"] = True
-            if "description" in given:
-                parameter["description"] = given["description"]
+            if "description" in schema:
+                parameter["description"] = schema["description"]
             parameters.append(parameter)
-    return parameters + headers.taken(*each.takes)
+    return parameters + headers.taken(*operation.takes)
 
 
 def _present(schema: Json) -> Json:
@@ -213,23 +213,23 @@ def _present(schema: Json) -> Json:
     kept = {name: value for name, value in schema.items() if name not in ("description", "anyOf")}
     if kept.get("default", ...) is None:
         del kept["default"]
-    others = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    others = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if len(others) == 1:
         return {**others[0], **kept}
     return {**kept, "anyOf": others} if others else kept
 
 
 def _responses(described: Described, schemas: Schemas) -> Json:
-    each = described.operation
+    operation = described.operation
     bodies: dict[int, Json] = {}
-    for status, meaning in each.answers.items():
-        if status >= 400 and status not in each.besides:
+    for status, meaning in operation.answers.items():
+        if status >= 400 and status not in operation.besides:
             bodies[status] = errors.reference(status, meaning)
         else:
             bodies[status] = {"description": meaning, "headers": headers.given(*_given(status, described))}
-            if (body := _body(status, each, schemas)) is not None:
+            if (body := _body(status, operation, schemas)) is not None:
                 bodies[status]["content"] = body
-    for status in errors.possible(each, public=described.public):
+    for status in errors.possible(operation, public=described.public):
         bodies[status] = errors.reference(status)
     return {str(status): bodies[status] for status in sorted(bodies)}
 
@@ -240,17 +240,17 @@ def _given(status: int, described: Described) -> tuple[str, ...]:
     return (*(own if status < 300 else tuple(name for name in own if name == "ETag")), *counted)
 
 
-def _body(status: int, each: Operation, schemas: Schemas) -> Json | None:
+def _body(status: int, operation: Operation, schemas: Schemas) -> Json | None:
     if status in (204, 304):
         return None
-    model = each.besides.get(status, each.response)
+    model = operation.besides.get(status, operation.response)
     if model is not None:
-        return {each.media: _content(schemas.given(model))}
-    content: Json = {"schema": {"type": "string"}, "example": TEXTS[each.id]}
-    if each.media == ANY_BYTES:
+        return {operation.media: _content(schemas.given(model))}
+    content: Json = {"schema": {"type": "string"}, "example": TEXTS[operation.id]}
+    if operation.media == ANY_BYTES:
         content["schema"]["format"] = "binary"  # by which generators tell bytes from a text
-    if each.events is not None:
+    if operation.events is not None:
         # OpenAPI 3.1 has no word for the items of a stream; 3.2 calls it `itemSchema`.
-        content["x-itemSchema"] = schemas.given(each.events)
-    assert each.media != "application/json", f"{each.id} answers JSON and has no model"
-    return {each.media: content}
+        content["x-itemSchema"] = schemas.given(operation.events)
+    assert operation.media != "application/json", f"{operation.id} answers JSON and has no model"
+    return {operation.media: content}

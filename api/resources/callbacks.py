@@ -48,13 +48,13 @@ class Callbacks:
         resp.media = await listed(req, requests.query(req, CallbacksQuery))
 
 
-async def listed(req: asgi.Request, asked: CallbacksQuery) -> Json:
+async def listed(req: asgi.Request, query: CallbacksQuery) -> Json:
     """Return a page of the callbacks that a request may see, newest first."""
-    before = requests.from_cursor(asked.cursor, UUID)
-    chosen = [asked.filter().model_copy(update={"kb_id": kb}) for kb in callers.kbs(req, asked.kb_id)]
-    pages = [await requests.read_much(shown.page, each, limit=asked.limit + 1, before=before) for each in chosen]
-    items = sorted(chain.from_iterable(pages), key=lambda each: str(each["callback_id"]), reverse=True)
-    return requests.page_of(items, asked.limit, "callback_id")
+    before = requests.from_cursor(query.cursor, UUID)
+    chosen = [query.filter().model_copy(update={"kb_id": kb}) for kb in callers.kbs(req, query.kb_id)]
+    pages = [await requests.read_much(shown.page, choice, limit=query.limit + 1, before=before) for choice in chosen]
+    items = sorted(chain.from_iterable(pages), key=lambda item: str(item["callback_id"]), reverse=True)
+    return requests.page_of(items, query.limit, "callback_id")
 
 
 class TaskCallbacks:
@@ -129,7 +129,9 @@ async def _redeliver(
     req: asgi.Request, callback_id: str, *, task_id: UUID | None = None, batch_id: UUID | None = None
 ) -> None:
     callback = requests.identifier(callback_id, "callback")
-    owner = {name: str(each) for name, each in (("task_id", task_id), ("batch_id", batch_id)) if each is not None}
+    owner = {
+        name: str(owner_id) for name, owner_id in (("task_id", task_id), ("batch_id", batch_id)) if owner_id is not None
+    }
 
     def redeliver() -> bool:
         with unit_of_work() as unit:

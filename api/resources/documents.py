@@ -208,7 +208,7 @@ class Document:
         response=schemas.Document,
     )
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
-        change = await requests.body(req, lambda given: requests.fit(DocumentChange, given))
+        change = await requests.body(req, lambda body: requests.fit(DocumentChange, body))
 
         def write() -> Json | None:
             with unit_of_work() as unit:

@@ -169,7 +169,7 @@ class Kb:
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
         if len(kb_id) > LONGEST_KB_ID:
             raise Invalid([problem("kb_id", say("kb_id_length", most=LONGEST_KB_ID))])
-        change = await requests.body(req, lambda given: requests.fit(KbChange, given))
+        change = await requests.body(req, lambda body: requests.fit(KbChange, body))
         if "weight" in change.model_fields_set and callers.key(req).kbs is not None:
             raise Denied("forbidden_kb", say("weight_of_all", name=callers.key(req).name))
 

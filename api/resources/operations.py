@@ -163,7 +163,7 @@ class Metrics:
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
-        up = {name: each["status"] == "up" for name, each in (await _checks()).items()}
+        up = {name: check["status"] == "up" for name, check in (await _checks()).items()}
         tables = await snapshot.tables() if up["postgresql"] else None
         counts = await snapshot.messages() if up["rabbitmq"] else {}
         gauges = self._of_process() | _of_rabbitmq(counts)
@@ -241,26 +241,26 @@ class Workers:
         resp.media = listed_workers(await snapshot.TABLES.get(), requests.query(req, WorkersQuery))
 
 
-def listed_workers(found: statistics.Snapshot, asked: WorkersQuery) -> Json:
+def listed_workers(figures: statistics.Snapshot, query: WorkersQuery) -> Json:
     """Return the workers that are asked for, in the order in which they began."""
-    shown = statistics.workers(found)
-    unheard = silent(found)
+    shown = statistics.workers(figures)
+    unheard = silent(figures)
     states: dict[str, Callable[[Json], bool]] = {
         "working": lambda worker: worker["active"] > 0,
         "idle": lambda worker: worker["active"] == 0,
         "silent": lambda worker: worker["worker_id"] in unheard,
     }
-    after = requests.from_cursor(asked.cursor, UUID)
+    after = requests.from_cursor(query.cursor, UUID)
     fitting = [
         worker
         for worker in shown["workers"]
-        if (asked.queue is None or asked.queue in worker["queues"])
-        and (asked.state is None or states[asked.state](worker))
+        if (query.queue is None or query.queue in worker["queues"])
+        and (query.state is None or states[query.state](worker))
         and (after is None or worker["worker_id"] > str(after))
     ]
-    page = requests.page_of(fitting, asked.limit or len(fitting), "worker_id")
+    page = requests.page_of(fitting, query.limit or len(fitting), "worker_id")
     named = {"workers": page["items"], "next_cursor": page["next_cursor"]}
-    return {"as_of": rfc3339(found.as_of), **shown, **named}
+    return {"as_of": rfc3339(figures.as_of), **shown, **named}
 
 
 class Queues:
@@ -278,19 +278,19 @@ class Queues:
         resp.media = await listed_queues(requests.query(req, QueuesQuery))
 
 
-def silent(found: statistics.Snapshot) -> set[str]:
+def silent(figures: statistics.Snapshot) -> set[str]:
     """Return the processes that were not heard of for half of the time after which one counts as dead."""
-    since = found.as_of - timedelta(seconds=found.lease / 2)
-    return {str(process.id) for process in found.processes if process.heartbeat_at <= since}
+    since = figures.as_of - timedelta(seconds=figures.lease / 2)
+    return {str(process.id) for process in figures.processes if process.heartbeat_at <= since}
 
 
-async def listed_queues(asked: QueuesQuery) -> Json:
+async def listed_queues(query: QueuesQuery) -> Json:
     """Return the queues that are asked for."""
-    found = await snapshot.tables()
-    shown = statistics.queues(found, await snapshot.messages())
-    if asked.state is not None:
-        shown = list(filter(QUEUE_STATES[asked.state], shown))
-    return {"as_of": rfc3339(found.as_of), "queues": shown}
+    figures = await snapshot.tables()
+    shown = statistics.queues(figures, await snapshot.messages())
+    if query.state is not None:
+        shown = list(filter(QUEUE_STATES[query.state], shown))
+    return {"as_of": rfc3339(figures.as_of), "queues": shown}
 
 
 class PauseRequest(BaseModel):

@@ -83,10 +83,10 @@ class ChunkPreview:
             if forms.is_form(req):
                 asked = await _upload(req, file)
             else:
-                given = await requests.body(req, PreviewRequest.model_validate)
-                file.write(_sized(given.content.encode("utf-8", "replace")))
+                request = await requests.body(req, PreviewRequest.model_validate)
+                file.write(_sized(request.content.encode("utf-8", "replace")))
                 # As a task does with a text that has no name.
-                asked = given.model_copy(update={"filename": given.filename or "content.txt"})
+                asked = request.model_copy(update={"filename": request.filename or "content.txt"})
             file.flush()
             if self._waiting >= MOST_WAITING:
                 raise falcon.HTTPServiceUnavailable(description=say("previews"), retry_after=5)
@@ -120,15 +120,15 @@ async def _upload(req: asgi.Request, file: IO[bytes]) -> Reading:
         req, LARGEST + forms.BESIDES_THE_FILE, "submit a larger document as a task", "更大的文档请作为任务提交"
     )
     fields: dict[str, str] = {}
-    found = False
+    has_file = False
     async for part in await req.get_media():
         name, filename, content_type = forms.said_of(part)
         if name != "file":
             fields[name] = await forms.text(part)
             continue
-        if found:
+        if has_file:
             raise Invalid([problem("file", say("file_twice"))])
-        found = True
+        has_file = True
         fields.setdefault("filename", filename or "")
         fields.setdefault("content_type", content_type or "")
         size = 0
@@ -137,7 +137,7 @@ async def _upload(req: asgi.Request, file: IO[bytes]) -> Reading:
             if size > LARGEST:
                 raise _too_large()
             await requests.beside(file.write, data)
-    if not found:
+    if not has_file:
         raise Invalid([problem("file", say("file_missing"))])
     return requests.fit(Reading, {name: value for name, value in fields.items() if value})
 
@@ -152,8 +152,8 @@ def _too_large() -> TaskError:
     return TaskError("too_large", say("large_preview", most=LARGEST))
 
 
-def _shown(found: Preview) -> Json:
-    extracted = found.extracted
+def _shown(result: Preview) -> Json:
+    extracted = result.extracted
     return {
         "format": extracted.format,
         "encoding": extracted.encoding,
@@ -171,6 +171,6 @@ def _shown(found: Preview) -> Json:
                 "heading_path": chunk.heading_path,
                 "context": chunk.context or None,
             }
-            for chunk in found.chunks
+            for chunk in result.chunks
         ],
     }

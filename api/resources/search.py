@@ -206,17 +206,17 @@ class Searcher:
         """
         began = time.perf_counter()
         try:
-            found = await self._search(asked, kb_ids)
+            answer = await self._search(asked, kb_ids)
         except TaskError as error:
             if error.code != "embedder_rejected":
                 raise
             # A KB may have been given another embedder between the question's vector and the search.
-            found = await self._search(asked, kb_ids)
+            answer = await self._search(asked, kb_ids)
         seconds = time.perf_counter() - began
         self._counting.observe(metrics.SEARCH_SECONDS, asked.mode, seconds=seconds)
-        for without in (found["degraded"] or {}).get("without", ()):
+        for without in (answer["degraded"] or {}).get("without", ()):
             self._counting.count(metrics.SEARCH_DEGRADED, without)
-        return {**found, "took_ms": round(seconds * 1000, 1)}
+        return {**answer, "took_ms": round(seconds * 1000, 1)}
 
     async def _search(self, asked: SearchRequest, kb_ids: Sequence[str]) -> Json:
         if asked.rerank and not self._providers.reranks:

@@ -64,8 +64,8 @@ class Session:
         if not self._keys():
             raise falcon.HTTPConflict(title="Conflict", description=say("no_keys"))
         asked = await _sign_in(req)
-        found = self._sessions.begin(req, resp, asked.key)
-        _answer(resp, found.key, found)
+        session = self._sessions.begin(req, resp, asked.key)
+        _answer(resp, session.key, session)
 
     @operation(
         "Show who is signed in.",

@@ -84,11 +84,11 @@ def _demand_metric(metric: str) -> None:
 def over_time(session: Session, metric: str, window: str) -> Json:
     """Return a measure over one of the windows of `history.WINDOWS`."""
     measure = history.MEASURES["tokens" if metric == "cost" else metric]
-    found = history.series(session, measure, history.WINDOWS[window])
-    told = measure.help
+    answer = history.series(session, measure, history.WINDOWS[window])
+    meaning = measure.help
     if metric == "cost":
-        found["series"], told = _priced(found["series"]), COST
-    return {"metric": metric, "window": window, "help": told, "unit": unit_of(metric), **found}
+        answer["series"], meaning = _priced(answer["series"]), COST
+    return {"metric": metric, "window": window, "help": meaning, "unit": unit_of(metric), **answer}
 
 
 def unit_of(metric: str) -> str:
@@ -99,9 +99,9 @@ def unit_of(metric: str) -> str:
 def _priced(series: list[Json]) -> list[Json]:
     """Return series of tokens as US dollars; those of which the price is not known are left out."""
     return [
-        {"name": each["name"], "values": [value and value * price for value in each["values"]]}
-        for each in series
-        if (price := prices.per_token(each["name"], settings())) is not None
+        {"name": line["name"], "values": [value and value * price for value in line["values"]]}
+        for line in series
+        if (price := prices.per_token(line["name"], settings())) is not None
     ]
 
 
@@ -208,7 +208,7 @@ class HireFire:
         if key is None or not key.may("scale") or key.kbs is not None:
             raise falcon.HTTPNotFound(title="Not Found", description=say("scale_token"))
         scale = scaling.scale(await snapshot.tables(), ScaleQuery().target_seconds)
-        ages = {name: each["oldest_age_seconds"] for name, each in scale["queues"].items()}
+        ages = {name: queue["oldest_age_seconds"] for name, queue in scale["queues"].items()}
         resp.set_header("Cache-Control", "no-store")
         resp.media = [
             {"name": name, "value": value} for name, value in {"worker": scale["oldest_age_seconds"], **ages}.items()

@@ -59,20 +59,20 @@ class TasksQuery(Filter):
         return Filter.model_construct(**named | {"kb_id": kb_id})
 
 
-def submission_of(given: Any) -> Submission:
+def submission_of(task: Any) -> Submission:
     """Return a task as a client may submit it.
 
     Raises:
       Invalid: naming every field that does not fit.
     """
-    payload = given.get("payload") if isinstance(given, dict) else None
+    payload = task.get("payload") if isinstance(task, dict) else None
     problems: list[dict[str, str]] = []
     if isinstance(payload, dict) and "upload_id" in payload:
         problems.append(problem("payload.upload_id", say("upload_id")))
         # All else is looked at as if it were not there.
-        given = {**given, "payload": {name: value for name, value in payload.items() if name != "upload_id"}}
+        task = {**task, "payload": {name: value for name, value in payload.items() if name != "upload_id"}}
     try:
-        submission = requests.fit(Submission, given)
+        submission = requests.fit(Submission, task)
     except Invalid as error:
         raise Invalid([*problems, *error.problems]) from None
     if task_type(submission.task_type).is_ours:
@@ -100,8 +100,8 @@ class Tasks:
         example=EXAMPLE,
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        def understand(given: object) -> Submission:
-            submission = submission_of(given)
+        def understand(body: object) -> Submission:
+            submission = submission_of(body)
             callers.demand(req, submission.kb_id)
             return submission.under(requests.idempotency_key(req, submission)).by(callers.actor(req))
 
@@ -145,13 +145,13 @@ async def counted(req: asgi.Request, asked: TasksQuery) -> Json:
 
 def _newest(session: Session, chosen: Sequence[Filter], *, limit: int, before: UUID | None) -> list[Json]:
     """Return the newest tasks of several filters together."""
-    pages = [reading.page(session, each, limit=limit, before=before) for each in chosen]
+    pages = [reading.page(session, choice, limit=limit, before=before) for choice in chosen]
     return sorted(chain.from_iterable(pages), key=lambda task: str(task["task_id"]), reverse=True)[:limit]
 
 
 def _counted(session: Session, chosen: Sequence[Filter]) -> selection.Count:
     """Return how many tasks fit several filters of which no two fit the same."""
-    counts = [selection.count(session, each) for each in chosen]
+    counts = [selection.count(session, choice) for choice in chosen]
     return selection.Count(sum(count.count for count in counts), any(count.capped for count in counts))
 
 
@@ -182,7 +182,7 @@ class Task:
             await asyncio.sleep(min(LOOK_EVERY, left))
         resp.media = task
         resp.etag = reading.version(task)
-        if req.if_none_match and any(each in ("*", resp.etag.strip('"')) for each in req.if_none_match):
+        if req.if_none_match and any(tag in ("*", resp.etag.strip('"')) for tag in req.if_none_match):
             resp.media = None
             resp.status = falcon.HTTP_304
 
@@ -215,7 +215,7 @@ class Task:
             after = await requests.read(reading.show, identifier)
             detail = say("task_ended", status=(after or before)["status"])
             raise falcon.HTTPConflict(title="Conflict", description=detail)
-        running = any(each["status"] == "processing" for each in before["stages"])
+        running = any(stage["status"] == "processing" for stage in before["stages"])
         resp.status = falcon.HTTP_202 if running else falcon.HTTP_200
         resp.media = await requests.read(reading.show, identifier)
 

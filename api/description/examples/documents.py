@@ -79,7 +79,7 @@ EXAMPLES: Json = {
         "characters": len(_TEXT),
         "warnings": [],
         "text": _TEXT,
-        "chunks": [{name: value for name, value in each.items() if name != "chunk_id"} for each in (_CHUNK, _NEXT)],
+        "chunks": [{name: value for name, value in chunk.items() if name != "chunk_id"} for chunk in (_CHUNK, _NEXT)],
     },
     "SearchAnswer": {
         "hits": [

@@ -94,7 +94,7 @@ class ShownTask(Model):
 def _payload(kind: TaskType) -> type[BaseModel]:
     """Return what is shown of a payload. It may be from an earlier release, so nothing in it is promised."""
     fields: Json = {
-        name: (each.annotation, sometimes(each.description or "")) for name, each in kind.payload.model_fields.items()
+        name: (info.annotation, sometimes(info.description or "")) for name, info in kind.payload.model_fields.items()
     }
     if fields.pop("content", None):
         fields["content_characters"] = int, sometimes("The length of `content`, which is not shown.")

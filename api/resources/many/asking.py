@@ -70,16 +70,16 @@ Asked = TypeVar("Asked", bound=Filtered)
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def understood(model: type[Asked], action: Action, given: object) -> Asked:
+def understood(model: type[Asked], action: Action, body: object) -> Asked:
     """Return the request in a body. What a filter names may stand in `filter`, or beside the rest.
 
     Raises:
       Invalid: naming every field that does not fit.
     """
-    return within_filter(model, partial(_checked, model, action), given)
+    return within_filter(model, partial(_checked, model, action), body)
 
 
-def within_filter(model: type[BaseModel], check: Callable[[Any], Model], given: object) -> Model:
+def within_filter(model: type[BaseModel], check: Callable[[Any], Model], body: object) -> Model:
     """Return what is made of a body whose fields that are none of the request's own belong into its `filter`.
 
     Parameters:
@@ -88,29 +88,29 @@ def within_filter(model: type[BaseModel], check: Callable[[Any], Model], given: 
     Raises:
       Invalid: naming every field that does not fit, as it was given.
     """
-    if not isinstance(given, dict) or "filter" in given:
-        return check(given)
-    own = {name: value for name, value in given.items() if name in model.model_fields}
-    named = {name: value for name, value in given.items() if name not in model.model_fields}
+    if not isinstance(body, dict) or "filter" in body:
+        return check(body)
+    own = {name: value for name, value in body.items() if name in model.model_fields}
+    named = {name: value for name, value in body.items() if name not in model.model_fields}
     try:
         return check(own | {"filter": named})
     except Invalid as error:
-        raise Invalid([each | {"field": each["field"].removeprefix("filter.")} for each in error.problems]) from None
+        raise Invalid([entry | {"field": entry["field"].removeprefix("filter.")} for entry in error.problems]) from None
 
 
-def _checked(model: type[Asked], action: Action, given: Any) -> Asked:
-    asked = requests.fit(model, _completed(action, given))
-    if not asked.all and all(value is None for value in (given.get("filter") or {}).values()):
+def _checked(model: type[Asked], action: Action, body: Any) -> Asked:
+    asked = requests.fit(model, _completed(action, body))
+    if not asked.all and all(value is None for value in (body.get("filter") or {}).values()):
         raise Invalid([problem("filter", say("filter_empty"))])
     if isinstance(asked.filter, TaskFilter) and not set(asked.filter.status or ()) <= set(STATUSES[action]):
         raise Invalid([problem("filter.status", say("filter_status", action=action, names=STATUSES[action]))])
     return asked
 
 
-def _completed(action: Action, given: Any) -> Any:
+def _completed(action: Action, body: Any) -> Any:
     """Return a request with what its filter means where it names no status, or no state."""
-    named = given.get("filter", {}) if isinstance(given, dict) else None
+    named = body.get("filter", {}) if isinstance(body, dict) else None
     if not isinstance(named, dict) or "ids" in named:
-        return given
+        return body
     default = {"state": STATE_UNLESS_NAMED} if action == "redeliver" else {"status": UNLESS_NAMED[action]}
-    return given | {"filter": default | {name: value for name, value in named.items() if value is not None}}
+    return body | {"filter": default | {name: value for name, value in named.items() if value is not None}}

@@ -84,10 +84,10 @@ class Batches:
 
 
 def _understood(
-    req: asgi.Request, given: object
+    req: asgi.Request, body: object
 ) -> tuple[NewBatch, dict[int, Submission], dict[int, list[dict[str, str]]], dict[UUID, str]]:
     """Return a batch of the items that fit; these, what is wrong with the others, and the names of all."""
-    asked = requests.fit(BatchRequest, given)
+    asked = requests.fit(BatchRequest, body)
     try:
         items, names = dependencies.by_name(asked.tasks)
     except dependencies.Misnamed as error:
@@ -100,12 +100,12 @@ def _understood(
 
 
 def _sorted_out(
-    req: asgi.Request, given: list[Any], items: list[Any], ids: dict[str, UUID]
+    req: asgi.Request, tasks: list[Any], items: list[Any], ids: dict[str, UUID]
 ) -> tuple[dict[int, Submission], dict[int, list[dict[str, str]]]]:
     """Return the items that fit, and what is wrong with the others, by their position."""
     good: dict[int, Submission] = {}
     bad: dict[int, list[dict[str, str]]] = {}
-    for position, (named, item) in enumerate(zip(given, items, strict=True)):
+    for position, (named, item) in enumerate(zip(tasks, items, strict=True)):
         try:
             submission = submission_of(item).by(callers.actor(req))
             callers.demand(req, submission.kb_id)
@@ -129,9 +129,9 @@ def _unknown(task_id: UUID, names: dict[UUID, str]) -> dict[str, str]:
 def _all_refused(bad: dict[int, list[dict[str, str]]]) -> Invalid:
     return Invalid(
         [
-            {**each, "field": f"tasks.{position}.{each['field']}"}
+            {**entry, "field": f"tasks.{position}.{entry['field']}"}
             for position, problems in sorted(bad.items())
-            for each in problems
+            for entry in problems
         ]
     )
 

@@ -101,8 +101,8 @@ def _bulk(action: Action, asked: Filtered, **more: object) -> Bulk:
 
 
 def _preview(session: Any, wanted: Bulk) -> Json:
-    found = scope.preview(session, wanted)
-    return {"count": found.count.count, "capped": found.count.capped, "examples": found.examples}
+    preview = scope.preview(session, wanted)
+    return {"count": preview.count.count, "capped": preview.count.capped, "examples": preview.examples}
 
 
 class Cancel(_Bulks):
@@ -181,15 +181,15 @@ async def _retried_at_once(req: asgi.Request, asked: RetryRequest) -> Json:
     return {
         "retried": len(retried.task_ids),
         "task_ids": [str(task_id) for task_id in retried.task_ids],
-        "refused": [{"task_id": str(each), "reason": why} for each, why in retried.refused.items()],
+        "refused": [{"task_id": str(task_id), "reason": why} for task_id, why in retried.refused.items()],
         "more": len(task_ids) == MOST_AT_ONCE and bool(retried.task_ids),
     }
 
 
-def _retry_understood(given: object) -> tuple[RetryRequest, bool]:
+def _retry_understood(body: object) -> tuple[RetryRequest, bool]:
     """Return the request, and whether it is one of the first version, which is answered when all is done."""
-    at_once = isinstance(given, dict) and given.keys().isdisjoint({"filter", "all", "dry_run"})
-    return understood(RetryRequest, "retry", given), at_once
+    at_once = isinstance(body, dict) and body.keys().isdisjoint({"filter", "all", "dry_run"})
+    return understood(RetryRequest, "retry", body), at_once
 
 
 class Prioritise(_Bulks):

@@ -61,14 +61,14 @@ class DocumentsQuery(DocumentFields):
     @field_validator("metadata")
     @classmethod
     def _have_a_name(cls, metadata: list[str]) -> list[str]:
-        if not all(each.partition("=")[1] and each.partition("=")[0] for each in metadata):
+        if not all(pair.partition("=")[1] and pair.partition("=")[0] for pair in metadata):
             raise ValueError(say("name_value"))
         return metadata
 
     def wanted(self) -> Wanted:
         """Return the filter without the state."""
         said: dict[str, list[Any]] = {}
-        for name, _, value in (each.partition("=") for each in self.metadata):
+        for name, _, value in (pair.partition("=") for pair in self.metadata):
             said.setdefault(name, []).extend([value, *_as_json(value)])
         chosen = Filter(metadata=said, prefix=self.prefix, format=self.format, updated_after=self.updated_after)
         return Wanted(chosen, self.sort.lstrip("-"), self.sort.startswith("-"))
@@ -120,14 +120,14 @@ def _cursor(mark: Mark, sort: Sort) -> str:
     return requests.cursor(json.dumps([sort, mark.value, mark.document_id]))
 
 
-def _mark(given: str | None, sort: Sort) -> Mark | None:
+def _mark(cursor: str | None, sort: Sort) -> Mark | None:
     """Return where a page goes on.
 
     Raises:
       Invalid: the cursor is none of this service, or of another order.
     """
     if sort == "document_id":
-        document_id = requests.from_cursor(given, str)
+        document_id = requests.from_cursor(cursor, str)
         return None if document_id is None else Mark(document_id, document_id)
 
     def read(text: str) -> Mark:
@@ -136,7 +136,7 @@ def _mark(given: str | None, sort: Sort) -> Mark | None:
             raise ValueError(say("other_order"))
         return Mark(said[1], said[2])
 
-    return requests.from_cursor(given, read)
+    return requests.from_cursor(cursor, read)
 
 
 def _is_text(value: object) -> bool:
@@ -153,8 +153,8 @@ class DocumentsRequest(BaseModel):
     dry_run: bool = Field(False, description="Answer how many there are, and change nothing.")
 
 
-def _understood(given: object) -> DocumentsRequest:
-    asked = requests.fit(DocumentsRequest, given)
+def _understood(body: object) -> DocumentsRequest:
+    asked = requests.fit(DocumentsRequest, body)
     if not asked.filter.named() and not asked.all:
         raise Invalid([problem("filter", say("filter_empty"))])
     return asked
@@ -184,8 +184,8 @@ class DeleteDocuments:
         if asked.dry_run:
             resp.media = await requests.read(_preview, kb_id, asked.filter, pool=SEARCHING)
             return
-        given = {"task_type": TYPE.name, "kb_id": kb_id, "payload": asked.filter.named() | {"all": asked.all}}
-        submission = requests.fit(Submission, given)
+        task = {"task_type": TYPE.name, "kb_id": kb_id, "payload": asked.filter.named() | {"all": asked.all}}
+        submission = requests.fit(Submission, task)
         submission.under(key).by(callers.actor(req))
         answer(resp, await requests.committed(self._commits, submit, submission))
 
@@ -197,8 +197,8 @@ def _preview(session: Session, kb_id: str, meant: DocumentFilter) -> Json:
             count = filter.count(session, kb_id, chosen, MOST_COUNTED + 1)
             examples = list(filter.shown(session, kb_id, chosen, limit=EXAMPLES))
             return {"count": min(count, MOST_COUNTED), "capped": count > MOST_COUNTED, "examples": examples}
-        found, are_all = _of_state(session, kb_id, chosen, meant.state)
-    return {"count": len(found), "capped": not are_all, "examples": found[:EXAMPLES]}
+        document_ids, are_all = _of_state(session, kb_id, chosen, meant.state)
+    return {"count": len(document_ids), "capped": not are_all, "examples": document_ids[:EXAMPLES]}
 
 
 def _of_state(session: Session, kb_id: str, chosen: Filter, state: DocumentState) -> tuple[list[str], bool]:

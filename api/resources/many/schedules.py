@@ -83,20 +83,20 @@ def recurrence_of(cron: str, timezone: str) -> Recurrence:
         raise Invalid([problem("cron", error.args[0])]) from None
 
 
-def task_of(req: asgi.Request, given: Json) -> Submission:
+def task_of(req: asgi.Request, task: Json) -> Submission:
     """Return the task that a schedule is to submit.
 
     Raises:
       Invalid: naming every field that does not fit.
       Denied: it is of a KB that the request may not touch.
     """
-    problems = [problem(f"task.{name}", say("scheduled_field")) for name in SAID_ELSEWHERE if name in given]
-    if (size := len(json_of(given).encode(errors="replace"))) > LARGEST_PAYLOAD:
+    problems = [problem(f"task.{name}", say("scheduled_field")) for name in SAID_ELSEWHERE if name in task]
+    if (size := len(json_of(task).encode(errors="replace"))) > LARGEST_PAYLOAD:
         problems.append(problem("task", say("large_scheduled", size=size, most=LARGEST_PAYLOAD)))
     try:
-        submission = submission_of({name: value for name, value in given.items() if name not in SAID_ELSEWHERE})
+        submission = submission_of({name: value for name, value in task.items() if name not in SAID_ELSEWHERE})
     except Invalid as error:
-        problems += [{**each, "field": f"task.{each['field']}"} for each in error.problems]
+        problems += [{**entry, "field": f"task.{entry['field']}"} for entry in error.problems]
     if problems:
         raise Invalid(problems)
     callers.demand(req, submission.kb_id)
@@ -123,7 +123,7 @@ class Schedules:
         },
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        wanted, key = await requests.body(req, lambda given: _understood(req, given))
+        wanted, key = await requests.body(req, lambda body: _understood(req, body))
 
         def write() -> Json:
             with unit_of_work() as unit:
@@ -155,9 +155,9 @@ class Schedules:
         resp.media = requests.page_of(items, asked.limit, "schedule_id")
 
 
-def _understood(req: asgi.Request, given: object) -> tuple[keeping.Wanted, Key | None]:
+def _understood(req: asgi.Request, body: object) -> tuple[keeping.Wanted, Key | None]:
     """Return the schedule that a request asks for, and the key that it came with."""
-    asked = requests.fit(NewSchedule, given)
+    asked = requests.fit(NewSchedule, body)
     problems: list[dict[str, str]] = []
     recurrence, submission = None, None
     try:
@@ -236,8 +236,8 @@ class Schedule:
         response=schemas.Schedule,
     )
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
-        def understand(given: object) -> Json:
-            asked = requests.fit(ScheduleChange, given)
+        def understand(body: object) -> Json:
+            asked = requests.fit(ScheduleChange, body)
             values = {name: getattr(asked, name) for name in asked.model_fields_set}
             if "task" in values:
                 values["kb_id"] = task_of(req, values["task"]).kb_id
