@@ -22,7 +22,7 @@ TAGS = {
 ROUTES = {
     # The sentence below each heading.
     "Work that is accepted now and done later: submit it, follow it, cancel it, run it again.": (
-        "现在受理、稍后执行的工作：提交、跟踪、取消、再次执行。"
+        "先接受、稍后执行的工作：提交、跟踪、取消、再次执行。"
     ),
     "Tasks that are submitted again and again, by the clock.": "由 clock 按时反复提交的任务。",
     "Many tasks in one request, counted and called back together.": "一次请求提交的多个任务，一起计数，一起回调。",
@@ -151,7 +151,7 @@ ROUTES = {
 #: The states of a task and its transitions.
 LIFE_CYCLE = {
     "Accepted, but not due yet: it is scheduled, waits for another, or its next attempt is put off.": (
-        "已受理但尚未到期：定时执行、等待其他任务，或下一次尝试被推迟。"
+        "已接受但尚未到期：定时执行、等待其他任务，或下一次尝试被推迟。"
     ),
     "Ready; no worker has started its next attempt.": "已就绪，尚无 worker 开始下一次尝试。",
     "Started: a worker holds it, or its next stage awaits one.": (
@@ -183,7 +183,7 @@ LIFE_CYCLE = {
     "Its worker hands it back, as one that stops does; no attempt is counted.": (
         "worker 将其交还，例如 worker 停止时；不计入尝试次数。"
     ),
-    "Its worker died; no error is counted.": "worker 崩溃；不计入错误次数。",
+    "Its worker died; no error is counted.": "worker 中断；不计入错误次数。",
     "Its claim was lost: no worker knows of it.": "认领已丢失：没有 worker 知道它。",
     "Too many workers died with it: the last of them holds it again, so that it can fail.": (
         "执行它时崩溃的 worker 过多：将其重新记在最后一个 worker 名下，以便判为失败。"
