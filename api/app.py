@@ -29,7 +29,17 @@ from api.resources.documents import Chunks, Document, Documents, OneChunk, Origi
 from api.resources.events import BatchEvents, Events, TaskEvents
 from api.resources.kbs import Kb, Kbs
 from api.resources.many.batches import AllBatches, Batch, Batches
-from api.resources.many.bulk import Cancel, Items, Prioritise, Redeliver, Reingest, Retry, Undo
+from api.resources.many.bulk import (
+    Cancel,
+    CancelBatches,
+    Items,
+    Prioritise,
+    Redeliver,
+    Reingest,
+    Retry,
+    RetryBatches,
+    Undo,
+)
 from api.resources.many.documents import DeleteDocuments
 from api.resources.many.schedules import Schedule, SchedulePause, ScheduleResume, ScheduleRun, Schedules
 from api.resources.operations import Health, Live, Metrics, Pause, Queues, Ready, Resume, Workers
@@ -77,6 +87,8 @@ def _of_tasks(commits: GroupCommit, settings: Settings) -> Routes:
         (f"{PREFIX}/schedules/{{schedule_id}}/resume", ScheduleResume()),
         (f"{PREFIX}/schedules/{{schedule_id}}/run", ScheduleRun()),
         (f"{PREFIX}/batches", AllBatches()),
+        (f"{PREFIX}/batches/cancel", CancelBatches(commits)),
+        (f"{PREFIX}/batches/retry", RetryBatches(commits)),
         (f"{PREFIX}/batches/{{batch_id}}", Batch()),
         (f"{PREFIX}/batches/{{batch_id}}/callbacks", BatchCallbacks()),
         (f"{PREFIX}/batches/{{batch_id}}/callbacks/{{callback_id}}/redeliver", BatchRedelivery()),

@@ -96,6 +96,8 @@ _BELOW_PREFIX: dict[str, tuple[Role | None, Scope]] = {
     "POST /schedules/{schedule_id}/resume": ("operate", "own"),
     "POST /schedules/{schedule_id}/run": ("operate", "own"),
     "GET /batches": ("read", "own"),
+    "POST /batches/cancel": ("submit", "own"),
+    "POST /batches/retry": ("submit", "own"),
     "GET /batches/{batch_id}": ("read", "batch"),
     "DELETE /batches/{batch_id}": ("submit", "batch"),
     "GET /batches/{batch_id}/callbacks": ("read", "batch"),

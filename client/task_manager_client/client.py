@@ -102,6 +102,10 @@ class Batches(_Room):
     get = sent(tasks.get_batch)
     list = listed(tasks.list_batches)
     cancel = sent(tasks.cancel_batch)
+    cancel_all = submitted(tasks.cancel_batches)
+    retry_all = submitted(tasks.retry_batches)
+    preview_cancel = sent(tasks.preview_cancel_batches)
+    preview_retry = sent(tasks.preview_retry_batches)
 
     def handle(self, batch_id: str) -> BatchHandle:
         """Return a handle of a batch; no request is sent."""

@@ -1,4 +1,4 @@
-"""What a bulk is for: the tasks or callbacks of a filter, or those that another bulk has changed."""
+"""What a bulk is for: the tasks of a filter, or of batches, callbacks, or what another bulk has changed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from broker.topology import PRIORITIES, PRIORITY_NAMES
 from errors import PERMANENT
 from models.base import LAST_ID, Json, rfc3339
+from tasks.input.batch_filter import BatchFilter
 from tasks.input.callback_filter import CallbackFilter
 from tasks.input.fields import Filter
 from tasks.lifecycle import Status, sources
 from tasks.types import all_types
 from tasks.types.bulk import Bulk
-from tasks.views import callbacks, selection
+from tasks.views import batches, callbacks, selection
 from tasks.views.selection import Count
 
 #: Ids that a request may name one by one.
@@ -75,6 +76,9 @@ def candidates(session: Session, wanted: Bulk, before: UUID | None, limit: int) 
     if wanted.undoes is not None:
         values = {"bulk": wanted.undoes, "before": before, "limit": limit}
         return list(session.scalars(_CHANGED, values))
+    if wanted.batches is not None:
+        chosen = BatchFilter.model_validate(wanted.batches)
+        return batches.tasks_of(session, chosen, wanted.filter["status"], limit=limit, before=before)
     if ids := wanted.filter.get("ids"):
         return sorted((item_id for item_id in map(UUID, ids) if item_id < before), reverse=True)[:limit]
     if wanted.action == "redeliver":

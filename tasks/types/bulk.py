@@ -21,6 +21,7 @@ class Bulk(BaseModel):
 
     action: Action
     filter: Json = Field({}, description="As it was asked for, with the statuses that the action applies to.")
+    batches: Json | None = Field(None, description="Of which batches the tasks are, where they are found by these.")
     include_permanent: bool = Field(False, description="Whether `retry` is for what no retry can mend as well.")
     priority: Literal["low", "normal", "high", "urgent"] | None = Field(
         None, description="What `prioritise` sets; without it each task gets back what it had."

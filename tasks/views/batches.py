@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -15,45 +13,10 @@ from sqlalchemy.orm import Session
 
 from models import Batch, Task
 from models.base import LAST_ID, Json, id_at, rfc3339
-from tasks.lifecycle import ENDED, Status
+from tasks.input.batch_filter import BatchFilter
+from tasks.lifecycle import ENDED, OPEN, Status
 from tasks.views import estimating
 from tasks.views.selection import EARLIER, LATER, hurried
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which batches are meant; what is None does not count.
-
-    Parameters:
-      status: whether all of a batch has ended.
-      task_status: of one of its tasks at least.
-      kb_ids: those of which all of its tasks are.
-    """
-
-    status: Literal["processing", "completed"] | None = None
-    task_status: str | None = None
-    kb_ids: Collection[str] | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return what holds for them."""
-        of_it = select(Task.id).where(Task.batch_id == Batch.id)
-        conditions: list[ColumnElement[bool]] = []
-        if self.status is not None:
-            conditions.append(
-                Batch.finished_at.is_(None) if self.status == "processing" else Batch.finished_at.is_not(None)
-            )
-        if self.created_after is not None:
-            conditions += [Batch.created_at > self.created_after, Batch.id > id_at(self.created_after - EARLIER)]
-        if self.created_before is not None:
-            conditions += [Batch.created_at < self.created_before, Batch.id < id_at(self.created_before + LATER)]
-        if self.task_status is not None:
-            conditions.append(of_it.where(Task.status == self.task_status).exists())
-        if self.kb_ids is not None:
-            foreign = of_it.where(func.coalesce(Task.kb_id.not_in(self.kb_ids), True))
-            conditions += [of_it.exists(), ~foreign.exists()]
-        return conditions
 
 
 def show(session: Session, batch_id: UUID) -> Json | None:
@@ -66,19 +29,61 @@ def show(session: Session, batch_id: UUID) -> Json | None:
     return shown | {"estimated_completion": rfc3339(end)}
 
 
-def page(session: Session, chosen: Chosen, *, limit: int, before: UUID | None = None) -> list[Json]:
+def page(
+    session: Session, chosen: BatchFilter, kb_ids: Collection[str] | None, *, limit: int, before: UUID | None = None
+) -> list[Json]:
     """Return batches with their counts, newest first, without `estimated_completion`, which is costly.
 
     Parameters:
+      kb_ids: those of which all of their tasks are; None: of any.
       before: the id that the page before ended with; ids sort by time.
 
     Raises:
       tasks.views.selection.TooMany: it took too long.
     """
-    conditions = chosen.conditions()
+    conditions = _conditions(chosen, kb_ids)
     query = select(Batch).where(Batch.id < (before or LAST_ID), *conditions)
     with hurried(session, "find") if conditions else nullcontext():
         return _views(session, session.scalars(query.order_by(Batch.id.desc()).limit(limit)).all())
+
+
+def tasks_of(
+    session: Session, chosen: BatchFilter, statuses: Sequence[str], *, limit: int, before: UUID | None = None
+) -> list[UUID]:
+    """Return the ids of those tasks of batches that have one of these statuses, newest first.
+
+    Parameters:
+      before: the id that the page before ended with.
+    """
+    conditions = _conditions(chosen, None if chosen.kb_id is None else [chosen.kb_id])
+    if set(statuses) <= set(OPEN):
+        conditions.append(Batch.finished_at.is_(None))
+    of_statuses = select(Task.id).where(Task.status.in_(statuses), Task.batch_id.is_not(None))
+    # OFFSET has a batch looked at once, and not for each of its tasks; and keeps PostgreSQL from looking for these in
+    # the order of all ids.
+    batches = select(Batch.id).where(of_statuses.where(Task.batch_id == Batch.id).exists(), *conditions).offset(0)
+    tasks = of_statuses.where(Task.batch_id.in_(batches)).offset(0).subquery()
+    query = select(tasks.c.id).where(tasks.c.id < (before or LAST_ID)).order_by(tasks.c.id.desc()).limit(limit)
+    return list(session.scalars(query))
+
+
+def _conditions(chosen: BatchFilter, kb_ids: Collection[str] | None) -> list[ColumnElement[bool]]:
+    """Return what holds for the batches that are meant; `kb_ids` as in `page`."""
+    of_it = select(Task.id).where(Task.batch_id == Batch.id)
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.status is not None:
+        has_ended = Batch.finished_at.is_not(None)
+        conditions.append(has_ended if chosen.status == "completed" else ~has_ended)
+    if chosen.created_after is not None:
+        conditions += [Batch.created_at > chosen.created_after, Batch.id > id_at(chosen.created_after - EARLIER)]
+    if chosen.created_before is not None:
+        conditions += [Batch.created_at < chosen.created_before, Batch.id < id_at(chosen.created_before + LATER)]
+    if chosen.task_status is not None:
+        conditions.append(of_it.where(Task.status == chosen.task_status).exists())
+    if kb_ids is not None:
+        foreign = of_it.where(func.coalesce(Task.kb_id.not_in(kb_ids), True))
+        conditions += [of_it.exists(), ~foreign.exists()]
+    return conditions
 
 
 def _views(session: Session, batches: Sequence[Batch]) -> list[Json]:

@@ -163,6 +163,19 @@ def test_many_tasks_are_previewed_cancelled_and_brought_back(tm: TaskManager, kb
     tm.kbs.delete(kb).wait(60).check()
 
 
+def test_the_tasks_of_the_batches_of_a_filter_are_cancelled_and_that_is_undone(tm: TaskManager, kb: str) -> None:
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    batch = tm.tasks.submit_batch([{"task_type": "test", "kb_id": kb, "run_at": later}] * 2)
+    assert tm.batches.preview_cancel(kb_id=kb, status="processing").count == 2
+    bulk = tm.batches.cancel_all(kb_id=kb, status="processing")
+    assert bulk.wait(60).check().result == {"action": "cancel", "changed": 2, "refused": 0}
+    assert tm.batches.preview_retry(kb_id=kb, include_permanent=True).count == 0, "none has failed"
+    assert tm.batches.retry_all(kb_id=kb).wait(60).check().result == {"action": "retry", "changed": 0, "refused": 0}
+    bulk.undo().wait(60).check()
+    assert batch.get().counts.waiting == 2
+    batch.cancel()
+
+
 def test_documents_are_listed_by_filters_read_as_they_came_and_taken_in_again(tm: TaskManager, kb: str) -> None:
     for name, said in {"a.md": {"year": 2026, "lang": "de"}, "b.txt": {"year": 2025, "lang": "en"}}.items():
         tm.documents.submit(kb, content=f"# {name}", document_id=name, filename=name, metadata=said).wait(60).check()
@@ -291,7 +304,7 @@ def test_every_refusal_of_the_service_has_its_class() -> None:
 def test_every_call_that_names_an_operation_is_one_of_the_service(service: EmbeddedDeployment) -> None:
     own = {"submit_document", "preview_upload"}
     own |= {"preview_cancel", "preview_retry", "preview_prioritise", "preview_delete", "preview_redeliver"}
-    own |= {"preview_reingest"}
+    own |= {"preview_reingest", "preview_cancel_batches", "preview_retry_batches"}
     document = httpx2.get(f"{service.url}/openapi.json").json()
     operations = {
         operation["operationId"]

@@ -118,6 +118,25 @@ def test_several_statuses_are_chips_of_their_own_and_buttons_are_for_those_that_
         }
 
 
+def test_buttons_of_the_batches_are_for_all_of_the_filter(client: Client, kb_id: str) -> None:
+    named = {"kb_id": kb_id, "task_status": "failed"}
+    for query, filter in (
+        ({}, {"filter": {}, "all": True}),
+        ({**named, "limit": 5}, {"filter": named}),
+        ({**named, "status": "completed"}, {"filter": {**named, "status": "completed"}}),
+    ):
+        tags = page(client, f"/batches?{urlencode(query)}").tags
+        bodies = {
+            attrs["data-path"]: json.loads(str(attrs["data-body"]))
+            for _, attrs in tags
+            if str(attrs.get("data-path")).startswith("/api/v1/batches/") and attrs.get("data-preview")
+        }
+        paths = ["/api/v1/batches/cancel", "/api/v1/batches/retry"]
+        # What has ended has nothing to be cancelled.
+        assert bodies == dict.fromkeys(paths[1:] if "status" in query else paths, filter)
+        assert client.http.post(paths[1], json={**filter, "dry_run": True}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -75,6 +75,12 @@ ROUTES = {
     "List batches, newest first, with their counts by status.": "列出批次及其各状态的任务数，最新的在前。",
     "Show a batch.": "查看一个批次。",
     "Cancel every task of a batch that has not ended.": "取消批次中所有尚未结束的任务。",
+    "Cancel every task of batches that has not ended, by a filter of the batches.": (
+        "按批次的筛选条件，取消这些批次中所有尚未结束的任务。"
+    ),
+    "Run the failed tasks of batches again, by a filter of the batches.": (
+        "按批次的筛选条件，重新执行这些批次中失败的任务。"
+    ),
     # callbacks
     "The callbacks of a task and how their delivery went.": "任务的回调及其投递情况。",
     "Deliver a callback again, under the same `webhook-id`.": "重新投递一个回调，`webhook-id` 不变。",

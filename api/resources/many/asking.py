@@ -12,6 +12,7 @@ from api import requests
 from api.problems import Invalid, problem
 from sentences import say
 from tasks.bulk.scope import STATUSES, CallbacksFilter, TaskFilter
+from tasks.input.batch_filter import BatchFilter
 from tasks.input.fields import Priority
 from tasks.types.bulk import Action
 
@@ -56,6 +57,21 @@ class PriorityRequest(TasksRequest):
     priority: Priority
 
 
+class BatchesRequest(Request):
+    """The tasks of which batches are meant."""
+
+    all: bool = ALL
+    filter: BatchFilter = Field(BatchFilter(), description="Which batches; as in `GET /batches`.")
+
+
+class RetryBatchesRequest(BatchesRequest):
+    """The failed tasks of which batches are to run again."""
+
+    include_permanent: bool = Field(
+        False, description="Also what no retry can mend, such as `corrupt` and `encrypted`."
+    )
+
+
 class CallbacksRequest(Request):
     """Which callbacks are to be delivered again."""
 
@@ -65,7 +81,7 @@ class CallbacksRequest(Request):
     )
 
 
-Filtered = TasksRequest | CallbacksRequest
+Filtered = TasksRequest | BatchesRequest | CallbacksRequest
 Asked = TypeVar("Asked", bound=Filtered)
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -99,7 +115,7 @@ def within_filter(model: type[BaseModel], check: Callable[[Any], Model], body: o
 
 
 def _checked(model: type[Asked], action: Action, body: Any) -> Asked:
-    asked = requests.fit(model, _completed(action, body))
+    asked = requests.fit(model, body if issubclass(model, BatchesRequest) else _completed(action, body))
     if not asked.all and all(value is None for value in (body.get("filter") or {}).values()):
         raise Invalid([problem("filter", say("filter_empty"))])
     if isinstance(asked.filter, TaskFilter) and not set(asked.filter.status or ()) <= set(STATUSES[action]):

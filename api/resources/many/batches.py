@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import falcon
@@ -21,7 +21,8 @@ from models.base import Json
 from sentences import say
 from tasks.accepting.submission import Accepted, NewBatch, Submission, submit_batch
 from tasks.ending import dependencies, ending
-from tasks.input.fields import CallbackAddress, Moment, Name, StatusName
+from tasks.input.batch_filter import BatchFilter
+from tasks.input.fields import CallbackAddress
 from tasks.transactions.group_commit import GroupCommit
 from tasks.transactions.unit import unit_of_work
 from tasks.views import batches
@@ -136,18 +137,9 @@ def _all_refused(bad: dict[int, list[dict[str, str]]]) -> Invalid:
     )
 
 
-class BatchesQuery(BaseModel):
+class BatchesQuery(BatchFilter):
     """Which batches are to be listed."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    status: Literal["processing", "completed"] | None = Field(
-        None, description="`completed`: all its tasks have ended."
-    )
-    task_status: StatusName | None = Field(None, description="Of one of its tasks at least.")
-    kb_id: Name | None = Field(None, description="Of all of its tasks.")
-    created_after: Moment | None = None
-    created_before: Moment | None = None
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = None
 
@@ -171,8 +163,7 @@ async def listed(req: asgi.Request, asked: BatchesQuery) -> Json:
     """Return a page of the batches that a request may see, newest first."""
     before = requests.from_cursor(asked.cursor, UUID)
     kb_ids = callers.confined(req, asked.kb_id)
-    chosen = batches.Chosen(asked.status, asked.task_status, kb_ids, asked.created_after, asked.created_before)
-    items = await requests.read_much(batches.page, chosen, limit=asked.limit + 1, before=before)
+    items = await requests.read_much(batches.page, asked, kb_ids, limit=asked.limit + 1, before=before)
     return requests.page_of(items, asked.limit, "batch_id")
 
 

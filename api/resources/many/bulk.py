@@ -17,11 +17,14 @@ from api.description.operation import operation
 from api.problems import Invalid, problem
 from api.resources.many.asking import (
     PREVIEWED,
+    UNLESS_NAMED,
     Asked,
+    BatchesRequest,
     CallbacksRequest,
     Filtered,
     PriorityRequest,
     Request,
+    RetryBatchesRequest,
     RetryRequest,
     TasksRequest,
     understood,
@@ -98,6 +101,12 @@ def _confine(req: asgi.Request, asked: Filtered) -> None:
 
 def _bulk(action: Action, asked: Filtered, **more: object) -> Bulk:
     return Bulk(action=action, filter=asked.filter.model_dump(mode="json", exclude_none=True), **more)
+
+
+def _bulk_of_batches(action: Action, asked: BatchesRequest, **more: object) -> Bulk:
+    kb_id = asked.filter.kb_id
+    tasks = {"status": UNLESS_NAMED[action]} | ({} if kb_id is None else {"kb_id": kb_id})
+    return Bulk(action=action, filter=tasks, batches=asked.filter.model_dump(mode="json", exclude_none=True), **more)
 
 
 def _preview(session: Any, wanted: Bulk) -> Json:
@@ -231,6 +240,47 @@ class Reingest(_Bulks):
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         asked = await _asked(req, TasksRequest, "reingest")
         await self._answer(req, resp, asked, _bulk("reingest", asked), asked.filter.kb_id)
+
+
+class CancelBatches(_Bulks):
+    """`/batches/cancel`"""
+
+    @operation(
+        "Cancel every task of batches that has not ended, by a filter of the batches.",
+        {200: PREVIEWED, 202: "The task that cancels them; it can be undone."},
+        id="cancel_batches",
+        tag="batches",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=BatchesRequest,
+        response=schemas.AcceptedTask,
+        besides={200: schemas.TasksPreview},
+        example={"filter": {"kb_id": "handbook", "status": "processing"}, "dry_run": True},
+    )
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
+        asked = await _asked(req, BatchesRequest, "cancel")
+        await self._answer(req, resp, asked, _bulk_of_batches("cancel", asked), asked.filter.kb_id)
+
+
+class RetryBatches(_Bulks):
+    """`/batches/retry`"""
+
+    @operation(
+        "Run the failed tasks of batches again, by a filter of the batches.",
+        {200: PREVIEWED, 202: "The task that retries them; it can be undone."},
+        id="retry_batches",
+        tag="batches",
+        takes=("IdempotencyKey",),
+        gives=("Location",),
+        request=RetryBatchesRequest,
+        response=schemas.AcceptedTask,
+        besides={200: schemas.TasksPreview},
+        example={"filter": {"created_after": "2026-11-29T00:00:00Z", "status": "completed"}, "dry_run": True},
+    )
+    async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
+        asked = await _asked(req, RetryBatchesRequest, "retry")
+        wanted = _bulk_of_batches("retry", asked, include_permanent=asked.include_permanent)
+        await self._answer(req, resp, asked, wanted, asked.filter.kb_id)
 
 
 class Redeliver(_Bulks):

@@ -144,8 +144,38 @@ def cancel_batch(batch_id: str) -> Call[Batch]:
     return Call("DELETE", at("batches", batch_id), shaped(Batch))
 
 
+def cancel_batches(*, all: bool = False, **filter: Unpack[BatchFilter]) -> Call[AcceptedTask]:
+    """Cancel what has not ended of all batches of a filter. It is a task itself, which can be followed and undone."""
+    return post(at("batches", "cancel"), shaped(AcceptedTask), _of_batches(filter, all=all), once=True)
+
+
+def retry_batches(
+    *, all: bool = False, include_permanent: bool = False, **filter: Unpack[BatchFilter]
+) -> Call[AcceptedTask]:
+    """Retry what failed of all batches of a filter, but for what no retry can mend unless `include_permanent`."""
+    body = _of_batches(filter, all=all) | {"include_permanent": include_permanent}
+    return post(at("batches", "retry"), shaped(AcceptedTask), body, once=True)
+
+
+def preview_cancel_batches(*, all: bool = False, **filter: Unpack[BatchFilter]) -> Call[TasksPreview]:
+    """Say how many tasks `cancel_all` would cancel, and which are among them."""
+    return _preview(at("batches", "cancel"), _of_batches(filter, all=all))
+
+
+def preview_retry_batches(
+    *, all: bool = False, include_permanent: bool = False, **filter: Unpack[BatchFilter]
+) -> Call[TasksPreview]:
+    """Say how many tasks `retry_all` would retry, and which are among them."""
+    body = _of_batches(filter, all=all) | {"include_permanent": include_permanent}
+    return _preview(at("batches", "retry"), body)
+
+
 def _named(filter: Mapping[str, object], *, all: bool) -> dict[str, Any]:
     return {"filter": filtered(filter), "all": all}
+
+
+def _of_batches(filter: Mapping[str, object], *, all: bool) -> dict[str, object]:
+    return {"filter": without_none(**filter), "all": all}
 
 
 def _preview(path: str, body: dict[str, Any]) -> Call[TasksPreview]:

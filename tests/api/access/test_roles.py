@@ -235,6 +235,8 @@ def test_every_route_that_keeps_to_the_keys_kbs_by_itself_has_a_test_here() -> N
         "POST /tasks/prioritise",
         "POST /tasks/reingest",
         "GET /batches",
+        "POST /batches/cancel",
+        "POST /batches/retry",
         "GET /callbacks",
         "GET /stats/errors",
         "POST /callbacks/redeliver",
@@ -322,6 +324,8 @@ def test_a_bound_key_lists_its_own_kbs_by_the_page(bound: Holder, operator: Hold
         ("/tasks/retry", {}),
         ("/tasks/prioritise", {"priority": "high"}),
         ("/tasks/reingest", {}),
+        ("/batches/cancel", {}),
+        ("/batches/retry", {}),
         ("/callbacks/redeliver", {}),
     ],
 )

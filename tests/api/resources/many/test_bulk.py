@@ -129,6 +129,10 @@ def test_an_idempotency_key_holds_for_a_bulk(idle_client: Client, kb_id: str) ->
         ("/tasks/retry", {"filter": {}}, {"filter"}),
         ("/tasks/prioritise", {"priority": "low"}, {"filter"}),
         ("/callbacks/redeliver", {"dry_run": True}, {"filter"}),
+        ("/batches/cancel", {"dry_run": True}, {"filter"}),
+        ("/batches/retry", {"filter": {"kb_id": None}}, {"filter"}),
+        ("/batches/cancel", {"filter": {"status": "failed"}}, {"filter.status"}),
+        ("/batches/retry", {"task_status": "late"}, {"task_status"}),
         ("/tasks/prioritise", {"all": True}, {"priority"}),
         ("/tasks/cancel", {"filter": {"status": ["completed"]}}, {"filter.status"}),
         ("/tasks/cancel", {"status": "failed"}, {"status"}),
@@ -159,6 +163,82 @@ def test_only_a_bulk_can_be_undone(client: Client) -> None:
     is_problem(client.http.get(f"{TASKS}/{task_id}/items"), 409)
     redelivered = done(client, "/callbacks/redeliver", filter={"kb_id": str(uuid.uuid4())})
     is_problem(asked(client, f"/tasks/{redelivered['task_id']}/undo"), 409)
+
+
+def batch(client: Client, *kb_ids: str, **task: Any) -> tuple[str, list[str]]:
+    """A batch with a task of each of these KBs, which waits for long. Returns its id, and theirs."""
+    tasks = [{"task_type": "test", "run_at": "2990-01-01T00:00:00Z", "kb_id": kb_id, **task} for kb_id in kb_ids]
+    said = asked(client, "/tasks/batch", tasks=tasks).json()
+    return said["batch_id"], [each["task_id"] for each in said["tasks"]]
+
+
+def test_what_is_open_of_the_batches_of_a_filter_is_previewed_cancelled_and_undone(client: Client, kb_id: str) -> None:
+    (first, tasks), (second, more) = batch(client, *[kb_id] * 11), batch(client, kb_id)
+    _, mixed = batch(client, kb_id, f"{kb_id}-other")
+    (alone,) = later(client, kb_id)
+    said = previewed(client, "/batches/cancel", filter={"kb_id": kb_id})
+    assert (said["count"], said["capped"]) == (12, False)
+    assert [each["task_id"] for each in said["examples"]] == [*more, *tasks[:1:-1]], "the newest"
+    assert status(client, tasks[0]) == "waiting", "a preview changes nothing"
+
+    bulk = done(client, "/batches/cancel", filter={"kb_id": kb_id})
+    assert (bulk["kb_id"], bulk["progress"]) == (kb_id, 100)
+    assert bulk["result"] == {"action": "cancel", "changed": 12, "refused": 0}
+    assert bulk["payload"]["batches"] == {"kb_id": kb_id}
+    assert {each["task_id"] for each in items(client, bulk)} == {*tasks, *more}
+    assert {status(client, each) for each in (*mixed, alone)} == {"waiting"}, "what is of no batch of the KB alone"
+    shown = {
+        each["batch_id"]: each for each in client.http.get("/api/v1/batches", params={"kb_id": kb_id}).json()["items"]
+    }
+    assert (shown[first]["status"], shown[second]["counts"]["cancelled"]) == ("completed", 1)
+
+    answer = asked(client, f"/tasks/{bulk['task_id']}/undo")
+    assert client.ended(answer.json()["task_id"])["result"] == {"action": "retry", "changed": 12, "refused": 0}
+    assert client.http.get(f"/api/v1/batches/{first}").json()["counts"]["waiting"] == 11
+
+
+def test_what_failed_of_the_batches_of_a_filter_is_retried_and_that_is_undone(client: Client, kb_id: str) -> None:
+    batch_id, (failed,) = batch(client, kb_id, run_at=None, **FAILING)
+    alone = client.submit(kb_id=kb_id, **FAILING)
+    assert {client.ended(each)["status"] for each in (failed, alone)} == {"failed"}
+    named = {"kb_id": kb_id, "status": "completed"}
+    assert previewed(client, "/batches/retry", **named)["count"] == 0, "no retry can mend it"
+    assert previewed(client, "/batches/retry", **named, include_permanent=True)["count"] == 1
+    queue = "/api/v1/queues/preprocessing"
+    assert client.http.post(f"{queue}/pause", json={"reason": "a test"}).status_code == 200
+    try:
+        bulk = done(client, "/batches/retry", **named, include_permanent=True)
+        assert [each["task_id"] for each in items(client, bulk)] == [failed]
+        assert client.http.get(f"/api/v1/batches/{batch_id}").json()["status"] == "processing"
+        answer = asked(client, f"/tasks/{bulk['task_id']}/undo")
+        assert client.ended(answer.json()["task_id"])["result"]["changed"] == 1
+    finally:
+        client.http.post(f"{queue}/resume")
+    assert status(client, failed) == "failed"
+    assert client.http.get(f"/api/v1/batches/{batch_id}").json()["status"] == "completed"
+
+
+def test_batches_are_meant_by_the_filter_of_their_list(idle_client: Client, kb_id: str) -> None:
+    http = idle_client.http
+    made = [batch(idle_client, *kb_ids) for kb_ids in ([kb_id] * 2, [kb_id] * 3, [kb_id, f"{kb_id}-other"])]
+    assert http.delete(f"{TASKS}/{made[1][1][0]}").status_code == 200
+    _, ended = batch(idle_client, kb_id)
+    http.delete(f"{TASKS}/{ended[0]}")
+    moment = http.get(f"/api/v1/batches/{made[0][0]}").json()["created_at"]
+    for named in (
+        {"kb_id": kb_id},
+        {"kb_id": kb_id, "status": "processing"},
+        {"kb_id": kb_id, "status": "completed"},
+        {"kb_id": kb_id, "task_status": "cancelled"},
+        {"task_status": "cancelled", "created_after": moment},
+        {"created_after": moment},
+        {"kb_id": kb_id, "created_before": moment},
+        {"created_before": "0001-01-01T00:00:00+14:00"},
+    ):
+        listed = http.get("/api/v1/batches", params=named).json()["items"]
+        count = sum(each["counts"]["waiting"] for each in listed)
+        assert previewed(idle_client, "/batches/cancel", filter=named)["count"] == count, named
+    assert previewed(idle_client, "/batches/cancel", filter={"kb_id": kb_id})["count"] == 4
 
 
 def test_documents_of_a_filter_are_previewed_and_deleted(client: Client, kb_id: str) -> None:
