@@ -46,12 +46,12 @@ class Address:
     """
 
     def __init__(self, url: str | None, key: str | None) -> None:
-        given = url or os.environ.get("TM_API_URL") or DEFAULT_URL
+        address = url or os.environ.get("TM_API_URL") or DEFAULT_URL
         key = key if key is not None else os.environ.get("TM_API_KEY")
-        self.url = given.rstrip("/")
+        self.url = address.rstrip("/")
         self.host = urlsplit(self.url).hostname
         if urlsplit(self.url).scheme not in ("http", "https") or not self.host:
-            raise ValueError(f"{given!r} is no http:// or https:// address")
+            raise ValueError(f"{address!r} is no http:// or https:// address")
         if key and not (key.isascii() and key.isprintable()):
             raise ValueError("the key holds characters that no HTTP header can carry")
         self.headers = {"User-Agent": "task-manager-client"} | ({"Authorization": f"Bearer {key}"} if key else {})
@@ -89,7 +89,7 @@ class Http:
         connect = self.policy.timeouts.connect
         if step.deadline is not None:
             left = remaining(step.deadline)
-            read, connect = (left if each is None else min(each, left) for each in (read, connect))
+            read, connect = (left if seconds is None else min(seconds, left) for seconds in (read, connect))
         body = call.upload.open(step.deadline) if call.upload else None
         form = {"data": call.upload.fields, "files": {"file": (call.upload.filename, body)}} if call.upload else {}
         return self.http.build_request(

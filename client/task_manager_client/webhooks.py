@@ -72,9 +72,9 @@ def verify_webhook(
       ValueError: a secret is none.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    given = {name.lower(): value for name, value in pairs}
+    fields = {name.lower(): value for name, value in pairs}
     try:
-        webhook_id, sent_at, signatures = (given[f"webhook-{each}"] for each in ("id", "timestamp", "signature"))
+        webhook_id, sent_at, signatures = (fields[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
     except KeyError as missing:
         raise WebhookRejected(f"the header {missing.args[0]} is missing") from None
     raw = body.encode() if isinstance(body, str) else bytes(body)
@@ -99,7 +99,7 @@ def verify_webhook(
 def _keys(secret: str | Sequence[str]) -> list[bytes]:
     named = re.split(r"[\s,]+", secret.strip()) if isinstance(secret, str) else list(secret)
     try:
-        keys = [base64.b64decode(each.removeprefix("whsec_"), validate=True) for each in named if each]
+        keys = [base64.b64decode(part.removeprefix("whsec_"), validate=True) for part in named if part]
     except (binascii.Error, ValueError):
         raise ValueError("a secret is not of the form whsec_ and base64") from None
     if not keys or not all(keys):
@@ -109,8 +109,8 @@ def _keys(secret: str | Sequence[str]) -> list[bytes]:
 
 def _signatures(header: str) -> list[bytes]:
     signatures = []
-    for each in header.split():
-        version, _, signature = each.partition(",")
+    for entry in header.split():
+        version, _, signature = entry.partition(",")
         if version == "v1":
             try:
                 signatures.append(base64.b64decode(signature, validate=True))

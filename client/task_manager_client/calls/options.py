@@ -188,9 +188,9 @@ def form(options: Mapping[str, object]) -> dict[str, str]:
 def pairs(metadata: Mapping[str, object] | None) -> list[str]:
     """Return metadata as a list is asked for it: `name=value`, for each value of a name."""
     return [
-        f"{name}={each if isinstance(each, str) else json.dumps(each)}"
+        f"{name}={item if isinstance(item, str) else json.dumps(item)}"
         for name, value in as_json(metadata or {}).items()
-        for each in (value if isinstance(value, list) else [value])
+        for item in (value if isinstance(value, list) else [value])
     ]
 
 

@@ -101,12 +101,12 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is left here: by itself argparse would show how `tm` is used, and not the verb."""
-        found, rest = super().parse_known_args(_sorted(args), namespace)
-        if rest and not self._takes(found, rest):
+        arguments, rest = super().parse_known_args(_sorted(args), namespace)
+        if rest and not self._takes(arguments, rest):
             self.error(f"unrecognized arguments: {' '.join(rest)}")
-        if self.actions and (wrong := self._ignored(found)):
+        if self.actions and (wrong := self._ignored(arguments)):
             self.exit(2, f"{self.prog}: {wrong}\n")
-        return found, []
+        return arguments, []
 
     def of_actions(self, actions: Mapping[str, Takes], named: str | None) -> None:
         """Take one of these actions, and where they are for one thing its name. The help of an option says whose it is.
@@ -132,22 +132,22 @@ class Parser(argparse.ArgumentParser):
             for option in sorted(options)
         }
 
-    def _ignored(self, found: argparse.Namespace) -> str | None:
+    def _ignored(self, arguments: argparse.Namespace) -> str | None:
         """Say what the action of a command line would ignore, or what it lacks; None: nothing."""
         takers, wrong = self._takers(), []
         for option in self._actions:
-            told, named = "/".join(option.option_strings) or str(option.metavar), self.actions[found.action].named
-            is_said = getattr(found, option.dest, option.default) != option.default
+            label, named = "/".join(option.option_strings) or str(option.metavar), self.actions[arguments.action].named
+            is_said = getattr(arguments, option.dest, option.default) != option.default
             of = takers.get(option.dest, [])
             if option.dest == "name":
                 if named and not is_said:
-                    return f"{found.action} needs {told}; `{self.prog}` lists them"
+                    return f"{arguments.action} needs {label}; `{self.prog}` lists them"
                 of = [name for name, action in self.actions.items() if action.named is not False]
-            if is_said and of and found.action not in of:
-                wrong.append(f"no {told}, which is for {', '.join(of)}")
-        return f"{found.action} takes {'; '.join(wrong)}" if wrong else None
+            if is_said and of and arguments.action not in of:
+                wrong.append(f"no {label}, which is for {', '.join(of)}")
+        return f"{arguments.action} takes {'; '.join(wrong)}" if wrong else None
 
-    def _takes(self, found: argparse.Namespace, rest: Sequence[str]) -> bool:
+    def _takes(self, arguments: argparse.Namespace, rest: Sequence[str]) -> bool:
         """Give words that come behind an option to the positional they are of, as in `tm kbs get -o json handbook`.
 
         argparse has then given it what stood before the option, or nothing.
@@ -155,11 +155,11 @@ class Parser(argparse.ArgumentParser):
         last = [action for action in self._actions if not action.option_strings][-1:]
         if not last or last[0].choices or any(word.startswith("-") and word != "-" for word in rest):
             return False
-        name, said = last[0].dest, getattr(found, last[0].dest)
+        name, said = last[0].dest, getattr(arguments, last[0].dest)
         if last[0].nargs in ("*", "+"):
-            setattr(found, name, [*said, *rest])
+            setattr(arguments, name, [*said, *rest])
         elif last[0].nargs == "?" and said is None and len(rest) == 1:
-            setattr(found, name, rest[0])
+            setattr(arguments, name, rest[0])
         else:
             return False
         return True
@@ -271,8 +271,8 @@ def _kbs(parser: Parser) -> None:
     )
     add("--synonyms", action="append", metavar="A,B", help="terms that mean the same; each is a group, in place of all")
     add("--weight", type=int, metavar="N", help="how many turns its tasks get where those of another KB get one")
-    told = "take a setting back, by its name in REST, such as chunk_size; may be repeated"
-    add("--unset", action="append", choices=KB_SETTINGS, metavar="NAME", help=told)
+    explanation = "take a setting back, by its name in REST, such as chunk_size; may be repeated"
+    add("--unset", action="append", choices=KB_SETTINGS, metavar="NAME", help=explanation)
     parser.of_actions(ACTIONS["kbs"], "KB")
 
 
@@ -334,8 +334,8 @@ def _chunking(parser: argparse.ArgumentParser) -> None:
 
 
 def _metadata(parser: argparse.ArgumentParser, help: str) -> None:
-    told = f"{help}; may be repeated; or a JSON object"
-    parser.add_argument("--metadata", action="append", default=[], metavar="NAME=VALUE", help=told)
+    explanation = f"{help}; may be repeated; or a JSON object"
+    parser.add_argument("--metadata", action="append", default=[], metavar="NAME=VALUE", help=explanation)
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
@@ -349,18 +349,18 @@ def _filters(parser: argparse.ArgumentParser) -> None:
         add(f"--{name}", metavar="TIME")
 
 
-def _count(given: str) -> int:
+def _count(value: str) -> int:
     """Return how many are wanted.
 
     Raises:
       argparse.ArgumentTypeError: no whole number, or one below 0.
     """
     try:
-        count = int(given)
+        count = int(value)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{given!r} is not a whole number") from None
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number") from None
     if count < 0:
-        raise argparse.ArgumentTypeError(f"{given} is below 0; 0 means all")
+        raise argparse.ArgumentTypeError(f"{value} is below 0; 0 means all")
     return count
 
 

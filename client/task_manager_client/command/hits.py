@@ -24,15 +24,15 @@ def show(console: Console, hits: Sequence[Hit]) -> None:
             (f"  {hit.score:.3f}", "dim"),
         )
         console.print(headline, soft_wrap=True)
-        for each in hit.before:
-            _passage(console, each.text, "dim")
+        for chunk in hit.before:
+            _passage(console, chunk.text, "dim")
         _passage(console, hit.text, "")
-        for each in hit.after:
-            _passage(console, each.text, "dim")
+        for chunk in hit.after:
+            _passage(console, chunk.text, "dim")
 
 
-def _passage(console: Console, found: str, style: str) -> None:
-    text = printable(found)
+def _passage(console: Console, passage: str, style: str) -> None:
+    text = printable(passage)
     if console.is_terminal:
         console.print(Padding(Text(text, style), (0, 0, 1, 3)))
     else:

@@ -37,9 +37,9 @@ def show(rows: Iterable[Row], fields: Sequence[str], asked: Namespace) -> int:
     return count
 
 
-def show_list(found: Iterable[Shape], fields: Sequence[str], asked: Namespace) -> int:
+def show_list(shapes: Iterable[Shape], fields: Sequence[str], asked: Namespace) -> int:
     """Print as many of what was found as were asked for, and return how many there were; see `show`."""
-    return show((each.raw for each in islice(found, asked.limit or None)), fields, asked)
+    return show((shape.raw for shape in islice(shapes, asked.limit or None)), fields, asked)
 
 
 def show_one(row: Row, asked: Namespace) -> None:
@@ -71,15 +71,15 @@ def answered(line: str, answer: Shape | Row | None, asked: Namespace) -> None:
 
 def _names(chosen: str | None) -> list[str] | None:
     """Return the fields that were chosen; None: none was."""
-    return [each.strip() for each in chosen.split(",") if each.strip()] if chosen else None
+    return [name.strip() for name in chosen.split(",") if name.strip()] if chosen else None
 
 
 def field(row: Row, name: str) -> Any:
     """Return a field of a row; dots lead into its objects."""
-    found: Any = row
+    value: Any = row
     for part in name.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def text(value: object) -> str:
@@ -90,7 +90,7 @@ def text(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.1f}".removesuffix(".0")
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return printable(", ".join(value))
     return printable(json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value))
 
@@ -101,14 +101,14 @@ def say(line: str) -> None:
     print(line.encode(encoding, "replace").decode(encoding))
 
 
-def printable(given: str) -> str:
+def printable(value: str) -> str:
     """Return a text that cannot steer a terminal, whoever wrote it."""
-    return "".join(sign for sign in given if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs"))
+    return "".join(sign for sign in value if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs"))
 
 
-def width(given: str) -> int:
+def width(value: str) -> int:
     """Return how many columns a text takes; Chinese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in given)
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in value)
 
 
 def _table(rows: Sequence[Row], fields: Sequence[str]) -> int:

@@ -49,7 +49,9 @@ class Processes:
             complain(f"tm: started worker {process.pid}, {len(self._running)} of {wanted}")
         at_work = _by_parent(busy)
         while len(self._running) > wanted:
-            process = min(self._running, key=lambda each: (at_work.get(each.pid, 0), -self._running[each]))
+            process = min(
+                self._running, key=lambda candidate: (at_work.get(candidate.pid, 0), -self._running[candidate])
+            )
             self._end(process)
             complain(f"tm: worker {process.pid} is not wanted any more; it ends, and hands back what it has not done")
 

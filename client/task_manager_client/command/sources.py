@@ -37,18 +37,20 @@ class Named:
 
 
 def named(
-    given: Sequence[str], *, recursive: bool, document_id: str | None = None, filename: str | None = None
+    arguments: Sequence[str], *, recursive: bool, document_id: str | None = None, filename: str | None = None
 ) -> list[Named]:
     """Return what the arguments name, in order.
 
     Raises:
       Unusable: one of them names nothing or cannot be read, or two have one id.
     """
-    sources = [each for argument in given for each in _of(argument, recursive, document_id, filename)]
+    sources = [source for argument in arguments for source in _of(argument, recursive, document_id, filename)]
     if document_id is not None and len(sources) > 1:
         raise Unusable("--document-id is for a single document")
     ids = [source.document_id for source in sources if source.document_id is not None]
-    if twice := sorted({each for each in ids if ids.count(each) > 1} if len(ids) != len(set(ids)) else ()):
+    if twice := sorted(
+        {source_id for source_id in ids if ids.count(source_id) > 1} if len(ids) != len(set(ids)) else ()
+    ):
         raise Unusable(
             f"{', '.join(twice)} is there twice, and would be one document: submit each with its own --document-id,"
             " or submit the folder that holds both with -r"

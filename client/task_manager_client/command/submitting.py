@@ -127,7 +127,7 @@ class Submission:
         *,
         follow: bool,
     ) -> None:
-        self.documents = [Document(each) for each in named]
+        self.documents = [Document(source) for source in named]
         self._tm = tm
         self._kb = kb
         self._display = display

@@ -53,7 +53,7 @@ def _tell(code: str, failed: Sequence[Document]) -> None:
 
 def _whole(documents: Sequence[Document]) -> str:
     done = [document for document in documents if document.completed]
-    chunks = sum(int((each.task.result or {}).get("chunks") or 0) for each in done if each.task)
+    chunks = sum(int((document.task.result or {}).get("chunks") or 0) for document in done if document.task)
     said = [f"{len(done)} of {len(documents)} completed", f"{chunks:,} chunks"]
     if failed := sum(document.ended and not document.completed for document in documents):
         said.insert(1, f"{failed} failed")

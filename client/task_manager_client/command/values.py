@@ -17,27 +17,27 @@ def said(asked: Namespace, names: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None and value is not False and value != []}
 
 
-def metadata(given: Sequence[str]) -> dict[str, Any]:
+def metadata(arguments: Sequence[str]) -> dict[str, Any]:
     """Return the metadata that NAME=VALUE, or JSON objects, say; what comes later takes the place of its name.
 
     Raises:
       Unusable: one of them is neither.
     """
     pairs: dict[str, Any] = {}
-    for each in given:
-        pairs |= _pair(each)
+    for argument in arguments:
+        pairs |= _pair(argument)
     return pairs
 
 
-def wanted_metadata(given: Sequence[str]) -> dict[str, Any]:
+def wanted_metadata(arguments: Sequence[str]) -> dict[str, Any]:
     """Return metadata as a filter: of a name that is there more than once any value will do.
 
     Raises:
       Unusable: one of them is neither NAME=VALUE nor a JSON object.
     """
     wanted: dict[str, Any] = {}
-    for each in given:
-        for name, value in _pair(each).items():
+    for argument in arguments:
+        for name, value in _pair(argument).items():
             if name in wanted:
                 wanted[name] = [*_several(wanted[name]), *_several(value)]
             else:
@@ -45,28 +45,28 @@ def wanted_metadata(given: Sequence[str]) -> dict[str, Any]:
     return wanted
 
 
-def from_file(option: str, given: str) -> str:
+def from_file(option: str, argument: str) -> str:
     """Return what an option holds, or what is in the file where it is @FILE.
 
     Raises:
       Unusable: the file cannot be read.
     """
-    if not given.startswith("@"):
-        return given
+    if not argument.startswith("@"):
+        return argument
     try:
-        return Path(given[1:]).read_text(encoding="utf-8").strip()
+        return Path(argument[1:]).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise Unusable(f"{option} {given} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise Unusable(f"{option} {argument} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def json_object(option: str, given: str) -> Mapping[str, Any]:
+def json_object(option: str, argument: str) -> Mapping[str, Any]:
     """Return the JSON object that an option holds, or its file.
 
     Raises:
       Unusable: it holds none.
     """
     try:
-        value = json.loads(from_file(option, given))
+        value = json.loads(from_file(option, argument))
     except ValueError as error:
         raise Unusable(f"{option} is no JSON: {error}") from None
     if not isinstance(value, dict):
@@ -74,16 +74,16 @@ def json_object(option: str, given: str) -> Mapping[str, Any]:
     return value
 
 
-def _pair(given: str) -> dict[str, Any]:
-    if given.lstrip().startswith("{"):
+def _pair(argument: str) -> dict[str, Any]:
+    if argument.lstrip().startswith("{"):
         try:
-            pair: dict[str, Any] = json.loads(given)
+            pair: dict[str, Any] = json.loads(argument)
         except ValueError as error:
-            raise Unusable(f"--metadata {given!r} is no JSON object: {error}") from None
+            raise Unusable(f"--metadata {argument!r} is no JSON object: {error}") from None
         return pair
-    name, equals, value = given.partition("=")
+    name, equals, value = argument.partition("=")
     if not (name and equals):
-        raise Unusable(f"--metadata {given!r} is neither NAME=VALUE nor a JSON object")
+        raise Unusable(f"--metadata {argument!r} is neither NAME=VALUE nor a JSON object")
     return {name: value}
 
 

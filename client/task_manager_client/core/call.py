@@ -149,7 +149,7 @@ def get_page(path: str, shape: type[S], **query: object) -> Call[Page[S]]:
         page = answer.json()
         if not isinstance(page, dict) or not isinstance(page.get("items"), list):
             raise UnexpectedAnswer("the answer is no page of a list")
-        return Page([shape.read(each) for each in page["items"]], page.get("next_cursor"), page)
+        return Page([shape.read(item) for item in page["items"]], page.get("next_cursor"), page)
 
     return Call("GET", path, read, query)
 
@@ -195,9 +195,9 @@ def as_json(value: object) -> Any:
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, Mapping):
-        return {name: as_json(each) for name, each in value.items()}
+        return {name: as_json(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [as_json(each) for each in value]
+        return [as_json(item) for item in value]
     return str(value) if isinstance(value, uuid.UUID) else value
 
 
@@ -221,7 +221,7 @@ def _texts(value: object) -> Sequence[str]:
     if value is None:
         return ()
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [text for each in value for text in _texts(each)]
+        return [text for item in value for text in _texts(item)]
     if isinstance(value, bool):
         return ("true" if value else "false",)
     return (rfc3339(value) if isinstance(value, datetime) else str(value),)

@@ -27,19 +27,19 @@ class Shape:
         self.__dict__.update(values)
 
     @classmethod
-    def read(cls, given: object) -> Self:
+    def read(cls, value: object) -> Self:
         """Return the object that JSON holds.
 
         Raises:
           UnexpectedAnswer: a field is missing, or is of another type.
         """
-        if not isinstance(given, Mapping):
-            raise UnexpectedAnswer(f"a {cls.__name__} should be a JSON object, and is {type(given).__name__}")
+        if not isinstance(value, Mapping):
+            raise UnexpectedAnswer(f"a {cls.__name__} should be a JSON object, and is {type(value).__name__}")
         try:
-            made = cls(**{name: read(given[name]) for name, read in _readers(cls).items() if name in given})
+            made = cls(**{name: read(value[name]) for name, read in _readers(cls).items() if name in value})
         except (TypeError, ValueError, AttributeError) as error:
             raise UnexpectedAnswer(f"the answer is no {cls.__name__}: {error}") from None
-        made.__dict__["_raw"] = given
+        made.__dict__["_raw"] = value
         return made
 
     @property
@@ -78,16 +78,16 @@ def reader(kind: object) -> Reader:
     """Return what reads the JSON of a type: a Shape, a time, a list, a dict or an optional one of them."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        read = reader(next(each for each in inner if each is not NoneType))
-        return lambda given: None if given is None else read(given)
+        read = reader(next(member for member in inner if member is not NoneType))
+        return lambda value: None if value is None else read(value)
     if origin is list:
         read = reader(inner[0])
-        return lambda given: [read(each) for each in given]
+        return lambda value: [read(item) for item in value]
     if origin is dict:
         read = reader(inner[1])
-        return lambda given: {name: read(each) for name, each in given.items()}
+        return lambda value: {name: read(part) for name, part in value.items()}
     if kind is datetime:
         return datetime.fromisoformat
     if isinstance(kind, type) and issubclass(kind, Shape):
         return kind.read
-    return lambda given: given
+    return lambda value: value

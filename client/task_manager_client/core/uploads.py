@@ -35,8 +35,8 @@ class Upload:
         self.source = source
         self.fields = dict(fields)
         self.progress = progress
-        given = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", None)
-        self.filename = filename or (Path(given).name if isinstance(given, (str, os.PathLike)) else "")
+        name = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", None)
+        self.filename = filename or (Path(name).name if isinstance(name, (str, os.PathLike)) else "")
         if not self.filename:
             raise ValueError("say in `filename` what the document is called: its format may depend on it")
         self._path = Path(source) if isinstance(source, (str, os.PathLike)) else None

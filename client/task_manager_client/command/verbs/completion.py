@@ -35,7 +35,7 @@ def completion_(asked: Namespace) -> int:
 
 
 def _verbs() -> dict[str, argparse.ArgumentParser]:
-    (action,) = [each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]
+    (action,) = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
     return dict(action.choices)
 
 

@@ -132,6 +132,8 @@ def _callbacks(tm: TaskManager) -> Iterator[Finding]:
     what_to_do = "tm callbacks --state owed: `log` of each says what its receiver answers" if owed.failing else None
     yield Finding("callbacks", said, what_to_do)
     known = {"queue_paused", "no_worker", "no_clock", "rabbitmq_away", "callbacks_failing"}
-    for each in overview.attention:
-        if each.code not in known:
-            yield Finding("attention", each.message_zh if reads_chinese() else each.message, "docs/runbook says more")
+    for notice in overview.attention:
+        if notice.code not in known:
+            yield Finding(
+                "attention", notice.message_zh if reads_chinese() else notice.message, "docs/runbook says more"
+            )

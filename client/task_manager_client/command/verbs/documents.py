@@ -94,8 +94,8 @@ def _delete_all(tm: TaskManager, asked: Namespace, chosen: dict[str, Any]) -> in
         raise ValueError("delete names nothing: say which by an id, --prefix, --metadata, or --all")
     preview = tm.documents.preview_delete(asked.kb, all=asked.all, **chosen)
     rows = [{"document_id": example} for example in preview.examples]
-    found = Found("delete", "document", preview.count, preview.raw, rows, ("document_id",), capped=preview.capped)
-    if (code := stops(asked, found)) is not None:
+    scope = Found("delete", "document", preview.count, preview.raw, rows, ("document_id",), capped=preview.capped)
+    if (code := stops(asked, scope)) is not None:
         return code
     task = tm.documents.delete_all(asked.kb, all=asked.all, **chosen).wait()
     return ended(asked, task, f"deleted {(task.result or {}).get('deleted')} documents")

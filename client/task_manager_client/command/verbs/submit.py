@@ -99,7 +99,7 @@ class Rows:
     def _print(self, documents: Sequence[Document]) -> None:
         new = [document for document in documents if document not in self._shown]
         self._shown.update(new)
-        show([_row(each) for each in new], (), self._asked)
+        show([_row(document) for document in new], (), self._asked)
 
     def __enter__(self) -> Self:
         return self
@@ -117,13 +117,13 @@ def _row(document: Document) -> dict[str, Any]:
     return {"source": document.name, **(answer.raw if answer is not None else {"status": "not submitted"})}
 
 
-def headers_of(given: Sequence[str]) -> dict[str, str]:
+def headers_of(arguments: Sequence[str]) -> dict[str, str]:
     """Return the headers that `NAME: VALUE`, or the lines of @FILE, say.
 
     Raises:
       Unusable: one of them is none, which may be a secret and is not quoted; or a file cannot be read.
     """
-    lines = [line for each in given for line in (_lines(each) if each.startswith("@") else [each])]
+    lines = [line for argument in arguments for line in (_lines(argument) if argument.startswith("@") else [argument])]
     headers = {}
     for line in lines:
         name, colon, value = line.partition(":")

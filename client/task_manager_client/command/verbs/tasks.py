@@ -61,8 +61,7 @@ def watch_(asked: Namespace) -> int:
         if asked.id is None:
             _tell(tm.events(), asked)
             return DONE
-        found = task_or_batch(tm, asked.id)
-        if isinstance(found, Batch):
+        if isinstance(task_or_batch(tm, asked.id), Batch):
             batch = tm.batches.handle(asked.id)
             _tell(batch.watch(), asked)
             return DONE if batch.get().counts.completed == batch.get().total else FAILED
@@ -97,13 +96,13 @@ def retry_(asked: Namespace) -> int:
     return _change(asked, lambda tm, task_id: tm.tasks.retry(task_id), "retry")
 
 
-def task_or_batch(tm: TaskManager, given: str) -> Task | Batch:
+def task_or_batch(tm: TaskManager, identifier: str) -> Task | Batch:
     """Return the task of an id, or the batch."""
     try:
-        return tm.tasks.get(given)
+        return tm.tasks.get(identifier)
     except NotFound as error:
         try:
-            return tm.batches.get(given)
+            return tm.batches.get(identifier)
         except NotFound:
             raise error from None
 
@@ -155,27 +154,27 @@ def _change_all(asked: Namespace, tm: TaskManager, action: str) -> int:
         raise ValueError(f"{action} names nothing: say which tasks by their ids or a filter, or --all")
     preview = tm.send((calls.preview_cancel if action == "cancel" else calls.preview_retry)(all=asked.all, **chosen))
     rows = [example.raw for example in preview.examples]
-    found = Found(action, "task", preview.count, preview.raw, rows, EXAMPLE, capped=preview.capped)
-    if (code := stops(asked, found)) is not None:
+    scope = Found(action, "task", preview.count, preview.raw, rows, EXAMPLE, capped=preview.capped)
+    if (code := stops(asked, scope)) is not None:
         return code
     task = (tm.tasks.cancel_all if action == "cancel" else tm.tasks.retry_all)(all=asked.all, **chosen).wait()
     result = task.result or {}
     return ended(asked, task, f"{action} changed {result.get('changed')}, refused {result.get('refused')}")
 
 
-def stops(asked: Namespace, found: Found) -> int | None:
+def stops(asked: Namespace, scope: Found) -> int | None:
     """Show what a bulk is for, where nothing more is wanted or is there, or nobody agrees; return the code then."""
-    count = f"{found.number}{' or more' if found.capped else ''} {found.things}s"
+    count = f"{scope.number}{' or more' if scope.capped else ''} {scope.things}s"
     if asked.dry_run:
-        complain(f"{found.action} is for {count}; among them:")
-        show(found.examples, found.columns, asked)
+        complain(f"{scope.action} is for {count}; among them:")
+        show(scope.examples, scope.columns, asked)
         return DONE
-    if not found.number:
-        complain(f"tm: no {found.things} fits")
+    if not scope.number:
+        complain(f"tm: no {scope.things} fits")
         if not for_people(asked):
-            show_one(found.preview, asked)
+            show_one(scope.preview, asked)
         return DONE
-    return None if agreed(asked, f"{found.action} {count}") else UNUSABLE
+    return None if agreed(asked, f"{scope.action} {count}") else UNUSABLE
 
 
 def ended(asked: Namespace, task: Task, said: str) -> int:
