@@ -91,8 +91,8 @@ def is_problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
 def bad_fields(answer: httpx2.Response) -> set[str]:
     """The fields that a 422 names, each with a message."""
     problem = is_problem(answer, 422)
-    assert all(each["message"] for each in problem["errors"])
-    return {each["field"] for each in problem["errors"]}
+    assert all(error["message"] for error in problem["errors"])
+    return {error["field"] for error in problem["errors"]}
 
 
 @pytest.fixture(scope="package")

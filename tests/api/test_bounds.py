@@ -124,8 +124,8 @@ def test_a_large_batch_holds_nobody_up(idle_client: Client) -> None:
 def marks_of(value: Any) -> int:
     """One for each name and value within, and one for a list or an object that is empty."""
     if isinstance(value, dict):
-        return max(1, sum(2 + marks_of(each) for each in value.values()))
-    return max(1, sum(1 + marks_of(each) for each in value)) if isinstance(value, list) else 0
+        return max(1, sum(2 + marks_of(part) for part in value.values()))
+    return max(1, sum(1 + marks_of(part) for part in value)) if isinstance(value, list) else 0
 
 
 ANYTHING = strategies.recursive(
@@ -196,7 +196,7 @@ def test_a_page_leaves_out_what_is_large_and_says_so(idle_client: Client, kb_id:
     made_large(idle_client, text, payload={"content": "é" * 100_000, "document_id": "d"})
     answer = idle_client.http.get(TASKS, params={"kb_id": kb_id})
     assert len(answer.content) < 20_000
-    shown = {each["task_id"]: each for each in answer.json()["items"]}
+    shown = {task["task_id"]: task for task in answer.json()["items"]}
     assert (shown[large]["metadata"], shown[large]["payload"]) == (None, None)
     assert shown[large]["left_out"] == ["payload", "metadata"]
     assert shown[plain]["metadata"] == {"a": 1}

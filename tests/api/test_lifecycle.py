@@ -24,7 +24,7 @@ def batch(client: Client, *items: dict[str, Any]) -> list[str]:
     """The ids of a batch's tasks, all of which must be accepted."""
     answer = client.http.post(f"{TASKS}/batch", json={"tasks": items}).json()
     assert answer["rejected"] == 0, answer
-    return [each["task_id"] for each in answer["tasks"]]
+    return [task["task_id"] for task in answer["tasks"]]
 
 
 def test_a_row_that_postgresql_refuses_fails_alone(idle_client: Client) -> None:
@@ -95,7 +95,7 @@ def test_items_of_a_batch_depend_on_each_other_by_name(client: Client) -> None:
         TEST | {"name": "middle", "depends_on": ["first"]},
     )
     shown = [client.ended(task_id) for task_id in (first, middle, last)]
-    assert [each["status"] for each in shown] == ["completed"] * 3
+    assert [task["status"] for task in shown] == ["completed"] * 3
     assert shown[2]["depends_on"] == [first, middle]
     for before, after in pairwise(shown):
         assert before["finished_at"] <= after["started_at"]
@@ -117,7 +117,7 @@ def test_what_becomes_of_those_that_depend_on_one_that_did_not_complete(idle_cli
         TEST | {"name": "runs", "depends_on": ["first"], "on_dependency_failure": "run"},
         TEST | {"depends_on": ["fails"]},
     )
-    assert [status(idle_client, each) for each in (first, fails, runs, last)] == ["queued"] + ["waiting"] * 3
+    assert [status(idle_client, task_id) for task_id in (first, fails, runs, last)] == ["queued"] + ["waiting"] * 3
     assert idle_client.http.delete(f"{TASKS}/{first}").status_code == 200
     assert status(idle_client, runs) == "queued"
     for task_id, cause in ((fails, first), (last, fails)):
@@ -187,7 +187,7 @@ def test_a_queue_that_is_paused_keeps_its_tasks_until_it_is_resumed(client: Clie
         shown = client.http.get(f"{TASKS}/{task_id}", params={"wait": 2}).json()
         assert shown["status"] == "queued"
         stats = client.http.get("/api/v1/stats/queues").json()["queues"]
-        assert [each["queue"] for each in stats if each["paused"]] == ["default"]
+        assert [queue["queue"] for queue in stats if queue["paused"]] == ["default"]
     finally:
         assert client.http.post(f"{queues}/resume").json() == {"queue": "default", "paused": False}
     assert client.ended(task_id)["status"] == "completed"
@@ -199,6 +199,6 @@ def test_a_task_that_waits_for_the_year_11533_is_shown_listed_and_cancelled(idle
     idle_client.sql("UPDATE tasks SET due_at = '11533-01-01' WHERE id = %s RETURNING id", task_id)
     assert idle_client.http.get(f"{TASKS}/{task_id}").json()["status"] == "waiting"
     for query in ({"kb_id": kb_id}, {"kb_id": kb_id, "status": "waiting"}):
-        assert [each["task_id"] for each in idle_client.http.get(TASKS, params=query).json()["items"]] == [task_id]
+        assert [task["task_id"] for task in idle_client.http.get(TASKS, params=query).json()["items"]] == [task_id]
     assert idle_client.http.delete(f"{TASKS}/{task_id}").status_code in (200, 202)
     assert idle_client.http.get(f"{TASKS}/{task_id}").json()["status"] == "cancelled"

@@ -73,7 +73,7 @@ def batch(desk: Desk) -> None:
     before = desk.tasks()
     desk.proxy.lose_answers()
     said = desk.post("/tasks/batch", json={"tasks": [TEST, TEST]})
-    assert {each["task_id"] for each in said["tasks"]} == desk.tasks() - before
+    assert {task["task_id"] for task in said["tasks"]} == desk.tasks() - before
     assert desk.sql("SELECT total FROM batches WHERE id = %s", said["batch_id"]) == [(2,)]
 
 
@@ -82,7 +82,7 @@ def batch_with_names(desk: Desk) -> None:
     desk.proxy.lose_answers()
     tasks = [TEST | {"name": "a"}, TEST | {"depends_on": ["a"]}]
     said = desk.post("/tasks/batch", json={"tasks": tasks})
-    assert {each["task_id"] for each in said["tasks"]} == desk.tasks() - before
+    assert {task["task_id"] for task in said["tasks"]} == desk.tasks() - before
 
 
 def upload(desk: Desk) -> None:
@@ -161,7 +161,7 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("write", WRITES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("write", WRITES, ids=lambda act: act.__name__)
 def test_every_write_is_done_once_and_answered_as_it_went(desk: Desk, write: Callable[[Desk], None]) -> None:
     before = desk.proxy.lost
     write(desk)

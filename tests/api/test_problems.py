@@ -31,19 +31,19 @@ def post(client: Client, body: bytes, **headers: str) -> httpx2.Response:
     return client.http.post(TASKS, content=body, headers=JSON | headers)
 
 
-@pytest.mark.parametrize("given", ["abc-123", "a.b:c/d+e=f@g_h", "x" * 128])
-def test_a_request_id_is_echoed(idle_client: Client, given: str) -> None:
-    answer = idle_client.http.get("/livez", headers={"X-Request-ID": given})
-    assert answer.headers["x-request-id"] == given
-    refused = idle_client.http.get("/nothing", headers={"X-Request-ID": given})
-    assert is_problem(refused, 404)["request_id"] == given
+@pytest.mark.parametrize("request_id", ["abc-123", "a.b:c/d+e=f@g_h", "x" * 128])
+def test_a_request_id_is_echoed(idle_client: Client, request_id: str) -> None:
+    answer = idle_client.http.get("/livez", headers={"X-Request-ID": request_id})
+    assert answer.headers["x-request-id"] == request_id
+    refused = idle_client.http.get("/nothing", headers={"X-Request-ID": request_id})
+    assert is_problem(refused, 404)["request_id"] == request_id
 
 
-@pytest.mark.parametrize("given", [None, "", "x" * 129, "a b", "<script>", "a\tb", "é"])
-def test_a_request_without_a_good_id_gets_one(idle_client: Client, given: str | None) -> None:
-    headers = {} if given is None else {b"X-Request-ID": given.encode()}
+@pytest.mark.parametrize("request_id", [None, "", "x" * 129, "a b", "<script>", "a\tb", "é"])
+def test_a_request_without_a_good_id_gets_one(idle_client: Client, request_id: str | None) -> None:
+    headers = {} if request_id is None else {b"X-Request-ID": request_id.encode()}
     answers = [idle_client.http.get("/livez", headers=headers).headers["x-request-id"] for _ in range(2)]
-    assert all(UUID.fullmatch(each) for each in answers)
+    assert all(UUID.fullmatch(answer) for answer in answers)
     assert answers[0] != answers[1]
 
 
@@ -75,10 +75,10 @@ def test_a_method_that_is_not_understood_is_told_those_that_are(
 
 @pytest.mark.parametrize("path", [TASKS, "/livez", "/readyz", "/health", "/metrics", "/docs", "/api/v1/stats/queues"])
 def test_head_answers_as_get_does_without_a_body(idle_client: Client, path: str) -> None:
-    shown, told = idle_client.http.get(path), idle_client.http.head(path)
-    assert (told.status_code, told.content) == (shown.status_code, b"")
-    assert told.headers["content-type"] == shown.headers["content-type"]
-    assert int(told.headers["content-length"]) > 0
+    shown, head = idle_client.http.get(path), idle_client.http.head(path)
+    assert (head.status_code, head.content) == (shown.status_code, b"")
+    assert head.headers["content-type"] == shown.headers["content-type"]
+    assert int(head.headers["content-length"]) > 0
 
 
 def test_head_of_what_is_not_there_is_not_found(idle_client: Client) -> None:
@@ -276,7 +276,7 @@ def test_programs_tell_what_is_wrong_with_a_field_by_its_code(
     problem = is_problem(idle_client.http.post(TASKS, json=body), 422)
     assert problem["code"] == "invalid_request"
     assert problem["param"] == problem["errors"][0]["field"]
-    assert {each["field"]: each["code"] for each in problem["errors"]} == codes
+    assert {error["field"]: error["code"] for error in problem["errors"]} == codes
 
 
 def test_what_is_wrong_with_a_payload_comes_with_all_else(idle_client: Client) -> None:
@@ -316,7 +316,7 @@ CRON = {"cron": "0 0 * * *", "task": {"task_type": "test"}}
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "field", "told"),
+    ("path", "body", "field", "sentence"),
     [
         (TASKS, {"task_type": "nothing"}, "task_type", say("task_type", names=list(all_types()))),
         (TASKS, {"task_type": "bulk", "payload": BULK}, "task_type", say("own_task_type", name="bulk")),
@@ -378,16 +378,16 @@ CRON = {"cron": "0 0 * * *", "task": {"task_type": "test"}}
     ],
 )
 def test_a_rule_that_is_broken_is_told_in_both_languages(
-    idle_client: Client, path: str, body: dict[str, Any], field: str, told: Bilingual
+    idle_client: Client, path: str, body: dict[str, Any], field: str, sentence: Bilingual
 ) -> None:
     problem = is_problem(idle_client.http.post(path, json=body), 422)
-    (found,) = [each for each in problem["errors"] if each["field"] == field]
-    assert (found["message"], found["message_zh"]) == (told, told.chinese)
-    assert found["type"] == f"/docs/errors#{found['code']}"
+    (error,) = [entry for entry in problem["errors"] if entry["field"] == field]
+    assert (error["message"], error["message_zh"]) == (sentence, sentence.chinese)
+    assert error["type"] == f"/docs/errors#{error['code']}"
 
 
 @pytest.mark.parametrize(
-    ("query", "field", "told"),
+    ("query", "field", "sentence"),
     [
         ("status=nothing", "status", say("status", names=["waiting", "queued", "processing", *ENDED])),
         ("queue=nothing", "queue", say("one_of", names=QUEUES)),
@@ -398,15 +398,15 @@ def test_a_rule_that_is_broken_is_told_in_both_languages(
     ],
 )
 def test_a_filter_that_cannot_be_answered_is_told_in_both_languages(
-    idle_client: Client, query: str, field: str, told: Bilingual
+    idle_client: Client, query: str, field: str, sentence: Bilingual
 ) -> None:
     problem = is_problem(idle_client.http.get(f"{TASKS}?{query}"), 422)
-    (found,) = problem["errors"]
-    assert (found["field"], found["message"], found["message_zh"]) == (field, told, told.chinese)
+    (error,) = problem["errors"]
+    assert (error["field"], error["message"], error["message_zh"]) == (field, sentence, sentence.chinese)
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "told"),
+    ("method", "path", "sentence"),
     [
         ("GET", "/nothing", say("no_address")),
         ("PUT", TASKS, say("method", method="PUT")),
@@ -419,7 +419,9 @@ def test_a_filter_that_cannot_be_answered_is_told_in_both_languages(
         ("GET", f"{TASKS}?limit=0&count=x", say("fields", count=2)),
     ],
 )
-def test_what_happened_is_told_in_both_languages(idle_client: Client, method: str, path: str, told: Bilingual) -> None:
+def test_what_happened_is_told_in_both_languages(
+    idle_client: Client, method: str, path: str, sentence: Bilingual
+) -> None:
     answer = idle_client.http.request(method, path)
     problem = is_problem(answer, answer.status_code)
-    assert (problem["detail"], problem["detail_zh"]) == (told, told.chinese)
+    assert (problem["detail"], problem["detail_zh"]) == (sentence, sentence.chinese)

@@ -38,7 +38,7 @@ def spellings(path: str) -> Iterator[str]:
     yield from (f"/%2f{path}", f"%2f{path[1:]}", f"/%2F{path[1:]}", path.replace("/", "%2f"), path.replace("/", "//"))
     yield from (path.upper(), path.title(), path[:3].upper() + path[3:])
     yield from (f"{path}?", f"{path}?key=x", f"{path};x", f"{path}#", f"{path}%20", f"{path}%00", f"{path}\\")
-    yield "/" + "".join(f"%{ord(each):02x}" for each in path[1:])
+    yield "/" + "".join(f"%{ord(character):02x}" for character in path[1:])
     yield "/" + quote(path[1:], safe="").replace("%2F", "/")
     yield from (f"http://anywhere{path}", f"http://anywhere/{path}", f"//anywhere{path}", f"{path[1:]}")
 
@@ -60,7 +60,7 @@ def told(port: int, method: str, address: str) -> int:
 
 def opened(port: int) -> list[str]:
     """What is answered though no key was given, and is not public."""
-    found = []
+    answers = []
     for route in ROUTES:
         path = re.sub(r"{\w+}", "default", route)
         for address in dict.fromkeys(spellings(path)):
@@ -68,8 +68,8 @@ def opened(port: int) -> list[str]:
             for method in METHODS if address == path else ("GET", "POST"):
                 status = told(port, method, address)
                 if status not in CLOSED and route not in PUBLIC:
-                    found.append(f"{method} {address} {status}")
-    return found
+                    answers.append(f"{method} {address} {status}")
+    return answers
 
 
 def test_what_needs_no_key_is_named_and_below_no_prefix() -> None:
@@ -118,8 +118,8 @@ def test_a_client_is_told_what_is_left_of_its_rate(
         deployment.start("web")
         key = {"Authorization": "Bearer r4ted"}
         answers = [deployment.http.get(f"{PREFIX}/stats/workers", headers=key) for _ in range(4)]
-        assert [each.status_code for each in answers] == [200, 200, 200, 429]
-        assert {each.headers["ratelimit-policy"] for each in answers} == {'"requests";q=3;w=60'}
-        left = [re.fullmatch(r'"requests";r=(\d);t=(\d+)', each.headers["ratelimit"]) for each in answers]
-        assert [each and each[1] for each in left] == ["2", "1", "0", "0"]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"requests";q=3;w=60'}
+        left = [re.fullmatch(r'"requests";r=(\d);t=(\d+)', answer.headers["ratelimit"]) for answer in answers]
+        assert [match and match[1] for match in left] == ["2", "1", "0", "0"]
         assert "ratelimit" not in deployment.http.get("/livez").headers

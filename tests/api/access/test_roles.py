@@ -180,7 +180,7 @@ def test_a_route_that_the_table_does_not_know_stops_the_start(monkeypatch: pytes
 
 def routes_of(scope: str) -> list[tuple[str, str]]:
     """The routes of REST with a scope; the pages have tests of their own."""
-    return [each for each, rule in RULES.items() if rule.scope == scope and each[1].startswith(PREFIX)]
+    return [route for route, rule in RULES.items() if rule.scope == scope and route[1].startswith(PREFIX)]
 
 
 def test_a_bound_key_touches_no_other_kb_by_its_address(bound: Holder) -> None:
@@ -203,10 +203,12 @@ def test_a_task_and_a_batch_of_another_kb_are_not_there_for_a_bound_key(bound: H
     for scope, ids in {"task": task_ids, "batch": [batch_id]}.items():
         for method, route in routes_of(scope):
             path = route.removeprefix(PREFIX).replace("{callback_id}", absent)
-            for each in ids:
-                there, nowhere = (bound.ask(method, path.replace(f"{{{scope}_id}}", name)) for name in (each, absent))
-                assert is_problem(there, 404)["detail"].replace(each, absent) == is_problem(nowhere, 404)["detail"]
-    assert all(operator.ask("GET", f"/tasks/{each}").json()["status"] == "queued" for each in task_ids)
+            for thing_id in ids:
+                there, nowhere = (
+                    bound.ask(method, path.replace(f"{{{scope}_id}}", name)) for name in (thing_id, absent)
+                )
+                assert is_problem(there, 404)["detail"].replace(thing_id, absent) == is_problem(nowhere, 404)["detail"]
+    assert all(operator.ask("GET", f"/tasks/{task_id}").json()["status"] == "queued" for task_id in task_ids)
 
 
 def test_a_bound_key_has_its_own_tasks_and_batches(bound: Holder) -> None:
@@ -261,7 +263,7 @@ def test_a_bound_key_submits_to_its_own_kbs_alone(bound: Holder) -> None:
     tasks = [{"task_type": "test", "kb_id": kb_id} for kb_id in (MINE, THEIRS, None)]
     answer = bound.ask("POST", "/tasks/batch", json={"tasks": tasks}).json()
     assert (answer["accepted"], answer["rejected"]) == (1, 2)
-    assert [each["error"]["errors"][0]["field"] for each in answer["tasks"][1:]] == ["kb_id", "kb_id"]
+    assert [task["error"]["errors"][0]["field"] for task in answer["tasks"][1:]] == ["kb_id", "kb_id"]
 
 
 def test_a_bound_key_cannot_depend_on_a_task_of_another_kb(bound: Holder, operator: Holder) -> None:
@@ -288,18 +290,18 @@ def test_a_bound_key_lists_its_own_tasks_by_the_page(bound: Holder, operator: Ho
         if page["next_cursor"] is None:
             break
         cursor = {"cursor": page["next_cursor"]}
-    assert {each["kb_id"] for each in seen} == {MINE, ALSO_MINE}
-    assert [each["task_id"] for each in seen][:3] == [expected[4], expected[2], expected[0]]
-    assert [each["task_id"] for each in seen] == sorted({each["task_id"] for each in seen}, reverse=True)
+    assert {task["kb_id"] for task in seen} == {MINE, ALSO_MINE}
+    assert [task["task_id"] for task in seen][:3] == [expected[4], expected[2], expected[0]]
+    assert [task["task_id"] for task in seen] == sorted({task["task_id"] for task in seen}, reverse=True)
     is_denied(bound.ask("GET", "/tasks", params={"kb_id": THEIRS}), "forbidden_kb")
     only = bound.ask("GET", "/tasks", params={"kb_id": ALSO_MINE, "limit": 500}).json()["items"]
-    assert {each["kb_id"] for each in only} == {ALSO_MINE}
+    assert {task["kb_id"] for task in only} == {ALSO_MINE}
 
 
 def test_a_bound_key_retries_its_own_tasks_by_a_filter(bound: Holder, operator: Holder) -> None:
     ids = {kb_id: operator.submit(kb_id).json()["task_id"] for kb_id in (MINE, ALSO_MINE, THEIRS)}
-    for each in ids.values():
-        assert operator.ask("DELETE", f"/tasks/{each}").status_code == 200
+    for task_id in ids.values():
+        assert operator.ask("DELETE", f"/tasks/{task_id}").status_code == 200
     retried = bound.ask("POST", "/tasks/retry", json={"status": "cancelled"}).json()["task_ids"]
     assert {ids[MINE], ids[ALSO_MINE]} <= set(retried)
     assert ids[THEIRS] not in retried
@@ -312,9 +314,9 @@ def test_a_bound_key_lists_its_own_kbs_by_the_page(bound: Holder, operator: Hold
         assert operator.submit(kb_id).status_code == 202
     first = bound.ask("GET", "/kbs", params={"limit": 1}).json()
     second = bound.ask("GET", "/kbs", params={"limit": 1, "cursor": first["next_cursor"]}).json()
-    assert [each["kb_id"] for page in (first, second) for each in page["items"]] == sorted((MINE, ALSO_MINE))
+    assert [kb["kb_id"] for page in (first, second) for kb in page["items"]] == sorted((MINE, ALSO_MINE))
     assert second["next_cursor"] is None
-    assert {MINE, ALSO_MINE, THEIRS} <= {each["kb_id"] for each in operator.ask("GET", "/kbs").json()["items"]}
+    assert {MINE, ALSO_MINE, THEIRS} <= {kb["kb_id"] for kb in operator.ask("GET", "/kbs").json()["items"]}
 
 
 @pytest.mark.parametrize(
@@ -348,15 +350,15 @@ def test_a_bound_key_keeps_schedules_of_its_own_kbs_alone(bound: Holder, operato
     for kb_id in (THEIRS, None):
         is_denied(made(bound, kb_id), "forbidden_kb")
     listed = bound.ask("GET", "/schedules").json()["items"]
-    assert {each["kb_id"] for each in listed} == {MINE}
+    assert {schedule["kb_id"] for schedule in listed} == {MINE}
     assert {theirs, nobodys, mine} <= {
-        each["schedule_id"] for each in operator.ask("GET", "/schedules").json()["items"]
+        schedule["schedule_id"] for schedule in operator.ask("GET", "/schedules").json()["items"]
     }
     is_denied(bound.ask("GET", "/schedules", params={"kb_id": THEIRS}), "forbidden_kb")
-    for each in (theirs, nobodys):
+    for schedule_id in (theirs, nobodys):
         for method, act in (("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/run")):
-            is_problem(bound.ask(method, f"/schedules/{each}{act}"), 404)
-        is_problem(bound.ask("PATCH", f"/schedules/{each}", json={"name": "x"}), 404)
+            is_problem(bound.ask(method, f"/schedules/{schedule_id}{act}"), 404)
+        is_problem(bound.ask("PATCH", f"/schedules/{schedule_id}", json={"name": "x"}), 404)
     to_theirs = {"task": {"task_type": "test", "kb_id": THEIRS}}
     is_denied(bound.ask("PATCH", f"/schedules/{mine}", json=to_theirs), "forbidden_kb")
 
@@ -365,7 +367,7 @@ def test_a_bound_key_cannot_name_what_is_of_another_kb(bound: Holder, operator: 
     own, foreign = (operator.submit(kb_id).json()["task_id"] for kb_id in (MINE, THEIRS))
     filter = {"kb_id": MINE, "ids": [own, foreign]}
     said = bound.ask("POST", "/tasks/cancel", json={"filter": filter, "dry_run": True}).json()
-    assert [each["task_id"] for each in said["examples"]] == [own]
+    assert [task["task_id"] for task in said["examples"]] == [own]
     bulk = bound.ask("POST", "/tasks/cancel", json={"filter": filter}).json()
     assert bulk["kb_id"] == MINE
     assert bound.ask("GET", f"/tasks/{bulk['task_id']}/items").json() == {"items": [], "next_cursor": None}
@@ -375,17 +377,17 @@ def test_a_bound_key_lists_its_own_batches_and_callbacks(bound: Holder, operator
     url = {"callback_url": "http://203.0.113.1/callback"}
     batches = {
         kb_ids: operator.ask(
-            "POST", "/tasks/batch", json={"tasks": [{"task_type": "test", "kb_id": each, **url} for each in kb_ids]}
+            "POST", "/tasks/batch", json={"tasks": [{"task_type": "test", "kb_id": kb_id, **url} for kb_id in kb_ids]}
         ).json()["batch_id"]
         for kb_ids in [(MINE, ALSO_MINE), (MINE, THEIRS), (THEIRS,), (None,), (ALSO_MINE,)]
     }
-    listed = [each["batch_id"] for each in bound.ask("GET", "/batches").json()["items"]]
+    listed = [batch["batch_id"] for batch in bound.ask("GET", "/batches").json()["items"]]
     assert listed[:2] == [batches[(ALSO_MINE,)], batches[(MINE, ALSO_MINE)]]
     assert set(listed).isdisjoint({batches[(MINE, THEIRS)], batches[(THEIRS,)], batches[(None,)]})
-    for each in batches.values():
-        operator.ask("DELETE", f"/batches/{each}")
+    for batch_id in batches.values():
+        operator.ask("DELETE", f"/batches/{batch_id}")
     callbacks = bound.ask("GET", "/callbacks", params={"limit": 500}).json()["items"]
-    assert {each["kb_id"] for each in callbacks} == {MINE, ALSO_MINE}
+    assert {callback["kb_id"] for callback in callbacks} == {MINE, ALSO_MINE}
     is_denied(bound.ask("GET", "/callbacks", params={"kb_id": THEIRS}), "forbidden_kb")
 
 
@@ -419,9 +421,9 @@ def test_a_bound_key_follows_its_own_tasks_alone(
 
 def test_hirefire_is_told_by_an_address_that_holds_a_key(locked: Deployment) -> None:
     http = httpx2.Client(base_url=locked.url)
-    told = http.get(f"/hirefire/{KEYS['scale']}/info")
-    assert told.status_code == 200
-    values = {each["name"]: each["value"] for each in told.json()}
+    answer = http.get(f"/hirefire/{KEYS['scale']}/info")
+    assert answer.status_code == 200
+    values = {figure["name"]: figure["value"] for figure in answer.json()}
     assert values.keys() == {"worker", *QUEUES}
     assert values["worker"] == max(values.values())
     for token in ("none", BOUND):

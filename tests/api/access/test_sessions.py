@@ -43,8 +43,8 @@ def start(idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Gua
         return deployment
 
     yield start
-    for each in started:
-        each.__exit__(None, None, None)
+    for deployment in started:
+        deployment.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="module")
@@ -189,15 +189,18 @@ def test_a_cookie_that_is_over_or_was_changed_opens_nothing(browser: Browser) ->
         f"{made(['ops', expires_at, nonce])}.{signature}",
         f"{made([name, expires_at + 1, nonce])}.{signature}",
         Session(Key("ops", b"another-key"), made(["ops", expires_at, nonce]), 0).cookie,
-        *(f"{made(each)}.{signature}" for each in (1, [], [name, "x", nonce], [name, 1e400, nonce], [None, None, 1])),
+        *(
+            f"{made(content)}.{signature}"
+            for content in (1, [], [name, "x", nonce], [name, 1e400, nonce], [None, None, 1])
+        ),
         payload,
         f"{payload}.",
         "",
         f"{payload}.{browser.token}",
     ]
-    for each in forged:
-        browser.cookies = {COOKIE: each}
-        assert browser.ask("GET", SESSION).status_code == 401, each
+    for cookie in forged:
+        browser.cookies = {COOKIE: cookie}
+        assert browser.ask("GET", SESSION).status_code == 401, cookie
     raw = httpx2.get(browser.url + SESSION, headers={b"Cookie": f"{COOKIE}=é.é".encode()})
     assert raw.status_code == 401
     browser.cookies = {COOKIE: f"{payload}.{signature}"}
@@ -220,7 +223,7 @@ def test_signing_out_takes_the_cookie_back(browser: Browser) -> None:
 def test_who_fails_too_often_waits_even_with_the_right_key(start: Start) -> None:
     browser = Browser(start(KEYS))
     answers = [browser.ask("POST", SESSION, data={"key": f"guess-{n}"}) for n in range(AT_ONCE)]
-    assert {each.status_code for each in answers} == {401}
+    assert {answer.status_code for answer in answers} == {401}
     refused = browser.ask("POST", SESSION, data={"key": "the-first-key"})
     is_problem(refused, 429)
     assert 0 < int(refused.headers["retry-after"]) <= EVERY

@@ -44,8 +44,8 @@ class Silent:
                 return
 
     def close(self) -> None:
-        for each in (self._socket, *self._held):
-            each.close()
+        for connection in (self._socket, *self._held):
+            connection.close()
 
 
 @pytest.fixture
@@ -93,12 +93,12 @@ def test_a_provider_that_hangs_stops_nothing_but_vectors(with_a_kb: tuple[Deploy
             assert (answer.status_code, seconds < SOON) == (200, True), (path, seconds)
         answer, seconds = timed(lambda: deployment.http.post("/api/v1/tasks", json={"task_type": "test"}))
         assert (answer.status_code, seconds < SOON) == (202, True), seconds
-        for each in searches:
-            found, seconds = each.result()
-            assert found.status_code == 200, found.text
+        for future in searches:
+            result, seconds = future.result()
+            assert result.status_code == 200, result.text
             assert seconds < LATE
-            assert found.json()["degraded"]["reason"] == "embedder_unavailable"
-            assert [hit["document_id"] for hit in found.json()["hits"]] == ["tea"]
+            assert result.json()["degraded"]["reason"] == "embedder_unavailable"
+            assert [hit["document_id"] for hit in result.json()["hits"]] == ["tea"]
     # It is left alone for a while now.
     answer, seconds = timed(lambda: deployment.http.post(search, json={"query": "green tea"}))
     assert answer.json()["degraded"]["detail"]
@@ -149,14 +149,14 @@ def test_a_locked_table_stops_only_what_needs_it(deployment: Deployment) -> None
         for path, status in {"/readyz": 200, "/livez": 200, "/health": 200, document: 404}.items():
             answer, seconds = timed(lambda path=path: deployment.http.get(path))  # type: ignore[misc]
             assert (answer.status_code, seconds < SOON) == (status, True), (path, seconds, answer.text)
-        for each in (*shown, *submitted):
-            answer, seconds = each.result()
+        for future in (*shown, *submitted):
+            answer, seconds = future.result()
             is_problem(answer, 503)
             assert int(answer.headers["retry-after"]) > 0
             assert seconds < LATE
-        for each in submitted:
-            assert "lock" in each.result()[0].json()["detail"]
-            assert "nothing was accepted" in each.result()[0].json()["detail"]
+        for future in submitted:
+            assert "lock" in future.result()[0].json()["detail"]
+            assert "nothing was accepted" in future.result()[0].json()["detail"]
     assert client.sql("SELECT count(*) FROM tasks") == [(1,)]
     assert deployment.http.get(f"/api/v1/tasks/{task_id}").status_code == 200
     client.submit()

@@ -97,7 +97,7 @@ def test_who_asks_the_same_shares_an_answer_and_the_last_ones_are_kept() -> None
 
     async def ask() -> None:
         kept = LatestOf(question, Pool("test", 1), most=2, fresh=60.0, oldest=60.0, patience=5.0, meanwhile=0.0)
-        assert await asyncio.gather(*(kept.get(each) for each in "abab")) == ["A", "B", "A", "B"]
+        assert await asyncio.gather(*(kept.get(name) for name in "abab")) == ["A", "B", "A", "B"]
         assert await kept.get("c") == "C"
         assert await kept.get("b") == "B"
         assert asked == ["a", "b", "c"]
@@ -179,6 +179,6 @@ def test_a_provider_that_failed_is_left_alone_and_then_tried_by_one(monkeypatch:
     ],
 )
 def test_a_cause_is_named_and_nothing_that_the_server_quotes(said: str, cause: str) -> None:
-    found = why(OperationalError(None, None, psycopg2.OperationalError(said)))
-    assert cause in found
-    assert not {"tasks", "s3cret", "10.0.0.1"} & set(found.replace(":", " ").split())
+    sentence = why(OperationalError(None, None, psycopg2.OperationalError(said)))
+    assert cause in sentence
+    assert not {"tasks", "s3cret", "10.0.0.1"} & set(sentence.replace(":", " ").split())

@@ -25,10 +25,10 @@ class Reads:
         self.made.append(len(keys))
         self.began.set()
         self.may.acquire()
-        found = {key: self.rows[key] for key in keys if key in self.rows}
+        rows = {key: self.rows[key] for key in keys if key in self.rows}
         if -1 in keys:
             raise LookupError("of this read")
-        return found
+        return rows
 
 
 def test_all_who_ask_while_a_read_is_under_way_share_the_next() -> None:
@@ -47,8 +47,8 @@ def test_all_who_ask_while_a_read_is_under_way_share_the_next() -> None:
         # Whoever asks no more takes nothing from the others.
         others[0].cancel()
         reads.may.release()
-        found = await asyncio.gather(*others[1:])
-        assert (found[499], set(found) - {"second"}) == ("second", {None})
+        answers = await asyncio.gather(*others[1:])
+        assert (answers[499], set(answers) - {"second"}) == ("second", {None})
 
     asyncio.run(ask())
     assert reads.made == [1, 500]

@@ -64,9 +64,9 @@ def uploaded(client: Client, kb_id: str, name: str, data: bytes) -> DocumentProc
 
 def searched(client: Client, kb_id: str, query: str) -> list[str]:
     """Return the texts that a search finds."""
-    found = search_kb.sync(kb_id, client=client, body=SearchRequest(query=query))
-    assert isinstance(found, SearchAnswer), found
-    return [hit.text for hit in found.hits]
+    answer = search_kb.sync(kb_id, client=client, body=SearchRequest(query=query))
+    assert isinstance(answer, SearchAnswer), answer
+    return [hit.text for hit in answer.hits]
 
 
 def versions(client: Client, kb_id: str) -> list[int]:
@@ -92,7 +92,7 @@ def main(url: str, kb_id: str) -> dict[str, object]:
     answers: dict[str, object] = {
         "status": task.status.value,
         "chunks": task.result.chunks,
-        "listed": [str(each.task_id) == str(task.task_id) for each in page.items],
+        "listed": [str(item.task_id) == str(task.task_id) for item in page.items],
         "hits": searched(client, kb_id, "green tea"),
         "versions": versions(client, kb_id),
         "newest": searched(client, kb_id, "white tea")[0],

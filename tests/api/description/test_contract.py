@@ -53,12 +53,12 @@ def generated(client: Client, tmp_path: Path) -> Path:
     document = tmp_path / "openapi.json"
     document.write_text(client.http.get("/openapi.json").text)
     folder = tmp_path / "service_client"
-    told = run(
+    output = run(
         TOOLS / "openapi-python-client",
         *("generate", "--path", document, "--output-path", folder, "--meta", "none"),
         cwd=tmp_path,
     )
-    assert "WARNING" not in told.upper(), told
+    assert "WARNING" not in output.upper(), output
     return folder
 
 
@@ -71,8 +71,8 @@ def test_a_generated_client_works_and_knows_the_type_of_every_answer(
         # What has no body has no type.
         untyped = set(re.findall(r"response_(\d+) = cast\(Any, ", path.read_text()))
         assert untyped <= {"204", "304"}, path.name
-    told = run(TOOLS / "python", USING, client.deployment.url, kb_id, cwd=generated.parent)
-    assert json.loads(told) == {
+    output = run(TOOLS / "python", USING, client.deployment.url, kb_id, cwd=generated.parent)
+    assert json.loads(output) == {
         "status": "completed",
         "chunks": 1,
         "listed": [True],
@@ -107,8 +107,8 @@ def test_the_types_of_a_generated_client_hold_what_uses_it(generated: Path) -> N
     with_its_packages = ("--python-executable", TOOLS / "python")
     run(*mypy, *with_its_packages, USING, cwd=generated.parent)
     (generated.parent / "wrong.py").write_text(WRONG)
-    told = run(*mypy, *with_its_packages, "wrong.py", cwd=generated.parent, code=1)
-    assert [line.partition(":")[2].partition(":")[0] for line in told.splitlines() if ": error:" in line] == [
+    output = run(*mypy, *with_its_packages, "wrong.py", cwd=generated.parent, code=1)
+    assert [line.partition(":")[2].partition(":")[0] for line in output.splitlines() if ": error:" in line] == [
         *("7", "8", "9", "10"),
     ]
 

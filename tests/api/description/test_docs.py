@@ -29,14 +29,14 @@ def test_its_files_are_those_that_swagger_ui_publishes(idle_client: Client, name
 def test_it_fetches_nothing_from_elsewhere(idle_client: Client) -> None:
     page = idle_client.http.get("/docs")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    policy = dict(each.split(" ", 1) for each in page.headers["content-security-policy"].split("; "))
+    policy = dict(directive.split(" ", 1) for directive in page.headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["connect-src"] == "'self'"
     assert not re.search(r"https?://|<script>|\son\w+=", page.text)
     fetched = re.findall(r'(?:src|href)="(docs/[^"]+)"', page.text)
     assert len(fetched) == 3
-    for each in fetched:
-        assert idle_client.http.get(f"/{each}").status_code == 200
+    for path in fetched:
+        assert idle_client.http.get(f"/{path}").status_code == 200
     # Swagger UI would ask validator.swagger.io.
     assert "validatorUrl: null" in idle_client.http.get("/docs/start.js").text
 

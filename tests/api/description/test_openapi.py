@@ -77,7 +77,7 @@ def test_operations_are_named_for_what_they_do(document: dict[str, Any]) -> None
     ids = [entry["operationId"] for methods in document["paths"].values() for entry in methods.values()]
     assert len(ids) == len(set(ids))
     assert {"submit_task", "get_task", "list_tasks", "cancel_task", "upload_document", "search_kb"} <= set(ids)
-    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", each) for each in ids)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", name) for name in ids)
 
 
 def test_every_component_is_referred_to(document: dict[str, Any]) -> None:

@@ -67,9 +67,9 @@ def test_a_task_knows_its_submitter(site: Caller, ops: Caller, client: Client) -
     task = site.ask("POST", "/tasks", json={"task_type": "test"})["task_id"]
     batch = site.ask("POST", "/tasks/batch", json={"tasks": [{"task_type": "test"}]})["tasks"][0]["task_id"]
     upload = site.ask("POST", f"/kbs/{THEIRS}/documents", files={"file": ("a.txt", b"Tea.")})["task_id"]
-    for each in (task, batch, upload):
-        assert ops.ask("GET", f"/tasks/{each}")["submitted_by"] == "site"
-    listed = {each["task_id"]: each["submitted_by"] for each in ops.ask("GET", "/tasks")["items"]}
+    for task_id in (task, batch, upload):
+        assert ops.ask("GET", f"/tasks/{task_id}")["submitted_by"] == "site"
+    listed = {item["task_id"]: item["submitted_by"] for item in ops.ask("GET", "/tasks")["items"]}
     assert listed[task] == "site"
     # Where no key is asked for.
     assert client.http.get(f"/api/v1/tasks/{client.submit()}").json()["submitted_by"] is None
@@ -83,7 +83,7 @@ def test_the_members_of_an_archive_have_its_submitter(site: Caller, ops: Caller,
     task = site.ask("POST", f"/kbs/{THEIRS}/documents", files={"file": ("both.zip", archive.getvalue())})["task_id"]
     batch_id = client.ended(task)["result"]["batch_id"]
     members = ops.ask("GET", "/tasks", params={"batch_id": batch_id})["items"]
-    assert [each["submitted_by"] for each in members] == ["site", "site"]
+    assert [member["submitted_by"] for member in members] == ["site", "site"]
 
 
 def test_each_act_is_told_with_its_actor_its_target_and_its_request(ops: Caller, site: Caller, client: Client) -> None:
@@ -94,13 +94,13 @@ def test_each_act_is_told_with_its_actor_its_target_and_its_request(ops: Caller,
     client.take_in(MINE, "Tea.", "tea/green")
     site.ask("DELETE", f"/kbs/{MINE}/documents/tea%2Fgreen")
     newest = ops.acts(kb_id=MINE)[:3]
-    assert [(each["name"], each["action"], each["target"]) for each in newest] == [
+    assert [(act["name"], act["action"], act["target"]) for act in newest] == [
         ("site", "document.delete", {"kind": "document", "id": "tea/green"}),
         ("ops", "task.retry", {"kind": "task", "id": task}),
         ("site", "task.cancel", {"kind": "task", "id": task}),
     ]
     assert newest[2]["request_id"] == "the-request"
-    assert all(each["kb_id"] == MINE and each["at"].endswith("Z") for each in newest)
+    assert all(act["kb_id"] == MINE and act["at"].endswith("Z") for act in newest)
 
 
 def test_a_deletion_that_is_submitted_is_told_as_one_by_its_address(ops: Caller, site: Caller, client: Client) -> None:
@@ -111,7 +111,7 @@ def test_a_deletion_that_is_submitted_is_told_as_one_by_its_address(ops: Caller,
     task_id = site.ask("POST", "/tasks", json=deletion, headers={"X-Request-ID": "the-second"})["task_id"]
     client.ended(task_id)
     second, first = ops.acts(kb_id=MINE, action="document.delete")[:2]
-    assert [(each["name"], each["target"]["id"], each["request_id"]) for each in (first, second)] == [
+    assert [(act["name"], act["target"]["id"], act["request_id"]) for act in (first, second)] == [
         ("site", "tea/green", "the-first"),
         ("site", "tea/black", "the-second"),
     ]
@@ -176,8 +176,8 @@ def test_what_was_not_done_is_not_told(ops: Caller, client: Client) -> None:
 def test_a_pause_says_who_and_why_until_it_ends(ops: Caller, client: Client) -> None:
     def shown() -> tuple[Any, ...]:
         queues = ops.ask("GET", "/stats/queues")["queues"]
-        found = next(each for each in queues if each["queue"] == "callback")
-        return tuple(found[name] for name in ("paused", "paused_by", "reason", "paused_at"))
+        queue = next(queue for queue in queues if queue["queue"] == "callback")
+        return tuple(queue[name] for name in ("paused", "paused_by", "reason", "paused_at"))
 
     assert shown() == (False, None, None, None)
     try:
@@ -186,7 +186,7 @@ def test_a_pause_says_who_and_why_until_it_ends(ops: Caller, client: Client) -> 
         assert (answer["paused_by"], answer["reason"]) == ("ops", "the KB service moves")
         assert shown() == (True, "ops", "the KB service moves", answer["paused_at"]), "who pauses sees it at once"
         attention = ops.ask("GET", "/stats/overview")["attention"]
-        assert {"queue": "callback"} in [each["about"] for each in attention if each["code"] == "queue_paused"]
+        assert {"queue": "callback"} in [notice["about"] for notice in attention if notice["code"] == "queue_paused"]
         # A client of an earlier release sends no body.
         assert client.http.post(f"{PREFIX}/queues/callback/pause").json()["paused"] is True
         assert bad_fields(client.http.post(f"{PREFIX}/queues/callback/pause", json={"reason": "a\0b", "x": 1})) == {
@@ -196,7 +196,7 @@ def test_a_pause_says_who_and_why_until_it_ends(ops: Caller, client: Client) -> 
     finally:
         assert ops.ask("POST", "/queues/callback/resume") == {"queue": "callback", "paused": False}
     acts = ops.acts()[:3]
-    assert [(each["name"], each["action"], each["detail"]) for each in acts] == [
+    assert [(act["name"], act["action"], act["detail"]) for act in acts] == [
         ("ops", "queue.resume", {}),
         (None, "queue.pause", {}),
         ("ops", "queue.pause", {"reason": "the KB service moves"}),
@@ -213,11 +213,11 @@ def test_acts_are_filtered_and_come_by_the_page(ops: Caller, site: Caller) -> No
         tasks.append(task)
     first = ops.ask("GET", "/audit", params={"kb_id": kb_id, "limit": 2})
     second = ops.ask("GET", "/audit", params={"kb_id": kb_id, "limit": 2, "cursor": first["next_cursor"]})
-    assert [each["target"]["id"] for each in first["items"] + second["items"]] == tasks[::-1]
+    assert [act["target"]["id"] for act in first["items"] + second["items"]] == tasks[::-1]
     assert second["next_cursor"] is None
-    assert [each["target"]["id"] for each in ops.acts(kb_id=kb_id, name="site")] == [tasks[1]]
+    assert [act["target"]["id"] for act in ops.acts(kb_id=kb_id, name="site")] == [tasks[1]]
     assert ops.acts(kb_id=kb_id, action="task.retry") == []
-    assert [each["target"]["id"] for each in ops.acts(kb_id=kb_id, since=first["items"][0]["at"])] == [tasks[2]]
+    assert [act["target"]["id"] for act in ops.acts(kb_id=kb_id, since=first["items"][0]["at"])] == [tasks[2]]
     assert ops.acts(kb_id=kb_id, since="2999-01-01T00:00:00") == []
 
 
@@ -227,7 +227,7 @@ def test_a_bound_key_sees_the_acts_of_its_kbs_alone(locked: Deployment, ops: Cal
         task = ops.ask("POST", "/tasks", json={"task_type": "test", "kb_id": kb_id, "run_at": soon})["task_id"]
         ops.ask("DELETE", f"/tasks/{task}")
     bound = Caller(locked, "third")
-    assert {each["kb_id"] for each in bound.acts()} == {MINE}
+    assert {act["kb_id"] for act in bound.acts()} == {MINE}
     answer = bound.http.get(f"{PREFIX}/audit?kb_id={THEIRS}", headers={"Authorization": "Bearer third"})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden_kb")
 
@@ -243,4 +243,4 @@ def test_acts_are_forgotten_after_90_days() -> None:
         session.add(AuditEntry(id=id_at(young), at=young, action="task.cancel", target_kind="task", target_id="young"))
     with database.transaction() as session:
         audit.forget(session)
-        assert [each["target"]["id"] for each in audit.page(session, limit=9)] == ["new", "young"]
+        assert [act["target"]["id"] for act in audit.page(session, limit=9)] == ["new", "young"]

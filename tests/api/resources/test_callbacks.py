@@ -25,13 +25,13 @@ def become(client: Client, callback_id: str, status: str) -> None:
 
 def listed(client: Client, **query: Any) -> list[str]:
     """The ids of all callbacks of a filter, from pages of one."""
-    found, cursor = [], None
+    ids, cursor = [], None
     while True:
         page = client.http.get(CALLBACKS, params={"limit": 1, **query} | ({"cursor": cursor} if cursor else {})).json()
-        found += [each["callback_id"] for each in page["items"]]
+        ids += [callback["callback_id"] for callback in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
-            return found
+            return ids
 
 
 def test_callbacks_are_listed_by_what_became_of_them(idle_client: Client, kb_id: str) -> None:

@@ -180,7 +180,7 @@ def test_a_large_upload_is_never_whole_in_memory(idle_client: Client, kb_id: str
 
     # The threads that write pages take their share of memory once, whatever comes after.
     assert upload(20 * MIB).status_code == 202
-    pids = [each.pid for each in web.members]
+    pids = [member.pid for member in web.members]
     before = {pid: psutil.Process(pid).memory_info().rss for pid in pids}
     for pid in pids:
         # From here on the kernel keeps the most that is resident (proc(5): clear_refs, VmHWM).
@@ -337,14 +337,14 @@ def test_metadata_is_changed_without_taking_the_document_in_again(client: Client
 
 def ids(client: Client, kb_id: str, **query: Any) -> list[str]:
     """Every document of a list, by pages of two."""
-    found: list[str] = []
+    names: list[str] = []
     query = {"limit": 2, **query}
     while True:
         page = client.http.get(documents(kb_id), params=query).json()
         assert len(page["items"]) <= query["limit"]
-        found += [each["document_id"] for each in page["items"]]
+        names += [document["document_id"] for document in page["items"]]
         if page["next_cursor"] is None:
-            return found
+            return names
         query["cursor"] = page["next_cursor"]
 
 
@@ -411,7 +411,9 @@ def test_a_document_shows_what_is_newer_beside_what_is_searchable(client: Client
     assert (shown["version"], shown["state"]) == (1, "pending")
     assert (shown["pending"]["task_id"], shown["pending"]["status"]) == (waiting, "waiting")
     assert shown["failed"]["task_id"] == failed["task_id"]
-    states = {each["document_id"]: each["state"] for each in client.http.get(documents(kb_id)).json()["items"]}
+    states = {
+        document["document_id"]: document["state"] for document in client.http.get(documents(kb_id)).json()["items"]
+    }
     assert states == {"a": "pending", "b": "current"}
     assert ids(client, kb_id, state="pending") == ["a"]
     assert ids(client, kb_id, state="failed") == []
@@ -440,11 +442,11 @@ def test_a_rare_document_is_found_by_pages_that_may_be_empty(
                 asked = DocumentsQuery(metadata=["rare=true"], sort=sort, limit=3, cursor=cursor)
                 with database.transaction() as session:
                     page = listed(session, kb_id, asked)
-                pages.append([each["document_id"] for each in page["items"]])
+                pages.append([document["document_id"] for document in page["items"]])
                 cursor = page["next_cursor"]
                 if cursor is None:
                     break
-            assert [each for page in pages for each in page] == ["5"], sort
+            assert [name for page in pages for name in page] == ["5"], sort
             assert len(pages) == 4, sort
     finally:
         database.disconnect()

@@ -30,18 +30,18 @@ def follow(deployment: Deployment, path: str, after: int | None = None) -> Itera
     with deployment.http.stream("GET", f"/api/v1{path}", headers=headers) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"] == "text/event-stream"
-        found: Event = {}
+        event: Event = {}
         for line in answer.iter_lines():
             name, _, value = line.partition(": ")
             if name == "id":
-                found["id"] = int(value)
+                event["id"] = int(value)
             elif name == "data":
                 data = json.loads(value)
                 deployment.described.events(data)
-                found |= data
-            elif not line and found:
-                yield found
-                found = {}
+                event |= data
+            elif not line and event:
+                yield event
+                event = {}
 
 
 def test_a_task_is_followed_to_its_end(client: Client, kb_id: str) -> None:
@@ -58,12 +58,12 @@ def test_a_task_is_followed_to_its_end(client: Client, kb_id: str) -> None:
             seen.append(event)
             if event["type"] == "task.completed":
                 break
-    assert [each["id"] for each in seen] == sorted({each["id"] for each in seen})
-    assert [each["progress"] for each in seen] == sorted(each["progress"] for each in seen)
-    assert list(dict.fromkeys(each["stage"] for each in seen)) == list(STAGES)
-    assert [each["status"] for each in seen[:2]] == ["queued", "processing"]
-    assert {each["kb_id"] for each in seen} == {kb_id}
-    assert own == [each for each in seen if each["id"] >= own[0]["id"]]
+    assert [event["id"] for event in seen] == sorted({event["id"] for event in seen})
+    assert [event["progress"] for event in seen] == sorted(event["progress"] for event in seen)
+    assert list(dict.fromkeys(event["stage"] for event in seen)) == list(STAGES)
+    assert [event["status"] for event in seen[:2]] == ["queued", "processing"]
+    assert {event["kb_id"] for event in seen} == {kb_id}
+    assert own == [event for event in seen if event["id"] >= own[0]["id"]]
     for position in range(len(seen) - 1):
         assert list(follow(client.deployment, f"/tasks/{task_id}/events", seen[position]["id"])) == seen[position + 1 :]
     last = {"Last-Event-ID": str(seen[-1]["id"])}
@@ -72,7 +72,7 @@ def test_a_task_is_followed_to_its_end(client: Client, kb_id: str) -> None:
 
 def test_a_batch_is_followed_to_its_end(client: Client) -> None:
     answer = client.http.post("/api/v1/tasks/batch", json={"tasks": [{"task_type": "test"}] * 20}).json()
-    tasks = {each["task_id"] for each in answer["tasks"]}
+    tasks = {task["task_id"] for task in answer["tasks"]}
     path = f"/batches/{answer['batch_id']}/events"
     first, *seen = follow(client.deployment, path)
     assert first["type"] in ("batch.processing", "batch.completed")
@@ -80,15 +80,15 @@ def test_a_batch_is_followed_to_its_end(client: Client) -> None:
     every = list(follow(client.deployment, path, 0))
     assert every[-1]["type"] == "batch.completed"
     for task_id in tasks:
-        assert [each["status"] for each in every if each.get("task_id") == task_id] == [
+        assert [event["status"] for event in every if event.get("task_id") == task_id] == [
             "queued",
             "processing",
             "completed",
         ]
     if first["type"] == "batch.processing":
-        assert seen == [each for each in every if each["id"] > first["id"]]
+        assert seen == [event for event in every if event["id"] > first["id"]]
     middle = every[len(every) // 2]["id"]
-    assert list(follow(client.deployment, path, middle)) == [each for each in every if each["id"] > middle]
+    assert list(follow(client.deployment, path, middle)) == [event for event in every if event["id"] > middle]
     last = {"Last-Event-ID": str(every[-1]["id"])}
     assert client.http.get(f"/api/v1{path}", headers=last).status_code == 204
 
@@ -174,10 +174,14 @@ def test_many_streams_cost_rest_little_end_with_the_process_and_resume_without_l
     deployment.start("web")
     eventually(lambda: deployment.http.get("/livez").status_code == 200)
     unseen = [client.submit() for _ in range(5)]
-    for each in unseen:
-        client.ended(each)
+    for unseen_id in unseen:
+        client.ended(unseen_id)
     followed = follow(deployment, "/events", seen)
     happened = [next(followed) for _ in range(15)]
-    assert [each["id"] for each in happened] == sorted(each["id"] for each in happened)
-    for each in unseen:
-        assert [one["status"] for one in happened if one["task_id"] == each] == ["queued", "processing", "completed"]
+    assert [event["id"] for event in happened] == sorted(event["id"] for event in happened)
+    for unseen_id in unseen:
+        assert [one["status"] for one in happened if one["task_id"] == unseen_id] == [
+            "queued",
+            "processing",
+            "completed",
+        ]

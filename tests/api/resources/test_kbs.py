@@ -54,47 +54,47 @@ def test_a_kb_is_there_while_tasks_of_it_are_open_or_have_failed(
     client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
     shown = client.http.get(f"{KBS}/{kb_id}").json()
     assert (shown["documents"], shown["embedder"], shown["tasks"]["failed"]) == (0, None, 1)
-    assert kb_id in {each["kb_id"] for each in pages(client)}
+    assert kb_id in {item["kb_id"] for item in pages(client)}
 
 
 def test_a_kb_that_only_ended_tasks_name_is_none(client: Client, kb_id: str) -> None:
     client.take_in(kb_id, TEXT, "a")
     assert client.http.delete(f"{KBS}/{kb_id}/documents/a").status_code == 204
     is_problem(client.http.get(f"{KBS}/{kb_id}"), 404)
-    assert kb_id not in {each["kb_id"] for each in pages(client)}
+    assert kb_id not in {item["kb_id"] for item in pages(client)}
     is_problem(client.http.get(f"{KBS}/{kb_id}x"), 404)
 
 
 def pages(client: Client, limit: int = 100, **filter: str) -> list[dict[str, Any]]:
     """Every KB of a filter, by pages of some length."""
-    found: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = []
     query: dict[str, Any] = {"limit": limit, **filter}
     while True:
         page = client.http.get(KBS, params=query).json()
         assert len(page["items"]) <= limit
-        found += page["items"]
+        items += page["items"]
         if page["next_cursor"] is None:
-            return found
+            return items
         query["cursor"] = page["next_cursor"]
 
 
 def test_pages_of_kbs_hold_each_once(client: Client, kb_id: str) -> None:
     # In upper and lower case and beyond ASCII, whose order differs between collations.
     mine = [f"{kb_id}{name}" for name in ("", "-A", "-a", "-B", "茶", "_", " ")]
-    for position, each in enumerate(mine):
+    for position, name in enumerate(mine):
         if position % 2:
-            client.take_in(each, "Green tea.", "a")
+            client.take_in(name, "Green tea.", "a")
         else:
-            client.ended(client.upload(each, b"", "empty.txt").json()["task_id"])
-    found = [each["kb_id"] for each in pages(client, limit=2)]
-    assert sorted(each for each in found if each.startswith(kb_id)) == sorted(mine)
-    assert len(found) == len(set(found))
-    assert [each["kb_id"] for each in pages(client, limit=2, prefix=kb_id)] == [each for each in found if each in mine]
-    failed = [each["kb_id"] for each in pages(client, prefix=kb_id, task_status="failed")]
+            client.ended(client.upload(name, b"", "empty.txt").json()["task_id"])
+    names = [item["kb_id"] for item in pages(client, limit=2)]
+    assert sorted(name for name in names if name.startswith(kb_id)) == sorted(mine)
+    assert len(names) == len(set(names))
+    assert [item["kb_id"] for item in pages(client, limit=2, prefix=kb_id)] == [name for name in names if name in mine]
+    failed = [item["kb_id"] for item in pages(client, prefix=kb_id, task_status="failed")]
     assert sorted(failed) == sorted(mine[::2])
     assert pages(client, prefix=kb_id, task_status="queued") == []
     assert pages(client, prefix=f"{kb_id}%") == []
-    one = next(each for each in pages(client) if each["kb_id"] == mine[1])
+    one = next(item for item in pages(client) if item["kb_id"] == mine[1])
     assert one == client.http.get(f"{KBS}/{mine[1]}").json()
 
 
@@ -129,9 +129,9 @@ def large(postgres: Postgres) -> Any:
 
 def test_the_sums_of_a_large_kb_are_right(large: Any) -> None:
     with database.transaction() as session:
-        found = kbs.sums(session, ["kb0", "none"], 100_000)
-        assert set(found) == {"kb0"}
-        large_kb = found["kb0"]
+        sums = kbs.sums(session, ["kb0", "none"], 100_000)
+        assert set(sums) == {"kb0"}
+        large_kb = sums["kb0"]
         assert (large_kb.documents, large_kb.chunks, large_kb.bytes, large_kb.tokens_embedded) == (
             3000,
             1_200_000,
@@ -174,7 +174,7 @@ def test_a_deleted_kb_is_gone_with_all_that_it_held(client: Client, kb_id: str) 
         client.take_in(kb_id, TEXT, name)
     client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
     assert client.http.patch(f"{KBS}/{kb_id}", json={"chunk_size": 300}).status_code == 200
-    assert [each["kb_id"] for each in pages(client, prefix=kb_id, task_status="failed")] == [kb_id]
+    assert [item["kb_id"] for item in pages(client, prefix=kb_id, task_status="failed")] == [kb_id]
     answer = client.http.delete(f"{KBS}/{kb_id}")
     assert answer.status_code == 202
     task = client.ended(answer.json()["task_id"])
@@ -222,7 +222,7 @@ def test_a_kb_that_only_has_settings_is_there(client: Client, kb_id: str) -> Non
     assert shown == client.http.get(f"{KBS}/{kb_id}").json()
     assert (shown["settings"]["callback_url"], shown["settings"]["has_callback_secret"]) == (body["callback_url"], True)
     assert "c2VjcmV0" not in str(shown)
-    assert kb_id in {each["kb_id"] for each in pages(client)}
+    assert kb_id in {item["kb_id"] for item in pages(client)}
     task_id = client.submit(kb_id=kb_id)
     assert client.http.get(f"/api/v1/tasks/{task_id}").json()["callback_url"] == body["callback_url"]
     own = client.submit(kb_id=kb_id, callback_url="https://kb.example.com/own")
@@ -230,8 +230,8 @@ def test_a_kb_that_only_has_settings_is_there(client: Client, kb_id: str) -> Non
 
 
 def test_a_kb_has_a_weight_which_is_1_unless_it_is_set(client: Client, kb_id: str) -> None:
-    for given, shown in ((3, 3), (None, 1), (100, 100), (1, 1)):
-        answer = client.http.patch(f"{KBS}/{kb_id}", json={"weight": given}).json()
+    for weight, shown in ((3, 3), (None, 1), (100, 100), (1, 1)):
+        answer = client.http.patch(f"{KBS}/{kb_id}", json={"weight": weight}).json()
         assert answer["settings"]["weight"] == shown
         assert client.http.get(f"{KBS}/{kb_id}").json() == answer
     for bad in (0, 101, 1.5, "heavy"):
@@ -283,7 +283,7 @@ def test_synonyms_that_do_not_fit_are_named(
     client: Client, kb_id: str, groups: object, field: str, message: str
 ) -> None:
     problem = is_problem(client.http.patch(f"{KBS}/{kb_id}", json={"synonyms": groups}), 422)
-    assert [each["field"] for each in problem["errors"]] == [field]
+    assert [error["field"] for error in problem["errors"]] == [field]
     assert message in problem["errors"][0]["message"]
     assert "字段" in problem["hint_zh"]
 

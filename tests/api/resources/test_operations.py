@@ -27,9 +27,9 @@ def health(deployment: Deployment) -> dict[str, Any]:
     """What `/health` says, which is always a 200."""
     answer = deployment.http.get("/health")
     assert answer.status_code == 200
-    found: dict[str, Any] = answer.json()
-    assert (found["status"] == "ok") == all(each["status"] == "up" for each in found["checks"].values())
-    return found
+    state: dict[str, Any] = answer.json()
+    assert (state["status"] == "ok") == all(check["status"] == "up" for check in state["checks"].values())
+    return state
 
 
 def test_health_says_whether_anybody_works_and_whether_a_clock_ticks(deployment: Deployment) -> None:
@@ -39,7 +39,7 @@ def test_health_says_whether_anybody_works_and_whether_a_clock_ticks(deployment:
     up = {"status": "ok", "checks": {"postgresql": {"status": "up"}, "rabbitmq": {"status": "up"}}}
     eventually(lambda: deployment.http.get("/readyz").json() == up, seconds=20, reason="both servers are reached")
     checks = health(deployment)["checks"]
-    assert {name: each["status"] for name, each in checks.items()} == {
+    assert {name: check["status"] for name, check in checks.items()} == {
         "postgresql": "up",
         "rabbitmq": "up",
         "clock": "down",
@@ -87,13 +87,13 @@ def test_without_rabbitmq_the_service_is_degraded_and_takes_tasks(without_rabbit
     accepted = http.post("/api/v1/tasks", json={"task_type": "test"})
     assert accepted.status_code == 202
     assert http.get(accepted.headers["location"]).json()["status"] == "queued"
-    found = health(without_rabbitmq)
-    assert found["status"] == "degraded"
-    assert found["checks"]["postgresql"] == {"status": "up"}
-    assert found["checks"]["rabbitmq"]["status"] != "up"
-    assert found["checks"]["rabbitmq"]["reason"]
+    state = health(without_rabbitmq)
+    assert state["status"] == "degraded"
+    assert state["checks"]["postgresql"] == {"status": "up"}
+    assert state["checks"]["rabbitmq"]["status"] != "up"
+    assert state["checks"]["rabbitmq"]["reason"]
     assert http.get("/readyz").status_code == 200
-    queues = {each["queue"]: each for each in http.get("/api/v1/stats/queues").json()["queues"]}
+    queues = {queue["queue"]: queue for queue in http.get("/api/v1/stats/queues").json()["queues"]}
     assert queues["default"]["waiting"] == 1
     assert (queues["default"]["ready"], queues["default"]["consumers"]) == (None, None)
 
@@ -150,7 +150,7 @@ def test_every_metric_that_is_promised_is_exposed(client: Client, kb_id: str) ->
     )
     answer = client.http.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    families = {each.name: each for each in text_string_to_metric_families(answer.text)}
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
     for name, (kind, labels) in PROMISED.items():
         family = families[name.removesuffix("_total")]
         assert family.type == kind, name
@@ -176,7 +176,7 @@ def test_the_queues_show_what_waits(idle_client: Client) -> None:
     idle_client.submit()
 
     def shown() -> dict[str, Any]:
-        queues = {each["queue"]: each for each in idle_client.http.get("/api/v1/stats/queues").json()["queues"]}
+        queues = {queue["queue"]: queue for queue in idle_client.http.get("/api/v1/stats/queues").json()["queues"]}
         assert set(queues) == set(QUEUES)
         default: dict[str, Any] = queues["default"]
         return default if default["waiting"] else {}
@@ -188,7 +188,7 @@ def test_the_queues_show_what_waits(idle_client: Client) -> None:
 
 def test_figures_come_from_one_snapshot_that_says_how_old_it_is(idle_client: Client) -> None:
     began = datetime.now(UTC)
-    of_all = {idle_client.http.get(f"/api/v1/stats/{each}").json()["as_of"] for each in ("queues", "workers") * 20}
+    of_all = {idle_client.http.get(f"/api/v1/stats/{name}").json()["as_of"] for name in ("queues", "workers") * 20}
     for as_of in of_all:
         assert datetime.fromisoformat(as_of) > began - timedelta(seconds=40)
     assert len(of_all) < 40
@@ -202,16 +202,16 @@ def test_the_workers_show_their_threads(client: Client) -> None:
     assert worker["name"]
     assert worker["heartbeat_at"].endswith("Z")
     for query, count in (({"queue": "default"}, 1), ({"queue": "none"}, 0)):
-        found = client.http.get("/api/v1/stats/workers", params=query).json()
-        assert len(found["workers"]) == count
-        assert found["active"] + found["idle"] == 10, "of all processes"
+        answer = client.http.get("/api/v1/stats/workers", params=query).json()
+        assert len(answer["workers"]) == count
+        assert answer["active"] + answer["idle"] == 10, "of all processes"
     assert client.http.get("/api/v1/stats/workers", params={"state": "late"}).status_code == 422
 
 
 def test_workers_are_listed_by_the_page_and_by_what_they_are(client: Client) -> None:
     def found(**query: Any) -> tuple[list[str], str | None]:
         shown = client.http.get("/api/v1/stats/workers", params=query).json()
-        return [each["worker_id"] for each in shown["workers"]], shown["next_cursor"]
+        return [process["worker_id"] for process in shown["workers"]], shown["next_cursor"]
 
     ((worker,), _) = found()
     last = "ffffffff-ffff-7fff-8fff-ffffffffffff"
@@ -238,7 +238,7 @@ def test_workers_are_listed_by_the_page_and_by_what_they_are(client: Client) -> 
 def test_queues_are_listed_by_what_they_are(idle_client: Client) -> None:
     def found(state: str) -> list[str]:
         shown = idle_client.http.get("/api/v1/stats/queues", params={"state": state}).json()
-        return [each["queue"] for each in shown["queues"]]
+        return [queue["queue"] for queue in shown["queues"]]
 
     idle_client.submit()
     idle_client.http.post("/api/v1/queues/storing/pause")

@@ -18,11 +18,11 @@ MARKDOWN = "# Leave\n\n" + "Everybody has fifteen days. 员工每年享有十五
 MOST_GROWTH = 15 << 20
 
 
-def preview(client: Client, **given: Any) -> dict[str, Any]:
-    answer = client.http.post("/api/v1/chunk-preview", **given)
+def preview(client: Client, **request: Any) -> dict[str, Any]:
+    answer = client.http.post("/api/v1/chunk-preview", **request)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    content: dict[str, Any] = answer.json()
+    return content
 
 
 def test_a_text_is_cut_as_its_task_cuts_it(client: Client, kb_id: str) -> None:
@@ -81,13 +81,13 @@ def test_what_cannot_be_read_says_why_as_its_task_would(client: Client, code: st
 
 
 def test_what_is_too_large_is_refused(client: Client) -> None:
-    for given in ({"json": {"content": "x" * 10_485_761}}, {"files": {"file": ("a.txt", b"x" * 10_485_761)}}):
-        problem = is_problem(client.http.post("/api/v1/chunk-preview", **given), 413)
+    for request in ({"json": {"content": "x" * 10_485_761}}, {"files": {"file": ("a.txt", b"x" * 10_485_761)}}):
+        problem = is_problem(client.http.post("/api/v1/chunk-preview", **request), 413)
         assert problem["code"] == "too_large"
 
 
 @pytest.mark.parametrize(
-    ("given", "fields"),
+    ("body", "fields"),
     [
         ({"json": {}}, {"content"}),
         ({"json": {"content": "x", "chunk_size": 10, "chunk_unit": "words"}}, {"chunk_size", "chunk_unit"}),
@@ -97,8 +97,8 @@ def test_what_is_too_large_is_refused(client: Client) -> None:
         ({"files": {"document": ("a.txt", b"x")}}, {"file"}),
     ],
 )
-def test_every_field_that_does_not_fit_is_named(client: Client, given: dict[str, Any], fields: set[str]) -> None:
-    assert bad_fields(client.http.post("/api/v1/chunk-preview", **given)) == fields
+def test_every_field_that_does_not_fit_is_named(client: Client, body: dict[str, Any], fields: set[str]) -> None:
+    assert bad_fields(client.http.post("/api/v1/chunk-preview", **body)) == fields
 
 
 def test_nothing_is_kept_and_web_reads_nothing_itself(client: Client) -> None:

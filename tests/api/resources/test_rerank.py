@@ -40,8 +40,8 @@ def ask(client: Client, **more: Any) -> dict[str, Any]:
     """The answer of a search that asks for reranking."""
     answer = client.http.post(SEARCH, json={"query": "green tea", "rerank": True, **more})
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    content: dict[str, Any] = answer.json()
+    return content
 
 
 def names(answer: dict[str, Any]) -> list[str]:
@@ -54,12 +54,12 @@ def test_hits_come_in_the_order_of_the_model(kitchen: tuple[Client, RerankServer
     assert names(plain)[0] == "d0"
     assert all(hit["scores"]["rerank"] is None for hit in plain["hits"])
     assert server.requests == []
-    found = ask(client, limit=3)
-    assert found["degraded"] is None
-    assert names(found)[:2] == ["d3", "d4"]
-    assert [hit["score"] for hit in found["hits"]] == [0.8, 0.6, 0.1]
-    assert [hit["scores"]["rerank"] for hit in found["hits"]] == [0.8, 0.6, 0.1]
-    assert found["hits"][0]["scores"]["words"] > 0
+    answer = ask(client, limit=3)
+    assert answer["degraded"] is None
+    assert names(answer)[:2] == ["d3", "d4"]
+    assert [hit["score"] for hit in answer["hits"]] == [0.8, 0.6, 0.1]
+    assert [hit["scores"]["rerank"] for hit in answer["hits"]] == [0.8, 0.6, 0.1]
+    assert answer["hits"][0]["scores"]["words"] > 0
     # All that were found are read, whatever `limit` says, with their headings.
     (request,) = server.requests
     assert len(request.body["documents"]) == 5

@@ -39,8 +39,8 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
     client, search = kitchen
     answer = client.http.post(search, json={"query": query, "mode": mode})
     assert answer.status_code == 200
-    found = answer.json()
-    hit = found["hits"][0]
+    content = answer.json()
+    hit = content["hits"][0]
     assert hit["document_id"] == best
     assert set(hit) == {
         "kb_id",
@@ -64,7 +64,7 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
     assert text[hit["start"] : hit["end"]] == hit["text"]
     chunks = client.http.get(f"/api/v1/kbs/kitchen/documents/{best}/chunks").json()["items"]
     assert hit["chunk_id"] in {chunk["chunk_id"] for chunk in chunks}
-    scores = [each["score"] for each in found["hits"]]
+    scores = [other["score"] for other in content["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert {part for part, score in hit["scores"].items() if score is not None} == {
@@ -72,8 +72,8 @@ def test_each_mode_finds_the_best_document_first(kitchen: tuple[Client, str], mo
         "vector": {"vector"},
         "text": {"words"},
     }[mode]
-    assert 0 < found["confidence"] <= 1
-    assert found["took_ms"] > 0
+    assert 0 < content["confidence"] <= 1
+    assert content["took_ms"] > 0
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "text"])
@@ -108,17 +108,17 @@ def test_no_more_is_found_than_was_asked_for(kitchen: tuple[Client, str]) -> Non
 
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("wanted", "documents"),
     [("coffee", {"coffee"}), (["coffee", "tea"], {"coffee", "tea"}), (["cocoa"], set()), ([], set())],
     ids=["one", "two", "none of it", "none"],
 )
 def test_a_filter_leaves_only_what_it_names(
-    kitchen: tuple[Client, str], mode: str, wanted: str | list[str], found: set[str]
+    kitchen: tuple[Client, str], mode: str, wanted: str | list[str], documents: set[str]
 ) -> None:
     client, search = kitchen
     body = {"query": "brewed at degrees", "mode": mode, "filter": {"documents": wanted}}
     hits = client.http.post(search, json=body).json()["hits"]
-    assert {hit["document_id"] for hit in hits} == found
+    assert {hit["document_id"] for hit in hits} == documents
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_filter_that_is_not_understood_is_refused(kitchen: tuple[Client, str],
 
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("wanted", "documents"),
     [
         ({"author": "陆羽"}, {"tea"}),
         ({"author": ["陆羽", "Ukers"]}, {"tea", "coffee"}),
@@ -182,12 +182,12 @@ def test_a_filter_that_is_not_understood_is_refused(kitchen: tuple[Client, str],
     ],
 )
 def test_documents_are_found_by_what_their_submission_said(
-    kitchen: tuple[Client, str], mode: str, wanted: dict[str, Any], found: set[str]
+    kitchen: tuple[Client, str], mode: str, wanted: dict[str, Any], documents: set[str]
 ) -> None:
     client, search = kitchen
     body = {"query": "brewed at degrees, days of leave", "mode": mode, "filter": {"metadata": wanted}}
     hits = client.http.post(search, json=body).json()["hits"]
-    assert {hit["document_id"] for hit in hits} == found
+    assert {hit["document_id"] for hit in hits} == documents
 
 
 def test_all_conditions_of_a_filter_count(kitchen: tuple[Client, str]) -> None:
@@ -220,7 +220,7 @@ def test_what_is_found_is_marked(kitchen: tuple[Client, str], mode: str, query: 
     client, search = kitchen
     hit = client.http.post(search, json={"query": query, "mode": mode}).json()["hits"][0]
     assert hit["document_id"] == "tea"
-    assert [hit["text"][each["start"] : each["end"]] for each in hit["highlights"]] == marked
+    assert [hit["text"][mark["start"] : mark["end"]] for mark in hit["highlights"]] == marked
 
 
 def test_what_is_deleted_is_not_found_while_others_search(client: Client, kb_id: str) -> None:
@@ -236,8 +236,8 @@ def test_what_is_deleted_is_not_found_while_others_search(client: Client, kb_id:
         while not done.is_set():
             missing = set(gone)
             answer = client.http.post(f"/api/v1/kbs/{kb_id}/search", json={"query": "green tea", "mode": mode})
-            found = {hit["document_id"] for hit in answer.json()["hits"]}
-            broken.extend(found & missing)
+            documents = {hit["document_id"] for hit in answer.json()["hits"]}
+            broken.extend(documents & missing)
 
     searchers = [threading.Thread(target=look, args=(mode,)) for mode in ("hybrid", "vector", "text")]
     for searcher in searchers:
@@ -272,7 +272,7 @@ def test_traditional_and_simplified_chinese_find_each_other(client: Client, kb_i
         hits = client.http.post(f"/api/v1/kbs/{kb_id}/search", json={"query": query, "mode": mode}).json()["hits"]
         assert {hit["document_id"] for hit in hits} == {"traditional", "simplified"}
         for hit in hits:
-            marked = [hit["text"][each["start"] : each["end"]] for each in hit["highlights"]]
+            marked = [hit["text"][mark["start"] : mark["end"]] for mark in hit["highlights"]]
             assert marked in (["機器學習"], ["机器学习"])
 
 
@@ -281,4 +281,4 @@ def test_a_mistyped_word_finds_and_marks_what_was_meant(kitchen: tuple[Client, s
     for more in ({}, {"join": True}):
         (hit,) = client.http.post(search, json={"query": "emploiee", "mode": "text", **more}).json()["hits"]
         assert hit["document_id"] == "leave"
-        assert [hit["text"][each["start"] : each["end"]] for each in hit["highlights"]] == ["employee"]
+        assert [hit["text"][mark["start"] : mark["end"]] for mark in hit["highlights"]] == ["employee"]

@@ -33,17 +33,17 @@ def hits(client: Client, kb_id: str, query: str, **more: Any) -> list[dict[str, 
     """What a search by words finds."""
     answer = client.http.post(f"/api/v1/kbs/{kb_id}/search", json={"query": query, "mode": "text", **more})
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["hits"]
-    return found
+    items: list[dict[str, Any]] = answer.json()["hits"]
+    return items
 
 
 def chunks(client: Client, kb_id: str) -> list[dict[str, Any]]:
     """The chunks of the document, in the order of its text."""
-    found: list[dict[str, Any]] = client.http.get(f"/api/v1/kbs/{kb_id}/documents/tea/chunks").json()["items"]
-    for chunk in found:
+    items: list[dict[str, Any]] = client.http.get(f"/api/v1/kbs/{kb_id}/documents/tea/chunks").json()["items"]
+    for chunk in items:
         del chunk["index"]
-    assert len(found) >= 6
-    return found
+    assert len(items) >= 6
+    return items
 
 
 @pytest.mark.parametrize("kb_id", ["apart", "overlapping"])
@@ -71,9 +71,9 @@ def test_hits_that_touch_become_one_where_asked(tea: Client, kb_id: str) -> None
         max(hit["end"] for hit in apart),
     )
     assert set(joined["chunk_ids"]) == {hit["chunk_id"] for hit in apart}
-    assert joined["chunk_ids"] == [each["chunk_id"] for each in every if each["chunk_id"] in joined["chunk_ids"]]
+    assert joined["chunk_ids"] == [chunk["chunk_id"] for chunk in every if chunk["chunk_id"] in joined["chunk_ids"]]
     assert (joined["chunk_id"], joined["score"]) == (apart[0]["chunk_id"], apart[0]["score"])
-    assert [joined["text"][each["start"] : each["end"]] for each in joined["highlights"]] == ["rains", "steamed"]
+    assert [joined["text"][mark["start"] : mark["end"]] for mark in joined["highlights"]] == ["rains", "steamed"]
 
 
 def test_hits_between_which_all_is_shown_become_one(tea: Client) -> None:
@@ -84,7 +84,7 @@ def test_hits_between_which_all_is_shown_become_one(tea: Client) -> None:
     every = [chunk["chunk_id"] for chunk in chunks(tea, "apart")]
     assert joined["chunk_ids"] == every[:3]
     assert PARAGRAPHS[1] in joined["text"]
-    assert (joined["before"], [each["chunk_id"] for each in joined["after"]]) == ([], every[3:4])
+    assert (joined["before"], [chunk["chunk_id"] for chunk in joined["after"]]) == ([], every[3:4])
 
 
 def test_one_document_gives_no_more_hits_than_was_asked_for(tea: Client) -> None:

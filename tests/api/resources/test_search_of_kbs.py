@@ -36,9 +36,9 @@ def test_each_kb_is_asked_with_its_own_embedder(two: tuple[Client, OpenAIServer]
         body = {"kbs": ["plain", "modelled", "plain", "empty"], "query": "green tea", "mode": mode}
         answer = client.http.post(SEARCH, json=body)
         assert answer.status_code == 200, answer.text
-        found = answer.json()
-        assert found["degraded"] is None
-        hits = found["hits"]
+        content = answer.json()
+        assert content["degraded"] is None
+        hits = content["hits"]
         assert {("plain", "tea"), ("modelled", "hills")} <= {(hit["kb_id"], hit["document_id"]) for hit in hits}
         assert len({hit["chunk_id"] for hit in hits}) == len(hits)
         assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
@@ -50,10 +50,10 @@ def test_where_one_kb_gets_no_vector_all_are_searched_by_words(two: tuple[Client
     client, server = two
     server.poison["green"] = Failure(status=400)
     body: dict[str, Any] = {"kbs": ["plain", "modelled"], "query": "green tea"}
-    found = client.http.post(SEARCH, json=body).json()
-    assert found["degraded"]["reason"] == "embedder_rejected"
-    assert {hit["kb_id"] for hit in found["hits"]} == {"plain", "modelled"}
-    assert all(hit["scores"]["vector"] is None for hit in found["hits"])
+    content = client.http.post(SEARCH, json=body).json()
+    assert content["degraded"]["reason"] == "embedder_rejected"
+    assert {hit["kb_id"] for hit in content["hits"]} == {"plain", "modelled"}
+    assert all(hit["scores"]["vector"] is None for hit in content["hits"])
     refused = client.http.post(SEARCH, json={**body, "mode": "vector"})
     assert is_problem(refused, 422)["code"] == "embedder_rejected"
     alone = client.http.post(SEARCH, json={**body, "kbs": ["plain"], "mode": "vector"})

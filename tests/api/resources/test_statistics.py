@@ -20,16 +20,16 @@ def test_figures_are_of_one_snapshot(idle_client: Client) -> None:
     scale = idle_client.http.get(f"{STATS}/scale", params={"target_seconds": 1}).json()
     queues = idle_client.http.get(f"{STATS}/queues").json()
     assert figures["as_of"] <= scale["as_of"] <= queues["as_of"]
-    assert scale["queues"].keys() == {each["queue"] for each in queues["queues"]}
+    assert scale["queues"].keys() == {queue["queue"] for queue in queues["queues"]}
     assert scale["wanted"] >= 1
-    assert {"no_clock", "queue_without_worker"} <= {each["code"] for each in figures["attention"]}
+    assert {"no_clock", "queue_without_worker"} <= {notice["code"] for notice in figures["attention"]}
 
 
 def test_why_tasks_failed(client: Client, kb_id: str) -> None:
     task = client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
-    (found,) = client.http.get(f"{STATS}/errors", params={"kb_id": kb_id}).json()["errors"]
-    assert (found["code"], found["format"], found["count"]) == (task["error"]["code"], "txt", 1)
-    assert found["example"]["task_id"] == task["task_id"]
+    (group,) = client.http.get(f"{STATS}/errors", params={"kb_id": kb_id}).json()["errors"]
+    assert (group["code"], group["format"], group["count"]) == (task["error"]["code"], "txt", 1)
+    assert group["example"]["task_id"] == task["task_id"]
     assert client.http.get(f"{STATS}/errors", params={"kb_id": f"{kb_id}x"}).json()["errors"] == []
 
 
@@ -37,11 +37,11 @@ def test_failures_and_histories_are_read_once_for_all_who_ask_the_same(idle_clie
     def reads(path: str, **query: str) -> list[str]:
         with ThreadPoolExecutor(8) as threads:
             ask = partial(idle_client.http.get, f"{STATS}{path}", params=query)
-            return [each.result().json()["as_of"] for each in [threads.submit(ask) for _ in range(40)]]
+            return [future.result().json()["as_of"] for future in [threads.submit(ask) for _ in range(40)]]
 
     for path, query in (("/errors", {}), ("/errors", {"kb_id": "a"}), ("/history", {"metric": "completed"})):
         began = datetime.now(UTC)
-        as_of = {datetime.fromisoformat(each) for each in reads(path, **query)}
+        as_of = {datetime.fromisoformat(moment) for moment in reads(path, **query)}
         # Each is kept for a second at least.
         assert len(as_of) <= 2 + (datetime.now(UTC) - began).total_seconds(), path
         assert min(as_of) > began - timedelta(seconds=snapshot.OLDEST + snapshot.MEANWHILE)
@@ -51,9 +51,9 @@ def test_failures_and_histories_are_read_once_for_all_who_ask_the_same(idle_clie
 def test_a_history_of_each_window(idle_client: Client, metric: str) -> None:
     for window in ("1h", "24h", "90d"):
         query = {"metric": metric, "window": window}
-        found = idle_client.http.get(f"{STATS}/history", params=query).json()
-        assert (found["metric"], found["window"]) == (metric, window)
-        assert all(len(each["values"]) == len(found["times"]) for each in found["series"])
+        history = idle_client.http.get(f"{STATS}/history", params=query).json()
+        assert (history["metric"], history["window"]) == (metric, window)
+        assert all(len(series["values"]) == len(history["times"]) for series in history["series"])
 
 
 def test_an_unknown_metric_is_answered_with_those_there_are(idle_client: Client) -> None:

@@ -148,9 +148,9 @@ def test_an_etag_spares_what_has_not_changed(client: Client) -> None:
     first = client.http.get(address)
     etag = first.headers["etag"]
     assert client.http.get(address).headers["etag"] == etag
-    for given in (etag, f'"other", {etag}', f"W/{etag}", "*"):
-        unchanged = client.http.get(address, headers={"If-None-Match": given})
-        assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", etag), given
+    for condition in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        unchanged = client.http.get(address, headers={"If-None-Match": condition})
+        assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", etag), condition
     assert client.http.get(address, headers={"If-None-Match": '"other"'}).json() == first.json()
 
 
@@ -184,7 +184,7 @@ def test_waiting_clients_do_not_hold_up_others(idle_client: Client) -> None:
     with ThreadPoolExecutor(30) as clients:
         waiting = [clients.submit(wait, number) for number in range(30)]
         assert idle_client.http.delete(f"{TASKS}/{task_id}").status_code == 200
-        assert [each.result() for each in waiting] == ["cancelled"] * 30
+        assert [future.result() for future in waiting] == ["cancelled"] * 30
 
 
 @pytest.mark.parametrize("wait", ["soon", "-1", "nan"])
@@ -271,7 +271,7 @@ def test_cancelling_what_is_running_stops_it_within_two_seconds(client: Client) 
 
     def held() -> list[str]:
         workers = client.http.get("/api/v1/stats/workers").json()["workers"]
-        return [each for worker in workers for each in worker["current_tasks"]]
+        return [current_id for worker in workers for current_id in worker["current_tasks"]]
 
     # 2 s to stop, and what a worker takes to say so with its next heartbeat.
     eventually(lambda: task_id not in held(), seconds=15, reason="the worker has let go of it")

@@ -94,21 +94,22 @@ class Office(Desk):
         """Ask why a task does not run."""
         answer = self.client.http.get(f"/api/v1/tasks/{task_id}/why")
         assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        assert found["detail"]
-        assert found["detail_zh"]
-        assert found["since"] is None or datetime.fromisoformat(found["since"]) <= datetime.now(UTC)
-        return found
+        content: dict[str, Any] = answer.json()
+        assert content["detail"]
+        assert content["detail_zh"]
+        assert content["since"] is None or datetime.fromisoformat(content["since"]) <= datetime.now(UTC)
+        return content
 
     def reason(self, task_id: UUID) -> tuple[str, Any]:
         """Return the reason, and what is waited for if it is one thing."""
-        found = self.why(task_id)
-        return found["reason"], found["waiting_for"][0] if len(found["waiting_for"]) == 1 else found["waiting_for"]
+        content = self.why(task_id)
+        causes = content["waiting_for"]
+        return content["reason"], causes[0] if len(causes) == 1 else causes
 
     def shown(self, task_id: UUID) -> dict[str, Any]:
         """Return the task as it is shown."""
-        found: dict[str, Any] = self.client.http.get(f"/api/v1/tasks/{task_id}").json()
-        return found
+        task: dict[str, Any] = self.client.http.get(f"/api/v1/tasks/{task_id}").json()
+        return task
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_there_is_no_reason_for_a_task_that_does_not_exist(office: Office) -> No
 
 
 def test_every_reason_is_described_and_has_its_test() -> None:
-    assert {each.name for each in REASONS} == {
+    assert {reason.name for reason in REASONS} == {
         name.split("__")[1] for name in globals() if name.startswith("test_it_is__")
     }
 

@@ -48,8 +48,8 @@ def test_a_bad_item_does_not_reject_the_rest(idle_client: Client) -> None:
     assert (batch["accepted"], batch["rejected"]) == (2, 2)
     assert [item["index"] for item in batch["tasks"]] == [0, 1, 2, 3]
     assert ["task_id" in item for item in batch["tasks"]] == [True, False, False, True]
-    assert {each["field"] for each in batch["tasks"][1]["error"]["errors"]} == {"priority", "colour"}
-    assert {each["field"] for each in batch["tasks"][2]["error"]["errors"]} == {"metadata"}
+    assert {error["field"] for error in batch["tasks"][1]["error"]["errors"]} == {"priority", "colour"}
+    assert {error["field"] for error in batch["tasks"][2]["error"]["errors"]} == {"metadata"}
     assert idle_client.http.get(answer.headers["location"]).json()["total"] == 2
 
 
@@ -109,7 +109,7 @@ def made(client: Client, count: int, **fields: Any) -> str:
 def test_batches_are_listed_newest_first_with_their_counts(idle_client: Client) -> None:
     made_here = [made(idle_client, count) for count in (1, 2, 3)]
     first = idle_client.http.get("/api/v1/batches", params={"limit": 2}).json()
-    assert [(each["batch_id"], each["total"]) for each in first["items"]] == [(made_here[2], 3), (made_here[1], 2)]
+    assert [(batch["batch_id"], batch["total"]) for batch in first["items"]] == [(made_here[2], 3), (made_here[1], 2)]
     assert first["items"][0]["counts"]["waiting"] == 3
     second = idle_client.http.get("/api/v1/batches", params={"limit": 2, "cursor": first["next_cursor"]}).json()
     assert second["items"][0]["batch_id"] == made_here[0]
@@ -124,12 +124,12 @@ def test_batches_are_listed_by_whether_they_have_ended_by_their_tasks_and_by_tim
     http = idle_client.http
 
     def found(**query: str) -> list[str]:
-        return [each["batch_id"] for each in http.get("/api/v1/batches", params=query).json()["items"]]
+        return [batch["batch_id"] for batch in http.get("/api/v1/batches", params=query).json()["items"]]
 
     task = GOOD | {"run_at": "2990-01-01T00:00:00Z"}
     bodies = [[kb_id], [kb_id, f"{kb_id}-other"], [kb_id]]
     first, mixed, ended = (
-        http.post(BATCH, json={"tasks": [task | {"kb_id": each} for each in kbs]}).json()["batch_id"] for kbs in bodies
+        http.post(BATCH, json={"tasks": [task | {"kb_id": name} for name in kbs]}).json()["batch_id"] for kbs in bodies
     )
     assert http.delete(f"/api/v1/batches/{ended}").status_code == 200
     assert found(kb_id=kb_id) == [ended, first], "of which all tasks are of the KB"
@@ -138,7 +138,7 @@ def test_batches_are_listed_by_whether_they_have_ended_by_their_tasks_and_by_tim
     assert found(task_status="cancelled")[0] == ended
     assert mixed in found(task_status="waiting")
     assert not {first, mixed} & set(found(task_status="cancelled"))
-    moments = {each["batch_id"]: each["created_at"] for each in http.get("/api/v1/batches").json()["items"]}
+    moments = {batch["batch_id"]: batch["created_at"] for batch in http.get("/api/v1/batches").json()["items"]}
     assert found(kb_id=kb_id, created_after=moments[first]) == [ended]
     assert found(kb_id=kb_id, created_before=moments[ended]) == [first]
     assert bad_fields(http.get("/api/v1/batches", params={"status": "late", "task_status": "late"})) == {

@@ -50,16 +50,16 @@ def test_what_a_filter_names_is_previewed_cancelled_and_undone(client: Client, k
     tasks, other = later(client, kb_id, 12), later(client, f"{kb_id}-other")[0]
     said = previewed(client, "/tasks/cancel", filter={"kb_id": kb_id})
     assert (said["count"], said["capped"], len(said["examples"])) == (12, False, 10)
-    assert {each["task_id"] for each in said["examples"]} < set(tasks)
+    assert {task["task_id"] for task in said["examples"]} < set(tasks)
     assert status(client, tasks[0]) == "waiting", "a preview changes nothing"
 
     bulk = done(client, "/tasks/cancel", filter={"kb_id": kb_id}, dry_run=False)
     assert (bulk["kb_id"], bulk["progress"]) == (kb_id, 100)
     assert bulk["result"] == {"action": "cancel", "changed": 12, "refused": 0}
-    assert {status(client, each) for each in tasks} == {"cancelled"}
+    assert {status(client, task_id) for task_id in tasks} == {"cancelled"}
     assert status(client, other) == "waiting"
     items = client.http.get(f"{TASKS}/{bulk['task_id']}/items", params={"limit": 5}).json()
-    assert [each["task_id"] for each in items["items"]] == tasks[:6:-1]
+    assert [item["task_id"] for item in items["items"]] == tasks[:6:-1]
     assert items["items"][0]["outcome"] == "changed"
     assert items["next_cursor"]
 
@@ -70,7 +70,7 @@ def test_what_a_filter_names_is_previewed_cancelled_and_undone(client: Client, k
         "SELECT id::text FROM tasks WHERE task_type = 'bulk' AND payload->>'undoes' = %s", bulk["task_id"]
     )[0]
     assert client.ended(task_id)["result"]["changed"] == 12
-    assert "cancelled" not in {status(client, each) for each in tasks}
+    assert "cancelled" not in {status(client, task_id) for task_id in tasks}
 
 
 def test_a_priority_is_changed_and_given_back(idle_client: Client, kb_id: str) -> None:
@@ -251,7 +251,7 @@ def test_documents_of_a_filter_are_previewed_and_deleted(client: Client, kb_id: 
     answer = client.http.post(f"{path}/delete", json={"filter": {"prefix": "a/"}})
     assert answer.status_code == 202
     assert client.ended(answer.json()["task_id"])["result"] == {"deleted": 2}
-    assert [each["document_id"] for each in client.http.get(path).json()["items"]] == ["b/1"]
+    assert [document["document_id"] for document in client.http.get(path).json()["items"]] == ["b/1"]
     nothing: list[dict[str, Any]] = [{}, {"filter": {}}, {"dry_run": True}]
     for body in nothing:
         assert bad_fields(client.http.post(f"{path}/delete", json=body)) == {"filter"}
@@ -268,10 +268,10 @@ def test_documents_are_deleted_by_the_filter_of_their_list(client: Client, kb_id
     def previewed(**named: Any) -> list[str]:
         said = client.http.post(f"{path}/delete", json=named | {"dry_run": True}).json()
         assert (said["count"], said["capped"]) == (len(said["examples"]), False), said
-        return [str(each) for each in said["examples"]]
+        return [str(example) for example in said["examples"]]
 
     def listed(**named: Any) -> list[str]:
-        return [each["document_id"] for each in client.http.get(path, params=named).json()["items"]]
+        return [document["document_id"] for document in client.http.get(path, params=named).json()["items"]]
 
     shown = client.http.get(f"{path}/a").json()
     for named in (
@@ -304,11 +304,11 @@ def test_documents_are_taken_in_again_as_they_came_but_for_uploads(client: Clien
     assert uploaded["status"] == "completed"
     client.ended(client.submit(kb_id=kb_id))
     said = previewed(client, "/tasks/reingest", filter={"kb_id": kb_id})
-    assert {each["task_id"] for each in said["examples"]} == {shown, uploaded["task_id"]}, "what is shown, and no test"
+    assert {task["task_id"] for task in said["examples"]} == {shown, uploaded["task_id"]}, "what is shown, and no test"
 
     bulk = done(client, "/tasks/reingest", filter={"kb_id": kb_id})
     assert bulk["result"] == {"action": "reingest", "changed": 1, "refused": 1}
-    refused = {each["task_id"]: each["reason"] for each in items(client, bulk) if each["outcome"] == "refused"}
+    refused = {item["task_id"]: item["reason"] for item in items(client, bulk) if item["outcome"] == "refused"}
     assert "upload it again" in refused[uploaded["task_id"]]
     (again,) = client.sql(
         "SELECT id::text, payload->>'chunk_size' FROM tasks WHERE kb_id = %s AND payload->>'force' = 'true'", kb_id
@@ -320,5 +320,5 @@ def test_documents_are_taken_in_again_as_they_came_but_for_uploads(client: Clien
 
 
 def items(client: Client, bulk: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.http.get(f"{TASKS}/{bulk['task_id']}/items").json()["items"]
-    return found
+    page: list[dict[str, Any]] = client.http.get(f"{TASKS}/{bulk['task_id']}/items").json()["items"]
+    return page

@@ -42,8 +42,8 @@ def test_headers_of_its_document_are_kept_and_not_shown(idle_client: Client, kb_
 
     def run(number: int) -> Any:
         answer = idle_client.http.post(path(schedule, "/run"), headers={"Idempotency-Key": f"{kb_id}-{number}"})
-        ((found,),) = idle_client.sql("SELECT source_headers FROM tasks WHERE id = %s", answer.json()["task_id"])
-        return found
+        ((headers,),) = idle_client.sql("SELECT source_headers FROM tasks WHERE id = %s", answer.json()["task_id"])
+        return headers
 
     assert run(1) == secret
     refused = idle_client.http.patch(path(schedule), json={"task": shown})
@@ -60,8 +60,8 @@ def path(schedule: dict[str, Any], act: str = "") -> str:
 
 
 def acts(client: Client, kb_id: str) -> list[str]:
-    found = client.http.get("/api/v1/audit", params={"kb_id": kb_id}).json()["items"]
-    return [each["action"] for each in reversed(found)]
+    entries = client.http.get("/api/v1/audit", params={"kb_id": kb_id}).json()["items"]
+    return [entry["action"] for entry in reversed(entries)]
 
 
 def test_a_schedule_is_made_shown_changed_and_deleted(idle_client: Client, kb_id: str) -> None:
@@ -126,7 +126,7 @@ def test_a_schedule_is_run_at_once_and_its_due_time_stays(idle_client: Client, k
     idle_client.http.post(path(schedule, "/pause"))
     headers = {"Idempotency-Key": f"run-{kb_id}"}
     answers = [idle_client.http.post(path(schedule, "/run"), headers=headers) for _ in range(2)]
-    assert [each.status_code for each in answers] == [202, 202]
+    assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].json() == answers[1].json()
     task_id = answers[0].json()["task_id"]
     assert answers[0].headers["location"] == f"/api/v1/tasks/{task_id}"
@@ -171,7 +171,7 @@ def test_schedules_are_listed_by_the_page(idle_client: Client, kb_id: str) -> No
     first = idle_client.http.get(SCHEDULES, params={"kb_id": kb_id, "limit": 2}).json()
     query = {"kb_id": kb_id, "limit": 2, "cursor": first["next_cursor"]}
     second = idle_client.http.get(SCHEDULES, params=query).json()
-    assert [each["schedule_id"] for page in (first, second) for each in page["items"]] == ids[::-1]
+    assert [schedule["schedule_id"] for page in (first, second) for schedule in page["items"]] == ids[::-1]
     assert second["next_cursor"] is None
 
 
