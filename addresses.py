@@ -28,12 +28,12 @@ def hosts(entries: list[str]) -> list[str]:
     Raises:
       ValueError: one of them is something else.
     """
-    for each in entries:
-        if "://" in each:
+    for entry in entries:
+        if "://" in entry:
             raise ValueError("names an address; name a host, host:port or a network")
-        if "/" in each and not _is_network(each):
+        if "/" in entry and not _is_network(entry):
             raise ValueError("names a network that is none")
-    return [each.lower() for each in entries]
+    return [entry.lower() for entry in entries]
 
 
 def roots(entries: list[str]) -> list[str]:
@@ -42,24 +42,24 @@ def roots(entries: list[str]) -> list[str]:
     Raises:
       ValueError: one of them is no such root, or holds a user name or password.
     """
-    found = []
-    for each in entries:
-        scheme, _, rest = each.partition("://")
+    addresses = []
+    for entry in entries:
+        scheme, _, rest = entry.partition("://")
         below = rest if scheme.lower() == "file" else f"/{rest}"
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) or not re.match(r"/+[^/]", below) or "::" in each:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) or not re.match(r"/+[^/]", below) or "::" in entry:
             raise ValueError("names no root such as s3://bucket/prefix or file:///srv/docs")
         if scheme.lower() in ("http", "https", "local"):
             raise ValueError(
                 "names a root that is not for here: hosts are for SOURCE_ALLOWED_HOSTS, folders are file://"
             )
-        without_credentials(each)
-        found.append(f"{scheme.lower()}://{rest.rstrip('/')}")
-    return found
+        without_credentials(entry)
+        addresses.append(f"{scheme.lower()}://{rest.rstrip('/')}")
+    return addresses
 
 
 def overlap(one: str, other: str) -> bool:
     """Return whether one of two addresses lies below the other, or both are the same."""
-    one, other = (f"{each.rstrip('/')}/" for each in (one, other))
+    one, other = (f"{address.rstrip('/')}/" for address in (one, other))
     return one.startswith(other) or other.startswith(one)
 
 

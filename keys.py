@@ -74,16 +74,16 @@ def keys_of(text: str) -> tuple[Key, ...]:
     Raises:
       ValueError: as `parse`; or there is none, which would let everybody in.
     """
-    found = parse(entry for part in re.split(r"[,\n]", text) if (entry := part.strip()))
-    if not found:
+    keys = parse(entry for part in re.split(r"[,\n]", text) if (entry := part.strip()))
+    if not keys:
         raise ValueError("holds no key; to ask for none, leave it unset and say AUTH=none")
-    return found
+    return keys
 
 
-def holder(keys: Sequence[Key], given: bytes) -> Key | None:
+def holder(keys: Sequence[Key], secret: bytes) -> Key | None:
     """Return the key that was given, or None. Each is compared, so that the time tells nothing."""
-    found = [key for key in keys if hmac.compare_digest(key.secret, given)]
-    return found[0] if found else None
+    matches = [key for key in keys if hmac.compare_digest(key.secret, secret)]
+    return matches[0] if matches else None
 
 
 def _parse(entry: str, place: int) -> Key:
@@ -93,7 +93,7 @@ def _parse(entry: str, place: int) -> Key:
         raise ValueError(f"entry {place} is not of the form {FORM}, with a key in ASCII and without spaces")
     assert name is not None
     assert secret is not None
-    known: dict[str | None, Role] = {None: "operate", **{each: each for each in ROLES}}
+    known: dict[str | None, Role] = {None: "operate", **{choice: choice for choice in ROLES}}
     if role not in known:
         raise ValueError(
             f"the third part of entry {place} is not a role ({', '.join(ROLES)}); the form is {FORM}, and a key that"
@@ -103,7 +103,7 @@ def _parse(entry: str, place: int) -> Key:
         return Key(name, secret.encode(), known[role])
     if role == "scale":
         raise ValueError(f"entry {place} binds a key of role scale to KBs, and it sees none; leave them out")
-    named = frozenset(each.strip() for each in kbs.split("+"))
+    named = frozenset(kb.strip() for kb in kbs.split("+"))
     if "" in named:
         raise ValueError(f"entry {place} names an empty KB; the form is {FORM}, and no KBs at all means every KB")
     return Key(name, secret.encode(), known[role], named)
@@ -127,7 +127,7 @@ def webhook_secret(value: SecretStr | None) -> SecretStr | None:
     Raises:
       ValueError: a part of it is no secret of Standard Webhooks.
     """
-    if value is not None and not (all(map(_is_secret, found := webhook_secrets(value))) and found):
+    if value is not None and not (all(map(_is_secret, secrets := webhook_secrets(value))) and secrets):
         raise ValueError(say("webhook_secret"))
     return value
 
@@ -184,10 +184,10 @@ class SecretFile(Generic[Meaning]):
     def _now(self) -> tuple[int, int, int]:
         """Return what changes with the file, and when a link leads to another."""
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError as error:
             raise self._wrong(error.strerror) from None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return status.st_mtime_ns, status.st_ino, status.st_size
 
     def _read(self) -> Meaning:
         try:

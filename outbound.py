@@ -69,8 +69,8 @@ TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 #: The 32 bits before an IPv4 address that is tunnelled to (ISATAP, RFC 5214).
 ISATAP = (0x00005EFE, 0x02005EFE)
 
-_SPECIAL_4 = [ipaddress.IPv4Network(each) for each in SPECIAL if ":" not in each]
-_SPECIAL_6 = [ipaddress.IPv6Network(each) for each in SPECIAL if ":" in each]
+_SPECIAL_4 = [ipaddress.IPv4Network(network) for network in SPECIAL if ":" not in network]
+_SPECIAL_6 = [ipaddress.IPv6Network(network) for network in SPECIAL if ":" in network]
 
 
 def _never() -> bool:
@@ -144,10 +144,10 @@ def check(url: str, allowed_hosts: Sequence[str] = ()) -> Target:
     allowed = _is_named(parsed, port, allowed_hosts)
     networks = [ipaddress.ip_network(host) for host in allowed_hosts if "/" in host]
     try:
-        found = socket.getaddrinfo(parsed.host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(parsed.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise OutboundError(f"{parsed.host} cannot be resolved: {error}") from None
-    addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+    addresses = [str(entry[4][0]).partition("%")[0] for entry in entries]
     for address in addresses:
         if not allowed and not _may_be_reached(ipaddress.ip_address(address), networks):
             raise ForbiddenAddress(f"{parsed.host} leads to {address}, which is not a public address")
@@ -158,7 +158,7 @@ def _is_named(url: httpx2.URL, port: int, allowed_hosts: Sequence[str]) -> bool:
     """Return whether a URL's host is one of these, as it is written and as DNS is asked for it."""
     hosts = {url.host, url.raw_host.decode("ascii")}
     shown = hosts | {f"[{host}]" for host in hosts if ":" in host}
-    return not (shown | {f"{each}:{port}" for each in shown}).isdisjoint(allowed_hosts)
+    return not (shown | {f"{host}:{port}" for host in shown}).isdisjoint(allowed_hosts)
 
 
 def _may_be_reached(address: Address, networks: Sequence[Network]) -> bool:
@@ -177,7 +177,7 @@ def host_of(url: str) -> str:
 def is_outside(address: Address) -> bool:
     """Return whether an address is public; one that carries an IPv4 address within is as public as that."""
     if isinstance(address, ipaddress.IPv4Address):
-        return not any(address in each for each in _SPECIAL_4)
+        return not any(address in network for network in _SPECIAL_4)
     inner = address.ipv4_mapped or address.sixtofour
     last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if address in TRANSLATED:
@@ -186,7 +186,7 @@ def is_outside(address: Address) -> bool:
         return is_outside(inner)
     if (int(address) >> 32) & 0xFFFFFFFF in ISATAP and not is_outside(last):
         return False
-    return address in GLOBAL_UNICAST and not any(address in each for each in _SPECIAL_6)
+    return address in GLOBAL_UNICAST and not any(address in network for network in _SPECIAL_6)
 
 
 def post(
@@ -346,10 +346,10 @@ def _hanging_up(seconds: float, cancelled: Callable[[], bool]) -> Iterator[Calla
     def watch() -> None:
         while not over.wait(LOOK_EVERY):
             if time.monotonic() >= deadline or cancelled():
-                for each in sockets:
+                for connection in sockets:
                     # One that TLS has taken over, or that is closed by now.
                     with suppress(OSError):
-                        each.shutdown(socket.SHUT_RDWR)
+                        connection.shutdown(socket.SHUT_RDWR)
 
     watching = threading.Thread(target=watch, name="hanging up", daemon=True)
     watching.start()

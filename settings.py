@@ -258,14 +258,14 @@ class Settings(BaseModel):
         if self.auth == "keys" and not has_keys:
             raise ValueError("API_KEYS: is not set, and AUTH=keys needs it")
         own = (f"file://{self.data_dir.resolve()}", self.storage_url)
-        if any(addresses.overlap(root, each) for root in self.source_roots for each in own if each is not None):
+        if any(addresses.overlap(root, place) for root in self.source_roots for place in own if place is not None):
             raise ValueError("SOURCE_ROOTS: holds DATA_DIR or STORAGE_URL, where the documents of all KBs lie")
         return self
 
     def with_grpc(self) -> Self:
         """Return the settings of a process that serves gRPC, which has room for more event streams by default."""
-        given = "max_streams" in self.model_fields_set
-        return self if given else self.model_copy(update={"max_streams": STREAMS_BESIDE_GRPC})
+        is_set = "max_streams" in self.model_fields_set
+        return self if is_set else self.model_copy(update={"max_streams": STREAMS_BESIDE_GRPC})
 
     @property
     def embedded(self) -> bool:
@@ -356,22 +356,22 @@ def read(environment: Mapping[str, str]) -> Settings:
 def settings() -> Settings:
     """Return this process's settings; a bad value ends the process with one line on stderr."""
     try:
-        found = read(os.environ)
-        return found.with_grpc() if found.embedded and found.grpc_port else found
+        configuration = read(os.environ)
+        return configuration.with_grpc() if configuration.embedded and configuration.grpc_port else configuration
     except ValueError as error:
         raise SystemExit(f"task-manager: {error}") from None
 
 
 def service_settings() -> Settings:
     """Return the settings of a process that runs beside others; end it as above without the servers that they share."""
-    found = settings()
-    missing = "DATABASE_URL" if found.embedded else "RABBITMQ_URL" if not found.rabbitmq_urls else None
+    configuration = settings()
+    missing = "DATABASE_URL" if configuration.embedded else "RABBITMQ_URL" if not configuration.rabbitmq_urls else None
     if missing is not None:
         raise SystemExit(
             f"task-manager: {missing}: is not set, and a process of its own needs it. "
             f"Example: {missing}={EXAMPLES[missing]}"
         )
-    return found
+    return configuration
 
 
 def _in_one_line(error: ValidationError) -> str:

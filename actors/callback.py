@@ -118,15 +118,15 @@ def _named(delivery: Delivery) -> Json:
 def headers(delivery: Delivery, body: str) -> dict[str, str]:
     """Return the headers of Standard Webhooks 1.0.0, and the trace; without a secret there is no signature."""
     now = datetime.now(UTC)
-    given = {
+    fields = {
         "content-type": "application/json",
         "webhook-id": str(delivery.id),
         "webhook-timestamp": str(int(now.timestamp())),
     }
     if delivery.traceparent is not None:
-        given["traceparent"] = delivery.traceparent
+        fields["traceparent"] = delivery.traceparent
     secrets = webhook_secrets(delivery.secret or settings().current_callback_secret())
     if secrets:
         # One for each, of which a receiver that knows either accepts it.
-        given["webhook-signature"] = " ".join(Webhook(secret).sign(str(delivery.id), now, body) for secret in secrets)
-    return given
+        fields["webhook-signature"] = " ".join(Webhook(secret).sign(str(delivery.id), now, body) for secret in secrets)
+    return fields

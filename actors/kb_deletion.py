@@ -108,11 +108,11 @@ def _remove_documents(work: Work) -> None:
         _go_on(work)
         with database.transaction() as session:
             shown = kb_removal.shown(session, work.kb_id, after, AT_ONCE)
-            later = submitted_after(session, [each.origin for each in shown], work.claim.submitted_at)
+            later = submitted_after(session, [document.origin for document in shown], work.claim.submitted_at)
         if not shown:
             return
-        doomed = [each for each in shown if each.origin not in later]
-        _delete_from_storage(work, [each.origin for each in doomed])
+        doomed = [document for document in shown if document.origin not in later]
+        _delete_from_storage(work, [document.origin for document in doomed])
         with work.transaction() as session:
             kb_removal.remove(session, work.kb_id, doomed)
         after = shown[-1].document_id
@@ -124,12 +124,12 @@ def _sweep_versions(work: Work, units: int) -> None:
     while True:
         with database.transaction() as session:
             unshown = kb_removal.unshown(session, work.kb_id, after, AT_ONCE)
-            later = submitted_after(session, [each.task_id for each in unshown], work.claim.submitted_at)
+            later = submitted_after(session, [version.task_id for version in unshown], work.claim.submitted_at)
         if not unshown:
             return
-        gone = [each for each in unshown if each.task_id not in later]
-        doomed = [each.version_id for each in gone]
-        kept = [each.original for each in gone if each.original is not None]
+        gone = [version for version in unshown if version.task_id not in later]
+        doomed = [version.version_id for version in gone]
+        kept = [version.original for version in gone if version.original is not None]
         left = len(doomed)
         while left:
             _go_on(work)

@@ -26,8 +26,8 @@ def process_name(kind: str) -> str:
 def named(parameters: Sequence[pika.URLParameters], name: str) -> list[pika.URLParameters]:
     """Return the same parameters for a connection of this name."""
     called = [copy.copy(parameter) for parameter in parameters]
-    for each in called:
-        each.client_properties = {**(each.client_properties or {}), "connection_name": name}
+    for parameter in called:
+        parameter.client_properties = {**(parameter.client_properties or {}), "connection_name": name}
     return called
 
 

@@ -114,10 +114,10 @@ class Link:
     def _lose(self, reason: str) -> None:
         with self._lock:
             self._reason = self._reason or reason
-            asked, users = [*self._asked], [*self._users]
-        for each in asked:
-            if not each.done():
-                each.set_exception(ConnectionClosed(self._reason))
+            futures, users = [*self._asked], [*self._users]
+        for future in futures:
+            if not future.done():
+                future.set_exception(ConnectionClosed(self._reason))
         for user in users:
             user.link_lost()
 

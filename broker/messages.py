@@ -50,9 +50,9 @@ def wake_up(
     return Message(queue_name=queue, actor_name=actor, args=(subjects[0],), kwargs={}, options=options)
 
 
-def dead_letter(subject: str, actor: str, queue: str, attempt: int, told: dict[str, str | None]) -> Message:
+def dead_letter(subject: str, actor: str, queue: str, attempt: int, facts: dict[str, str | None]) -> Message:
     """Return the message that is kept for people, in the dead-letter queue of `queue`, when a task has failed."""
-    options = {"attempt": attempt, "dead_letter": {name: value for name, value in told.items() if value is not None}}
+    options = {"attempt": attempt, "dead_letter": {name: value for name, value in facts.items() if value is not None}}
     return Message(queue_name=queue, actor_name=actor, args=(subject,), kwargs={}, options=options)
 
 

@@ -187,8 +187,8 @@ class Publisher:
         if frame.method.multiple:
             # Tags are inserted in rising order, so the confirmed ones come first.
             tags = [waiting for waiting in self._inflight if waiting <= tag]
-        for each in tags:
-            batch = self._inflight.pop(each, None)
+        for number in tags:
+            batch = self._inflight.pop(number, None)
             if batch is None or batch.done.done():
                 continue
             batch.unconfirmed -= 1

@@ -98,9 +98,9 @@ async def show(url: str) -> bool:
 async def ask(tm: AsyncTaskManager, question: Question) -> bool:
     """Show the best hit. Returns whether it is the passage that holds the answer."""
     console.print(Text(question.query, style="bold"))
-    found = (await tm.search(KB, question.query, limit=1)).hits
-    hits.show(console, found)
-    if found and is_answer(found[0], question):
+    best = (await tm.search(KB, question.query, limit=1)).hits
+    hits.show(console, best)
+    if best and is_answer(best[0], question):
         return True
     complain(f"demo: expected {question.document_id}, {question.heading} first")
     return False
@@ -108,8 +108,8 @@ async def ask(tm: AsyncTaskManager, question: Question) -> bool:
 
 def is_answer(hit: Hit, question: Question) -> bool:
     """Return whether a hit is the passage that a question asks for."""
-    found = (hit.document_id, hit.heading_path[-1:], hit.page)
-    return found == (question.document_id, [question.heading], question.page)
+    passage = (hit.document_id, hit.heading_path[-1:], hit.page)
+    return passage == (question.document_id, [question.heading], question.page)
 
 
 if __name__ == "__main__":

@@ -99,8 +99,8 @@ _ID_ARRAYS = psycopg2.extensions.new_array_type((2951,), "IDS", _IDS)
 
 def read_ids(connection: object, _: object) -> None:
     """Read ids in our own way; called once SQLAlchemy has set its."""
-    for each in (_IDS, _ID_ARRAYS):
-        psycopg2.extensions.register_type(each, connection)
+    for kind in (_IDS, _ID_ARRAYS):
+        psycopg2.extensions.register_type(kind, connection)
 
 
 _thread = threading.local()
@@ -126,8 +126,8 @@ class Connection(psycopg2.extensions.connection):
         pooler, where the next transaction may run in another process, in each transaction.
     """
 
-    def __init__(self, *given: object, limits: Mapping[str, int] | None = None, **named: object) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *arguments: object, limits: Mapping[str, int] | None = None, **named: object) -> None:
+        super().__init__(*arguments, **named)
         super().set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         self.cursor_factory = Cursor
         psycopg2.extensions.register_type(_MOMENTS, self)
@@ -189,13 +189,13 @@ class Connection(psycopg2.extensions.connection):
             return statement
         if (known := self._known.get(statement)) is None:
             names = list(dict.fromkeys(_PARAMETER.findall(statement)))
-            body = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).replace("%%", "%")
+            body = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", statement).replace("%%", "%")
             # Never the same: an interruption may leave one that is prepared and not known.
             self._prepared += 1
             name = f"prepared_{self._prepared}"
             with self.cursor() as cursor:
                 cursor.execute(f"PREPARE {name} AS {body}")
-            parameters = f" ({', '.join(f'%({each})s' for each in names)})" if names else ""
+            parameters = f" ({', '.join(f'%({parameter})s' for parameter in names)})" if names else ""
             known = self._known[statement] = f"EXECUTE {name}{parameters}"
         return known
 

@@ -136,9 +136,9 @@ def _leave(context: Any) -> None:
 def disconnect() -> None:
     """Close every pooled connection; a later `connect` starts anew."""
     global _engine, _probe
-    for each in (_engine, _probe):
-        if each is not None:
-            each.dispose()
+    for pool in (_engine, _probe):
+        if pool is not None:
+            pool.dispose()
     _engine = _probe = None
 
 

@@ -29,7 +29,7 @@ def psycopg2_url(url: str, wanted: str = PRIMARY) -> str:
         return url
     match = SEVERAL_HOSTS.fullmatch(rest)
     if match:
-        members = [HOST.fullmatch(each) for each in match["hosts"].split(",")]
+        members = [HOST.fullmatch(host) for host in match["hosts"].split(",")]
         if all(members):
             hosts = ",".join(member["host"].strip("[]") for member in members if member)
             ports = ",".join(member["port"] or "5432" for member in members if member)
@@ -55,8 +55,8 @@ def begin_with_the_last(engine: Engine) -> None:
         hosts, ports = str(named.get("host", "")).split(","), str(named.get("port", "")).split(",")
         members = list(zip(hosts, ports, strict=False))
         if len(members) == len(hosts) > 1 and last and last[0] in members:
-            members.sort(key=lambda each: each != last[0])
-            named["host"], named["port"] = (",".join(each) for each in zip(*members, strict=True))
+            members.sort(key=lambda member: member != last[0])
+            named["host"], named["port"] = (",".join(column) for column in zip(*members, strict=True))
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "do_connect", connecting)

@@ -30,8 +30,8 @@ class Channel:
         self._reads, self._writes = reads, writes
         self._received = bytearray()
         """Of the next frame, and of those that came with the one before."""
-        for each in (reads, writes):
-            os.set_blocking(each, False)
+        for descriptor in (reads, writes):
+            os.set_blocking(descriptor, False)
 
     def exchange(self, request: bytes | None, seconds: float, check: Callable[[], None]) -> memoryview:
         """Send a frame and return the one that answers it.

@@ -125,11 +125,11 @@ def _content_types() -> str:
 
 
 def _relations(*relations: tuple[str, str]) -> str:
-    each = "".join(
+    elements = "".join(
         f'<Relationship Id="rId{number}" Type="{kind}" Target="{target}"/>'
         for number, (kind, target) in enumerate(relations, 1)
     )
-    return f'<Relationships xmlns="{_PACKAGE}/relationships">{each}</Relationships>'
+    return f'<Relationships xmlns="{_PACKAGE}/relationships">{elements}</Relationships>'
 
 
 def _properties(title: str) -> str:

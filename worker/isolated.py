@@ -55,9 +55,9 @@ def main(control: socket.socket, parent: int) -> None:
         ready = {number for number, _ in poll.poll(None if forked else isolation.IDLE * 1000)}
         if not ready:
             return
-        for each in [child for child in forked.values() if ready & {child.pidfd, child.channel.fileno()}]:
-            each.end()
-            del forked[each.pid]
+        for child in [child for child in forked.values() if ready & {child.pidfd, child.channel.fileno()}]:
+            child.end()
+            del forked[child.pid]
         if is_open and control.fileno() in ready:
             _, channels, _, _ = socket.recv_fds(control, 1, 1)
             is_open = bool(channels)
@@ -142,8 +142,8 @@ def _outcome(claim: Claim) -> bool | Claim | Exception:
 class _Patient(RabbitBroker):
     """Remembers what it is publishing."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self.published: list[Future[None]] = []
 
     def publish(self, messages: list[Message]) -> Future[None]:

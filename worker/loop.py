@@ -114,7 +114,7 @@ class Loop:
         """Write down what is done. Returns what to run next."""
         if not turn.done and turn.wanted is None:
             return []
-        run = PROCESS.commits.run_here if any(each.first for each in turn.done) else PROCESS.commits.run
+        run = PROCESS.commits.run_here if any(outcome.first for outcome in turn.done) else PROCESS.commits.run
         try:
             answer: Answer = run(work.turn, turn)
         except Exception as error:
@@ -122,7 +122,7 @@ class Loop:
                 raise
             log.info("handed_in_alone", tasks=len(turn.done), reason=type(error).__name__)
             # One of them spoils the others' transaction: each by itself.
-            if claims := [claim for each in turn.done for claim in self._hand_in_alone(each)]:
+            if claims := [claim for outcome in turn.done for claim in self._hand_in_alone(outcome)]:
                 return claims
             return self._hand_in(Turn(wanted=turn.wanted))
         return _exchanged(turn, answer)
@@ -156,11 +156,11 @@ class Loop:
             self._watch.end(bundle)
         self._learn(claims[0].stage, len(claims), time.monotonic() - bundle.began)
         rest, done = bundle.take()
-        for each in rest:
-            self._hand_back(each)
+        for claim in rest:
+            self._hand_back(claim)
         if error is not None:
-            written = {id(each.claim) for each in done}
-            _let_go(each for each in claims if id(each) not in written)
+            written = {id(outcome.claim) for outcome in done}
+            _let_go(claim for claim in claims if id(claim) not in written)
         return done
 
     def _run_one(self, bundle: Bundle, claim: Claim) -> None:
@@ -210,8 +210,8 @@ class Loop:
         rest, done = bundle.take()
         for claim in rest:
             self._hand_back(claim)
-        for each in done:
-            PROCESS.commits.put(work.turn, Turn([each])).add_done_callback(partial(_over, each.claim))
+        for outcome in done:
+            PROCESS.commits.put(work.turn, Turn([outcome])).add_done_callback(partial(_over, outcome.claim))
 
     def _hand_back(self, claim: Claim) -> None:
         PROCESS.claims.drop(claim)
@@ -220,8 +220,8 @@ class Loop:
 
 def _exchanged(turn: Turn, answer: Answer) -> list[Claim]:
     """Hold the claims that came of a turn in place of those that it ended. Returns them."""
-    for each in turn.done:
-        PROCESS.claims.drop(each.claim)
+    for outcome in turn.done:
+        PROCESS.claims.drop(outcome.claim)
     claims = [*(over for over in answer.over if isinstance(over, Claim)), *answer.claims]
     for claim in claims:
         PROCESS.claims.keep(claim)

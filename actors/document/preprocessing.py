@@ -223,12 +223,12 @@ def _members(work: Work, unpacked: Unpacked) -> Advance:
     """
     members = []
     uploads = storage(settings())
-    for number, found in enumerate(unpacked.members, 1):
+    for number, entry in enumerate(unpacked.members, 1):
         work.check()
-        member = Member(new_id(), member_payload(work.payload, found.name))
+        member = Member(new_id(), member_payload(work.payload, entry.name))
         member.payload["upload_id"] = str(member.task_id)
         upload = uploads.writer(member.task_id, settings().max_document_bytes)
-        upload.write(Path(found.file).read_bytes())
+        upload.write(Path(entry.file).read_bytes())
         upload.finish()
         members.append(member)
         work.report(number, len(unpacked.members))

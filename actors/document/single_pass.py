@@ -102,7 +102,7 @@ def through(work: Work, version: Version, reading: Reading, opening: Opening, or
 
     def publish(unit: Unit) -> Json:
         made.show(unit.connection, work.claim.submitted_at, work.claim.metadata)
-        timings = {each.stage: round(each.ended - each.began, 3) for each in passed}
+        timings = {step.stage: round(step.ended - step.began, 3) for step in passed}
         timings[THROUGH[-1]] = round(time.monotonic() - stored_at, 3)
         return document_result(version, timings, number=version.number)
 
@@ -134,18 +134,18 @@ def _vectors(
     known: dict[bytes, bytes] = {}
     if opening.embedder is not None:
         known = stored.known(work.kb_id, provider.name, hashes)
-    reused = sum(each in known for each in hashes)
+    reused = sum(digest in known for digest in hashes)
     missing = {
-        each: index.embedded_text(piece.heading_path, piece.context, text[piece.start : piece.end])
-        for each, piece in zip(hashes, pieces, strict=True)
-        if each not in known
+        digest: index.embedded_text(piece.heading_path, piece.context, text[piece.start : piece.end])
+        for digest, piece in zip(hashes, pieces, strict=True)
+        if digest not in known
     }
     while missing:
         work.check()
         batch = list(missing)[: fitting(list(missing.values()), provider)]
-        vectors: Sequence[array[float]] = provider.embed([missing.pop(each) for each in batch], "document").vectors
-        known |= {each: copying.half_vector(vector) for each, vector in zip(batch, vectors, strict=True)}
-    return [known[each] for each in hashes], reused
+        vectors: Sequence[array[float]] = provider.embed([missing.pop(digest) for digest in batch], "document").vectors
+        known |= {digest: copying.half_vector(vector) for digest, vector in zip(batch, vectors, strict=True)}
+    return [known[digest] for digest in hashes], reused
 
 
 def _publication(version: Version, replaces: UUID | None, rows: Sequence[Row], vectors: Sequence[bytes]) -> Publication:

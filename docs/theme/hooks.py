@@ -68,10 +68,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         if isinstance(item, dict):
             return {title: placed(below) for title, below in item.items()}
         if isinstance(item, list):
-            return [placed(each) for each in item]
-        found = [page for page in every if page.startswith(item)] if item.endswith("/") else [item]
-        named.update(found)
-        return sorted(found, key=lambda page: (not page.endswith("README.md"), page)) if item.endswith("/") else item
+            return [placed(part) for part in item]
+        pages = [page for page in every if page.startswith(item)] if item.endswith("/") else [item]
+        named.update(pages)
+        return sorted(pages, key=lambda page: (not page.endswith("README.md"), page)) if item.endswith("/") else item
 
     config.nav = placed(config.nav)
     if rest := [page for page in every if page not in named and not page.startswith("theme/")]:
