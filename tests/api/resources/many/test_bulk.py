@@ -185,6 +185,8 @@ def test_what_is_open_of_the_batches_of_a_filter_is_previewed_cancelled_and_undo
     assert (bulk["kb_id"], bulk["progress"]) == (kb_id, 100)
     assert bulk["result"] == {"action": "cancel", "changed": 12, "refused": 0}
     assert bulk["payload"]["batches"] == {"kb_id": kb_id}
+    (act,) = client.http.get("/api/v1/audit", params={"action": "tasks.cancel", "kb_id": kb_id}).json()["items"]
+    assert (act["detail"]["batches"], act["detail"]["items"]) == ({"kb_id": kb_id}, 12)
     assert {each["task_id"] for each in items(client, bulk)} == {*tasks, *more}
     assert {status(client, each) for each in (*mixed, alone)} == {"waiting"}, "what is of no batch of the KB alone"
     shown = {
