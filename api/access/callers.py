@@ -54,27 +54,27 @@ def demand(req: asgi.Request, kb_id: str | None) -> None:
         raise Denied("forbidden_kb", reason)
 
 
-def kbs(req: asgi.Request, asked: str | None) -> Sequence[str | None]:
+def kbs(req: asgi.Request, kb: str | None) -> Sequence[str | None]:
     """Return the KBs that a filter stands for: the one that was asked for, or all of the key; [None] is all there are.
 
     Raises:
       Denied: what was asked for is none of them.
     """
-    if asked is not None:
-        demand(req, asked)
-        return [asked]
+    if kb is not None:
+        demand(req, kb)
+        return [kb]
     bound = key(req).kbs
     return [None] if bound is None else sorted(bound)
 
 
-def confined(req: asgi.Request, asked: str | None) -> list[str] | None:
+def confined(req: asgi.Request, kb: str | None) -> list[str] | None:
     """Return the same for what takes several KBs at once; None is all there are.
 
     Raises:
       Denied: what was asked for is none of them.
     """
-    chosen = [kb_id for kb_id in kbs(req, asked) if kb_id is not None]
-    return None if asked is None and key(req).kbs is None else chosen
+    chosen = [kb_id for kb_id in kbs(req, kb) if kb_id is not None]
+    return None if kb is None and key(req).kbs is None else chosen
 
 
 async def demand_dependencies(req: asgi.Request, task_ids: Iterable[UUID]) -> None:
@@ -83,8 +83,8 @@ async def demand_dependencies(req: asgi.Request, task_ids: Iterable[UUID]) -> No
     Raises:
       Unknown: as for tasks that do not exist, naming those of KBs that its key may not touch.
     """
-    bound, asked = key(req).kbs, list(task_ids)
-    if bound is not None and asked and (foreign := await requests.read(ownership.foreign, asked, bound)):
+    bound, ids = key(req).kbs, list(task_ids)
+    if bound is not None and ids and (foreign := await requests.read(ownership.foreign, ids, bound)):
         raise Unknown(foreign)
 
 

@@ -115,10 +115,10 @@ class LatestOf(Generic[Asked, Answer]):
         )
         self._kept: dict[Asked, Latest[Answer]] = {}
 
-    async def get(self, asked: Asked) -> Answer:
+    async def get(self, subject: Asked) -> Answer:
         """Return the answer to what is asked, as `Latest.get` does."""
-        latest = self._kept.pop(asked, None) or self._latest(partial(self._question, asked))
-        self._kept[asked] = latest
+        latest = self._kept.pop(subject, None) or self._latest(partial(self._question, subject))
+        self._kept[subject] = latest
         if len(self._kept) > self._most:
             del self._kept[next(iter(self._kept))]
         return await latest.get()

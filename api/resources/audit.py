@@ -44,10 +44,10 @@ class Audit:
         resp.media = await listed(req, requests.query(req, AuditQuery))
 
 
-async def listed(req: asgi.Request, asked: AuditQuery) -> Json:
+async def listed(req: asgi.Request, query: AuditQuery) -> Json:
     """Return a page of the acts that a request may see, newest first."""
-    filters = asked.model_dump(exclude={"limit", "cursor", "kb_id"})
-    kb_ids = callers.confined(req, asked.kb_id)
-    before = requests.from_cursor(asked.cursor, UUID)
-    items = await requests.read_much(audit.page, limit=asked.limit + 1, before=before, kb_ids=kb_ids, **filters)
-    return requests.page_of(items, asked.limit, "audit_id")
+    filters = query.model_dump(exclude={"limit", "cursor", "kb_id"})
+    kb_ids = callers.confined(req, query.kb_id)
+    before = requests.from_cursor(query.cursor, UUID)
+    items = await requests.read_much(audit.page, limit=query.limit + 1, before=before, kb_ids=kb_ids, **filters)
+    return requests.page_of(items, query.limit, "audit_id")

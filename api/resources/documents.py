@@ -140,8 +140,8 @@ class Documents:
         response=schemas.DocumentPage,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
-        asked = requests.query(req, many.DocumentsQuery)
-        resp.media = await requests.read_much(many.listed, kb_id, asked, pool=SEARCHING)
+        query = requests.query(req, many.DocumentsQuery)
+        resp.media = await requests.read_much(many.listed, kb_id, query, pool=SEARCHING)
 
 
 class DocumentChange(BaseModel):
@@ -238,14 +238,14 @@ class Chunks:
         response=schemas.ChunkPage,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str) -> None:
-        asked = requests.query(req, PageQuery)
-        after = requests.from_cursor(asked.cursor, int)
+        query = requests.query(req, PageQuery)
+        after = requests.from_cursor(query.cursor, int)
         items = await requests.read(
-            catalogue.chunks, kb_id, document_id, limit=asked.limit + 1, after=after, pool=SEARCHING
+            catalogue.chunks, kb_id, document_id, limit=query.limit + 1, after=after, pool=SEARCHING
         )
         if items is None:
             raise requests.missing("document", document_id)
-        resp.media = requests.page_of(items, asked.limit, "index")
+        resp.media = requests.page_of(items, query.limit, "index")
 
 
 class AroundQuery(BaseModel):
@@ -268,11 +268,11 @@ class OneChunk:
         response=schemas.ChunkAround,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, kb_id: str, document_id: str, index: str) -> None:
-        asked = requests.query(req, AroundQuery)
+        query = requests.query(req, AroundQuery)
         # As PostgreSQL's integer holds it, and room for those after it.
         if not (index.isascii() and index.isdecimal() and len(index) <= 9):
             raise requests.missing("chunk", index)
-        neighbours = await requests.read(catalogue.around, kb_id, document_id, int(index), asked.around, pool=SEARCHING)
+        neighbours = await requests.read(catalogue.around, kb_id, document_id, int(index), query.around, pool=SEARCHING)
         if neighbours is None:
             raise requests.missing("chunk", f"{document_id}:{index}")
         resp.media = neighbours

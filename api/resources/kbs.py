@@ -78,8 +78,8 @@ class Kbs:
         response=schemas.KbPage,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = requests.query(req, KbQuery)
-        resp.media = await requests.read_much(page, callers.key(req).kbs, asked, pool=SEARCHING)
+        query = requests.query(req, KbQuery)
+        resp.media = await requests.read_much(page, callers.key(req).kbs, query, pool=SEARCHING)
 
 
 def _term(term: str) -> str:
@@ -240,7 +240,7 @@ def _demand_embedder(present: str | None, wanted: str, kb_id: str) -> None:
         raise falcon.HTTPConflict(description=say("other_embedder", kb_id=kb_id, present=present, wanted=wanted))
 
 
-def page(session: Session, bound: Iterable[str] | None, asked: KbQuery) -> Json:
+def page(session: Session, bound: Iterable[str] | None, query: KbQuery) -> Json:
     """Return those of the next ids that are KBs still: ended tasks name KBs that have gone.
 
     Parameters:
@@ -249,9 +249,9 @@ def page(session: Session, bound: Iterable[str] | None, asked: KbQuery) -> Json:
     Raises:
       tasks.views.selection.TooMany: it took too long.
     """
-    after, limit = requests.from_cursor(asked.cursor, str) or "", asked.limit
-    wanted: Json = {"after": after, "limit": limit + 1, "prefix": asked.prefix, "task_status": asked.task_status}
-    filtered = asked.prefix is not None or asked.task_status is not None
+    after, limit = requests.from_cursor(query.cursor, str) or "", query.limit
+    wanted: Json = {"after": after, "limit": limit + 1, "prefix": query.prefix, "task_status": query.task_status}
+    filtered = query.prefix is not None or query.task_status is not None
     with hurried(session, "find") if filtered else nullcontext():
         named = list(session.scalars(*((NAMED, wanted) if bound is None else (AMONG, wanted | {"kb_ids": [*bound]}))))
         items = look(session, named[:limit], MOST_OF_EACH)

@@ -319,13 +319,13 @@ class Pause:
     async def on_post(self, req: asgi.Request, resp: asgi.Response, name: str) -> None:
         _demand_queue(name)
         is_empty = req.content_length in (None, 0) and req.get_header("Transfer-Encoding") is None
-        asked = PauseRequest() if is_empty else await requests.body(req, PauseRequest.model_validate)
+        request = PauseRequest() if is_empty else await requests.body(req, PauseRequest.model_validate)
 
         def pause() -> Json:
             with unit_of_work() as unit:
                 actor = callers.actor(req)
-                pausing.pause(unit, name, by=actor.name, reason=asked.reason)
-                audit.record(unit.session, actor, "queue.pause", "queue", name, reason=asked.reason)
+                pausing.pause(unit, name, by=actor.name, reason=request.reason)
+                audit.record(unit.session, actor, "queue.pause", "queue", name, reason=request.reason)
                 return statistics.pause_of(pausing.pauses(unit.session).get(name))
 
         resp.media = {"queue": name, "paused": True, **await requests.beside(pause)}

@@ -81,34 +81,34 @@ class ChunkPreview:
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         with tempfile.NamedTemporaryFile(prefix="preview-") as file:
             if forms.is_form(req):
-                asked = await _upload(req, file)
+                reading = await _upload(req, file)
             else:
                 request = await requests.body(req, PreviewRequest.model_validate)
                 file.write(_sized(request.content.encode("utf-8", "replace")))
                 # As a task does with a text that has no name.
-                asked = request.model_copy(update={"filename": request.filename or "content.txt"})
+                reading = request.model_copy(update={"filename": request.filename or "content.txt"})
             file.flush()
             if self._waiting >= MOST_WAITING:
                 raise falcon.HTTPServiceUnavailable(description=say("previews"), retry_after=5)
             self._waiting += 1
             try:
-                turn = asyncio.get_running_loop().run_in_executor(self._turns, self._preview, Path(file.name), asked)
+                turn = asyncio.get_running_loop().run_in_executor(self._turns, self._preview, Path(file.name), reading)
                 resp.data = await turn
             finally:
                 self._waiting -= 1
         resp.content_type = falcon.MEDIA_JSON
 
-    def _preview(self, path: Path, asked: Reading) -> bytes:
-        embedder = asked.embedder or self._settings.embedder
+    def _preview(self, path: Path, reading: Reading) -> bytes:
+        embedder = reading.embedder or self._settings.embedder
         shown = preview(
             self._sandbox,
             path,
-            filename=asked.filename,
-            content_type=asked.content_type,
-            encoding=asked.encoding,
-            size=asked.chunk_size,
-            overlap=asked.chunk_overlap,
-            measured_in=token_measure(embedder, self._settings) if asked.chunk_unit == "tokens" else CHARACTERS,
+            filename=reading.filename,
+            content_type=reading.content_type,
+            encoding=reading.encoding,
+            size=reading.chunk_size,
+            overlap=reading.chunk_overlap,
+            measured_in=token_measure(embedder, self._settings) if reading.chunk_unit == "tokens" else CHARACTERS,
             timeout=TIMEOUT,
         )
         # Here and not on the loop, since it may be many megabytes.

@@ -160,8 +160,8 @@ class Search:
         example={"query": "How many days of leave are there?", "limit": 3},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
-        asked = await requests.body(req, SearchRequest.model_validate)
-        resp.media = await self._searcher.answer(asked, [kb_id])
+        request = await requests.body(req, SearchRequest.model_validate)
+        resp.media = await self._searcher.answer(request, [kb_id])
 
 
 class SearchKbs:
@@ -181,10 +181,10 @@ class SearchKbs:
         example={"kbs": ["handbook", "minutes"], "query": "How many days of leave are there?", "limit": 3},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = await requests.body(req, SearchOfKbs.model_validate)
-        for kb_id in asked.kbs:
+        request = await requests.body(req, SearchOfKbs.model_validate)
+        for kb_id in request.kbs:
             callers.demand(req, kb_id)
-        resp.media = await self._searcher.answer(asked, list(dict.fromkeys(asked.kbs)))
+        resp.media = await self._searcher.answer(request, list(dict.fromkeys(request.kbs)))
 
 
 class Searcher:
@@ -198,7 +198,7 @@ class Searcher:
         self._providers = providers
         self._counting = counting
 
-    async def answer(self, asked: SearchRequest, kb_ids: Sequence[str]) -> Json:
+    async def answer(self, request: SearchRequest, kb_ids: Sequence[str]) -> Json:
         """Return what is shown of a search.
 
         Raises:
@@ -206,63 +206,65 @@ class Searcher:
         """
         began = time.perf_counter()
         try:
-            answer = await self._search(asked, kb_ids)
+            answer = await self._search(request, kb_ids)
         except TaskError as error:
             if error.code != "embedder_rejected":
                 raise
             # A KB may have been given another embedder between the question's vector and the search.
-            answer = await self._search(asked, kb_ids)
+            answer = await self._search(request, kb_ids)
         seconds = time.perf_counter() - began
-        self._counting.observe(metrics.SEARCH_SECONDS, asked.mode, seconds=seconds)
+        self._counting.observe(metrics.SEARCH_SECONDS, request.mode, seconds=seconds)
         for without in (answer["degraded"] or {}).get("without", ()):
             self._counting.count(metrics.SEARCH_DEGRADED, without)
         return {**answer, "took_ms": round(seconds * 1000, 1)}
 
-    async def _search(self, asked: SearchRequest, kb_ids: Sequence[str]) -> Json:
-        if asked.rerank and not self._providers.reranks:
+    async def _search(self, request: SearchRequest, kb_ids: Sequence[str]) -> Json:
+        if request.rerank and not self._providers.reranks:
             raise Invalid([problem("rerank", say("no_rerank"))])
-        questions, mode, lack = await self._questions(asked, kb_ids)
+        questions, mode, lack = await self._questions(request, kb_ids)
         lacks = [lack] if lack else []
         answer = await requests.read_much(
             search.search,
             questions,
-            limit=max(READ, asked.limit) if asked.rerank else asked.limit,
+            limit=max(READ, request.limit) if request.rerank else request.limit,
             mode=mode,
-            filter=asked.filter.conditions(),
-            min_score=0 if asked.rerank else asked.min_score,
-            per_document=asked.per_document,
+            filter=request.filter.conditions(),
+            min_score=0 if request.rerank else request.min_score,
+            per_document=request.per_document,
             repeatable=True,
             pool=SEARCHING,
         )
         hits = answer.hits
-        if asked.rerank and hits:
+        if request.rerank and hits:
             try:
-                hits = reranked(hits, await self._providers.relevances(asked.query, hits), asked.limit, asked.min_score)
+                hits = reranked(
+                    hits, await self._providers.relevances(request.query, hits), request.limit, request.min_score
+                )
             except TaskError as error:
                 lacks.append(Lack("rerank", "rerank_unavailable", error.message))
-                hits = [hit for hit in hits[: asked.limit] if hit.score >= asked.min_score]
-        if asked.around or asked.join:
+                hits = [hit for hit in hits[: request.limit] if hit.score >= request.min_score]
+        if request.around or request.join:
             hits = await requests.read_much(
-                widened, hits, answer.sought, around=asked.around, join=asked.join, repeatable=True, pool=SEARCHING
+                widened, hits, answer.sought, around=request.around, join=request.join, repeatable=True, pool=SEARCHING
             )
         return {"hits": [asdict(hit) for hit in hits], "confidence": answer.confidence, "degraded": _degraded(lacks)}
 
     async def _questions(
-        self, asked: SearchRequest, kb_ids: Sequence[str]
+        self, request: SearchRequest, kb_ids: Sequence[str]
     ) -> tuple[dict[str, search.Question], search.Mode, Lack | None]:
         """Return what each KB is asked, in which mode, and what is lacking for the mode that was asked for."""
-        words = dict.fromkeys(kb_ids, search.ask(asked.query, None))
-        if asked.mode == "text":
+        words = dict.fromkeys(kb_ids, search.ask(request.query, None))
+        if request.mode == "text":
             return words, "text", None
         built_with = await requests.read(search.embedders_of, kb_ids, pool=SEARCHING)
         try:
-            by_embedder = await self._providers.questions(asked.query, set(built_with.values()))
+            by_embedder = await self._providers.questions(request.query, set(built_with.values()))
         except TaskError as error:
-            if asked.mode == "vector":
+            if request.mode == "vector":
                 raise
             # In all KBs alike, or their scores could not be compared.
             return words, "text", Lack("vectors", error.code, error.message)
-        return {kb_id: by_embedder[name] for kb_id, name in built_with.items()}, asked.mode, None
+        return {kb_id: by_embedder[name] for kb_id, name in built_with.items()}, request.mode, None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ class Session:
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
         if not self._keys():
             raise falcon.HTTPConflict(title="Conflict", description=say("no_keys"))
-        asked = await _sign_in(req)
-        session = self._sessions.begin(req, resp, asked.key)
+        request = await _sign_in(req)
+        session = self._sessions.begin(req, resp, request.key)
         _answer(resp, session.key, session)
 
     @operation(

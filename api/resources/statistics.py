@@ -71,9 +71,9 @@ class History:
         response=schemas.History,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = requests.query(req, HistoryQuery)
-        _demand_metric(asked.metric)
-        resp.media = await _HISTORY.get((asked.metric, asked.window))
+        query = requests.query(req, HistoryQuery)
+        _demand_metric(query.metric)
+        resp.media = await _HISTORY.get((query.metric, query.window))
 
 
 def _demand_metric(metric: str) -> None:
@@ -129,20 +129,20 @@ class Errors:
         resp.media = await grouped(req, requests.query(req, ErrorsQuery))
 
 
-async def grouped(req: asgi.Request, asked: ErrorsQuery) -> Json:
+async def grouped(req: asgi.Request, query: ErrorsQuery) -> Json:
     """Return the failures that a request may see, by cause."""
-    kb_ids = callers.confined(req, asked.kb_id)
-    return await _ERRORS.get((asked.since or DAY, None if kb_ids is None else tuple(sorted(kb_ids))))
+    kb_ids = callers.confined(req, query.kb_id)
+    return await _ERRORS.get((query.since or DAY, None if kb_ids is None else tuple(sorted(kb_ids))))
 
 
-def _grouped(asked: tuple[datetime | timedelta, tuple[str, ...] | None]) -> Json:
-    since, kb_ids = asked
+def _grouped(query: tuple[datetime | timedelta, tuple[str, ...] | None]) -> Json:
+    since, kb_ids = query
     moment = datetime.now(UTC) - since if isinstance(since, timedelta) else since
     return replica.read(lambda session: failures(session, moment, kb_ids))
 
 
-def _history(asked: tuple[str, str]) -> Json:
-    return replica.read(lambda session: over_time(session, *asked))
+def _history(query: tuple[str, str]) -> Json:
+    return replica.read(lambda session: over_time(session, *query))
 
 
 #: Kept as the snapshot of the tables is.
@@ -176,8 +176,8 @@ class Scale:
         response=schemas.Scale,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = requests.query(req, ScaleQuery)
-        resp.media = scaling.scale(await snapshot.tables(), asked.target_seconds)
+        query = requests.query(req, ScaleQuery)
+        resp.media = scaling.scale(await snapshot.tables(), query.target_seconds)
 
 
 class HireFire:

@@ -122,24 +122,24 @@ class Tasks:
         resp.media = await listed(req, requests.query(req, TasksQuery))
 
 
-async def listed(req: asgi.Request, asked: TasksQuery) -> Json:
+async def listed(req: asgi.Request, query: TasksQuery) -> Json:
     """Return a page of the tasks that a request may see, newest first."""
-    before = requests.from_cursor(asked.cursor, UUID)
-    chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
-    items = await requests.read_much(_newest, chosen, limit=asked.limit + 1, before=before)
-    page = requests.page_of(items, asked.limit, "task_id")
-    if asked.count:
-        page["total"] = await counted(req, asked)
+    before = requests.from_cursor(query.cursor, UUID)
+    chosen = [query.within(kb_id) for kb_id in callers.kbs(req, query.kb_id)]
+    items = await requests.read_much(_newest, chosen, limit=query.limit + 1, before=before)
+    page = requests.page_of(items, query.limit, "task_id")
+    if query.count:
+        page["total"] = await counted(req, query)
     return page
 
 
-async def counted(req: asgi.Request, asked: TasksQuery) -> Json:
+async def counted(req: asgi.Request, query: TasksQuery) -> Json:
     """Return how many tasks a request may see, up to a bound.
 
     Raises:
       selection.TooMany: it took too long.
     """
-    chosen = [asked.within(kb_id) for kb_id in callers.kbs(req, asked.kb_id)]
+    chosen = [query.within(kb_id) for kb_id in callers.kbs(req, query.kb_id)]
     return asdict(await requests.read_much(_counted, chosen))
 
 

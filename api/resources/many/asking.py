@@ -115,12 +115,12 @@ def within_filter(model: type[BaseModel], check: Callable[[Any], Model], body: o
 
 
 def _checked(model: type[Asked], action: Action, body: Any) -> Asked:
-    asked = requests.fit(model, body if issubclass(model, BatchesRequest) else _completed(action, body))
-    if not asked.all and all(value is None for value in (body.get("filter") or {}).values()):
+    request = requests.fit(model, body if issubclass(model, BatchesRequest) else _completed(action, body))
+    if not request.all and all(value is None for value in (body.get("filter") or {}).values()):
         raise Invalid([problem("filter", say("filter_empty"))])
-    if isinstance(asked.filter, TaskFilter) and not set(asked.filter.status or ()) <= set(STATUSES[action]):
+    if isinstance(request.filter, TaskFilter) and not set(request.filter.status or ()) <= set(STATUSES[action]):
         raise Invalid([problem("filter.status", say("filter_status", action=action, names=STATUSES[action]))])
-    return asked
+    return request
 
 
 def _completed(action: Action, body: Any) -> Any:

@@ -88,16 +88,16 @@ def _understood(
     req: asgi.Request, body: object
 ) -> tuple[NewBatch, dict[int, Submission], dict[int, list[dict[str, str]]], dict[UUID, str]]:
     """Return a batch of the items that fit; these, what is wrong with the others, and the names of all."""
-    asked = requests.fit(BatchRequest, body)
+    request = requests.fit(BatchRequest, body)
     try:
-        items, names = dependencies.by_name(asked.tasks)
+        items, names = dependencies.by_name(request.tasks)
     except dependencies.Misnamed as error:
         raise Invalid([problem(error.field, error.message)]) from None
-    good, bad = _sorted_out(req, asked.tasks, items, {name: task_id for task_id, name in names.items()})
-    if not good or (bad and asked.atomic):
+    good, bad = _sorted_out(req, request.tasks, items, {name: task_id for task_id, name in names.items()})
+    if not good or (bad and request.atomic):
         raise _all_refused(bad)
-    batch = NewBatch(submissions=list(good.values()), callback_url=asked.callback_url, atomic=asked.atomic)
-    return batch.under(requests.idempotency_key(req, asked)), good, bad, names
+    batch = NewBatch(submissions=list(good.values()), callback_url=request.callback_url, atomic=request.atomic)
+    return batch.under(requests.idempotency_key(req, request)), good, bad, names
 
 
 def _sorted_out(
@@ -159,12 +159,12 @@ class AllBatches:
         resp.media = await listed(req, requests.query(req, BatchesQuery))
 
 
-async def listed(req: asgi.Request, asked: BatchesQuery) -> Json:
+async def listed(req: asgi.Request, query: BatchesQuery) -> Json:
     """Return a page of the batches that a request may see, newest first."""
-    before = requests.from_cursor(asked.cursor, UUID)
-    kb_ids = callers.confined(req, asked.kb_id)
-    items = await requests.read_much(batches.page, asked, kb_ids, limit=asked.limit + 1, before=before)
-    return requests.page_of(items, asked.limit, "batch_id")
+    before = requests.from_cursor(query.cursor, UUID)
+    kb_ids = callers.confined(req, query.kb_id)
+    items = await requests.read_much(batches.page, query, kb_ids, limit=query.limit + 1, before=before)
+    return requests.page_of(items, query.limit, "batch_id")
 
 
 class Batch:

@@ -66,11 +66,11 @@ class _Bulks:
         self._commits = commits
 
     async def _answer(
-        self, req: asgi.Request, resp: asgi.Response, asked: Request, wanted: Bulk, kb_id: str | None
+        self, req: asgi.Request, resp: asgi.Response, request: Request, wanted: Bulk, kb_id: str | None
     ) -> None:
         """Preview a bulk, or submit the task that does it."""
-        key = requests.idempotency_key(req, asked)
-        if asked.dry_run:
+        key = requests.idempotency_key(req, request)
+        if request.dry_run:
             resp.media = await requests.read(_preview, wanted)
             return
         payload = wanted.model_dump(mode="json", exclude_none=True)
@@ -81,32 +81,32 @@ class _Bulks:
 
 async def _asked(req: asgi.Request, model: type[Asked], action: Action) -> Asked:
     """Return what a request asks for, of the KBs of its key."""
-    asked = await requests.body(req, partial(understood, model, action))
-    _confine(req, asked)
-    return asked
+    request = await requests.body(req, partial(understood, model, action))
+    _confine(req, request)
+    return request
 
 
-def _confine(req: asgi.Request, asked: Filtered) -> None:
+def _confine(req: asgi.Request, request: Filtered) -> None:
     """Keep a request to the KBs of its key.
 
     Raises:
       Denied: it names another.
       Invalid: it names none, and there are several.
     """
-    kb_ids = callers.kbs(req, asked.filter.kb_id)
+    kb_ids = callers.kbs(req, request.filter.kb_id)
     if len(kb_ids) > 1:
         raise Invalid([problem("filter.kb_id", say("one_kb"))])
-    asked.filter.kb_id = kb_ids[0]
+    request.filter.kb_id = kb_ids[0]
 
 
-def _bulk(action: Action, asked: Filtered, **more: object) -> Bulk:
-    return Bulk(action=action, filter=asked.filter.model_dump(mode="json", exclude_none=True), **more)
+def _bulk(action: Action, request: Filtered, **more: object) -> Bulk:
+    return Bulk(action=action, filter=request.filter.model_dump(mode="json", exclude_none=True), **more)
 
 
-def _bulk_of_batches(action: Action, asked: BatchesRequest, **more: object) -> Bulk:
-    kb_id = asked.filter.kb_id
+def _bulk_of_batches(action: Action, request: BatchesRequest, **more: object) -> Bulk:
+    kb_id = request.filter.kb_id
     tasks = {"status": UNLESS_NAMED[action]} | ({} if kb_id is None else {"kb_id": kb_id})
-    return Bulk(action=action, filter=tasks, batches=asked.filter.model_dump(mode="json", exclude_none=True), **more)
+    return Bulk(action=action, filter=tasks, batches=request.filter.model_dump(mode="json", exclude_none=True), **more)
 
 
 def _preview(session: Any, wanted: Bulk) -> Json:
@@ -130,8 +130,8 @@ class Cancel(_Bulks):
         example={"filter": {"kb_id": "handbook", "status": ["waiting", "queued"]}, "dry_run": True},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = await _asked(req, TasksRequest, "cancel")
-        await self._answer(req, resp, asked, _bulk("cancel", asked), asked.filter.kb_id)
+        request = await _asked(req, TasksRequest, "cancel")
+        await self._answer(req, resp, request, _bulk("cancel", request), request.filter.kb_id)
 
 
 class Retry(_Bulks):
@@ -154,28 +154,28 @@ class Retry(_Bulks):
         example={"filter": {"kb_id": "handbook", "error_code": "embedder_unavailable"}, "dry_run": True},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked, at_once = await requests.body(req, _retry_understood)
+        request, at_once = await requests.body(req, _retry_understood)
         if at_once:
-            requests.idempotency_key(req, asked)  # refused where it is none, though nothing is kept under it
+            requests.idempotency_key(req, request)  # refused where it is none, though nothing is kept under it
             resp.status = falcon.HTTP_202
-            resp.media = await _retried_at_once(req, asked)
+            resp.media = await _retried_at_once(req, request)
             return
-        _confine(req, asked)
-        await self._answer(req, resp, asked, _retry_of(asked), asked.filter.kb_id)
+        _confine(req, request)
+        await self._answer(req, resp, request, _retry_of(request), request.filter.kb_id)
 
 
-def _retry_of(asked: RetryRequest) -> Bulk:
-    named = asked.filter.error_code is not None or asked.filter.ids is not None
-    return _bulk("retry", asked, include_permanent=asked.include_permanent or named)
+def _retry_of(request: RetryRequest) -> Bulk:
+    named = request.filter.error_code is not None or request.filter.ids is not None
+    return _bulk("retry", request, include_permanent=request.include_permanent or named)
 
 
-async def _retried_at_once(req: asgi.Request, asked: RetryRequest) -> Json:
+async def _retried_at_once(req: asgi.Request, request: RetryRequest) -> Json:
     """Retry the oldest tasks of a filter, as the first version does."""
     ids: list[UUID] = []
-    named = asked.filter.model_dump(mode="json", exclude_none=True, exclude={"kb_id"})
-    for kb_id in callers.kbs(req, kb_id_asked := asked.filter.kb_id):
-        asked.filter.kb_id = kb_id
-        ids += await requests.read(scope.oldest, _retry_of(asked), MOST_AT_ONCE)
+    named = request.filter.model_dump(mode="json", exclude_none=True, exclude={"kb_id"})
+    for kb_id in callers.kbs(req, kb_id_asked := request.filter.kb_id):
+        request.filter.kb_id = kb_id
+        ids += await requests.read(scope.oldest, _retry_of(request), MOST_AT_ONCE)
     task_ids = sorted(ids)[:MOST_AT_ONCE]
 
     def retry() -> Retried:
@@ -217,8 +217,10 @@ class Prioritise(_Bulks):
         example={"filter": {"kb_id": "handbook"}, "priority": "urgent", "dry_run": True},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = await _asked(req, PriorityRequest, "prioritise")
-        await self._answer(req, resp, asked, _bulk("prioritise", asked, priority=asked.priority), asked.filter.kb_id)
+        request = await _asked(req, PriorityRequest, "prioritise")
+        await self._answer(
+            req, resp, request, _bulk("prioritise", request, priority=request.priority), request.filter.kb_id
+        )
 
 
 class Reingest(_Bulks):
@@ -238,8 +240,8 @@ class Reingest(_Bulks):
         example={"filter": {"kb_id": "handbook", "created_before": "2026-11-01T00:00:00Z"}, "dry_run": True},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = await _asked(req, TasksRequest, "reingest")
-        await self._answer(req, resp, asked, _bulk("reingest", asked), asked.filter.kb_id)
+        request = await _asked(req, TasksRequest, "reingest")
+        await self._answer(req, resp, request, _bulk("reingest", request), request.filter.kb_id)
 
 
 class CancelBatches(_Bulks):
@@ -258,8 +260,8 @@ class CancelBatches(_Bulks):
         example={"filter": {"kb_id": "handbook", "status": "processing"}, "dry_run": True},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = await _asked(req, BatchesRequest, "cancel")
-        await self._answer(req, resp, asked, _bulk_of_batches("cancel", asked), asked.filter.kb_id)
+        request = await _asked(req, BatchesRequest, "cancel")
+        await self._answer(req, resp, request, _bulk_of_batches("cancel", request), request.filter.kb_id)
 
 
 class RetryBatches(_Bulks):
@@ -278,9 +280,9 @@ class RetryBatches(_Bulks):
         example={"filter": {"created_after": "2026-11-29T00:00:00Z", "status": "completed"}, "dry_run": True},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = await _asked(req, RetryBatchesRequest, "retry")
-        wanted = _bulk_of_batches("retry", asked, include_permanent=asked.include_permanent)
-        await self._answer(req, resp, asked, wanted, asked.filter.kb_id)
+        request = await _asked(req, RetryBatchesRequest, "retry")
+        wanted = _bulk_of_batches("retry", request, include_permanent=request.include_permanent)
+        await self._answer(req, resp, request, wanted, request.filter.kb_id)
 
 
 class Redeliver(_Bulks):
@@ -299,8 +301,8 @@ class Redeliver(_Bulks):
         example={"filter": {"state": "failed", "host": "kb.example.com"}, "dry_run": True},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = await _asked(req, CallbacksRequest, "redeliver")
-        await self._answer(req, resp, asked, _bulk("redeliver", asked), asked.filter.kb_id)
+        request = await _asked(req, CallbacksRequest, "redeliver")
+        await self._answer(req, resp, request, _bulk("redeliver", request), request.filter.kb_id)
 
 
 class Undo(_Bulks):
@@ -327,14 +329,14 @@ class Undo(_Bulks):
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
         identifier = requests.identifier(task_id, "task")
-        asked = await requests.body(req, Request.model_validate) if req.content_length else Request()
+        request = await requests.body(req, Request.model_validate) if req.content_length else Request()
         done = await _shown_bulk(identifier)
         if done["status"] not in ENDED:
             raise _conflict(say("bulk_runs", status=done["status"]))
         wanted = actions.undoing(identifier, Bulk.model_validate(done["payload"]))
         if wanted is None:
             raise _conflict(say("no_undo"))
-        await self._answer(req, resp, asked, wanted, done["kb_id"])
+        await self._answer(req, resp, request, wanted, done["kb_id"])
 
 
 class Items:
@@ -349,20 +351,20 @@ class Items:
         response=schemas.BulkItemPage,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response, task_id: str) -> None:
-        identifier, asked = requests.identifier(task_id, "task"), requests.query(req, ItemsQuery)
-        resp.media = await listed(await _shown_bulk(identifier), asked)
+        identifier, query = requests.identifier(task_id, "task"), requests.query(req, ItemsQuery)
+        resp.media = await listed(await _shown_bulk(identifier), query)
 
 
-async def listed(done: Json, asked: ItemsQuery) -> Json:
+async def listed(done: Json, query: ItemsQuery) -> Json:
     """Return a page of the items of a bulk, newest first.
 
     Parameters:
       done: the bulk as it is shown.
     """
-    before = requests.from_cursor(asked.cursor, UUID)
-    rows = await requests.read(items.page, UUID(done["task_id"]), limit=asked.limit + 1, before=before)
+    before = requests.from_cursor(query.cursor, UUID)
+    rows = await requests.read(items.page, UUID(done["task_id"]), limit=query.limit + 1, before=before)
     key = "callback_id" if done["payload"]["action"] == "redeliver" else "task_id"
-    return requests.page_of([_item(row, key) for row in rows], asked.limit, key)
+    return requests.page_of([_item(row, key) for row in rows], query.limit, key)
 
 
 def _item(row: Any, key: str) -> Json:

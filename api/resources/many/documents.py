@@ -83,27 +83,27 @@ def _as_json(value: str) -> list[Any]:
     return [] if isinstance(parsed, (str, list, dict)) else [parsed]
 
 
-def listed(session: Session, kb_id: str, asked: DocumentsQuery) -> Json:
+def listed(session: Session, kb_id: str, query: DocumentsQuery) -> Json:
     """Return a page of a KB's documents, each with what is newer than what it shows."""
-    wanted, after = asked.wanted(), _mark(asked.cursor, asked.sort)
-    wanted = replace(wanted, filter=wanted.filter.among(kbs.may_be_of(session, kb_id, asked.state)))
+    wanted, after = query.wanted(), _mark(query.cursor, query.sort)
+    wanted = replace(wanted, filter=wanted.filter.among(kbs.may_be_of(session, kb_id, query.state)))
     items: list[Json] = []
     for _ in range(ROUNDS):
-        size = asked.limit - len(items) if asked.state is None else AT_ONCE
+        size = query.limit - len(items) if query.state is None else AT_ONCE
         page = catalogue.listed(session, kb_id, wanted, limit=size, after=after)
-        after = _take(session, kb_id, asked, page, items)
-        if after is None or asked.state is None or len(items) == asked.limit:
+        after = _take(session, kb_id, query, page, items)
+        if after is None or query.state is None or len(items) == query.limit:
             break
-    return {"items": items, "next_cursor": None if after is None else _cursor(after, asked.sort)}
+    return {"items": items, "next_cursor": None if after is None else _cursor(after, query.sort)}
 
 
-def _take(session: Session, kb_id: str, asked: DocumentsQuery, page: Listed, items: list[Json]) -> Mark | None:
+def _take(session: Session, kb_id: str, query: DocumentsQuery, page: Listed, items: list[Json]) -> Mark | None:
     """Add those of a page that are of the state that is asked for. Returns where to go on; None at the end."""
     newer = with_newer(session, kb_id, page.items)
     for number, (item, mark) in enumerate(zip(newer, page.marks, strict=True), 1):
-        if asked.state in (None, item["state"]):
+        if query.state in (None, item["state"]):
             items.append(item)
-        if len(items) == asked.limit:
+        if len(items) == query.limit:
             return page.following if number == len(newer) else mark
     return page.following
 
@@ -154,10 +154,10 @@ class DocumentsRequest(BaseModel):
 
 
 def _understood(body: object) -> DocumentsRequest:
-    asked = requests.fit(DocumentsRequest, body)
-    if not asked.filter.named() and not asked.all:
+    request = requests.fit(DocumentsRequest, body)
+    if not request.filter.named() and not request.all:
         raise Invalid([problem("filter", say("filter_empty"))])
-    return asked
+    return request
 
 
 class DeleteDocuments:
@@ -179,12 +179,12 @@ class DeleteDocuments:
         besides={200: schemas.DocumentsPreview},
     )
     async def on_post(self, req: asgi.Request, resp: asgi.Response, kb_id: str) -> None:
-        asked = await requests.body(req, partial(within_filter, DocumentsRequest, _understood))
-        key = requests.idempotency_key(req, asked)
-        if asked.dry_run:
-            resp.media = await requests.read(_preview, kb_id, asked.filter, pool=SEARCHING)
+        request = await requests.body(req, partial(within_filter, DocumentsRequest, _understood))
+        key = requests.idempotency_key(req, request)
+        if request.dry_run:
+            resp.media = await requests.read(_preview, kb_id, request.filter, pool=SEARCHING)
             return
-        task = {"task_type": TYPE.name, "kb_id": kb_id, "payload": asked.filter.named() | {"all": asked.all}}
+        task = {"task_type": TYPE.name, "kb_id": kb_id, "payload": request.filter.named() | {"all": request.all}}
         submission = requests.fit(Submission, task)
         submission.under(key).by(callers.actor(req))
         answer(resp, await requests.committed(self._commits, submit, submission))

@@ -147,31 +147,31 @@ class Schedules:
         response=schemas.SchedulePage,
     )
     async def on_get(self, req: asgi.Request, resp: asgi.Response) -> None:
-        asked = requests.query(req, SchedulesQuery)
-        before = requests.from_cursor(asked.cursor, UUID)
+        query = requests.query(req, SchedulesQuery)
+        before = requests.from_cursor(query.cursor, UUID)
         items = await requests.read(
-            keeping.page, limit=asked.limit + 1, before=before, kb_ids=callers.kbs(req, asked.kb_id)
+            keeping.page, limit=query.limit + 1, before=before, kb_ids=callers.kbs(req, query.kb_id)
         )
-        resp.media = requests.page_of(items, asked.limit, "schedule_id")
+        resp.media = requests.page_of(items, query.limit, "schedule_id")
 
 
 def _understood(req: asgi.Request, body: object) -> tuple[keeping.Wanted, Key | None]:
     """Return the schedule that a request asks for, and the key that it came with."""
-    asked = requests.fit(NewSchedule, body)
+    request = requests.fit(NewSchedule, body)
     problems: list[dict[str, str]] = []
     recurrence, submission = None, None
     try:
-        recurrence = recurrence_of(asked.cron, asked.timezone)
+        recurrence = recurrence_of(request.cron, request.timezone)
     except Invalid as error:
         problems += error.problems
     try:
-        submission = task_of(req, asked.task)
+        submission = task_of(req, request.task)
     except Invalid as error:
         problems += error.problems
     if recurrence is None or submission is None:
         raise Invalid(problems)
-    wanted = keeping.Wanted(asked.name, recurrence, asked.catch_up, asked.task, submission.kb_id)
-    return wanted, requests.idempotency_key(req, asked)
+    wanted = keeping.Wanted(request.name, recurrence, request.catch_up, request.task, submission.kb_id)
+    return wanted, requests.idempotency_key(req, request)
 
 
 def _existing(schedule: Row | None, schedule_id: object) -> Json:
@@ -237,8 +237,8 @@ class Schedule:
     )
     async def on_patch(self, req: asgi.Request, resp: asgi.Response, schedule_id: str) -> None:
         def understand(body: object) -> Json:
-            asked = requests.fit(ScheduleChange, body)
-            values = {name: getattr(asked, name) for name in asked.model_fields_set}
+            request = requests.fit(ScheduleChange, body)
+            values = {name: getattr(request, name) for name in request.model_fields_set}
             if "task" in values:
                 values["kb_id"] = task_of(req, values["task"]).kb_id
             return values
