@@ -167,11 +167,11 @@ class _Waiting(Generic[T]):
         wait, pause, etag = self._followed.can_wait, FIRST_LOOK, None
         away_since: float | None = None
         while True:
-            asked = self._within(WAIT) if wait else 0.0
+            wait_seconds = self._within(WAIT) if wait else 0.0
             began = time.monotonic()
             retry_after: float | None = None
             try:
-                answer = yield from self._look(asked, etag)
+                answer = yield from self._look(wait_seconds, etag)
                 away_since = None
             except RateLimited as error:
                 # The service is there, and says when to come again.
@@ -187,17 +187,17 @@ class _Waiting(Generic[T]):
                 self._last, etag = self._followed.look.read(answer), answer.headers.get("etag")
                 if self._followed.has_ended(self._last):
                     return self._last
-                wait = wait and time.monotonic() - began >= min(WAITED, asked / 2)
+                wait = wait and time.monotonic() - began >= min(WAITED, wait_seconds / 2)
             if self._left() == 0:
                 raise WaitTimedOut(f"{self._followed.name} has not ended within {self._timeout:g} s", self._last)
             if answer is None or not wait:
                 yield Pause(self._within(retry_after or pause))
                 pause = min(pause * 1.5, LONGEST_LOOK)
 
-    def _look(self, asked: float, etag: str | None) -> Steps[Answer]:
+    def _look(self, wait_seconds: float, etag: str | None) -> Steps[Answer]:
         call = self._followed.look.unread()
-        if asked:
-            call = call.with_query(wait=asked)
+        if wait_seconds:
+            call = call.with_query(wait=wait_seconds)
         elif etag is not None:
             call = replace(call.with_headers(If_None_Match=etag), also=(304,))
         return (yield from perform(call, self._policy))

@@ -25,9 +25,9 @@ MODULES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what a command line says; return its exit code."""
-    asked = parser().parse_args(arguments)
+    namespace = parser().parse_args(arguments)
     try:
-        return _do(asked)
+        return _do(namespace)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -44,17 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return UNUSABLE
 
 
-def _do(asked: Namespace) -> int:
-    module = import_module(f"task_manager_client.command.verbs.{MODULES[asked.verb]}")
-    verb: Callable[[Namespace], int] = getattr(module, f"{asked.verb}_")
-    if asked.verb == "completion":
-        return verb(asked)
+def _do(arguments: Namespace) -> int:
+    module = import_module(f"task_manager_client.command.verbs.{MODULES[arguments.verb]}")
+    verb: Callable[[Namespace], int] = getattr(module, f"{arguments.verb}_")
+    if arguments.verb == "completion":
+        return verb(arguments)
     from task_manager_client.command.complaints import complain, remedy
     from task_manager_client.command.sources import Unusable
     from task_manager_client.errors import TaskManagerError
 
     try:
-        return verb(asked)
+        return verb(arguments)
     except TaskManagerError as error:
         complain(f"tm: {remedy(error)}")
     except (Unusable, ValueError) as error:

@@ -15,18 +15,18 @@ from task_manager_client.core.shape import Shape
 Row = Mapping[str, Any]
 
 
-def show(rows: Iterable[Row], fields: Sequence[str], asked: Namespace) -> int:
+def show(rows: Iterable[Row], fields: Sequence[str], arguments: Namespace) -> int:
     """Print rows, and return how many there were.
 
     Parameters:
       fields: the columns of a table, unless others were chosen.
-      asked: its `output` is table, json or jsonl; its `fields` are separated by commas, and dots lead into objects.
+      arguments: its `output` is table, json or jsonl; its `fields` are separated by commas, and dots lead into objects.
     """
-    named = _names(asked.fields)
-    if asked.output == "table":
+    named = _names(arguments.fields)
+    if arguments.output == "table":
         return _table(list(rows), named or fields)
     shown = ({name: field(row, name) for name in named} if named else row for row in rows)
-    if asked.output == "json":
+    if arguments.output == "json":
         whole = list(shown)
         say(json.dumps(whole, ensure_ascii=False, indent=2))
         return len(whole)
@@ -37,17 +37,17 @@ def show(rows: Iterable[Row], fields: Sequence[str], asked: Namespace) -> int:
     return count
 
 
-def show_list(shapes: Iterable[Shape], fields: Sequence[str], asked: Namespace) -> int:
+def show_list(shapes: Iterable[Shape], fields: Sequence[str], arguments: Namespace) -> int:
     """Print as many of what was found as were asked for, and return how many there were; see `show`."""
-    return show((shape.raw for shape in islice(shapes, asked.limit or None)), fields, asked)
+    return show((shape.raw for shape in islice(shapes, arguments.limit or None)), fields, arguments)
 
 
-def show_one(row: Row, asked: Namespace) -> None:
+def show_one(row: Row, arguments: Namespace) -> None:
     """Print one thing: a line for each field that says something, or JSON."""
-    named = _names(asked.fields)
-    if asked.output != "table":
+    named = _names(arguments.fields)
+    if arguments.output != "table":
         shown = {name: field(row, name) for name in named} if named is not None else row
-        say(json.dumps(shown, ensure_ascii=False, indent=2 if asked.output == "json" else None))
+        say(json.dumps(shown, ensure_ascii=False, indent=2 if arguments.output == "json" else None))
         return
     texts = {name: text(field(row, name)) for name in (row if named is None else named)}
     width = max((len(name) for name, said in texts.items() if said), default=0)
@@ -56,17 +56,17 @@ def show_one(row: Row, asked: Namespace) -> None:
             say(f"{name:{width}}  {said}")
 
 
-def for_people(asked: Namespace) -> bool:
+def for_people(arguments: Namespace) -> bool:
     """Whether neither another form nor fields were asked for."""
-    return asked.output == "table" and not asked.fields
+    return arguments.output == "table" and not arguments.fields
 
 
-def answered(line: str, answer: Shape | Row | None, asked: Namespace) -> None:
+def answered(line: str, answer: Shape | Row | None, arguments: Namespace) -> None:
     """Print what was done: for people a line, else what the service answered."""
-    if for_people(asked):
+    if for_people(arguments):
         say(line)
     else:
-        show_one((answer.raw if isinstance(answer, Shape) else answer) or {}, asked)
+        show_one((answer.raw if isinstance(answer, Shape) else answer) or {}, arguments)
 
 
 def _names(chosen: str | None) -> list[str] | None:

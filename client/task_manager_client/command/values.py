@@ -11,9 +11,9 @@ from typing import Any
 from task_manager_client.command.sources import Unusable
 
 
-def said(asked: Namespace, names: Sequence[str]) -> dict[str, Any]:
+def said(arguments: Namespace, names: Sequence[str]) -> dict[str, Any]:
     """Return the options of these names that the command line has, by their names in REST."""
-    values = {name: getattr(asked, name) for name in names}
+    values = {name: getattr(arguments, name) for name in names}
     return {name: value for name, value in values.items() if value is not None and value is not False and value != []}
 
 

@@ -24,13 +24,15 @@ complete -o default -F _tm tm
 """
 
 
-def completion_(asked: Namespace) -> int:
+def completion_(arguments: Namespace) -> int:
     """Print what the shell is to evaluate."""
     verbs = _verbs()
-    if asked.shell == "fish":
+    if arguments.shell == "fish":
         print(_fish(verbs))
     else:
-        print(("autoload -U +X bashcompinit && bashcompinit\n" if asked.shell == "zsh" else "") + _bash(verbs), end="")
+        print(
+            ("autoload -U +X bashcompinit && bashcompinit\n" if arguments.shell == "zsh" else "") + _bash(verbs), end=""
+        )
     return 0
 
 

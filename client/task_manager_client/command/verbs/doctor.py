@@ -30,17 +30,17 @@ class Finding(NamedTuple):
     remedy: str | None = None
 
 
-def doctor_(asked: Namespace) -> int:
+def doctor_(arguments: Namespace) -> int:
     """Say of each part how it is; the exit code says whether anything is wrong."""
     rows = []
     for finding in look():
         rows.append({"name": finding.name, "good": finding.remedy is None, **finding._asdict()})
-        if for_people(asked):
+        if for_people(arguments):
             say(f"{'!' if finding.remedy else '✓'} {finding.name:13}  {finding.said}")
             if finding.remedy:
                 say(f"{'':17}→ {finding.remedy}")
-    if not for_people(asked):
-        show(rows, tuple(rows[0]), asked)
+    if not for_people(arguments):
+        show(rows, tuple(rows[0]), arguments)
     return DONE if all(row["good"] for row in rows) else FAILED
 
 

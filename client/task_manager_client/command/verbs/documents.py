@@ -19,83 +19,83 @@ CHUNKS = ("index", "page", "heading_path", "text")
 FILTERS = ("prefix", "metadata", "format", "state", "updated_after", "sort")
 
 
-def documents_(asked: Namespace) -> int:
+def documents_(arguments: Namespace) -> int:
     """List the documents of a KB; show, read, change or delete them."""
-    chosen = said(asked, FILTERS)
-    if asked.action in ("list", "delete") and "metadata" in chosen:
-        chosen["metadata"] = wanted_metadata(asked.metadata)
+    chosen = said(arguments, FILTERS)
+    if arguments.action in ("list", "delete") and "metadata" in chosen:
+        chosen["metadata"] = wanted_metadata(arguments.metadata)
     with TaskManager(retries=0) as tm:
-        match asked.action:
+        match arguments.action:
             case "list":
-                if not show_list(tm.documents.list(asked.kb, **chosen), DOCUMENTS, asked):
-                    complain(f"tm: {'no document fits' if chosen else f'there is no document in {asked.kb}'}")
+                if not show_list(tm.documents.list(arguments.kb, **chosen), DOCUMENTS, arguments):
+                    complain(f"tm: {'no document fits' if chosen else f'there is no document in {arguments.kb}'}")
             case "get":
-                show_one(tm.documents.get(asked.kb, asked.name).raw, asked)
+                show_one(tm.documents.get(arguments.kb, arguments.name).raw, arguments)
             case "text":
-                _text(tm, asked)
+                _text(tm, arguments)
             case "original":
-                _original(tm, asked)
+                _original(tm, arguments)
             case "chunks":
-                show_list(tm.documents.chunks(asked.kb, asked.name), CHUNKS, asked)
+                show_list(tm.documents.chunks(arguments.kb, arguments.name), CHUNKS, arguments)
             case "change":
-                if not asked.metadata:
+                if not arguments.metadata:
                     raise ValueError("change needs --metadata: NAME=VALUE, or a JSON object; {} takes all away")
-                changed = tm.documents.change(asked.kb, asked.name, metadata=metadata(asked.metadata))
-                answered(f"{printable(changed.document_id)}: changed", changed, asked)
+                changed = tm.documents.change(arguments.kb, arguments.name, metadata=metadata(arguments.metadata))
+                answered(f"{printable(changed.document_id)}: changed", changed, arguments)
             case "delete":
-                return _delete(tm, asked, chosen)
+                return _delete(tm, arguments, chosen)
     return DONE
 
 
-def _text(tm: TaskManager, asked: Namespace) -> None:
-    text = tm.documents.text(asked.kb, asked.name)
-    if for_people(asked):
+def _text(tm: TaskManager, arguments: Namespace) -> None:
+    text = tm.documents.text(arguments.kb, arguments.name)
+    if for_people(arguments):
         sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     else:
-        show_one({"document_id": asked.name, "text": text}, asked)
+        show_one({"document_id": arguments.name, "text": text}, arguments)
 
 
-def _original(tm: TaskManager, asked: Namespace) -> None:
+def _original(tm: TaskManager, arguments: Namespace) -> None:
     """Write a document as it came into a file, or to standard output.
 
     Raises:
       ValueError: its bytes would go to a terminal, or among JSON.
     """
-    if asked.to is None and (not for_people(asked) or sys.stdout.isatty()):
+    if arguments.to is None and (not for_people(arguments) or sys.stdout.isatty()):
         raise ValueError("original writes the document's own bytes: say --to FILE, or send them elsewhere with >")
-    original = tm.documents.original(asked.kb, asked.name)
-    if asked.to is None:
+    original = tm.documents.original(arguments.kb, arguments.name)
+    if arguments.to is None:
         sys.stdout.buffer.write(original)
         sys.stdout.buffer.flush()
         return
     try:
-        Path(asked.to).write_bytes(original)
+        Path(arguments.to).write_bytes(original)
     except OSError as error:
-        raise ValueError(f"{asked.to} cannot be written: {error.strerror}") from None
-    row = {"document_id": asked.name, "file": asked.to, "bytes": len(original)}
-    answered(f"{printable(asked.name)}: {len(original):,} bytes are in {asked.to}", row, asked)
+        raise ValueError(f"{arguments.to} cannot be written: {error.strerror}") from None
+    row = {"document_id": arguments.name, "file": arguments.to, "bytes": len(original)}
+    answered(f"{printable(arguments.name)}: {len(original):,} bytes are in {arguments.to}", row, arguments)
 
 
-def _delete(tm: TaskManager, asked: Namespace, chosen: dict[str, Any]) -> int:
+def _delete(tm: TaskManager, arguments: Namespace, chosen: dict[str, Any]) -> int:
     """Delete one document, or all of a filter."""
-    if asked.name is None:
-        return _delete_all(tm, asked, chosen)
-    if chosen or asked.all or asked.dry_run:
+    if arguments.name is None:
+        return _delete_all(tm, arguments, chosen)
+    if chosen or arguments.all or arguments.dry_run:
         raise ValueError("name a document by its id, or documents by a filter, not both")
-    if not agreed(asked, f"delete {asked.name} from {asked.kb}"):
+    if not agreed(arguments, f"delete {arguments.name} from {arguments.kb}"):
         return UNUSABLE
-    tm.documents.delete(asked.kb, asked.name)
-    answered(f"{printable(asked.name)}: deleted", {"document_id": asked.name, "deleted": True}, asked)
+    tm.documents.delete(arguments.kb, arguments.name)
+    answered(f"{printable(arguments.name)}: deleted", {"document_id": arguments.name, "deleted": True}, arguments)
     return DONE
 
 
-def _delete_all(tm: TaskManager, asked: Namespace, chosen: dict[str, Any]) -> int:
-    if not chosen and not asked.all:
+def _delete_all(tm: TaskManager, arguments: Namespace, chosen: dict[str, Any]) -> int:
+    if not chosen and not arguments.all:
         raise ValueError("delete names nothing: say which by an id, --prefix, --metadata, or --all")
-    preview = tm.documents.preview_delete(asked.kb, all=asked.all, **chosen)
+    preview = tm.documents.preview_delete(arguments.kb, all=arguments.all, **chosen)
     rows = [{"document_id": example} for example in preview.examples]
     scope = Found("delete", "document", preview.count, preview.raw, rows, ("document_id",), capped=preview.capped)
-    if (code := stops(asked, scope)) is not None:
+    if (code := stops(arguments, scope)) is not None:
         return code
-    task = tm.documents.delete_all(asked.kb, all=asked.all, **chosen).wait()
-    return ended(asked, task, f"deleted {(task.result or {}).get('deleted')} documents")
+    task = tm.documents.delete_all(arguments.kb, all=arguments.all, **chosen).wait()
+    return ended(arguments, task, f"deleted {(task.result or {}).get('deleted')} documents")

@@ -16,38 +16,38 @@ from task_manager_client.command.verbs.tasks import agreed
 KBS = ("kb_id", "documents", "chunks", "bytes", "embedder", "tasks.processing", "tasks.failed", "updated_at")
 
 
-def kbs_(asked: Namespace) -> int:
+def kbs_(arguments: Namespace) -> int:
     """List the KBs; show, change or delete one."""
     with TaskManager(retries=0) as tm:
-        match asked.action:
+        match arguments.action:
             case "list":
-                if not show_list(tm.kbs.list(), KBS, asked):
+                if not show_list(tm.kbs.list(), KBS, arguments):
                     complain("tm: there is no KB")
             case "set":
-                show_one(tm.kbs.change(asked.name, **_settings(asked)).raw, asked)
+                show_one(tm.kbs.change(arguments.name, **_settings(arguments)).raw, arguments)
             case "delete":
-                kb = tm.kbs.get(asked.name)
-                if not agreed(asked, f"delete the KB {kb.kb_id} with its {kb.documents} documents"):
+                kb = tm.kbs.get(arguments.name)
+                if not agreed(arguments, f"delete the KB {kb.kb_id} with its {kb.documents} documents"):
                     return UNUSABLE
                 task = tm.kbs.delete(kb.kb_id)
-                answered(f"{kb.kb_id}: is deleted by task {task.task_id}", task.accepted, asked)
+                answered(f"{kb.kb_id}: is deleted by task {task.task_id}", task.accepted, arguments)
             case "get":
-                show_one(tm.kbs.get(asked.name).raw, asked)
+                show_one(tm.kbs.get(arguments.name).raw, arguments)
     return DONE
 
 
-def _settings(asked: Namespace) -> dict[str, Any]:
+def _settings(arguments: Namespace) -> dict[str, Any]:
     """Return what is to be set, by the names of REST; None: taken back.
 
     Raises:
       ValueError: nothing is, or one is both set and taken back.
     """
-    settings = said(asked, KB_SETTINGS)
+    settings = said(arguments, KB_SETTINGS)
     if "callback_secret" in settings:
         settings["callback_secret"] = from_file("--callback-secret", settings["callback_secret"])
     if "synonyms" in settings:
         settings["synonyms"] = [[term.strip() for term in group.split(",")] for group in settings["synonyms"]]
-    for name in asked.unset or ():
+    for name in arguments.unset or ():
         if name in settings:
             raise ValueError(f"{name} is both set and taken back: say one of them")
         settings[name] = None

@@ -22,52 +22,54 @@ CALLBACKS = ("callback_id", "type", "state", "attempts", "task_id", "batch_id", 
 AUDIT = ("at", "name", "action", "target.kind", "target.id", "kb_id")
 
 
-def queues_(asked: Namespace) -> int:
+def queues_(arguments: Namespace) -> int:
     """Show the queues; pause or resume one."""
     with TaskManager(retries=0) as tm:
-        if asked.action == "list":
-            show([queue.raw for queue in tm.queues.list().queues], QUEUES, asked)
+        if arguments.action == "list":
+            show([queue.raw for queue in tm.queues.list().queues], QUEUES, arguments)
             return DONE
-        pausing = asked.action == "pause"
-        state = tm.queues.pause(asked.name, reason=asked.reason) if pausing else tm.queues.resume(asked.name)
-    answered(f"{state.queue}: {'paused' if state.paused else 'goes on'}", state, asked)
+        pausing = arguments.action == "pause"
+        state = (
+            tm.queues.pause(arguments.name, reason=arguments.reason) if pausing else tm.queues.resume(arguments.name)
+        )
+    answered(f"{state.queue}: {'paused' if state.paused else 'goes on'}", state, arguments)
     return DONE
 
 
-def callbacks_(asked: Namespace) -> int:
+def callbacks_(arguments: Namespace) -> int:
     """List callbacks, or deliver them again."""
-    chosen = said(asked, FILTERS)
+    chosen = said(arguments, FILTERS)
     with TaskManager(retries=0) as tm:
-        if asked.action == "list":
-            if not show_list(tm.callbacks.list(**chosen), CALLBACKS, asked):
+        if arguments.action == "list":
+            if not show_list(tm.callbacks.list(**chosen), CALLBACKS, arguments):
                 complain("tm: no callback fits")
             return DONE
         if not chosen:
             raise ValueError("name which: --state failed are those that were given up")
         preview = tm.callbacks.preview_redeliver(**chosen)
         count = f"{preview.count}{' or more' if preview.capped else ''} callbacks"
-        if asked.dry_run or not preview.count:
-            answered(f"{count} would be delivered again", preview, asked)
+        if arguments.dry_run or not preview.count:
+            answered(f"{count} would be delivered again", preview, arguments)
             return DONE
-        if not agreed(asked, f"deliver {count} again"):
+        if not agreed(arguments, f"deliver {count} again"):
             return UNUSABLE
         task = tm.callbacks.redeliver_all(**chosen)
-        answered(f"{count} are delivered again by task {task.task_id}", task.accepted, asked)
+        answered(f"{count} are delivered again by task {task.task_id}", task.accepted, arguments)
     return DONE
 
 
-def audit_(asked: Namespace) -> int:
+def audit_(arguments: Namespace) -> int:
     """Show who did what."""
     with TaskManager(retries=0) as tm:
-        entries = tm.audit(action=asked.action, name=asked.name, kb_id=asked.kb_id, since=asked.since)
-        show_list(entries, AUDIT, asked)
+        entries = tm.audit(action=arguments.action, name=arguments.name, kb_id=arguments.kb_id, since=arguments.since)
+        show_list(entries, AUDIT, arguments)
     return DONE
 
 
-def open_(asked: Namespace) -> int:
+def open_(arguments: Namespace) -> int:
     """Open the dashboard."""
-    url = Address(None, None).url + (f"/tasks/{asked.id}" if asked.id else "/")
-    answered(url, {"url": url}, asked)
+    url = Address(None, None).url + (f"/tasks/{arguments.id}" if arguments.id else "/")
+    answered(url, {"url": url}, arguments)
     if not webbrowser.open(url):
         complain("tm: no browser could be started; open the address above")
     return DONE

@@ -15,57 +15,59 @@ from task_manager_client.command.verbs.tasks import agreed
 SCHEDULES = ("schedule_id", "name", "kb_id", "cron", "timezone", "next_due_at", "paused_at", "last_error")
 
 
-def schedules_(asked: Namespace) -> int:
+def schedules_(arguments: Namespace) -> int:
     """List schedules, make one, or do something to one."""
     with TaskManager(retries=0) as tm:
-        if asked.action == "list":
-            if not show_list(tm.schedules.list(kb_id=asked.kb_id), SCHEDULES, asked):
-                complain("tm: there is no schedule" + (f" of {asked.kb_id}" if asked.kb_id else ""))
+        if arguments.action == "list":
+            if not show_list(tm.schedules.list(kb_id=arguments.kb_id), SCHEDULES, arguments):
+                complain("tm: there is no schedule" + (f" of {arguments.kb_id}" if arguments.kb_id else ""))
             return DONE
-        if asked.action == "create":
-            made = tm.schedules.create(**_fields(asked, "cron", "task"))
-            answered(f"{made.schedule_id}: due at {made.raw['next_due_at']}", made, asked)
+        if arguments.action == "create":
+            made = tm.schedules.create(**_fields(arguments, "cron", "task"))
+            answered(f"{made.schedule_id}: due at {made.raw['next_due_at']}", made, arguments)
             return DONE
-        return _one(tm, asked, asked.name)
+        return _one(tm, arguments, arguments.name)
 
 
-def _one(tm: TaskManager, asked: Namespace, schedule_id: str) -> int:
+def _one(tm: TaskManager, arguments: Namespace, schedule_id: str) -> int:
     """Do something to one schedule."""
-    match asked.action:
+    match arguments.action:
         case "get":
-            show_one(tm.schedules.get(schedule_id).raw, asked)
+            show_one(tm.schedules.get(schedule_id).raw, arguments)
         case "change":
-            state = tm.schedules.change(schedule_id, **_fields(asked))
-            answered(f"{schedule_id}: changed; due at {state.raw['next_due_at']}", state, asked)
+            state = tm.schedules.change(schedule_id, **_fields(arguments))
+            answered(f"{schedule_id}: changed; due at {state.raw['next_due_at']}", state, arguments)
         case "run":
             task = tm.schedules.run(schedule_id)
-            answered(f"{schedule_id}: submitted as task {task.task_id}", task.accepted, asked)
+            answered(f"{schedule_id}: submitted as task {task.task_id}", task.accepted, arguments)
         case "delete":
             schedule = tm.schedules.get(schedule_id)
-            if not agreed(asked, f"delete the schedule {schedule.name or schedule_id}"):
+            if not agreed(arguments, f"delete the schedule {schedule.name or schedule_id}"):
                 return UNUSABLE
             tm.schedules.delete(schedule_id)
-            answered(f"{schedule_id}: deleted", {"schedule_id": schedule_id, "deleted": True}, asked)
+            answered(f"{schedule_id}: deleted", {"schedule_id": schedule_id, "deleted": True}, arguments)
         case _:
-            pausing = asked.action == "pause"
+            pausing = arguments.action == "pause"
             state = tm.schedules.pause(schedule_id) if pausing else tm.schedules.resume(schedule_id)
-            answered(f"{schedule_id}: {'paused' if state.paused_at else 'goes on'}", state, asked)
+            answered(f"{schedule_id}: {'paused' if state.paused_at else 'goes on'}", state, arguments)
     return DONE
 
 
-def _fields(asked: Namespace, *needed: str) -> dict[str, Any]:
+def _fields(arguments: Namespace, *needed: str) -> dict[str, Any]:
     """Return what the options say of a schedule, by the names of REST.
 
     Raises:
       ValueError: they say nothing, or not what is needed.
     """
-    fields = said(asked, ("cron", "timezone", "catch_up"))
-    if asked.called is not None:
-        fields["name"] = asked.called
-    if asked.task is not None:
-        fields["task"] = json_object("--task", asked.task)
+    fields = said(arguments, ("cron", "timezone", "catch_up"))
+    if arguments.called is not None:
+        fields["name"] = arguments.called
+    if arguments.task is not None:
+        fields["task"] = json_object("--task", arguments.task)
     if missing := [f"--{name}" for name in needed if name not in fields]:
-        raise ValueError(f"{asked.action} needs {' and '.join(missing)}")
+        raise ValueError(f"{arguments.action} needs {' and '.join(missing)}")
     if not fields:
-        raise ValueError(f"{asked.action} needs what is to change: --cron, --task, --name, --timezone or --catch-up")
+        raise ValueError(
+            f"{arguments.action} needs what is to change: --cron, --task, --name, --timezone or --catch-up"
+        )
     return fields

@@ -14,20 +14,20 @@ from task_manager_client.core.call import without_none
 OPTIONS = ("limit", "mode", "min_score", "per_document", "around", "join", "rerank")
 
 
-def search_(asked: Namespace) -> int:
+def search_(arguments: Namespace) -> int:
     """Show the passages that fit best."""
-    options = said(asked, OPTIONS)
-    chosen = without_none(documents=asked.document, metadata=wanted_metadata(asked.metadata) or None)
+    options = said(arguments, OPTIONS)
+    chosen = without_none(documents=arguments.document, metadata=wanted_metadata(arguments.metadata) or None)
     if chosen:
         options["filter"] = chosen
     with TaskManager(retries=0) as tm:
         answer = (
-            tm.search_kbs(asked.kb, asked.query, **options)
-            if asked.kb[1:]
-            else tm.search(asked.kb[0], asked.query, **options)
+            tm.search_kbs(arguments.kb, arguments.query, **options)
+            if arguments.kb[1:]
+            else tm.search(arguments.kb[0], arguments.query, **options)
         )
-    if not for_people(asked):
-        show([hit.raw for hit in answer.hits], ("document_id", "page", "score", "text"), asked)
+    if not for_people(arguments):
+        show([hit.raw for hit in answer.hits], ("document_id", "page", "score", "text"), arguments)
     else:
         from rich.console import Console
 
@@ -37,6 +37,6 @@ def search_(asked: Namespace) -> int:
     if answer.degraded is not None:
         complain(f"tm: without {' and '.join(answer.degraded.without)}: {answer.degraded.detail}")
     if not answer.hits:
-        kbs = " and ".join(asked.kb)
+        kbs = " and ".join(arguments.kb)
         complain(f"tm: nothing in {kbs} fits; is the KB's name right, and are its documents completed?")
     return DONE

@@ -34,30 +34,32 @@ OPTIONS = (
 )
 
 
-def submit_(asked: Namespace) -> int:
+def submit_(arguments: Namespace) -> int:
     """Submit documents, and follow them where that is asked for."""
-    follow = asked.wait or asked.timeout is not None
-    sources = named(asked.sources, recursive=asked.recursive, document_id=asked.document_id, filename=asked.filename)
-    headers = headers_of(asked.header)
+    follow = arguments.wait or arguments.timeout is not None
+    sources = named(
+        arguments.sources, recursive=arguments.recursive, document_id=arguments.document_id, filename=arguments.filename
+    )
+    headers = headers_of(arguments.header)
     if headers and not all(source.url for source in sources):
         raise Unusable("--header is for URLs alone: submit files by a command of their own")
-    options = said(asked, OPTIONS)
-    if asked.metadata:
-        options["metadata"] = metadata(asked.metadata)
+    options = said(arguments, OPTIONS)
+    if arguments.metadata:
+        options["metadata"] = metadata(arguments.metadata)
     if headers:
         options["headers"] = headers
     console = Console(highlight=False)
-    rows = None if for_people(asked) else Rows(asked, follow=follow)
+    rows = None if for_people(arguments) else Rows(arguments, follow=follow)
     display = rows or (progress.display(console, len(sources)) if follow else progress.Lines(console))
     done: list[Document] = []
     code = DONE
 
     async def run(display: Display) -> None:
         async with AsyncTaskManager() as tm:
-            submission = Submission(tm, asked.kb, sources, display, options, follow=follow)
+            submission = Submission(tm, arguments.kb, sources, display, options, follow=follow)
             nonlocal done
             done = submission.documents
-            async with asyncio.timeout(asked.timeout):
+            async with asyncio.timeout(arguments.timeout):
                 await submission.run()
 
     try:
@@ -81,15 +83,15 @@ class Rows:
     """Documents for a program, or as a table of chosen fields: each as REST shows its task, with the name that it has
     here as `source`. Nothing else is printed on standard output then."""
 
-    def __init__(self, asked: Namespace, *, follow: bool) -> None:
-        self._asked = asked
+    def __init__(self, arguments: Namespace, *, follow: bool) -> None:
+        self._arguments = arguments
         self._follow = follow
         self._shown: set[Document] = set()
 
     def show(self, document: Document) -> None:
         """Print a document as a line of JSON, where that was asked for, once it has ended or needs no following."""
         known = document.ended if self._follow else document.task_id or document.refusal
-        if known and self._asked.output == "jsonl":
+        if known and self._arguments.output == "jsonl":
             self._print([document])
 
     def end(self, documents: Sequence[Document]) -> None:
@@ -99,7 +101,7 @@ class Rows:
     def _print(self, documents: Sequence[Document]) -> None:
         new = [document for document in documents if document not in self._shown]
         self._shown.update(new)
-        show([_row(document) for document in new], (), self._asked)
+        show([_row(document) for document in new], (), self._arguments)
 
     def __enter__(self) -> Self:
         return self

@@ -38,45 +38,45 @@ class Found(NamedTuple):
     capped: bool
 
 
-def get_(asked: Namespace) -> int:
+def get_(arguments: Namespace) -> int:
     """Show a task or a batch."""
     with TaskManager(retries=0) as tm:
-        handle = task_or_batch(tm, asked.id)
-    show_one(handle.raw, asked)
+        handle = task_or_batch(tm, arguments.id)
+    show_one(handle.raw, arguments)
     return DONE
 
 
-def list_(asked: Namespace) -> int:
+def list_(arguments: Namespace) -> int:
     """List tasks."""
     with TaskManager(retries=0) as tm:
-        tasks = tm.tasks.list(page_size=min(asked.limit or PAGE, PAGE), **filtered(asked))
-        if not show_list(tasks, COLUMNS, asked):
+        tasks = tm.tasks.list(page_size=min(arguments.limit or PAGE, PAGE), **filtered(arguments))
+        if not show_list(tasks, COLUMNS, arguments):
             complain("tm: no task fits")
     return DONE
 
 
-def watch_(asked: Namespace) -> int:
+def watch_(arguments: Namespace) -> int:
     """Show what happens; the exit code says how a task ended."""
     with TaskManager() as tm:
-        if asked.id is None:
-            _tell(tm.events(), asked)
+        if arguments.id is None:
+            _tell(tm.events(), arguments)
             return DONE
-        if isinstance(task_or_batch(tm, asked.id), Batch):
-            batch = tm.batches.handle(asked.id)
-            _tell(batch.watch(), asked)
+        if isinstance(task_or_batch(tm, arguments.id), Batch):
+            batch = tm.batches.handle(arguments.id)
+            _tell(batch.watch(), arguments)
             return DONE if batch.get().counts.completed == batch.get().total else FAILED
-        handle = tm.tasks.handle(asked.id)
-        _tell(handle.watch(), asked)
+        handle = tm.tasks.handle(arguments.id)
+        _tell(handle.watch(), arguments)
         task = handle.get()
     return _verdict(task)
 
 
-def why_(asked: Namespace) -> int:
+def why_(arguments: Namespace) -> int:
     """Say why a task does not run."""
     with TaskManager(retries=0) as tm:
-        why = tm.tasks.why(asked.id)
-    if not for_people(asked):
-        show_one(why.raw, asked)
+        why = tm.tasks.why(arguments.id)
+    if not for_people(arguments):
+        show_one(why.raw, arguments)
         return DONE
     since = f" since {why.raw['since']}" if why.since else ""
     say(f"{why.reason}{since}: {why.detail_zh if reads_chinese() else why.detail}")
@@ -86,14 +86,14 @@ def why_(asked: Namespace) -> int:
     return DONE
 
 
-def cancel_(asked: Namespace) -> int:
+def cancel_(arguments: Namespace) -> int:
     """Cancel tasks by their ids, or all of a filter."""
-    return _change(asked, lambda tm, task_id: tm.tasks.cancel(task_id), "cancel")
+    return _change(arguments, lambda tm, task_id: tm.tasks.cancel(task_id), "cancel")
 
 
-def retry_(asked: Namespace) -> int:
+def retry_(arguments: Namespace) -> int:
     """Retry tasks by their ids, or all of a filter."""
-    return _change(asked, lambda tm, task_id: tm.tasks.retry(task_id), "retry")
+    return _change(arguments, lambda tm, task_id: tm.tasks.retry(task_id), "retry")
 
 
 def task_or_batch(tm: TaskManager, identifier: str) -> Task | Batch:
@@ -107,14 +107,14 @@ def task_or_batch(tm: TaskManager, identifier: str) -> Task | Batch:
             raise error from None
 
 
-def filtered(asked: Namespace) -> dict[str, Any]:
+def filtered(arguments: Namespace) -> dict[str, Any]:
     """Return the filter that the options name."""
-    return {name: value for name in FILTER if (value := getattr(asked, name)) is not None}
+    return {name: value for name in FILTER if (value := getattr(arguments, name)) is not None}
 
 
-def agreed(asked: Namespace, what: str) -> bool:
+def agreed(arguments: Namespace, what: str) -> bool:
     """Ask whoever is at the terminal; elsewhere only --yes agrees."""
-    if asked.yes:
+    if arguments.yes:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         complain(f"tm: {what}: say --yes; there is no terminal to ask at")
@@ -123,16 +123,16 @@ def agreed(asked: Namespace, what: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _change(asked: Namespace, one: Callable[[TaskManager, str], Task], action: str) -> int:
+def _change(arguments: Namespace, one: Callable[[TaskManager, str], Task], action: str) -> int:
     with TaskManager() as tm:
-        if not asked.ids:
-            return _change_all(asked, tm, action)
-        if filtered(asked) or asked.all or asked.dry_run:
+        if not arguments.ids:
+            return _change_all(arguments, tm, action)
+        if filtered(arguments) or arguments.all or arguments.dry_run:
             raise ValueError(
                 "name tasks by their ids or by a filter, not by both; --all and --dry-run go with a filter"
             )
         rows, code = [], DONE
-        for task_id in asked.ids:
+        for task_id in arguments.ids:
             try:
                 task = one(tm, task_id)
             except Refused as error:
@@ -140,47 +140,49 @@ def _change(asked: Namespace, one: Callable[[TaskManager, str], Task], action: s
                 code = UNUSABLE
             else:
                 rows.append(task.raw)
-                if for_people(asked) or asked.output == "jsonl":
-                    answered(f"{task_id}: {task.status}", task, asked)
-    if not for_people(asked) and asked.output != "jsonl":
+                if for_people(arguments) or arguments.output == "jsonl":
+                    answered(f"{task_id}: {task.status}", task, arguments)
+    if not for_people(arguments) and arguments.output != "jsonl":
         # Of one id it is that task, as `get` shows it; of several a list.
-        show(rows, COLUMNS, asked) if asked.ids[1:] or not rows else show_one(rows[0], asked)
+        show(rows, COLUMNS, arguments) if arguments.ids[1:] or not rows else show_one(rows[0], arguments)
     return code
 
 
-def _change_all(asked: Namespace, tm: TaskManager, action: str) -> int:
-    chosen: Mapping[str, Any] = filtered(asked)
-    if not chosen and not asked.all:
+def _change_all(arguments: Namespace, tm: TaskManager, action: str) -> int:
+    chosen: Mapping[str, Any] = filtered(arguments)
+    if not chosen and not arguments.all:
         raise ValueError(f"{action} names nothing: say which tasks by their ids or a filter, or --all")
-    preview = tm.send((calls.preview_cancel if action == "cancel" else calls.preview_retry)(all=asked.all, **chosen))
+    preview = tm.send(
+        (calls.preview_cancel if action == "cancel" else calls.preview_retry)(all=arguments.all, **chosen)
+    )
     rows = [example.raw for example in preview.examples]
     scope = Found(action, "task", preview.count, preview.raw, rows, EXAMPLE, capped=preview.capped)
-    if (code := stops(asked, scope)) is not None:
+    if (code := stops(arguments, scope)) is not None:
         return code
-    task = (tm.tasks.cancel_all if action == "cancel" else tm.tasks.retry_all)(all=asked.all, **chosen).wait()
+    task = (tm.tasks.cancel_all if action == "cancel" else tm.tasks.retry_all)(all=arguments.all, **chosen).wait()
     result = task.result or {}
-    return ended(asked, task, f"{action} changed {result.get('changed')}, refused {result.get('refused')}")
+    return ended(arguments, task, f"{action} changed {result.get('changed')}, refused {result.get('refused')}")
 
 
-def stops(asked: Namespace, scope: Found) -> int | None:
+def stops(arguments: Namespace, scope: Found) -> int | None:
     """Show what a bulk is for, where nothing more is wanted or is there, or nobody agrees; return the code then."""
     count = f"{scope.number}{' or more' if scope.capped else ''} {scope.things}s"
-    if asked.dry_run:
+    if arguments.dry_run:
         complain(f"{scope.action} is for {count}; among them:")
-        show(scope.examples, scope.columns, asked)
+        show(scope.examples, scope.columns, arguments)
         return DONE
     if not scope.number:
         complain(f"tm: no {scope.things} fits")
-        if not for_people(asked):
-            show_one(scope.preview, asked)
+        if not for_people(arguments):
+            show_one(scope.preview, arguments)
         return DONE
-    return None if agreed(asked, f"{scope.action} {count}") else UNUSABLE
+    return None if agreed(arguments, f"{scope.action} {count}") else UNUSABLE
 
 
-def ended(asked: Namespace, task: Task, said: str) -> int:
+def ended(arguments: Namespace, task: Task, said: str) -> int:
     """Say what a bulk has done; return the exit code."""
-    if task.completed or not for_people(asked):
-        answered(f"{task.task_id}: {said}", task, asked)
+    if task.completed or not for_people(arguments):
+        answered(f"{task.task_id}: {said}", task, arguments)
     return _verdict(task)
 
 
@@ -194,11 +196,11 @@ def _verdict(task: Task) -> int:
     return DONE if task.completed else FAILED
 
 
-def _tell(events: Iterator[Event], asked: Namespace) -> None:
+def _tell(events: Iterator[Event], arguments: Namespace) -> None:
     # An event at a time: as one array the JSON would end only with what is watched.
-    lines = Namespace(output="table" if asked.output == "table" else "jsonl", fields=asked.fields)
+    lines = Namespace(output="table" if arguments.output == "table" else "jsonl", fields=arguments.fields)
     for event in events:
-        if not for_people(asked):
+        if not for_people(arguments):
             show([event.raw], ("type",), lines)
         else:
             progress = f"{int(event.progress)} %" if event.progress is not None else ""

@@ -21,39 +21,39 @@ COLUMNS = ("name", "active", "threads", "queues", "current_tasks", "started_at",
 EVERY = 2.0
 
 
-def workers_(asked: Namespace) -> int:
+def workers_(arguments: Namespace) -> int:
     """Show the workers that are alive; or run some until SIGTERM or Ctrl-C."""
-    if asked.max is not None:
-        return _run(asked)
-    if asked.command or (asked.min, asked.target, asked.calm) != (MIN, TARGET, CALM):
+    if arguments.max is not None:
+        return _run(arguments)
+    if arguments.command or (arguments.min, arguments.target, arguments.calm) != (MIN, TARGET, CALM):
         raise ValueError("--min, --target, --calm and COMMAND are for running workers: say --max, how many at most")
     with TaskManager(retries=0) as tm:
-        if not show([worker.raw for worker in tm.stats.workers().workers], COLUMNS, asked):
+        if not show([worker.raw for worker in tm.stats.workers().workers], COLUMNS, arguments):
             complain("tm: no worker is alive; start one: sh deploy/worker.sh")
     return DONE
 
 
-def _run(asked: Namespace) -> int:
-    if not 0 <= asked.min <= asked.max:
-        raise ValueError(f"--min {asked.min} must be 0 or more, and no more than --max {asked.max}")
+def _run(arguments: Namespace) -> int:
+    if not 0 <= arguments.min <= arguments.max:
+        raise ValueError(f"--min {arguments.min} must be 0 or more, and no more than --max {arguments.max}")
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
-    processes = Processes(asked.command or ["sh", "deploy/worker.sh"])
+    processes = Processes(arguments.command or ["sh", "deploy/worker.sh"])
     try:
         with TaskManager(retries=0) as tm:
-            _mind(tm, asked, processes, over)
+            _mind(tm, arguments, processes, over)
     finally:
         processes.end()
     return DONE
 
 
-def _mind(tm: TaskManager, asked: Namespace, processes: Processes, over: threading.Event) -> None:
+def _mind(tm: TaskManager, arguments: Namespace, processes: Processes, over: threading.Event) -> None:
     """Have as many run as are needed, until it is over. While the service does not answer as many go on."""
-    wanted, enough_since, answers = asked.min, time.monotonic(), True
+    wanted, enough_since, answers = arguments.min, time.monotonic(), True
     while not over.is_set():
         try:
-            needed, busy = _look(tm, asked)
+            needed, busy = _look(tm, arguments)
             answers = True
         except TaskManagerError as error:
             if answers:
@@ -62,17 +62,17 @@ def _mind(tm: TaskManager, asked: Namespace, processes: Processes, over: threadi
         # More at once; one fewer when they were too many for a while.
         if needed >= wanted:
             wanted, enough_since = needed, time.monotonic()
-        elif time.monotonic() - enough_since >= asked.calm:
+        elif time.monotonic() - enough_since >= arguments.calm:
             wanted, enough_since = wanted - 1, time.monotonic()
         processes.keep(wanted, busy)
         over.wait(EVERY)
 
 
-def _look(tm: TaskManager, asked: Namespace) -> tuple[int, dict[int, int]]:
+def _look(tm: TaskManager, arguments: Namespace) -> tuple[int, dict[int, int]]:
     """Return how many workers are needed, and the threads at work in each of this machine's."""
-    needed = tm.stats.scale(target_seconds=asked.target).wanted
+    needed = tm.stats.scale(target_seconds=arguments.target).wanted
     here = f"{socket.gethostname()}:"
     workers = [worker for worker in tm.stats.workers().workers if worker.name.startswith(here)]
-    return max(asked.min, min(needed, asked.max)), {
+    return max(arguments.min, min(needed, arguments.max)), {
         int(worker.name.removeprefix(here)): worker.active for worker in workers
     }
