@@ -29,32 +29,32 @@ _CONDITIONS = {
 }
 
 
-def ids(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | None = None) -> list[UUID]:
+def ids(session: Session, criteria: CallbackFilter, *, limit: int, before: UUID | None = None) -> list[UUID]:
     """Return ids of callbacks of a filter, newest first.
 
     Parameters:
       before: the id that the page before ended with; ids sort by time.
     """
-    statement, values = _select("id", asked, limit, before)
+    statement, values = _select("id", criteria, limit, before)
     return list(session.scalars(text(statement), values))
 
 
-def page(session: Session, asked: CallbackFilter, *, limit: int, before: UUID | None = None) -> list[Json]:
+def page(session: Session, criteria: CallbackFilter, *, limit: int, before: UUID | None = None) -> list[Json]:
     """Return callbacks of a filter, newest first; `before` as in `ids`.
 
     Raises:
       tasks.views.selection.TooMany: it took too long.
     """
-    statement, values = _select("*", asked, limit, before)
+    statement, values = _select("*", criteria, limit, before)
     with hasty() as limits:
         query = select(Callback).from_statement(text(f"{limits} {statement}"))
         return [view(row) for row in session.scalars(query, values)]
 
 
-def _select(columns: str, asked: CallbackFilter, limit: int, before: UUID | None) -> tuple[str, dict[str, object]]:
-    values = asked.model_dump(exclude_none=True)
-    if asked.state is not None:
-        values["state"] = STATES[asked.state]
+def _select(columns: str, criteria: CallbackFilter, limit: int, before: UUID | None) -> tuple[str, dict[str, object]]:
+    values = criteria.model_dump(exclude_none=True)
+    if criteria.state is not None:
+        values["state"] = STATES[criteria.state]
     chosen = " AND ".join([*(_CONDITIONS[name] for name in values), "id < :before"])
     values |= {"before": before or LAST_ID, "limit": limit}
     return f"SELECT {columns} FROM callbacks WHERE {chosen} ORDER BY id DESC LIMIT :limit", values

@@ -153,20 +153,20 @@ class Backlog:
         return urgent + fair + of_its_kb
 
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 
-class Fresh(Generic[Found]):
+class Fresh(Generic[Answer]):
     """What was looked up, until it is FRESH seconds old."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[float, Found]] = {}
+        self._answers: dict[str, tuple[float, Answer]] = {}
 
-    def get(self, name: str, look: Callable[[], Found]) -> Found:
+    def get(self, name: str, look: Callable[[], Answer]) -> Answer:
         """Return what is known under a name, looked up anew where that is too long ago."""
-        known = self._found.get(name)
+        known = self._answers.get(name)
         if known is None or time.monotonic() - known[0] >= FRESH:
-            known = self._found[name] = time.monotonic(), look()
+            known = self._answers[name] = time.monotonic(), look()
         return known[1]
 
 

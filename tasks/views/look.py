@@ -108,8 +108,8 @@ class Look:
         """Of the rates of its version's embedder the one that keeps the next request waiting for longest, if any."""
         per_minute = settings().embed_requests_per_minute
         costs = {"requests": 60 / per_minute if per_minute else 0.0, "tokens": 0.0}
-        asked = {"task": self.task.id, "names": list(costs), "costs": list(costs.values())}
-        return next(iter(database.rows(self.session, _PROVIDER_LIMIT, asked)), None)
+        values = {"task": self.task.id, "names": list(costs), "costs": list(costs.values())}
+        return next(iter(database.rows(self.session, _PROVIDER_LIMIT, values)), None)
 
     @property
     def predecessor(self) -> UUID | None:
@@ -127,8 +127,8 @@ class Look:
 
     def tasks(self, ids: Sequence[UUID]) -> list[Other]:
         """Return other tasks, in the order of their ids."""
-        asked = select(Task.id, Task.status, Task.stage, Task.started_at).where(Task.id.in_(ids)).order_by(Task.id)
-        return [Other(*row) for row in self.session.execute(asked)]
+        query = select(Task.id, Task.status, Task.stage, Task.started_at).where(Task.id.in_(ids)).order_by(Task.id)
+        return [Other(*row) for row in self.session.execute(query)]
 
 
 _SHARDS = Statement(

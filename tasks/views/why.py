@@ -22,7 +22,7 @@ from tasks.views import estimating
 from tasks.views.look import MOST_AHEAD, Look, Other
 
 
-class Found(NamedTuple):
+class Cause(NamedTuple):
     """That a reason holds.
 
     Parameters:
@@ -60,18 +60,18 @@ def why(session: Session, task_id: UUID, broker: str) -> Json | None:
 # What has ended, and what a worker has.
 
 
-def _ended(look: Look) -> Found | None:
-    return Found(look.task.finished_at) if look.task.status in ENDED else None
+def _ended(look: Look) -> Cause | None:
+    return Cause(look.task.finished_at) if look.task.status in ENDED else None
 
 
-def _is_made_alone(look: Look) -> Found | None:
+def _is_made_alone(look: Look) -> Cause | None:
     """Whether a suspect is held, and its process has not said yet that its work begins."""
     if look.task.worker_id in (None, TAKEN) or not look.task.deaths or look.task.begun == look.task.attempt:
         return None
-    return Found(look.task.claimed_at, [{"kind": "process", "worker_id": str(look.task.worker_id)}])
+    return Cause(look.task.claimed_at, [{"kind": "process", "worker_id": str(look.task.worker_id)}])
 
 
-def _provider_limited(look: Look) -> Found | None:
+def _provider_limited(look: Look) -> Cause | None:
     """Whether a provider's rate limit keeps a stage that embeds from its next request."""
     if look.task.stage != "embedding" or not look.is_held:
         return None
@@ -79,75 +79,75 @@ def _provider_limited(look: Look) -> Found | None:
     if limit is None:
         return None
     said = {"name": limit.name, "free_at": rfc3339(limit.free_at)}
-    return Found(look.task.claimed_at or look.task.stage_started_at, [{"kind": "pace", **said}], said)
+    return Cause(look.task.claimed_at or look.task.stage_started_at, [{"kind": "pace", **said}], said)
 
 
-def _runs(look: Look) -> Found | None:
+def _runs(look: Look) -> Cause | None:
     if not look.is_held:
         return None
-    return Found(look.task.claimed_at or look.task.stage_started_at)
+    return Cause(look.task.claimed_at or look.task.stage_started_at)
 
 
 # What is not ready.
 
 
-def _expired(look: Look) -> Found | None:
+def _expired(look: Look) -> Cause | None:
     """Whether nobody has started it in time, and the clock is to end it."""
     expires_at = look.task.expires_at
     if expires_at is None or look.task.started_at is not None or expires_at > look.now:
         return None
-    return Found(expires_at, [{"kind": "clock"}], {"expires_at": rfc3339(expires_at)})
+    return Cause(expires_at, [{"kind": "clock"}], {"expires_at": rfc3339(expires_at)})
 
 
-def _depends(look: Look) -> Found | None:
+def _depends(look: Look) -> Cause | None:
     others = [cause for cause in look.task.waiting_for if cause in look.task.depends_on]
     if not others:
         return None
     since = look.task.created_at if look.task.run == 1 else look.task.due_at
-    return Found(since, _shown(look.tasks(others)), {"count": len(others)})
+    return Cause(since, _shown(look.tasks(others)), {"count": len(others)})
 
 
-def _stood_back(look: Look) -> Found | None:
+def _stood_back(look: Look) -> Cause | None:
     """Whether it met the lock of another, whose end it waits for."""
     if not look.task.waiting_for:
         return None
     return _behind_lock(look, list(look.task.waiting_for))
 
 
-def _put_off(look: Look) -> Found | None:
+def _put_off(look: Look) -> Cause | None:
     if not look.is_waiting or look.task.error is None:
         return None
     ended = [attempt["finished_at"] for attempt in look.task.attempts or [] if attempt["outcome"] == "put_off"]
     said = {"error": look.task.error, "due_at": rfc3339(look.task.due_at)}
-    return Found(datetime.fromisoformat(ended[-1]) if ended else None, [{"kind": "time", **said}], said)
+    return Cause(datetime.fromisoformat(ended[-1]) if ended else None, [{"kind": "time", **said}], said)
 
 
-def _scheduled(look: Look) -> Found | None:
+def _scheduled(look: Look) -> Cause | None:
     if not look.is_waiting:
         return None
     said = {"due_at": rfc3339(look.task.due_at)}
-    return Found(look.task.created_at, [{"kind": "time", **said}], said)
+    return Cause(look.task.created_at, [{"kind": "time", **said}], said)
 
 
-def _shards_put_off(look: Look) -> Found | None:
+def _shards_put_off(look: Look) -> Cause | None:
     """Whether all that is left of a divided stage was put off."""
     if look.task.worker_id != TAKEN or look.task.error is None:
         return None
     said = {"error": look.task.error, "due_at": rfc3339(look.shards.due_at)}
-    return Found(look.shards.put_off_at, [{"kind": "time", **said}], said)
+    return Cause(look.shards.put_off_at, [{"kind": "time", **said}], said)
 
 
 # What is ready.
 
 
-def _unknown(look: Look) -> Found | None:
+def _unknown(look: Look) -> Cause | None:
     """Whether it is of a type or stage that only a later release has."""
     if f"{look.task.task_type} {look.task.stage}" in known():
         return None
-    return Found(look.task.due_at, [{"kind": "worker", "queue": look.task.queue}])
+    return Cause(look.task.due_at, [{"kind": "worker", "queue": look.task.queue}])
 
 
-def _paused(look: Look) -> Found | None:
+def _paused(look: Look) -> Cause | None:
     pause = look.pause
     if pause is None:
         return None
@@ -159,57 +159,57 @@ def _paused(look: Look) -> Found | None:
         "by_zh": f"，操作者 {by}" if by else "",
         "because_zh": f"，原因：{because}" if because else "",
     }
-    return Found(look.after(pause.paused_at), [{"kind": "queue", **detail}], said)
+    return Cause(look.after(pause.paused_at), [{"kind": "queue", **detail}], said)
 
 
-def _unserved(look: Look) -> Found | None:
-    return None if look.workers else Found(look.task.due_at, [{"kind": "worker", "queue": look.task.queue}])
+def _unserved(look: Look) -> Cause | None:
+    return None if look.workers else Cause(look.task.due_at, [{"kind": "worker", "queue": look.task.queue}])
 
 
-def _limited(look: Look) -> Found | None:
+def _limited(look: Look) -> Cause | None:
     most = settings().max_concurrent_tasks
     if concurrency.is_enough(look.session) or (running := concurrency.running(look.session)) < most:
         return None
-    return Found(look.task.due_at, [{"kind": "limit", "running": running, "most": most}], {"most": most})
+    return Cause(look.task.due_at, [{"kind": "limit", "running": running, "most": most}], {"most": most})
 
 
-def _locked(look: Look) -> Found | None:
+def _locked(look: Look) -> Cause | None:
     """Whether another has begun to work on the same, or was submitted before and is ready too."""
     other = look.predecessor
     return None if other is None else _behind_lock(look, [other])
 
 
-def _behind_lock(look: Look, others: Sequence[UUID]) -> Found:
+def _behind_lock(look: Look, others: Sequence[UUID]) -> Cause:
     rows = look.tasks(others)
-    return Found(look.after(rows[0].started_at if rows else None), _shown(rows), {"other": others[0]})
+    return Cause(look.after(rows[0].started_at if rows else None), _shown(rows), {"other": others[0]})
 
 
-def _not_woken(look: Look) -> Found | None:
+def _not_woken(look: Look) -> Cause | None:
     """Whether a thread is idle that only a message would wake, and RabbitMQ takes none."""
     if look.broker == "up" or not any(len(worker.current) < worker.threads for worker in look.workers):
         return None
-    return Found(look.task.due_at, [{"kind": "rabbitmq"}])
+    return Cause(look.task.due_at, [{"kind": "rabbitmq"}])
 
 
-def _is_next_alone(look: Look) -> Found | None:
+def _is_next_alone(look: Look) -> Cause | None:
     if not look.task.deaths or look.ahead:
         return None
-    return Found(look.task.due_at, [{"kind": "worker", "queue": look.task.queue}], {"deaths": look.task.deaths})
+    return Cause(look.task.due_at, [{"kind": "worker", "queue": look.task.queue}], {"deaths": look.task.deaths})
 
 
-def _behind(look: Look) -> Found:
+def _behind(look: Look) -> Cause:
     is_more = look.ahead >= MOST_AHEAD
     ends_at = None if is_more else estimating.after(look.session, look.task, look.ahead)
     waits = {"kind": "turn", "ahead": look.ahead, "or_more": is_more, "estimated_completion": rfc3339(ends_at)}
-    return Found(look.task.due_at, [waits], {"ahead": f"{look.ahead}{'+' if is_more else ''}"})
+    return Cause(look.task.due_at, [waits], {"ahead": f"{look.ahead}{'+' if is_more else ''}"})
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a task does not run, and how it is said; what is in braces is of the task, or of `Found.said`."""
+    """Why a task does not run, and how it is said; what is in braces is of the task, or of `Cause.said`."""
 
     name: str
-    holds: Callable[[Look], Found | None]
+    holds: Callable[[Look], Cause | None]
     sentence: str
     sentence_zh: str
 

@@ -12,7 +12,7 @@ from task_manager_client.command.complaints import complain
 from task_manager_client.command.main import DONE, UNUSABLE
 from task_manager_client.command.output import answered, for_people, printable, show_list, show_one
 from task_manager_client.command.values import metadata, said, wanted_metadata
-from task_manager_client.command.verbs.tasks import Found, agreed, ended, stops
+from task_manager_client.command.verbs.tasks import Scope, agreed, ended, stops
 
 DOCUMENTS = ("document_id", "version", "format", "pages", "chunks", "characters", "updated_at")
 CHUNKS = ("index", "page", "heading_path", "text")
@@ -94,7 +94,7 @@ def _delete_all(tm: TaskManager, arguments: Namespace, chosen: dict[str, Any]) -
         raise ValueError("delete names nothing: say which by an id, --prefix, --metadata, or --all")
     preview = tm.documents.preview_delete(arguments.kb, all=arguments.all, **chosen)
     rows = [{"document_id": example} for example in preview.examples]
-    scope = Found("delete", "document", preview.count, preview.raw, rows, ("document_id",), capped=preview.capped)
+    scope = Scope("delete", "document", preview.count, preview.raw, rows, ("document_id",), capped=preview.capped)
     if (code := stops(arguments, scope)) is not None:
         return code
     task = tm.documents.delete_all(arguments.kb, all=arguments.all, **chosen).wait()

@@ -26,7 +26,7 @@ PAGE = 500
 EXAMPLE = ("task_id", "task_type", "kb_id", "status")
 
 
-class Found(NamedTuple):
+class Scope(NamedTuple):
     """What a bulk would be for: how many things, and some of them."""
 
     action: str
@@ -156,7 +156,7 @@ def _change_all(arguments: Namespace, tm: TaskManager, action: str) -> int:
         (calls.preview_cancel if action == "cancel" else calls.preview_retry)(all=arguments.all, **chosen)
     )
     rows = [example.raw for example in preview.examples]
-    scope = Found(action, "task", preview.count, preview.raw, rows, EXAMPLE, capped=preview.capped)
+    scope = Scope(action, "task", preview.count, preview.raw, rows, EXAMPLE, capped=preview.capped)
     if (code := stops(arguments, scope)) is not None:
         return code
     task = (tm.tasks.cancel_all if action == "cancel" else tm.tasks.retry_all)(all=arguments.all, **chosen).wait()
@@ -164,7 +164,7 @@ def _change_all(arguments: Namespace, tm: TaskManager, action: str) -> int:
     return ended(arguments, task, f"{action} changed {result.get('changed')}, refused {result.get('refused')}")
 
 
-def stops(arguments: Namespace, scope: Found) -> int | None:
+def stops(arguments: Namespace, scope: Scope) -> int | None:
     """Show what a bulk is for, where nothing more is wanted or is there, or nobody agrees; return the code then."""
     count = f"{scope.number}{' or more' if scope.capped else ''} {scope.things}s"
     if arguments.dry_run:
