@@ -75,7 +75,7 @@ class EmbeddedService:
         self._stop()
 
     def _start(self) -> None:
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
         own = {
             "PORT": self.url.rpartition(":")[2],
             "GRPC_PORT": "0",  # the demo speaks REST, and the usual port may be that of `make run`
@@ -87,7 +87,7 @@ class EmbeddedService:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "embedded"],
                 cwd=ROOT,
-                env=kept | own | self._settings,
+                env=environment | own | self._settings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -110,10 +110,10 @@ def _version(work: Work, fetched: Source, extracted: Extracted) -> tuple[Version
 
     A large original is kept here.
     """
-    kept: Json = {}
+    facts: Json = {}
     original = None
     if settings().keep_originals:
-        kept = {"original": work.task_id, "content_type": fetched.content_type}
+        facts = {"original": work.task_id, "content_type": fetched.content_type}
         original = originals.small(fetched, settings())
         if original is None:
             originals.keep(fetched.path, settings(), work.task_id, work.transaction)
@@ -126,7 +126,7 @@ def _version(work: Work, fetched: Source, extracted: Extracted) -> tuple[Version
         size=fetched.size,
         sha256=fetched.sha256,
         parameters=parameters_of(work.payload),
-        **kept,
+        **facts,
     )
     return version, original
 

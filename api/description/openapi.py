@@ -210,13 +210,13 @@ def _parameters(path: str, operation: Operation, schemas: Schemas) -> list[Json]
 
 def _present(schema: Json) -> Json:
     """Return the schema of a parameter: one that is not there is no null."""
-    kept = {name: value for name, value in schema.items() if name not in ("description", "anyOf")}
-    if kept.get("default", ...) is None:
-        del kept["default"]
+    rest = {name: value for name, value in schema.items() if name not in ("description", "anyOf")}
+    if rest.get("default", ...) is None:
+        del rest["default"]
     others = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if len(others) == 1:
-        return {**others[0], **kept}
-    return {**kept, "anyOf": others} if others else kept
+        return {**others[0], **rest}
+    return {**rest, "anyOf": others} if others else rest
 
 
 def _responses(described: Described, schemas: Schemas) -> Json:

@@ -226,11 +226,11 @@ def _chunking(before: Json, said: Json) -> Json | None:
 
     An overlap that the new size has no room for becomes the default, unless it is said.
     """
-    kept = {name: value for name, value in before.items() if name not in said}
-    merged = kept | {name: said[name] for name in CHUNKING if said.get(name) is not None}
+    rest = {name: value for name, value in before.items() if name not in said}
+    merged = rest | {name: said[name] for name in CHUNKING if said.get(name) is not None}
     if not merged:
         return None
-    if "chunk_overlap" not in said and kept.get("chunk_overlap", 0) >= merged.get("chunk_size", CHUNKING["chunk_size"]):
+    if "chunk_overlap" not in said and rest.get("chunk_overlap", 0) >= merged.get("chunk_size", CHUNKING["chunk_size"]):
         del merged["chunk_overlap"]
     return requests.fit(Reading, merged).model_dump(include=set(CHUNKING))
 

@@ -86,13 +86,13 @@ def once(
         if name not in known:
             new.setdefault(name, position)
     answers = dict(zip(new, accept([requests[position] for position in new.values()]), strict=True))
-    kept: Known = {
+    records: Known = {
         key.name: (key.body_hash, msgspec.to_builtins(answer))
         for name, answer in answers.items()
         if (key := keys[new[name]]) is not None and not isinstance(answer, Exception)
     }
-    _remember(unit, kept)
-    known |= kept
+    _remember(unit, records)
+    known |= records
     in_order: list[Answer | Exception] = []
     for position, key in enumerate(keys):
         if key is None or key.name not in known:

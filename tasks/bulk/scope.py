@@ -127,8 +127,8 @@ def fitting(wanted: Bulk, asked_at: datetime | None = None) -> Fitting:
 def still_meant(session: Session, wanted: Bulk, ids: Sequence[UUID]) -> set[UUID]:
     """Return those of some items that a bulk is for now; tasks stay so until the transaction ends."""
     fits = fitting(wanted)
-    kept = "" if wanted.action == "redeliver" else "ORDER BY id FOR UPDATE"
-    statement = f"SELECT id FROM ({fits.rows}) AS fitting {kept}"
+    lock = "" if wanted.action == "redeliver" else "ORDER BY id FOR UPDATE"
+    statement = f"SELECT id FROM ({fits.rows}) AS fitting {lock}"
     return set(session.scalars(text(statement), {**fits.values, "ids": list(ids)}))
 
 

@@ -98,8 +98,8 @@ def prune(unit: Unit, now: datetime | None = None) -> int:
 
 
 def _days(status: Status) -> float:
-    kept = settings()
-    return kept.retention_completed_days if status == Status.COMPLETED else kept.retention_failed_days
+    configuration = settings()
+    return configuration.retention_completed_days if status == Status.COMPLETED else configuration.retention_failed_days
 
 
 class OfBatch(NamedTuple):

@@ -46,11 +46,11 @@ class WakeBuffer:
     The first is told at once, so that an idle system waits for nothing.
 
     Parameters:
-      kept: seconds between two wake-ups of the same queue and priority.
+      interval: seconds between two wake-ups of the same queue and priority.
     """
 
-    def __init__(self, kept: float = 0.0) -> None:
-        self._kept = kept
+    def __init__(self, interval: float = 0.0) -> None:
+        self._interval = interval
         self._held: dict[UUID, Ready] = {}
         self._told: dict[tuple[str, int], float] = {}
 
@@ -58,7 +58,7 @@ class WakeBuffer:
         """Add tasks by their ids, and return those, with what was held, for which it is time."""
         now = time.monotonic()
         ready = {**self._held, **tasks}
-        late = {level for level, moment in self._told.items() if now < moment + self._kept}
+        late = {level for level, moment in self._told.items() if now < moment + self._interval}
         self._held = {
             task.id: task
             for task in ready.values()
@@ -73,7 +73,7 @@ class WakeBuffer:
         if not self._held:
             return None
         levels = {(task.queue, task.priority) for task in self._held.values()}
-        return max(0.0, min(self._told.get(level, 0.0) for level in levels) + self._kept - time.monotonic())
+        return max(0.0, min(self._told.get(level, 0.0) for level in levels) + self._interval - time.monotonic())
 
     def hasten(self) -> None:
         """Have what is held due now."""

@@ -198,8 +198,8 @@ def parameters_of(payload: Json) -> Json:
 
 def member_payload(payload: Json, name: str) -> Json:
     """Return the payload of an archive's document, whose path is `name`; all else is as it was said of the archive."""
-    kept = {key: value for key, value in payload.items() if key not in (*SOURCES, "header_names", "content_type")}
-    return kept | {
+    fields = {key: value for key, value in payload.items() if key not in (*SOURCES, "header_names", "content_type")}
+    return fields | {
         "document_id": _shortened(f"{document_id_of(payload)}/{name}"),
         "filename": name.rpartition("/")[2][-LONGEST_ID:],
     }
@@ -210,8 +210,8 @@ def _shortened(name: str) -> str:
     if len(name) <= LONGEST_ID and len(name.encode()) <= MOST_BYTES:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()
-    kept = name[: LONGEST_ID - len(digest) - 1].encode()[: MOST_BYTES - len(digest) - 1].decode(errors="ignore")
-    return f"{kept}#{digest}"
+    beginning = name[: LONGEST_ID - len(digest) - 1].encode()[: MOST_BYTES - len(digest) - 1].decode(errors="ignore")
+    return f"{beginning}#{digest}"
 
 
 TYPE = TaskType(

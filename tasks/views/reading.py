@@ -176,8 +176,8 @@ def _open_stage(task: Task, name: str) -> Json:
 
 def submitted_at(session: Session, task_id: UUID) -> datetime:
     """Return when a task was submitted; of one that is kept no longer, when its id was made."""
-    kept = session.scalar(select(Task.created_at).where(Task.id == task_id))
-    return kept or datetime.fromtimestamp((task_id.int >> 80) / 1000, UTC)
+    created_at = session.scalar(select(Task.created_at).where(Task.id == task_id))
+    return created_at or datetime.fromtimestamp((task_id.int >> 80) / 1000, UTC)
 
 
 def submitted_after(session: Session, task_ids: Sequence[UUID], moment: datetime) -> set[UUID]:
