@@ -43,7 +43,9 @@ _LISTED_COLUMNS = ", ".join(
     if name != "source_headers"
 )
 #: The columns of a task by the names of its attributes, without the secret that is deferred.
-_ATTRIBUTES = {each.key: each.columns[0].name for each in inspect(Task).column_attrs if not each.deferred}
+_ATTRIBUTES = {
+    attribute.key: attribute.columns[0].name for attribute in inspect(Task).column_attrs if not attribute.deferred
+}
 _TASK = Statement(
     f"SELECT {', '.join(f'{column} AS {name}' for name, column in _ATTRIBUTES.items())} FROM tasks WHERE id = :id",
     namedtuple("_Columns", _ATTRIBUTES),
