@@ -66,9 +66,7 @@ def _embedder(name: str, settings: Settings) -> Embedder:
             settings.embedding_batch_size,
         )
     if provider == "e5" and model in ("", E5):
-        return _model(
-            f"e5:{E5}", settings.embedding_model_path or settings.data_dir / "models" / E5, True, E5_DIMENSION
-        )
+        return _model(f"e5:{E5}", _folder_of_e5(settings), True, E5_DIMENSION)
     if provider == "onnx":
         own = settings.embedding_model_path
         if own is None or model not in ("", own.name):
@@ -84,9 +82,19 @@ def is_own(name: str) -> bool:
 
 def token_measure(name: str, settings: Settings) -> str:
     """Return how an embedder's tokens are counted: a name that `documents.splitting.measure.measure` understands."""
-    if name.partition(":")[0] == "local":
+    provider = name.partition(":")[0]
+    if provider == "local":
         return LOCAL
-    return str(settings.embedding_tokenizer) if settings.embedding_tokenizer else BYTES
+    own = settings.embedding_tokenizer
+    if provider in ("e5", "onnx") and own is None:
+        folder = _folder_of_e5(settings) if provider == "e5" else settings.embedding_model_path
+        # That of `e5` is made when the first text is embedded.
+        own = folder / "tokenizer.json" if folder and (folder / "tokenizer.json").exists() else None
+    return str(own) if own else BYTES
+
+
+def _folder_of_e5(settings: Settings) -> Path:
+    return settings.embedding_model_path or settings.data_dir / "models" / E5
 
 
 # Cached, so that all calls of a process share one client and its connections.

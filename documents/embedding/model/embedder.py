@@ -48,7 +48,8 @@ class ModelEmbedder:
     """
 
     batch_size = 32
-    batch_tokens = 1_000_000
+    #: What such a number of texts holds that the model reads at once; a longer text takes as long as several.
+    batch_tokens = 32 * 512
 
     def __init__(self, name: str, folder: Path, *, builds: bool = False, dimension: int | None = None) -> None:
         self._name = name

@@ -17,19 +17,21 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy
 import onnxruntime
-from tokenizers import Tokenizer
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
 
-#: Tokens of a text that are read; what comes after them is not.
+#: Tokens that a model reads at once, with the marks of the beginning and the end. A longer text is read in parts.
 LONGEST = 512
 #: Texts that are computed together. Few, so that a query need not wait long for the documents before it.
 TOGETHER = 8
 #: Seconds without any connection, after which the process ends.
 IDLE = 20.0
 LENGTH = struct.Struct("<I")
+
+Vectors = NDArray[numpy.float32]
 
 
 class Model:
@@ -38,7 +40,7 @@ class Model:
     def __init__(self, folder: Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(LONGEST)
+        self._tokenizer.no_truncation()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Threads that wait by spinning take the processors from the service itself.
@@ -49,19 +51,25 @@ class Model:
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._turn = threading.Lock()
 
-    def embed(self, texts: list[str]) -> Any:
-        """Return the vectors of texts, a row each; texts of like length are computed together."""
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
-        by_length = sorted(range(len(texts)), key=lambda place: -len(tokens[place]))
-        rows: dict[int, Any] = {}
-        for start in range(0, len(texts), TOGETHER):
-            places = by_length[start : start + TOGETHER]
+    def embed(self, texts: list[str]) -> Vectors:
+        """Return the vectors of texts, a row each: of one with several parts, the direction of their sum."""
+        parts = [
+            (place, part)
+            for place, encoding in enumerate(self._tokenizer.encode_batch(texts))
+            for part in in_parts(encoding)
+        ]
+        # Parts of like length are computed together.
+        parts.sort(key=lambda part: -len(part[1]))
+        sums: dict[int, Vectors] = {}
+        for start in range(0, len(parts), TOGETHER):
+            some = parts[start : start + TOGETHER]
             with self._turn:
-                vectors = self._compute([tokens[place] for place in places])
-            rows.update(zip(places, vectors, strict=True))
-        return numpy.stack([rows[place] for place in range(len(texts))]).astype("<f4")
+                vectors = self._compute([tokens for _, tokens in some])
+            for (place, _), vector in zip(some, vectors, strict=True):
+                sums[place] = sums[place] + vector if place in sums else vector
+        return _directions(numpy.stack([sums[place] for place in range(len(texts))])).astype("<f4")
 
-    def _compute(self, tokens: list[list[int]]) -> Any:
+    def _compute(self, tokens: list[list[int]]) -> Vectors:
         ids = numpy.zeros((len(tokens), max(1, *map(len, tokens))), numpy.int64)
         mask = numpy.zeros_like(ids)
         for row, of_text in enumerate(tokens):
@@ -74,7 +82,28 @@ class Model:
         if pooled is None:
             present = mask[:, :, None]
             pooled = (outputs[0] * present).sum(1) / numpy.maximum(present.sum(1), 1)
-        return pooled / numpy.maximum(numpy.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+        return _directions(pooled)
+
+
+def in_parts(encoding: Encoding) -> list[list[int]]:
+    """Return the tokens of a text, in equal parts where the model cannot read them at once; each has the marks.
+
+    Without parts a question about the second half of 1,000 Chinese characters found them first in 54 of 100 cases; with
+    them in 85. In parts as long as can be, the last of which is short, a little less was found.
+    """
+    ids, marks = encoding.ids, encoding.special_tokens_mask
+    begin = next((place for place, mark in enumerate(marks) if not mark), 0)
+    end = len(ids) - next((place for place, mark in enumerate(reversed(marks)) if not mark), 0)
+    count = -(-(end - begin) // (LONGEST - begin - len(ids) + end)) or 1
+    size = -(-(end - begin) // count)
+    return [
+        ids[:begin] + ids[start : min(start + size, end)] + ids[end:] for start in range(begin, end, size or 1)
+    ] or [ids]
+
+
+def _directions(vectors: Vectors) -> Vectors:
+    directions: Vectors = vectors / numpy.maximum(numpy.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return directions
 
 
 class Server:

