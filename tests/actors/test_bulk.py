@@ -64,12 +64,12 @@ def reasons(bench: Bench, bulk_id: UUID) -> dict[UUID, str]:
     """Why a bulk left what it left."""
     with database.transaction() as session:
         return {
-            each.item_id: each.refused for each in items.page(session, bulk_id, limit=100, before=None) if each.refused
+            item.item_id: item.refused for item in items.page(session, bulk_id, limit=100, before=None) if item.refused
         }
 
 
 def statuses(bench: Bench, *task_ids: UUID) -> list[str]:
-    return [bench.row(each).status for each in task_ids]
+    return [bench.row(task_id).status for task_id in task_ids]
 
 
 def fail(bench: Bench, task_id: UUID, code: str = "internal") -> None:
@@ -190,22 +190,24 @@ def test_what_waits_gets_another_priority_and_its_own_back(bench: Bench) -> None
     bench.held(running)
     bulk_id = done(bench, "prioritise", priority="high")
     assert result(bench, bulk_id) == (3, 0)
-    assert [bench.row(each).priority for each in (low, normal, scheduled)] == [PRIORITIES["high"]] * 3
+    assert [bench.row(task_id).priority for task_id in (low, normal, scheduled)] == [PRIORITIES["high"]] * 3
     assert bench.row(running).priority == PRIORITIES["normal"]
     # Somebody has decided anew on one of them.
     done(bench, "prioritise", {"ids": [str(normal)]}, priority="urgent")
     undoing = undo(bench, bulk_id)
     assert result(bench, undoing) == (2, 1)
-    told = [bench.row(each).priority for each in (low, normal, scheduled)]
-    assert told == [PRIORITIES["low"], PRIORITIES["urgent"], PRIORITIES["normal"]]
+    priorities = [bench.row(task_id).priority for task_id in (low, normal, scheduled)]
+    assert priorities == [PRIORITIES["low"], PRIORITIES["urgent"], PRIORITIES["normal"]]
     undo(bench, undoing)
-    assert [bench.row(each).priority for each in (low, scheduled)] == [PRIORITIES["high"]] * 2, "an undo is undone"
+    assert [bench.row(task_id).priority for task_id in (low, scheduled)] == [PRIORITIES["high"]] * 2, (
+        "an undo is undone"
+    )
 
 
 def test_the_dispatch_follows_a_priority_that_was_changed(bench: Bench) -> None:
     first, last = bench.submit(2, kb_id="kb")
     done(bench, "prioritise", {"ids": [str(last)]}, priority="urgent")
-    assert [each.task_id for (each,) in (bench.next()[0], bench.next()[0])] == [last, first]
+    assert [claim.task_id for (claim,) in (bench.next()[0], bench.next()[0])] == [last, first]
 
 
 def test_an_undo_leaves_what_was_changed_since(bench: Bench) -> None:
@@ -236,23 +238,23 @@ def test_what_was_scheduled_waits_again_when_its_cancellation_is_undone(bench: B
 def shown(bench: Bench, task_id: UUID) -> dict[str, Any]:
     """A task as it is shown, without what tells of all its runs together."""
     with database.transaction() as session:
-        told = reading.show(session, task_id, estimated=False)
-    assert told is not None
-    return {name: value for name, value in told.items() if name not in ("progress", "attempts")}
+        task = reading.show(session, task_id, estimated=False)
+    assert task is not None
+    return {name: value for name, value in task.items() if name not in ("progress", "attempts")}
 
 
 def test_the_undo_of_a_retry_gives_each_task_the_end_back_that_it_had(bench: Bench) -> None:
     ended, waiting, running, expired, scheduled, new = bench.submit(6, kb_id="kb", callback_url=URL)
-    for each, code in ((ended, "internal"), (waiting, "empty"), (running, "timeout")):
-        fail(bench, each, code)
+    for task_id, code in ((ended, "internal"), (waiting, "empty"), (running, "timeout")):
+        fail(bench, task_id, code)
     bench.sql("UPDATE tasks SET expires_at = now() - interval '1 hour' WHERE id = :id", id=expired)
     bench.sql("UPDATE tasks SET run_at = now() + interval '1 day' WHERE id = :id", id=scheduled)
     with unit_of_work() as unit:
         assert ending.expire(unit) == 1
         ending.cancel(unit, [scheduled])
     retried = [waiting, running, expired, scheduled]
-    before = [shown(bench, each) for each in retried]
-    assert [each["error"] and each["error"]["code"] for each in before] == ["empty", "timeout", "expired", None]
+    before = [shown(bench, task_id) for task_id in retried]
+    assert [task["error"] and task["error"]["code"] for task in before] == ["empty", "timeout", "expired", None]
     callbacks = bench.sql("SELECT task_id, run FROM callbacks")
     everything = {"kb_id": "kb", "status": ["failed", "cancelled"]}
     bulk_id = done(bench, "retry", everything, include_permanent=True)
@@ -262,11 +264,11 @@ def test_the_undo_of_a_retry_gives_each_task_the_end_back_that_it_had(bench: Ben
     undoing = undo(bench, bulk_id)
     assert result(bench, undoing) == (4, 1)
     assert reasons(bench, undoing) == {ended: "it is completed"}
-    assert [shown(bench, each) for each in retried] == before
+    assert [shown(bench, task_id) for task_id in retried] == before
     assert statuses(bench, ended, new) == ["completed", "queued"]
     assert bench.within(work.advance, Advance(held, {})) == [False], "whoever worked on one is fenced off"
-    told = bench.sql("SELECT task_id, run FROM callbacks WHERE (task_id, run) <> (:ended, 2)", ended=ended)
-    assert sorted(told) == sorted(callbacks), "what was told is not told again"
+    others = bench.sql("SELECT task_id, run FROM callbacks WHERE (task_id, run) <> (:ended, 2)", ended=ended)
+    assert sorted(others) == sorted(callbacks), "what was told is not told again"
 
 
 def test_the_undo_of_a_retry_can_be_undone_and_so_on(bench: Bench) -> None:
@@ -299,9 +301,9 @@ def test_a_stage_that_was_resumed_is_resumed_again_after_the_undo(bench: Bench) 
     assert shown(bench, task_id) == before
     assert before["stage"] == "chunking"
     with database.transaction() as session:
-        told = reading.show(session, task_id, estimated=False)
-    assert told is not None
-    stages = [(each["run"], each["stage"], each["outcome"]) for each in told["attempts"]]
+        task = reading.show(session, task_id, estimated=False)
+    assert task is not None
+    stages = [(attempt["run"], attempt["stage"], attempt["outcome"]) for attempt in task["attempts"]]
     assert stages == [(1, "preprocessing", "completed"), (1, "chunking", "failed"), (2, "chunking", "completed")]
     done(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
     for stage in PIPELINE[1:]:
@@ -326,20 +328,20 @@ def test_a_batch_is_told_of_again_only_if_something_of_it_has_ended_anew(bench: 
         batch = NewBatch(submissions=[Submission(task_type="test")] * 2, callback_url=URL)
         (accepted,) = submit_batch(unit, [batch])
     assert isinstance(accepted, AcceptedBatch)
-    batch_id, tasks = accepted.batch_id, [each.task_id for each in accepted.tasks if isinstance(each, Accepted)]
-    for each in tasks:
-        fail(bench, each)
+    batch_id, tasks = accepted.batch_id, [task.task_id for task in accepted.tasks if isinstance(task, Accepted)]
+    for task_id in tasks:
+        fail(bench, task_id)
     before = bench.sql("SELECT * FROM batches")
     bulk_id = done(bench, "retry", {"batch_id": str(batch_id), "status": ["failed"]})
     assert bench.sql("SELECT pending, finished_at FROM batches") == [(2, None)]
     if one_completes:
         assert bench.within(work.advance, Advance(bench.held(tasks[0]), {})) == [True]
     undo(bench, bulk_id)
-    told = bench.sql("SELECT body->'data'->'failed', run FROM callbacks WHERE batch_id = :id ORDER BY run", id=batch_id)
+    rows = bench.sql("SELECT body->'data'->'failed', run FROM callbacks WHERE batch_id = :id ORDER BY run", id=batch_id)
     if one_completes:
-        assert told == [(2, 1), (1, 2)]
+        assert rows == [(2, 1), (1, 2)]
     else:
-        assert told == [(2, 1)]
+        assert rows == [(2, 1)]
         assert bench.sql("SELECT * FROM batches") == before
 
 
@@ -363,8 +365,8 @@ def test_callbacks_are_delivered_again_by_a_filter(bench: Bench) -> None:
     bench.sql("UPDATE callbacks SET status = 'failed', attempts = 9, due_at = now() + interval '1 day'")
     bulk_id = done(bench, "redeliver", {"state": "failed", "host": "one.example", "kb_id": "mine"})
     assert result(bench, bulk_id) == (1, 0)
-    told = bench.sql("SELECT status, attempts, due_at <= now() FROM callbacks ORDER BY task_id")
-    assert [tuple(each) for each in told] == [("pending", 0, True), ("failed", 9, False)]
+    rows = bench.sql("SELECT status, attempts, due_at <= now() FROM callbacks ORDER BY task_id")
+    assert [tuple(row) for row in rows] == [("pending", 0, True), ("failed", 9, False)]
 
 
 @pytest.fixture
@@ -379,8 +381,8 @@ def test_a_bulk_whose_worker_dies_goes_on_behind_what_it_has_done(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     tasks = bench.submit(5, kb_id="kb")
-    for each in tasks:
-        fail(bench, each)
+    for task_id in tasks:
+        fail(bench, task_id)
     bulk_id = ask(bench, "retry", {"kb_id": "kb", "status": ["failed"]})
     calls = 0
     act = actions.act
@@ -396,9 +398,9 @@ def test_a_bulk_whose_worker_dies_goes_on_behind_what_it_has_done(
     monkeypatch.setattr(actions, "act", dying)
     with pytest.raises(KeyboardInterrupt):
         bench.die_after(claim := bench.held(bulk_id, "bulk"))
-    assert [bench.row(each).run for each in tasks] == [2] * (step - 1) + [1] * (6 - step), "oldest first"
+    assert [bench.row(task_id).run for task_id in tasks] == [2] * (step - 1) + [1] * (6 - step), "oldest first"
     assert bench.perform(claim)
-    assert [bench.row(each).run for each in tasks] == [2] * 5, "none is retried twice"
+    assert [bench.row(task_id).run for task_id in tasks] == [2] * 5, "none is retried twice"
     assert result(bench, bulk_id) == (5, 0)
 
 
@@ -464,7 +466,7 @@ def test_a_preview_counts_and_shows_what_a_bulk_would_be_for(bench: Bench, monke
     with database.transaction() as session:
         shown = scope.preview(session, wanted)
     assert (shown.count.count, shown.count.capped) == (12, False)
-    assert [each["task_id"] for each in shown.examples] == [str(each) for each in reversed(tasks[2:])]
+    assert [task["task_id"] for task in shown.examples] == [str(task_id) for task_id in reversed(tasks[2:])]
     monkeypatch.setattr(scope, "MOST_COUNTED", 11)
     with database.transaction() as session:
         shown = scope.preview(session, wanted)

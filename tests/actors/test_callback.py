@@ -50,7 +50,7 @@ def _secrets_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_while_one_secret_replaces_another_a_receiver_may_know_either(bench: Bench) -> None:
     delivery = owed(bench, "kb")
-    assert [accepts(each, delivery) for each in (OLD, NEW, OTHER)] == [True, True, False]
+    assert [accepts(secret, delivery) for secret in (OLD, NEW, OTHER)] == [True, True, False]
 
 
 def test_a_kb_may_have_a_secret_of_its_own(bench: Bench) -> None:

@@ -19,8 +19,12 @@ from worker.stage import Work
 
 
 def taken_in(bench: Bench, *document_ids: str, **fields: Any) -> None:
-    for each in document_ids:
-        payload = {"content": f"# About\n\nwhat {each} says", "document_id": each, "content_type": "text/markdown"}
+    for document_id in document_ids:
+        payload = {
+            "content": f"# About\n\nwhat {document_id} says",
+            "document_id": document_id,
+            "content_type": "text/markdown",
+        }
         (task_id,) = bench.submit(task_type="document_processing", kb_id="kb", payload=payload, **fields)
         bench.finish_all(task_id)
 
@@ -70,7 +74,7 @@ def test_the_documents_of_a_filter_go(bench: Bench, payload: dict[str, Any], kep
 )
 def test_documents_go_by_what_the_list_knows_of_them(bench: Bench, payload: dict[str, Any], kept: list[str]) -> None:
     taken_in(bench, "current", "pending", "failed")
-    pending, failed = (bench.take_in("# News\n\nnews", document_id=each) for each in ("pending", "failed"))
+    pending, failed = (bench.take_in("# News\n\nnews", document_id=name) for name in ("pending", "failed"))
     failure = Failure(bench.held(failed, "preprocessing"), TaskError("corrupt", "x"))
     assert bench.within(failing.fail, failure) == [True]
     task_id = deletion(bench, **payload)
@@ -100,8 +104,8 @@ def test_what_happens_to_a_document_after_the_request_does_not_make_it_one_of_th
     failed = bench.take_in("# News\n\nnews", document_id="later-failed")
     assert bench.within(failing.fail, Failure(bench.held(failed, "preprocessing"), TaskError("corrupt", "x"))) == [True]
     bench.sql("UPDATE documents SET updated_at = now() WHERE document_id = 'later-changed' RETURNING 1")
-    for each in (by_state, by_time):
-        bench.finish(each, "documents_deletion")
+    for task_id in (by_state, by_time):
+        bench.finish(task_id, "documents_deletion")
     assert left(bench) == ["later-changed", "later-failed"]
 
 
@@ -113,7 +117,7 @@ def test_what_was_submitted_before_is_overtaken_and_what_comes_later_stays(bench
     bench.finish_all(bench.take_in("# New\n\nnews", document_id="later"))
     bench.finish(task_id, "documents_deletion")
     assert left(bench) == ["later"]
-    assert [bench.row(each).error["code"] for each in (coming, named)] == ["superseded", "superseded"]
+    assert [bench.row(task_id).error["code"] for task_id in (coming, named)] == ["superseded", "superseded"]
 
 
 def test_what_a_dead_worker_has_removed_is_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,13 +174,13 @@ def test_a_stage_that_finds_something_missing_goes_back_to_where_it_is_made(
     assert not fail(bench, task_id, stage)
     row = bench.row(task_id)
     assert (row.status, row.stage, row.errors) == ("queued", resumes, 0)
-    assert [each["name"] for each in row.stages] == PIPELINE[: PIPELINE.index(resumes)]
+    assert [entry["name"] for entry in row.stages] == PIPELINE[: PIPELINE.index(resumes)]
     for name in PIPELINE[PIPELINE.index(resumes) :]:
         bench.finish(task_id, name)
     row = bench.row(task_id)
     assert row.status == "completed"
     assert row.result["chunks"] > 9
-    assert [each["name"] for each in row.stages] == PIPELINE
+    assert [entry["name"] for entry in row.stages] == PIPELINE
 
 
 def test_a_task_that_had_failed_of_it_completes_when_it_is_retried(bench: Bench) -> None:

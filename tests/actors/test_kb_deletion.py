@@ -34,7 +34,7 @@ HISTORY = {"audit", "deletions", "tasks"}
 
 def rows_of(bench: Bench, kb_id: str) -> dict[str, int]:
     """How many rows of each table belong to a KB, and how many files its tasks have left, where there are any."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for table in Base.metadata.tables.values():
         by = {"kb_id": "kb_id = :kb_id", "version_id": "version_id IN (SELECT id FROM versions WHERE kb_id = :kb_id)"}
         conditions = [sql for name, sql in by.items() if name in table.columns and table.name not in HISTORY]
@@ -43,8 +43,8 @@ def rows_of(bench: Bench, kb_id: str) -> dict[str, int]:
         for condition in conditions:
             with database.transaction() as session:
                 count = session.execute(text(f"SELECT count(*) FROM {table.name} WHERE {condition}"), {"kb_id": kb_id})
-                found[table.name] = found.get(table.name, 0) + count.scalar_one()
-    return {name: count for name, count in found.items() if count}
+                counts[table.name] = counts.get(table.name, 0) + count.scalar_one()
+    return {name: count for name, count in counts.items() if count}
 
 
 def take_in(bench: Bench, document_id: str, content: str = TEXT, kb_id: str = "kb", **more: Any) -> UUID:
@@ -70,8 +70,8 @@ def full(bench: Bench, tmp_path: Path) -> Bench:
     bench.within(failing.fail, Failure(bench.held(failed, "preprocessing"), TaskError("corrupt", "x")))
     queued = take_in(bench, "f")
     bench.held(take_in(bench, "g"), "preprocessing")
-    for each in (failed, queued):
-        upload = storage(settings()).writer(each, 1000)
+    for task_id in (failed, queued):
+        upload = storage(settings()).writer(task_id, 1000)
         upload.write(b"bytes")
         upload.finish()
     path = tmp_path / "document"
@@ -179,13 +179,13 @@ def test_a_task_that_failed_before_brings_nothing_back_when_it_is_retried(bench:
 def test_what_a_url_was_fetched_with_is_forgotten(bench: Bench) -> None:
     payload = {"url": "https://wiki.example/a.md", "headers": {"Authorization": "Bearer s3cr3t"}}
     failed, waiting = (
-        bench.submit(task_type="document_processing", kb_id="kb", payload={**payload, "document_id": each})[0]
-        for each in ("failed", "waiting")
+        bench.submit(task_type="document_processing", kb_id="kb", payload={**payload, "document_id": name})[0]
+        for name in ("failed", "waiting")
     )
     error = TaskError("fetch_failed", "x", retryable=False)
     bench.within(failing.fail, Failure(bench.held(failed, "preprocessing"), error))
     assert bench.perform(deletion(bench))
-    assert [bench.row(each).source_headers for each in (failed, waiting)] == [None, None]
+    assert [bench.row(task_id).source_headers for task_id in (failed, waiting)] == [None, None]
 
 
 def test_the_members_of_an_archive_are_as_old_as_it_is(bench: Bench) -> None:
@@ -212,7 +212,7 @@ def test_a_second_deletion_of_the_same_kb_finds_nothing_left(full: Bench) -> Non
     assert full.perform(second)
     assert full.perform(first)
     assert rows_of(full, "kb") == {}
-    assert {full.row(each.task_id).status for each in (first, second)} == {"completed"}
+    assert {full.row(claim.task_id).status for claim in (first, second)} == {"completed"}
 
 
 def test_who_asked_for_it_is_told_in_the_log_of_acts(bench: Bench) -> None:

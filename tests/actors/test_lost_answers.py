@@ -16,8 +16,8 @@ from tests.commit_proxy import CommitProxy
 
 @pytest.fixture
 def proxy(database_url: str) -> Iterator[CommitProxy]:
-    with CommitProxy(database_url) as each:
-        yield each
+    with CommitProxy(database_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -68,8 +68,8 @@ def test_what_no_version_came_of_goes_when_its_task_is_over(bench: Bench, tmp_pa
     task_id, gone = bench.take_in(), new_id()
     path = tmp_path / "document"
     path.write_bytes(b"bytes")
-    for each in (task_id, gone):
-        originals.keep(path, settings(), each, database.write)
+    for owner_id in (task_id, gone):
+        originals.keep(path, settings(), owner_id, database.write)
     sweep(bench)
     assert (kept(task_id), kept(gone)) == (b"bytes", b""), "the one of a task that is open is kept"
     assert noted(bench) == 0, "and looked at again later"
@@ -98,14 +98,14 @@ def test_a_twin_of_a_version_holds_its_original_too(bench: Bench) -> None:
 @pytest.mark.usefixtures("keeping")
 def test_a_deleted_kb_has_none_left_when_its_task_has_completed(bench: Bench) -> None:
     first, second, made = bench.take_in(), bench.take_in(TEXT + "Two."), bench.take_in(document_id="made")
-    for each in (first, second):
-        bench.finish_all(each)
+    for task_id in (first, second):
+        bench.finish_all(task_id)
     bench.finish_all(made, until="storing")
     deletion = bench.submit(task_type="kb_deletion", kb_id="kb")[0]
     other = bench.take_in(document_id="other")
     bench.finish_all(other)
     bench.finish(deletion, "kb_deletion")
-    assert [kept(each) for each in (first, second, made)] == [b"", b"", b""]
+    assert [kept(task_id) for task_id in (first, second, made)] == [b"", b"", b""]
     assert bench.sql("SELECT id FROM orphans WHERE id <> :id", id=other) == []
     assert kept(other) == TEXT.encode(), "it was submitted afterwards"
 

@@ -42,7 +42,7 @@ def test_it_measures_the_service_and_writes_a_page(
     assert "1,000 ended tasks" in page
     assert f"| {OURS.name}: single |" in page
     assert "- a peer: it did not start" in page
-    assert all(each.settings in page for each in CONTESTANTS)
+    assert all(contestant.settings in page for contestant in CONTESTANTS)
 
 
 def test_it_measures_how_documents_are_taken_in_and_writes_a_page(
@@ -62,9 +62,9 @@ def test_it_measures_how_documents_are_taken_in_and_writes_a_page(
     missing, miser = results.failures
     assert "No module named 'bench.peers.ingest_missing'" in missing
     assert miser == "a miser, round 1: AssertionError: 15 documents are searchable"
-    for each in contestants[:4]:
-        assert results.throughput[each.name, "own, CPU ms"][0] > 0
-        assert 2 < results.throughput[each.name, "chunks a document"][0] < 4
+    for contestant in contestants[:4]:
+        assert results.throughput[contestant.name, "own, CPU ms"][0] > 0
+        assert 2 < results.throughput[contestant.name, "chunks a document"][0] < 4
     assert results.throughput[EMBEDDED.name, "PostgreSQL, CPU ms"][0] > 0
     results.throughput["LangChain, one at a time", "seconds"] = [0.001]
     ingest.write(results, tmp := servers.folder / "benchmarks-ingest.md")

@@ -33,9 +33,9 @@ def test_sequences_of_eight_words_are_counted_however_they_are_written() -> None
 def test_what_is_missing_costs_recall_and_what_is_too_much_precision(
     read: str, recall: float, precision: float, f1: float
 ) -> None:
-    found = documents.scores(read, documents.grams(WORDS))
-    assert found == pytest.approx((recall, precision))
-    assert documents.harmonic(*found) == pytest.approx(f1)
+    pair = documents.scores(read, documents.grams(WORDS))
+    assert pair == pytest.approx((recall, precision))
+    assert documents.harmonic(*pair) == pytest.approx(f1)
 
 
 def test_a_chunk_ends_well_where_a_sentence_or_a_block_does() -> None:

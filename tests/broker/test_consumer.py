@@ -71,8 +71,8 @@ def broker(rabbitmq: RabbitServer, pace: Pace) -> Iterator[RabbitBroker]:
 def pull(consumer: Any, most: int = MESSAGES) -> list[Delivery]:
     """What a consumer hands out until it hands out no more."""
     pulled: list[Delivery] = []
-    while len(pulled) < most and (each := next(consumer)) is not None:
-        pulled.append(each)
+    while len(pulled) < most and (delivery := next(consumer)) is not None:
+        pulled.append(delivery)
     return pulled
 
 
@@ -118,9 +118,9 @@ def test_what_a_busy_worker_leaves_to_others_never_becomes_a_dead_letter(rabbitm
         pace.idle_looks = 1
         assert pull(consumer) == []
     pace.busy = False
-    (found,) = pull(consumer, 1)
-    assert list(found.args) == [str(UUID(int=1))]
-    consumer.ack(found)
+    (delivery,) = pull(consumer, 1)
+    assert list(delivery.args) == [str(UUID(int=1))]
+    consumer.ack(delivery)
     consumer.close()
     counts = broker.counts()
     assert counts is not None
@@ -139,9 +139,9 @@ def test_it_rejects_what_has_failed_and_gives_back_what_it_still_held(broker: Ra
     consumer = broker.consume("storing", 4, 300)
     first, second, _, _ = pull(consumer)
     first.fail()
-    for each in (first, second):
-        consumer.ack(each)
-        consumer.ack(each)  # a second time is none
+    for delivery in (first, second):
+        consumer.ack(delivery)
+        consumer.ack(delivery)  # a second time is none
     assert len(pull(consumer)) == 2
     consumer.close()
     counts = broker.counts()
@@ -171,19 +171,19 @@ BODIES = [b"", b"\xff\xfe", b"{}", b"[]", b"null", b"1", b"{" * 100_000, b"[" * 
 def test_what_cannot_be_understood_becomes_a_dead_letter_and_stops_nothing(rabbitmq: RabbitServer, pace: Pace) -> None:
     broker = RabbitBroker([rabbitmq.url], "classic", threads=pace)
     consumer = broker.consume("storing", PREFETCH, 300)
-    strange = [*BODIES, *(json.dumps(GOOD | each).encode() for each in STRANGE)]
+    strange = [*BODIES, *(json.dumps(GOOD | change).encode() for change in STRANGE)]
     connection = pika.BlockingConnection(pika.URLParameters(rabbitmq.url))
     for body in [*strange, json.dumps(GOOD).encode()]:
         connection.channel().basic_publish("", "storing", body)
     connection.close()
-    found = []
+    deliveries = []
     for _ in range(len(strange) * 2):
-        if (each := next(consumer)) is not None:
-            found.append(each)
+        if (delivery := next(consumer)) is not None:
+            deliveries.append(delivery)
             break
-    assert [list(each.args) for each in found] == [GOOD["args"]]
+    assert [list(delivery.args) for delivery in deliveries] == [GOOD["args"]]
     assert pace.noted == ["rejected storing"] * len(strange)
-    consumer.ack(found[0])
+    consumer.ack(deliveries[0])
     consumer.close()
     counts = broker.counts()
     assert counts is not None
@@ -214,7 +214,7 @@ def test_a_consumer_that_rabbitmq_cancels_says_so_and_its_successor_finds_the_qu
 def connections(rabbitmq: RabbitServer) -> dict[str, str]:
     """RabbitMQ's own name for each connection, by the one that its process gave it."""
     shown = rabbitmq.management("/vhosts/{vhost}/connections")
-    return {each["client_properties"].get("connection_name", "?"): each["name"] for each in shown}
+    return {connection["client_properties"].get("connection_name", "?"): connection["name"] for connection in shown}
 
 
 def test_all_consumers_of_a_process_share_one_connection_that_has_its_name(rabbitmq: RabbitServer) -> None:
@@ -223,15 +223,15 @@ def test_all_consumers_of_a_process_share_one_connection_that_has_its_name(rabbi
 
     def names() -> set[str]:
         shown = rabbitmq.management("/consumers/{vhost}")
-        return {f"{each['queue']['name']}: {each['consumer_tag']}" for each in shown}
+        return {f"{consumer['queue']['name']}: {consumer['consumer_tag']}" for consumer in shown}
 
     name = f"worker {socket.gethostname()}:{os.getpid()}"
     eventually(lambda: names() == {f"{queue}: {name} {queue}" for queue in topology.QUEUES}, seconds=20)
     # RabbitMQ shows connections later than consumers.
     eventually(lambda: connections(rabbitmq), seconds=20)
     assert [*connections(rabbitmq)] == [name], "and no other connection"
-    for each in consumers:
-        each.close()
+    for consumer in consumers:
+        consumer.close()
     eventually(lambda: not connections(rabbitmq), seconds=20, reason="with the last consumer it is closed")
     broker.close()
 
@@ -244,16 +244,16 @@ def test_a_connection_that_is_lost_ends_its_consumers_and_their_successors_share
     name = f"{socket.gethostname()}:{os.getpid()}"
     eventually(lambda: name in connections(rabbitmq), seconds=20)
     rabbitmq.management(f"/connections/{quote(connections(rabbitmq)[name], safe='')}", "DELETE")
-    for each in (storing, other):
+    for consumer in (storing, other):
         with pytest.raises(ConnectionClosed):
-            pull(each)
+            pull(consumer)
     storing.ack(taken)  # which nobody hears
     with pytest.raises(ConnectionClosed):
         storing.close()
     successors = [broker.consume(queue, PREFETCH, 300) for queue in ("storing", "default")]
-    assert [list(each.args) for each in pull(successors[0], 1)] == [list(taken.args)], "it has come again"
-    for each in successors:
-        each.close()
+    assert [list(delivery.args) for delivery in pull(successors[0], 1)] == [list(taken.args)], "it has come again"
+    for successor in successors:
+        successor.close()
 
 
 def test_a_consumer_that_fails_leaves_the_others_their_connection(broker: RabbitBroker, rabbitmq: RabbitServer) -> None:
@@ -262,6 +262,6 @@ def test_a_consumer_that_fails_leaves_the_others_their_connection(broker: Rabbit
     rabbitmq.management("/queues/{vhost}/default", "PUT", {"durable": False})
     with pytest.raises(ConnectionClosed, match="inequivalent arg"):
         broker.consume("default", PREFETCH, 300)
-    for each in pull(consumer, 3):
-        consumer.ack(each)
+    for delivery in pull(consumer, 3):
+        consumer.ack(delivery)
     consumer.close()

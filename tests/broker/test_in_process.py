@@ -23,7 +23,7 @@ def broker() -> InProcessBroker:
 
 def subjects(broker: InProcessBroker, count: int) -> list[str]:
     consumer = broker.consume("default", prefetch=100, timeout=50)
-    return [each.args[0] for _ in range(count) if (each := next(consumer)) is not None]
+    return [delivery.args[0] for _ in range(count) if (delivery := next(consumer)) is not None]
 
 
 def test_it_delivers_by_priority_then_by_arrival(broker: InProcessBroker) -> None:

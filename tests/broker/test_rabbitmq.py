@@ -29,9 +29,9 @@ def connected(*urls: str, queue_type: str = "classic", prefix: str = "") -> Rabb
 
 @pytest.fixture
 def broker(rabbitmq: RabbitServer) -> Iterator[RabbitBroker]:
-    each = connected(rabbitmq.url)
-    yield each
-    each.close()
+    broker = connected(rabbitmq.url)
+    yield broker
+    broker.close()
 
 
 def id_of(name: str) -> str:
@@ -66,7 +66,7 @@ def test_there_is_a_queue_for_each_stage_with_priorities_and_its_dead_letters(
     exchange = rabbitmq.management("/exchanges/{vhost}/dead-letter")
     assert (exchange["type"], exchange["durable"]) == ("direct", True)
     bindings = rabbitmq.management("/exchanges/{vhost}/dead-letter/bindings/source")
-    assert {(each["routing_key"], each["destination"]) for each in bindings} == {
+    assert {(binding["routing_key"], binding["destination"]) for binding in bindings} == {
         (name, f"{name}.XQ") for name in topology.QUEUES
     }
 
@@ -79,7 +79,7 @@ def test_two_deployments_share_a_virtual_host_by_their_prefixes(broker: RabbitBr
         publish(other, message(other, "theirs"), message(other, "poison"), failed)
         consumer = other.consume("storing", prefetch=2, timeout=1000)
         taken: Any = [next(consumer), next(consumer)]
-        assert [each.args[0] for each in taken] == [id_of("theirs"), id_of("poison")]
+        assert [delivery.args[0] for delivery in taken] == [id_of("theirs"), id_of("poison")]
         consumer.ack(taken[0])
         consumer.nack(taken[1])
         consumer.close()
@@ -87,13 +87,13 @@ def test_two_deployments_share_a_virtual_host_by_their_prefixes(broker: RabbitBr
         assert counts["storing"] == topology.Counts(ready=0, dead_lettered=2, consumers=0)
         ours: Any = broker.counts()
         assert ours["storing"] == topology.Counts(ready=1, dead_lettered=0, consumers=0)
-        told = [each["properties"]["headers"] for each in rabbitmq.messages("staging.storing.XQ")]
-        assert {each["task_id"]: each.get("code") for each in told} == {
+        headers = [letter["properties"]["headers"] for letter in rabbitmq.messages("staging.storing.XQ")]
+        assert {entry["task_id"]: entry.get("code") for entry in headers} == {
             id_of("poison"): None,
             id_of("failed"): "corrupt",
         }
-        exchanges = {each["name"] for each in rabbitmq.management("/exchanges/{vhost}")}
-        assert {each for each in exchanges if each and not each.startswith("amq.")} == {
+        exchanges = {exchange["name"] for exchange in rabbitmq.management("/exchanges/{vhost}")}
+        assert {name for name in exchanges if name and not name.startswith("amq.")} == {
             "dead-letter",
             "staging.dead-letter",
         }
@@ -144,7 +144,9 @@ def test_what_is_rejected_goes_to_its_dead_letter_queue(broker: RabbitBroker, ra
     assert delivered is not None
     consumer.nack(delivered)
     consumer.close()
-    counts: Any = eventually(lambda: (each := broker.counts()) and each["storing"].dead_lettered and each, seconds=5)
+    counts: Any = eventually(
+        lambda: (answer := broker.counts()) and answer["storing"].dead_lettered and answer, seconds=5
+    )
     assert counts["storing"] == topology.Counts(ready=0, dead_lettered=1, consumers=0)
     (shown,) = rabbitmq.messages("storing.XQ")
     assert shown["properties"]["headers"]["task_id"] == id_of("poison")

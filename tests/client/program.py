@@ -21,9 +21,9 @@ def blocking(tm: TaskManager) -> list[str]:
     assert_type(task.finished_at, datetime | None)
     assert_type(task.document, ProcessedDocument | None)
     assert_type(tm.tasks.list(kb_id="kb", status=["failed"]), Iterator[Task])
-    found = tm.search("kb", "tea", limit=3)
-    assert_type(found, Found)
-    return [hit.text for hit in found.hits]
+    answer = tm.search("kb", "tea", limit=3)
+    assert_type(answer, Found)
+    return [hit.text for hit in answer.hits]
 
 
 async def not_blocking(tm: AsyncTaskManager) -> list[str]:
@@ -32,9 +32,9 @@ async def not_blocking(tm: AsyncTaskManager) -> list[str]:
     assert_type(handle, AsyncTaskHandle)
     assert_type(await handle.wait(timeout=60), Task)
     assert_type(tm.documents.list("kb"), AsyncIterator[Document])
-    found = await tm.search("kb", "tea")
-    assert_type(found, Found)
-    return [hit.text for hit in found.hits]
+    answer = await tm.search("kb", "tea")
+    assert_type(answer, Found)
+    return [hit.text for hit in answer.hits]
 
 
 def wrong(tm: TaskManager) -> None:

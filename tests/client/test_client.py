@@ -69,11 +69,11 @@ def test_a_document_is_uploaded_waited_for_and_found(tm: TaskManager, kb: str, t
     assert task.created_at.tzinfo is not None
     assert task.document is not None
     assert (task.document.document_id, task.document.chunks) == ("tea.md", 1)
-    found = tm.search(kb, "冲泡绿茶的水温", limit=1, filter={"metadata": {"author": "Li"}})
-    assert [(hit.document_id, hit.heading_path) for hit in found.hits] == [("tea.md", ["Tea", "Brewing"])]
-    assert 0 < found.confidence <= 1
+    answer = tm.search(kb, "冲泡绿茶的水温", limit=1, filter={"metadata": {"author": "Li"}})
+    assert [(hit.document_id, hit.heading_path) for hit in answer.hits] == [("tea.md", ["Tea", "Brewing"])]
+    assert 0 < answer.confidence <= 1
     assert tm.search_kbs([kb], "tea").hits[0].kb_id == kb
-    assert [each.document_id for each in tm.documents.list(kb)] == ["tea.md"]
+    assert [document.document_id for document in tm.documents.list(kb)] == ["tea.md"]
     assert tm.documents.text(kb, "tea.md") == TEA
     assert [chunk.index for chunk in tm.documents.chunks(kb, "tea.md")] == [0]
     assert tm.documents.chunk(kb, "tea.md", 0, around=1).chunk.heading_path == ["Tea", "Brewing"]
@@ -93,7 +93,10 @@ def test_bytes_files_and_pipes_are_uploaded(tm: TaskManager, kb: str) -> None:
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         tm.documents.upload(kb, pipe, filename="three.txt").wait(60).check()
-    texts = {each.document_id: tm.documents.text(kb, each.document_id) for each in tm.documents.list(kb, page_size=2)}
+    texts = {
+        document.document_id: tm.documents.text(kb, document.document_id)
+        for document in tm.documents.list(kb, page_size=2)
+    }
     assert texts == {"one.txt": "one", "two.txt": "two", "three.txt": "three"}
     with pytest.raises(ValueError, match="filename"):
         tm.documents.upload(kb, b"nameless")
@@ -143,7 +146,7 @@ def test_a_batch_is_waited_for_and_its_tasks_are_listed_page_by_page(tm: TaskMan
     assert batch.wait(60).counts.completed == 2
     assert [event.type for event in batch.watch()][-1] == "batch.completed"
     listed = list(tm.tasks.list(batch_id=batch.batch_id, page_size=1))
-    assert {each.task_id for each in listed} == {each.task_id for each in batch.accepted.tasks if each.task_id}
+    assert {task.task_id for task in listed} == {task.task_id for task in batch.accepted.tasks if task.task_id}
     assert list(tm.tasks.list(batch_id=batch.batch_id, status=["failed", "cancelled"])) == []
 
 
@@ -181,7 +184,7 @@ def test_documents_are_listed_by_filters_read_as_they_came_and_taken_in_again(tm
         tm.documents.submit(kb, content=f"# {name}", document_id=name, filename=name, metadata=said).wait(60).check()
 
     def listed(**query: Any) -> list[str]:
-        return [each.document_id for each in tm.documents.list(kb, **query)]
+        return [document.document_id for document in tm.documents.list(kb, **query)]
 
     assert listed(sort="-document_id") == ["b.txt", "a.md"]
     assert listed(metadata={"year": 2026}) == listed(prefix="a") == ["a.md"]
@@ -213,8 +216,8 @@ def test_what_operators_ask_for_is_read(tm: TaskManager, kb: str) -> None:
     assert tm.documents.preview("Hello.", chunk_size=100).chunks[0].text == "Hello."
     assert tm.documents.preview_upload(b"Hello.", filename="a.txt").format == "text"
     assert tm.kbs.change(kb, chunk_size=500).settings.chunk_size == 500
-    assert kb in {each.kb_id for each in tm.kbs.list()}
-    assert [each.kb_id for each in tm.kbs.list(prefix=kb)] == [kb]
+    assert kb in {entry.kb_id for entry in tm.kbs.list()}
+    assert [entry.kb_id for entry in tm.kbs.list(prefix=kb)] == [kb]
 
 
 def test_a_schedule_is_made_run_changed_and_deleted(tm: TaskManager, kb: str) -> None:
@@ -225,7 +228,7 @@ def test_a_schedule_is_made_run_changed_and_deleted(tm: TaskManager, kb: str) ->
     assert tm.schedules.pause(made.schedule_id).paused_at
     assert tm.schedules.change(made.schedule_id, name="weekly", cron="0 3 * * 1").name == "weekly"
     assert tm.schedules.resume(made.schedule_id).paused_at is None
-    assert [each.schedule_id for each in tm.schedules.list(kb_id=kb)] == [made.schedule_id]
+    assert [schedule.schedule_id for schedule in tm.schedules.list(kb_id=kb)] == [made.schedule_id]
     tm.schedules.delete(made.schedule_id)
     with pytest.raises(NotFound):
         tm.schedules.get(made.schedule_id)
@@ -240,7 +243,10 @@ def test_the_twin_does_the_same(service: EmbeddedDeployment, kb: str) -> None:
             )
             assert (await one.wait(60)).check().completed
             assert [event.status async for event in other.watch()][-1] == "completed"
-            assert {each.document_id async for each in tm.documents.list(kb, page_size=1)} == {"tea.md", "black"}
+            assert {document.document_id async for document in tm.documents.list(kb, page_size=1)} == {
+                "tea.md",
+                "black",
+            }
             assert (await tm.search(kb, "green tea")).hits[0].document_id == "tea.md"
             batch = await tm.tasks.submit_batch([{"task_type": "test"}])
             assert (await batch.wait(60)).counts.completed == 1
@@ -270,7 +276,7 @@ def test_a_refusal_has_a_class_a_code_and_hints(tm: TaskManager, service: Embedd
     with pytest.raises(InvalidRequest) as raised:
         tm.tasks.submit("nonsense", retry_limit=99)
     assert raised.value.code == "invalid_request"
-    assert [each["field"] for each in raised.value.errors] == ["task_type", "retry_limit"]
+    assert [error["field"] for error in raised.value.errors] == ["task_type", "retry_limit"]
     assert raised.value.hint_zh == codes.REFUSALS["invalid_request"].hint_zh
     assert raised.value.request_id
     with TaskManager(service.url, "r3ad") as reader, pytest.raises(Forbidden, match="forbidden_role"):

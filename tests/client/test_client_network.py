@@ -42,18 +42,18 @@ def in_turn(*all_done: Does, when: Callable[[Asked], bool]) -> Callable[[Asked],
 
 
 @pytest.fixture
-def told() -> list[Retry]:
+def retries() -> list[Retry]:
     return []
 
 
-def test_an_answer_that_is_lost_does_not_double_the_task(service: EmbeddedDeployment, told: list[Retry]) -> None:
+def test_an_answer_that_is_lost_does_not_double_the_task(service: EmbeddedDeployment, retries: list[Retry]) -> None:
     kb = f"kb-{uuid.uuid4()}"
-    with Lossy(service.url, once(Lose(), when=posts)) as net, TaskManager(net.url, KEY, on_retry=told.append) as tm:
+    with Lossy(service.url, once(Lose(), when=posts)) as net, TaskManager(net.url, KEY, on_retry=retries.append) as tm:
         tm.tasks.submit("test", kb).wait(60).check()
         assert len(list(tm.tasks.list(kb_id=kb))) == 1
     first, second = [asked for asked in net.asked if posts(asked)]
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
-    assert [(each.attempt, type(each.error)) for each in told] == [(1, ConnectionLost)]
+    assert [(retry.attempt, type(retry.error)) for retry in retries] == [(1, ConnectionLost)]
 
 
 def test_an_upload_whose_answer_is_lost_is_sent_again_whole(service: EmbeddedDeployment) -> None:
@@ -90,24 +90,26 @@ def test_a_deletion_whose_answer_is_lost_is_done_and_one_of_nothing_is_refused(s
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured(service: EmbeddedDeployment, told: list[Retry], status: int) -> None:
+def test_retry_after_is_honoured(service: EmbeddedDeployment, retries: list[Retry], status: int) -> None:
     refusing = once(Answer(status, {"retry-after": "1"}), when=lambda _: True)
-    with Lossy(service.url, refusing) as net, TaskManager(net.url, KEY, on_retry=told.append) as tm:
+    with Lossy(service.url, refusing) as net, TaskManager(net.url, KEY, on_retry=retries.append) as tm:
         began = time.monotonic()
         tm.tasks.submit("test")
         assert time.monotonic() - began >= 1
-    assert [(each.pause, type(each.error)) for each in told] == [(1.0, RateLimited if status == 429 else Unavailable)]
+    assert [(retry.pause, type(retry.error)) for retry in retries] == [
+        (1.0, RateLimited if status == 429 else Unavailable)
+    ]
 
 
-def test_a_pause_that_would_outlast_the_total_is_not_begun(service: EmbeddedDeployment, told: list[Retry]) -> None:
+def test_a_pause_that_would_outlast_the_total_is_not_begun(service: EmbeddedDeployment, retries: list[Retry]) -> None:
     with (
         Lossy(service.url, lambda _: Answer(503, {"retry-after": "60"})) as net,
-        TaskManager(net.url, KEY, timeouts=Timeouts(total=5), on_retry=told.append) as tm,
+        TaskManager(net.url, KEY, timeouts=Timeouts(total=5), on_retry=retries.append) as tm,
     ):
         with pytest.raises(Unavailable) as raised:
             tm.health()
         assert raised.value.retry_after == 60
-    assert (told, len(net.asked)) == ([], 1)
+    assert (retries, len(net.asked)) == ([], 1)
 
 
 @pytest.fixture
@@ -152,8 +154,8 @@ def test_more_calls_than_a_hundred_are_under_way_at_once() -> None:
     async def use(url: str) -> None:
         async with AsyncTaskManager(url, retries=0) as tm:
             calls = [tm.health() for _ in range(together.parties)]
-            found = await asyncio.gather(*calls, return_exceptions=True)
-            assert {type(each) for each in found} == {Unavailable}
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(result) for result in results} == {Unavailable}
 
     with Lossy("http://127.0.0.1:1", answered) as net:
         coroutines.run(use(net.url))

@@ -48,10 +48,10 @@ def test_a_folder_that_cannot_be_read_is_told_and_nothing_is_submitted(
     assert capsys.readouterr().err == f"tm: {tmp_path / 'closed'} cannot be read: Permission denied\n"
 
 
-@pytest.mark.parametrize(("given", "said"), [("-1", "-1 is below 0; 0 means all"), ("x", "'x' is not a whole number")])
-def test_a_limit_that_is_none_is_refused(given: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("value", "said"), [("-1", "-1 is below 0; 0 means all"), ("x", "'x' is not a whole number")])
+def test_a_limit_that_is_none_is_refused(value: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["list", "--limit", given])
+        main(["list", "--limit", value])
     assert f"argument --limit: {said}\n" in capsys.readouterr().err
 
 

@@ -53,10 +53,10 @@ def test_the_commands_run(
     monkeypatch.setenv("TM_API_URL", service.url)
     monkeypatch.setenv("TM_API_KEY", KEY)
     for line in commands.splitlines():
-        found = re.fullmatch(r"""(?:echo "(.+)" \| |eval "\$\()?tm (.+?)(?:\)"| \|\| true)?""", line)
-        assert found, line
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((found[1] or "").encode())))
-        assert main(shlex.split(found[2])) == 0 or line.endswith("|| true"), line
+        match = re.fullmatch(r"""(?:echo "(.+)" \| |eval "\$\()?tm (.+?)(?:\)"| \|\| true)?""", line)
+        assert match, line
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((match[1] or "").encode())))
+        assert main(shlex.split(match[2])) == 0 or line.endswith("|| true"), line
     printed = capsys.readouterr().out
     for said in ("below/b.txt: completed in ", "1. ", "Tea is at five.", "callback: goes on", "role operate", "_tm"):
         assert said in printed

@@ -98,9 +98,9 @@ def test_a_stranger_takes_a_folder_in_is_called_back_searches_deletes_and_finds_
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["documents"], told["questions"]) == (DOCUMENTS, 10)
-    assert told["empty"] < DOCUMENTS / 10
+    report = json.loads(done.stdout)
+    assert (report["documents"], report["questions"]) == (DOCUMENTS, 10)
+    assert report["empty"] < DOCUMENTS / 10
 
 
 def test_nothing_is_left_of_either(running: EmbeddedDeployment) -> None:
@@ -117,13 +117,13 @@ def left_in_database(running: EmbeddedDeployment) -> dict[str, int]:
             " USING (table_schema, table_name) WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
             " AND column_name IN ('kb_id', 'version_id')"
         )
-        found = {}
-        for table in {each for (each,) in cursor.fetchall()} - KEPT | {"blobs", "originals"}:
+        counts = {}
+        for table in {name for (name,) in cursor.fetchall()} - KEPT | {"blobs", "originals"}:
             cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
-            found[table] = cursor.fetchone()[0]
+            counts[table] = cursor.fetchone()[0]
     connection.close()
-    assert len(found) > 3, found
-    return {table: count for table, count in found.items() if count}
+    assert len(counts) > 3, counts
+    return {table: count for table, count in counts.items() if count}
 
 
 def left_on_disk(running: EmbeddedDeployment) -> list[Path]:

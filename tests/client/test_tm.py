@@ -110,9 +110,9 @@ def test_off_a_terminal_each_state_is_a_line(tm: Run, tea: Path) -> None:
 def test_without_wait_it_tells_the_tasks_id_and_returns(tm: Run, tea: Path, service: EmbeddedDeployment) -> None:
     done = tm("submit", tea, "--kb", "ids", "--document-id", "the tea", "--priority", "high", "--encoding", "utf-8")
     assert done.returncode == 0, done.stderr
-    told = re.fullmatch(r"tea\.md: queued as task (\S+)\n", done.stdout)
-    assert told
-    answer = service.http.get(f"/api/v1/tasks/{told[1]}", headers={"Authorization": f"Bearer {KEY}"})
+    match = re.fullmatch(r"tea\.md: queued as task (\S+)\n", done.stdout)
+    assert match
+    answer = service.http.get(f"/api/v1/tasks/{match[1]}", headers={"Authorization": f"Bearer {KEY}"})
     task = answer.json()
     assert (task["priority"], task["payload"]["document_id"]) == ("high", "the tea")
     assert (task["payload"]["filename"], task["payload"]["encoding"]) == ("tea.md", "utf-8")

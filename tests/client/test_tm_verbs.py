@@ -58,7 +58,7 @@ NOBODY = str(uuid.UUID(int=0))
 
 
 @pytest.mark.parametrize(
-    ("options", "found"),
+    ("options", "documents"),
     [
         (["--prefix", "minutes/"], [JULY, JUNE]),
         (["--format", "text"], [NOTES]),
@@ -72,12 +72,14 @@ NOBODY = str(uuid.UUID(int=0))
         (["--sort", "updated_at"], [JUNE, JULY, NOTES]),
     ],
 )
-def test_documents_are_listed_by_the_filters_of_rest(here: Run, kb: str, options: list[str], found: list[str]) -> None:
-    assert ids(here("documents", "list", "--kb", kb, "-o", "jsonl", *options)) == found
+def test_documents_are_listed_by_the_filters_of_rest(
+    here: Run, kb: str, options: list[str], documents: list[str]
+) -> None:
+    assert ids(here("documents", "list", "--kb", kb, "-o", "jsonl", *options)) == documents
 
 
 @pytest.mark.parametrize(
-    ("options", "found"),
+    ("options", "documents"),
     [
         (["--document", NOTES], {NOTES}),
         (["--document", NOTES, "--document", JUNE, "--per-document", "1"], {NOTES, JUNE}),
@@ -86,18 +88,18 @@ def test_documents_are_listed_by_the_filters_of_rest(here: Run, kb: str, options
     ],
 )
 def test_a_search_is_narrowed_by_documents_and_metadata(
-    here: Run, kb: str, options: list[str], found: set[str]
+    here: Run, kb: str, options: list[str], documents: set[str]
 ) -> None:
     hits = ids(here("search", "kettle", "--kb", kb, "-o", "jsonl", *options))
-    assert set(hits) == found
+    assert set(hits) == documents
     if "--per-document" in options:
-        assert len(hits) == len(found)
+        assert len(hits) == len(documents)
 
 
 def test_a_search_shows_what_stands_around_and_joins_it(here: Run, kb: str) -> None:
     asked = ("search", "The kettle was mended", "--kb", kb, "--document", JUNE, "--limit", "1")
     (hit,) = shown(here(*asked, "--around", "1", "-o", "json"))
-    assert [each["text"].split()[-1] for each in hit["after"]] == ["cupboard."]
+    assert [chunk["text"].split()[-1] for chunk in hit["after"]] == ["cupboard."]
     assert "cupboard" not in here(*asked).stdout
     assert "cupboard" in here(*asked, "--around", "1").stdout
     both = ("search", "kettle cupboard", "--kb", kb, "--document", JUNE, "-o", "jsonl", "--fields", "document_id")
@@ -170,7 +172,7 @@ NEEDED = {"documents": ["--kb", "nowhere"]}
 
 @pytest.mark.parametrize(("verb", "action"), [(verb, action) for verb in ACTIONS for action in ACTIONS[verb]])
 def test_each_action_refuses_what_it_would_ignore(verb: str, action: str, capsys: pytest.CaptureFixture[str]) -> None:
-    takes, options = ACTIONS[verb][action], {option for each in ACTIONS[verb].values() for option in each.options}
+    takes, options = ACTIONS[verb][action], {option for entry in ACTIONS[verb].values() for option in entry.options}
     whole, start = parser(), [verb, action, *NEEDED.get(verb, [])]
     named = ["it"] if takes.named else []
     for option in of_verb(verb, whole)._actions:
@@ -180,7 +182,7 @@ def test_each_action_refuses_what_it_would_ignore(verb: str, action: str, capsys
             assert f"tm {verb}: {action} takes no {option.option_strings[0]}" in capsys.readouterr().err
         elif option.option_strings and option.dest != "help":
             assert whole.parse_args([*start, *named, *given(option)]).action == action
-    if takes.named is not None and any(each.dest == "name" for each in of_verb(verb, whole)._actions):
+    if takes.named is not None and any(argument.dest == "name" for argument in of_verb(verb, whole)._actions):
         with pytest.raises(SystemExit, match="2"):
             whole.parse_args(start if takes.named else [*start, "it"])
         assert f"tm {verb}: {action} {'needs' if takes.named else 'takes no'} " in capsys.readouterr().err
@@ -298,10 +300,10 @@ def test_what_is_done_to_tasks_is_shown_as_rest_shows_it(here: Run, service: Emb
     assert shown(here("retry", third, "-o", "json", "--fields", "task_id")) == {"task_id": third}
     lines = here("cancel", first, second, "-o", "jsonl", "--fields", "task_id,status").stdout.splitlines()
     assert [json.loads(line) for line in lines] == [
-        {"task_id": each, "status": "cancelled"} for each in (first, second)
+        {"task_id": task_id, "status": "cancelled"} for task_id in (first, second)
     ]
     retried = shown(here("retry", first, second, "-o", "json"))
-    assert [each["task_id"] for each in retried] == [first, second]
+    assert [task["task_id"] for task in retried] == [first, second]
     bulk = shown(here("cancel", "--kb", f"{kb}-all", "--yes", "-o", "json"))
     assert (bulk["task_type"], bulk["result"]["changed"]) == ("bulk", 2)
     again = here("retry", "--kb", f"{kb}-all", "--status", "cancelled", "--yes", "--fields", "status")
@@ -314,17 +316,17 @@ def test_operators_are_shown_json_as_well(here: Run) -> None:
     assert here("queues", "resume", "callback", "--fields", "queue,paused").stdout == "queue   callback\npaused  no\n"
     assert shown(here("callbacks", "redeliver", "--kb-id", "nowhere", "-o", "json"))["count"] == 0
     findings = shown(here("doctor", "-o", "json"))
-    assert {"address", "key", "database", "workers"} <= {each["name"] for each in findings}
-    assert all(each["good"] and each["remedy"] is None for each in findings), findings
+    assert {"address", "key", "database", "workers"} <= {finding["name"] for finding in findings}
+    assert all(finding["good"] and finding["remedy"] is None for finding in findings), findings
     ill = here("doctor", "-o", "jsonl", "--fields", "name,good", TM_API_KEY="wrong")
     assert (ill.returncode, json.loads(ill.stdout.splitlines()[1])) == (1, {"name": "key", "good": False})
 
 
 def of_verb(name: str, whole: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The parser of a verb, of that of the whole command line."""
-    (verbs,) = [each for each in whole._actions if isinstance(each, argparse._SubParsersAction)]
-    found: argparse.ArgumentParser = verbs.choices[name]
-    return found
+    (verbs,) = [action for action in whole._actions if isinstance(action, argparse._SubParsersAction)]
+    verb: argparse.ArgumentParser = verbs.choices[name]
+    return verb
 
 
 def options_of(name: str) -> set[str]:
@@ -380,7 +382,7 @@ def test_what_nothing_takes_is_refused(line: str, capsys: pytest.CaptureFixture[
 
 
 def test_every_verb_takes_a_form_and_fields() -> None:
-    (verbs,) = [each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]
+    (verbs,) = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
     for name, verb in verbs.choices.items():
         # A shell evaluates what `completion` prints.
         if name != "completion":

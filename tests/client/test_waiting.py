@@ -52,11 +52,11 @@ def test_it_ends_with_124_when_the_time_is_over_and_names_the_task(deployment: D
     deployment.start("web")
     done = run("submit", tea, "--kb", "kb", "--timeout", "1.5", TM_API_URL=deployment.url)
     assert done.returncode == 124
-    told = re.fullmatch(
+    match = re.fullmatch(
         r"tea\.md: not finished yet \(queued, 0 %\); the service goes on with task (\S+)\n", done.stderr
     )
-    assert told
-    assert f"tea.md: queued as task {told[1]}\n" == done.stdout
+    assert match
+    assert f"tea.md: queued as task {match[1]}\n" == done.stdout
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_task(deployment: Deployment, tea: Path) -> None:

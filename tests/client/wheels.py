@@ -24,16 +24,16 @@ def build(folder: Path) -> Path:
     return wheel
 
 
-def closure(name: str, found: set[str] | None = None) -> set[str]:
+def closure(name: str, names: set[str] | None = None) -> set[str]:
     """A distribution and all that it needs, extras left out."""
-    found = set() if found is None else found
-    if name not in found:
-        found.add(name)
+    names = set() if names is None else names
+    if name not in names:
+        names.add(name)
         for line in distribution(name).requires or []:
             wish = Requirement(line)
             if wish.marker is None or wish.marker.evaluate({"extra": ""}):
-                closure(wish.name, found)
-    return found
+                closure(wish.name, names)
+    return names
 
 
 def install(wheel: Path, folder: Path, *besides: str) -> Path:
@@ -46,7 +46,7 @@ def install(wheel: Path, folder: Path, *besides: str) -> Path:
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
-    for name in {each for wanted in ("httpx2", *besides) for each in closure(wanted)}:
+    for name in {package for wanted in ("httpx2", *besides) for package in closure(wanted)}:
         for file in distribution(name).files or []:
             if ".." not in file.parts:
                 (packages / file).parent.mkdir(parents=True, exist_ok=True)

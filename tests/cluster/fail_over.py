@@ -24,10 +24,10 @@ def test_whatever_is_lost_all_that_was_accepted_ends_once(guard: Guard) -> None:
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
     folder.chmod(0o755)
     guard.remove_later(folder)
-    with fail_over.start(folder, guard) as each:
-        course = fail_over.run(each, CALM)
+    with fail_over.start(folder, guard) as cluster:
+        course = fail_over.run(cluster, CALM)
     print(report(course))
     assert course.wrong == []
     assert len(course.accepted) > ENOUGH
-    assert {loss.what for loss in course.losses} == {*fail_over.ways(each)}
-    assert [found for found in recoveries(course) if found.pause > PAUSE] == []
+    assert {loss.what for loss in course.losses} == {*fail_over.ways(cluster)}
+    assert [recovery for recovery in recoveries(course) if recovery.pause > PAUSE] == []

@@ -77,7 +77,7 @@ class Releases:
         web = self.deployment.start(
             "web", ready=lambda _: httpx2.get(f"{self.url(name)}/readyz").is_success, PORT=str(self.ports[name])
         )
-        self.running[name] = [web, *(self.deployment.start(each) for each in PROCESSES)]
+        self.running[name] = [web, *(self.deployment.start(kind) for kind in PROCESSES)]
 
     def stop(self, name: str) -> None:
         """Stop all processes of a release as a deploy does."""
@@ -118,16 +118,16 @@ def test_two_releases_side_by_side_lose_nothing_and_spend_no_attempt(
             go_on(clients)
         everything_ends(house)
         ids = set(accepted(clients))
-        print(f"{len(ids)} tasks; asked again {sum(each.asked_again for each in clients)} times")
-        assert [fault for each in clients for fault in each.faults] == []
+        print(f"{len(ids)} tasks; asked again {sum(client.asked_again for client in clients)} times")
+        assert [fault for client in clients for fault in client.faults] == []
         rows = house.sql("SELECT id::text, status, errors, crashes, deaths, retries FROM tasks")
         assert {row[0] for row in rows} == ids
         assert {row[1:] for row in rows} == {("completed", 0, 0, 0, 0)}, "no attempt was spent"
         every_document_once(
-            house, [n for each in clients for request in each.requests for n in request.documents.values()]
+            house, [n for client in clients for request in client.requests for n in request.documents.values()]
         )
         subjects = ids | {batch_id for (batch_id,) in house.sql("SELECT id::text FROM batches")}
         eventually(lambda: subjects <= receiver.ids_by_subject().keys(), seconds=120, reason="all are called back")
-        assert {len(each) for each in receiver.ids_by_subject().values()} == {1}
-        assert [each.problem for each in receiver.received if each.problem] == []
+        assert {len(known) for known in receiver.ids_by_subject().values()} == {1}
+        assert [callback.problem for callback in receiver.received if callback.problem] == []
         assert errors(deployment.processes) == []

@@ -25,23 +25,23 @@ BEFORE, BETWEEN, MESSAGES = 80, 40, 5
 
 def messages(rabbitmq: RabbitServer) -> int:
     """How many RabbitMQ holds, dead letters apart."""
-    return sum(each.get("messages", 0) for name, each in rabbitmq.queues().items() if not name.endswith(".XQ"))
+    return sum(queue.get("messages", 0) for name, queue in rabbitmq.queues().items() if not name.endswith(".XQ"))
 
 
 def ended(house: House) -> set[str]:
     """The tasks and batches that have ended."""
-    found = """
+    query = """
         SELECT id::text FROM tasks WHERE finished_at IS NOT NULL
         UNION ALL SELECT id::text FROM batches WHERE finished_at IS NOT NULL
     """
-    return {each for (each,) in house.sql(found)}
+    return {subject for (subject,) in house.sql(query)}
 
 
 def numbers_of(house: House, clients: list[Client]) -> list[int]:
     """The documents whose tasks are there, by their numbers."""
     markers = {marker for (marker,) in house.sql("SELECT metadata->>'marker' FROM tasks")}
     requests = [request for client in clients for request in client.requests]
-    return [number for each in requests for marker, number in each.documents.items() if marker in markers]
+    return [number for request in requests for marker, number in request.documents.items() if marker in markers]
 
 
 @pytest.mark.timeout(900)
@@ -73,7 +73,7 @@ def test_after_a_restore_all_that_postgresql_knows_ends_and_all_that_rabbitmq_kn
             eventually(lambda: messages(rabbitmq) > MESSAGES, seconds=60, reason="messages wait that nobody takes")
         for process in deployment.processes:
             process.end()
-        told = {subject: set(ids) for subject, ids in receiver.ids_by_subject().items()}
+        callbacks = {subject: set(ids) for subject, ids in receiver.ids_by_subject().items()}
         print(f"{len(accepted(clients))} tasks, {messages(rabbitmq)} messages in RabbitMQ when all was lost")
 
         refused = script("restore.sh", postgres.programs, database_url, file)
@@ -96,15 +96,15 @@ def test_after_a_restore_all_that_postgresql_knows_ends_and_all_that_rabbitmq_kn
         assert house.sql("SELECT count(*) FROM tasks WHERE errors > 0 OR crashes > 0 OR retries > 0") == [(0,)]
         every_document_once(house, numbers_of(house, clients))
         eventually(lambda: ended(house) <= receiver.ids_by_subject().keys(), seconds=120, reason="all are called back")
-        assert [each.problem for each in receiver.received if each.problem] == []
-        again = {each for each, known in receiver.ids_by_subject().items() if len(known) > 1}
+        assert [callback.problem for callback in receiver.received if callback.problem] == []
+        again = {subject for subject, known in receiver.ids_by_subject().items() if len(known) > 1}
         assert again.isdisjoint(before), "who had ended is called back under the same id"
-        assert again <= told.keys(), "only who was told of an end that came after the backup is told of another"
-        print(f"{len(again)} of {len(told)} ends that had been told came a second time, under another id")
+        assert again <= callbacks.keys(), "only who was told of an end that came after the backup is told of another"
+        print(f"{len(again)} of {len(callbacks)} ends that had been told came a second time, under another id")
 
         for task_id in sorted(set(accepted(clients)) - ids)[:20]:
             assert deployment.http.get(f"/api/v1/tasks/{task_id}").status_code == 404
         assert next(follow(deployment, "/events", 5))["type"] == "reset"
         eventually(lambda: messages(rabbitmq) == 0, seconds=60, reason="no message is left")
-        assert {each["messages"] for name, each in rabbitmq.queues().items() if name.endswith(".XQ")} == {0}
+        assert {queue["messages"] for name, queue in rabbitmq.queues().items() if name.endswith(".XQ")} == {0}
         assert errors(deployment.processes[4:]) == []

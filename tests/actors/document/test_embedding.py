@@ -169,7 +169,7 @@ def test_a_chunk_that_no_try_embeds_is_named_and_found_by_its_words(
     again = take_in(bench, [*paragraphs, "One paragraph more. " * 12])
     assert again["warnings"] == []
     assert again["chunks_reused"] > 110
-    assert any("Zyzzyva" in each for each in cohere.texts[asked:])
+    assert any("Zyzzyva" in text for text in cohere.texts[asked:])
 
 
 def test_a_chunk_that_a_later_try_may_embed_is_tried_again(bench: Bench, cohere: CohereServer) -> None:
@@ -209,4 +209,4 @@ def test_a_chunk_that_two_attempts_are_refused_counts_once(bench: Bench, embedde
             vectors.begin(session, task_id, "local:1024")
             vectors.refuse(session, task_id, 3, 1024, "too long")
     ((refused, warnings),) = bench.sql("SELECT chunks_refused, warnings FROM versions")
-    assert refused == len([each for each in warnings if "too long" in each]) == 1
+    assert refused == len([warning for warning in warnings if "too long" in warning]) == 1

@@ -31,7 +31,7 @@ def test_a_stage_that_is_done_twice_keeps_one_version(bench: Bench) -> None:
 def test_headings_are_kept_with_their_place_in_the_text(bench: Bench) -> None:
     bench.finish(bench.take_in(), "preprocessing")
     ((text, anchors),) = bench.sql("SELECT text, anchors FROM versions")
-    starts = [each["start"] for each in anchors if each.get("kind") == "heading"]
+    starts = [anchor["start"] for anchor in anchors if anchor.get("kind") == "heading"]
     assert [text[start:].lstrip("# ").partition("\n")[0] for start in starts] == ["Part 1", "Part 2", "Part 3"]
 
 
@@ -62,9 +62,9 @@ def test_an_archive_whose_worker_died_becomes_one_batch_all_the_same(bench: Benc
     assert row.result == {"documents": 2, "warnings": [], "batch_id": str(batch_id)}
     assert total == 2
     members = bench.sql("SELECT id, payload, metadata, status FROM tasks WHERE batch_id IS NOT NULL ORDER BY id")
-    assert [each[1]["document_id"] for each in members] == ["all.zip/a.txt", "all.zip/b/c.txt"]
-    assert all(each[1]["upload_id"] == str(each[0]) and each[1]["chunk_size"] == 500 for each in members)
-    assert [each[2:] for each in members] == [({"mine": 1}, "queued")] * 2
+    assert [member[1]["document_id"] for member in members] == ["all.zip/a.txt", "all.zip/b/c.txt"]
+    assert all(member[1]["upload_id"] == str(member[0]) and member[1]["chunk_size"] == 500 for member in members)
+    assert [member[2:] for member in members] == [({"mine": 1}, "queued")] * 2
     bench.finish_all(members[1][0])
     assert bench.sql("SELECT text FROM versions") == [("Two.",)]
 

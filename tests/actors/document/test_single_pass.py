@@ -47,7 +47,7 @@ def work_off(task_id: UUID, *queues: str) -> None:
 
 
 def names(bench: Bench, task_id: UUID) -> list[str]:
-    return [each["name"] for each in bench.row(task_id).stages]
+    return [entry["name"] for entry in bench.row(task_id).stages]
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def took(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     seen: list[bool] = []
     original: Any = single_pass.through
 
-    def through(*given: Any) -> Any:
-        advance = original(*given)
+    def through(*arguments: Any) -> Any:
+        advance = original(*arguments)
         seen.append(advance is not None)
         return advance
 
@@ -81,7 +81,8 @@ def test_it_leaves_what_the_stages_leave(bench: Bench, took: list[bool]) -> None
     ):  # fmt: skip
         key = "version_id" if table == "chunks" else "id"
         ours, theirs = (
-            bench.sql(f"SELECT {columns} FROM {table} WHERE {key} = :id ORDER BY 1", id=each) for each in (one, other)
+            bench.sql(f"SELECT {columns} FROM {table} WHERE {key} = :id ORDER BY 1", id=version_id)
+            for version_id in (one, other)
         )
         assert ours == theirs != []
     assert bench.sql("SELECT count(*) FROM versions WHERE original IS DISTINCT FROM id") == [(0,)]
@@ -90,7 +91,7 @@ def test_it_leaves_what_the_stages_leave(bench: Bench, took: list[bool]) -> None
     assert len(documents) == 2
     assert documents[0] == documents[1]
     assert bench.sql("SELECT count(*) FROM drafts") == [(0,)]
-    ours, theirs = (bench.row(each).result for each in (one, other))
+    ours, theirs = (bench.row(task_id).result for task_id in (one, other))
     assert ours["timings"].keys() == theirs["timings"].keys() == set(PIPELINE)
     assert ours["chunks_reused"] == ours["chunks"], "the KB had the vectors by then"
     differ = ("document_id", "timings", "chunks_reused")
@@ -105,16 +106,16 @@ def test_its_events_stages_and_metrics_are_those_of_every_stage(bench: Bench) ->
     events = bench.sql(
         "SELECT status, stage, progress, created_at FROM events WHERE task_id = :id ORDER BY id", id=task_id
     )
-    assert [(each.status, each.stage) for each in events] == [
+    assert [(event.status, event.stage) for event in events] == [
         ("queued", "preprocessing"), *(("processing", stage) for stage in PIPELINE), ("completed", "indexing")
     ]  # fmt: skip
-    assert [each.progress for each in events] == sorted(each.progress for each in events)
-    assert [each.created_at for each in events[2:]] == sorted(each.created_at for each in events[2:])
-    times = [moment for each in row.stages for moment in (each["started_at"], each["finished_at"])]
+    assert [event.progress for event in events] == sorted(event.progress for event in events)
+    assert [event.created_at for event in events[2:]] == sorted(event.created_at for event in events[2:])
+    times = [moment for entry in row.stages for moment in (entry["started_at"], entry["finished_at"])]
     assert times == sorted(times)
-    assert [each["attempts"] for each in row.stages] == [1] * len(PIPELINE)
-    assert all(each["seconds"] >= 0 and each["waited"] >= 0 for each in row.stages)
-    units = {each["name"]: each["units"] for each in row.stages}
+    assert [entry["attempts"] for entry in row.stages] == [1] * len(PIPELINE)
+    assert all(entry["seconds"] >= 0 and entry["waited"] >= 0 for entry in row.stages)
+    units = {entry["name"]: entry["units"] for entry in row.stages}
     assert {units[stage] for stage in ("chunking", "embedding", "storing")} == {row.result["chunks"]}
     stages_counted = bench.sql(
         "SELECT labels, sum(count)::integer FROM tallies"
@@ -219,7 +220,7 @@ def test_a_document_that_is_large_or_embedded_elsewhere_goes_stage_by_stage(
     elsewhere = bench.take_in("This one is embedded by Cohere.", "elsewhere", embedder="cohere")
     work_off(elsewhere)
     assert took == []
-    assert [bench.row(each).status for each in (large, after_large)] == ["completed", "completed"]
+    assert [bench.row(task_id).status for task_id in (large, after_large)] == ["completed", "completed"]
     assert bench.row(after_large).result["version"] == 2
 
 
@@ -308,13 +309,13 @@ def test_rows_are_locked_before_kbs_in_one_commit(bench: Bench) -> None:
 
         return within
 
-    def overtake(*given: Any, **more: Any) -> Any:
+    def overtake(*arguments: Any, **more: Any) -> Any:
         order.append("rows")
-        return original(*given, **more)
+        return original(*arguments, **more)
 
     original: Any = ending.overtake
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ending, "overtake", overtake)
         with pytest.raises(TaskError, match="no document"):
-            bench.within(work.advance, *(replace(each, within=noting(each)) for each in advances))
+            bench.within(work.advance, *(replace(advance, within=noting(advance)) for advance in advances))
     assert order == ["rows", "KB", "KB"]

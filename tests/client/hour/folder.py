@@ -12,9 +12,9 @@ def documents(folder: Path) -> dict[str, Path]:
     return {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def questions(found: dict[str, Path], wanted: int) -> dict[str, str]:
+def questions(files: dict[str, Path], wanted: int) -> dict[str, str]:
     """Return the ids of some documents, each with a line whose words tell it from the others."""
-    texts = {name: path.read_text("utf-8", errors="replace") for name, path in found.items() if path.suffix != ".html"}
+    texts = {name: path.read_text("utf-8", errors="replace") for name, path in files.items() if path.suffix != ".html"}
     spread = Counter(word for text in texts.values() for word in words(text))
 
     def own(line: str) -> int:

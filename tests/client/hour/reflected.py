@@ -47,7 +47,7 @@ class Reflected:
 
     def send(self, name: str, *messages: Said) -> Said:
         """The answer of a method that takes several messages."""
-        made = iter([self._made(name, each) for each in messages])
+        made = iter([self._made(name, message) for message in messages])
         return said(self._stub("stream_unary", name)(made, **self._more))
 
     def close(self) -> None:
