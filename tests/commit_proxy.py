@@ -166,7 +166,7 @@ class _Connection:
         return data
 
     def _end(self) -> None:
-        for each in (self._client, self._server):
+        for connection in (self._client, self._server):
             with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()

@@ -199,8 +199,8 @@ class _Sharing(LoadScopeScheduling):
         here = self._folders.get(node)
         taken = {self._folders.get(other) for other in self.nodes if other is not node}
         following = (
-            next((each for each in self.workqueue if _folder(each) == here), None)
-            or next((each for each in self.workqueue if _folder(each) not in taken), None)
+            next((unit for unit in self.workqueue if _folder(unit) == here), None)
+            or next((unit for unit in self.workqueue if _folder(unit) not in taken), None)
             or next(iter(self.workqueue))
         )
         self.workqueue.move_to_end(following, last=False)

@@ -77,19 +77,21 @@ class Described:
         Raises:
           AssertionError: naming what is not as it is described.
         """
-        found = list(self._examples())
-        for where, example, schema in found:
+        examples = list(self._examples())
+        for where, example, schema in examples:
             self._check(example, schema, f"the example of {where}")
-        return len(found)
+        return len(examples)
 
     def _examples(self) -> Iterator[tuple[str, Any, dict[str, Any]]]:
         """Each example of an answer and of a callback, with where it stands and the schema it is of."""
         components = self._document["components"]
-        contents = [(name, each["content"]) for name, each in components["responses"].items()]
+        contents = [(name, response["content"]) for name, response in components["responses"].items()]
         for path, methods in {**self._document["paths"], **self._document["webhooks"]}.items():
             for method, entry in methods.items():
                 where = f"{method} {path}"
-                contents += [(where, each["content"]) for each in entry["responses"].values() if "content" in each]
+                contents += [
+                    (where, response["content"]) for response in entry["responses"].values() if "content" in response
+                ]
                 if "requestBody" in entry:
                     contents.append((where, entry["requestBody"]["content"]))
         for where, content in contents:
@@ -111,10 +113,10 @@ class Described:
             assert answer.read() == b"", f"{where} with a body, which is not described"
             return
         media = answer.headers["content-type"].partition(";")[0]
-        found = {kind.partition(";")[0]: each for kind, each in content.items()}
-        assert media in found or ANY_BYTES in found, f"{where} with {media}; described is {', '.join(found)}"
-        if media in found and media.endswith("json"):
-            self._check(json.loads(answer.read()), found[media]["schema"], where)
+        schemas = {kind.partition(";")[0]: entry for kind, entry in content.items()}
+        assert media in schemas or ANY_BYTES in schemas, f"{where} with {media}; described is {', '.join(schemas)}"
+        if media in schemas and media.endswith("json"):
+            self._check(json.loads(answer.read()), schemas[media]["schema"], where)
 
     def _check_undescribed(self, answer: httpx2.Response, where: str) -> None:
         """What is no operation: an address that leads nowhere, and what a browser shows, such as `/docs`."""
@@ -136,8 +138,8 @@ class Described:
     def _resolved(self, described: dict[str, Any]) -> dict[str, Any]:
         if "$ref" not in described:
             return described
-        found: dict[str, Any] = self._document["components"]["responses"][described["$ref"].rpartition("/")[2]]
-        return found
+        response: dict[str, Any] = self._document["components"]["responses"][described["$ref"].rpartition("/")[2]]
+        return response
 
 
 def _fits(template: list[str], parts: list[str]) -> bool:
@@ -152,8 +154,8 @@ def _told(error: Any) -> str:
     place = ".".join(map(str, error.absolute_path)) or "the body"
     if error.context:
         by_model: dict[Any, list[str]] = {}
-        for each in error.context:
-            by_model.setdefault(each.schema_path[0], []).append(_told(each))
+        for cause in error.context:
+            by_model.setdefault(cause.schema_path[0], []).append(_told(cause))
         return min(map("; ".join, by_model.values()), key=len)
     return f"{place}: {error.message[:300]}"
 
@@ -170,11 +172,11 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
     if isinstance(schema, dict):
         if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
             yield schema
-        for each in schema.values():
-            yield from _objects(each)
+        for part in schema.values():
+            yield from _objects(part)
     elif isinstance(schema, list):
-        for each in schema:
-            yield from _objects(each)
+        for part in schema:
+            yield from _objects(part)
 
 
 #: By the folder of the service's code.

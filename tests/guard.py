@@ -86,8 +86,8 @@ def main() -> None:
             groups.pop(int(value), None)
         elif what == "folder":
             folders.append(value)
-    for each, since in groups.items():
-        kill_group(each, since)
+    for pid, since in groups.items():
+        kill_group(pid, since)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 

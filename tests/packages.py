@@ -38,8 +38,8 @@ def program(name: str, *, of_package: str) -> Path:
     Raises:
       ServerMissing: when the package cannot be had; says which command would help.
     """
-    if found := shutil.which(name):
-        return Path(found)
+    if path := shutil.which(name):
+        return Path(path)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "task-manager-tests"
     kept = cache / name
     with one_at_a_time("packages"):
@@ -53,9 +53,9 @@ def _unpack(name: str, package: str, kept: Path) -> None:
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         download, reason = ["apt-get", "download", package], "there is no apt-get"
         # The list of packages may be missing or too old; root can fetch it.
-        for each in (download, ["apt-get", "update"], download):
+        for command in (download, ["apt-get", "update"], download):
             try:
-                done = subprocess.run(each, cwd=folder, capture_output=True, text=True, check=False)
+                done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             except FileNotFoundError:
                 break
             reason = done.stderr[-500:]
@@ -76,8 +76,8 @@ def _install(installed: Callable[[], bool], packages: Sequence[str]) -> None:
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     try:
         # The list of packages may be missing or too old; it is fetched only if need be.
-        for each in (command, ["apt-get", "update"], command):
-            done = subprocess.run(each, env=environment, capture_output=True, check=False)
+        for step in (command, ["apt-get", "update"], command):
+            done = subprocess.run(step, env=environment, capture_output=True, check=False)
             if installed():
                 return
         raise ServerMissing(f"apt-get could not install {' '.join(packages)}: {done.stderr.decode()[-500:]}")

@@ -120,9 +120,9 @@ class Pair:
         server.ensure_pgdata_inited()
         with (folder / "one" / "postgresql.conf").open("a") as configuration:
             configuration.write(CONFIGURATION + QUICK)
-        members = [Member(folder / each, server.bin_path, server.system_user, guard) for each in ("one", "two")]
+        members = [Member(folder / name, server.bin_path, server.system_user, guard) for name in ("one", "two")]
         self.primary, self.standby = members
-        self._hosts = ",".join(f"127.0.0.1:{each.port}" for each in members)
+        self._hosts = ",".join(f"127.0.0.1:{member.port}" for member in members)
         self._synchronous = synchronous
         self.primary.start()
         self.join()
@@ -159,9 +159,9 @@ class Pair:
 
     def close(self) -> None:
         """End both."""
-        for each in (self.primary, self.standby):
+        for member in (self.primary, self.standby):
             with suppress(FileNotFoundError, psutil.NoSuchProcess):
-                each.kill()
+                member.kill()
 
     def _wait_for_standby(self, waits: bool) -> None:
         self.primary.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{'*' if waits else ''}'")

@@ -46,9 +46,9 @@ class Postgres:
     @property
     def programs(self) -> Path:
         """The folder of its programs, such as `pg_dump`: those on PATH, where it is not ours."""
-        found = shutil.which("pg_dump")
-        assert found, "pg_dump is not on PATH"
-        return Path(found).parent
+        path = shutil.which("pg_dump")
+        assert path, "pg_dump is not on PATH"
+        return Path(path).parent
 
     def close(self) -> None:
         """Drop every database that was made."""

@@ -101,7 +101,7 @@ class Process:
 
     def memory(self) -> dict[str, int]:
         """Resident bytes of each process of the group, by `pid command`."""
-        return {f"{each.pid} {' '.join(each.cmdline()[:4])}": each.memory_info().rss for each in self.members}
+        return {f"{member.pid} {' '.join(member.cmdline()[:4])}": member.memory_info().rss for member in self.members}
 
     @property
     def log(self) -> str:
@@ -294,7 +294,7 @@ class Deployment:
 
     def logs(self) -> str:
         """Every process's log, for the message of a failed test."""
-        return "\n".join(f"--- {each.log_path.name}\n{each.log}" for each in self.processes)
+        return "\n".join(f"--- {process.log_path.name}\n{process.log}" for process in self.processes)
 
     def __enter__(self) -> Self:
         return self

@@ -86,12 +86,12 @@ class RabbitServer:
 
     def messages(self, queue: str, count: int = 100) -> list[dict[str, Any]]:
         """The first messages of a queue with their properties and headers; they stay in the queue."""
-        found: list[dict[str, Any]] = self.management(
+        messages: list[dict[str, Any]] = self.management(
             f"/queues/{{vhost}}/{queue}/get",
             "POST",
             {"count": count, "ackmode": "ack_requeue_true", "encoding": "auto", "truncate": 50_000},
         )
-        return found
+        return messages
 
     @contextmanager
     def fresh(self) -> Iterator[RabbitServer]:
@@ -411,15 +411,15 @@ def _find(name: str) -> Path | None:
     scripts = Path("/usr/lib/rabbitmq/bin") / name
     if scripts.exists():
         return scripts
-    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/opt/homebrew/sbin")
-    if found is None and name == "epmd":
+    path = shutil.which(name, path=os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/opt/homebrew/sbin")
+    if path is None and name == "epmd":
         inside_erlang = sorted(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"))
         return inside_erlang[-1] if inside_erlang else None
-    return Path(found) if found else None
+    return Path(path) if path else None
 
 
 def _binary(name: str) -> Path:
-    found = _find(name)
-    if found is None:
+    path = _find(name)
+    if path is None:
         raise ServerMissing(f"{name} is not on this machine")
-    return found
+    return path

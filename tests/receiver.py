@@ -82,9 +82,11 @@ class Receiver:
     def ids_by_subject(self) -> dict[str, set[str]]:
         """The distinct `webhook-id`s that were received for each task and each batch."""
         ids: dict[str, set[str]] = defaultdict(set)
-        for each in self.received:
-            data = each.body["data"]
-            ids[data["batch_id"] if each.body["type"] == "batch.completed" else data["task_id"]].add(each.webhook_id)
+        for callback in self.received:
+            data = callback.body["data"]
+            ids[data["batch_id"] if callback.body["type"] == "batch.completed" else data["task_id"]].add(
+                callback.webhook_id
+            )
         return dict(ids)
 
     def __enter__(self) -> Self:

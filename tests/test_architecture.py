@@ -258,22 +258,22 @@ def modules(root: Path) -> dict[str, set[str]]:
         for room in MAY_IMPORT
         for path in files(root, room)
     }
-    found: dict[str, set[str]] = {}
+    graph: dict[str, set[str]] = {}
     for name, path in known.items():
         nodes = list(ast.walk(ast.parse(path.read_text())))
-        told = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
         for node in nodes:
             if isinstance(node, ast.ImportFrom) and node.module:
                 inner = {f"{node.module}.{alias.name}" for alias in node.names}
-                told |= inner & known.keys() or {node.module}
-        found[name] = told & known.keys() - {name}
-    return found
+                names |= inner & known.keys() or {node.module}
+        graph[name] = names & known.keys() - {name}
+    return graph
 
 
-def boxes(found: dict[str, set[str]]) -> dict[str, dict[str, set[str]]]:
+def boxes(graph: dict[str, set[str]]) -> dict[str, dict[str, set[str]]]:
     """For each room its boxes, and for each of these the boxes beside it that it imports from."""
     rooms: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for name, imported in found.items():
+    for name, imported in graph.items():
         parts = name.split(".")
         for depth in range(1, len(parts)):
             rooms[".".join(parts[:depth])][parts[depth]] |= set()
@@ -287,11 +287,11 @@ def boxes(found: dict[str, set[str]]) -> dict[str, dict[str, set[str]]]:
 
 def turned_round_within(root: Path) -> list[str]:
     """Each import within a room that does not point down, and each box that nothing says the arrows of."""
-    found = boxes(modules(root))
+    rooms = boxes(modules(root))
     return [
         f"{room}.{box} imports {room}.{other}, which it may not" if other else f"{room}.{box} is not known here"
         for room, allowed in WITHIN.items()
-        for box, imported in sorted(found[room].items())
+        for box, imported in sorted(rooms[room].items())
         for other in (sorted(imported - allowed[box]) if box in allowed else [""])
     ]
 
@@ -314,7 +314,7 @@ def test_an_arrow_within_a_room_that_is_turned_round_is_found(tmp_path: Path) ->
 
 def overfull(root: Path) -> list[str]:
     """Each room with too many boxes side by side."""
-    counts = {room: len(found) for room, found in boxes(modules(root)).items() if room not in UNCOUNTED}
+    counts = {room: len(inner) for room, inner in boxes(modules(root)).items() if room not in UNCOUNTED}
     return [f"{room} has {count} boxes" for room, count in counts.items() if count > MOST_BOXES]
 
 
@@ -377,12 +377,12 @@ def test_state_of_a_whole_process_is_found(tmp_path: Path) -> None:
 
 def anys(root: Path) -> dict[str, int]:
     """How often each room says `Any`."""
-    found = {}
+    counts = {}
     for room in MAY_IMPORT:
         paths = [path for path in files(root, room) if "generated" not in path.parts]
         trees = [ast.parse(path.read_text("utf-8")) for path in paths]
-        found[room] = sum(isinstance(each, ast.Name) and each.id == "Any" for tree in trees for each in ast.walk(tree))
-    return found
+        counts[room] = sum(isinstance(node, ast.Name) and node.id == "Any" for tree in trees for node in ast.walk(tree))
+    return counts
 
 
 def test_no_room_says_any_more_often_than_before() -> None:
@@ -401,15 +401,15 @@ def test_no_two_modules_need_each_other() -> None:
 
 
 def test_no_two_boxes_of_a_room_need_each_other() -> None:
-    for found in boxes(modules(ROOT)).values():
-        TopologicalSorter(found).prepare()
+    for inner in boxes(modules(ROOT)).values():
+        TopologicalSorter(inner).prepare()
 
 
 def test_every_update_of_a_task_or_a_shard_stands_in_one_place() -> None:
     updating = re.compile(r"UPDATE (tasks|shards)\b")
     rooms = [path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py")]
-    found = {path.parent for path in rooms if updating.search(path.read_text(encoding="utf-8"))}
-    assert [str(folder.relative_to(ROOT)) for folder in found] == ["tasks/transitions"]
+    folders = {path.parent for path in rooms if updating.search(path.read_text(encoding="utf-8"))}
+    assert [str(folder.relative_to(ROOT)) for folder in folders] == ["tasks/transitions"]
 
 
 def test_a_circle_of_boxes_is_found(tmp_path: Path) -> None:
@@ -453,7 +453,7 @@ def astray(root: Path) -> list[str]:
             if not (root / folder).is_dir():
                 wrong.append(f"tests/{folder} is for a room that is not there")
         for path in tests:
-            modules = {found.parent for found in (root / room).rglob(path.name.removeprefix("test_"))}
+            modules = {module.parent for module in (root / room).rglob(path.name.removeprefix("test_"))}
             if modules and root / path.parent.relative_to(root / "tests") not in modules:
                 wrong.append(f"{path.relative_to(root)} is not where its module is")
     return wrong
@@ -524,11 +524,11 @@ def test_each_decision_has_a_status_a_date_and_its_line_in_the_index() -> None:
     lines = []
     for path in sorted(folder.glob("[0-9]*.md")):
         title, _, status = path.read_text().splitlines()[:3]
-        found = re.fullmatch(r"Status: ((?:accepted|superseded by \[).*) · (\d{4}-\d\d-\d\d)", status)
-        assert found, (
+        match = re.fullmatch(r"Status: ((?:accepted|superseded by \[).*) · (\d{4}-\d\d-\d\d)", status)
+        assert match, (
             f"{path.name}: below its title stands `Status: accepted · YYYY-MM-DD`, or what it is superseded by"
         )
-        lines.append(f"| [{path.name[:4]}]({path.name}) | {title.removeprefix('# ')} | {found[2]} | {found[1]} |")
+        lines.append(f"| [{path.name[:4]}]({path.name}) | {title.removeprefix('# ')} | {match[2]} | {match[1]} |")
         for other in re.findall(r"\]\((\d{4}-[^)]+)\)", status):
             assert path.name in (folder / other).read_text(), f"{other} says nothing of {path.name}"
     index = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("| [")]

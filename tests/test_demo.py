@@ -68,17 +68,17 @@ class Demo:
 
     def processes(self) -> list[str]:
         """The command of every process that it started and that runs."""
-        found = []
+        commands = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if self._is_ours(process) and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(" ".join(process.cmdline()))
-        return found
+                    commands.append(" ".join(process.cmdline()))
+        return commands
 
     def _is_ours(self, process: psutil.Process) -> bool:
         # PostgreSQL writes over its environment; its command names its folder.
-        told = [process.environ().get("TMPDIR", ""), *process.cmdline()]
-        return any(each.startswith(str(self.folder)) for each in told)
+        texts = [process.environ().get("TMPDIR", ""), *process.cmdline()]
+        return any(text.startswith(str(self.folder)) for text in texts)
 
     def close(self) -> None:
         """Whatever a failed test has left."""
@@ -136,8 +136,8 @@ def test_what_it_took_in_is_shown_by_make_run(start: Callable[..., Demo], tmp_pa
 
     page = eventually(shown, seconds=90, reason="it has started")
     assert all(name in page for name in ("field-guide.pdf", "museum-handbook.docx", "tea-garden.txt"))
-    found = httpx2.post(f"{url}/api/v1/kbs/demo/search", json={"query": "bell petrel"}).json()
-    assert found["hits"][0]["document_id"] == "field-guide.pdf"
+    answer = httpx2.post(f"{url}/api/v1/kbs/demo/search", json={"query": "bell petrel"}).json()
+    assert answer["hits"][0]["document_id"] == "field-guide.pdf"
 
 
 def test_it_fails_and_says_what_was_expected_where_another_passage_comes_first(start: Callable[..., Demo]) -> None:

@@ -43,7 +43,7 @@ def test_what_is_as_it_is_described_passes(described: Described) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "problem"),
     [
         (answer(202, {**ACCEPTED, "colour": "green"}), "colour"),
         (answer(202, {name: value for name, value in ACCEPTED.items() if name != "status"}), "status"),
@@ -59,8 +59,8 @@ def test_what_is_as_it_is_described_passes(described: Described) -> None:
         (answer(204, {}, "DELETE", "/api/v1/kbs/kb/documents/a%2Fb"), "with a body"),
     ],
 )
-def test_what_is_not_is_found(described: Described, wrong: httpx2.Response, told: str) -> None:
-    with pytest.raises(AssertionError, match=told):
+def test_what_is_not_is_found(described: Described, wrong: httpx2.Response, problem: str) -> None:
+    with pytest.raises(AssertionError, match=problem):
         described.check(wrong)
 
 

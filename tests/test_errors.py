@@ -45,8 +45,8 @@ ENGLISH, CHINESE = (ROOT / "docs" / name for name in ("errors.md", "errors.zh.md
 
 
 def sections(page: Path) -> dict[str, str]:
-    _, *found = re.split(r"^## (.+)\n", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(found[::2], [each.partition("\n# ")[0] for each in found[1::2]], strict=True))
+    _, *pieces = re.split(r"^## (.+)\n", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(pieces[::2], [piece.partition("\n# ")[0] for piece in pieces[1::2]], strict=True))
 
 
 @pytest.mark.parametrize("page", [ENGLISH, CHINESE], ids=lambda page: page.name)

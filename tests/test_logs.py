@@ -45,14 +45,14 @@ def test_an_outage_is_told_at_once_then_each_minute_and_at_its_end(
         now += 1
     outage.is_over()
     outage.is_over()
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(each["event"], each["seconds"]) for each in told] == [
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["event"], line["seconds"]) for line in lines] == [
         ("kettle_away", 0),
         ("kettle_away", 60),
         ("kettle_away", 120),
         ("kettle_away_over", 130),
     ]
-    assert {each["reason"] for each in told[:-1]} == {"unplugged"}
+    assert {line["reason"] for line in lines[:-1]} == {"unplugged"}
 
 
 TOLD = logs.Submitted(task_id=UUID(int=1), task_type="test", status="queued", priority=4, kb_id="知识库")
@@ -67,7 +67,7 @@ def test_many_lines_are_few_writes_each_of_which_a_pipe_takes_whole(
     monkeypatch.setattr(stream, "write", writes.append)
     logs.tell(TOLD for _ in range(100))
     assert len(writes) < 10
-    assert all(len(each.encode()) <= select.PIPE_BUF for each in writes)
+    assert all(len(piece.encode()) <= select.PIPE_BUF for piece in writes)
     lines = [json.loads(line) for line in "".join(writes).splitlines()]
     assert len(lines) == 100
     assert lines[0] | {"event": "submitted", "kb_id": "知识库", "task_id": str(UUID(int=1))} == lines[0]

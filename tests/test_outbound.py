@@ -136,12 +136,12 @@ def test_what_lies_beside_a_special_range_is_judged_by_itself(special: str) -> N
     kind = type(network[0])
     assert not outbound.is_outside(kind(first))
     assert not outbound.is_outside(kind(last))
-    beside = [kind(each) for each in (first - 1, last + 1) if 0 < each < 2**network.max_prefixlen]
-    others = [ipaddress.ip_network(each) for each in outbound.SPECIAL if each != special]
-    for each in beside:
-        if not any(each in other for other in others):
+    beside = [kind(number) for number in (first - 1, last + 1) if 0 < number < 2**network.max_prefixlen]
+    others = [ipaddress.ip_network(other_range) for other_range in outbound.SPECIAL if other_range != special]
+    for neighbour in beside:
+        if not any(neighbour in other for other in others):
             # 6to4 begins where no list does, and carries an address within.
-            assert outbound.is_outside(each) or getattr(each, "sixtofour", None), each
+            assert outbound.is_outside(neighbour) or getattr(neighbour, "sixtofour", None), neighbour
 
 
 def test_a_request_says_who_asks_and_in_which_version(site: Site, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
     def resolve(host: Any, port: Any, *args: Any, **more: Any) -> Any:
         if host not in known:
             return real(host, port, *args, **more)
-        return [entry for each in known[host].pop(0) for entry in real(each, port, type=socket.SOCK_STREAM)]
+        return [entry for address in known[host].pop(0) for entry in real(address, port, type=socket.SOCK_STREAM)]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     return known
@@ -221,8 +221,8 @@ def test_a_name_that_changes_after_it_was_checked_changes_nothing(
     names["kb.example"] = [["127.0.0.1"], ["127.0.0.9"]]
     site.pages["/a"] = answer(200, b"text")
     url = site.url("/a", "kb.example")
-    found = outbound.download(url, tmp_path / "file", max_bytes=MIB, timeout=20, allowed_hosts=["kb.example"])
-    assert (found.status, names["kb.example"]) == (200, [["127.0.0.9"]])
+    file = outbound.download(url, tmp_path / "file", max_bytes=MIB, timeout=20, allowed_hosts=["kb.example"])
+    assert (file.status, names["kb.example"]) == (200, [["127.0.0.9"]])
     assert site.requests[0][1]["host"] == f"kb.example:{site.port}"
 
 
@@ -264,16 +264,16 @@ def test_an_allowed_network_allows_no_other_address_of_a_name(names: dict[str, l
 
 def test_a_file_is_fetched_with_what_is_said_of_it(site: Site, tmp_path: Path) -> None:
     site.pages["/a/tea.md?b=c"] = answer(200, "绿茶".encode(), content_type="text/markdown")
-    found = download(site, "/a/tea.md?b=c", tmp_path)
-    assert (found.status, found.content_type, found.filename, found.size) == (200, "text/markdown", "tea.md", 6)
+    file = download(site, "/a/tea.md?b=c", tmp_path)
+    assert (file.status, file.content_type, file.filename, file.size) == (200, "text/markdown", "tea.md", 6)
     assert (tmp_path / "file").read_text() == "绿茶"
 
 
 def test_a_redirect_is_followed_where_it_may_lead(site: Site, tmp_path: Path) -> None:
     site.pages["/old"] = answer(302, location="/new.txt")
     site.pages["/new.txt"] = answer(200, b"text")
-    found = download(site, "/old", tmp_path)
-    assert (found.status, found.filename) == (200, "new.txt")
+    file = download(site, "/old", tmp_path)
+    assert (file.status, file.filename) == (200, "new.txt")
 
 
 @pytest.mark.parametrize(
@@ -300,8 +300,8 @@ def test_a_circle_of_redirects_ends(site: Site, tmp_path: Path) -> None:
 
 def test_a_post_follows_no_redirect(site: Site) -> None:
     site.pages["/old"] = answer(307, location="/new")
-    told = outbound.post(site.url("/old"), b"{}", {}, timeout=20, allowed_hosts=[site.host])
-    assert told.status == 307
+    response = outbound.post(site.url("/old"), b"{}", {}, timeout=20, allowed_hosts=[site.host])
+    assert response.status == 307
     assert [path for path, _ in site.requests] == ["/old"]
 
 
@@ -329,8 +329,8 @@ def test_an_answer_that_is_too_large_is_not_read_on(site: Site, tmp_path: Path) 
 
 def test_of_an_answer_to_a_post_only_the_beginning_is_kept(site: Site) -> None:
     site.pages["/endless"] = endless
-    told = outbound.post(site.url("/endless"), b"{}", {}, timeout=20, allowed_hosts=[site.host])
-    assert (told.status, told.text) == (200, "x" * outbound.KEPT)
+    response = outbound.post(site.url("/endless"), b"{}", {}, timeout=20, allowed_hosts=[site.host])
+    assert (response.status, response.text) == (200, "x" * outbound.KEPT)
 
 
 def silent(handler: BaseHTTPRequestHandler) -> None:
@@ -391,8 +391,8 @@ def test_an_answer_that_is_none_is_an_error_of_the_server(site: Site, tmp_path: 
 
     site.pages["/broken"] = page
     with pytest.raises((OutboundError, ForbiddenAddress)):
-        found = download(site, "/broken", tmp_path)
-        assert found.status == 302, "a redirect to nowhere is an answer without a document"
+        file = download(site, "/broken", tmp_path)
+        assert file.status == 302, "a redirect to nowhere is an answer without a document"
         raise OutboundError("so the caller says")
 
 
@@ -417,9 +417,9 @@ def test_proxies_of_the_environment_are_ignored(site: Site, tmp_path: Path, monk
      ("1.5", None), ("1e9", None), ("0x10", None), ("1_0", None), ("\xb2", None), ("nan", None), ("inf", None),
      ("31000000000", 86_400), ("99999999999999", 86_400), ("9" * 400, None), ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
      ("Mon, 01 Jan 0001 00:00:00 -0000", 0), ("Sat, 99 Foo 2015 07:28:00 GMT", None), ("x" * 5000, None)],
-    ids=lambda each: str(each)[:12],
+    ids=lambda value: str(value)[:12],
 )  # fmt: skip
 def test_a_wait_that_is_asked_for_is_understood(site: Site, value: str, seconds: float | None) -> None:
     site.pages["/busy"] = answer(503, retry_after=value)
-    told = outbound.post(site.url("/busy"), b"{}", {}, timeout=20, allowed_hosts=[site.host])
-    assert (told.status, told.retry_after) == (503, seconds)
+    response = outbound.post(site.url("/busy"), b"{}", {}, timeout=20, allowed_hosts=[site.host])
+    assert (response.status, response.retry_after) == (503, seconds)

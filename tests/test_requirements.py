@@ -66,14 +66,14 @@ def pins(name: str) -> dict[str, str]:
 
 def asked_for(name: str) -> list[Requirement]:
     """What requirements/NAME.in asks for, those it includes as well."""
-    found = []
+    wishes = []
     for line in (ROOT / "requirements" / f"{name}.in").read_text().splitlines():
         wish = line.partition("#")[0].strip()
         if wish.startswith("-r "):
-            found += asked_for(wish.removeprefix("-r ").removesuffix(".in"))
+            wishes += asked_for(wish.removeprefix("-r ").removesuffix(".in"))
         elif wish:
-            found.append(Requirement(wish))
-    return found
+            wishes.append(Requirement(wish))
+    return wishes
 
 
 def imports(path: Path) -> set[str]:
@@ -89,14 +89,14 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def licences(found: Distribution) -> set[str]:
+def licences(package: Distribution) -> set[str]:
     """Each licence that a distribution names, in small letters; a choice between several counts as all."""
-    metadata: Any = found.metadata
+    metadata: Any = package.metadata
     expression = metadata.get("License-Expression") or ""
     if not expression:
         classifiers = metadata.get_all("Classifier") or []
         # "DFSG approved" is Debian's verdict, not a licence.
-        named = {each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License ::")}
+        named = {classifier.rpartition(" :: ")[2] for classifier in classifiers if classifier.startswith("License ::")}
         expression = " AND ".join(named - {"DFSG approved"}) or metadata.get("License", "")
     parts = re.split(r" AND | OR |;|, ", re.sub(r"[()]", "", expression))
     return {part.strip().lower() for part in parts if part.strip()}
@@ -156,6 +156,6 @@ def test_no_licence_asks_for_the_source_of_a_service() -> None:
     strong = re.compile(r"\bA?GPL|Affero|(?<!Lesser )General Public", re.IGNORECASE)
     for name in pins("dev"):
         metadata: Any = distribution(name).metadata
-        told = [metadata.get("License-Expression") or "", (metadata.get("License") or "")[:200]]
-        told += [each for each in metadata.get_all("Classifier") or [] if each.startswith("License")]
-        assert not strong.search(" ".join(told).replace("Library or Lesser", "Lesser")), f"{name}: {told}"
+        names = [metadata.get("License-Expression") or "", (metadata.get("License") or "")[:200]]
+        names += [classifier for classifier in metadata.get_all("Classifier") or [] if classifier.startswith("License")]
+        assert not strong.search(" ".join(names).replace("Library or Lesser", "Lesser")), f"{name}: {names}"

@@ -25,7 +25,7 @@ def read(name: str) -> Extracted:
 
 def headings(extracted: Extracted) -> dict[str, int]:
     """The level of each heading by its title."""
-    return {str(each.title): each.level or 0 for each in extracted.anchors if each.kind == "heading"}
+    return {str(anchor.title): anchor.level or 0 for anchor in extracted.anchors if anchor.kind == "heading"}
 
 
 def test_they_are_made_anew_byte_for_byte(tmp_path: Path) -> None:
@@ -39,23 +39,23 @@ def test_the_pdf_has_pages_and_three_levels_of_headings() -> None:
     extracted = read("field-guide.pdf")
     assert (extracted.format, extracted.pages) == ("pdf", 4)
     assert extracted.properties["title"] == "Birds of the Lantern Coast"
-    found = headings(extracted)
-    assert [title for title, level in found.items() if level == 1] == ["Birds of the Lantern Coast"]
-    assert [title for title, level in found.items() if level == 2] == [
+    levels = headings(extracted)
+    assert [title for title, level in levels.items() if level == 1] == ["Birds of the Lantern Coast"]
+    assert [title for title, level in levels.items() if level == 2] == [
         "The Dunes",
         "The Cliffs",
         "The Salt Marsh",
         "Planning a Visit",
     ]
-    assert found["Bell Petrel"] == 3
+    assert levels["Bell Petrel"] == 3
     assert "Counted from boats in June, the colony below Cape Morrow held 1,340 pairs." in extracted.text
 
 
 def test_the_word_document_has_a_title_a_table_a_list_a_footnote_and_both_languages() -> None:
     extracted = read("museum-handbook.docx")
     assert extracted.format == "docx"
-    found = headings(extracted)
-    assert found["Handbook of the Cape Morrow Lighthouse Museum"] < found["Working Here"] < found["Leave"]
+    levels = headings(extracted)
+    assert levels["Handbook of the Cape Morrow Lighthouse Museum"] < levels["Working Here"] < levels["Leave"]
     assert "| Summer, June to August | 9:30 to 19:00 | 9 crowns | 4 crowns | 20 crowns |" in extracted.text
     assert "\n4. Wind the clockwork with forty turns of the crank" in extracted.text
     assert "than half an hour.[^1]" in extracted.text

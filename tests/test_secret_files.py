@@ -45,7 +45,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     mount(tmp_path, keys="site:one:submit\n\nsite:two:submit, ops:three\n")
     file = SecretFile("API_KEYS_FILE", tmp_path / "keys", keys_of)
-    assert [each.secret for each in file.get()] == [b"one", b"two", b"three"]
+    assert [key.secret for key in file.get()] == [b"one", b"two", b"three"]
     mount(tmp_path, keys="site:two:submit")
     assert file.get() == (Key("site", b"two", "submit"),)
     (tmp_path / "keys").unlink()
@@ -109,8 +109,8 @@ def test_every_process_takes_up_a_new_secret_without_a_restart(deployment: Deplo
     port = free_port()
     files = {"API_KEYS_FILE": str(folder / "api_keys"), "CALLBACK_SECRET_FILE": str(folder / "callback_secret")}
     with Receiver() as receiver, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        told = {name: value for name, value in receiver.environment.items() if name != "CALLBACK_SECRET"}
-        deployment.environment |= {**files, **told, "GRPC_PORT": str(port)}
+        addresses = {name: value for name, value in receiver.environment.items() if name != "CALLBACK_SECRET"}
+        deployment.environment |= {**files, **addresses, "GRPC_PORT": str(port)}
         for name, ready in (("web", None), ("worker", None), ("rpc", is_serving)):
             deployment.start(name, ready=ready)
 
@@ -135,8 +135,8 @@ def test_every_process_takes_up_a_new_secret_without_a_restart(deployment: Deplo
 
         def told_of(file: str, *processes: str) -> bool:
             """Whether each of these has said that a file is wrong, in one line."""
-            lines = {each.name: each.log.count(f'"reason":"{file}') for each in deployment.processes}
-            return all(lines[each] == 1 for each in processes)
+            lines = {process.name: process.log.count(f'"reason":"{file}') for process in deployment.processes}
+            return all(lines[process_name] == 1 for process_name in processes)
 
         assert (web("old"), rpc("old"), web("new"), rpc("new")) == (True, True, False, False)
         assert called_back("old") is not None

@@ -57,7 +57,7 @@ def said() -> Iterator[tuple[str, str, set[str] | None]]:
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
                     where = f"{path.relative_to(ROOT)}:{node.lineno}"
                     if isinstance(node.args[0], ast.Constant):
-                        yield where, str(node.args[0].value), {str(each.arg) for each in node.keywords}
+                        yield where, str(node.args[0].value), {str(keyword.arg) for keyword in node.keywords}
 
 
 @pytest.mark.parametrize(("where", "kind", "values"), list(said()))
@@ -75,14 +75,14 @@ def test_every_sentence_is_said_somewhere() -> None:
 
 
 def test_lists_are_joined_as_each_language_does_it() -> None:
-    told = Sentence("one of {names}", "{names} 之一").of({"names": ("a", "b", "c")})
-    assert (told, told.chinese) == ("one of a, b or c", "a、b、c 之一")
+    sentence = Sentence("one of {names}", "{names} 之一").of({"names": ("a", "b", "c")})
+    assert (sentence, sentence.chinese) == ("one of a, b or c", "a、b、c 之一")
     assert Sentence("{names}", "{names}").of({"names": ["a"]}) == "a"
 
 
 def test_a_sentence_keeps_its_chinese_on_its_way_to_another_process() -> None:
-    told = pickle.loads(pickle.dumps(say("cursor")))
-    assert (told, told.chinese, told.code) == (say("cursor"), OF_FIELDS["cursor"].chinese, "invalid")
+    sentence = pickle.loads(pickle.dumps(say("cursor")))
+    assert (sentence, sentence.chinese, sentence.code) == (say("cursor"), OF_FIELDS["cursor"].chinese, "invalid")
 
 
 def test_a_sentence_is_kept_as_its_english() -> None:
@@ -158,39 +158,42 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "kind"), WRONG, ids=[each[2] for each in WRONG])
+@pytest.mark.parametrize(("field", "value", "kind"), WRONG, ids=[case[2] for case in WRONG])
 def test_each_kind_of_mistake_is_told_in_our_words(field: str, value: Any, kind: str) -> None:
-    given = {"needed": 1, field: value}
+    body = {"needed": 1, field: value}
     if value is ...:
-        del given[field]
+        del body[field]
     with pytest.raises(ValidationError) as raised:
-        Everything.model_validate(given)
+        Everything.model_validate(body)
     (error,) = raised.value.errors()
     assert error["type"] == kind
-    (told,) = fields_of(raised.value)
+    (field_error,) = fields_of(raised.value)
     sentence = BY_PYDANTIC[kind]
-    assert (told["field"], told["code"]) == (field, sentence.code)
-    assert "{" not in told["message"] + told["message_zh"]
-    assert told["message"].startswith(sentence.english.partition("{")[0])
-    assert told["message_zh"].startswith(sentence.chinese.partition("{")[0])
-    assert told["type"] == f"/docs/errors#{sentence.code}"
+    assert (field_error["field"], field_error["code"]) == (field, sentence.code)
+    assert "{" not in field_error["message"] + field_error["message_zh"]
+    assert field_error["message"].startswith(sentence.english.partition("{")[0])
+    assert field_error["message_zh"].startswith(sentence.chinese.partition("{")[0])
+    assert field_error["type"] == f"/docs/errors#{sentence.code}"
 
 
 def test_what_is_allowed_is_listed_in_both_languages() -> None:
     with pytest.raises(ValidationError) as raised:
         Everything.model_validate({"needed": 1, "choice": "x"})
-    (told,) = fields_of(raised.value)
-    assert (told["message"], told["message_zh"]) == ("must be 'low' or 'high'", "必须是 'low'、'high' 之一")
+    (field_error,) = fields_of(raised.value)
+    assert (field_error["message"], field_error["message_zh"]) == (
+        "must be 'low' or 'high'",
+        "必须是 'low'、'high' 之一",
+    )
 
 
-@pytest.mark.parametrize(("value", "told"), [("known", say("cursor")), ("else", OTHERWISE.of({}))])
+@pytest.mark.parametrize(("value", "sentence"), [("known", say("cursor")), ("else", OTHERWISE.of({}))])
 def test_a_rule_of_our_own_is_told_in_its_sentence_and_no_other_text_reaches_a_client(
-    value: str, told: Bilingual
+    value: str, sentence: Bilingual
 ) -> None:
     with pytest.raises(ValidationError) as raised:
         Everything.model_validate({"needed": 1, "ruled": value})
-    (found,) = fields_of(raised.value)
-    assert (found["message"], found["message_zh"]) == (told, told.chinese)
+    (field_error,) = fields_of(raised.value)
+    assert (field_error["message"], field_error["message_zh"]) == (sentence, sentence.chinese)
 
 
 #: What each kind of value can be refused for, as pydantic calls the schema of it.
@@ -216,23 +219,23 @@ WRAP = {
 }
 
 
-def schemas(found: Any) -> Iterator[str]:
+def schemas(part: Any) -> Iterator[str]:
     """The types of the schemas within a schema."""
-    if isinstance(found, dict):
-        if isinstance(kind := found.get("type"), str) and ("schema" in found or len(found) >= 1):
+    if isinstance(part, dict):
+        if isinstance(kind := part.get("type"), str) and ("schema" in part or len(part) >= 1):
             yield kind
-        for name, each in found.items():
+        for name, inner in part.items():
             if name not in ("serialization", "metadata", "config", "ref", "default"):
-                yield from schemas(each)
-    elif isinstance(found, (list, tuple)):
-        for each in found:
-            yield from schemas(each)
+                yield from schemas(inner)
+    elif isinstance(part, (list, tuple)):
+        for inner in part:
+            yield from schemas(inner)
 
 
 def requests() -> list[type[BaseModel]]:
     """The models that requests are read as."""
     app: Any = create_app(read({}), pages())
-    found: set[type[BaseModel]] = {each.payload for each in all_types().values()}
+    models: set[type[BaseModel]] = {task_type.payload for task_type in all_types().values()}
     stack: list[Any] = [*app._router._roots]
     while stack:
         node = stack.pop()
@@ -240,8 +243,8 @@ def requests() -> list[type[BaseModel]]:
         for name in ("on_get", "on_post", "on_put", "on_patch", "on_delete"):
             described = getattr(getattr(node.resource, name, None), "operation", None)
             if described is not None:
-                found |= {model for model in (described.query, described.request) if model is not None}
-    return sorted(found, key=lambda model: model.__name__)
+                models |= {model for model in (described.query, described.request) if model is not None}
+    return sorted(models, key=lambda model: model.__name__)
 
 
 def test_no_request_has_a_kind_of_value_without_sentences() -> None:
@@ -251,7 +254,7 @@ def test_no_request_has_a_kind_of_value_without_sentences() -> None:
         model.model_rebuild()
         for kind in set(schemas(model.__pydantic_core_schema__)):
             assert kind in REFUSED_FOR or kind in WRAP, f"{model}: {kind}"
-    assert {each for kinds in REFUSED_FOR.values() for each in kinds} <= BY_PYDANTIC.keys()
+    assert {kind for kinds in REFUSED_FOR.values() for kind in kinds} <= BY_PYDANTIC.keys()
 
 
 @pytest.mark.parametrize("name", ["errors.md", "errors.zh.md"])
@@ -271,6 +274,6 @@ def test_whatever_can_be_missing_has_a_name_in_chinese() -> None:
 
 
 def test_a_sentence_within_another_is_said_in_each_language() -> None:
-    told = say("no_retry", reason=say("it_depends", cause="T", status="failed"))
-    assert told == "the task cannot be retried: it depends on task T, which is failed"
-    assert told.chinese == "该任务无法重试：它依赖任务 T，而该任务的状态为 failed"
+    sentence = say("no_retry", reason=say("it_depends", cause="T", status="failed"))
+    assert sentence == "the task cannot be retried: it depends on task T, which is failed"
+    assert sentence.chinese == "该任务无法重试：它依赖任务 T，而该任务的状态为 failed"

@@ -86,7 +86,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    "environment", WRONG, ids=lambda each: " ".join(f"{name}={value}" for name, value in each.items())
+    "environment", WRONG, ids=lambda case: " ".join(f"{name}={value}" for name, value in case.items())
 )
 def test_a_wrong_value_is_named_in_one_line_with_an_example(environment: dict[str, str]) -> None:
     name = list(environment)[-1]
@@ -121,18 +121,18 @@ def test_production_is_open_only_where_it_is_said() -> None:
 
 
 def test_a_key_has_a_role_and_may_be_bound_to_kbs() -> None:
-    found = read(
+    keys = read(
         {"API_KEYS": "kb:one, kb:two,ops:three:operate,some:four:submit:a+b:c+知识库,all:five:scale"}
     ).current_keys()
     bound = frozenset({"a", "b:c", "知识库"})
-    assert found == (
+    assert keys == (
         Key("kb", b"one"),
         Key("kb", b"two"),
         Key("ops", b"three", "operate"),
         Key("some", b"four", "submit", bound),
         Key("all", b"five", "scale"),
     )
-    assert [each.kbs for each in found] == [None, None, None, bound, None]
+    assert [key.kbs for key in keys] == [None, None, None, bound, None]
 
 
 def test_production_reads_no_folder_that_was_not_named() -> None:
@@ -143,8 +143,8 @@ def test_production_reads_no_folder_that_was_not_named() -> None:
 
 
 def test_a_root_is_the_same_with_a_slash_at_its_end_and_its_scheme_in_capitals() -> None:
-    given = "S3://Bucket/prefix/, file:///srv/docs//, memory://docs"
-    assert read({"SOURCE_ROOTS": given}).source_roots == ["s3://Bucket/prefix", "file:///srv/docs", "memory://docs"]
+    roots = "S3://Bucket/prefix/, file:///srv/docs//, memory://docs"
+    assert read({"SOURCE_ROOTS": roots}).source_roots == ["s3://Bucket/prefix", "file:///srv/docs", "memory://docs"]
 
 
 @pytest.mark.parametrize("roots", ["s3://bucket", "s3://bucket/uploads/kb", "file:///srv", "file:///srv/data/uploads"])

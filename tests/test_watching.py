@@ -65,9 +65,9 @@ class Watched(Client):
 
     def lines(self, **facts: Any) -> list[dict[str, Any]]:
         """The lines that say all of this, in the order of their times."""
-        told = [json.loads(line) for process in self.deployment.processes for line in process.log.splitlines()]
-        found = [each for each in told if all(each.get(name) == value for name, value in facts.items())]
-        return sorted(found, key=lambda each: str(each["timestamp"]))
+        entries = [json.loads(line) for process in self.deployment.processes for line in process.log.splitlines()]
+        chosen = [entry for entry in entries if all(entry.get(name) == value for name, value in facts.items())]
+        return sorted(chosen, key=lambda entry: str(entry["timestamp"]))
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +124,11 @@ def test_a_document_is_followed_through_the_logs_by_its_request_and_by_its_trace
     shown = watched.http.get(f"/api/v1/tasks/{task_id}").json()
     assert (shown["request_id"], shown["trace_id"]) == ("morning-1", TRACE_ID)
     eventually(lambda: watched.lines(event="callback_answered", task_id=task_id), seconds=20)
-    told = watched.lines(request_id="morning-1")
-    assert {each["trace_id"] for each in told} == {TRACE_ID}
-    web = [each["event"] for each in told if each["event"] in ("submitted", "request")]
+    entries = watched.lines(request_id="morning-1")
+    assert {entry["trace_id"] for entry in entries} == {TRACE_ID}
+    web = [entry["event"] for entry in entries if entry["event"] in ("submitted", "request")]
     assert web == ["submitted", "request"]
-    assert [(each["event"], each.get("stage")) for each in told if each["event"] not in web] == [
+    assert [(entry["event"], entry.get("stage")) for entry in entries if entry["event"] not in web] == [
         ("stage_ended", "preprocessing"),
         ("stage_ended", "chunking"),
         ("stage_ended", "embedding"),
@@ -142,19 +142,23 @@ def test_a_document_is_followed_through_the_logs_by_its_request_and_by_its_trace
     (ended,) = watched.lines(event="task_ended", task_id=task_id)
     assert ended["tokens"] == shown["result"]["tokens_embedded"] > 0
     assert ended["units"] == shown["result"]["chunks"]
-    worked = sum(each["worked_ms"] for each in watched.lines(event="stage_ended", task_id=task_id))
+    worked = sum(entry["worked_ms"] for entry in watched.lines(event="stage_ended", task_id=task_id))
     assert worked <= ended["worked_ms"] * 1.1 + 50, "the last stage comes on top; a commit may belong to either"
     assert ended["worked_ms"] <= ended["total_ms"]
     assert ended["waited_ms"] + ended["worked_ms"] == pytest.approx(ended["total_ms"], rel=0.5, abs=200)
     (callback,) = watched.lines(event="callback_answered", task_id=task_id)
     assert callback["host"] == "127.0.0.1"
-    (received,) = [each for each in watched.receiver.received if each.body["data"]["task_id"] == task_id]
+    (received,) = [delivery for delivery in watched.receiver.received if delivery.body["data"]["task_id"] == task_id]
     assert received.traceparent == TRACEPARENT
 
 
 def test_what_is_not_said_is_made_and_a_trace_that_is_none_is_made_anew(watched: Watched) -> None:
-    for given in ({}, {"traceparent": "00-" + "0" * 32 + "-00f067aa0ba902b7-01"}, {"traceparent": TRACEPARENT + "-x"}):
-        task_id = watched.submit() if not given else submitted_with(watched, given)
+    for headers in (
+        {},
+        {"traceparent": "00-" + "0" * 32 + "-00f067aa0ba902b7-01"},
+        {"traceparent": TRACEPARENT + "-x"},
+    ):
+        task_id = watched.submit() if not headers else submitted_with(watched, headers)
         shown = watched.ended(task_id)
         assert UUID(shown["request_id"]).hex == shown["trace_id"]
         eventually(lambda task=task_id: watched.lines(event="task_ended", task_id=task), seconds=10)  # type: ignore[misc]
@@ -166,7 +170,7 @@ def submitted_with(watched: Watched, headers: dict[str, str]) -> str:
 
 
 def test_each_process_says_when_it_is_ready(watched: Watched) -> None:
-    assert {each["event"] for each in watched.lines() if each["event"].endswith("_ready")} == {
+    assert {entry["event"] for entry in watched.lines() if entry["event"].endswith("_ready")} == {
         "web_ready",
         "worker_ready",
         "clock_ready",
@@ -252,7 +256,7 @@ def asked(prometheus: httpx2.Client, query: str) -> dict[tuple[str, ...], float]
     """The present values of a query, by those of their labels. There is no quantile of what was not observed."""
     answer = prometheus.get("/query", params={"query": query.replace("$__rate_interval", "30s")}).json()
     assert answer["status"] == "success", answer
-    values = {tuple(each["metric"].values()): float(each["value"][1]) for each in answer["data"]["result"]}
+    values = {tuple(result["metric"].values()): float(result["value"][1]) for result in answer["data"]["result"]}
     return {labels: value for labels, value in values.items() if not math.isnan(value)}
 
 

@@ -94,10 +94,10 @@ def is_strict(port: int) -> None:
     """Who does not say what it wants is hung up on, and whose body trickles is told so."""
     with ThreadPoolExecutor(7) as pool:
         slow = pool.submit(told_while_slow, port)
-        told = pool.map(lambda said: told_while_trickling(port, said), BODIES)
+        answers = pool.map(lambda said: told_while_trickling(port, said), BODIES)
         waited = list(pool.map(lambda said: hung_up_on(port, said), BEGINNINGS))
         assert all(HEADERS_WITHIN - 1 < seconds < HEADERS_WITHIN + 15 for seconds in waited), waited
-        for seconds, answer in told:
+        for seconds, answer in answers:
             assert answer.startswith(b"HTTP/1.1 408 "), answer
             assert b"arrived too slowly" in answer, answer
             assert BODY_WITHIN - 1 < seconds < BODY_WITHIN + 15
@@ -143,8 +143,8 @@ def test_who_offers_another_protocol_is_answered_by_this_one(embedded: EmbeddedD
         connection.sendall(
             b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
         )
-        told = b"".join(iter(lambda: connection.recv(4096), b""))
-    assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"202", b"202", b"200"], told
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"202", b"202", b"200"], answer
 
 
 def test_a_wrong_setting_stops_it_with_one_line(deployment: Deployment) -> None:

@@ -56,8 +56,8 @@ class Trio:
         first = Member(folder / "one", guard, None)
         self.members = [first, *(Member(folder / name, guard, first) for name in ("two", "three"))]
         try:
-            for each in self.members:
-                each.start()
+            for member in self.members:
+                member.start()
             self.wait_until_whole()
         except BaseException:
             self.close()
@@ -66,7 +66,7 @@ class Trio:
     @property
     def urls(self) -> str:
         """All three, as `RABBITMQ_URL` has them."""
-        return ",".join(each.url for each in self.members)
+        return ",".join(member.url for member in self.members)
 
     def wait_until_whole(self) -> None:
         """Wait until each sees the two others run."""
@@ -74,9 +74,9 @@ class Trio:
 
     def close(self) -> None:
         """End them for good."""
-        for each in self.members:
-            each.close()
+        for member in self.members:
+            member.close()
 
     def _is_whole(self) -> bool:
-        seen = [each.management("/nodes") for each in self.members]
+        seen = [member.management("/nodes") for member in self.members]
         return all([node["running"] for node in nodes] == [True] * len(self.members) for nodes in seen)

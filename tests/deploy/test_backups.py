@@ -32,6 +32,6 @@ def set_for(url: str, said: tuple[str, ...]) -> None:
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT quote_ident(current_database())")
         (name,) = cursor.fetchone() or ("",)
-        for each in said:
-            cursor.execute(f"ALTER DATABASE {name} SET {each}")
+        for setting in said:
+            cursor.execute(f"ALTER DATABASE {name} SET {setting}")
         connection.commit()

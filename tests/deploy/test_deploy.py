@@ -75,8 +75,8 @@ def test_the_image_holds_what_every_process_needs_and_what_it_is_built_with(extr
     (sets,) = re.findall(r"\$\(.*\)", DOCKERFILE)
     said = shell("sh", "-ec", f"echo {sets}", EXTRAS=extras).stdout.split()
     assert said[::2] == ["-r"] * (len(said) // 2)
-    assert said[1::2] == [f"requirements/{each}.txt" for each in ("web", "worker", "clock", "rpc", *extras.split())]
-    assert all((ROOT / each).exists() for each in said[1::2])
+    assert said[1::2] == [f"requirements/{name}.txt" for name in ("web", "worker", "clock", "rpc", *extras.split())]
+    assert all((ROOT / path).exists() for path in said[1::2])
 
 
 @pytest.mark.parametrize("wanted", ["", "yes"])
@@ -107,7 +107,7 @@ def test_compose_has_the_whole_deployment_and_knows_when_it_is_healthy() -> None
     for name in ("postgres", "rabbitmq", "prometheus", "grafana"):
         assert SERVICES[name].keys() >= {"healthcheck", "restart"}, name
         assert SERVICES[name]["image"].partition(":")[2] not in ("", "latest"), name
-    named = [volume.partition(":")[0] for each in SERVICES.values() for volume in each.get("volumes", [])]
+    named = [volume.partition(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
     for volume in named:
         assert volume in COMPOSE["volumes"] or volume.startswith("$") or (ROOT / volume).exists(), volume
     assert COMPOSE["volumes"].keys() <= set(named)
@@ -135,7 +135,7 @@ def test_postgresql_logs_no_value_of_a_statement_that_failed() -> None:
 
 
 def test_compose_is_open_to_its_own_machine_alone_unless_told_otherwise() -> None:
-    ports = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
+    ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert "web" in ports
     for name, opened in ports.items():
         for port in opened:
@@ -220,8 +220,8 @@ def test_a_worker_pulls_no_more_than_it_has_threads(
 def test_make_help_names_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE)
-    told = shell("make", "--no-print-directory", "help").stdout
-    assert [line.split()[1] for line in told.splitlines()] == phony
+    output = shell("make", "--no-print-directory", "help").stdout
+    assert [line.split()[1] for line in output.splitlines()] == phony
 
 
 def test_make_says_what_to_install_where_there_is_no_python(tmp_path: Path) -> None:

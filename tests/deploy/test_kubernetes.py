@@ -25,20 +25,20 @@ FOREIGN = {"ScaledObject", "TriggerAuthentication"}
 
 def resources(folder: Path) -> list[dict[str, Any]]:
     """What a kustomization names, in its own files and those of the others; its patches are left out."""
-    found: list[dict[str, Any]] = []
+    manifests: list[dict[str, Any]] = []
     for name in yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]:
         path = (folder / name).resolve()
-        found += resources(path) if path.is_dir() else list(yaml.safe_load_all(path.read_text()))
-    return found
+        manifests += resources(path) if path.is_dir() else list(yaml.safe_load_all(path.read_text()))
+    return manifests
 
 
 def manifest(kind: str, name: str, folder: Path = FOLDER / "base") -> dict[str, Any]:
-    (found,) = (
-        each
-        for each in resources(folder)
-        if each["kind"] == kind and each["metadata"]["name"] == f"task-manager{name and '-' + name}"
+    (resource,) = (
+        entry
+        for entry in resources(folder)
+        if entry["kind"] == kind and entry["metadata"]["name"] == f"task-manager{name and '-' + name}"
     )
-    return found
+    return resource
 
 
 def pod(process: str) -> Any:
@@ -48,12 +48,12 @@ def pod(process: str) -> Any:
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
 def test_each_manifest_is_one_that_kubernetes_takes(overlay: Path) -> None:
-    found = resources(overlay)
-    assert len({(each["kind"], each["metadata"]["name"]) for each in found}) == len(found) > 5
-    for each in found:
-        if each["kind"] not in FOREIGN:
+    manifests = resources(overlay)
+    assert len({(entry["kind"], entry["metadata"]["name"]) for entry in manifests}) == len(manifests) > 5
+    for entry in manifests:
+        if entry["kind"] not in FOREIGN:
             for release in RELEASES:
-                kubernetes_validate.validate(each, release, strict=True)
+                kubernetes_validate.validate(entry, release, strict=True)
 
 
 def test_a_manifest_that_kubernetes_would_refuse_is_noticed() -> None:
@@ -71,7 +71,7 @@ def test_a_process_runs_the_command_of_the_procfile_in_its_image(process: str) -
     assert container["image"] == image
     images = yaml.safe_load((FOLDER / "overlays" / "managed" / "kustomization.yaml").read_text())["images"]
     suffix = image.removeprefix("task-manager")
-    assert {each["newTag"] for each in images if each["name"] == image} == {VERSION + suffix}
+    assert {entry["newTag"] for entry in images if entry["name"] == image} == {VERSION + suffix}
 
 
 @pytest.mark.parametrize("process", ["release", *PROCESSES])
@@ -97,7 +97,7 @@ def test_a_process_is_probed_and_given_time_and_spread(process: str) -> None:
     spec, settings = pod(process), manifest("ConfigMap", "")["data"]
     (container,) = spec["containers"]
     assert spec["terminationGracePeriodSeconds"] == int(settings["SHUTDOWN_TIMEOUT"]) + 10
-    assert [each["command"] for each in spec["initContainers"]] == [["python", "-m", "models.migration"]]
+    assert [entry["command"] for entry in spec["initContainers"]] == [["python", "-m", "models.migration"]]
     if process == "web":
         assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
         assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}

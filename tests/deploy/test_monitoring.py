@@ -24,11 +24,11 @@ DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
 
 def known() -> dict[str, set[str]]:
     """The labels of each series that Prometheus has of the service, by name."""
-    found = {"up": {"job"}}
+    labels = {"up": {"job"}}
     for metric in metrics.ALL:
         suffixes = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
-        found.update({metric.name + suffix: {*metric.labels, "le"} for suffix in suffixes})
-    return found
+        labels.update({metric.name + suffix: {*metric.labels, "le"} for suffix in suffixes})
+    return labels
 
 
 def labels_of(query: str) -> set[str]:
@@ -87,7 +87,7 @@ def test_what_does_not_exist_is_noticed() -> None:
 
 def test_a_metric_is_explained_with_its_labels() -> None:
     text = (ROOT / "docs" / "statistics.md").read_text("utf-8").partition("## Prometheus")[2].partition("\n## ")[0]
-    named = {re.sub(r"\{.*", "", each): each for each in re.findall(r"`([a-z_]+(?:\{[a-z_,]+\})?)`", text)}
+    named = {re.sub(r"\{.*", "", series): series for series in re.findall(r"`([a-z_]+(?:\{[a-z_,]+\})?)`", text)}
     for metric in metrics.ALL:
         labels = f"{{{','.join(metric.labels)}}}" if metric.labels else ""
         # docs/metrics.md has each of them; what is new need not be explained here as well.
@@ -290,7 +290,7 @@ def promtool_says(promtool: Path, *arguments: str | Path) -> None:
 def test_prometheus_understands_its_configuration_and_the_alerts(promtool: Path, tmp_path: Path) -> None:
     promtool_says(promtool, "check", "config", PROMETHEUS / "prometheus.yml")
     shutil.copy(PROMETHEUS / "alerts.yml", tmp_path)
-    (block,) = (each for each in blocks(ROOT / "docs" / "operations.md") if each.name == "prometheus.yml")
+    (block,) = (entry for entry in blocks(ROOT / "docs" / "operations.md") if entry.name == "prometheus.yml")
     (tmp_path / "prometheus.yml").write_text(block.code)
     promtool_says(promtool, "check", "config", tmp_path / "prometheus.yml")
     promtool_says(promtool, "check", "rules", "--lint-fatal", PROMETHEUS / "alerts.yml")
@@ -303,7 +303,7 @@ def test_each_alert_fires_when_it_should_and_is_silent_when_it_should_be(promtoo
         case = CASES[rule["alert"]]
         expected = {"exp_labels": {**rule["labels"], **case.labels}, "exp_annotations": rule["annotations"]}
         silent = case.silent if isinstance(case.silent, tuple) else (case.silent,)
-        for series, alerts in ((case.fires, [expected]), *((each, []) for each in silent)):
+        for series, alerts in ((case.fires, [expected]), *((example, []) for example in silent)):
             asked = {"eval_time": "30m", "alertname": rule["alert"], "exp_alerts": alerts}
             inputs = [{"series": name, "values": values} for name, values in series.items()]
             tests.append({"interval": "1m", "input_series": inputs, "alert_rule_test": [asked]})

@@ -55,14 +55,14 @@ def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     return [
         Block(
-            language=found[3],
-            code=found[4],
-            line=text.count("\n", 0, found.start()) + 1,
-            run=found[0].startswith("<!--"),
-            beside=found[1],
-            until=found[2],
+            language=match[3],
+            code=match[4],
+            line=text.count("\n", 0, match.start()) + 1,
+            run=match[0].startswith("<!--"),
+            beside=match[1],
+            until=match[2],
         )
-        for found in _FENCE.finditer(text)
+        for match in _FENCE.finditer(text)
     ]
 
 
@@ -85,8 +85,8 @@ class Reader:
         Raises:
           AssertionError: a command failed, or printed something else.
         """
-        for each in (*before, page):
-            for block in blocks(each):
+        for other in (*before, page):
+            for block in blocks(other):
                 if block.name:
                     (self.folder / block.name).write_text(self._here(block.code), encoding="utf-8")
         ours = [block for block in blocks(page) if block.run]
@@ -106,8 +106,8 @@ class Reader:
             assert block.name, f"{place}: a program is saved, so it needs a name"
 
     def _shell(self, command: str, place: str) -> str:
-        for told, here in self._ids.items():
-            command = command.replace(told, here)
+        for example, here in self._ids.items():
+            command = command.replace(example, here)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", self._here(command)],
             cwd=self.folder,
@@ -121,8 +121,8 @@ class Reader:
         assert done.returncode == 0, f"{place}: {command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def _compare(self, told: str, printed: str, place: str) -> None:
-        told, printed = ("".join(text.split()) for text in (told, printed))
+    def _compare(self, expected: str, printed: str, place: str) -> None:
+        expected, printed = ("".join(text.split()) for text in (expected, printed))
         new: list[str] = []
 
         def part(text: str) -> str:
@@ -139,14 +139,14 @@ class Reader:
             new.append(text)
             return f"(?P<id{len(new) - 1}>{_ID.pattern})"
 
-        parts = re.split(f"({_ID.pattern}|{_TIME.pattern}|…)", told)
-        found = re.fullmatch("".join(map(part, parts)), printed, re.DOTALL)
-        assert found, f"{place}: the page has\n{told}\nand this was printed:\n{printed}"
-        self._ids.update({name: found[f"id{number}"] for number, name in enumerate(new)})
+        parts = re.split(f"({_ID.pattern}|{_TIME.pattern}|…)", expected)
+        match = re.fullmatch("".join(map(part, parts)), printed, re.DOTALL)
+        assert match, f"{place}: the page has\n{expected}\nand this was printed:\n{printed}"
+        self._ids.update({name: match[f"id{number}"] for number, name in enumerate(new)})
 
     def _here(self, text: str) -> str:
-        for told, here in self.addresses.items():
-            text = text.replace(told, here)
+        for example, here in self.addresses.items():
+            text = text.replace(example, here)
         return text
 
     @contextmanager

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("method")
     asked = parser.parse_args()
     service, _, name = asked.method.partition("/")
-    metadata = [(name.strip(), value.strip()) for name, _, value in (each.partition(":") for each in asked.H)]
+    metadata = [(name.strip(), value.strip()) for name, _, value in (header.partition(":") for header in asked.H)]
     server = Reflected(asked.target, SECONDS, metadata)
     method = server.methods[name]
     assert method.containing_service.full_name == service, (

@@ -126,8 +126,8 @@ def test_a_document_is_submitted_and_its_callback_verified(
         for headers in ({}, forged):
             answer = httpx2.post(f"http://localhost:{port}/", headers=headers, content=b"{}", timeout=60)
             assert answer.status_code == 401
-        told = run(*submit, f"http://localhost:{port}/", folder=tmp_path)
-        assert told.startswith("completed")
+        output = run(*submit, f"http://localhost:{port}/", folder=tmp_path)
+        assert output.startswith("completed")
         eventually(lambda: "task.completed" in log.read_text() and "oolong.md" in log.read_text(), seconds=60)
     finally:
         running.kill()

@@ -56,9 +56,9 @@ def life_cycle(*, chinese: bool = False) -> str:
 
     states = "".join(f"| `{state}` | {said(meaning)} |\n" for state, meaning in MEANING.items())
     transitions = ""
-    for each in TRANSITIONS:
-        sources = ", ".join(f"`{source}`" for source in each.sources) or "–"
-        transitions += f"| `{each.name}` | {sources} | `{each.target}` | {said(each.when)} |\n"
+    for transition in TRANSITIONS:
+        sources = ", ".join(f"`{source}`" for source in transition.sources) or "–"
+        transitions += f"| `{transition.name}` | {sources} | `{transition.target}` | {said(transition.when)} |\n"
     of_states = "## 状态\n\n| 状态 | 含义 |" if chinese else "## States\n\n| state | what it means |"
     of_transitions = (
         "## 转换\n\n| 转换 | 起始状态 | 目标状态 | 发生时机 |"
@@ -81,9 +81,9 @@ TABLES: dict[str, Callable[[], str]] = {
 def parts(page: Path) -> tuple[str, str, str]:
     """What stands on a page before its table, the table, and what stands after it."""
     begin, end = BEGIN.format(page.name.partition(".")[0]), END
-    found = re.fullmatch(f"(.*{re.escape(begin)})(.*)({end}.*)", page.read_text("utf-8"), re.DOTALL)
-    assert found, f"{page} has no table that is made from the code"
-    return found[1], found[2], found[3]
+    match = re.fullmatch(f"(.*{re.escape(begin)})(.*)({end}.*)", page.read_text("utf-8"), re.DOTALL)
+    assert match, f"{page} has no table that is made from the code"
+    return match[1], match[2], match[3]
 
 
 if __name__ == "__main__":

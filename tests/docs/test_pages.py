@@ -131,16 +131,16 @@ def test_every_page_with_blocks_to_run_is_run() -> None:
 
 def shape(page: Path) -> list[str]:
     """The headings' levels, the code, the pictures and the rows of tables with the code in their first cells."""
-    found = []
+    pieces = []
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     for line in text.splitlines():
         if heading := re.match(r"(#+) ", line):
-            found.append(heading[1])
+            pieces.append(heading[1])
         elif line.startswith("| `"):
-            found.append(" ".join(re.findall(r"`[^`]+`", line.split(" | ")[0])))
+            pieces.append(" ".join(re.findall(r"`[^`]+`", line.split(" | ")[0])))
         elif picture := re.match(r"!\[.*\]\(([^)]+?)(?:\.zh)?\.(svg|png)\)", line):
-            found.append(re.sub("-(en|zh)-", "-", f"{picture[1]}.{picture[2]}"))
-    return found
+            pieces.append(re.sub("-(en|zh)-", "-", f"{picture[1]}.{picture[2]}"))
+    return pieces
 
 
 def programs(page: Path) -> list[str]:
@@ -153,8 +153,8 @@ def test_every_page_has_a_chinese_one_or_a_reason_why_not() -> None:
     english = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if not page.name.endswith(".zh.md")}
     alone = english - {str(page.relative_to(DOCS)) for page in PAIRS.values() if page.is_relative_to(DOCS)}
     reasons = {page: [name for name in ENGLISH_ONLY if page.startswith(name)] for page in alone}
-    assert [page for page, found in reasons.items() if not found] == [], "write NAME.zh.md"
-    assert {name for found in reasons.values() for name in found} == ENGLISH_ONLY.keys()
+    assert [page for page, names in reasons.items() if not names] == [], "write NAME.zh.md"
+    assert {name for names in reasons.values() for name in names} == ENGLISH_ONLY.keys()
 
 
 @pytest.mark.parametrize("page", PAIRS, ids=lambda page: str(page.relative_to(ROOT)))
@@ -216,19 +216,19 @@ def test_no_chinese_is_kept_of_what_the_code_says_no_more() -> None:
 
 def settings_of(page: Path) -> dict[str, str]:
     """Each variable of the table of settings, and its default as the table says it."""
-    found = {}
+    defaults = {}
     for line in page.read_text("utf-8").splitlines():
         if line.startswith("| `"):
             names, default, _ = (cell.strip() for cell in line.strip("|").split("|"))
-            found.update(dict.fromkeys(re.findall(r"`([A-Z_]+)`", names), default))
-    return found
+            defaults.update(dict.fromkeys(re.findall(r"`([A-Z_]+)`", names), default))
+    return defaults
 
 
 @pytest.mark.parametrize("page", ["settings.md", "settings.zh.md"])
 def test_every_setting_is_in_the_table_with_its_default(page: str) -> None:
     own = {"HOST", "FORWARDED_ALLOW_IPS"}  # read where they are used
-    told = settings_of(DOCS / page)
-    assert {*(name.upper() for name in Settings.model_fields), *ALIASES, *own} == set(told)
+    defaults = settings_of(DOCS / page)
+    assert {*(name.upper() for name in Settings.model_fields), *ALIASES, *own} == set(defaults)
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, (int, float, str)):
-            assert told[name.upper()] == str(field.default), name
+            assert defaults[name.upper()] == str(field.default), name

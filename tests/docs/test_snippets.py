@@ -132,10 +132,10 @@ def test_what_holds_it_exists(where: str) -> None:
 
 @pytest.mark.parametrize(("name", "code"), of_reason(SETTINGS))
 def test_settings_of_a_page_are_taken(name: str, code: str) -> None:
-    found = re.findall(r"(?:^|\s)([A-Z][A-Z_]+)=(\S+)", code)
-    assert found, name
+    pairs = re.findall(r"(?:^|\s)([A-Z][A-Z_]+)=(\S+)", code)
+    assert pairs, name
     # Secrets and keys are cut short on the pages.
-    said = {key: value.replace("whsec_…", "whsec_MDEyMzQ1Njc4OWFiY2RlZg==").replace("…", "Kq3") for key, value in found}
+    said = {key: value.replace("whsec_…", "whsec_MDEyMzQ1Njc4OWFiY2RlZg==").replace("…", "Kq3") for key, value in pairs}
     settings = read(said)
     assert settings.model_fields_set >= {key.lower() for key in said if key.lower() in type(settings).model_fields}
 
@@ -167,9 +167,9 @@ def test_the_processes_run_side_by_side(
         "postgresql://user:password@localhost:5432/tasks": empty_database_url,
         "amqp://guest:guest@localhost:5672/%2F": rabbitmq.url,
     }
-    for told, ours in here.items():
-        assert told in commands
-        commands = commands.replace(told, f"'{ours}'")
+    for example, ours in here.items():
+        assert example in commands
+        commands = commands.replace(example, f"'{ours}'")
     with Deployment("", "", tmp_path, guard) as deployment, (tmp_path / "log").open("wb") as log:
         running = subprocess.Popen(
             ["bash", "-euc", f"{commands}\nwait"],
@@ -184,7 +184,7 @@ def test_the_processes_run_side_by_side(
             with TaskManager(deployment.url, retries=0) as tm:
 
                 def states() -> bool:
-                    return {each.status for each in tm.health().checks.values()} == {"up"}
+                    return {check.status for check in tm.health().checks.values()} == {"up"}
 
                 eventually(states, seconds=120, reason="every part is up")
                 assert tm.tasks.submit("test").wait(60).completed
@@ -220,9 +220,9 @@ def test_a_backup_is_made_and_restored(postgres: Postgres, database_url: str, tm
     commands = "".join(
         block_of("running.md", begin) for begin in ("sh deploy/backup.sh", "createdb", 'psql "$DATABASE_URL"')
     )
-    for told, ours in here.items():
-        assert told in commands, told
-        commands = commands.replace(told, ours)
+    for example, ours in here.items():
+        assert example in commands, example
+        commands = commands.replace(example, ours)
     path = f"{postgres.programs}{os.pathsep}{environment()['PATH']}"
     more = {"PGPORT": of.get("port", "5432"), "PGPASSWORD": of.get("password", "")}
     variables = environment(**more) | {"DATABASE_URL": database_url, "PATH": path}

@@ -53,7 +53,7 @@ def main() -> int:
     arguments = parser.parse_args()
     broken = 0
     with ThreadPoolExecutor(arguments.jobs) as threads:
-        for target, code, said in threads.map(lambda each: fuzz(each, arguments.seconds), arguments.targets):
+        for target, code, said in threads.map(lambda name: fuzz(name, arguments.seconds), arguments.targets):
             runs = next((line.split()[-1] for line in said.splitlines() if "number_of_executed_units" in line), "0")
             print(f"{target:10} {runs:>9} inputs  {'broken: see below' if code else 'no crash, no hang'}", flush=True)
             if code:

@@ -29,8 +29,8 @@ def mutated(data: bytes, most: int, seed: int) -> bytes:
     members[seed % len(members)] = (name, bytes(atheris.Mutate(content, max(1, most - len(data)) + len(content))))
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for each, value in members:
-            archive.writestr(each, value)
+        for member, value in members:
+            archive.writestr(member, value)
     return out.getvalue()[:most]
 
 

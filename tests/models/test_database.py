@@ -42,7 +42,7 @@ SECRET = "s3cr3t"
 def backends() -> list[int]:
     """The server's processes of two connections of the pool."""
     with transaction() as first, transaction() as second:
-        return [each.execute(text("SELECT pg_backend_pid()")).scalar_one() for each in (first, second)]
+        return [session.execute(text("SELECT pg_backend_pid()")).scalar_one() for session in (first, second)]
 
 
 def test_a_connection_that_the_server_closed_while_it_lay_in_the_pool_is_not_used(database: Engine) -> None:
@@ -105,8 +105,10 @@ def test_what_is_run_again_and_again_is_prepared_once_for_each_connection(databa
         with transaction() as session:
             assert rows(session, ADD, {"one": one, "other": 2}) == [(one + 2,)]
     with transaction() as session:
-        found = session.execute(text("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements")).all()
-    ((statement, generic, custom),) = found
+        statements = session.execute(
+            text("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements")
+        ).all()
+    ((statement, generic, custom),) = statements
     assert "CAST($1 AS integer) + CAST($2 AS integer) + $1 % 1" in statement
     assert (generic, custom) == (8, 0), "planned once, whatever the parameters"
 
@@ -139,8 +141,8 @@ def test_a_statement_whose_rows_nobody_reads_gives_none(database: Engine) -> Non
 def test_no_error_quotes_what_was_to_be_written(database: Engine, statement: str) -> None:
     with pytest.raises(DBAPIError) as failed, transaction() as session:
         session.execute(text(statement), {"secret": SECRET})
-    told = "".join(traceback.format_exception(failed.value))
-    assert SECRET not in told
+    trace = "".join(traceback.format_exception(failed.value))
+    assert SECRET not in trace
 
 
 @pytest.fixture

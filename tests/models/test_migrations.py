@@ -37,9 +37,9 @@ def differences(url: str) -> list[Any]:
     engine = create_engine(psycopg2_url(url))
     engine.dialect.ischema_names["halfvec"] = HalfVector  # type: ignore[attr-defined]
     with engine.connect() as connection:
-        found: list[Any] = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+        changes: list[Any] = compare_metadata(MigrationContext.configure(connection), Base.metadata)
     engine.dispose()
-    return found
+    return changes
 
 
 def test_the_migrations_make_what_the_models_say(database_url: str) -> None:
@@ -72,8 +72,8 @@ def test_what_was_put_off_beyond_all_bounds_is_tried_again(database_url: str) ->
             connection.execute(text(task), {"errors": errors, "due": due})
     alembic(database_url, "upgrade", "head")
     with engine.begin() as connection:
-        found = connection.execute(text("SELECT errors, due_at < now() + interval '1 hour' FROM tasks")).all()
-    assert {(1, True), (0, False)} == set(found), "what a client asked for stays"
+        rows = connection.execute(text("SELECT errors, due_at < now() + interval '1 hour' FROM tasks")).all()
+    assert {(1, True), (0, False)} == set(rows), "what a client asked for stays"
     engine.dispose()
 
 
@@ -82,7 +82,7 @@ def test_a_migration_that_meets_a_lock_lets_others_pass_and_tries_again(database
     alembic(database_url, "downgrade", "0018")
     in_use, other, watching = (psycopg2.connect(database_url) for _ in range(3))
     watching.autocommit = True
-    holder, reader, watcher = (each.cursor() for each in (in_use, other, watching))
+    holder, reader, watcher = (connection.cursor() for connection in (in_use, other, watching))
     holder.execute("SELECT count(*) FROM tasks")
 
     def waits() -> bool:
@@ -102,8 +102,8 @@ def test_a_migration_that_meets_a_lock_lets_others_pass_and_tries_again(database
             assert migrating.wait(60) == 0
         finally:
             migrating.kill()
-            for each in (in_use, other, watching):
-                each.close()
+            for connection in (in_use, other, watching):
+                connection.close()
     assert differences(database_url) == []
 
 
@@ -114,10 +114,10 @@ def findings(url: str, before: str, revision: str) -> set[str]:
         command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, capture_output=True, text=True, check=True
     ).stdout
     command = ["squawk", "--pg-version", "15.0", "--reporter", "json", "--exclude", ",".join(NOT_OURS)]
-    found = subprocess.run(
+    report = subprocess.run(
         command, input=sql, env={"PATH": str(Path(sys.executable).parent)}, capture_output=True, text=True, check=False
     )
-    return {each["rule_name"] for each in json.loads(found.stdout)}
+    return {finding["rule_name"] for finding in json.loads(report.stdout)}
 
 
 #: Limits are set by env.py; small numbers are meant; and Alembic writes BEGIN itself.
@@ -134,7 +134,9 @@ FIRST = "0026"
 VERSIONS = sorted(path.name[:4] for path in (ROOT / "alembic" / "versions").glob("[0-9]*_*.py"))
 
 
-@pytest.mark.parametrize(("before", "revision"), [each for each in pairwise(VERSIONS) if each[1] > FIRST])
+@pytest.mark.parametrize(
+    ("before", "revision"), [migration for migration in pairwise(VERSIONS) if migration[1] > FIRST]
+)
 def test_a_migration_stops_nobody_who_works_meanwhile(database_url: str, before: str, revision: str) -> None:
     assert findings(database_url, before, revision) == set()
 

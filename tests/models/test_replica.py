@@ -48,8 +48,8 @@ def pair(_servers: Pair) -> Iterator[Pair]:
 
 def count(session: Session) -> tuple[int, bool]:
     """How many notes there are, and whether a standby says so."""
-    found, at_replica = session.execute(COUNT).one()
-    return found, at_replica
+    number, at_replica = session.execute(COUNT).one()
+    return number, at_replica
 
 
 def write_one() -> int:
@@ -100,7 +100,7 @@ def test_a_replica_whose_machine_vanishes_is_given_up_long_before_the_primary_wo
         """Until the kernel gives the connection up, where something was sent, and where nothing was."""
         driver: Any = session.connection().connection.driver_connection
         with socket.socket(fileno=os.dup(driver.fileno())) as opened:
-            user, idle, interval, count = (opened.getsockopt(socket.IPPROTO_TCP, each) for each in _TCP)
+            user, idle, interval, count = (opened.getsockopt(socket.IPPROTO_TCP, option) for option in _TCP)
         return user / 1000, idle + interval * count
 
     assert max(replica.read(seconds)) <= 4

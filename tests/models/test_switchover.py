@@ -57,8 +57,8 @@ def test_of_several_replicas_one_is_asked_that_is_a_standby() -> None:
 
 
 def test_several_hosts_may_be_named_apart() -> None:
-    found = settings.read({"POSTGRES_HOST": "h1, h2", "POSTGRES_PORT": "6000"})
-    assert found.postgres_url == "postgresql://postgres:@h1:6000,h2:6000/tasks"
+    values = settings.read({"POSTGRES_HOST": "h1, h2", "POSTGRES_PORT": "6000"})
+    assert values.postgres_url == "postgresql://postgres:@h1:6000,h2:6000/tasks"
 
 
 @pytest.fixture
@@ -107,17 +107,17 @@ def test_a_standby_takes_over_under_load_without_an_error(pair: Pair) -> None:
         commits.close()
     with transaction() as session:
         assert session.execute(text("SHOW port")).scalar_one() == str(pair.primary.port)
-        found = session.execute(text("SELECT count(DISTINCT number), count(*) FROM notes")).one()
-    assert tuple(found) == (len(done), len(done)), "each was written, and none twice"
+        counts = session.execute(text("SELECT count(DISTINCT number), count(*) FROM notes")).one()
+    assert tuple(counts) == (len(done), len(done)), "each was written, and none twice"
 
 
 def test_a_host_that_does_not_answer_is_waited_for_once(postgres: Postgres) -> None:
-    found = psycopg2.connect(postgres.url).info
+    info = psycopg2.connect(postgres.url).info
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        hosts = f"127.0.0.1:{silent.getsockname()[1]},{quote(found.host, safe='')}:{found.port}"
-        url = f"postgresql://{found.user}:{found.password or ''}@{hosts}/{found.dbname}"
+        hosts = f"127.0.0.1:{silent.getsockname()[1]},{quote(info.host, safe='')}:{info.port}"
+        url = f"postgresql://{info.user}:{info.password or ''}@{hosts}/{info.dbname}"
         engine = create_engine(psycopg2_url(url), poolclass=NullPool, connect_args={"connect_timeout": 2})
         begin_with_the_last(engine)
         took = []

@@ -75,14 +75,14 @@ class Grpc:
         error: Any = caught.value
         status: Any = rpc_status.from_call(error)
         assert status is not None, error
-        found: dict[str, Any] = {"message": status.message}
+        by_type: dict[str, Any] = {"message": status.message}
         for packed in status.details:
             detail = DETAILS[packed.TypeName()]()
             packed.Unpack(detail)
             said = MessageToDict(detail, preserving_proto_field_name=True)
             kind = packed.TypeName().rpartition(".")[2]
-            found[f"{kind}.{said['locale']}" if kind == "LocalizedMessage" else kind] = said
-        return error.code().name, found
+            by_type[f"{kind}.{said['locale']}" if kind == "LocalizedMessage" else kind] = said
+        return error.code().name, by_type
 
 
 class Both:
@@ -110,8 +110,8 @@ class Both:
 
     def close(self) -> None:
         """Close what was opened."""
-        for each in self._open.values():
-            each.channel.close()
+        for client in self._open.values():
+            client.channel.close()
 
 
 def is_serving(process: Process) -> bool:
@@ -149,9 +149,9 @@ def both(
         deployment.start("web")
         deployment.start("worker")
         deployment.start("rpc", ready=is_serving)
-        found = Both(deployment, f"127.0.0.1:{port}")
-        yield found
-        found.close()
+        both = Both(deployment, f"127.0.0.1:{port}")
+        yield both
+        both.close()
 
 
 def fields(message: Any) -> dict[str, Any]:
@@ -171,9 +171,9 @@ def steady(shown: dict[str, Any]) -> str:
 
     def without(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: without(each) for name, each in value.items() if each is not None and name not in passing}
+            return {name: without(part) for name, part in value.items() if part is not None and name not in passing}
         if isinstance(value, list):
-            return [without(each) for each in value]
+            return [without(part) for part in value]
         if isinstance(value, str) and TIME.fullmatch(value):
             return value.rstrip("Z").rstrip("0").rstrip(".") + "Z"
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

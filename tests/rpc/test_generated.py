@@ -39,7 +39,7 @@ def test_the_baseline_knows_every_field(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "instead", "problem"),
+    ("pattern", "instead", "problem"),
     [
         (r"string task_id = 1;", "string task_id = 101;", 'field "1" with name "task_id"'),
         (r"string task_id = 1;", "int64 task_id = 1;", 'Field "1" with name "task_id"'),
@@ -48,11 +48,11 @@ def test_the_baseline_knows_every_field(tmp_path: Path) -> None:
     ],
     ids=["another number", "another type", "another name", "no method"],
 )
-def test_a_change_that_breaks_clients_is_found(tmp_path: Path, found: str, instead: str, problem: str) -> None:
+def test_a_change_that_breaks_clients_is_found(tmp_path: Path, pattern: str, instead: str, problem: str) -> None:
     changed = tmp_path / "proto"
     shutil.copytree(PROTO, changed)
     path = changed / "taskmanager/v1/task_service.proto"
-    text, count = re.subn(found, instead, path.read_text(), count=1, flags=re.S)
+    text, count = re.subn(pattern, instead, path.read_text(), count=1, flags=re.S)
     assert count == 1
     path.write_text(text)
     ended, said = buf("breaking", str(changed), "--against", str(BASELINE))

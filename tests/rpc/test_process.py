@@ -56,14 +56,14 @@ def test_a_watch_follows_a_task_to_its_end_and_resumes_without_loss(both: Both) 
     task_id = both.rpc().call("Submit", SubmitRequest(task_type="test", payload=payload)).task_id
     seen = list(both.rpc().call("Watch", WatchRequest(task_id=task_id)))
     assert seen[-1].event.type == "task.completed"
-    assert {each.event.task_id for each in seen} == {task_id}
-    assert [int(each.resume_token) for each in seen] == sorted({int(each.resume_token) for each in seen})
+    assert {answer.event.task_id for answer in seen} == {task_id}
+    assert [int(answer.resume_token) for answer in seen] == sorted({int(answer.resume_token) for answer in seen})
     # Everything of the task, from before its first event.
     before = str(int(first_event(both, task_id)) - 1)
     whole = list(both.rpc().call("Watch", WatchRequest(task_id=task_id, resume_token=before)))
-    assert [each.event.type for each in whole] == [type_ for _, type_ in rest_events(both, task_id, before)]
-    for at, each in enumerate(whole):
-        resumed = list(both.rpc().call("Watch", WatchRequest(task_id=task_id, resume_token=each.resume_token)))
+    assert [answer.event.type for answer in whole] == [type_ for _, type_ in rest_events(both, task_id, before)]
+    for at, answer in enumerate(whole):
+        resumed = list(both.rpc().call("Watch", WatchRequest(task_id=task_id, resume_token=answer.resume_token)))
         assert [one.resume_token for one in resumed] == [one.resume_token for one in whole[at + 1 :]]
 
 
@@ -90,8 +90,8 @@ def rest_events(both: Both, task_id: str, after: str) -> list[tuple[str, str]]:
 def test_one_key_watches_1000_tasks_at_once_and_each_stream_tells_the_end(both: Both, kb_id: str) -> None:
     """Opened in the same moment: none is refused, and none loses what happens while it is being opened."""
     count, run_at = 1000, "2100-01-01T00:00:00Z"
-    given = {"tasks": [{"task_type": "test", "kb_id": kb_id, "run_at": run_at}] * count}
-    task_ids = [each["task_id"] for each in both.rest("POST", "/tasks/batch", json=given).json()["tasks"]]
+    body = {"tasks": [{"task_type": "test", "kb_id": kb_id, "run_at": run_at}] * count}
+    task_ids = [task["task_id"] for task in both.rest("POST", "/tasks/batch", json=body).json()["tasks"]]
 
     async def followed(stub: TaskServiceStub, task_id: str) -> list[str]:
         stream: Any = stub.Watch(WatchRequest(task_id=task_id), metadata=both.rpc().metadata, timeout=120)
@@ -108,7 +108,7 @@ def test_one_key_watches_1000_tasks_at_once_and_each_stream_tells_the_end(both: 
     async def all_of_them() -> list[list[str]]:
         async with grpc.aio.insecure_channel(both.target) as channel:
             stub = TaskServiceStub(channel)
-            return await asyncio.gather(*(followed(stub, each) for each in task_ids))
+            return await asyncio.gather(*(followed(stub, task_id) for task_id in task_ids))
 
     opened: list[str] = []
     assert asyncio.run(all_of_them()) == [["task.waiting", "task.cancelled"]] * count
@@ -149,7 +149,7 @@ def test_sigterm_ends_streams_first_and_calls_in_time(second: tuple[Process, Grp
 
 def test_health_tells_of_the_process_and_of_each_service(both: Both) -> None:
     stub = health_pb2_grpc.HealthStub(both.rpc(None).channel)
-    for service in ("", *(each.full_name for each in SERVICES)):
+    for service in ("", *(descriptor.full_name for descriptor in SERVICES)):
         answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING, service
     with pytest.raises(grpc.RpcError):

@@ -75,7 +75,7 @@ def ended(both: Both, task_id: str) -> Any:
 
 
 def test_a_task_is_submitted_and_shown_as_by_rest(both: Both, kb_id: str) -> None:
-    given: dict[str, Any] = {
+    body: dict[str, Any] = {
         "task_type": "document_processing",
         "kb_id": kb_id,
         "payload": {"content": TEXT, "document_id": "a/ü.md", "chunk_size": 300, "chunk_overlap": 0},
@@ -84,17 +84,17 @@ def test_a_task_is_submitted_and_shown_as_by_rest(both: Both, kb_id: str) -> Non
         "timeout": 12.5,
         "metadata": {"a": [1, 2.5, None, "x"], "b": {"c": True}},
     }
-    message = SubmitRequest(**{**given, "payload": struct(**given["payload"]), "metadata": struct(**given["metadata"])})
+    message = SubmitRequest(**{**body, "payload": struct(**body["payload"]), "metadata": struct(**body["metadata"])})
     answer = fields(both.rpc().call("Submit", message))
-    assert answer.keys() == both.rest("POST", "/tasks", json=given).json().keys()
+    assert answer.keys() == both.rest("POST", "/tasks", json=body).json().keys()
     task = ended(both, answer["task_id"])
     assert task.status == "completed", task
     assert task.payload["chunk_size"] == 300
     rest = both.rest("GET", f"/tasks/{task.task_id}").json()
     assert fields(task).keys() - {"left_out"} == rest.keys()
     assert steady(fields(task)) == steady(rest | {"left_out": []})
-    assert {each.name for each in task_pb2.Stage.DESCRIPTOR.fields} == rest["stages"][0].keys()
-    assert {each.name for each in task_pb2.Attempt.DESCRIPTOR.fields} == rest["attempts"][0].keys()
+    assert {field.name for field in task_pb2.Stage.DESCRIPTOR.fields} == rest["stages"][0].keys()
+    assert {field.name for field in task_pb2.Attempt.DESCRIPTOR.fields} == rest["attempts"][0].keys()
 
 
 def test_a_failed_task_shows_its_error_as_by_rest_and_is_retried(both: Both, kb_id: str) -> None:
@@ -113,14 +113,14 @@ def test_a_failed_task_shows_its_error_as_by_rest_and_is_retried(both: Both, kb_
 def test_tasks_are_listed_by_pages_as_by_rest(both: Both, kb_id: str) -> None:
     for number in range(3):
         both.rpc().call("Submit", SubmitRequest(task_type="test", kb_id=kb_id, payload=struct(message=str(number))))
-    for each in both.rest("GET", "/tasks", params={"kb_id": kb_id}).json()["items"]:
-        ended(both, each["task_id"])
+    for task in both.rest("GET", "/tasks", params={"kb_id": kb_id}).json()["items"]:
+        ended(both, task["task_id"])
     page = both.rpc().call("List", ListRequest(kb_id=kb_id, status=["completed", "failed"], limit=2, count=True))
     asked = {"kb_id": kb_id, "status": "completed,failed", "limit": 2, "count": "true"}
     rest = both.rest("GET", "/tasks", params=asked).json()
-    assert [each.task_id for each in page.items] == [each["task_id"] for each in rest["items"]]
+    assert [task.task_id for task in page.items] == [task["task_id"] for task in rest["items"]]
     assert steady(fields(page)) == steady(
-        rest | {"items": [{**each, "left_out": [], "attempts": []} for each in rest["items"]]}
+        rest | {"items": [{**task, "left_out": [], "attempts": []} for task in rest["items"]]}
     )
     assert (page.total.count, page.total.capped) == (3, False)
     rest_of_it = both.rpc().call("List", ListRequest(kb_id=kb_id, limit=2, cursor=page.next_cursor))
@@ -134,11 +134,11 @@ def test_a_batch_answers_each_of_its_items_as_by_rest(both: Both, kb_id: str) ->
         {"task_type": "no such"},
         {"task_type": "test", "depends_on": ["first"]},
     ]
-    answer = both.rpc().call("SubmitBatch", SubmitBatchRequest(tasks=[BatchItem(**each) for each in items]))
+    answer = both.rpc().call("SubmitBatch", SubmitBatchRequest(tasks=[BatchItem(**item) for item in items]))
     rest = both.rest("POST", "/tasks/batch", json={"tasks": items}).json()
     assert (answer.accepted, answer.rejected) == (rest["accepted"], rest["rejected"]) == (2, 1)
     assert fields(answer.tasks[1])["error"] == rest["tasks"][1]["error"]
-    assert [each.index for each in answer.tasks] == [0, 1, 2]
+    assert [task.index for task in answer.tasks] == [0, 1, 2]
     assert answer.tasks[0].status == rest["tasks"][0]["status"]
 
 
@@ -150,8 +150,8 @@ def test_a_task_is_cancelled_once(both: Both, kb_id: str) -> None:
     assert cancelled.status == "cancelled"
     assert cancelled.run_at.ToJsonString() == "2100-01-01T00:00:00Z"
     assert both.rest("GET", f"/tasks/{task_id}").json()["status"] == "cancelled"
-    code, found = both.rpc().refused("Cancel", CancelRequest(task_id=task_id))
-    assert (code, found["ErrorInfo"]["reason"]) == ("FAILED_PRECONDITION", "conflict")
+    code, details = both.rpc().refused("Cancel", CancelRequest(task_id=task_id))
+    assert (code, details["ErrorInfo"]["reason"]) == ("FAILED_PRECONDITION", "conflict")
 
 
 def test_a_document_is_uploaded_and_found_as_by_rest(both: Both, kb_id: str) -> None:
@@ -169,12 +169,12 @@ def test_a_document_is_uploaded_and_found_as_by_rest(both: Both, kb_id: str) -> 
         "filter": {"documents": ["手册.md"], "metadata": {"year": 2026}},
     }
     filters = SearchFilter(documents=["手册.md"], metadata=struct(year=2026))
-    found = both.rpc().call(
+    message = both.rpc().call(
         "Search", SearchRequest(kbs=[kb_id], query="days of leave", limit=3, around=1, filter=filters)
     )
     rest = both.rest("POST", "/search", json={"kbs": [kb_id], **asked}).json()
-    assert found.hits
-    assert steady(fields(found)) == steady(rest)
+    assert message.hits
+    assert steady(fields(message)) == steady(rest)
 
 
 def test_a_kb_is_deleted_as_by_rest(both: Both, kb_id: str) -> None:
@@ -220,11 +220,11 @@ def test_acts_are_in_the_audit_as_by_rest(both: Both) -> None:
         assert answer.is_success, answer.text
         return str(answer.json()["task_id"])
 
-    told = []
+    acts_by_way = []
     for kb_id, act in zip(kb_ids, (by_rpc, by_rest), strict=True):
         for name in ("a.md", "b.md"):
-            given = iter(upload(kb_id=kb_id, filename=name))
-            document = both.rpc().stub("UploadDocument")(given, metadata=both.rpc().metadata, timeout=60).task_id
+            messages = iter(upload(kb_id=kb_id, filename=name))
+            document = both.rpc().stub("UploadDocument")(messages, metadata=both.rpc().metadata, timeout=60).task_id
             assert ended(both, document).status == "completed"
         later = SubmitRequest(task_type="test", kb_id=kb_id)
         later.run_at.FromJsonString("2100-01-01T00:00:00Z")
@@ -232,9 +232,11 @@ def test_acts_are_in_the_audit_as_by_rest(both: Both) -> None:
         for call in ("Cancel", "Retry", "Submit", "DeleteKb"):
             assert ended(both, act(kb_id, call, task_id)).status in ("completed", "cancelled")
         acts = both.rest("GET", "/audit", params={"kb_id": kb_id}).json()["items"]
-        told.append([(each["name"], each["action"], each["target"]["kind"], each["request_id"]) for each in acts])
-    assert told[0] == told[1]
-    assert told[0] == [
+        acts_by_way.append(
+            [(entry["name"], entry["action"], entry["target"]["kind"], entry["request_id"]) for entry in acts]
+        )
+    assert acts_by_way[0] == acts_by_way[1]
+    assert acts_by_way[0] == [
         ("operate-s", "kb.delete", "kb", "DeleteKb"),
         ("operate-s", "document.delete", "document", "Submit"),
         ("operate-s", "task.retry", "task", "Retry"),
@@ -245,13 +247,13 @@ def test_acts_are_in_the_audit_as_by_rest(both: Both) -> None:
 def test_an_upload_that_is_none_is_refused(both: Both, kb_id: str) -> None:
     data = UploadDocumentRequest(data=b"x")
     info = UploadDocumentRequest(info=DocumentInfo(kb_id=kb_id, filename="a.txt"))
-    code, found = both.rpc().refused("UploadDocument", iter([data]))
-    assert (code, found["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "info")
-    code, found = both.rpc().refused("UploadDocument", iter([info, data, info]))
-    assert (code, found["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "data")
+    code, details = both.rpc().refused("UploadDocument", iter([data]))
+    assert (code, details["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "info")
+    code, details = both.rpc().refused("UploadDocument", iter([info, data, info]))
+    assert (code, details["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "data")
     large = [UploadDocumentRequest(data=bytes(256 * 1024)) for _ in range(MAX_DOCUMENT_BYTES // (256 * 1024) + 1)]
-    code, found = both.rpc().refused("UploadDocument", iter([info, *large]))
-    assert (code, found["ErrorInfo"]["reason"]) == ("RESOURCE_EXHAUSTED", "too_large")
+    code, details = both.rpc().refused("UploadDocument", iter([info, *large]))
+    assert (code, details["ErrorInfo"]["reason"]) == ("RESOURCE_EXHAUSTED", "too_large")
 
 
 #: Headers that do not fit, and so are not quoted either.
@@ -287,36 +289,36 @@ BAD: list[tuple[str, Any, tuple[str, str, dict[str, Any]]]] = [
 ]
 
 
-def told_alike(answer: httpx2.Response, code: str, found: dict[str, Any]) -> None:
+def told_alike(answer: httpx2.Response, code: str, details: dict[str, Any]) -> None:
     """Hold what gRPC says of an error against the same of REST: its code, its details, and when to come again."""
     problem = answer.json()
     number = CODES[problem["status"]]
-    assert code == grpc.StatusCode(next(each.value for each in grpc.StatusCode if each.value[0] == number)).name
-    assert found["message"] == problem["detail"]
-    assert found["ErrorInfo"] == {
+    assert code == grpc.StatusCode(next(status.value for status in grpc.StatusCode if status.value[0] == number)).name
+    assert details["message"] == problem["detail"]
+    assert details["ErrorInfo"] == {
         "reason": problem["code"],
         "domain": "taskmanager",
         "metadata": {"type": problem["type"]},
     }
-    assert found["RequestInfo"] == {"request_id": "mine"}
-    told = [
+    assert details["RequestInfo"] == {"request_id": "mine"}
+    violations = [
         {
-            "field": each["field"],
-            "description": each["message"],
-            "reason": each["code"],
-            "localized_message": {"locale": "zh", "message": each["message_zh"]},
+            "field": error["field"],
+            "description": error["message"],
+            "reason": error["code"],
+            "localized_message": {"locale": "zh", "message": error["message_zh"]},
         }
-        for each in problem.get("errors", [])
+        for error in problem.get("errors", [])
     ]
-    assert found.get("BadRequest", {"field_violations": []})["field_violations"] == told
-    assert found["LocalizedMessage.en"]["message"] == problem["hint"]
-    assert found["LocalizedMessage.zh"]["message"] == problem["hint_zh"]
-    assert ("RetryInfo" in found) == ("retry-after" in answer.headers)
+    assert details.get("BadRequest", {"field_violations": []})["field_violations"] == violations
+    assert details["LocalizedMessage.en"]["message"] == problem["hint"]
+    assert details["LocalizedMessage.zh"]["message"] == problem["hint_zh"]
+    assert ("RetryInfo" in details) == ("retry-after" in answer.headers)
 
 
-def again_after(found: dict[str, Any]) -> int:
+def again_after(details: dict[str, Any]) -> int:
     """The seconds after which gRPC says to come again."""
-    return int(found["RetryInfo"]["retry_delay"].removesuffix("s"))
+    return int(details["RetryInfo"]["retry_delay"].removesuffix("s"))
 
 
 @pytest.mark.parametrize(("name", "message", "request_"), BAD, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(BAD)])
@@ -340,12 +342,12 @@ def narrow(both: Both) -> Iterator[Both]:
         )
         for name, ready in (("web", lambda _: is_up(http)), ("rpc", is_serving))
     ]
-    found = Both(both.deployment, f"127.0.0.1:{grpc_port}", http)
-    yield found
-    found.close()
+    narrow = Both(both.deployment, f"127.0.0.1:{grpc_port}", http)
+    yield narrow
+    narrow.close()
     http.close()
-    for each in processes:
-        each.end()
+    for process in processes:
+        process.end()
 
 
 def is_up(http: httpx2.Client) -> bool:
@@ -364,18 +366,18 @@ def test_too_many_requests_may_come_again_when_rest_says_it(narrow: Both) -> Non
     answer = narrow.rest("GET", "/tasks", key)
     after = narrow.rpc(key).refused("List", ListRequest(), mine)
     assert (answer.status_code, before[0]) == (429, "RESOURCE_EXHAUSTED")
-    for each in (before, after):
-        told_alike(answer, *each)
+    for refusal in (before, after):
+        told_alike(answer, *refusal)
     # It is the same moment, which comes nearer from one answer to the next.
     assert again_after(before[1]) >= int(answer.headers["retry-after"]) >= again_after(after[1]) > 0
 
 
 def test_what_has_no_room_may_come_again_when_rest_says_it(narrow: Both) -> None:
     answer = narrow.rest("GET", "/events", KEYS["read"])
-    code, found = narrow.rpc(KEYS["read"]).refused("Watch", WatchRequest(), ("x-request-id", "mine"))
+    code, details = narrow.rpc(KEYS["read"]).refused("Watch", WatchRequest(), ("x-request-id", "mine"))
     assert (answer.status_code, code) == (503, "UNAVAILABLE")
-    told_alike(answer, code, found)
-    assert again_after(found) == int(answer.headers["retry-after"])
+    told_alike(answer, code, details)
+    assert again_after(details) == int(answer.headers["retry-after"])
 
 
 @pytest.fixture
@@ -394,8 +396,8 @@ def test_the_whole_answers_of_cancel_and_retry_are_those_of_rest(both: Both, kb_
     def by_rest(method: str, task_id: str, end: str = "") -> str:
         return steady(both.rest(method, f"/tasks/{task_id}{end}").json() | {"left_out": []})
 
-    given = {"task_type": "test", "kb_id": kb_id, "metadata": {"a": [1, None]}, "priority": "high"}
-    one, other = (both.rest("POST", "/tasks", json=given).json()["task_id"] for _ in range(2))
+    body = {"task_type": "test", "kb_id": kb_id, "metadata": {"a": [1, None]}, "priority": "high"}
+    one, other = (both.rest("POST", "/tasks", json=body).json()["task_id"] for _ in range(2))
     assert by_rpc("Cancel", CancelRequest(task_id=one)) == by_rest("GET", one)
     assert by_rest("DELETE", other) == by_rpc("Get", GetRequest(task_id=other))
     assert by_rpc("Retry", RetryRequest(task_id=one)) == by_rest("GET", one)
@@ -415,25 +417,25 @@ def test_the_events_of_a_watch_are_those_of_rest_field_by_field(both: Both, kb_i
         ((_, shown),) = told_by(began)
         assert steady(fields(first.event)) == steady(shown)
         after = str(int(first.resume_token) - 100) if int(first.resume_token) > 100 else "0"
-        told = told_by(both.rest("GET", f"{path}/events", headers={"Last-Event-ID": after}).text)
+        events = told_by(both.rest("GET", f"{path}/events", headers={"Last-Event-ID": after}).text)
         seen = list(both.rpc().call("Watch", WatchRequest(**target, resume_token=after)))
-        assert [each.resume_token for each in seen] == [token for token, _ in told] != []
-        assert [steady(fields(each.event)) for each in seen] == [steady(each) for _, each in told]
+        assert [answer.resume_token for answer in seen] == [token for token, _ in events] != []
+        assert [steady(fields(answer.event)) for answer in seen] == [steady(event) for _, event in events]
 
 
 def told_by(stream: str) -> list[tuple[str, dict[str, Any]]]:
     """The ids and the data of the events of a stream of REST."""
-    found = []
+    events = []
     for block in stream.split("\n\n"):
         lines = dict(line.partition(": ")[::2] for line in block.split("\n"))
         if "data" in lines:
-            found.append((lines["id"], json.loads(lines["data"])))
-    return found
+            events.append((lines["id"], json.loads(lines["data"])))
+    return events
 
 
 def names(message: Any, *left_out: str) -> set[str]:
     """The fields of a message."""
-    return {each.name for each in message.DESCRIPTOR.fields} - set(left_out)
+    return {field.name for field in message.DESCRIPTOR.fields} - set(left_out)
 
 
 def test_an_upload_and_a_search_have_the_fields_of_rest() -> None:
@@ -458,19 +460,19 @@ def test_an_empty_id_is_no_task_and_never_all_of_them(both: Both) -> None:
 
 def test_a_number_that_json_has_not_is_refused(both: Both) -> None:
     message = SubmitRequest(task_type="test", payload=struct(x=float("nan")))
-    code, found = both.rpc().refused("Submit", message)
-    assert (code, found["ErrorInfo"]["reason"]) == ("INVALID_ARGUMENT", "invalid_request")
+    code, details = both.rpc().refused("Submit", message)
+    assert (code, details["ErrorInfo"]["reason"]) == ("INVALID_ARGUMENT", "invalid_request")
 
 
 def test_the_same_idempotency_key_gives_the_same_task_by_either_way(both: Both, kb_id: str) -> None:
-    key, given = str(uuid.uuid4()), {"task_type": "test", "kb_id": kb_id, "payload": {"message": "x", "number": 3}}
+    key, body = str(uuid.uuid4()), {"task_type": "test", "kb_id": kb_id, "payload": {"message": "x", "number": 3}}
     message = SubmitRequest(task_type="test", kb_id=kb_id, payload=struct(message="x", number=3))
     first = both.rpc().call("Submit", message, ("idempotency-key", key)).task_id
     assert both.rpc().call("Submit", message, ("idempotency-key", key)).task_id == first
-    assert both.rest("POST", "/tasks", json=given, headers={"Idempotency-Key": key}).json()["task_id"] == first
+    assert both.rest("POST", "/tasks", json=body, headers={"Idempotency-Key": key}).json()["task_id"] == first
     message.payload["message"] = "y"
-    code, found = both.rpc().refused("Submit", message, ("idempotency-key", key))
-    assert (code, found["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "Idempotency-Key")
+    code, details = both.rpc().refused("Submit", message, ("idempotency-key", key))
+    assert (code, details["BadRequest"]["field_violations"][0]["field"]) == ("INVALID_ARGUMENT", "Idempotency-Key")
 
 
 #: A call of each method that is let in and then refused for what it asks, or changes nothing.
@@ -488,14 +490,14 @@ HARMLESS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", [each.rpartition("/")[2] for each in METHODS])
+@pytest.mark.parametrize("name", [name.rpartition("/")[2] for name in METHODS])
 def test_a_role_may_call_what_it_may_ask_of_the_route(both: Both, name: str) -> None:
-    method = next(each for full, each in METHODS.items() if full.endswith(f"/{name}"))
+    method = next(entry for full, entry in METHODS.items() if full.endswith(f"/{name}"))
     least = RULES[method.verb, method.path].role
     for role, key in KEYS.items():
-        code, found = both.rpc(key).refused(name, iterated(name, HARMLESS[name]))
-        denied = found["ErrorInfo"]["reason"] == "forbidden_role"
-        assert denied == (code == "PERMISSION_DENIED") == (ROLES.index(role) < ROLES.index(least)), (role, found)
+        code, details = both.rpc(key).refused(name, iterated(name, HARMLESS[name]))
+        denied = details["ErrorInfo"]["reason"] == "forbidden_role"
+        assert denied == (code == "PERMISSION_DENIED") == (ROLES.index(role) < ROLES.index(least)), (role, details)
     for none in (None, "no key of ours"):
         assert both.rpc(none).refused(name, iterated(name, HARMLESS[name]))[0] == "UNAUTHENTICATED"
 
@@ -514,17 +516,17 @@ def test_a_key_of_a_kb_touches_that_alone(both: Both, kb_id: str) -> None:
         "UploadDocument": upload(kb_id=kb_id, filename="a.txt"),
         "DeleteKb": DeleteKbRequest(kb_id=kb_id),
     }.items():
-        code, found = bound.refused(name, iterated(name, message))
-        assert (code, found["ErrorInfo"]["reason"]) == ("PERMISSION_DENIED", "forbidden_kb"), name
-    assert mine in {each.task_id for each in bound.call("List", ListRequest()).items}
-    assert {each.kb_id for each in bound.call("List", ListRequest()).items} == {MINE}
+        code, details = bound.refused(name, iterated(name, message))
+        assert (code, details["ErrorInfo"]["reason"]) == ("PERMISSION_DENIED", "forbidden_kb"), name
+    assert mine in {task.task_id for task in bound.call("List", ListRequest()).items}
+    assert {task.kb_id for task in bound.call("List", ListRequest()).items} == {MINE}
 
 
 def test_what_a_url_is_fetched_with_is_taken_and_kept_as_by_rest(both: Both, kb_id: str) -> None:
     payload = {"url": "http://127.0.0.1:1/a.md", "headers": {"X-Tenant": "kb", "Authorization": "Bearer s3cr3t"}}
-    given: dict[str, Any] = {"task_type": "document_processing", "kb_id": kb_id, "payload": payload}
-    message = SubmitRequest(**{**given, "payload": struct(**payload)})
-    task_ids = both.rpc().call("Submit", message).task_id, both.rest("POST", "/tasks", json=given).json()["task_id"]
+    body: dict[str, Any] = {"task_type": "document_processing", "kb_id": kb_id, "payload": payload}
+    message = SubmitRequest(**{**body, "payload": struct(**payload)})
+    task_ids = both.rpc().call("Submit", message).task_id, both.rest("POST", "/tasks", json=body).json()["task_id"]
     for task_id in task_ids:
         task = ended(both, task_id)
         assert task.error.code == "forbidden_url"
@@ -534,7 +536,7 @@ def test_what_a_url_is_fetched_with_is_taken_and_kept_as_by_rest(both: Both, kb_
         assert steady(fields(task)) == steady(rest.json() | {"left_out": []})
     page = both.rpc().call("List", ListRequest(kb_id=kb_id))
     assert "s3cr3t" not in str(page)
-    assert all("header_names" in each.payload for each in page.items)
+    assert all("header_names" in entry.payload for entry in page.items)
 
 
 #: Where the answer of each method is compared with that of its route.

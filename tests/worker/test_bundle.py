@@ -36,8 +36,8 @@ def test_what_was_not_begun_and_what_is_done_is_taken_once() -> None:
 def test_each_claim_is_run_by_one_thread_or_taken_back() -> None:
     """Whatever happens between the thread that runs a bundle and the one that breaks it up."""
     for _ in range(50):
-        given = claims(200)
-        bundle, run, start = Bundle(given), list[Claim](), threading.Barrier(2)
+        items = claims(200)
+        bundle, run, start = Bundle(items), list[Claim](), threading.Barrier(2)
 
         def work(bundle: Bundle = bundle, run: list[Claim] = run, start: threading.Barrier = start) -> None:
             start.wait()
@@ -52,8 +52,8 @@ def test_each_claim_is_run_by_one_thread_or_taken_back() -> None:
         thread.join()
         more, rest = bundle.take()
         assert more == []
-        assert run + waiting == given
-        assert [each.claim for each in done + rest] == run
+        assert run + waiting == items
+        assert [advance.claim for advance in done + rest] == run
 
 
 def test_a_slow_bundle_is_broken_up_once_and_a_quick_one_is_not() -> None:

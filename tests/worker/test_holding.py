@@ -28,7 +28,7 @@ def test_two_claims_that_say_the_same_are_two() -> None:
     claims.keep(first)
     claims.keep(second)
     claims.drop(first)
-    assert [each is second for each in claims.held()] == [True]
+    assert [other is second for other in claims.held()] == [True]
 
 
 def test_a_stop_gives_what_was_begun_its_grace() -> None:

@@ -48,8 +48,8 @@ def long(bench: Bench) -> Claim:
 
 def suspects() -> list[psutil.Process]:
     """The processes that run claims of this one."""
-    origins = [each for each in psutil.Process().children() if "worker.isolated" in each.cmdline()]
-    return [each for origin in origins for each in origin.children()]
+    origins = [child for child in psutil.Process().children() if "worker.isolated" in child.cmdline()]
+    return [child for origin in origins for child in origin.children()]
 
 
 def once_it_runs(act: Callable[[], None]) -> None:

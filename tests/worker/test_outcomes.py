@@ -25,12 +25,12 @@ def held(bench: Bench, **fields: Any) -> Claim:
 
 def row(bench: Bench, claim: Claim) -> tuple[Any, ...]:
     PROCESS.commits.flush(5)
-    found = bench.row(claim.task_id)
-    return found.status, found.errors, found.error and found.error["code"]
+    task = bench.row(claim.task_id)
+    return task.status, task.errors, task.error and task.error["code"]
 
 
 @pytest.mark.parametrize(
-    "exception", [HandBack(), AWAY, InterfaceError("", {}, Exception()), PoolTimeout()], ids=lambda each: type(each)
+    "exception", [HandBack(), AWAY, InterfaceError("", {}, Exception()), PoolTimeout()], ids=lambda error: type(error)
 )
 def test_what_the_document_is_not_at_fault_for_is_handed_back_and_costs_nothing(
     bench: Bench, exception: Exception
@@ -83,8 +83,8 @@ def test_a_time_limit_is_told_with_its_seconds(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("exception", "told"),
+    ("exception", "sentence"),
     [(Lost(), None), (HandBack(), None), (TaskError("corrupt", "x"), "corrupt"), (KeyError("x"), "KeyError")],
 )
-def test_a_span_says_what_an_attempt_has_failed_with(exception: Exception, told: str | None) -> None:
-    assert outcomes.error_of(exception) == told
+def test_a_span_says_what_an_attempt_has_failed_with(exception: Exception, sentence: str | None) -> None:
+    assert outcomes.error_of(exception) == sentence
