@@ -44,7 +44,7 @@ class Anchor:
 @dataclass(slots=True)
 class Extracted:
     """A document's text and what was learned on the way. `warnings` are sentences for the submitter, no more
-    than `told` leaves."""
+    than `shorten` leaves."""
 
     text: str
     anchors: list[Anchor]
@@ -57,10 +57,10 @@ class Extracted:
     """Whether the document has more pages than were to be read at once: then this is all but its text."""
 
     def __post_init__(self) -> None:
-        self.warnings = told(self.warnings)
+        self.warnings = shorten(self.warnings)
 
 
-def told(warnings: list[str]) -> list[str]:
+def shorten(warnings: list[str]) -> list[str]:
     """Return the first `MOST_WARNINGS`, and how many more there are: a mail or an archive can cause thousands."""
     more = len(warnings) - MOST_WARNINGS
     return [*warnings[:MOST_WARNINGS], f"there are {more:,} more warnings"] if more > 0 else warnings

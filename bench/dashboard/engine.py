@@ -34,7 +34,7 @@ class Turns:
         """Return each figure with dashboards over the one without them of the same pair."""
         return [on / off for on, off in zip(figures[True], figures[False], strict=True)]
 
-    def told(self, figures: dict[bool, list[float]]) -> str:
+    def spread(self, figures: dict[bool, list[float]]) -> str:
         """Write the median of the ratios with its interval."""
         ratios = self.ratios(figures)
         low, high = interval(ratios)

@@ -185,7 +185,7 @@ def _turns(turns: Turns, name: str) -> str:
     for watched in (False, True):
         figures = f"{report.cell(turns.rates[watched])} | {report.cell(turns.cpu[watched])}"
         lines.append(f"| {name if watched else 'alone'} | {figures} |")
-    lines.append(f"| ratio of the pairs, 95 % interval | {turns.told(turns.rates)} | {turns.told(turns.cpu)} |")
+    lines.append(f"| ratio of the pairs, 95 % interval | {turns.spread(turns.rates)} | {turns.spread(turns.cpu)} |")
     return "\n".join([*lines, ""])
 
 

@@ -18,7 +18,7 @@ from documents.reading.containers import zip_format
 from documents.reading.decoding import decode
 from documents.reading.formats import ZIP
 from documents.reading.sniffing import HEAD, format_of_head, named_format
-from documents.text import told
+from documents.text import shorten
 from errors import TaskError
 
 #: Documents that an archive, with all archives in it, becomes at most.
@@ -41,7 +41,7 @@ class Member:
 
 @dataclass(slots=True)
 class Unpacked:
-    """What an archive holds. `warnings` name members that are not read, and why, as far as `told` does."""
+    """What an archive holds. `warnings` name members that are not read, and why, as far as `shorten` does."""
 
     members: list[Member] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ def unpack(
     contents = unpacking.unpacked
     if not contents.members:
         raise unpacking.nothing()
-    contents.warnings = told(contents.warnings)
+    contents.warnings = shorten(contents.warnings)
     return contents
 
 

@@ -55,7 +55,7 @@ def embedders(bench: Bench) -> list[str]:
     return sorted(first for first, _ in rows)
 
 
-def found(question: str) -> set[str]:
+def find(question: str) -> set[str]:
     """The documents that a search by vectors finds, with the embedder that the KB has now."""
     with database.transaction() as session:
         built_with = kbs.embedder_of(session, "kb")
@@ -94,7 +94,7 @@ def test_every_document_is_as_it_was_but_for_its_vectors(bench: Bench, kb: list[
         "tokens_embedded": sum(len(text.split()) for text in cohere.texts),
         "estimated_cost": pytest.approx(row.result["tokens_embedded"] * 0.12 / 1e6),
     }
-    assert found("document b") == {"a", "b", "c"}
+    assert find("document b") == {"a", "b", "c"}
     # What comes later joins it, and what is unchanged is recognised.
     later, again = take_in(bench, "later"), take_in(bench, "a")
     bench.finish_all(later)
@@ -131,7 +131,7 @@ def test_the_old_vectors_serve_until_all_new_ones_are_there_and_a_retry_pays_for
     with pytest.raises(TaskError, match="401"):
         bench.perform(claim)
     assert embedders(bench) == [LOCAL]
-    assert found("document b") == {"a", "b", "c"}
+    assert find("document b") == {"a", "b", "c"}
     assert len(cohere.texts) == 2 * 12 + 12 + 1, "two documents, the third, and a text that no provider refuses"
     assert bench.perform(claim)
     assert embedders(bench) == [COHERE]
@@ -159,7 +159,7 @@ def test_a_document_that_comes_in_meanwhile_is_waited_for(bench: Bench, kb: list
     assert embedders(bench) == [LOCAL]
     assert bench.perform(claim)
     assert embedders(bench) == [COHERE]
-    assert found("document") == {"a", "b", "c", "new"}
+    assert find("document") == {"a", "b", "c", "new"}
     ((text,),) = bench.sql(
         "SELECT v.text FROM documents d JOIN versions v ON v.id = version_id WHERE d.document_id='b'"
     )
@@ -182,7 +182,7 @@ def test_a_document_that_is_on_its_way_gets_the_vectors_of_the_day(
         assert bench.row(task_id).result["warnings"] == []
     assert len(cohere.texts) - paid == sum(bench.row(task_id).result["chunks"] for task_id in (other, new))
     assert embedders(bench) == [COHERE]
-    assert found("document") == {"a", "b", "c", "new"}
+    assert find("document") == {"a", "b", "c", "new"}
     ((version, text),) = bench.sql(
         "SELECT v.number, v.text FROM documents d JOIN versions v ON v.id = d.version_id WHERE d.document_id = 'b'"
     )
@@ -216,7 +216,7 @@ def test_what_is_taken_out_meanwhile_stays_out(bench: Bench, kb: list[UUID]) -> 
     with database.transaction() as session:
         deletions.remove(session, "kb", "b")
     assert bench.within(work.advance, ready) == [True]
-    assert found("document") == {"a", "c"}
+    assert find("document") == {"a", "c"}
     assert embedders(bench) == [COHERE]
 
 
@@ -231,7 +231,7 @@ def test_a_cancelled_reindexing_changes_nothing_and_what_it_made_can_be_swept(be
         while dead_versions.sweep(session, [claim.task_id]):
             pass
     assert [row[0] for row in bench.sql("SELECT id FROM versions ORDER BY id")] == kb
-    assert found("document") == {"a", "b", "c"}
+    assert find("document") == {"a", "b", "c"}
 
 
 def test_what_it_replaced_can_be_swept_and_what_it_made_not(bench: Bench, kb: list[UUID]) -> None:
@@ -242,7 +242,7 @@ def test_what_it_replaced_can_be_swept_and_what_it_made_not(bench: Bench, kb: li
         while dead_versions.sweep(session, [*kb, claim.task_id]):
             pass
     assert bench.sql("SELECT count(*), count(DISTINCT maker) FROM versions") == [(3, 1)]
-    assert found("document") == {"a", "b", "c"}
+    assert find("document") == {"a", "b", "c"}
 
 
 def test_a_second_reindexing_goes_on_from_the_first(bench: Bench, kb: list[UUID], cohere: CohereServer) -> None:

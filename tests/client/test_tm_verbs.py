@@ -178,17 +178,17 @@ def test_each_action_refuses_what_it_would_ignore(verb: str, action: str, capsys
     for option in of_verb(verb, whole)._actions:
         if option.dest in options - {*takes.options}:
             with pytest.raises(SystemExit, match="2"):
-                whole.parse_args([*start, *named, *given(option)])
+                whole.parse_args([*start, *named, *words_of(option)])
             assert f"tm {verb}: {action} takes no {option.option_strings[0]}" in capsys.readouterr().err
         elif option.option_strings and option.dest != "help":
-            assert whole.parse_args([*start, *named, *given(option)]).action == action
+            assert whole.parse_args([*start, *named, *words_of(option)]).action == action
     if takes.named is not None and any(argument.dest == "name" for argument in of_verb(verb, whole)._actions):
         with pytest.raises(SystemExit, match="2"):
             whole.parse_args(start if takes.named else [*start, "it"])
         assert f"tm {verb}: {action} {'needs' if takes.named else 'takes no'} " in capsys.readouterr().err
 
 
-def given(option: argparse.Action) -> list[str]:
+def words_of(option: argparse.Action) -> list[str]:
     """An option with a value that is not what it has by itself."""
     if option.nargs == 0:
         return [option.option_strings[0]]

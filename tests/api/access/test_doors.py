@@ -43,7 +43,7 @@ def spellings(path: str) -> Iterator[str]:
     yield from (f"http://anywhere{path}", f"http://anywhere/{path}", f"//anywhere{path}", f"{path[1:]}")
 
 
-def told(port: int, method: str, address: str) -> int:
+def status_of(port: int, method: str, address: str) -> int:
     """The status that an address gets as it is written; 400 where the server hangs up."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
@@ -66,7 +66,7 @@ def opened(port: int) -> list[str]:
         for address in dict.fromkeys(spellings(path)):
             # How an address is written and by which method it is asked are told apart.
             for method in METHODS if address == path else ("GET", "POST"):
-                status = told(port, method, address)
+                status = status_of(port, method, address)
                 if status not in CLOSED and route not in PUBLIC:
                     answers.append(f"{method} {address} {status}")
     return answers
@@ -83,13 +83,13 @@ def test_what_needs_no_key_is_named_and_below_no_prefix() -> None:
 
 def test_no_spelling_opens_a_route_of_gunicorn(deployment: Deployment) -> None:
     deployment.start("web", API_KEYS="kb:s3cret")
-    assert told(deployment.port, "GET", f"/{PREFIX}/tasks") == 401
+    assert status_of(deployment.port, "GET", f"/{PREFIX}/tasks") == 401
     assert opened(deployment.port) == []
 
 
 def test_no_spelling_opens_a_route_of_uvicorn(embedded: EmbeddedDeployment) -> None:
     embedded.start_embedded(API_KEYS="kb:s3cret")
-    assert told(embedded.port, "GET", f"/{PREFIX}/tasks") == 401
+    assert status_of(embedded.port, "GET", f"/{PREFIX}/tasks") == 401
     assert opened(embedded.port) == []
 
 
@@ -104,9 +104,9 @@ def paced(idle: Deployment, tmp_path_factory: pytest.TempPathFactory, guard: Gua
 
 def test_no_spelling_is_past_the_rate_limit(paced: Deployment) -> None:
     address = f"{PREFIX}/stats/workers"
-    answers = [told(paced.port, "GET", slashes + address) for slashes in ("", "/", "//", "///", "")]
+    answers = [status_of(paced.port, "GET", slashes + address) for slashes in ("", "/", "//", "///", "")]
     assert answers == [200, 200, 200, 429, 429]
-    assert told(paced.port, "GET", "//livez") == 200
+    assert status_of(paced.port, "GET", "//livez") == 200
 
 
 def test_a_client_is_told_what_is_left_of_its_rate(

@@ -123,7 +123,7 @@ def is_denied(answer: httpx2.Response, code: str) -> dict[str, Any]:
     return problem
 
 
-def told(port: int, method: str, path: str, key: str) -> tuple[int, str | None]:
+def ask(port: int, method: str, path: str, key: str) -> tuple[int, str | None]:
     """The status of an answer, whose end is not waited for, and the code of its problem."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
@@ -147,7 +147,7 @@ def test_every_route_is_for_its_role_and_those_above(locked: Deployment, role: R
     wrong = []
     for method, route in ROUTES:
         path = re.sub(r"{\w+}", str(uuid.uuid4()), route)
-        status, code = told(locked.port, method, path, KEYS[role])
+        status, code = ask(locked.port, method, path, KEYS[role])
         needs_none = route in PUBLIC or (method, route) == SIGN_IN
         allowed = needs_none or ROLES.index(role) >= ROLES.index(least(method, route))
         denied = status == 403 and (code == "forbidden_role" or method == "HEAD")

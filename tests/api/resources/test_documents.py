@@ -318,7 +318,7 @@ def test_a_chunk_is_shown_with_those_around_it(client: Client, kb_id: str) -> No
 
 
 def test_metadata_is_changed_without_taking_the_document_in_again(client: Client, kb_id: str) -> None:
-    def found(language: str) -> list[str]:
+    def find(language: str) -> list[str]:
         body = {"query": "green tea", "filter": {"metadata": {"lang": language}}}
         hits = client.http.post(f"/api/v1/kbs/{kb_id}/search", json=body).json()["hits"]
         return [hit["document_id"] for hit in hits]
@@ -329,7 +329,7 @@ def test_metadata_is_changed_without_taking_the_document_in_again(client: Client
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"metadata", "updated_at"}
     assert after == client.http.get(documents(kb_id, "d")).json()
-    assert (found("zh"), found("en")) == (["d"], [])
+    assert (find("zh"), find("en")) == (["d"], [])
     assert bad_fields(client.http.patch(documents(kb_id, "d"), json={"metadata": {"a": "x" * 70_000}})) == {"metadata"}
     assert bad_fields(client.http.patch(documents(kb_id, "d"), json={"colour": "red"})) == {"metadata", "colour"}
     is_problem(client.http.patch(documents(kb_id, "none"), json={"metadata": {}}), 404)

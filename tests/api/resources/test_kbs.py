@@ -251,19 +251,19 @@ def test_settings_that_do_not_fit_are_named(client: Client, kb_id: str) -> None:
 def test_synonyms_of_a_kb_are_searched_by_from_the_next_search_on(client: Client, kb_id: str) -> None:
     client.take_in(kb_id, "The virtual private network asks for a token. 费用返还须在月底前提交。", "a")
 
-    def found(query: str, mode: str) -> list[str]:
+    def find(query: str, mode: str) -> list[str]:
         answer = client.http.post(f"{KBS}/{kb_id}/search", json={"query": query, "mode": mode, "min_score": 0.2})
         return [hit["document_id"] for hit in answer.json()["hits"]]
 
-    assert found("VPN", "text") == found("报销", "hybrid") == []
+    assert find("VPN", "text") == find("报销", "hybrid") == []
     groups = [["VPN", "virtual private network"], ["报销", " 费用返还 "]]
     shown = client.http.patch(f"{KBS}/{kb_id}", json={"synonyms": groups}).json()
     assert shown["settings"]["synonyms"] == [["VPN", "virtual private network"], ["报销", "费用返还"]]
     assert shown == client.http.get(f"{KBS}/{kb_id}").json()
-    assert found("VPN", "text") == found("报销", "hybrid") == ["a"]
+    assert find("VPN", "text") == find("报销", "hybrid") == ["a"]
     client.http.patch(f"{KBS}/{kb_id}", json={"synonyms": None})
     assert client.http.get(f"{KBS}/{kb_id}").json()["settings"]["synonyms"] == []
-    assert found("VPN", "text") == []
+    assert find("VPN", "text") == []
 
 
 @pytest.mark.parametrize(

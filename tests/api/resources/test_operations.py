@@ -209,44 +209,44 @@ def test_the_workers_show_their_threads(client: Client) -> None:
 
 
 def test_workers_are_listed_by_the_page_and_by_what_they_are(client: Client) -> None:
-    def found(**query: Any) -> tuple[list[str], str | None]:
+    def find(**query: Any) -> tuple[list[str], str | None]:
         shown = client.http.get("/api/v1/stats/workers", params=query).json()
         return [process["worker_id"] for process in shown["workers"]], shown["next_cursor"]
 
-    ((worker,), _) = found()
+    ((worker,), _) = find()
     last = "ffffffff-ffff-7fff-8fff-ffffffffffff"
     client.execute(f"""
         INSERT INTO workers (id, name, kind, queues, threads, heartbeat_at)
         VALUES ('{last}', 'another', 'worker', '{{callback}}', 4, now() + interval '1 hour')
     """)
     try:
-        eventually(lambda: found()[0] == [worker, last], seconds=30, reason="the snapshot has it")
-        (first,), cursor = found(limit=1)
+        eventually(lambda: find()[0] == [worker, last], seconds=30, reason="the snapshot has it")
+        (first,), cursor = find(limit=1)
         assert first == worker
-        assert found(limit=1, cursor=cursor) == ([last], None)
-        assert found(queue="default") == ([worker], None)
-        assert found(state="idle", queue="callback")[0][-1] == last
-        assert last not in found(state="working")[0] + found(state="silent")[0]
+        assert find(limit=1, cursor=cursor) == ([last], None)
+        assert find(queue="default") == ([worker], None)
+        assert find(state="idle", queue="callback")[0][-1] == last
+        assert last not in find(state="working")[0] + find(state="silent")[0]
         client.execute(
             f"UPDATE workers SET heartbeat_at = now() - interval '{0.6 * LEASE} seconds' WHERE id = '{last}'"
         )
-        eventually(lambda: last in found(state="silent")[0], seconds=30, reason="it is silent")
+        eventually(lambda: last in find(state="silent")[0], seconds=30, reason="it is silent")
     finally:
         client.execute(f"DELETE FROM workers WHERE id = '{last}'")
 
 
 def test_queues_are_listed_by_what_they_are(idle_client: Client) -> None:
-    def found(state: str) -> list[str]:
+    def find(state: str) -> list[str]:
         shown = idle_client.http.get("/api/v1/stats/queues", params={"state": state}).json()
         return [queue["queue"] for queue in shown["queues"]]
 
     idle_client.submit()
     idle_client.http.post("/api/v1/queues/storing/pause")
     try:
-        eventually(lambda: found("paused") == ["storing"], seconds=30, reason="the snapshot has it")
-        assert "default" in found("waiting")
-        assert "default" in found("no_worker")
-        assert found("running") == []
+        eventually(lambda: find("paused") == ["storing"], seconds=30, reason="the snapshot has it")
+        assert "default" in find("waiting")
+        assert "default" in find("no_worker")
+        assert find("running") == []
         assert idle_client.http.get("/api/v1/stats/queues", params={"state": "late"}).status_code == 422
     finally:
         idle_client.http.post("/api/v1/queues/storing/resume")

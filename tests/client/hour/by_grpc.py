@@ -32,20 +32,20 @@ def main(target: str, folder: Path, secret: str) -> None:
     failed = {task_id for task_id, end in ends.items() if end == "task.failed"}
     # A page whose text a script writes has none.
     assert {tm.call("Get", task_id=task_id)["task"]["error"]["code"] for task_id in failed} <= {"empty"}
-    assert receiver.told(ends.keys(), PATIENCE), "callbacks are missing"
+    assert receiver.hears(ends.keys(), PATIENCE), "callbacks are missing"
     assert receiver.count("task.completed") == len(files) - len(failed)
     assert receiver.count("task.failed") == len(failed)
     assert receiver.refused == 0
     listed = tm.call("List", kb_id=KB, status=["completed"], count=True)
     assert listed["total"]["count"] == len(files) - len(failed)
 
-    missed = [name for name, line in asked.items() if name not in found(tm, line)]
+    missed = [name for name, line in asked.items() if name not in find(tm, line)]
     assert not missed, {name: asked[name] for name in missed}
 
     deletion = tm.call("DeleteKb", kb_id=KB)["task_id"]
     while tm.call("Get", task_id=deletion, wait=20)["task"]["status"] != "completed":
         pass
-    assert not [line for line in asked.values() if found(tm, line)]
+    assert not [line for line in asked.values() if find(tm, line)]
     assert "items" not in tm.call("List", kb_id=KB, status=["waiting", "queued", "processing"])
     tm.close()
     print(json.dumps({"documents": len(files), "empty": len(failed), "questions": len(asked)}))
@@ -68,7 +68,7 @@ def upload(tm: Reflected, name: str, path: Path, callback_url: str) -> Said:
     return tm.send("UploadDocument", {"info": info}, {"data": data})
 
 
-def found(tm: Reflected, query: str) -> set[str]:
+def find(tm: Reflected, query: str) -> set[str]:
     """The ids of the documents that answer a query best."""
     return {hit["document_id"] for hit in tm.call("Search", kbs=[KB], query=query, limit=5).get("hits", [])}
 

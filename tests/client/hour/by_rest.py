@@ -31,7 +31,7 @@ def main(url: str, folder: Path, secret: str) -> None:
         failed = {name: task.error and task.error.code for name, task in tasks.items() if task.status != "completed"}
         # A page whose text a script writes has none.
         assert set(failed.values()) <= {"empty"}, failed
-        assert receiver.told({task.task_id for task in tasks.values()}, PATIENCE), "callbacks are missing"
+        assert receiver.hears({task.task_id for task in tasks.values()}, PATIENCE), "callbacks are missing"
         assert receiver.count("task.completed") == len(files) - len(failed)
         assert receiver.count("task.failed") == len(failed)
         assert receiver.refused == 0

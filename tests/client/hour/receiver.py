@@ -36,7 +36,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Whoever asks is told by `told`."""
+                """Who asks is answered by `hears`."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -54,7 +54,7 @@ class Receiver:
             self._changed.notify_all()
         return 204
 
-    def told(self, task_ids: Set[str], seconds: float) -> bool:
+    def hears(self, task_ids: Set[str], seconds: float) -> bool:
         """Whether the end of all of these tasks was told within so many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: task_ids <= self._told.keys(), seconds)

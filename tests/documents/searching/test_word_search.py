@@ -61,7 +61,7 @@ def add(name: str, *chunks: str) -> None:
         )
 
 
-def found(query: str, filter: Filter = EVERYTHING, limit: int = 10) -> list[str]:
+def find(query: str, filter: Filter = EVERYTHING, limit: int = 10) -> list[str]:
     """The texts of the best chunks, best first."""
     with models_database.transaction(repeatable=True) as session:
         scope = scope_of(session, "kb", filter)
@@ -84,22 +84,22 @@ def _few_are_many(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_common_word_does_not_count_beside_a_rare_one() -> None:
     add("d", *["common"] * 30, "rare one", "common rare")
-    assert sorted(found("common rare")) == ["common rare", "rare one"]
+    assert sorted(find("common rare")) == ["common rare", "rare one"]
 
 
 def test_where_all_words_are_common_the_chunk_that_holds_them_all_is_found() -> None:
     add("d", *["left"] * 30, *["right"] * 30, "left and right")
-    assert found("left right", limit=1) == ["left and right"]
+    assert find("left right", limit=1) == ["left and right"]
 
 
 def test_common_words_that_never_meet_are_found_apart() -> None:
     add("d", *["left"] * 30, *["right"] * 30)
-    assert len(found("left right", limit=3)) == 3
+    assert len(find("left right", limit=3)) == 3
 
 
 def test_one_common_word_is_found() -> None:
     add("d", *["left"] * 30)
-    assert found("left", limit=2) == ["left", "left"]
+    assert find("left", limit=2) == ["left", "left"]
 
 
 def test_in_a_large_kb_a_common_word_is_counted_once(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +113,8 @@ def test_in_a_large_kb_a_common_word_is_counted_once(database: Engine, monkeypat
             counted.append(values["tokens"])
 
     add("d", *["common"] * 30, "rare one", "common rare")
-    first = sorted(found("common rare"))
-    assert sorted(found("common rare")) == first == ["common rare", "rare one"]
+    first = sorted(find("common rare"))
+    assert sorted(find("common rare")) == first == ["common rare", "rare one"]
     event.remove(database, "before_cursor_execute", note)
     assert [tokens for tokens in counted if tokens] == [["common", "rare"], ["rare"]]
 
@@ -122,53 +122,53 @@ def test_in_a_large_kb_a_common_word_is_counted_once(database: Engine, monkeypat
 def test_a_filter_is_searched_by_the_words_that_it_holds() -> None:
     add("wanted", "common here")
     add("other", *["common"] * 30, "rare")
-    assert found("common rare", Filter(["wanted"])) == ["common here"]
+    assert find("common rare", Filter(["wanted"])) == ["common here"]
 
 
 @pytest.mark.parametrize("large", [0, 1_000_000], ids=["large", "small"])
 def test_a_chinese_word_is_found_in_kbs_of_every_size(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
     monkeypatch.setattr(word_search, "LARGE", large)
     add("d", "大学 学", "学", "茶")
-    assert found("大学")[0] == "大学 学"
-    assert found("茶") == ["茶"]
+    assert find("大学")[0] == "大学 学"
+    assert find("茶") == ["茶"]
 
 
 def test_of_a_long_query_the_first_words_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_search, "COUNTED", 3)
     add("d", "first", "last")
-    assert found("first and then last") == ["first"]
+    assert find("first and then last") == ["first"]
 
 
 def test_traditional_and_simplified_chinese_find_each_other() -> None:
     add("taiwan", *["茶"] * 3, " ".join(index_tokens("機器學習")))
     add("china", " ".join(index_tokens("机器学习")))
     for query in ("機器學習", "机器学习"):
-        assert found(query, limit=2) == [" ".join(index_tokens("机器学习"))] * 2
+        assert find(query, limit=2) == [" ".join(index_tokens("机器学习"))] * 2
 
 
 def test_what_was_indexed_in_traditional_characters_is_still_found_by_them() -> None:
     add("d", "茶", "機器 學習")
-    assert found("機器學習") == ["機器 學習"]
+    assert find("機器學習") == ["機器 學習"]
 
 
 @pytest.mark.parametrize("typed", ["pasword", "passsword", "pessword", "passwrod", "passwor", "passwords", "PASSWROD"])
 def test_a_word_of_one_wrong_letter_finds_what_was_meant(typed: str) -> None:
     add("d", "reset the password", "passage to the north", *["tea"] * 3)
-    assert found(typed) == ["reset the password"]
-    assert found(f"{typed} north")[0] == "passage to the north", "what was typed right weighs more"
+    assert find(typed) == ["reset the password"]
+    assert find(f"{typed} north")[0] == "passage to the north", "what was typed right weighs more"
 
 
 @pytest.mark.parametrize("typed", ["paswrod", "xassword", "pass", "p4ssword", "p" * 64])
 def test_a_word_that_is_farther_away_finds_nothing(typed: str) -> None:
     add("d", "reset the password", "past")
-    assert found(typed) == []
+    assert find(typed) == []
 
 
 def test_a_word_that_the_kb_holds_is_taken_as_it_is() -> None:
     add("d", "the passwort", "the password", "the password")
-    assert found("passwort") == ["the passwort"]
+    assert find("passwort") == ["the passwort"]
 
 
 def test_of_several_words_one_letter_away_the_one_of_most_chunks_is_meant() -> None:
     add("d", "casting", "costing here", "costing there")
-    assert set(found("custing")) == {"costing here", "costing there"}
+    assert set(find("custing")) == {"costing here", "costing there"}

@@ -23,7 +23,7 @@ from tasks.working.failing import Failure
 from tests.tasks.conftest import Desk
 
 
-def told(task_id: UUID, *fields: str) -> list[Any]:
+def attempts(task_id: UUID, *fields: str) -> list[Any]:
     """Of each attempt these fields, one without a tuple around it."""
     with database.transaction() as session:
         task = reading.show(session, task_id)
@@ -48,31 +48,31 @@ def test_a_task_that_fails_twice_shows_three_attempts(desk: Desk) -> None:
         fail(desk, claim, "fetch_failed", message)
         make_due(desk)
     desk.within(work.advance, Advance(desk.held(task_id)))
-    assert told(task_id, "stage", "number", "outcome", "worker") == [
+    assert attempts(task_id, "stage", "number", "outcome", "worker") == [
         ("test", 1, "put_off", str(process_id())),
         ("test", 2, "put_off", str(process_id())),
         ("test", 3, "completed", str(process_id())),
     ]
-    errors = told(task_id, "error")
+    errors = attempts(task_id, "error")
     assert errors == [
         {"code": "fetch_failed", "message": "first", "retryable": True},
         {"code": "fetch_failed", "message": "second", "retryable": True},
         None,
     ]
-    times = told(task_id, "started_at", "finished_at")
+    times = attempts(task_id, "started_at", "finished_at")
     assert all(began < ended for began, ended in times[:2])
     assert all(earlier[0] < later[0] for earlier, later in pairwise(times))
-    assert all(waited >= 2 for waited in told(task_id, "waited_seconds")[:2])
+    assert all(waited >= 2 for waited in attempts(task_id, "waited_seconds")[:2])
 
 
 def test_what_succeeds_at_once_writes_nothing_besides(desk: Desk) -> None:
     task_id = desk.document()
     for stage in STAGES:
         claim = desk.held(task_id, stage)
-        assert told(task_id, "stage", "outcome", "finished_at")[-1] == (stage, "running", None)
+        assert attempts(task_id, "stage", "outcome", "finished_at")[-1] == (stage, "running", None)
         desk.within(work.advance, Advance(claim))
     assert desk.row(task_id).attempts is None
-    assert told(task_id, "stage", "outcome", "number") == [(stage, "completed", 1) for stage in STAGES]
+    assert attempts(task_id, "stage", "outcome", "number") == [(stage, "completed", 1) for stage in STAGES]
 
 
 def test_the_stages_of_a_single_pass_are_an_attempt_each(desk: Desk) -> None:
@@ -81,8 +81,8 @@ def test_the_stages_of_a_single_pass_are_an_attempt_each(desk: Desk) -> None:
     now = time.monotonic()
     passed = [Passed(stage, 1, now, now) for stage in STAGES[:-1]]
     desk.within(work.advance, Advance(claim, {}, passed=passed))
-    assert told(task_id, "stage", "outcome") == [(stage, "completed") for stage in STAGES]
-    assert set(told(task_id, "worker")) == {str(process_id())}
+    assert attempts(task_id, "stage", "outcome") == [(stage, "completed") for stage in STAGES]
+    assert set(attempts(task_id, "worker")) == {str(process_id())}
 
 
 def test_a_dead_worker_is_told_until_it_was_last_heard_of(desk: Desk) -> None:
@@ -95,7 +95,7 @@ def test_a_dead_worker_is_told_until_it_was_last_heard_of(desk: Desk) -> None:
     heard = desk.sql("SELECT heartbeat_at FROM workers")[0].heartbeat_at
     with unit_of_work() as unit:
         presence.sweep(unit, timedelta(seconds=1))
-    assert told(task_id, "outcome", "finished_at", "error") == [("worker_died", rfc3339(heard), None)]
+    assert attempts(task_id, "outcome", "finished_at", "error") == [("worker_died", rfc3339(heard), None)]
 
 
 def test_who_loses_too_many_workers_fails_without_another_attempt(desk: Desk) -> None:
@@ -107,7 +107,7 @@ def test_who_loses_too_many_workers_fails_without_another_attempt(desk: Desk) ->
         with unit_of_work() as unit:
             failing.requeue(unit, process_id())
     assert desk.row(task_id).status == "failed"
-    assert told(task_id, "outcome") == ["worker_died"] * failing.DEATH_BUDGET
+    assert attempts(task_id, "outcome") == ["worker_died"] * failing.DEATH_BUDGET
 
 
 def test_what_was_handed_back_does_not_count_and_is_told(desk: Desk) -> None:
@@ -117,7 +117,7 @@ def test_what_was_handed_back_does_not_count_and_is_told(desk: Desk) -> None:
     with unit_of_work() as unit:
         failing.hand_back_all(unit)
     desk.within(work.advance, Advance(desk.held(task_id)))
-    assert told(task_id, "number", "outcome") == [(1, "handed_back"), (1, "handed_back"), (1, "completed")]
+    assert attempts(task_id, "number", "outcome") == [(1, "handed_back"), (1, "handed_back"), (1, "completed")]
 
 
 def test_a_claim_that_nobody_knows_of_is_told_as_lost(desk: Desk) -> None:
@@ -126,7 +126,7 @@ def test_a_claim_that_nobody_knows_of_is_told_as_lost(desk: Desk) -> None:
     desk.sql("UPDATE tasks SET claimed_at = claimed_at - interval '1 hour'")
     with unit_of_work() as unit:
         presence.sweep(unit)
-    assert told(task_id, "outcome") == ["lost"]
+    assert attempts(task_id, "outcome") == ["lost"]
 
 
 def test_a_cancelled_task_tells_the_attempt_that_was_stopped(desk: Desk) -> None:
@@ -134,8 +134,8 @@ def test_a_cancelled_task_tells_the_attempt_that_was_stopped(desk: Desk) -> None
     desk.held(running)
     fail(desk, desk.held(waiting), "fetch_failed")
     desk.within(ending.cancel, running, waiting)
-    assert told(running, "outcome") == ["cancelled"]
-    assert told(waiting, "outcome") == ["put_off"], "nobody was at work on it"
+    assert attempts(running, "outcome") == ["cancelled"]
+    assert attempts(waiting, "outcome") == ["put_off"], "nobody was at work on it"
 
 
 def test_going_back_keeps_the_attempts_of_the_stages_that_are_done_again(desk: Desk) -> None:
@@ -146,13 +146,13 @@ def test_going_back_keeps_the_attempts_of_the_stages_that_are_done_again(desk: D
     error = TaskError("internal", "its drafts are gone", resume_at="chunking")
     desk.within(failing.fail, Failure(claim, error))
     desk.within(work.advance, Advance(desk.held(task_id, "chunking")))
-    assert told(task_id, "stage", "outcome") == [
+    assert attempts(task_id, "stage", "outcome") == [
         ("preprocessing", "completed"),
         ("chunking", "completed"),
         (STAGES[2], "went_back"),
         ("chunking", "completed"),
     ]
-    assert told(task_id, "error")[2]["message"] == "its drafts are gone"
+    assert attempts(task_id, "error")[2]["message"] == "its drafts are gone"
 
 
 def test_another_run_keeps_the_attempts_of_the_one_before(desk: Desk) -> None:
@@ -166,12 +166,12 @@ def test_another_run_keeps_the_attempts_of_the_one_before(desk: Desk) -> None:
         (1, "chunking", 1, "failed"),
         (2, "chunking", 1, "completed"),
     ]
-    assert told(task_id, "run", "stage", "number", "outcome") == expected
-    assert told(task_id, "error")[1]["message"] == "there is no text in it"
+    assert attempts(task_id, "run", "stage", "number", "outcome") == expected
+    assert attempts(task_id, "error")[1]["message"] == "there is no text in it"
     desk.within(ending.cancel, task_id)
     desk.sql("UPDATE tasks SET finished_at = finished_at - interval '1 year'")
     desk.within(retrying.retry, task_id)
-    assert told(task_id, "run", "stage", "number", "outcome") == expected, "also where nothing of it is used again"
+    assert attempts(task_id, "run", "stage", "number", "outcome") == expected, "also where nothing of it is used again"
 
 
 def test_only_the_newest_are_kept(desk: Desk) -> None:
@@ -179,7 +179,7 @@ def test_only_the_newest_are_kept(desk: Desk) -> None:
     for _ in range(MOST + 3):
         desk.within(failing.hand_back, desk.held(task_id))
     fail(desk, desk.held(task_id), "empty")
-    outcomes = told(task_id, "outcome")
+    outcomes = attempts(task_id, "outcome")
     assert (len(outcomes), outcomes[-1]) == (MOST, "failed")
 
 
@@ -188,14 +188,14 @@ def test_a_divided_stage_is_one_attempt(desk: Desk) -> None:
     desk.within(work.advance, Advance(desk.held(task_id, "preprocessing"), shards=[(0, 2), (2, 4)]))
     for _ in range(2):
         shard = desk.held(task_id, "preprocessing")
-        assert told(task_id, "stage", "outcome") == [("preprocessing", "running")]
+        assert attempts(task_id, "stage", "outcome") == [("preprocessing", "running")]
         (whole,) = desk.within(work.advance, Advance(shard))
     desk.within(work.advance, Advance(whole))
-    assert told(task_id, "stage", "outcome", "worker") == [("preprocessing", "completed", str(process_id()))]
+    assert attempts(task_id, "stage", "outcome", "worker") == [("preprocessing", "completed", str(process_id()))]
 
 
 def test_what_an_earlier_release_wrote_is_told_as_far_as_it_goes(desk: Desk) -> None:
     (task_id,) = desk.submit()
     desk.within(work.advance, Advance(desk.held(task_id)))
     desk.sql("UPDATE tasks SET stages = jsonb_build_array(stages->0 #- '{worker}' #- '{waited}' #- '{seconds}')")
-    assert told(task_id, "number", "worker", "waited_seconds", "outcome") == [(1, None, None, "completed")]
+    assert attempts(task_id, "number", "worker", "waited_seconds", "outcome") == [(1, None, None, "completed")]

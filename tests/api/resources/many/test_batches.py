@@ -123,7 +123,7 @@ def test_batches_are_listed_by_whether_they_have_ended_by_their_tasks_and_by_tim
 ) -> None:
     http = idle_client.http
 
-    def found(**query: str) -> list[str]:
+    def find(**query: str) -> list[str]:
         return [batch["batch_id"] for batch in http.get("/api/v1/batches", params=query).json()["items"]]
 
     task = GOOD | {"run_at": "2990-01-01T00:00:00Z"}
@@ -132,15 +132,15 @@ def test_batches_are_listed_by_whether_they_have_ended_by_their_tasks_and_by_tim
         http.post(BATCH, json={"tasks": [task | {"kb_id": name} for name in kbs]}).json()["batch_id"] for kbs in bodies
     )
     assert http.delete(f"/api/v1/batches/{ended}").status_code == 200
-    assert found(kb_id=kb_id) == [ended, first], "of which all tasks are of the KB"
-    assert found(kb_id=kb_id, status="processing") == [first]
-    assert found(kb_id=kb_id, status="completed") == [ended]
-    assert found(task_status="cancelled")[0] == ended
-    assert mixed in found(task_status="waiting")
-    assert not {first, mixed} & set(found(task_status="cancelled"))
+    assert find(kb_id=kb_id) == [ended, first], "of which all tasks are of the KB"
+    assert find(kb_id=kb_id, status="processing") == [first]
+    assert find(kb_id=kb_id, status="completed") == [ended]
+    assert find(task_status="cancelled")[0] == ended
+    assert mixed in find(task_status="waiting")
+    assert not {first, mixed} & set(find(task_status="cancelled"))
     moments = {batch["batch_id"]: batch["created_at"] for batch in http.get("/api/v1/batches").json()["items"]}
-    assert found(kb_id=kb_id, created_after=moments[first]) == [ended]
-    assert found(kb_id=kb_id, created_before=moments[ended]) == [first]
+    assert find(kb_id=kb_id, created_after=moments[first]) == [ended]
+    assert find(kb_id=kb_id, created_before=moments[ended]) == [first]
     assert bad_fields(http.get("/api/v1/batches", params={"status": "late", "task_status": "late"})) == {
         "status",
         "task_status",

@@ -34,14 +34,14 @@ def parsed(shown: bytes) -> Values:
     }
 
 
-def told() -> Values:
+def expose() -> Values:
     with database.transaction(repeatable=True) as session:
         gauges = {**UP.gauges, **of_server(statistics.server(session))}
         return parsed(exposition(statistics.look(session), Besides(gauges, UP.zeros)))
 
 
 def test_each_counter_begins_with_zero_where_its_labels_are_known(desk: Desk) -> None:
-    values = told()
+    values = expose()
     for series in (
         ("task_success_total", "document_processing"),
         ("task_success_total", "embedding"),
@@ -55,7 +55,7 @@ def test_each_counter_begins_with_zero_where_its_labels_are_known(desk: Desk) ->
     with unit_of_work() as unit:
         unit.count(metrics.FAILURE, "document_processing", "corrupt")
         unit.count(metrics.CALLBACK, "of a later release")
-    values = told()
+    values = expose()
     assert values["task_failure_total", "corrupt", "document_processing"] == 1
     assert values["callback_delivery_total", "of a later release"] == 1
 
@@ -64,7 +64,7 @@ def test_tasks_are_told_by_status_and_against_the_limit(desk: Desk) -> None:
     first, *_ = desk.submit(3)
     desk.held(first)
     desk.submit(run_at="2999-01-01T00:00:00Z")
-    values = told()
+    values = expose()
     statuses = {status: values["task_open_count", status] for status in ("waiting", "queued", "processing")}
     assert statuses == {"waiting": 1, "queued": 2, "processing": 1}
     assert values["task_backlog_size",] == 3
@@ -73,18 +73,18 @@ def test_tasks_are_told_by_status_and_against_the_limit(desk: Desk) -> None:
 
 def test_callbacks_that_are_owed_are_told_with_the_age_of_the_oldest(desk: Desk) -> None:
     desk.submit(2)
-    assert told()["callback_oldest_age_seconds",] == 0
+    assert expose()["callback_oldest_age_seconds",] == 0
     desk.sql(
         "INSERT INTO callbacks (id, task_id, url, body, created_at)"
         " SELECT gen_random_uuid(), id, 'https://kb.example.com', '{}', now() - interval '1 hour' FROM tasks"
     )
-    values = told()
+    values = expose()
     assert values["callback_owed_count",] == 2
     assert values["callback_oldest_age_seconds",] == pytest.approx(3600, abs=60)
 
 
 def test_pauses_processes_and_providers_are_told(desk: Desk) -> None:
-    values = told()
+    values = expose()
     assert values["clock_heartbeat_age_seconds",] == float("inf")
     assert values["queue_paused", "embedding"] == values["process_active_count", "worker"] == 0
     with unit_of_work() as unit:
@@ -92,7 +92,7 @@ def test_pauses_processes_and_providers_are_told(desk: Desk) -> None:
         pausing.pause(unit, "embedding")
         hold(unit.session, "cohere requests", 60)
     desk.sql("UPDATE workers SET heartbeat_at = now() - interval '20 seconds'")
-    values = told()
+    values = expose()
     assert values["clock_heartbeat_age_seconds",] == pytest.approx(20, abs=10)
     assert values["process_active_count", "clock"] == 1
     assert (values["queue_paused", "embedding"], values["queue_paused", "default"]) == (1, 0)
@@ -114,7 +114,7 @@ def test_without_postgresql_it_is_told_that_it_is_away() -> None:
 def test_postgresql_is_told_with_its_rows_and_with_who_keeps_events_back(desk: Desk) -> None:
     desk.submit(3)
     desk.sql("ANALYZE tasks")
-    values = told()
+    values = expose()
     assert values["postgresql_connection_count", "active"] >= 1
     assert values["postgresql_connection_limit",] > 1
     assert values["postgresql_database_size_bytes",] > 1_000_000
@@ -122,4 +122,4 @@ def test_postgresql_is_told_with_its_rows_and_with_who_keeps_events_back(desk: D
     with unit_of_work() as unit:
         unit.session.execute(text("UPDATE tasks SET priority = 9"))
         time.sleep(0.2)
-        assert 0.2 <= told()["event_log_lag_seconds",] < 60
+        assert 0.2 <= expose()["event_log_lag_seconds",] < 60
