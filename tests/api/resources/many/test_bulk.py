@@ -169,7 +169,7 @@ def batch(client: Client, *kb_ids: str, **task: Any) -> tuple[str, list[str]]:
     """A batch with a task of each of these KBs, which waits for long. Returns its id, and theirs."""
     tasks = [{"task_type": "test", "run_at": "2990-01-01T00:00:00Z", "kb_id": kb_id, **task} for kb_id in kb_ids]
     said = asked(client, "/tasks/batch", tasks=tasks).json()
-    return said["batch_id"], [each["task_id"] for each in said["tasks"]]
+    return said["batch_id"], [item["task_id"] for item in said["tasks"]]
 
 
 def test_what_is_open_of_the_batches_of_a_filter_is_previewed_cancelled_and_undone(client: Client, kb_id: str) -> None:
@@ -178,7 +178,7 @@ def test_what_is_open_of_the_batches_of_a_filter_is_previewed_cancelled_and_undo
     (alone,) = later(client, kb_id)
     said = previewed(client, "/batches/cancel", filter={"kb_id": kb_id})
     assert (said["count"], said["capped"]) == (12, False)
-    assert [each["task_id"] for each in said["examples"]] == [*more, *tasks[:1:-1]], "the newest"
+    assert [task["task_id"] for task in said["examples"]] == [*more, *tasks[:1:-1]], "the newest"
     assert status(client, tasks[0]) == "waiting", "a preview changes nothing"
 
     bulk = done(client, "/batches/cancel", filter={"kb_id": kb_id})
@@ -187,10 +187,12 @@ def test_what_is_open_of_the_batches_of_a_filter_is_previewed_cancelled_and_undo
     assert bulk["payload"]["batches"] == {"kb_id": kb_id}
     (act,) = client.http.get("/api/v1/audit", params={"action": "tasks.cancel", "kb_id": kb_id}).json()["items"]
     assert (act["detail"]["batches"], act["detail"]["items"]) == ({"kb_id": kb_id}, 12)
-    assert {each["task_id"] for each in items(client, bulk)} == {*tasks, *more}
-    assert {status(client, each) for each in (*mixed, alone)} == {"waiting"}, "what is of no batch of the KB alone"
+    assert {item["task_id"] for item in items(client, bulk)} == {*tasks, *more}
+    assert {status(client, task_id) for task_id in (*mixed, alone)} == {"waiting"}, (
+        "what is of no batch of the KB alone"
+    )
     shown = {
-        each["batch_id"]: each for each in client.http.get("/api/v1/batches", params={"kb_id": kb_id}).json()["items"]
+        row["batch_id"]: row for row in client.http.get("/api/v1/batches", params={"kb_id": kb_id}).json()["items"]
     }
     assert (shown[first]["status"], shown[second]["counts"]["cancelled"]) == ("completed", 1)
 
@@ -202,7 +204,7 @@ def test_what_is_open_of_the_batches_of_a_filter_is_previewed_cancelled_and_undo
 def test_what_failed_of_the_batches_of_a_filter_is_retried_and_that_is_undone(client: Client, kb_id: str) -> None:
     batch_id, (failed,) = batch(client, kb_id, run_at=None, **FAILING)
     alone = client.submit(kb_id=kb_id, **FAILING)
-    assert {client.ended(each)["status"] for each in (failed, alone)} == {"failed"}
+    assert {client.ended(task_id)["status"] for task_id in (failed, alone)} == {"failed"}
     named = {"kb_id": kb_id, "status": "completed"}
     assert previewed(client, "/batches/retry", **named)["count"] == 0, "no retry can mend it"
     assert previewed(client, "/batches/retry", **named, include_permanent=True)["count"] == 1
@@ -210,7 +212,7 @@ def test_what_failed_of_the_batches_of_a_filter_is_retried_and_that_is_undone(cl
     assert client.http.post(f"{queue}/pause", json={"reason": "a test"}).status_code == 200
     try:
         bulk = done(client, "/batches/retry", **named, include_permanent=True)
-        assert [each["task_id"] for each in items(client, bulk)] == [failed]
+        assert [item["task_id"] for item in items(client, bulk)] == [failed]
         assert client.http.get(f"/api/v1/batches/{batch_id}").json()["status"] == "processing"
         answer = asked(client, f"/tasks/{bulk['task_id']}/undo")
         assert client.ended(answer.json()["task_id"])["result"]["changed"] == 1
@@ -238,7 +240,7 @@ def test_batches_are_meant_by_the_filter_of_their_list(idle_client: Client, kb_i
         {"created_before": "0001-01-01T00:00:00+14:00"},
     ):
         listed = http.get("/api/v1/batches", params=named).json()["items"]
-        count = sum(each["counts"]["waiting"] for each in listed)
+        count = sum(row["counts"]["waiting"] for row in listed)
         assert previewed(idle_client, "/batches/cancel", filter=named)["count"] == count, named
     assert previewed(idle_client, "/batches/cancel", filter={"kb_id": kb_id})["count"] == 4
 
