@@ -82,6 +82,14 @@ CLUSTER := tests/cluster/fail_over.py tests/cluster/restore.py tests/cluster/mix
 test-cluster: $(VENV)/dev.installed  ## Lose one of each of a cluster under load, restore a backup, run two releases side by side; 10 minutes
 	$(BIN)/python -m pytest -s $(or $(ARGS),$(CLUSTER))
 
+# What is said to RabbitMQ, and what happens when it stops, is killed, or lets no one publish.
+RABBITMQ_4 := tests/broker tests/reliability/test_broker_outages.py tests/reliability/test_queues.py \
+              tests/reliability/test_crashes.py tests/reliability/test_lifecycle.py tests/cluster/fail_over.py
+
+.PHONY: test-rabbitmq-4
+test-rabbitmq-4: $(VENV)/dev.installed  ## The broker, its outages and a fail-over of the cluster with RabbitMQ 4 of Debian 13; as root, 6 minutes
+	$(BIN)/python -m tests.rabbitmq_4 $(BIN)/python -m pytest $(or $(ARGS),$(RABBITMQ_4))
+
 .PHONY: cluster-demo
 cluster-demo: $(VENV)/dev.installed  ## The same loss of one of each, drawn into docs/pictures/fail-over.svg; 5 minutes
 	$(BIN)/python -m bench.fail_over

@@ -40,13 +40,18 @@ def program(name: str, *, of_package: str) -> Path:
     """
     if path := shutil.which(name):
         return Path(path)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "task-manager-tests"
-    kept = cache / name
+    kept = cache() / name
     with one_at_a_time("packages"):
         if not kept.exists():
-            cache.mkdir(parents=True, exist_ok=True)
             _unpack(name, of_package, kept)
     return kept
+
+
+def cache() -> Path:
+    """Return the folder of what is kept for the next run, which is there."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "task-manager-tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _unpack(name: str, package: str, kept: Path) -> None:

@@ -407,6 +407,9 @@ def _installed() -> bool:
 
 
 def _find(name: str) -> Path | None:
+    # Those of another RabbitMQ; see `tests.rabbitmq_4`.
+    if folder := os.environ.get("RABBITMQ_TEST_PROGRAMS"):
+        return Path(folder) / name
     # Debian's wrappers in /usr/sbin change to the user rabbitmq; the scripts behind them do not.
     scripts = Path("/usr/lib/rabbitmq/bin") / name
     if scripts.exists():
