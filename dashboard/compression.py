@@ -37,7 +37,7 @@ def send(req: asgi.Request, resp: asgi.Response, data: bytes, as_gzip: bytes | N
 def _reads_gzip(accepted: str) -> bool:
     """Return whether a browser reads gzip (RFC 9110, 12.5.3)."""
     for part in accepted.lower().split(","):
-        name, *parameters = (each.strip() for each in part.split(";"))
+        name, *parameters = (piece.strip() for piece in part.split(";"))
         if name == "gzip":
             return not any(parameter.replace(" ", "").rstrip("0") in ("q=", "q=0.") for parameter in parameters)
     return False

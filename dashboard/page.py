@@ -98,8 +98,8 @@ def live_of(req: asgi.Request) -> str:
     return f"{path_of(req)}?{query}&live=1" if query else f"{path_of(req)}?live=1"
 
 
-def show(req: asgi.Request, resp: asgi.Response, template: str, viewer: Viewer, found: Mapping[str, object]) -> None:
+def show(req: asgi.Request, resp: asgi.Response, template: str, viewer: Viewer, values: Mapping[str, object]) -> None:
     """Answer with a page."""
     resp.content_type = "text/html; charset=utf-8"
     resp.set_headers(HEADERS)
-    compression.send(req, resp, rendering.whole(template, viewer, found).encode())
+    compression.send(req, resp, rendering.whole(template, viewer, values).encode())

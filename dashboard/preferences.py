@@ -24,7 +24,7 @@ class Preferences:
         resp.location = own_path(req.get_param("next"))
 
 
-def own_path(given: str | None) -> str:
+def own_path(path: str | None) -> str:
     """Return a path of this service; never an address elsewhere, which a link could otherwise lead to."""
     # A browser takes a backslash for a slash, and leaves out tabs and line breaks.
-    return given if given and re.fullmatch(r"/(?![/\\])[^\x00-\x1f]*", given) else "/"
+    return path if path and re.fullmatch(r"/(?![/\\])[^\x00-\x1f]*", path) else "/"

@@ -105,20 +105,20 @@ def segment(value: object) -> str:
     return quote(str(value), safe="")
 
 
-def query(given: Mapping[str, object], **changes: object) -> str:
+def query(values: Mapping[str, object], **changes: object) -> str:
     """Write a query string with these changes; what is None or empty is left out, and the places in lists."""
-    values = {name: value for name, value in {**given, **changes}.items() if name not in PLACES or name in changes}
-    return "?" + urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
+    changed = {name: value for name, value in {**values, **changes}.items() if name not in PLACES or name in changes}
+    return "?" + urlencode({name: value for name, value in changed.items() if value not in (None, "", [])}, doseq=True)
 
 
-def turned(given: Mapping[str, object], place: str, to: str | None) -> str:
+def turned(values: Mapping[str, object], place: str, to: str | None) -> str:
     """Write the query string of another page of one list; the page's other lists stay where they are."""
-    return query(given, **{each: given[each] for each in PLACES if each in given} | {place: to})
+    return query(values, **{name: values[name] for name in PLACES if name in values} | {place: to})
 
 
-def each_value(given: object) -> list[str]:
+def each_value(said: object) -> list[str]:
     """Return the values of a parameter, which may have been given several times."""
-    return [str(each) for each in given] if isinstance(given, list) else [str(given)]
+    return [str(value) for value in said] if isinstance(said, list) else [str(said)]
 
 
 def named(value: str) -> str | Markup:
@@ -129,9 +129,9 @@ def named(value: str) -> str | Markup:
         return value
 
 
-def chosen(given: Mapping[str, object], filters: Collection[str]) -> Json:
+def chosen(values: Mapping[str, object], filters: Collection[str]) -> Json:
     """Return what the body of an action says for everything that a page's filter names."""
-    named = {name: value for name, value in given.items() if name in filters}
+    named = {name: value for name, value in values.items() if name in filters}
     return {"filter": named} if named else {"filter": {}, "all": True}
 
 
@@ -155,7 +155,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     filters = (number, size, duration, moment, age, segment, pretty, each_value, named, mark)
-    environment.filters.update({each.__name__: each for each in filters})
+    environment.filters.update({filter.__name__: filter for filter in filters})
     environment.globals.update(query=query, turned=turned, chosen=chosen, now=now, meanings=MEANINGS, labels=LABELS)
     environment.globals.update(static=static.address, samples=static.samples, pages=PAGES)
     return environment
@@ -164,17 +164,17 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
-def whole(template: str, viewer: Viewer, found: Mapping[str, object]) -> str:
+def whole(template: str, viewer: Viewer, values: Mapping[str, object]) -> str:
     """Render a page."""
-    return _TEMPLATES.get_template(template).render(_given(viewer, found))
+    return _TEMPLATES.get_template(template).render(_named(viewer, values))
 
 
-def live(template: str, viewer: Viewer, found: Mapping[str, object]) -> str:
+def live(template: str, viewer: Viewer, values: Mapping[str, object]) -> str:
     """Render that part of a page which changes while it is looked at, as one line."""
     loaded = _TEMPLATES.get_template(template)
-    parts = loaded.blocks["live"](loaded.new_context(_given(viewer, found)))
+    parts = loaded.blocks["live"](loaded.new_context(_named(viewer, values)))
     return "".join(parts).replace("\r", "").replace("\n", "&#10;")
 
 
-def _given(viewer: Viewer, found: Mapping[str, object]) -> Json:
-    return {"_": say_in(viewer.language), "viewer": viewer, "may": viewer.may, **found}
+def _named(viewer: Viewer, values: Mapping[str, object]) -> Json:
+    return {"_": say_in(viewer.language), "viewer": viewer, "may": viewer.may, **values}

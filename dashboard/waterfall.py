@@ -38,19 +38,19 @@ def bars(task: Json) -> list[Bar]:
     end = _moment(task["finished_at"]) or now
     scale = (WIDTH - LEFT) / max((end - begin).total_seconds(), 1e-6)
     shown, free = [], begin
-    for each in task.get("attempts") or _stages(task):
-        started = _moment(each["started_at"])
+    for attempt in task.get("attempts") or _stages(task):
+        started = _moment(attempt["started_at"])
         if started is None:
             continue
-        finished = _moment(each["finished_at"]) or now
-        waited = each.get("waited_seconds")
+        finished = _moment(attempt["finished_at"]) or now
+        waited = attempt.get("waited_seconds")
         ready = min(max(free, begin), started) if waited is None else max(begin, started - timedelta(seconds=waited))
         shown.append(
             Bar(
-                name=each["stage"],
-                number=each["number"],
-                outcome=each["outcome"] or "running",
-                worker=each["worker"],
+                name=attempt["stage"],
+                number=attempt["number"],
+                outcome=attempt["outcome"] or "running",
+                worker=attempt["worker"],
                 waited_at=round(LEFT + (ready - begin).total_seconds() * scale, 1),
                 waited=round((started - ready).total_seconds() * scale, 1),
                 waited_seconds=(started - ready).total_seconds(),
@@ -73,14 +73,14 @@ def _in_steps(begin: datetime, now: datetime) -> datetime:
 def _stages(task: Json) -> list[Json]:
     return [
         {
-            "stage": each["name"],
-            "number": each["attempts"],
-            "outcome": each["status"],
+            "stage": stage["name"],
+            "number": stage["attempts"],
+            "outcome": stage["status"],
             "worker": None,
-            "started_at": each["started_at"],
-            "finished_at": each["finished_at"],
+            "started_at": stage["started_at"],
+            "finished_at": stage["finished_at"],
         }
-        for each in task["stages"]
+        for stage in task["stages"]
     ]
 
 

@@ -32,17 +32,17 @@ class Document(Page):
         kb_id, document_id = asked.params["kb_id"], asked.params["document_id"]
         after = requests.from_cursor(asked.query.get("cursor"), int)
         before = requests.from_cursor(asked.query.get("versions"), UUID)
-        found = await requests.read_much(_found, kb_id, document_id, after, before, repeatable=True)
-        if found["document"] is None and found["newest"] is None:
+        facts = await requests.read_much(_found, kb_id, document_id, after, before, repeatable=True)
+        if facts["document"] is None and facts["newest"] is None:
             raise requests.missing("document", document_id)
-        page = requests.page_of(found.pop("chunks") or [], AT_ONCE, "index")
+        page = requests.page_of(facts.pop("chunks") or [], AT_ONCE, "index")
         return {
             "kb_id": kb_id,
             "document_id": document_id,
-            **found,
-            "tasks": requests.page_of(found["tasks"], TASKS, "task_id"),
+            **facts,
+            "tasks": requests.page_of(facts["tasks"], TASKS, "task_id"),
             "parts": _parts(page["items"]),
-            "marked": _marked(page["items"], found["text"]),
+            "marked": _marked(page["items"], facts["text"]),
             **page,
         }
 
@@ -51,7 +51,7 @@ def _found(session: Session, kb_id: str, document_id: str, after: int | None, be
     """Return a document and its chunks, both of one version."""
     chunks = catalogue.chunks(session, kb_id, document_id, limit=AT_ONCE + 1, after=after)
     shown = (chunks or [])[:AT_ONCE]
-    ends = (shown[0]["start"], max(each["end"] for each in shown)) if shown else (0, 0)
+    ends = (shown[0]["start"], max(chunk["end"] for chunk in shown)) if shown else (0, 0)
     which = Filter(kb_id=kb_id, document_id=document_id, task_type="document_processing")
     return {
         "document": catalogue.show(session, kb_id, document_id),

@@ -48,7 +48,7 @@ class Kb(Page):
         return {
             **await requests.read_much(_found, kb_id, query, failures, pool=SEARCHING),
             "kb_id": kb_id,
-            "names": {each: say(each) for each in (*Status, *STAGES)},
+            "names": {name: say(name) for name in (*Status, *STAGES)},
             "filters": FILTERS,
             "metadata": query.metadata,
             "states": STATES,
@@ -57,30 +57,30 @@ class Kb(Page):
         }
 
 
-def _found(session: Session, kb_id: str, given: DocumentsQuery, failures: UUID | None) -> Json:
+def _found(session: Session, kb_id: str, query: DocumentsQuery, failures: UUID | None) -> Json:
     under_way = [
-        each
+        task
         for status in (Status.PROCESSING, Status.QUEUED, Status.WAITING)
-        for each in reading.page(session, Filter(kb_id=kb_id, status=[str(status)]), limit=UNDER_WAY)
+        for task in reading.page(session, Filter(kb_id=kb_id, status=[str(status)]), limit=UNDER_WAY)
     ]
     failed = kbs.unmended(session, kb_id, limit=FAILURES + 1, before=failures)
     return {
-        **listed(session, kb_id, given),
+        **listed(session, kb_id, query),
         "under_way": under_way[:UNDER_WAY],
         "failed": requests.page_of(failed, FAILURES, "task_id"),
         "weight": weights(session, [kb_id]).get(kb_id, 1),
     }
 
 
-def _deletion(given: DocumentsQuery) -> Json | None:
+def _deletion(query: DocumentsQuery) -> Json | None:
     """Return the body that deletes the documents of a filter; None where there is no filter."""
-    wanted = given.wanted()
+    wanted = query.wanted()
     named = {
-        "prefix": given.prefix,
-        "state": given.state,
-        "format": given.format,
+        "prefix": query.prefix,
+        "state": query.state,
+        "format": query.format,
         "metadata": dict(wanted.filter.metadata),
-        "updated_after": given.updated_after and rfc3339(given.updated_after),
+        "updated_after": query.updated_after and rfc3339(query.updated_after),
     }
     named = {name: value for name, value in named.items() if value}
     return {"filter": named} if named else None

@@ -26,6 +26,6 @@ class Kbs(Page):
         """
         if name := asked.query.get("name"):
             raise falcon.HTTPSeeOther(f"/kbs/{quote(name, safe='')}")
-        given = requests.fit(kbs.KbQuery, dict(asked.query))
-        found = await requests.read_much(kbs.page, asked.viewer.key.kbs, given, pool=SEARCHING)
-        return {**found, "filters": filters_of(kbs.KbQuery)}
+        query = requests.fit(kbs.KbQuery, dict(asked.query))
+        page = await requests.read_much(kbs.page, asked.viewer.key.kbs, query, pool=SEARCHING)
+        return {**page, "filters": filters_of(kbs.KbQuery)}

@@ -69,13 +69,13 @@ class Plots:
 
 def _plots(window: str) -> bytes:
     return replica.read(
-        lambda session: msgspec.json.encode({each: _plot(over_time(session, each, window)) for each, _ in PLOTS})
+        lambda session: msgspec.json.encode({name: _plot(over_time(session, name, window)) for name, _ in PLOTS})
     )
 
 
-def _plot(found: Json) -> Json:
+def _plot(history: Json) -> Json:
     """Leave out of a measure what a plot does not show."""
-    sums = {each["name"]: sum(value or 0 for value in each["values"]) for each in found["series"]}
+    sums = {line["name"]: sum(value or 0 for value in line["values"]) for line in history["series"]}
     kept = sorted((name for name in sums if sums[name]), key=lambda name: -sums[name])[:MOST_SERIES]
-    series = [each for each in found["series"] if each["name"] in kept]
-    return {"unit": found["unit"], "times": found["times"] if series else [], "series": series}
+    series = [line for line in history["series"] if line["name"] in kept]
+    return {"unit": history["unit"], "times": history["times"] if series else [], "series": series}

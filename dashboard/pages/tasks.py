@@ -35,13 +35,13 @@ class Tasks(Page):
 
     async def look(self, asked: Asked) -> Json:
         """Find a page of tasks, newest first."""
-        given = requests.fit(TasksQuery, dict(asked.query))
-        query = dict(asked.query) | ({} if given.status is None else {"status": given.status})
+        query = requests.fit(TasksQuery, dict(asked.query))
+        named = dict(asked.query) | ({} if query.status is None else {"status": query.status})
         return {
-            **await listed(asked.req, given),
-            "asked": replace(asked, query=query),
-            "total": await _count(asked.req, given),
-            "bulk": _bulk(given, query),
+            **await listed(asked.req, query),
+            "asked": replace(asked, query=named),
+            "total": await _count(asked.req, query),
+            "bulk": _bulk(query, named),
             "filters": list(Filter.model_fields),
             "choices": dict.fromkeys(Filter.model_fields) | CHOICES,
             "statuses": list(map(str, Status)),
@@ -50,21 +50,21 @@ class Tasks(Page):
         }
 
 
-async def _count(req: asgi.Request, given: TasksQuery) -> Json | None:
+async def _count(req: asgi.Request, query: TasksQuery) -> Json | None:
     """Return how many tasks there are; None where too many would have to be looked at."""
     try:
-        return await counted(req, given)
+        return await counted(req, query)
     except TooMany:
         return None
 
 
-def _bulk(given: TasksQuery, query: Json) -> dict[str, Json]:
+def _bulk(query: TasksQuery, named: Json) -> dict[str, Json]:
     """Return what can be done to tasks of this filter, with the body of the request for it."""
-    named = {name: value for name, value in query.items() if name in Filter.model_fields}
-    possible = set(map(str, given.within(given.kb_id).statuses()))
+    filter = {name: value for name, value in named.items() if name in Filter.model_fields}
+    possible = set(map(str, query.within(query.kb_id).statuses()))
     bodies = {}
     for action, statuses in STATUSES.items():
         if fitting := [status for status in statuses if status in possible]:
-            meant = named | ({"status": fitting} if given.status else {})
+            meant = filter | ({"status": fitting} if query.status else {})
             bodies[action] = {"filter": meant} if meant else {"filter": {}, "all": True}
     return bodies

@@ -22,8 +22,8 @@ class Workers(Page):
 
     async def look(self, asked: Asked) -> Json:
         """Find a page of the workers that were heard of."""
-        given = requests.fit(WorkersQuery, {"limit": AT_ONCE, **asked.query})
-        found = await snapshot.TABLES.get()
+        query = requests.fit(WorkersQuery, {"limit": AT_ONCE, **asked.query})
+        tables = await snapshot.TABLES.get()
         # Each beat of all that are well would be news.
-        shown = {"silent": silent(found), "states": STATES, "filters": filters_of(WorkersQuery), "all_queues": QUEUES}
-        return {**listed_workers(found, given), **shown}
+        shown = {"silent": silent(tables), "states": STATES, "filters": filters_of(WorkersQuery), "all_queues": QUEUES}
+        return {**listed_workers(tables, query), **shown}
