@@ -1,6 +1,7 @@
 # One image for every process; the targets differ in their command alone: web (the default), worker, clock, rpc.
 #   docker build -t task-manager .        docker build -t task-manager-worker --target worker .
 #   docker build -t task-manager-worker --target worker --build-arg OCR=yes .     with text recognition
+#   docker build -t task-manager-worker --target worker --build-arg LIBREOFFICE=yes .     with DOC and PPT, and 280 MB more
 #   docker build -t task-manager --build-arg EXTRAS="model otel s3" .             with e5 and onnx, traces, and S3
 
 FROM python:3.11-slim-bookworm AS build
@@ -39,12 +40,15 @@ USER 10001
 STOPSIGNAL SIGTERM
 
 FROM service AS worker
-# Not empty: with Tesseract, which reads scans and images.
+# Not empty: with Tesseract, which reads scans and images; with LibreOffice, which reads DOC and PPT.
 ARG OCR=
+ARG LIBREOFFICE=
 USER root
-RUN if [ -n "$OCR" ]; then \
+RUN if [ -n "$OCR$LIBREOFFICE" ]; then \
         apt-get update \
-        && apt-get install --yes --no-install-recommends tesseract-ocr tesseract-ocr-eng tesseract-ocr-chi-sim \
+        && apt-get install --yes --no-install-recommends \
+            ${OCR:+tesseract-ocr tesseract-ocr-eng tesseract-ocr-chi-sim} \
+            ${LIBREOFFICE:+libreoffice-writer-nogui libreoffice-impress-nogui} \
         && rm -rf /var/lib/apt/lists/*; \
     fi
 USER 10001

@@ -56,8 +56,10 @@ CODES: dict[str, Code] = {
         "The file format is not supported.",
         "不支持该文件格式。",
         False,
-        "Convert the document to PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV or plain text, or put several into a zip.",
-        "请将文档转换为 PDF、DOCX、PPTX、XLSX、HTML、Markdown、CSV 或纯文本，也可将多个文件打包为 zip。",
+        "Convert the document to PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV or plain text, or put several into a zip"
+        "; for DOC and PPT, LibreOffice can be installed beside the workers.",
+        "请将文档转换为 PDF、DOCX、PPTX、XLSX、HTML、Markdown、CSV 或纯文本，也可将多个文件打包为 zip。"
+        "DOC 和 PPT 也可在管理员于 worker 旁安装 LibreOffice 后直接读取。",
     ),
     "archive_bomb": Code(
         "The archive expands to far more data than its size justifies.",

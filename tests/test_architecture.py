@@ -149,6 +149,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "shared": set(),
         **{family: {"shared"} for family in ("image", "rtf", "sheets", "web")},
         **{family: {"shared", "sheets"} for family in ("office", "pdf", "text")},
+        "legacy": {"shared", "office"},
     },
 }
 

@@ -261,9 +261,20 @@ FORMATS: tuple[Format, ...] = (
     # Those of old office programs are recognised by their streams, the first of these first.
     COMPOUND,
     ENCRYPTED,
-    Format("doc", label="a Word document of the time before 2007", hint="save it as .docx", streams=("WordDocument",)),
+    Format(
+        "doc",
+        "documents.readers.legacy.doc",
+        suffixes=("doc", "dot"),
+        media_types=("application/msword",),
+        label="a Word document of the time before 2007",
+        hint="save it as .docx",
+        streams=("WordDocument",),
+    ),
     Format(
         "ppt",
+        "documents.readers.legacy.ppt",
+        suffixes=("ppt", "pps", "pot"),
+        media_types=("application/vnd.ms-powerpoint",),
         label="a PowerPoint presentation of the time before 2007",
         hint="save it as .pptx",
         streams=("PowerPoint Document",),

@@ -79,22 +79,30 @@ def test_the_image_holds_what_every_process_needs_and_what_it_is_built_with(extr
     assert all((ROOT / path).exists() for path in said[1::2])
 
 
-@pytest.mark.parametrize("wanted", ["", "yes"])
-def test_the_image_of_the_worker_has_text_recognition_where_it_is_built_with_it(tmp_path: Path, wanted: str) -> None:
+@pytest.mark.parametrize(("recognition", "conversion"), [("", ""), ("yes", ""), ("", "yes"), ("yes", "yes")])
+def test_the_image_of_the_worker_has_the_programs_that_it_is_built_with(
+    tmp_path: Path, recognition: str, conversion: str
+) -> None:
     (stage,) = re.findall(r"^FROM service AS worker\n(.*?)^FROM ", DOCKERFILE, re.MULTILINE | re.DOTALL)
-    assert DOCKERFILE.count("tesseract") == stage.count("tesseract"), "no other process reads documents"
+    for program in ("tesseract-", "libreoffice-"):
+        assert DOCKERFILE.count(program) == stage.count(program) > 0, "no other process reads documents"
     assert re.findall(r"^USER (.*)$", stage, re.MULTILINE) == ["root", "10001"]
     (command,) = re.findall(r"^RUN (if (?:.*\\\n)+.*)$", stage, re.MULTILINE)
     apt = tmp_path / "apt-get"
     apt.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
     apt.chmod(0o755)
     (tmp_path / "rm").symlink_to(shutil.which("true") or "/bin/true")
-    done = shell("sh", "-ec", command, OCR=wanted, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = shell("sh", "-ec", command, OCR=recognition, LIBREOFFICE=conversion, PATH=path)
     assert done.returncode == 0, done.stderr
-    asked = (tmp_path / "asked").read_text().split() if wanted else []
-    packages = {f"tesseract-ocr-{language.replace('_', '-')}" for language in ocr.LANGUAGES} | {"tesseract-ocr"}
-    assert {word for word in asked if word.startswith("tesseract")} == (packages if wanted else set())
-    assert SERVICES["worker"]["build"]["args"] == {"OCR": "${OCR:-}"}
+    asked = (tmp_path / "asked").read_text().split() if recognition or conversion else []
+    packages = set()
+    if recognition:
+        packages |= {f"tesseract-ocr-{language.replace('_', '-')}" for language in ocr.LANGUAGES} | {"tesseract-ocr"}
+    if conversion:
+        packages |= {f"libreoffice-{part}-nogui" for part in ("writer", "impress")}
+    assert {word for word in asked if word.startswith(("tesseract", "libreoffice"))} == packages
+    assert SERVICES["worker"]["build"]["args"] == {"OCR": "${OCR:-}", "LIBREOFFICE": "${LIBREOFFICE:-}"}
 
 
 def test_compose_has_the_whole_deployment_and_knows_when_it_is_healthy() -> None:

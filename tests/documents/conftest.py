@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from documents.readers.legacy import conversion
 from documents.readers.shared import ocr
 from documents.reading.extraction import extract
 from documents.text import Extracted
@@ -33,9 +34,19 @@ def forget_tesseract() -> None:
         assert ocr.languages() is None
 
 
+def forget_libreoffice() -> None:
+    """Go on as on a machine without LibreOffice, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "/nowhere")
+        conversion.program.cache_clear()
+        assert [conversion.program(part) for part in ("writer", "impress")] == [None, None]
+
+
 @pytest.fixture(autouse=True, scope="session")
-def _scans_are_not_read() -> Iterator[None]:
-    """To read a scan takes seconds, and most tests are not about that; those in test_ocr.py are."""
+def _no_programs_are_run() -> Iterator[None]:
+    """What other programs read takes seconds; the tests that are about that, such as test_ocr.py, ask for them."""
     forget_tesseract()
+    forget_libreoffice()
     yield
     ocr.languages.cache_clear()
+    conversion.program.cache_clear()
