@@ -199,7 +199,7 @@ MOST_ANYS = {
     "api": 54,
     "broker": 14,
     "dashboard": 2,
-    "documents": 63,
+    "documents": 44,
     "logs": 2,
     "models": 16,
     "outbound": 3,

