@@ -101,19 +101,19 @@ class House:
 
     def called_back_once(self, *subjects: str, seconds: float = 90) -> None:
         """Each of these tasks and batches has told the receiver of its end, under one id, with a right signature."""
-        told = self.receiver.ids_by_subject
-        eventually(lambda: set(subjects) <= set(told()), seconds=seconds, reason="callbacks arrive")
-        assert [each.problem for each in self.receiver.received if each.problem] == []
-        for each in self.receiver.received:
-            self.deployment.described.callback(each.body)
-        counts = {subject: len(ids) for subject, ids in told().items()}
+        ids_by_subject = self.receiver.ids_by_subject
+        eventually(lambda: set(subjects) <= set(ids_by_subject()), seconds=seconds, reason="callbacks arrive")
+        assert [callback.problem for callback in self.receiver.received if callback.problem] == []
+        for callback in self.receiver.received:
+            self.deployment.described.callback(callback.body)
+        counts = {subject: len(ids) for subject, ids in ids_by_subject().items()}
         assert counts == dict.fromkeys(counts, 1)
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as each:
-        yield each
+    with Receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture

@@ -134,9 +134,9 @@ class Storm:
     def _draw(self) -> tuple[Target, str] | None:
         """A way to disturb a target that is free; of all there are each once before one comes again."""
         if not self._deck:
-            self._deck = [(each, way) for each in self._targets for way in each.ways]
+            self._deck = [(target, way) for target in self._targets for way in target.ways]
             self._chance.shuffle(self._deck)
-        drawn = next((each for each in self._deck if each[0].is_free), None)
+        drawn = next((card for card in self._deck if card[0].is_free), None)
         if drawn is not None:
             self._deck.remove(drawn)
         return drawn

@@ -109,7 +109,7 @@ class Client(threading.Thread):
 
     def _new(self, numbers: list[int | None]) -> Request:
         markers = [str(uuid.uuid4()) for _ in numbers]
-        documents = {marker: each for marker, each in zip(markers, numbers, strict=True) if each is not None}
+        documents = {marker: number for marker, number in zip(markers, numbers, strict=True) if number is not None}
         self.requests.append(Request(markers, documents))
         return self.requests[-1]
 
@@ -139,7 +139,7 @@ class Client(threading.Thread):
         if answer.status_code == 202:
             body = answer.json()
             request.answer, request.accepted_at = "accepted", time.time()
-            request.task_ids = [each["task_id"] for each in body.get("tasks", [body])]
+            request.task_ids = [task["task_id"] for task in body.get("tasks", [body])]
         elif answer.status_code != 503:
             self.faults.append(f"{path} {answer.status_code} {answer.text}")
         elif "nothing was accepted" in answer.text:

@@ -61,8 +61,8 @@ def test_a_thousand_small_files_in_a_zip_become_a_thousand_documents_under_one_b
     ]
     batch = finished(house, unpacked["result"]["batch_id"], 300)
     assert batch["counts"].get("completed") == COUNT, batch
-    found = dict(house.sql("SELECT d.document_id, v.text FROM documents d JOIN versions v ON v.id = d.version_id"))
-    assert found == {f"制度.zip/手册/{number:04}.md": text_of(number) for number in range(COUNT)}
+    texts = dict(house.sql("SELECT d.document_id, v.text FROM documents d JOIN versions v ON v.id = d.version_id"))
+    assert texts == {f"制度.zip/手册/{number:04}.md": text_of(number) for number in range(COUNT)}
     members = house.sql(
         "SELECT DISTINCT priority, metadata, payload->'chunk_size' FROM tasks WHERE batch_id IS NOT NULL"
     )

@@ -64,13 +64,13 @@ def upload(name: str, data: bytes, **fields: str) -> Callable[[Place], str]:
     return submit
 
 
-def path(given: str | Callable[[Path], Any]) -> Callable[[Place], str]:
+def path(file: str | Callable[[Path], Any]) -> Callable[[Place], str]:
     """By a path, or by one that is made below the uploads."""
-    return lambda place: place.submit(file_path=str(given(place.uploads) if callable(given) else given))
+    return lambda place: place.submit(file_path=str(file(place.uploads) if callable(file) else file))
 
 
-def url(given: str) -> Callable[[Place], str]:
-    return lambda place: place.submit(url=given.format(port=place.house.deployment.port))
+def url(address: str) -> Callable[[Place], str]:
+    return lambda place: place.submit(url=address.format(port=place.house.deployment.port))
 
 
 def scan() -> bytes:
@@ -222,7 +222,7 @@ def test_it_fails_with_its_code_and_is_not_tried_in_vain(aftermath: Aftermath, n
 
 
 def test_every_code_that_a_document_can_earn_is_earned() -> None:
-    assert {each.code for each in BAD.values()} == set(CODES) - OF_NO_DOCUMENT - OF_A_PROVIDER
+    assert {case.code for case in BAD.values()} == set(CODES) - OF_NO_DOCUMENT - OF_A_PROVIDER
 
 
 def test_no_bad_document_is_searchable(aftermath: Aftermath) -> None:

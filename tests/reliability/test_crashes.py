@@ -39,7 +39,7 @@ def test_a_worker_killed_in_any_stage_loses_nothing_and_doubles_nothing(house: H
             worker.kill()
         shown = house.ended(task_id)
         assert shown["status"] == "completed", (stage, shown["error"])
-        assert [each["name"] for each in shown["stages"] if each["attempts"] > 1] == [stage]
+        assert [entry["name"] for entry in shown["stages"] if entry["attempts"] > 1] == [stage]
         # Before the next kill: a callback that dies with its worker is tried again after a minute only.
         house.called_back_once(task_id)
     chunks = {

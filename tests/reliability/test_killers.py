@@ -40,9 +40,9 @@ def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_comple
     # Once in company, which convicts nobody, and three times alone.
     assert shown["stages"][0]["attempts"] == 4
     # Where a busy machine takes seconds to start the process, the attempt is handed back meanwhile, and does not count.
-    attempts = [each for each in shown["attempts"] if each["outcome"] != "handed_back"]
-    assert [each["outcome"] for each in attempts] == ["worker_died", "put_off", "put_off", "failed"]
-    assert {each["error"]["code"] for each in attempts[1:]} == {"worker_crashed"}
+    attempts = [attempt for attempt in shown["attempts"] if attempt["outcome"] != "handed_back"]
+    assert [attempt["outcome"] for attempt in attempts] == ["worker_died", "put_off", "put_off", "failed"]
+    assert {attempt["error"]["code"] for attempt in attempts[1:]} == {"worker_crashed"}
     assert attempts[0]["worker"] != attempts[1]["worker"]
     for neighbour in neighbours:
         shown = house.ended(neighbour, seconds=120)
@@ -54,7 +54,7 @@ def test_a_task_that_kills_its_worker_fails_alone_and_its_nine_neighbours_comple
 
 def alone(worker: Process) -> int:
     """How many processes of a worker run a suspect: they are forked from one, and look like it."""
-    return sum("worker.isolated" in each.cmdline() for each in worker.members) - 1
+    return sum("worker.isolated" in member.cmdline() for member in worker.members) - 1
 
 
 def test_the_suspects_of_a_killed_worker_run_beside_each_other(house: House) -> None:

@@ -101,7 +101,7 @@ def test_every_task_is_accounted_for_whatever_is_killed_stopped_paused_or_misled
         leave_nothing(books, house, rabbit_node, temporary)
         with books.page("SIGTERM"):
             print(f"slowest of {len(storm.ends)} ends after SIGTERM: {max(storm.ends, default=None)}")
-            assert [each for each in storm.ends if each[0] > SHUTDOWN + LATE] == []
+            assert [end for end in storm.ends if end[0] > SHUTDOWN + LATE] == []
         assert not books.wrong, "\n".join(books.wrong)
 
 
@@ -167,13 +167,13 @@ def balance(books: Books, house: House, requests: list[Request], poison: set[str
     with books.page("ends"):
         failed = {task_id: status for task_id, _, _, status in rows if status != "completed"}
         wrong = [task_id for task_id in failed if task_id not in poison]
-        told = "SELECT to_jsonb(tasks) - 'payload' FROM tasks WHERE id = ANY(CAST(%s AS uuid[])) LIMIT 20"
-        assert failed == dict.fromkeys(poison, "failed worker_crashed"), house.sql(told, wrong)
+        query = "SELECT to_jsonb(tasks) - 'payload' FROM tasks WHERE id = ANY(CAST(%s AS uuid[])) LIMIT 20"
+        assert failed == dict.fromkeys(poison, "failed worker_crashed"), house.sql(query, wrong)
     with books.page("requests"):
         assert len(ids) == len(tasks) > ENOUGH, "no request made a task twice"
         assert ids.keys() <= {marker for request in requests for marker in request.markers}
     with books.page("answers"):
-        assert [each for each in requests if not is_kept(each, ids)] == []
+        assert [request for request in requests if not is_kept(request, ids)] == []
     with books.page("batches"):
         assert len(batches) == sum(request.is_batch and request.markers[0] in ids for request in requests)
         assert house.sql("SELECT count(*) FROM batches WHERE pending <> 0 OR finished_at IS NULL") == [(0,)]
@@ -250,7 +250,7 @@ def leave_nothing(books: Books, house: House, rabbit_node: RabbitNode, temporary
         eventually(lambda: not processes_in(house.deployment.root), seconds=10, reason="no process is left")
         assert house.sql("SELECT name FROM workers") == []
     with books.page("folders"):
-        assert [each.name for each in temporary.iterdir()] == []
+        assert [entry.name for entry in temporary.iterdir()] == []
     with books.page("connections"):
         others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         eventually(partial(is_zero, house, others), seconds=20, reason="no connection to PostgreSQL is left")
@@ -262,15 +262,15 @@ def is_zero(house: House, count: str) -> bool:
 
 
 def is_calm(rabbit_node: RabbitNode) -> bool:
-    queues = [each for name, each in rabbit_node.queues().items() if not name.endswith(".XQ")]
-    return all(each["messages"] == 0 and each["consumers"] == PROCESSES["worker"] for each in queues)
+    queues = [queue for name, queue in rabbit_node.queues().items() if not name.endswith(".XQ")]
+    return all(queue["messages"] == 0 and queue["consumers"] == PROCESSES["worker"] for queue in queues)
 
 
 def processes_in(root: Path) -> list[Any]:
     """The processes that run from a folder."""
-    found = []
-    for each in psutil.process_iter():
+    commands = []
+    for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if each.cwd() == str(root):
-                found.append(each.cmdline())
-    return found
+            if process.cwd() == str(root):
+                commands.append(process.cmdline())
+    return commands

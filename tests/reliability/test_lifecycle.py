@@ -89,7 +89,7 @@ def test_a_batch_of_every_outcome_is_called_back_with_its_counts(village: Villag
     ]
     with village.paused("default"):
         batch = village.post("/tasks/batch", tasks=items)
-        ids = [each["task_id"] for each in batch["tasks"]]
+        ids = [task["task_id"] for task in batch["tasks"]]
         late = village.ended(ids[4], seconds=20)
         assert (late["status"], late["error"]["code"]) == ("failed", "expired")
         assert late["started_at"] is None
@@ -101,10 +101,10 @@ def test_a_batch_of_every_outcome_is_called_back_with_its_counts(village: Villag
     village.called_back_once(*ids, batch["batch_id"])
     shown = village.deployment.http.get(f"/api/v1/batches/{batch['batch_id']}").json()
     assert (shown["status"], shown["total"], shown["progress"]) == ("completed", 5, 100.0)
-    (told,) = [each.body for each in village.receiver.received if each.body["data"].get("total") == 5]
-    assert told["type"] == "batch.completed"
+    (body,) = [callback.body for callback in village.receiver.received if callback.body["data"].get("total") == 5]
+    assert body["type"] == "batch.completed"
     counts = {"total": 5, "completed": 1, "failed": 3, "cancelled": 1}
-    assert told["data"] == {"batch_id": batch["batch_id"], **counts}
+    assert body["data"] == {"batch_id": batch["batch_id"], **counts}
 
 
 def test_a_document_that_a_child_works_on_stops_within_two_seconds_of_its_cancel(village: Village) -> None:
@@ -200,6 +200,10 @@ def test_a_retry_by_filter_goes_on_at_the_stage_that_failed(village: Village) ->
     again = village.ended(task_id)
     assert again["status"] == "completed", again["error"]
     assert again["stages"][:2] == first["stages"][:2], "what was done is not done again"
-    types = [each.body["type"] for each in village.receiver.received if each.body["data"].get("task_id") == task_id]
+    types = [
+        callback.body["type"]
+        for callback in village.receiver.received
+        if callback.body["data"].get("task_id") == task_id
+    ]
     eventually(lambda: len(village.receiver.ids_by_subject()[task_id]) == 2, reason="each end is told under its own id")
     assert types[:1] == ["task.failed"]

@@ -41,11 +41,11 @@ def test_the_backlog_of_one_kb_delays_another_kb_by_seconds(house: House) -> Non
     unloaded = sorted(seconds_of_a_document(house, f"unloaded {number}") for number in range(5))[2]
     for first in range(0, FLOOD, 1000):
         payloads = [{"content": TEXT, "document_id": f"d{first + number}"} for number in range(1000)]
-        tasks = [{"task_type": "document_processing", "kb_id": "large", "payload": each} for each in payloads]
+        tasks = [{"task_type": "document_processing", "kb_id": "large", "payload": payload} for payload in payloads]
         answer = house.deployment.http.post("/api/v1/tasks/batch", json={"tasks": tasks})
         assert answer.json()["accepted"] == 1000
     loaded = [seconds_of_a_document(house, f"loaded {number}") for number in range(3)]
-    print(f"unloaded {unloaded:.2f} s; loaded {', '.join(f'{each:.2f}' for each in loaded)} s")
+    print(f"unloaded {unloaded:.2f} s; loaded {', '.join(f'{seconds:.2f}' for seconds in loaded)} s")
     ((waiting,),) = house.sql("SELECT count(*) FROM tasks WHERE kb_id = 'large' AND finished_at IS NULL")
     assert waiting > FLOOD / 2, "the flood lasted"
     assert max(loaded) <= 3 * unloaded + 5
@@ -89,7 +89,7 @@ def test_a_key_may_spend_its_requests_over_all_web_processes_and_no_other_key_su
     other = f"http://127.0.0.1:{port}"
     keys.deployment.start("web", PORT=str(port), ready=lambda _: httpx2.get(f"{other}/livez").status_code == 200)
     answers = [get((keys.deployment.url, other)[number % 2], "first-key") for number in range(8)]
-    assert [each.status_code for each in answers] == [200] * 6 + [429] * 2
+    assert [answer.status_code for answer in answers] == [200] * 6 + [429] * 2
     for answer in answers[6:]:
         assert answer.headers["content-type"] == "application/problem+json"
         assert 0 < int(answer.headers["retry-after"]) <= 10
@@ -129,7 +129,7 @@ def cohere(house: House) -> Iterator[CohereServer]:
 
 
 def embed(house: House, *document_ids: str) -> list[dict[str, Any]]:
-    return [house.ended(task_id) for task_id in [house.document(f"Tea. {each}", each) for each in document_ids]]
+    return [house.ended(task_id) for task_id in [house.document(f"Tea. {name}", name) for name in document_ids]]
 
 
 def test_all_workers_together_keep_to_a_providers_requests_a_minute(house: House, cohere: CohereServer) -> None:
@@ -139,7 +139,7 @@ def test_all_workers_together_keep_to_a_providers_requests_a_minute(house: House
     house.open("web", "worker", "worker")
     began = time.monotonic()
     shown = embed(house, *(f"d{number}" for number in range(12)))
-    assert {each["status"] for each in shown} == {"completed"}
+    assert {task["status"] for task in shown} == {"completed"}
     assert len(cohere.requests) == 12, "nothing is paid for that was not used"
     # From the beginning: the first requests are sent late, since the SDK is only then imported.
     assert max(request.at for request in cohere.requests) - began > 6, "five at once, and seven at a second each"
@@ -152,7 +152,7 @@ def test_tokens_are_charged_as_they_are_used(house: House, cohere: CohereServer)
     # One worker, so that the SDK is imported before the first request only.
     house.open("web", "worker")
     for number in range(4):
-        task_id = house.document(" ".join(f"word{number}x{each}" for each in range(30)), f"d{number}")
+        task_id = house.document(" ".join(f"word{number}x{place}" for place in range(30)), f"d{number}")
         shown = house.ended(task_id)
         assert shown["result"]["tokens_embedded"] == 30
     times = [request.at for request in cohere.requests]
@@ -172,5 +172,5 @@ def test_a_provider_that_asks_for_patience_slows_every_worker(house: House, cohe
     asked_at = cohere.requests[-1].at
     threading.Event().wait(0.5)
     shown = [*embed(house, "a", "b", "c", "d"), house.ended(first)]
-    assert {each["status"] for each in shown} == {"completed"}
+    assert {task["status"] for task in shown} == {"completed"}
     assert min(request.at for request in cohere.requests[2:]) - asked_at > 5.5

@@ -53,9 +53,9 @@ def test_nothing_but_one_column_holds_what_a_url_is_fetched_with(house: House, r
         return {"task_type": "document_processing", "kb_id": "kb", "payload": payload, "retry_limit": 0}
 
     def asked(method: str, path: str, status: int = 200, **more: Any) -> Any:
-        found = house.deployment.http.request(method, f"/api/v1{path}", **more)
-        assert (found.status_code, SECRET in found.text) == (status, False), found.text
-        return found
+        response = house.deployment.http.request(method, f"/api/v1{path}", **more)
+        assert (response.status_code, SECRET in response.text) == (status, False), response.text
+        return response
 
     task_ids = [house.submit(**document(path)) for path in ("/tea.md", "/locked.md", "/broken.md")]
     task_ids.append(
@@ -64,19 +64,19 @@ def test_nothing_but_one_column_holds_what_a_url_is_fetched_with(house: House, r
     asked("POST", "/schedules", 201, json={"cron": "0 4 * * *", "task": document("/tea.md")})
     asked("POST", "/tasks", 422, json=document("", **{SECRET: SECRET, f"{SECRET}:": SECRET}))
     house.called_back_once(*task_ids)
-    assert [house.show(each)["status"] for each in task_ids] == ["completed", "failed", "failed", "completed"]
+    assert [house.show(task_id)["status"] for task_id in task_ids] == ["completed", "failed", "failed", "completed"]
     asked("POST", f"/tasks/{task_ids[1]}/retry", 202)
     house.ended(task_ids[1])
     assert [said.get("authorization") for _, said in site.requests] == [f"Bearer {SECRET}"] * 5
     site.close()
     for path in ("/tasks", "/audit", "/schedules", "/callbacks", "/kbs/kb/documents", "/stats/errors"):
         asked("GET", path)
-    for path in (f"/tasks/{each}{more}" for each in task_ids for more in ("", "/why", "/events")):
+    for path in (f"/tasks/{task_id}{more}" for task_id in task_ids for more in ("", "/why", "/events")):
         asked("GET", path)
     for path in ("/metrics", "/tasks", f"/tasks/{task_ids[1]}"):
         assert SECRET not in house.deployment.http.get(path).text
     assert SECRET not in house.deployment.logs()
-    assert SECRET not in str([each.body for each in receiver.received])
+    assert SECRET not in str([callback.body for callback in receiver.received])
     for (table,) in house.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
         assert SECRET not in str(house.sql(f"SELECT to_jsonb({table}) - 'source_headers' FROM {table}")), table
     kept = "SELECT count(*) FROM tasks WHERE source_headers->>'Authorization' LIKE %s"

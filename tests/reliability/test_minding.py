@@ -18,7 +18,7 @@ from tests.servers import eventually
 def living(minder: subprocess.Popen[bytes]) -> dict[int, psutil.Process]:
     """Return the processes that it has started, by their number."""
     children = psutil.Process(minder.pid).children()
-    return {each.pid: each for each in children if each.status() != psutil.STATUS_ZOMBIE}
+    return {child.pid: child for child in children if child.status() != psutil.STATUS_ZOMBIE}
 
 
 def test_it_starts_what_is_wanted_replaces_what_dies_and_ends_what_is_idle(house: House, tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_it_starts_what_is_wanted_replaces_what_dies_and_ends_what_is_idle(house
         eventually(lambda: house.sql(registered) == [(3,)], seconds=60, reason="three are at work")
         workers = living(minder)
         killed = next(iter(workers))
-        for each in [*workers[killed].children(recursive=True), workers[killed]]:
-            each.kill()
+        for process in [*workers[killed].children(recursive=True), workers[killed]]:
+            process.kill()
         eventually(
             lambda: killed not in living(minder) and len(living(minder)) == 3, seconds=20, reason="as many again"
         )
@@ -58,5 +58,5 @@ def test_it_starts_what_is_wanted_replaces_what_dies_and_ends_what_is_idle(house
         minder.send_signal(signal.SIGTERM)
         code = minder.wait(timeout=60)
     assert code == 0, said.read_text()
-    assert [each for each in workers.values() if each.is_running()] == []
+    assert [process for process in workers.values() if process.is_running()] == []
     assert house.sql(registered) == [(0,)], "it has handed back what it held"

@@ -38,16 +38,16 @@ def headers(message: dict[str, Any]) -> dict[str, Any]:
 
 def consumers(rabbitmq: RabbitServer) -> dict[str, list[int]]:
     """How many messages each consumer of a queue takes at once, for every queue that has any."""
-    found = defaultdict(list)
-    for each in rabbitmq.management("/consumers/{vhost}"):
-        found[each["queue"]["name"]].append(each["prefetch_count"])
-    return dict(found)
+    counts = defaultdict(list)
+    for consumer in rabbitmq.management("/consumers/{vhost}"):
+        counts[consumer["queue"]["name"]].append(consumer["prefetch_count"])
+    return dict(counts)
 
 
 def dead_letters(rabbitmq: RabbitServer) -> dict[str, list[dict[str, Any]]]:
     """The dead letters of each queue that has any."""
     letters = {queue: rabbitmq.messages(f"{queue}.XQ") for queue in QUEUES}
-    return {queue: found for queue, found in letters.items() if found}
+    return {queue: messages for queue, messages in letters.items() if messages}
 
 
 def without_callbacks(house: House) -> House:
@@ -83,7 +83,9 @@ def test_workers_of_one_stage_each_hand_documents_on_and_leave_no_dead_letter(
         messages = waiting(rabbitmq, stage, len(ids))
         expected = {task_id: {"task_id": task_id, "stage": stage, "attempt": position + 1} for task_id in ids}
         assert {(shown := headers(message))["task_id"]: shown for message in messages} == expected
-        assert {(each["properties"]["delivery_mode"], each["properties"]["priority"]) for each in messages} == {(2, 6)}
+        assert {
+            (message["properties"]["delivery_mode"], message["properties"]["priority"]) for message in messages
+        } == {(2, 6)}
         house.deployment.start("worker", f"--queues {stage}")
     for task_id in ids:
         assert house.ended(task_id)["status"] == "completed"
@@ -128,8 +130,8 @@ def test_the_messages_of_failed_tasks_and_no_others_are_dead_letters(
     cancelled = house.submit(task_type="benchmark", payload={"seconds": 60})
     house.at_work(cancelled, "benchmark")
     house.deployment.http.delete(f"/api/v1/tasks/{cancelled}")
-    assert [house.ended(each)["status"] for each in (unreadable, absent)] == ["failed", "failed"]
-    assert [house.ended(each)["status"] for each in completed] == ["completed", "completed"]
+    assert [house.ended(task_id)["status"] for task_id in (unreadable, absent)] == ["failed", "failed"]
+    assert [house.ended(task_id)["status"] for task_id in completed] == ["completed", "completed"]
     house.called_back_once(unreadable, absent, *completed, cancelled)
     expected = {"preprocessing": (unreadable, "preprocessing"), "default": (absent, "document_deletion")}
     for queue in expected:
@@ -159,4 +161,4 @@ def test_callbacks_go_out_while_more_tasks_wait_than_can_be_run(house: House, th
     assert house.deployment.http.delete(f"/api/v1/tasks/{first}").status_code == 202
     house.called_back_once(first, seconds=20)
     eventually(lambda: len(house.sql(running)) == threads, seconds=20, reason="the thread has gone on")
-    assert first not in [each for (each,) in house.sql(running)]
+    assert first not in [task_id for (task_id,) in house.sql(running)]

@@ -29,11 +29,11 @@ def test_a_type_of_the_later_release_waits_for_its_workers_and_stops_nothing(
     eventually(lambda: "unknown_to_this_release" in worker.log, seconds=20, reason="the earlier worker is woken for it")
     soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     beside = [house.submit(task_type="test"), house.submit(task_type="test", run_at=soon)]
-    assert [house.ended(each)["status"] for each in beside] == ["completed", "completed"]
-    assert [house.show(each)["status"] for each in later] == ["queued"] * 5
+    assert [house.ended(task_id)["status"] for task_id in beside] == ["completed", "completed"]
+    assert [house.show(task_id)["status"] for task_id in later] == ["queued"] * 5
     assert worker.log.count("unknown_to_this_release") == 1
     assert "duty_failed" not in clock.log
 
     house.open("worker", "clock")
-    assert {house.ended(each)["status"] for each in later} == {"completed"}
+    assert {house.ended(task_id)["status"] for task_id in later} == {"completed"}
     assert rabbitmq.messages("default.XQ") == []

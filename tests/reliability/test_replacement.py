@@ -34,8 +34,8 @@ def edition(number: int, paragraphs: int | None = None) -> str:
     """A text that says in each of its chunks which edition it is; no two that follow one another are equally long."""
     count = paragraphs or 10 + 4 * (number % 5)
     return "\n\n".join(
-        f"Paragraph {each} of edition {number}. The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸跳过了懒狗。"
-        for each in range(count)
+        f"Paragraph {part} of edition {number}. The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸跳过了懒狗。"
+        for part in range(count)
     )
 
 
@@ -47,9 +47,9 @@ def submit(house: House, number: int, paragraphs: int | None = None, **fields: A
 
 def whole(pieces: list[dict[str, Any]]) -> int:
     """The edition that these pieces are, all of it and nothing else."""
-    (number,) = {int(found) for piece in pieces for found in re.findall(r"edition (\d+)", piece["text"])}
+    (number,) = {int(digits) for piece in pieces for digits in re.findall(r"edition (\d+)", piece["text"])}
     text, end = edition(number), 0
-    for piece in sorted(pieces, key=lambda each: each["start"]):
+    for piece in sorted(pieces, key=lambda part: part["start"]):
         assert text[piece["start"] : piece["end"]] == piece["text"]
         assert text[end : piece["start"]].strip() == "", f"edition {number} lacks {text[end : piece['start']]!r}"
         end = piece["end"]
@@ -145,8 +145,8 @@ def only_one_version_is_left(house: House, task_id: str) -> None:
     assert house.deployment.http.delete("/api/v1/kbs/kb/documents/beside").status_code == 204
     # Until then whoever retries a task that did not complete goes on with what its stages made.
     house.sql("UPDATE tasks SET finished_at = finished_at - %s WHERE status <> 'completed'", RESUMABLE)
-    found = house.sql("SELECT table_name FROM information_schema.columns WHERE column_name = 'version_id'")
-    tables = {name for (name,) in found}
+    columns = house.sql("SELECT table_name FROM information_schema.columns WHERE column_name = 'version_id'")
+    tables = {name for (name,) in columns}
     assert {"documents", "chunks", "drafts", "draft_vectors"} <= tables
     queries = [f"SELECT '{table}', version_id::text FROM {table}" for table in tables]
     rows = " UNION ".join([*queries, "SELECT 'versions', id::text FROM versions"])

@@ -26,24 +26,24 @@ class Peaks(dict[str, int]):
     """The most bytes that each process has had resident, by its number and command."""
 
     def look(self, processes: list[Process]) -> None:
-        for each in (member for process in processes for member in process.members):
+        for child in (member for process in processes for member in process.members):
             with suppress(psutil.NoSuchProcess, OSError, IndexError):
-                self[f"{each.pid} {' '.join(each.cmdline()[:4])}"] = peak(each)
+                self[f"{child.pid} {' '.join(child.cmdline()[:4])}"] = peak(child)
 
 
 @contextmanager
 def peaks(processes: list[Process]) -> Iterator[Peaks]:
     """Look at these processes and their children all the time."""
-    found, stop = Peaks(), threading.Event()
+    sizes, stop = Peaks(), threading.Event()
 
     def look() -> None:
         while not stop.wait(0.05):
-            found.look(processes)
+            sizes.look(processes)
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        yield found
+        yield sizes
     finally:
         stop.set()
         thread.join()
@@ -62,13 +62,13 @@ def upload(house: House, data: bytes, document_id: str = "long", **fields: str) 
 def test_a_pdf_of_1600_pages_is_ingested_with_every_process_below_300_mb(house: House) -> None:
     house.open("clock")
     processes = [house.deployment.start(name) for name in ("web", "worker", "worker")]
-    with peaks(processes) as found:
+    with peaks(processes) as sizes:
         shown = house.ended(upload(house, long_pdf(1600)), seconds=200)
     assert shown["status"] == "completed", shown["error"]
     assert (shown["result"]["pages"], shown["stages"][0]["units_done"]) == (1600, 1600)
     assert shown["result"]["chunks"] == house.sql("SELECT count(DISTINCT index) FROM chunks")[0][0] > 4000
-    assert sum("documents.sandbox.child" in name for name in found) >= 2
-    assert {name: size for name, size in found.items() if size >= MOST} == {}
+    assert sum("documents.sandbox.child" in name for name in sizes) >= 2
+    assert {name: size for name, size in sizes.items() if size >= MOST} == {}
 
 
 #: Texts that one call to Cohere holds.
@@ -123,7 +123,7 @@ def test_a_worker_killed_in_a_shard_and_a_purged_queue_cost_time_only(
     shown = house.ended(task_id)
     assert shown["status"] == "completed", shown["error"]
     assert shown["progress"] == 100 > before["progress"]
-    (embedding,) = [each for each in shown["stages"] if each["name"] == "embedding"]
+    (embedding,) = [stage for stage in shown["stages"] if stage["name"] == "embedding"]
     assert (embedding["units"], embedding["units_done"], embedding["attempts"]) == (CHUNKS, CHUNKS, 2)
     assert house.sql("SELECT count(*), count(DISTINCT index) FROM chunks") == [(CHUNKS, CHUNKS)]
     assert len(set(cohere.texts)) == CHUNKS
@@ -163,4 +163,4 @@ def test_a_shard_that_fails_or_a_cancel_ends_the_task_once_and_stops_every_worke
     assert house.ended(cancelled)["status"] == "completed"
     assert len(cohere.texts) - paid == left < CHUNKS, "the retry embeds what is missing"
     eventually(lambda: len(house.receiver.received) == 5, seconds=20)
-    assert [each.body["data"]["task_id"] for each in house.receiver.received].count(wrong) == 1
+    assert [callback.body["data"]["task_id"] for callback in house.receiver.received].count(wrong) == 1

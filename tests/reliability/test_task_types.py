@@ -21,7 +21,7 @@ def files() -> dict[str, str]:
 
 def examples() -> list[dict[str, Any]]:
     """What the page submits, and what comes of it."""
-    return [json.loads(each) for each in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
+    return [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
 
 
 def test_the_page_shows_a_type_and_its_actor() -> None:
@@ -49,7 +49,7 @@ def test_the_worked_example_works(house: House, tmp_path: Path) -> None:
 
     answer = house.deployment.http.post("/api/v1/tasks", json={**submission, "payload": {"most": 0}})
     assert answer.status_code == 422
-    assert {each["field"] for each in answer.json()["errors"]} == {"payload.document_id", "payload.most"}
+    assert {error["field"] for error in answer.json()["errors"]} == {"payload.document_id", "payload.most"}
     described = house.deployment.http.get("/openapi.json").text
     assert "frequent_words" in described
     for counted in (

@@ -63,8 +63,8 @@ class Collector:
 
     def named(self, name: str, **wanted: Any) -> list[Span]:
         """The spans of a name, in the order in which they began."""
-        found = [each for each in self.spans if each.name == name and wanted.items() <= facts(each).items()]
-        return sorted(found, key=lambda each: each.start_time_unix_nano)
+        spans = [span for span in self.spans if span.name == name and wanted.items() <= facts(span).items()]
+        return sorted(spans, key=lambda span: span.start_time_unix_nano)
 
     def close(self) -> None:
         """Stop."""
@@ -74,15 +74,15 @@ class Collector:
 
 def facts(holder: Any) -> dict[str, Any]:
     """The attributes of a span or a resource."""
-    values = {each.key: each.value for each in holder.attributes}
+    values = {attribute.key: attribute.value for attribute in holder.attributes}
     return {name: getattr(value, value.WhichOneof("value")) for name, value in values.items()}
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    each = Collector()
-    yield each
-    each.close()
+    collector = Collector()
+    yield collector
+    collector.close()
 
 
 def test_a_trace_goes_from_the_request_through_each_attempt_to_the_callback(
@@ -101,7 +101,7 @@ def test_a_trace_goes_from_the_request_through_each_attempt_to_the_callback(
     house.called_back_once(document_id, failing)
     eventually(lambda: len(collector.named("POST")) == 2, seconds=20, reason="the callbacks' spans come")
 
-    (request,) = [each for each in collector.named("POST /api/v1/tasks") if each.trace_id.hex() == TRACE_ID]
+    (request,) = [span for span in collector.named("POST /api/v1/tasks") if span.trace_id.hex() == TRACE_ID]
     assert request.parent_span_id.hex() == PARENT_ID
     assert request.kind == Span.SPAN_KIND_SERVER
     assert facts(request)["http.response.status_code"] == 202
@@ -112,26 +112,26 @@ def test_a_trace_goes_from_the_request_through_each_attempt_to_the_callback(
     assert facts(processed) | {"task.attempt": 1, "messaging.system": "rabbitmq"} == facts(processed)
     assert facts(processed)["messaging.message.id"] == document_id
     inner = [
-        each.name
-        for each in sorted(collector.spans, key=lambda each: each.start_time_unix_nano)
-        if each.parent_span_id == processed.span_id
+        span.name
+        for span in sorted(collector.spans, key=lambda span: span.start_time_unix_nano)
+        if span.parent_span_id == processed.span_id
     ]
     assert inner == ["preprocessing", "chunking", "embedding", "storing"]
-    (called,) = [each for each in collector.named("POST") if each.trace_id.hex() == TRACE_ID]
+    (called,) = [span for span in collector.named("POST") if span.trace_id.hex() == TRACE_ID]
     assert (called.parent_span_id, called.kind) == (sent.span_id, Span.SPAN_KIND_CLIENT)
-    (received,) = [each for each in receiver.received if each.body["data"]["task_id"] == document_id]
+    (received,) = [callback for callback in receiver.received if callback.body["data"]["task_id"] == document_id]
     assert received.traceparent == f"00-{TRACE_ID}-{called.span_id.hex()}-01"
 
     first, second = collector.named("process default", **{"messaging.message.id": failing})
-    assert [facts(each)["error.type"] for each in (first, second)] == ["timeout"] * 2
-    assert {each.status.code for each in (first, second)} == {Status.STATUS_CODE_ERROR}
+    assert [facts(span)["error.type"] for span in (first, second)] == ["timeout"] * 2
+    assert {span.status.code for span in (first, second)} == {Status.STATUS_CODE_ERROR}
     assert [link.span_id for link in second.links] == [first.span_id]
     assert not first.links
     shown = house.show(failing)
     assert shown["trace_id"] == first.trace_id.hex() == shown["request_id"].replace("-", "")
     assert collector.services == {"task-manager-web", "task-manager-worker"}
     assert collector.paths == {"/v1/traces"}
-    assert not [each for each in collector.spans if "livez" in each.name or "metrics" in each.name]
+    assert not [span for span in collector.spans if "livez" in span.name or "metrics" in span.name]
 
 
 @pytest.mark.parametrize("is_on", [False, True])
