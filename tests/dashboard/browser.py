@@ -114,12 +114,12 @@ def person(
     context.set_default_timeout(60_000)
     try:
         page = context.new_page()
-        found = Person(page, base, width)
-        page.on("console", found.on_console)
-        page.on("pageerror", lambda error: found.problems.append(str(error)))
-        page.on("request", found.on_request)
-        yield found
-        assert not found.problems, found.problems
+        person = Person(page, base, width)
+        page.on("console", person.on_console)
+        page.on("pageerror", lambda error: person.problems.append(str(error)))
+        page.on("request", person.on_request)
+        yield person
+        assert not person.problems, person.problems
     finally:
         context.close()
 
@@ -140,5 +140,5 @@ class People:
 
     def leave(self) -> None:
         """Let all go away from what they look at; see `Person.leave`."""
-        for each in self._known.values():
-            each.leave()
+        for client in self._known.values():
+            client.leave()

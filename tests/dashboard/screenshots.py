@@ -56,8 +56,8 @@ def main(folder: Path) -> None:
 
 def _has_chinese() -> bool:
     """Whether the machine has a font for what is Chinese; without one every character is a box."""
-    found = shutil.which("fc-list") and subprocess.run(["fc-list", ":lang=zh"], capture_output=True, check=False).stdout
-    return bool(found)
+    fonts = shutil.which("fc-list") and subprocess.run(["fc-list", ":lang=zh"], capture_output=True, check=False).stdout
+    return bool(fonts)
 
 
 def fill(url: str) -> str:
@@ -65,7 +65,7 @@ def fill(url: str) -> str:
     with httpx2.Client(base_url=url + API, timeout=30) as http:
         # The clock notes the counters for the plots every ten seconds, and before what it is to show.
         time.sleep(12)
-        tasks = [{"task_type": "test", "kb_id": KB, "payload": {"message": str(each)}} for each in range(20)]
+        tasks = [{"task_type": "test", "kb_id": KB, "payload": {"message": str(number)}} for number in range(20)]
         http.post("/tasks/batch", json={"tasks": tasks})
         for name in ("scan-1.txt", "scan-2.txt"):
             payload = {"content": " ", "document_id": name}

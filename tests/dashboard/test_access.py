@@ -162,7 +162,7 @@ def filled(client: Client) -> list[str]:
     assert batch["accepted"] == 1
     pages = ["/", "/tasks", "/errors", "/batches", "/queues", "/workers", "/kbs", "/callbacks"]
     of_kb = [f"/kbs/{kb_id}", f"/kbs/{kb_id}?prefix=d", f"/kbs/{kb_id}/documents/d"]
-    return [*pages, *of_kb, *(f"/tasks/{each}" for each in (open_task, of_batch, bulk))]
+    return [*pages, *of_kb, *(f"/tasks/{task_id}" for task_id in (open_task, of_batch, bulk))]
 
 
 def test_a_page_that_is_looked_at_counts_among_the_streams_of_its_key(locked: Deployment) -> None:

@@ -134,12 +134,12 @@ def test_a_row_changes_where_it_stands(visitor: Person, client: Client, kb_id: s
         rows = visitor.page.locator("#live tbody tr")
         rows.nth(1).locator("a").first.focus()
         visitor.page.evaluate("window.held = document.activeElement")
-        before = [rows.nth(each).get_attribute("id") for each in range(2)]
+        before = [rows.nth(number).get_attribute("id") for number in range(2)]
         assert before == [f"task-{second}", f"task-{first}"]
     finally:
         client.http.post("/api/v1/queues/default/resume")
     expect(visitor.page.locator("#live .status.completed")).to_have_count(2)
-    assert [rows.nth(each).get_attribute("id") for each in range(2)] == before
+    assert [rows.nth(number).get_attribute("id") for number in range(2)] == before
     assert visitor.page.evaluate("window.held.isConnected && document.activeElement === window.held")
     # What comes above it waits until the mouse has gone.
     rows.nth(1).hover()
@@ -167,9 +167,9 @@ def test_a_command_for_a_terminal_stands_beside_each_action(visitor: Person) -> 
     buttons = visitor.page.locator("button[data-method]")
     expect(visitor.page.locator("button.curl")).to_have_count(buttons.count())
     visitor.page.locator("#queue-default button.curl").click()
-    told = visitor.page.locator("#toasts > div").first.text_content() or ""
-    assert f'curl -X POST -H "Authorization: Bearer $API_KEY" \'{visitor.base}' in told
-    assert told.endswith("/api/v1/queues/default/pause'")
+    toast = visitor.page.locator("#toasts > div").first.text_content() or ""
+    assert f'curl -X POST -H "Authorization: Bearer $API_KEY" \'{visitor.base}' in toast
+    assert toast.endswith("/api/v1/queues/default/pause'")
 
 
 def test_times_are_those_of_the_viewer_and_utc_on_hover(visitor: Person, client: Client, kb_id: str) -> None:
@@ -200,7 +200,7 @@ def test_every_page_fits_the_screen_and_breaks_no_rule(
         visitor.fits(path, NARROW)
         page.evaluate("theme => document.documentElement.dataset.theme = theme", OTHER[theme])
         broken += axe.run(page, options=COLOURS).response["violations"]
-        assert [each["id"] for each in broken if each["impact"] in ("serious", "critical")] == [], path
+        assert [rule["id"] for rule in broken if rule["impact"] in ("serious", "critical")] == [], path
 
 
 def test_a_newcomer_takes_in_the_samples_and_finds_something(people: People, kb_id: str) -> None:

@@ -51,10 +51,10 @@ def page(client: Client, path: str, language: str = "en") -> Markup:
 
 @pytest.mark.parametrize(("language", "title"), [("en", "Queues"), ("zh-CN", "队列")])
 def test_a_page_speaks_the_browsers_language(client: Client, language: str, title: str) -> None:
-    found = page(client, "/queues", language)
-    assert title in found.text
-    assert "preprocessing" in found.text
-    assert ("html", {"lang": "zh-CN" if "zh" in language else "en"}) in found.tags
+    markup = page(client, "/queues", language)
+    assert title in markup.text
+    assert "preprocessing" in markup.text
+    assert ("html", {"lang": "zh-CN" if "zh" in language else "en"}) in markup.tags
 
 
 def test_the_choice_of_a_language_is_kept_and_leads_nowhere_else(client: Client) -> None:
@@ -73,16 +73,16 @@ def test_what_a_caller_wrote_is_never_markup(client: Client, kb_id: str) -> None
     client.take_in(kb_id, "The text of a page. <script>alert(2)</script>", HOSTILE)
     task = client.submit(task_type="test", kb_id=kb_id, metadata={"note": HOSTILE}, payload={"message": HOSTILE})
     client.ended(task)
-    found = page(client, f"/kbs/{kb_id}")
-    (link,) = {attrs["href"] for tag, attrs in found.tags if tag == "a" and "/documents/" in (attrs.get("href") or "")}
-    assert HOSTILE in found.text
+    kb = page(client, f"/kbs/{kb_id}")
+    (link,) = {attrs["href"] for tag, attrs in kb.tags if tag == "a" and "/documents/" in (attrs.get("href") or "")}
+    assert HOSTILE in kb.text
     assert link is not None
     shown = page(client, link)
     assert "<script>alert(2)</script>" in shown.text
-    for each in (found, shown, page(client, f"/tasks/{task}"), page(client, f"/tasks?kb_id={kb_id}")):
-        assert not [tag for tag, attrs in each.tags if tag == "img" or any(name.startswith("on") for name in attrs)]
-        assert {attrs["src"] for tag, attrs in each.tags if tag == "script"} <= {
-            attrs["src"] for tag, attrs in each.tags if tag == "script" and str(attrs["src"]).startswith("/static/")
+    for markup in (kb, shown, page(client, f"/tasks/{task}"), page(client, f"/tasks?kb_id={kb_id}")):
+        assert not [tag for tag, attrs in markup.tags if tag == "img" or any(name.startswith("on") for name in attrs)]
+        assert {attrs["src"] for tag, attrs in markup.tags if tag == "script"} <= {
+            attrs["src"] for tag, attrs in markup.tags if tag == "script" and str(attrs["src"]).startswith("/static/")
         }
 
 
@@ -99,18 +99,20 @@ def test_several_statuses_are_chips_of_their_own_and_buttons_are_for_those_that_
 ) -> None:
     client.ended(client.submit(kb_id=kb_id))
     for query in ("status=completed&status=failed", "status=completed,failed"):
-        found = page(client, f"/tasks?kb_id={kb_id}&{query}")
-        chosen = [attrs["value"] for tag, attrs in found.tags if attrs.get("type") == "checkbox" and "checked" in attrs]
+        markup = page(client, f"/tasks?kb_id={kb_id}&{query}")
+        chosen = [
+            attrs["value"] for tag, attrs in markup.tags if attrs.get("type") == "checkbox" and "checked" in attrs
+        ]
         assert chosen == ["completed", "failed"]
-        chips = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("class") == "chip"]
-        assert [each.partition("?")[2].split("&") for each in chips] == [
+        chips = [str(attrs["href"]) for _, attrs in markup.tags if attrs.get("class") == "chip"]
+        assert [chip.partition("?")[2].split("&") for chip in chips] == [
             ["status=completed", "status=failed"],
             [f"kb_id={kb_id}", "status=failed"],
             [f"kb_id={kb_id}", "status=completed"],
         ]
-        assert "Tasks that match: 1" in found.text
+        assert "Tasks that match: 1" in markup.text
         bodies = {
-            attrs["data-path"]: json.loads(str(attrs["data-body"])) for _, attrs in found.tags if "data-body" in attrs
+            attrs["data-path"]: json.loads(str(attrs["data-body"])) for _, attrs in markup.tags if "data-body" in attrs
         }
         assert bodies == {
             "/api/v1/tasks/retry": {"filter": {"kb_id": kb_id, "status": ["failed"]}},
@@ -146,15 +148,15 @@ def test_buttons_of_the_batches_are_for_all_of_the_filter(client: Client, kb_id:
     ],
 )
 def test_every_filter_has_its_field_which_keeps_what_the_address_says(client: Client, query: dict[str, str]) -> None:
-    found = page(client, f"/tasks?{urlencode(query)}")
-    fields = {str(attrs.get("name")) for tag, attrs in found.tags if tag in ("input", "select")}
+    markup = page(client, f"/tasks?{urlencode(query)}")
+    fields = {str(attrs.get("name")) for tag, attrs in markup.tags if tag in ("input", "select")}
     assert set(Filter.model_fields) <= fields
     kept = {
         str(attrs.get("name")): attrs.get("data-at") or attrs.get("value")
-        for tag, attrs in found.tags
+        for tag, attrs in markup.tags
         if tag == "input" and (attrs.get("type") != "checkbox" or "checked" in attrs)
     }
-    selected = {attrs["value"] for tag, attrs in found.tags if tag == "option" and "selected" in attrs}
+    selected = {attrs["value"] for tag, attrs in markup.tags if tag == "option" and "selected" in attrs}
     for name, value in query.items():
         assert kept.get(name) == value or value in selected, name
 
@@ -175,21 +177,21 @@ def test_every_filter_has_its_field_which_keeps_what_the_address_says(client: Cl
 def test_each_list_keeps_its_filter_in_fields_and_shows_it_as_chips(
     client: Client, path: str, query: dict[str, str]
 ) -> None:
-    found = page(client, f"{path}?{urlencode(query)}", "zh")
+    markup = page(client, f"{path}?{urlencode(query)}", "zh")
     fields = {
         str(attrs.get("name")): attrs.get("data-at") or attrs.get("value")
-        for tag, attrs in found.tags
+        for tag, attrs in markup.tags
         if tag == "input"
     }
-    selected = {attrs["value"] for tag, attrs in found.tags if tag == "option" and "selected" in attrs}
-    chips = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("class") == "chip"]
+    selected = {attrs["value"] for tag, attrs in markup.tags if tag == "option" and "selected" in attrs}
+    chips = [str(attrs["href"]) for _, attrs in markup.tags if attrs.get("class") == "chip"]
     for name, value in query.items():
         assert fields.get(name) == value or value in selected, name
-        rest = urlencode({each: said for each, said in query.items() if each != name})
+        rest = urlencode({field: said for field, said in query.items() if field != name})
         assert name == "window" or f"{path}?{rest}" in chips, name
-    (live,) = [str(attrs["hx-sse:connect"]) for _, attrs in found.tags if "hx-sse:connect" in attrs]
+    (live,) = [str(attrs["hx-sse:connect"]) for _, attrs in markup.tags if "hx-sse:connect" in attrs]
     assert urlencode(query) in live
-    assert not re.search("There is no|No .* matches", found.text), "an empty list says so in Chinese"
+    assert not re.search("There is no|No .* matches", markup.text), "an empty list says so in Chinese"
 
 
 def test_a_row_keeps_its_name_wherever_it_stands(client: Client, kb_id: str) -> None:
@@ -204,23 +206,23 @@ def test_a_row_keeps_its_name_wherever_it_stands(client: Client, kb_id: str) -> 
     ):
         before, after = rows(client, path), rows(client, turned)
         assert before.keys() & after.keys(), path
-        assert all(before[each] == after[each] for each in before.keys() & after.keys())
+        assert all(before[name] == after[name] for name in before.keys() & after.keys())
         assert len(set(after.values())) == len(after), "each is another"
 
 
 def rows(client: Client, path: str) -> dict[str, str]:
     """Where the first link of each row leads, by the row's name."""
     markup = client.http.get(path).text
-    found = re.findall(r'<tr id="((?:document|kb|error)-[^"]*)">.*?<a href="([^"]*)"', markup, re.S)
-    return {name: re.sub("&amp;finished_after=[^&]*", "", link) for name, link in found}
+    links = re.findall(r'<tr id="((?:document|kb|error)-[^"]*)">.*?<a href="([^"]*)"', markup, re.S)
+    return {name: re.sub("&amp;finished_after=[^&]*", "", link) for name, link in links}
 
 
 def test_any_priority_can_be_set(client: Client, kb_id: str) -> None:
-    found = page(client, f"/tasks?kb_id={kb_id}&status=waiting&status=queued")
+    markup = page(client, f"/tasks?kb_id={kb_id}&status=waiting&status=queued")
     place = next(
-        index for index, (_, attrs) in enumerate(found.tags) if str(attrs.get("data-path")).endswith("prioritise")
+        index for index, (_, attrs) in enumerate(markup.tags) if str(attrs.get("data-path")).endswith("prioritise")
     )
-    options = [attrs["value"] for tag, attrs in found.tags[place - 4 : place] if tag == "option"]
+    options = [attrs["value"] for tag, attrs in markup.tags[place - 4 : place] if tag == "option"]
     assert options == ["low", "normal", "high", "urgent"]
 
 
@@ -245,16 +247,16 @@ def test_documents_are_filtered_by_all_that_rest_knows_and_say_their_state(clien
         ("sort=-document_id", ["b.txt", "a.md"]),
         ("format=text", ["b.txt"]),
     ):
-        found = page(client, f"/kbs/{kb_id}?{query}")
-        links = [attrs["href"] for tag, attrs in found.tags if tag == "a" and "/documents/" in str(attrs.get("href"))]
-        assert links == [f"/kbs/{kb_id}/documents/{each}" for each in expected], query
-        bodies = [attrs["data-body"] for _, attrs in found.tags if str(attrs.get("data-path")).endswith("/delete")]
+        markup = page(client, f"/kbs/{kb_id}?{query}")
+        links = [attrs["href"] for tag, attrs in markup.tags if tag == "a" and "/documents/" in str(attrs.get("href"))]
+        assert links == [f"/kbs/{kb_id}/documents/{document_id}" for document_id in expected], query
+        bodies = [attrs["data-body"] for _, attrs in markup.tags if str(attrs.get("data-path")).endswith("/delete")]
         assert len(bodies) == ("sort" not in query)
         for body in bodies:
-            told = client.http.post(
+            answer = client.http.post(
                 f"/api/v1/kbs/{kb_id}/documents/delete", json=json.loads(str(body)) | {"dry_run": True}
             )
-            assert told.json()["count"] == len(expected), query
+            assert answer.json()["count"] == len(expected), query
     assert client.http.get(f"/kbs/{kb_id}?state=strange").status_code == 422
 
 
@@ -265,7 +267,7 @@ def test_a_kb_shows_as_failed_what_nothing_has_mended(client: Client, kb_id: str
             client.ended(client.submit(task_type="document_processing", kb_id=kb_id, payload=payload))["task_id"]
         )
 
-    mended, deleted, *open_still = (fail(each) for each in ("mended", "deleted", "twice", "twice", "once"))
+    mended, deleted, *open_still = (fail(name) for name in ("mended", "deleted", "twice", "twice", "once"))
     client.take_in(kb_id, "Now it has a text.", "mended")
     fail("gone")
     assert client.http.delete(f"/api/v1/kbs/{kb_id}/documents/deleted").status_code == 404
@@ -273,12 +275,12 @@ def test_a_kb_shows_as_failed_what_nothing_has_mended(client: Client, kb_id: str
     shown = [
         attrs["id"] for _, attrs in page(client, f"/kbs/{kb_id}").tags if str(attrs.get("id")).startswith("failed-")
     ]
-    assert shown == [f"failed-{each}" for each in (open_still[2], open_still[1], deleted)]
+    assert shown == [f"failed-{name}" for name in (open_still[2], open_still[1], deleted)]
     assert mended not in str(shown)
     for number in range(4):
         fail(f"more-{number}")
-    found = page(client, f"/kbs/{kb_id}")
-    (following,) = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("rel") == "next"]
+    markup = page(client, f"/kbs/{kb_id}")
+    (following,) = [str(attrs["href"]) for _, attrs in markup.tags if attrs.get("rel") == "next"]
     rest = page(client, following)
     assert [attrs["id"] for _, attrs in rest.tags if str(attrs.get("id")).startswith("failed-")] == shown[1:]
 
@@ -295,14 +297,14 @@ def test_a_page_that_is_looked_at_is_sent_what_has_changed(client: Client, kb_id
 def test_a_page_on_which_only_ages_have_changed_is_the_same(idle_client: Client) -> None:
     viewer = Viewer("en", "light", ANYBODY)
     for template, path in (("overview.html", "stats/overview"), ("queues.html", "stats/queues")):
-        told = idle_client.http.get(f"/api/v1/{path}").json()
-        now = datetime.fromisoformat(told["as_of"])
+        figures = idle_client.http.get(f"/api/v1/{path}").json()
+        now = datetime.fromisoformat(figures["as_of"])
 
-        def after(seconds: int, told: Any = told, template: str = template, now: datetime = now) -> str:
+        def after(seconds: int, figures: Any = figures, template: str = template, now: datetime = now) -> str:
             aged = {"waiting": 1, "oldest_age_seconds": 5.25 + seconds}
-            queues = [each | aged for each in told.get("queues", [])]
-            found = {**told, **aged, "queues": queues, "as_of": rfc3339(now + timedelta(seconds=seconds))}
-            return rendering.live(template, viewer, found)
+            queues = [queue | aged for queue in figures.get("queues", [])]
+            values = {**figures, **aged, "queues": queues, "as_of": rfc3339(now + timedelta(seconds=seconds))}
+            return rendering.live(template, viewer, values)
 
         assert 'class="age"' in after(0)
         assert after(0) == after(1) == after(3600)
@@ -319,23 +321,23 @@ def test_a_queue_that_is_paused_says_who_paused_it_and_why(client: Client) -> No
 def test_a_name_may_hold_what_divides_an_address(client: Client, kb_id: str) -> None:
     client.take_in(kb_id, "A text.", "a/b?c#d.md")
     path = f"/kbs/{kb_id}/documents/a%2Fb%3Fc%23d.md"
-    found = page(client, path)
-    (live,) = [attrs["hx-sse:connect"] for _, attrs in found.tags if "hx-sse:connect" in attrs]
+    markup = page(client, path)
+    (live,) = [attrs["hx-sse:connect"] for _, attrs in markup.tags if "hx-sse:connect" in attrs]
     assert live == f"{path}?live=1"
-    choices = [attrs["href"] for tag, attrs in found.tags if tag == "a" and "/preferences" in (attrs["href"] or "")]
-    assert {client.http.get(str(each)).headers["location"] for each in choices} == {path}
+    choices = [attrs["href"] for tag, attrs in markup.tags if tag == "a" and "/preferences" in (attrs["href"] or "")]
+    assert {client.http.get(str(choice)).headers["location"] for choice in choices} == {path}
     client.http.cookies.clear()
 
 
 def test_a_row_of_the_errors_leads_to_these_tasks_and_retries_them_alone(client: Client, kb_id: str) -> None:
     for name, text in (("empty.txt", b""), ("empty.md", b""), ("blank.md", b" ")):
         client.ended(client.upload(kb_id, text, name).json()["task_id"])
-    found = page(client, f"/errors?kb_id={kb_id}&window=1h")
-    bodies = [json.loads(str(attrs["data-body"])) for _, attrs in found.tags if "data-body" in attrs]
+    markup = page(client, f"/errors?kb_id={kb_id}&window=1h")
+    bodies = [json.loads(str(attrs["data-body"])) for _, attrs in markup.tags if "data-body" in attrs]
     links = [
-        str(attrs["href"]) for tag, attrs in found.tags if tag == "a" and "error_code=" in (attrs.get("href") or "")
+        str(attrs["href"]) for tag, attrs in markup.tags if tag == "a" and "error_code=" in (attrs.get("href") or "")
     ]
-    assert [each["filter"]["format"] for each in bodies] == ["md", "txt"]
+    assert [body["filter"]["format"] for body in bodies] == ["md", "txt"]
     for body, link, count in zip(bodies, links, (2, 1), strict=True):
         assert body["filter"]["kb_id"] == kb_id
         previewed = client.http.post("/api/v1/tasks/retry", json={**body, "dry_run": True})
@@ -353,9 +355,9 @@ def test_a_problem_and_an_error_are_told_in_the_viewers_language(client: Client,
     answer = client.http.get("/tasks?status=strange", headers={"Accept-Language": "zh", "Accept": "text/html"})
     assert "请求内容有误" in answer.text
     task = client.ended(client.upload(kb_id, b"", "empty.txt").json()["task_id"])
-    found = page(client, f"/tasks/{task['task_id']}", "zh")
-    assert task["error"]["hint_zh"] in found.text
-    assert {"预处理", "文档中没有任何文字。"} <= {part.strip() for part in found.lines}
+    markup = page(client, f"/tasks/{task['task_id']}", "zh")
+    assert task["error"]["hint_zh"] in markup.text
+    assert {"预处理", "文档中没有任何文字。"} <= {part.strip() for part in markup.lines}
     names = next(
         attrs["data-names"]
         for _, attrs in page(client, f"/kbs/{kb_id}", "zh").tags
@@ -394,15 +396,15 @@ def test_a_document_tells_how_much_of_it_stands_in_chunks_and_what_became_of_eac
         client.submit(task_type="document_processing", kb_id=kb_id, payload={"content": " ", "document_id": "d"})
     )
     assert failed["status"] == "failed"
-    found = page(client, f"/kbs/{kb_id}/documents/d")
-    ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
+    markup = page(client, f"/kbs/{kb_id}/documents/d")
+    ids = [attrs["id"] for _, attrs in markup.tags if "id" in attrs]
     assert "new-failed" in ids
     assert ids.index(f"task-{failed['task_id']}") < ids.index(f"task-{made['task_id']}"), "the newest first"
-    share = re.search(r"([\d.]+) % of the text stand in chunks", found.text)
+    share = re.search(r"([\d.]+) % of the text stand in chunks", markup.text)
     assert share is not None
     assert 95 < float(share[1]) <= 100
     marked = [
-        attrs["class"] for tag, attrs in found.tags if tag == "a" and (attrs.get("class") or "").startswith("mark")
+        attrs["class"] for tag, attrs in markup.tags if tag == "a" and (attrs.get("class") or "").startswith("mark")
     ]
     assert len(marked) >= made["result"]["chunks"]
     assert "mark1 both" in marked, "what two chunks share"
@@ -423,26 +425,26 @@ def test_a_document_leads_to_its_original_where_it_is_kept_and_its_versions_are_
     assert "Its original" not in page(client, path).text
     for number in range(10):
         client.take_in(kb_id, f"Text {number}.", "d")
-    found = page(client, path)
-    assert len(versions(found)) == 10
-    (following,) = [str(attrs["href"]) for _, attrs in found.tags if attrs.get("rel") == "next"]
+    markup = page(client, path)
+    assert len(versions(markup)) == 10
+    (following,) = [str(attrs["href"]) for _, attrs in markup.tags if attrs.get("rel") == "next"]
     assert len(versions(page(client, following))) == 1
 
 
-def versions(found: Markup) -> list[str]:
-    return [str(attrs["id"]) for tag, attrs in found.tags if tag == "tr" and str(attrs.get("id")).startswith("task-")]
+def versions(markup: Markup) -> list[str]:
+    return [str(attrs["id"]) for tag, attrs in markup.tags if tag == "tr" and str(attrs.get("id")).startswith("task-")]
 
 
 def test_documents_are_found_by_how_their_ids_begin(client: Client, kb_id: str) -> None:
     for name in ("rules/a", "rules/b", "other"):
         client.take_in(kb_id, f"The text of {name}.", name)
-    found = page(client, f"/kbs/{kb_id}?prefix=rules/")
-    assert "other" not in found.text
-    assert "rules/b" in found.text
-    (body,) = [attrs["data-body"] for _, attrs in found.tags if (attrs.get("data-path") or "").endswith("/delete")]
+    markup = page(client, f"/kbs/{kb_id}?prefix=rules/")
+    assert "other" not in markup.text
+    assert "rules/b" in markup.text
+    (body,) = [attrs["data-body"] for _, attrs in markup.tags if (attrs.get("data-path") or "").endswith("/delete")]
     assert json.loads(str(body)) == {"filter": {"prefix": "rules/"}}
     items = client.http.get(f"/api/v1/kbs/{kb_id}/documents", params={"prefix": "rules/"}).json()["items"]
-    assert [each["document_id"] for each in items] == ["rules/a", "rules/b"]
+    assert [item["document_id"] for item in items] == ["rules/a", "rules/b"]
 
 
 def test_a_kb_shows_its_weight_where_it_has_one(client: Client, kb_id: str) -> None:
@@ -453,13 +455,13 @@ def test_a_kb_shows_its_weight_where_it_has_one(client: Client, kb_id: str) -> N
 
 
 def test_a_question_in_the_address_stands_in_the_search(idle_client: Client) -> None:
-    found = page(idle_client, "/kbs/none-yet?query=tea")
-    (box,) = [attrs for tag, attrs in found.tags if tag == "input" and attrs.get("name") == "query"]
+    markup = page(idle_client, "/kbs/none-yet?query=tea")
+    (box,) = [attrs for tag, attrs in markup.tags if tag == "input" and attrs.get("name") == "query"]
     assert box["value"] == "tea"
 
 
 def test_the_plots_are_one_answer(client: Client) -> None:
-    found = client.http.get("/plots", params={"window": "24h"}).json()
-    assert found.keys() == {metric for metric, _ in PLOTS}
-    for each in found.values():
-        assert all(len(series["values"]) == len(each["times"]) for series in each["series"])
+    plots = client.http.get("/plots", params={"window": "24h"}).json()
+    assert plots.keys() == {metric for metric, _ in PLOTS}
+    for plot in plots.values():
+        assert all(len(series["values"]) == len(plot["times"]) for series in plot["series"])

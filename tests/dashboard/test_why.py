@@ -69,8 +69,8 @@ def locked(office: Office) -> UUID:
 
 def paused(office: Office) -> UUID:
     office.serve()
-    with unit_of_work() as each:
-        pausing.pause(each, "default", by="ops", reason="maintenance")
+    with unit_of_work() as unit:
+        pausing.pause(unit, "default", by="ops", reason="maintenance")
     return office.submitted()
 
 
@@ -95,8 +95,8 @@ def provider_pace(office: Office) -> UUID:
 def isolation(office: Office) -> UUID:
     office.serve()
     office.held(task_id := office.submitted())
-    with unit_of_work() as each:
-        failing.requeue(each, process_id())
+    with unit_of_work() as unit:
+        failing.requeue(unit, process_id())
     office.held(task_id)
     return task_id
 
@@ -130,7 +130,7 @@ SITUATIONS: tuple[Callable[[Office], UUID], ...] = (
 
 
 def test_every_reason_has_its_situation() -> None:
-    assert {each.name for each in REASONS} - NOT_WAITING == {each.__name__ for each in SITUATIONS}
+    assert {reason.name for reason in REASONS} - NOT_WAITING == {situation.__name__ for situation in SITUATIONS}
 
 
 def test_a_person_is_told_why_a_task_waits(chromium: Browser, office: Office) -> None:
@@ -144,11 +144,11 @@ def test_a_person_is_told_why_a_task_waits(chromium: Browser, office: Office) ->
         for situation in SITUATIONS:
             office.clear()
             task_id = situation(office)
-            told = office.why(task_id)
-            assert told["reason"] == situation.__name__
+            reason = office.why(task_id)
+            assert reason["reason"] == situation.__name__
             for visitor, said in people:
                 visitor.open(f"/tasks/{task_id}")
                 expect(visitor.page.locator("#why code").first).to_have_text(situation.__name__)
                 # A moment in it may be another by now.
-                same = re.sub(r"\d+", r"\\d+", re.escape(told[said]))
+                same = re.sub(r"\d+", r"\\d+", re.escape(reason[said]))
                 expect(visitor.page.locator("#why > span")).to_have_text(re.compile(same))

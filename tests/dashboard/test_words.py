@@ -22,8 +22,8 @@ OF_VALUES = {*map(str, Status), *(text for _, _, text in PAGES), *words.OF_VALUE
 def said(path: Path) -> set[str]:
     """Return the texts that a template says."""
     tree = Environment().parse(path.read_text(encoding="utf-8"))
-    found = (text[0] if isinstance(text, tuple) else text for _, _, text in extract_from_ast(tree, ("_",)))
-    return {text for text in found if text is not None}
+    texts = (text[0] if isinstance(text, tuple) else text for _, _, text in extract_from_ast(tree, ("_",)))
+    return {text for text in texts if text is not None}
 
 
 def test_every_text_has_its_chinese_and_no_chinese_is_left_over() -> None:
