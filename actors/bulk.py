@@ -25,11 +25,11 @@ def bulk(work: Work) -> Advance:
         before = items.totals(session, work.task_id)
     _do(work, wanted, before)
 
-    def told(unit: Unit) -> Json:
+    def summary(unit: Unit) -> Json:
         after = items.totals(unit.session, work.task_id)
         return {"action": wanted.action, "changed": after.changed, "refused": after.met - after.changed}
 
-    return work.done(units=before.items, within=told)
+    return work.done(units=before.items, within=summary)
 
 
 def _collect(work: Work, wanted: Bulk) -> None:

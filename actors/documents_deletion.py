@@ -52,13 +52,13 @@ def documents_deletion(work: Work) -> Advance:
         done, after = done + len(shown), next(reversed(shown))
         work.report(done, units)
 
-    def told(unit: Unit) -> Json:
+    def summary(unit: Unit) -> Json:
         deleted = deletions.count(unit.session, work.kb_id, work.claim.submitted_at)
         named = {**meant.named(), "all": meant.all}
         audit.record_of_task(unit.session, work.task_id, "documents.delete", "documents", filter=named, items=deleted)
         return {"deleted": deleted}
 
-    return work.done(units=units, within=told)
+    return work.done(units=units, within=summary)
 
 
 def _chosen(session: Session, work: Work, meant: DocumentsDeletion) -> Filter:

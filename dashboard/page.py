@@ -69,7 +69,7 @@ class Page:
         query = {name: value for name, value in req.params.items() if value and name != "live"}
         asked = Asked(req, viewer_of(req), path_of(req), params, query)
 
-        async def found() -> Json:
+        async def values() -> Json:
             return {"asked": asked, "live": live_of(req), **await self.look(asked)}
 
         if "live" in req.params:
@@ -77,13 +77,13 @@ class Page:
             live.demand_room(caller)
 
             async def fragment() -> live.Look:
-                shown = await found()
+                shown = await values()
                 return live.Look(rendering.live(self.template, asked.viewer, shown), shown.get("as_of"))
 
             resp.set_header("X-Accel-Buffering", "no")
             resp.sse = live.changes((asked.viewer.sight, live_of(req)), fragment, caller)
             return
-        show(req, resp, self.template, asked.viewer, await found())
+        show(req, resp, self.template, asked.viewer, await values())
 
 
 def path_of(req: asgi.Request) -> str:

@@ -397,6 +397,34 @@ def test_a_new_any_is_found(tmp_path: Path) -> None:
     assert anys(tmp_path)["tasks"] == 2
 
 
+#: What is neither a thing nor what is done, and so no name.
+NO_NAMES = frozenset(("each", "found", "given", "told"))
+
+
+def misnamed(root: Path) -> list[str]:
+    """The variables, parameters and functions that such a word names."""
+    wrong = []
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root)
+        if place.parts[0].startswith(".") or "generated" in place.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.FunctionDef(name=name):
+                    wrong += [f"{place}: {name}"] if name in NO_NAMES else []
+    return wrong
+
+
+def test_things_are_named_by_nouns() -> None:
+    assert misnamed(ROOT) == []
+
+
+def test_a_name_that_is_no_noun_is_found(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "work.py").write_text("def told(given):\n    return [each for each in given]\n")
+    assert sorted(misnamed(tmp_path)) == [f"tasks/work.py: {name}" for name in ("each", "given", "told")]
+
+
 def test_no_two_modules_need_each_other() -> None:
     TopologicalSorter(modules(ROOT)).prepare()
 

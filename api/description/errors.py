@@ -112,7 +112,7 @@ def components() -> Json:
     return {
         error.name: {
             "description": error.meaning,
-            "headers": headers.given(*error.headers, *headers.COUNTED),
+            "headers": headers.of_answer(*error.headers, *headers.COUNTED),
             "content": {
                 MEDIA: {
                     "schema": {"$ref": "#/components/schemas/Problem"},

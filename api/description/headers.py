@@ -62,11 +62,11 @@ def components() -> Json:
     }
 
 
-def given(*names: str) -> Json:
+def of_answer(*names: str) -> Json:
     """Return the headers of an answer, by reference; each has the id of the request."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *names)}
 
 
-def taken(*names: str) -> list[Json]:
+def of_request(*names: str) -> list[Json]:
     """Return the header parameters of a request, by reference; each may have an id."""
     return [{"$ref": f"#/components/parameters/{name}"} for name in (*names, "RequestId")]

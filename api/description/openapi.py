@@ -83,7 +83,7 @@ def document(routes: Sequence[tuple[str, Any]], version: str, is_public: IsPubli
         "security": [{"key": []}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "webhooks": webhooks({model: _content(schemas.given(model)) for model in SENT}),
+        "webhooks": webhooks({model: _content(schemas.of_answer(model)) for model in SENT}),
         "components": {
             "schemas": schemas.definitions,
             "responses": errors.components(),
@@ -122,17 +122,17 @@ class Schemas:
         self.definitions: Json = schemas["$defs"]
         _without_titles(self.definitions)
         # Each parameter is described by itself.
-        self._queries = {model: self.definitions.pop(_name(self.taken(model))) for model in queries - bodies}
+        self._queries = {model: self.definitions.pop(_name(self.of_request(model))) for model in queries - bodies}
 
-    def taken(self, model: type[BaseModel]) -> Json:
+    def of_request(self, model: type[BaseModel]) -> Json:
         """Return the schema of a request's model, by reference."""
         return dict(self._references[model, "validation"])
 
     def query(self, model: type[BaseModel]) -> Json:
         """Return the schema of a query string's model."""
-        return dict(self._queries.get(model) or self.definitions[_name(self.taken(model))])
+        return dict(self._queries.get(model) or self.definitions[_name(self.of_request(model))])
 
-    def given(self, model: type[BaseModel]) -> Json:
+    def of_answer(self, model: type[BaseModel]) -> Json:
         """Return the schema of an answer's model, by reference."""
         return dict(self._references[model, "serialization"])
 
@@ -180,7 +180,7 @@ def _entry(described: Described, schemas: Schemas) -> Json:
     if operation.description is not None:
         entry["description"] = operation.description
     if operation.request is not None:
-        content: Json = {"schema": schemas.taken(operation.request)}
+        content: Json = {"schema": schemas.of_request(operation.request)}
         if operation.example is not None:
             content["example"] = operation.example
         kind = "multipart/form-data" if operation.form else "application/json"
@@ -205,7 +205,7 @@ def _parameters(path: str, operation: Operation, schemas: Schemas) -> list[Json]
             if "description" in schema:
                 parameter["description"] = schema["description"]
             parameters.append(parameter)
-    return parameters + headers.taken(*operation.takes)
+    return parameters + headers.of_request(*operation.takes)
 
 
 def _present(schema: Json) -> Json:
@@ -226,7 +226,7 @@ def _responses(described: Described, schemas: Schemas) -> Json:
         if status >= 400 and status not in operation.besides:
             bodies[status] = errors.reference(status, meaning)
         else:
-            bodies[status] = {"description": meaning, "headers": headers.given(*_given(status, described))}
+            bodies[status] = {"description": meaning, "headers": headers.of_answer(*_headers(status, described))}
             if (body := _body(status, operation, schemas)) is not None:
                 bodies[status]["content"] = body
     for status in errors.possible(operation, public=described.public):
@@ -234,7 +234,7 @@ def _responses(described: Described, schemas: Schemas) -> Json:
     return {str(status): bodies[status] for status in sorted(bodies)}
 
 
-def _given(status: int, described: Described) -> tuple[str, ...]:
+def _headers(status: int, described: Described) -> tuple[str, ...]:
     own = described.operation.gives
     counted = () if described.public else headers.COUNTED
     return (*(own if status < 300 else tuple(name for name in own if name == "ETag")), *counted)
@@ -245,12 +245,12 @@ def _body(status: int, operation: Operation, schemas: Schemas) -> Json | None:
         return None
     model = operation.besides.get(status, operation.response)
     if model is not None:
-        return {operation.media: _content(schemas.given(model))}
+        return {operation.media: _content(schemas.of_answer(model))}
     content: Json = {"schema": {"type": "string"}, "example": TEXTS[operation.id]}
     if operation.media == ANY_BYTES:
         content["schema"]["format"] = "binary"  # by which generators tell bytes from a text
     if operation.events is not None:
         # OpenAPI 3.1 has no word for the items of a stream; 3.2 calls it `itemSchema`.
-        content["x-itemSchema"] = schemas.given(operation.events)
+        content["x-itemSchema"] = schemas.of_answer(operation.events)
     assert operation.media != "application/json", f"{operation.id} answers JSON and has no model"
     return {operation.media: content}

@@ -85,7 +85,7 @@ class _AsyncStream:
             case Close():
                 await self.close()
             case Chunk():
-                with self._transport.told():
+                with self._transport.translated():
                     return await anext(self._chunks, b"")
             case Send():
                 return await self._send(step)
@@ -103,7 +103,7 @@ class _AsyncStream:
         try:
             left = None if step.deadline is None else remaining(step.deadline)
             async with asyncio.timeout(left):
-                with self._transport.told():
+                with self._transport.translated():
                     response = await self._transport.http.send(request)
                     return answer_of(response, response.content)
         except TimeoutError as error:
@@ -116,7 +116,7 @@ class _AsyncStream:
 
     async def _open(self, step: Open) -> Answer:
         request, _ = self._transport.request(step)
-        with self._transport.told():
+        with self._transport.translated():
             self._response = await self._transport.http.send(request, stream=True)
             if self._response.status_code != 200:
                 return answer_of(self._response, await self._response.aread())

@@ -102,7 +102,7 @@ class Http:
         ), body
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
         """Raise what HTTPX raises as an error of ours."""
         url = self._address.url
         try:
@@ -183,7 +183,7 @@ class _Stream:
             case Close():
                 self.close()
             case Chunk():
-                with self._transport.told():
+                with self._transport.translated():
                     return next(self._chunks, b"")
             case Send():
                 return self._send(step)
@@ -199,7 +199,7 @@ class _Stream:
     def _send(self, step: Send) -> Answer:
         request, body = self._transport.request(step)
         try:
-            with self._transport.told():
+            with self._transport.translated():
                 response = self._transport.http.send(request, stream=True)
                 try:
                     chunks = []
@@ -216,7 +216,7 @@ class _Stream:
 
     def _open(self, step: Open) -> Answer:
         request, _ = self._transport.request(step)
-        with self._transport.told():
+        with self._transport.translated():
             self._response = self._transport.http.send(request, stream=True)
             if self._response.status_code != 200:
                 return answer_of(self._response, self._response.read())
