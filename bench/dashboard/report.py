@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,11 +122,10 @@ def _goals(results: Results) -> str:
             figure = answers.share(0.95)
             rows.append((f"`{answers.path}`, p95", f"{figure:.0f} ms", f"{FIGURE} ms", figure < FIGURE))
     if results.turns is not None:
-        ratios = sorted(results.turns.ratios(results.turns.rates))
-        cost = 1 - ratios[len(ratios) // 2]
+        cost = 1 - statistics.median(results.turns.ratios(results.turns.rates))
         text = f"throughput that {results.viewers} dashboards cost"
         rows.append((text, f"{cost:.1%}", f"{COST:.0%}", cost < COST))
-        dear = sorted(results.turns.ratios(results.turns.cpu))[len(ratios) // 2] - 1
+        dear = statistics.median(results.turns.ratios(results.turns.cpu)) - 1
         rows.append((f"CPU a task that {results.viewers} dashboards cost", f"{dear:.1%}", f"{COST:.0%}", dear < COST))
     return goals(rows)
 

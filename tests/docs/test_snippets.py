@@ -44,7 +44,6 @@ NOT_RUN = {
     "client.md": {"": "tests/client/test_docs.py"},
     "embedding.md": {
         ".venv/bin/python -m pip": SETTINGS,
-        "tm kbs set": PARSED,
         "EMBEDDER=openai": SETTINGS,
         "pip install 'optimum": "the page says that no test runs the exporter",
     },
