@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.test_requirements import ROOT
 
@@ -55,3 +57,9 @@ def on_a_terminal(*arguments: str | Path, **variables: str) -> tuple[int, str]:
     finally:
         os.close(ours)
     return process.wait(timeout=60), sent.decode()
+
+
+def shown(done: subprocess.CompletedProcess[str]) -> Any:
+    """The JSON that a command printed."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -312,6 +312,8 @@ def test_a_shell_completes_verbs_options_and_their_values(here: Run) -> None:
     assert completed("tm list --stat") == {"--status"}
     assert completed("tm list --status p") == {"processing"}
     assert completed("tm queues re") == {"resume"}
+    assert completed("tm batches ca") == {"cancel"}
+    assert completed("tm batches list --status p") == {"processing"}
     assert "complete -c tm" in here("completion", "fish").stdout
     assert "bashcompinit" in here("completion", "zsh").stdout
 

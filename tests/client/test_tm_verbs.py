@@ -17,7 +17,8 @@ from api.resources.many.schedules import NewSchedule, ScheduleChange
 from api.resources.search import SearchRequest
 from task_manager_client import TaskManager
 from task_manager_client.command.arguments import ACTIONS, KB_SETTINGS, parser
-from tests.client.command import Run
+from tasks.input.batch_filter import BatchFilter
+from tests.client.command import Run, shown
 from tests.client.conftest import KEY
 from tests.processes import EmbeddedDeployment
 
@@ -39,12 +40,6 @@ def kb(service: EmbeddedDeployment) -> str:
             options: Any = {"filename": Path(path).name, "document_id": path, "metadata": metadata, "chunk_size": 60}
             client.documents.upload(name, text.encode(), chunk_overlap=0, **options).wait(60).check()
     return name
-
-
-def shown(done: subprocess.CompletedProcess[str]) -> Any:
-    """The JSON that a command printed."""
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def ids(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -98,16 +93,33 @@ def test_a_search_is_narrowed_by_documents_and_metadata(
 
 def test_a_search_shows_what_stands_around_and_joins_it(here: Run, kb: str) -> None:
     asked = ("search", "The kettle was mended", "--kb", kb, "--document", JUNE, "--limit", "1")
-    (hit,) = shown(here(*asked, "--around", "1", "-o", "json"))
+    (hit,) = shown(here(*asked, "--around", "1", "-o", "json"))["hits"]
     assert [chunk["text"].split()[-1] for chunk in hit["after"]] == ["cupboard."]
     assert "cupboard" not in here(*asked).stdout
     assert "cupboard" in here(*asked, "--around", "1").stdout
     both = ("search", "kettle cupboard", "--kb", kb, "--document", JUNE, "-o", "jsonl", "--fields", "document_id")
     assert [ids(here(*both)), ids(here(*both, "--join"))] == [[JUNE, JUNE], [JUNE]]
-    assert shown(here(*asked, "--around", "0", "-o", "json"))[0]["after"] == []
+    assert shown(here(*asked, "--around", "0", "-o", "json"))["hits"][0]["after"] == []
     unmodelled = here(*asked, "--rerank")
     assert unmodelled.stderr.startswith("tm: rerank: ")
     assert "RERANK" in unmodelled.stderr
+
+
+def test_a_search_as_json_is_the_whole_answer_and_as_lines_its_hits(
+    here: Run, kb: str, service: EmbeddedDeployment
+) -> None:
+    asked = ("search", "kettle", "--kb", kb, "--limit", "2")
+    with TaskManager(service.url, KEY) as client:
+        answer = client.search(kb, "kettle", limit=2).raw
+    whole = shown(here(*asked, "-o", "json"))
+    assert [*whole] == [*answer]
+    assert {**whole, "took_ms": None} == {**answer, "took_ms": None}
+    chosen = shown(here(*asked, "-o", "json", "--fields", "document_id,scores.words"))
+    hits = [{"document_id": hit["document_id"], "scores.words": hit["scores"]["words"]} for hit in answer["hits"]]
+    assert (chosen["hits"], chosen["confidence"]) == (hits, answer["confidence"])
+    assert [json.loads(line) for line in here(*asked, "-o", "jsonl").stdout.splitlines()] == answer["hits"]
+    nothing = here("search", "kettle", "--kb", "nowhere", "-o", "json")
+    assert (shown(nothing)["hits"], "nothing in nowhere fits" in nothing.stderr) == ([], True)
 
 
 def test_the_original_comes_as_it_was(here: Run, kb: str, tmp_path: Path) -> None:
@@ -188,6 +200,17 @@ def test_each_action_refuses_what_it_would_ignore(verb: str, action: str, capsys
         assert f"tm {verb}: {action} {'needs' if takes.named else 'takes no'} " in capsys.readouterr().err
 
 
+def test_an_option_that_says_what_is_so_anyway_is_refused_as_well(here: Run) -> None:
+    for arguments, said in (
+        (["kbs", "get", "a", "--limit", "50"], "get takes no --limit, which is for list"),
+        (["documents", "text", "a", "--kb", "b", "--limit", "50"], "text takes no --limit, which is for list, chunks"),
+        (["workers", "--calm", "60"], "say --max"),
+    ):
+        done = here(*arguments)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert here("kbs", "list", "--limit", "50").returncode == 0
+
+
 def words_of(option: argparse.Action) -> list[str]:
     """An option with a value that is not what it has by itself."""
     if option.nargs == 0:
@@ -201,6 +224,11 @@ def test_workers_and_bulks_refuse_what_they_would_ignore(here: Run) -> None:
         (["workers", "python", "worker.py"], "say --max"),
         (["cancel", NOBODY, "--dry-run"], "not by both"),
         (["retry", NOBODY, "--all"], "not by both"),
+        (["batches", "cancel", NOBODY, "--status", "processing"], "not both"),
+        (["batches", "retry", NOBODY, "--dry-run"], "not both"),
+        (["batches", "cancel"], "names nothing"),
+        (["batches", "retry", NOBODY], "batch"),
+        (["undo", NOBODY], "tm: "),
     ):
         done = here(*arguments)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
@@ -289,28 +317,6 @@ def test_what_is_submitted_is_shown_as_rest_shows_it(here: Run, tmp_path: Path) 
     assert row["detail"].startswith("kb_id: ")
 
 
-def test_what_is_done_to_tasks_is_shown_as_rest_shows_it(here: Run, service: EmbeddedDeployment) -> None:
-    kb = f"tasks-{uuid.uuid4()}"
-    with TaskManager(service.url, KEY) as client:
-        later: Any = {"run_at": "2100-01-01T00:00:00Z"}
-        first, second, third = (client.tasks.submit("test", kb, **later).task_id for _ in range(3))
-        for _ in range(2):
-            client.tasks.submit("test", f"{kb}-all", **later)
-    assert shown(here("cancel", third, "-o", "json"))["status"] == "cancelled"
-    assert shown(here("retry", third, "-o", "json", "--fields", "task_id")) == {"task_id": third}
-    lines = here("cancel", first, second, "-o", "jsonl", "--fields", "task_id,status").stdout.splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"task_id": task_id, "status": "cancelled"} for task_id in (first, second)
-    ]
-    retried = shown(here("retry", first, second, "-o", "json"))
-    assert [task["task_id"] for task in retried] == [first, second]
-    bulk = shown(here("cancel", "--kb", f"{kb}-all", "--yes", "-o", "json"))
-    assert (bulk["task_type"], bulk["result"]["changed"]) == ("bulk", 2)
-    again = here("retry", "--kb", f"{kb}-all", "--status", "cancelled", "--yes", "--fields", "status")
-    assert again.stdout == "status  completed\n"
-    assert shown(here("cancel", "--kb", "nowhere", "-o", "json"))["count"] == 0
-
-
 def test_operators_are_shown_json_as_well(here: Run) -> None:
     assert shown(here("queues", "pause", "callback", "--reason", "a test", "-o", "json"))["paused"] is True
     assert here("queues", "resume", "callback", "--fields", "queue,paused").stdout == "queue   callback\npaused  no\n"
@@ -345,6 +351,7 @@ def test_what_rest_takes_tm_takes() -> None:
     wanted = SearchRequest.model_fields.keys() - {"query", "filter"} | {"document", "metadata"}
     assert wanted <= options_of("search")
     assert KbChange.model_fields.keys() == set(KB_SETTINGS) <= options_of("kbs")
+    assert BatchFilter.model_fields.keys() <= options_of("batches")
     assert {*NewSchedule.model_fields, *ScheduleChange.model_fields} <= options_of("schedules")
 
 

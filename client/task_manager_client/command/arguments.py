@@ -25,8 +25,6 @@ KB_SETTINGS = (
     "synonyms",
     "weight",
 )
-#: Workers that run at least, seconds in which what waits is to be done, and seconds of calm before there is one fewer.
-MIN, TARGET, CALM = 1, 60.0, 60.0
 TEXTS = ("task-type", "batch-id", "document-id", "error-code", "queue", "stage", "format")
 
 
@@ -45,6 +43,7 @@ class Takes(NamedTuple):
 DOCUMENTS = ("prefix", "metadata", "format", "state", "updated_after")
 SCHEDULE = ("cron", "task", "called", "timezone", "catch_up")
 CALLBACKS = ("state", "kb_id", "task_id", "batch_id", "host", "created_after", "created_before")
+BATCHES = ("status", "task_status", "kb_id", "created_after", "created_before")
 #: The one table of what each action of a verb takes. What it does not say is refused, since it would be ignored. All of
 #: them take what none is said to take, such as the form of the answer.
 ACTIONS: dict[str, dict[str, Takes]] = {
@@ -62,6 +61,11 @@ ACTIONS: dict[str, dict[str, Takes]] = {
         "chunks": Takes(("limit",)),
         "change": Takes(("metadata",)),
         "delete": Takes((*DOCUMENTS, "all", "dry_run", "yes"), named=None),
+    },
+    "batches": {
+        "list": Takes((*BATCHES, "limit"), named=False),
+        "get": Takes(),
+        **dict.fromkeys(("cancel", "retry"), Takes((*BATCHES, "all", "dry_run", "yes"), named=None)),
     },
     "queues": {"list": Takes(named=False), "pause": Takes(("reason",)), "resume": Takes()},
     "schedules": {
@@ -195,6 +199,8 @@ def parser() -> argparse.ArgumentParser:
         ("retry", "Retry tasks that failed or were cancelled, or all of a filter"),
     ):
         _bulk(verb(name, help))
+    _one(verb("undo", "Undo a bulk, such as a cancel or a retry of all of a filter"), "ID", "of the bulk's task")
+    _batches(_shown(verb("batches", "List batches; show, cancel or retry one, or all of a filter"), many=True))
     _kbs(_shown(verb("kbs", "List the KBs; show, change or delete one"), many=True))
     _documents(_shown(verb("documents", "List the documents of a KB; show, read, change or delete them"), many=True))
     queues = _shown(verb("queues", "Show the queues; pause or resume one in the whole deployment"))
@@ -236,6 +242,9 @@ def _submit(parser: Parser) -> None:
 
 
 def _search(parser: Parser) -> None:
+    parser.epilog = (
+        "-o json is the whole answer, with confidence and degraded; -o jsonl its hits. --fields are a hit's."
+    )
     add = _shown(parser).add_argument
     add("query", help="words or a question, in any language")
     add("--kb", required=True, action="append", help="the knowledge base; several where it is repeated")
@@ -253,10 +262,25 @@ def _search(parser: Parser) -> None:
 def _bulk(parser: Parser) -> None:
     add = _shown(parser).add_argument
     add("ids", metavar="ID", nargs="*", help="of tasks")
-    add("--all", action="store_true", help="where no filter is named: really all")
-    add("--dry-run", action="store_true", help="say how many there are, and change nothing")
+    _many(parser)
     add("--yes", action="store_true", help="do not ask")
     _filters(parser)
+
+
+def _many(parser: Parser) -> None:
+    parser.add_argument("--all", action="store_true", help="where no filter is named: really all")
+    parser.add_argument("--dry-run", action="store_true", help="say how many there are, and change nothing")
+
+
+def _batches(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--status", choices=("processing", "completed"), help="completed: all their tasks have ended")
+    add("--task-status", choices=STATUSES, help="of one of their tasks at least")
+    add("--kb-id", "--kb", metavar="KB", help="of all their tasks")
+    for name in TIMES[:2]:
+        add(f"--{name}", metavar="TIME")
+    _many(parser)
+    parser.of_actions(ACTIONS["batches"], "ID")
 
 
 def _kbs(parser: Parser) -> None:
@@ -290,8 +314,7 @@ def _documents(parser: Parser) -> None:
     add("--updated-after", metavar="TIME", help="those that have changed since")
     add("--sort", choices=SORTS, help="in this order; - from the last to the first")
     add("--to", metavar="FILE", help="where it is written; default: standard output")
-    add("--all", action="store_true", help="where no filter is named: really all")
-    add("--dry-run", action="store_true", help="say how many there are, and change nothing")
+    _many(parser)
     parser.of_actions(ACTIONS["documents"], "ID")
 
 
@@ -308,11 +331,9 @@ def _schedules(parser: Parser) -> None:
 
 def _workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max", type=int, help="run workers here, so many at most, until Ctrl-C or SIGTERM")
-    parser.add_argument("--min", type=int, default=MIN, help="run so many at least (default 1)")
-    parser.add_argument(
-        "--target", type=float, default=TARGET, metavar="S", help="what waits shall be done in S seconds"
-    )
-    parser.add_argument("--calm", type=float, default=CALM, metavar="S", help="one fewer after S seconds of too many")
+    parser.add_argument("--min", type=int, help="run so many at least (default 1)")
+    parser.add_argument("--target", type=float, metavar="S", help="what waits shall be done in S seconds (60)")
+    parser.add_argument("--calm", type=float, metavar="S", help="one fewer after S seconds of too many (60)")
     parser.add_argument(
         "command", metavar="COMMAND", nargs=argparse.REMAINDER, help="what starts one (default sh deploy/worker.sh)"
     )
@@ -373,5 +394,6 @@ def _shown(parser: Parser, *, many: bool = False) -> Parser:
     parser.add_argument("-o", "--output", choices=("table", "json", "jsonl"), default="table", help=shapes)
     parser.add_argument("--fields", metavar="A,B.C", help="show these fields alone, named as in REST")
     if many:
-        parser.add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most (50); 0: all")
+        # No default: what is not said is told from what is said and the same.
+        parser.add_argument("--limit", type=_count, metavar="N", help="how many at most (50); 0: all")
     return parser

@@ -17,9 +17,9 @@ DONE, FAILED, UNUSABLE, TIMED_OUT, INTERRUPTED = 0, 1, 2, 124, 130
 MODULES = {
     "submit": "submit",
     "search": "search",
-    **dict.fromkeys(("get", "list", "watch", "why", "cancel", "retry"), "tasks"),
+    **dict.fromkeys(("get", "list", "watch", "why", "cancel", "retry", "undo"), "tasks"),
     **dict.fromkeys(("queues", "callbacks", "audit", "open"), "operations"),
-    **{name: name for name in ("kbs", "documents", "schedules", "workers", "doctor", "completion")},
+    **{name: name for name in ("batches", "kbs", "documents", "schedules", "workers", "doctor", "completion")},
 }
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from task_manager_client.core.shape import Shape
 
 Row = Mapping[str, Any]
+#: How many of a list are shown where nothing else was asked for.
+LIMIT = 50
 
 
 def show(rows: Iterable[Row], fields: Sequence[str], arguments: Namespace) -> int:
@@ -25,7 +27,7 @@ def show(rows: Iterable[Row], fields: Sequence[str], arguments: Namespace) -> in
     named = _names(arguments.fields)
     if arguments.output == "table":
         return _table(list(rows), named or fields)
-    shown = ({name: field(row, name) for name in named} if named else row for row in rows)
+    shown = (with_fields(row, arguments) for row in rows)
     if arguments.output == "json":
         whole = list(shown)
         say(json.dumps(whole, ensure_ascii=False, indent=2))
@@ -39,14 +41,19 @@ def show(rows: Iterable[Row], fields: Sequence[str], arguments: Namespace) -> in
 
 def show_list(shapes: Iterable[Shape], fields: Sequence[str], arguments: Namespace) -> int:
     """Print as many of what was found as were asked for, and return how many there were; see `show`."""
-    return show((shape.raw for shape in islice(shapes, arguments.limit or None)), fields, arguments)
+    return show((shape.raw for shape in islice(shapes, most(arguments))), fields, arguments)
+
+
+def most(arguments: Namespace) -> int | None:
+    """Return how many of a list are to be shown at most; None: all."""
+    return (LIMIT if arguments.limit is None else arguments.limit) or None
 
 
 def show_one(row: Row, arguments: Namespace) -> None:
     """Print one thing: a line for each field that says something, or JSON."""
     named = _names(arguments.fields)
     if arguments.output != "table":
-        shown = {name: field(row, name) for name in named} if named is not None else row
+        shown = with_fields(row, arguments)
         say(json.dumps(shown, ensure_ascii=False, indent=2 if arguments.output == "json" else None))
         return
     texts = {name: text(field(row, name)) for name in (row if named is None else named)}
@@ -67,6 +74,12 @@ def answered(line: str, answer: Shape | Row | None, arguments: Namespace) -> Non
         say(line)
     else:
         show_one((answer.raw if isinstance(answer, Shape) else answer) or {}, arguments)
+
+
+def with_fields(row: Row, arguments: Namespace) -> Row:
+    """Return a row with the fields that were chosen, or with all."""
+    named = _names(arguments.fields)
+    return {name: field(row, name) for name in named} if named else row
 
 
 def _names(chosen: str | None) -> list[str] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 
 from task_manager_client.client import TaskManager
 from task_manager_client.command.complaints import complain
 from task_manager_client.command.main import DONE
-from task_manager_client.command.output import for_people, show
+from task_manager_client.command.output import for_people, say, show, with_fields
 from task_manager_client.command.values import said, wanted_metadata
 from task_manager_client.core.call import without_none
 
@@ -26,7 +27,10 @@ def search_(arguments: Namespace) -> int:
             if arguments.kb[1:]
             else tm.search(arguments.kb[0], arguments.query, **options)
         )
-    if not for_people(arguments):
+    if arguments.output == "json":
+        whole = {**answer.raw, "hits": [with_fields(hit.raw, arguments) for hit in answer.hits]}
+        say(json.dumps(whole, ensure_ascii=False, indent=2))
+    elif not for_people(arguments):
         show([hit.raw for hit in answer.hits], ("document_id", "page", "score", "text"), arguments)
     else:
         from rich.console import Console

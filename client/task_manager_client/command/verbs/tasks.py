@@ -1,4 +1,4 @@
-"""`tm get, list, watch, why, cancel, retry`"""
+"""`tm get, list, watch, why, cancel, retry, undo`"""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from task_manager_client.answers.events import Event
 from task_manager_client.answers.tasks import Batch, Task
-from task_manager_client.calls import tasks as calls
-from task_manager_client.client import TaskManager
+from task_manager_client.client import Batches, TaskManager, Tasks
 from task_manager_client.command.complaints import complain, reads_chinese
 from task_manager_client.command.main import DONE, FAILED, UNUSABLE
-from task_manager_client.command.output import answered, for_people, say, show, show_list, show_one
+from task_manager_client.command.output import answered, for_people, most, say, show, show_list, show_one
 from task_manager_client.errors import NotFound, Refused
 
 FILTER = (
@@ -49,7 +48,7 @@ def get_(arguments: Namespace) -> int:
 def list_(arguments: Namespace) -> int:
     """List tasks."""
     with TaskManager(retries=0) as tm:
-        tasks = tm.tasks.list(page_size=min(arguments.limit or PAGE, PAGE), **filtered(arguments))
+        tasks = tm.tasks.list(page_size=min(most(arguments) or PAGE, PAGE), **filtered(arguments))
         if not show_list(tasks, COLUMNS, arguments):
             complain("tm: no task fits")
     return DONE
@@ -96,6 +95,13 @@ def retry_(arguments: Namespace) -> int:
     return _change(arguments, lambda tm, task_id: tm.tasks.retry(task_id), "retry")
 
 
+def undo_(arguments: Namespace) -> int:
+    """Undo a bulk."""
+    with TaskManager() as tm:
+        task = tm.tasks.undo(arguments.id).wait()
+    return bulk_ended(arguments, task, "undo")
+
+
 def task_or_batch(tm: TaskManager, identifier: str) -> Task | Batch:
     """Return the task of an id, or the batch."""
     try:
@@ -126,7 +132,7 @@ def agreed(arguments: Namespace, what: str) -> bool:
 def _change(arguments: Namespace, one: Callable[[TaskManager, str], Task], action: str) -> int:
     with TaskManager() as tm:
         if not arguments.ids:
-            return _change_all(arguments, tm, action)
+            return change_all(arguments, tm.tasks, action, filtered(arguments))
         if filtered(arguments) or arguments.all or arguments.dry_run:
             raise ValueError(
                 "name tasks by their ids or by a filter, not by both; --all and --dry-run go with a filter"
@@ -148,18 +154,22 @@ def _change(arguments: Namespace, one: Callable[[TaskManager, str], Task], actio
     return code
 
 
-def _change_all(arguments: Namespace, tm: TaskManager, action: str) -> int:
-    chosen: Mapping[str, Any] = filtered(arguments)
+def change_all(arguments: Namespace, room: Tasks | Batches, action: str, chosen: Mapping[str, Any]) -> int:
+    """Cancel or retry all tasks, or those of all batches, of a filter."""
     if not chosen and not arguments.all:
-        raise ValueError(f"{action} names nothing: say which tasks by their ids or a filter, or --all")
-    preview = tm.send(
-        (calls.preview_cancel if action == "cancel" else calls.preview_retry)(all=arguments.all, **chosen)
-    )
+        raise ValueError(f"{action} names nothing: say which by their ids or a filter, or --all")
+    cancels = action == "cancel"
+    preview = (room.preview_cancel if cancels else room.preview_retry)(all=arguments.all, **chosen)
     rows = [example.raw for example in preview.examples]
     scope = Scope(action, "task", preview.count, preview.raw, rows, EXAMPLE, capped=preview.capped)
     if (code := stops(arguments, scope)) is not None:
         return code
-    task = (tm.tasks.cancel_all if action == "cancel" else tm.tasks.retry_all)(all=arguments.all, **chosen).wait()
+    task = (room.cancel_all if cancels else room.retry_all)(all=arguments.all, **chosen).wait()
+    return bulk_ended(arguments, task, action)
+
+
+def bulk_ended(arguments: Namespace, task: Task, action: str) -> int:
+    """Say how many tasks a bulk has changed; return the exit code."""
     result = task.result or {}
     return ended(arguments, task, f"{action} changed {result.get('changed')}, refused {result.get('refused')}")
 

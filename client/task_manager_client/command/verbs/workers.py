@@ -9,23 +9,26 @@ import time
 from argparse import Namespace
 
 from task_manager_client.client import TaskManager
-from task_manager_client.command.arguments import CALM, MIN, TARGET
 from task_manager_client.command.complaints import complain, remedy
 from task_manager_client.command.main import DONE
 from task_manager_client.command.output import show
 from task_manager_client.command.processes import Processes
+from task_manager_client.command.values import said
 from task_manager_client.errors import TaskManagerError
 
 COLUMNS = ("name", "active", "threads", "queues", "current_tasks", "started_at", "heartbeat_at")
 #: Seconds between two looks.
 EVERY = 2.0
+#: Unless said: workers that run at least, seconds in which what waits is to be done, and of calm before one is ended.
+UNSAID = {"min": 1, "target": 60.0, "calm": 60.0}
 
 
 def workers_(arguments: Namespace) -> int:
     """Show the workers that are alive; or run some until SIGTERM or Ctrl-C."""
+    how = said(arguments, tuple(UNSAID))
     if arguments.max is not None:
-        return _run(arguments)
-    if arguments.command or (arguments.min, arguments.target, arguments.calm) != (MIN, TARGET, CALM):
+        return _run(Namespace(**{**vars(arguments), **UNSAID, **how}))
+    if arguments.command or how:
         raise ValueError("--min, --target, --calm and COMMAND are for running workers: say --max, how many at most")
     with TaskManager(retries=0) as tm:
         if not show([worker.raw for worker in tm.stats.workers().workers], COLUMNS, arguments):
