@@ -54,6 +54,7 @@ class Format:
         is that part's name, for a zip whose list says nothing.
       mimetypes: what the member `mimetype` of the zip says.
       streams: for documents of old office programs, the names of streams of which such a container has one.
+      may_be_text: what is named so and is text is read as such, and is not damaged.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Format:
     main_part: str | None = None
     mimetypes: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
+    may_be_text: bool = False
 
     @property
     def is_recognised(self) -> bool:
@@ -269,6 +271,8 @@ FORMATS: tuple[Format, ...] = (
         label="a Word document of the time before 2007",
         hint="save it as .docx",
         streams=("WordDocument",),
+        # Word opens any text of that name, and many programs have written some.
+        may_be_text=True,
     ),
     Format(
         "ppt",

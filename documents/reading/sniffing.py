@@ -56,6 +56,8 @@ def format_of_head(head: bytes, filename: str | None = None, content_type: str |
     text = next(
         (format for format in FORMATS if format.is_text and format.signature and format.signature(marked)), None
     )
+    if text is None and named is not None and named.may_be_text and not _is_binary(head):
+        return TEXT
     if text is None and named is not None and not named.is_text:
         raise TaskError("corrupt", f"{shown(filename)} does not begin as a file of the format {named.name} does")
     if _is_binary(head):

@@ -102,6 +102,12 @@ def test_content_counts_before_name(tmp_path: Path) -> None:
     assert "was read as pdf" in warnings[0]
 
 
+def test_a_text_that_is_named_as_a_document_of_word_is_read(tmp_path: Path) -> None:
+    assert read(tmp_path, "notes.doc", "第一章 总则\n正文。".encode("gb18030"))[0] == "第一章 总则\n正文。"
+    assert read(tmp_path, "report.doc", b"<html><body><p>Weekly report</p></body></html>")[0] == "Weekly report"
+    assert refusal(tmp_path, "a.doc", bytes(range(256)) * 20).code == "corrupt"
+
+
 def test_the_type_counts_where_the_name_says_nothing(tmp_path: Path) -> None:
     assert read(tmp_path, "download", "<p>名字</p>".encode("gbk"), content_type="text/html; charset=gbk")[0] == "名字"
 
