@@ -20,7 +20,7 @@ WHOLE := --numprocesses=4
 
 .PHONY: help
 help:  ## This list
-	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
 		printf '  make %-16s %s\n' "$$target" "$$text"; done
 
 .PHONY: demo

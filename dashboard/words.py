@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pipeline import STAGES
+import pipeline
 
 Language = Literal["en", "zh"]
 #: What the parameters of lists are called, in filters and on chips.
@@ -90,7 +90,7 @@ OF_VALUES = (
     "normal",
     "high",
     "urgent",
-    *STAGES,
+    *pipeline.STAGES,
     "document_processing",
     "document_deletion",
     "documents_deletion",
@@ -113,6 +113,13 @@ OF_VALUES = (
     "Internal Server Error",
     "Service Unavailable",
 )
+
+
+def label(name: str) -> str:
+    """Return what a parameter of lists is called: by its own name, where it has no other."""
+    return LABELS.get(name, name)
+
+
 #: Says a text in a viewer's language; `%(name)s` in it stands for a value.
 Say = Callable[..., str]
 
@@ -135,7 +142,8 @@ def language_of(cookie: str | None, accepted: str | None) -> Language:
 @cache
 def chinese() -> dict[str, str]:
     """Return the catalogue: English text to Chinese text."""
-    return tomllib.loads((Path(__file__).parent / "chinese.toml").read_text(encoding="utf-8"))
+    catalogue = tomllib.loads((Path(__file__).parent / "chinese.toml").read_text(encoding="utf-8"))
+    return catalogue | {stage: label.chinese for stage, label in pipeline.LABELS.items()}
 
 
 def say_in(language: Language) -> Say:

@@ -17,6 +17,7 @@ import yaml
 
 import logs
 from broker.topology import QUEUES
+from pipeline import STAGES
 from tests.api.conftest import Client
 from tests.deploy.test_monitoring import DASHBOARDS, PROMETHEUS, panels_of
 from tests.guard import Guard
@@ -129,11 +130,8 @@ def test_a_document_is_followed_through_the_logs_by_its_request_and_by_its_trace
     web = [entry["event"] for entry in entries if entry["event"] in ("submitted", "request")]
     assert web == ["submitted", "request"]
     assert [(entry["event"], entry.get("stage")) for entry in entries if entry["event"] not in web] == [
-        ("stage_ended", "preprocessing"),
-        ("stage_ended", "chunking"),
-        ("stage_ended", "embedding"),
-        ("stage_ended", "storing"),
-        ("task_ended", "indexing"),
+        *(("stage_ended", stage) for stage in STAGES[:-1]),
+        ("task_ended", STAGES[-1]),
         ("callback_answered", None),
     ]
     (request,) = watched.lines(event="request", request_id="morning-1")

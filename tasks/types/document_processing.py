@@ -23,7 +23,7 @@ from pydantic_core import InitErrorDetails
 
 from addresses import without_credentials
 from models.base import Json
-from pipeline import WEIGHTS
+from pipeline import LABELS
 from sentences import say
 from settings import Provider
 from tasks.input import source_headers
@@ -217,7 +217,7 @@ def _shortened(name: str) -> str:
 TYPE = TaskType(
     name="document_processing",
     payload=DocumentProcessing,
-    stages=tuple(Stage(name, queue=name, weight=weight) for name, weight in WEIGHTS.items()),
+    stages=tuple(Stage(name, queue=name, weight=label.weight) for name, label in LABELS.items()),
     result=DocumentResult,
     needs_kb=True,
     subject=document_id_of,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from errors import TaskError
 from models import database
-from pipeline import WEIGHTS
+from pipeline import LABELS
 from tasks.accepting.submission import NewBatch, Submission, submit_batch
 from tasks.ending import ending
 from tasks.transactions.unit import unit_of_work
@@ -32,7 +32,7 @@ def log(**chosen: Any) -> list[dict[str, Any]]:
 
 def test_every_transition_is_in_the_log_once(desk: Desk) -> None:
     task_id = desk.document()
-    for stage in WEIGHTS:
+    for stage in LABELS:
         claim = desk.held(task_id, stage)
         desk.within(report, (claim, 1, 2))
         desk.within(report, (claim, 1, 2))
@@ -40,11 +40,11 @@ def test_every_transition_is_in_the_log_once(desk: Desk) -> None:
     seen = [(event["status"], event["stage"], event["progress"]) for event in log(task_id=task_id)]
     expected: list[tuple[str, str, float]] = [("queued", "preprocessing", 0)]
     done = 0.0
-    for stage, weight in WEIGHTS.items():
+    for stage, label in LABELS.items():
         expected.append(("processing", stage, done))
-        if weight:
-            expected.append(("processing", stage, round(done + weight / 2, 1)))
-        done += weight
+        if label.weight:
+            expected.append(("processing", stage, round(done + label.weight / 2, 1)))
+        done += label.weight
     assert seen == [*expected, ("completed", "indexing", 100)]
 
 
