@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from dashboard import static
 from dashboard.viewer import Viewer
-from dashboard.words import label, say_in
+from dashboard.words import label_of, say_in
 from errors import CODES
 from models.base import Json
 
@@ -156,7 +156,7 @@ def _environment() -> Environment:
     )
     filters = (number, size, duration, moment, age, segment, pretty, each_value, named, mark)
     environment.filters.update({filter.__name__: filter for filter in filters})
-    environment.globals.update(query=query, turned=turned, chosen=chosen, now=now, meanings=MEANINGS, label=label)
+    environment.globals.update(query=query, turned=turned, chosen=chosen, now=now, meanings=MEANINGS, label_of=label_of)
     environment.globals.update(static=static.address, samples=static.samples, pages=PAGES)
     return environment
 

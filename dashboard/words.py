@@ -115,7 +115,7 @@ OF_VALUES = (
 )
 
 
-def label(name: str) -> str:
+def label_of(name: str) -> str:
     """Return what a parameter of lists is called: by its own name, where it has no other."""
     return LABELS.get(name, name)
 
