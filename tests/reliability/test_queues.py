@@ -30,6 +30,16 @@ def waiting(rabbitmq: RabbitServer, queue: str, count: int) -> list[dict[str, An
     return eventually(ask, seconds=20, reason=f"{queue} holds {count} messages")
 
 
+def open_web(house: House) -> None:
+    """Start web, and wait until it can publish: nobody is there to find what it could not tell RabbitMQ."""
+    house.open("web")
+    eventually(
+        lambda: house.deployment.http.get("/readyz").json()["checks"]["rabbitmq"]["status"] == "up",
+        seconds=20,
+        reason="web is connected to RabbitMQ",
+    )
+
+
 def headers(message: dict[str, Any]) -> dict[str, Any]:
     """What this service writes into the headers; RabbitMQ adds its own to a dead letter."""
     shown: dict[str, Any] = message["properties"]["headers"]
@@ -59,7 +69,7 @@ def without_callbacks(house: House) -> House:
 def test_a_message_shows_its_task_and_its_priority_and_holds_nothing_of_the_document(
     house: House, rabbitmq: RabbitServer
 ) -> None:
-    house.open("web")
+    open_web(house)
     ids = {name: house.document("a wholly private matter", name, priority=name) for name in PRIORITIES}
     messages = waiting(rabbitmq, "preprocessing", len(ids))
     in_order = sorted(ids, key=lambda name: -PRIORITIES[name])
@@ -76,7 +86,7 @@ def test_workers_of_one_stage_each_hand_documents_on_and_leave_no_dead_letter(
     house: House, rabbitmq: RabbitServer
 ) -> None:
     house = without_callbacks(house)
-    house.open("web")
+    open_web(house)
     ids = [house.document(TEXT, f"d{number}", priority="high") for number in range(10)]
     for position, stage in enumerate(STAGES):
         # What the worker of the stage before has handed on waits here.

@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from pipeline import STAGES
 from tests.processes import ROOT
 from tests.receiver import Receiver
 from tests.reliability.conftest import House
@@ -116,7 +117,7 @@ def test_a_trace_goes_from_the_request_through_each_attempt_to_the_callback(
         for span in sorted(collector.spans, key=lambda span: span.start_time_unix_nano)
         if span.parent_span_id == processed.span_id
     ]
-    assert inner == ["preprocessing", "chunking", "embedding", "storing"]
+    assert inner == list(STAGES[:-1])
     (called,) = [span for span in collector.named("POST") if span.trace_id.hex() == TRACE_ID]
     assert (called.parent_span_id, called.kind) == (sent.span_id, Span.SPAN_KIND_CLIENT)
     (received,) = [callback for callback in receiver.received if callback.body["data"]["task_id"] == document_id]
