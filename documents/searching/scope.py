@@ -23,18 +23,20 @@ REMEMBERED = 10.0
 MOST_REMEMBERED = 10_000
 
 
-class Kb(NamedTuple):
-    """A KB that has documents: what it is indexed with, and its synonyms."""
-
-    embedder: str
-    synonyms: list[list[str]] | None
-
-
 class Sums(NamedTuple):
     """The chunks of a KB, and the sum of their `token_count`."""
 
     chunks: int
     tokens: int
+
+
+class Kb(NamedTuple):
+    """A KB that has documents: what it is indexed with, its synonyms, and its sums where they were asked for."""
+
+    embedder: str
+    synonyms: list[list[str]] | None
+    chunks: int | None
+    tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,12 @@ class Scope:
 
 def scope_of(session: Session, kb_id: str, filter: Filter) -> Scope | None:
     """Return the scope of a search; None when there is nothing in it. Sizes are those of up to REMEMBERED s ago."""
-    kbs = database.rows(session, _KB, {"kb_id": kb_id})
+    sums = _recalled(kb_id)
+    kbs = database.rows(session, _KB, {"kb_id": kb_id, "is_summed": sums is None})
     if not kbs:
         return None
-    sums = _sums_of(session, kb_id)
+    (kb,) = kbs
+    sums = sums or _noted(kb_id, Sums(kb.chunks or 0, kb.tokens or 0))
     condition, parameters = filter.condition()
     filtered = condition != IN_KB
     parameters["kb_id"] = kb_id
@@ -73,21 +77,20 @@ def scope_of(session: Session, kb_id: str, filter: Filter) -> Scope | None:
         chunks = session.scalar(text(f"SELECT sum(chunks) FROM documents d WHERE {condition}"), parameters)
     if not chunks:
         return None
-    kb = kbs[0]
-    return Scope(
-        kb_id, condition, parameters, filtered, chunks, sums.chunks, sums.tokens, kb.embedder, kb.synonyms or []
-    )
+    return Scope(kb_id, condition, parameters, filtered, chunks, *sums, kb.embedder, kb.synonyms or [])
 
 
 #: Until when the sums of a KB are remembered.
 _remembered: dict[str, tuple[float, Sums]] = {}
 
 
-def _sums_of(session: Session, kb_id: str) -> Sums:
-    until, sums = _remembered.get(kb_id, (0.0, Sums(0, 0)))
-    if until > time.monotonic():
-        return sums
-    (sums,) = database.rows(session, _SUMS, {"kb_id": kb_id})
+def _recalled(kb_id: str) -> Sums | None:
+    until, sums = _remembered.get(kb_id, (0.0, None))
+    return sums if until > time.monotonic() else None
+
+
+def _noted(kb_id: str, sums: Sums) -> Sums:
+    """Remember the sums of a large KB, and return them."""
     if sums.chunks > LARGE:
         if len(_remembered) >= MOST_REMEMBERED:
             _remembered.clear()
@@ -97,11 +100,12 @@ def _sums_of(session: Session, kb_id: str) -> Sums:
 
 _KB = Statement(
     """
-    SELECT embedder, (SELECT synonyms FROM kbs WHERE kb_id = :kb_id) AS synonyms
-    FROM documents WHERE kb_id = :kb_id LIMIT 1
+    SELECT kb.embedder, (SELECT synonyms FROM kbs WHERE kb_id = :kb_id) AS synonyms, whole.chunks, whole.tokens
+    FROM (SELECT embedder FROM documents WHERE kb_id = :kb_id LIMIT 1) AS kb, (
+        SELECT sum(chunks) AS chunks, sum(tokens) AS tokens FROM documents
+        WHERE kb_id = :kb_id AND CAST(:is_summed AS boolean)
+    ) AS whole
     """,
     Kb,
     is_prepared=True,
 )
-
-_SUMS = Statement("SELECT sum(chunks) AS chunks, sum(tokens) AS tokens FROM documents WHERE kb_id = :kb_id", Sums)

@@ -92,13 +92,13 @@ def in_parts(encoding: Encoding) -> list[list[int]]:
     them in 85. In parts as long as can be, the last of which is short, a little less was found.
     """
     ids, marks = encoding.ids, encoding.special_tokens_mask
-    begin = next((place for place, mark in enumerate(marks) if not mark), 0)
-    end = len(ids) - next((place for place, mark in enumerate(reversed(marks)) if not mark), 0)
-    count = -(-(end - begin) // (LONGEST - begin - len(ids) + end)) or 1
+    if len(ids) <= LONGEST:
+        return [ids]
+    begin = next(place for place, mark in enumerate(marks) if not mark)
+    end = len(ids) - next(place for place, mark in enumerate(reversed(marks)) if not mark)
+    count = -(-(end - begin) // (LONGEST - begin - len(ids) + end))
     size = -(-(end - begin) // count)
-    return [
-        ids[:begin] + ids[start : min(start + size, end)] + ids[end:] for start in range(begin, end, size or 1)
-    ] or [ids]
+    return [ids[:begin] + ids[start : min(start + size, end)] + ids[end:] for start in range(begin, end, size)]
 
 
 def _directions(vectors: Vectors) -> Vectors:
