@@ -18,6 +18,7 @@ from documents.readers.legacy import kit
 from documents.readers.shared.compound import Storage, read_compound
 from documents.reading import deadline
 from documents.reading.formats import BY_NAME
+from documents.text import Extracted
 from errors import TaskError
 from processes import ending
 
@@ -41,6 +42,7 @@ class Legacy:
       name, newer: as in `documents.reading.formats`: its own, and that of what LibreOffice makes of it.
       filter: what LibreOffice calls the newer format.
       part: the part of LibreOffice that reads it, as its files and packages are called.
+      read: reads the newer format.
       is_encrypted: says so of what the file holds.
     """
 
@@ -48,6 +50,7 @@ class Legacy:
     newer: str
     filter: str
     part: str
+    read: Callable[[Path], Extracted]
     is_encrypted: Callable[[Storage], bool]
 
 
@@ -62,8 +65,20 @@ def program(part: str) -> Path | None:
     return folder if has_part and any((folder / name).exists() for name in kit.LIBRARIES) else None
 
 
+def read(path: Path, legacy: Legacy) -> Extracted:
+    """Read a document as what LibreOffice makes of it.
+
+    Raises:
+      TaskError: as `_converted` and the reader of the newer format do.
+    """
+    with _converted(path, legacy) as newer:
+        extracted = legacy.read(newer)
+    extracted.format = legacy.name
+    return extracted
+
+
 @contextmanager
-def converted(path: Path, legacy: Legacy) -> Iterator[Path]:
+def _converted(path: Path, legacy: Legacy) -> Iterator[Path]:
     """Have LibreOffice write a document in its newer format, into a file that is removed at the end.
 
     Raises:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from documents.readers.legacy.conversion import Legacy, converted
+from documents.readers.legacy import conversion
+from documents.readers.legacy.conversion import Legacy
 from documents.readers.office import docx
 from documents.readers.shared.compound import Storage
 from documents.text import Extracted
@@ -21,10 +22,7 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
       TaskError: unsupported_format where there is no LibreOffice; corrupt, encrypted, archive_bomb, needs_ocr,
         timeout, too_large.
     """
-    with converted(path, Legacy("doc", "docx", "MS Word 2007 XML", "writer", _is_encrypted)) as newer:
-        extracted = docx.read(newer)
-    extracted.format = "doc"
-    return extracted
+    return conversion.read(path, Legacy("doc", "docx", "MS Word 2007 XML", "writer", docx.read, _is_encrypted))
 
 
 def _is_encrypted(root: Storage) -> bool:

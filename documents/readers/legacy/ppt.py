@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from documents.readers.legacy.conversion import Legacy, converted
+from documents.readers.legacy import conversion
+from documents.readers.legacy.conversion import Legacy
 from documents.readers.office import pptx
 from documents.readers.shared.compound import Storage
 from documents.text import Extracted
@@ -21,10 +22,9 @@ def read(path: Path, encoding: str | None = None) -> Extracted:
       TaskError: unsupported_format where there is no LibreOffice; corrupt, encrypted, archive_bomb, needs_ocr,
         timeout, too_large.
     """
-    with converted(path, Legacy("ppt", "pptx", "Impress MS PowerPoint 2007 XML", "impress", _is_encrypted)) as newer:
-        extracted = pptx.read(newer)
-    extracted.format = "ppt"
-    return extracted
+    return conversion.read(
+        path, Legacy("ppt", "pptx", "Impress MS PowerPoint 2007 XML", "impress", pptx.read, _is_encrypted)
+    )
 
 
 def _is_encrypted(root: Storage) -> bool:
